@@ -1,0 +1,42 @@
+//! Accounts, login and a password reset that can't be got wrong.
+//!
+//! # The house
+//!
+//! | room | what it is for | may use |
+//! | --- | --- | --- |
+//! | [`domain`] | plain values and rules: addresses, passwords, tokens, movies, the outbox entry | nothing but pure crates |
+//! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, the traits of `store` and `mail` |
+//! | [`store`] | what must be kept, as promises; `store::sqlite` keeps them | `domain` |
+//! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain` |
+//! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
+//! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain` |
+//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app` |
+//! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain` |
+//! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
+//!
+//! # The way of one reset
+//!
+//! ```text
+//! cli::forgot ───────┐                        ┌─ store: outbox entry + event, one atomic step
+//! http::auth::forgot ┴─ app::request_reset ───┘
+//! app::deliver_outbox    lease the entry → make the reset token now → mail::render → mail::smtp → mark sent
+//! cli::reset ────────┐                        ┌─ store: expected credential → new one,
+//! http::auth::reset ─┴─ app::complete_reset ──┘  confirmation and event, one atomic step
+//! ```
+//!
+//! # What is deliberately absent
+//!
+//! - No table of tokens: a token carries a keyed digest of the credential it was made for, and the database
+//!   changes a credential only where it still is the expected one.
+//! - No rendered mail in the database: an outbox entry names an account and a kind; link and token are made at sending.
+//! - No clock and no chance in `domain` and `app` but those handed in.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod mail;
+pub mod sink;
+pub mod smtp;
+pub mod store;
