@@ -1,1 +1,215 @@
-//! (room to be furnished)
+//! What must be kept, as promises that any database can keep.
+//!
+//! A method is one atomic step: all of it lasts, or none, whenever the process dies; when it returns `Ok`, it lasts.
+//! No transaction type leaves this room. The use cases know these traits alone; which database stands behind them is
+//! chosen once, in [`crate::cli`]. Every database is put under the same suite, `store::contract`.
+//!
+//! Why there is no `begin` and `commit`: the steps that must not be torn apart are few, and named here, and a database
+//! without transactions can keep each of them by the order of its writes.
+
+#[cfg(test)]
+mod contract;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::account::Account;
+use crate::domain::email_address::EmailAddress;
+use crate::domain::event::Event;
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::movie::{Movie, MovieChanges};
+use crate::domain::outbox::{Entry, Lease, Outcome};
+use crate::domain::password::PasswordHash;
+
+/// Why a step could not be done. Nothing of it has happened, except where `Unavailable` came after the database had
+/// already decided: then asking again tells.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database can't be reached, or is too busy: later may go.
+    #[error("the database can't be reached: {0}")]
+    Unavailable(String),
+    /// The database answered with something that can't be gone on with; a person has to look.
+    #[error("the database failed: {0}")]
+    Broken(String),
+}
+
+/// What came of making an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It is there now.
+    Created,
+    /// Another account has that address; nothing changed.
+    AddressTaken,
+}
+
+/// A change of an account's password, to be done only where the credential still is the expected one.
+#[derive(Debug, Clone)]
+pub struct CredentialChange {
+    /// The account as it was read: its id, and the address and hash that must still stand there.
+    pub expected: Account,
+    /// The hash that takes the place of the expected one.
+    pub password_hash: PasswordHash,
+    /// The line in the history, kept with the change.
+    pub event: Event,
+    /// The confirmation, queued with the change.
+    pub mail: Entry,
+}
+
+/// What came of a [`CredentialChange`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// The password is changed, and history and confirmation are there.
+    Replaced,
+    /// The credential was no longer the expected one, or the account is gone; nothing changed.
+    Superseded,
+}
+
+/// What went with an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deletion {
+    /// Movies the account had added.
+    pub movies: u64,
+    /// Its mails that were still in the outbox.
+    pub mails: u64,
+    /// Lines of its history.
+    pub events: u64,
+}
+
+/// What came of adding a movie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MovieCreation {
+    /// It is there now, also in its account's list.
+    Created,
+    /// Another movie has that name; nothing changed.
+    NameTaken,
+    /// The account is gone; nothing changed.
+    OwnerGone,
+}
+
+/// What came of changing or deleting a movie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MovieChange {
+    /// Done.
+    Done,
+    /// There is no such movie.
+    NotFound,
+    /// Somebody else added it; nothing changed.
+    NotOwner,
+    /// Another movie has that name; nothing changed.
+    NameTaken,
+}
+
+/// Accounts and their credentials.
+#[async_trait]
+pub trait Accounts {
+    /// Makes an account with the first line of its history, and queues `mail` with it. The database decides that an
+    /// address is there once, also when twenty ask for it at the same time.
+    async fn create_account(
+        &self,
+        account: &Account,
+        event: &Event,
+        mail: Option<&Entry>,
+    ) -> Result<Creation, StoreError>;
+
+    /// The account with this id.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
+
+    /// The account with this address. `typed` is what was typed: an account written by others in that exact spelling
+    /// wins, then the canonical form, then the one that matches case-insensitively; where several do, none.
+    async fn account_by_address(
+        &self,
+        typed: &str,
+        canonical: &EmailAddress,
+    ) -> Result<Option<Account>, StoreError>;
+
+    /// Up to `limit` accounts in the order of their ids, from the one after `after`.
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError>;
+
+    /// Changes the password where the credential (hash and address) still is the expected one, and with it writes the
+    /// history and queues the confirmation. Of any number at once with the same expectation exactly one is
+    /// [`Replacement::Replaced`].
+    async fn replace_credential(
+        &self,
+        change: &CredentialChange,
+    ) -> Result<Replacement, StoreError>;
+
+    /// Deletes an account, its movies, its mails and its history; `None` where there is none.
+    async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError>;
+}
+
+/// The queue of mails that are decided and not sent yet.
+#[async_trait]
+pub trait Outbox {
+    /// Queues a mail and writes the history line that goes with it, both or none. `false`, and neither, where the
+    /// account is gone. An entry may come with a lease: then it is its holder's from the start.
+    async fn queue_mail(&self, entry: &Entry, event: &Event) -> Result<bool, StoreError>;
+
+    /// Leases the waiting entry that has been due the longest at `now` (equal times: by id) and is held by nobody, and
+    /// counts the attempt. Two that ask at once never get the same one.
+    async fn lease_next(&self, now: Timestamp, lease: Lease) -> Result<Option<Entry>, StoreError>;
+
+    /// Prolongs a lease; `false` where the holder no longer has it.
+    async fn renew_lease(&self, id: EntryId, lease: Lease) -> Result<bool, StoreError>;
+
+    /// Writes down what came of an attempt, with its line in the history, and ends the lease. [`Outcome::Sent`] takes
+    /// the entry out. `false`, and nothing changed, where the holder no longer has it.
+    async fn settle(
+        &self,
+        id: EntryId,
+        holder: LeaseId,
+        outcome: &Outcome,
+        event: &Event,
+    ) -> Result<bool, StoreError>;
+
+    /// The moment at which the next entry becomes due or free; `None` where nothing waits.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// One account's entries, waiting and dead, oldest request first.
+    async fn entries_of(&self, account: AccountId) -> Result<Vec<Entry>, StoreError>;
+}
+
+/// What happened to accounts.
+#[async_trait]
+pub trait History {
+    /// Adds a line; nothing happens where the account is gone.
+    async fn record(&self, event: &Event) -> Result<(), StoreError>;
+
+    /// The newest `limit` lines of an account, newest first (equal times: the one written last first).
+    async fn history(&self, account: AccountId, limit: usize) -> Result<Vec<Event>, StoreError>;
+}
+
+/// Movies.
+#[async_trait]
+pub trait Movies {
+    /// Adds a movie; the database decides that a name is there once.
+    async fn create_movie(&self, movie: &Movie) -> Result<MovieCreation, StoreError>;
+
+    /// The movie with this id.
+    async fn movie(&self, id: MovieId) -> Result<Option<Movie>, StoreError>;
+
+    /// Up to `limit` movies in the order of their ids, from the one after `after`.
+    async fn movies(&self, after: Option<MovieId>, limit: usize) -> Result<Vec<Movie>, StoreError>;
+
+    /// Changes a movie for `by`, who must have added it.
+    async fn change_movie(
+        &self,
+        id: MovieId,
+        by: AccountId,
+        changes: &MovieChanges,
+    ) -> Result<MovieChange, StoreError>;
+
+    /// Deletes a movie for `by`, who must have added it, also from its account's list.
+    async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<MovieChange, StoreError>;
+}
+
+/// A database that keeps all of these promises.
+#[async_trait]
+pub trait Store: Accounts + Outbox + History + Movies + Send + Sync {
+    /// Asks the database for a sign of life.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

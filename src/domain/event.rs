@@ -1,0 +1,160 @@
+//! The history of an account: what happened, when, and from where. It answers "why did no mail come?" and holds
+//! no secret.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use super::id::AccountId;
+
+/// Where something was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A request over HTTP, from this client address.
+    Client(IpAddr),
+    /// A command on the terminal, by this user of the operating system.
+    Terminal(String),
+}
+
+impl Origin {
+    /// As a phrase in a mail: "the address 192.0.2.1".
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Client(address) => format!("the address {address}"),
+            Self::Terminal(user) => format!("a terminal of the server, by its user {user}"),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(address) => write!(f, "{address}"),
+            Self::Terminal(user) => write!(f, "terminal ({user})"),
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let terminal = text
+            .strip_prefix("terminal (")
+            .and_then(|rest| rest.strip_suffix(')'));
+        match terminal {
+            Some(user) => Ok(Self::Terminal(user.to_owned())),
+            None => text
+                .parse()
+                .map(Self::Client)
+                .map_err(|_| UnknownName(text.to_owned())),
+        }
+    }
+}
+
+/// A name in the database that this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown name {0:?}: was this database written by a newer movie-bag?")]
+pub struct UnknownName(pub String);
+
+/// Gives an enum its stored names, in one table for both ways.
+macro_rules! named {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $type { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $type {
+            /// All of them, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name under which it is stored and shown.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = $crate::domain::event::UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err($crate::domain::event::UnknownName(text.to_owned())),
+                }
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named! {
+    /// What happened.
+    EventKind {
+        /// The account was made.
+        Created = "created",
+        /// Somebody asked for a reset.
+        ResetRequested = "reset_requested",
+        /// A mail was accepted by the mail server; the detail has its reply.
+        MailSent = "mail_sent",
+        /// An attempt to send a mail failed, for now or for good; the detail says why.
+        MailFailed = "mail_failed",
+        /// A reset token was redeemed.
+        ResetDone = "reset_done",
+        /// A reset token was refused; the detail says why.
+        ResetRefused = "reset_refused",
+        /// An administrator set the password.
+        PasswordSet = "password_set",
+        /// Logins are delayed after too many wrong passwords.
+        LoginDelayed = "login_delayed",
+    }
+}
+
+/// One line of an account's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Whose history it belongs to.
+    pub account: AccountId,
+    /// When, UTC.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+    /// From where.
+    pub origin: Origin,
+    /// More in words, or nothing. Never a secret.
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_comes_back_from_its_text() {
+        for origin in [
+            Origin::Client("2001:db8::1".parse().unwrap()),
+            Origin::Client("192.0.2.1".parse().unwrap()),
+            Origin::Terminal("ann (the admin)".to_owned()),
+            Origin::Terminal(String::new()),
+        ] {
+            assert_eq!(origin.to_string().parse(), Ok(origin));
+        }
+        assert!("nowhere".parse::<Origin>().is_err());
+    }
+
+    #[test]
+    fn every_kind_comes_back_from_its_name() {
+        for kind in EventKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(*kind));
+        }
+        assert!("guessed".parse::<EventKind>().is_err());
+    }
+}

@@ -1,0 +1,238 @@
+//! Passwords: the clear text for the length of one call, the policy, and the hash that is kept.
+//!
+//! The policy holds where a password is set (NIST SP 800-63B-4 3.1.1.2); login takes whatever fits the hash.
+
+use std::fmt;
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+use zeroize::Zeroizing;
+use zxcvbn::matching::patterns::MatchPattern;
+
+/// What bcrypt can take; more would be cut silently (<https://www.usenix.org/legacy/events/usenix99/provos.html>).
+pub const LONGEST_BYTES: usize = 72;
+
+/// The clear text of a password, wiped when it goes out of scope, without `Debug` and `Serialize`.
+pub struct PasswordInput(Zeroizing<String>);
+
+impl PasswordInput {
+    /// Takes what a person typed.
+    pub fn new(typed: impl Into<String>) -> Self {
+        Self(Zeroizing::new(typed.into()))
+    }
+
+    /// The form that is hashed: NFC, so that one password typed on two keyboards is one password.
+    pub fn normalized(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.nfc().collect())
+    }
+
+    /// The forms that a hash written by others may have been made from: NFC, then as typed where that differs.
+    pub fn candidates(&self) -> Vec<Zeroizing<String>> {
+        let mut forms = vec![self.normalized()];
+        if !is_nfc(&self.0) {
+            forms.push(self.0.clone());
+        }
+        forms
+    }
+
+    /// Whether a person would see nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether both entries of a prompt are the same.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.normalized() == other.normalized()
+    }
+}
+
+/// The rule that a password breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WeakPassword {
+    /// Fewer code points than the minimum.
+    #[error("The password is too short: it needs at least {minimum} characters")]
+    TooShort {
+        /// The minimum in code points.
+        minimum: usize,
+    },
+    /// More than bcrypt can take.
+    #[error(
+        "The password is too long: it may take up to 72 bytes in UTF-8, and nothing is cut silently"
+    )]
+    TooLong,
+    /// bcrypt ends at a NUL.
+    #[error("The password must not contain a NUL character")]
+    Nul,
+    /// On the list of common passwords.
+    #[error("The password is one of the most common ones, which are tried first: choose another")]
+    Common,
+    /// Nothing but the address.
+    #[error("The password must not be the email address")]
+    IsAddress,
+    /// Nothing but the service's name.
+    #[error("The password must not be the name of this service")]
+    IsServiceName,
+}
+
+/// What a new password must fulfil.
+#[derive(Debug, Clone, Copy)]
+pub struct PasswordPolicy {
+    /// The minimum length in code points.
+    pub min_length: usize,
+}
+
+impl PasswordPolicy {
+    /// Checks a password that is about to be set for the account with `address`.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self, password: &PasswordInput, address: &str) -> Result<(), WeakPassword> {
+        let password = password.normalized();
+        if password.chars().count() < self.min_length {
+            return Err(WeakPassword::TooShort {
+                minimum: self.min_length,
+            });
+        }
+        if password.len() > LONGEST_BYTES {
+            return Err(WeakPassword::TooLong);
+        }
+        if password.contains('\0') {
+            return Err(WeakPassword::Nul);
+        }
+        let bare = password.trim().to_lowercase();
+        let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local);
+        if bare == address.to_lowercase() || bare == local_part.to_lowercase() {
+            return Err(WeakPassword::IsAddress);
+        }
+        let letters: String = bare.chars().filter(|c| c.is_alphanumeric()).collect();
+        if letters == "moviebag" {
+            return Err(WeakPassword::IsServiceName);
+        }
+        if is_common(&password) {
+            return Err(WeakPassword::Common);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the whole password stands on zxcvbn's list of the 30,000 most common ones, in whatever capitals, or is
+/// one character again and again.
+fn is_common(password: &str) -> bool {
+    let mut characters = password.chars();
+    let first = characters.next();
+    if characters.all(|c| Some(c) == first) {
+        return true;
+    }
+    let estimate = zxcvbn::zxcvbn(password, &[]);
+    match estimate.sequence() {
+        [whole] => matches!(
+            &whole.pattern,
+            MatchPattern::Dictionary(word) if is_password_list(word) && !word.l33t && !word.reversed
+        ),
+        _ => false,
+    }
+}
+
+fn is_password_list(word: &zxcvbn::matching::patterns::DictionaryPattern) -> bool {
+    // The type of `dictionary_name` is not exported; its debug form is its name.
+    format!("{:?}", word.dictionary_name) == "Passwords"
+}
+
+/// How strong a password is, from 0 (guessed at once) to 4, with a hint for who types it.
+pub fn strength(password: &PasswordInput, address: &str) -> (u8, Option<String>) {
+    let estimate = zxcvbn::zxcvbn(&password.normalized(), &[address, "movie-bag"]);
+    let hint = estimate.feedback().and_then(|feedback| {
+        feedback
+            .warning()
+            .map(|warning| warning.to_string())
+            .or_else(|| feedback.suggestions().first().map(ToString::to_string))
+    });
+    (u8::from(estimate.score()), hint)
+}
+
+/// A bcrypt hash as it is stored: `$2a$`, `$2b$` or `$2y$`, two digits of cost, 22 characters of salt, 31 of hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes a hash as it stands in the database, whatever it is: an account whose hash no password can fit must
+    /// still be listed, and can be reset.
+    pub fn from_stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text that is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: PasswordPolicy = PasswordPolicy { min_length: 8 };
+
+    fn check(password: &str) -> Result<(), WeakPassword> {
+        POLICY.check(&PasswordInput::new(password), "annabella@example.com")
+    }
+
+    #[test]
+    fn a_password_of_any_script_with_spaces_is_taken() {
+        for password in [
+            "correct horse battery",
+            "пароль-длинный-и-свой",
+            "長い合言葉をここに",
+            &"xy".repeat(36),
+            "lovelace-1815 ",
+        ] {
+            assert_eq!(check(password), Ok(()), "{password}");
+        }
+    }
+
+    #[test]
+    fn each_rule_refuses_with_its_reason() {
+        for (password, rule) in [
+            ("", WeakPassword::TooShort { minimum: 8 }),
+            ("1234567", WeakPassword::TooShort { minimum: 8 }),
+            ("äöüäöüä", WeakPassword::TooShort { minimum: 8 }),
+            (&"xy".repeat(37), WeakPassword::TooLong),
+            (&"ä".repeat(37), WeakPassword::TooLong),
+            ("nine\0nine", WeakPassword::Nul),
+            ("password1", WeakPassword::Common),
+            ("PASSWORD", WeakPassword::Common),
+            ("12345678", WeakPassword::Common),
+            ("iloveyou", WeakPassword::Common),
+            ("zzzzzzzzzzzz", WeakPassword::Common),
+            ("annabella@example.com", WeakPassword::IsAddress),
+            ("Annabella", WeakPassword::IsAddress),
+            ("Movie-Bag", WeakPassword::IsServiceName),
+        ] {
+            assert_eq!(check(password), Err(rule), "{password:?}");
+        }
+    }
+
+    #[test]
+    fn composed_and_decomposed_are_one_password() {
+        let (composed, decomposed) = (
+            PasswordInput::new("gr\u{fc}n"),
+            PasswordInput::new("gru\u{308}n"),
+        );
+        assert!(composed.is_same_as(&decomposed));
+        assert_eq!(composed.candidates().len(), 1);
+        assert_eq!(decomposed.candidates().len(), 2);
+    }
+
+    #[test]
+    fn a_hash_does_not_show_itself() {
+        assert_eq!(
+            format!("{:?}", PasswordHash::from_stored("$2b$12$secret")),
+            "PasswordHash(…)"
+        );
+    }
+}

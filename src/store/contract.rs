@@ -1,0 +1,1 @@
+//! The suite that every database is put under, promise by promise.
