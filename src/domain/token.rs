@@ -86,7 +86,10 @@ pub enum TokenError {
     Invalid,
     /// Authentic, but its time is over.
     #[error("Token has expired")]
-    Expired,
+    Expired {
+        /// Whose it was.
+        account: AccountId,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -257,7 +260,7 @@ impl TokenKeys {
             return Err(TokenError::Invalid);
         }
         if now.as_second() >= claims.exp {
-            return Err(TokenError::Expired);
+            return Err(TokenError::Expired { account });
         }
         Ok(VerifiedToken {
             account,
@@ -347,7 +350,9 @@ mod tests {
         assert!(verify(token.as_str(), 1_000 + 86_399).is_ok());
         assert_eq!(
             verify(token.as_str(), 1_000 + 86_400).err(),
-            Some(TokenError::Expired)
+            Some(TokenError::Expired {
+                account: account().id
+            })
         );
     }
 

@@ -1,0 +1,146 @@
+//! Completing a reset: a token and a new password for a changed credential, once.
+
+use super::{App, AppError, Delivery, Handling};
+use crate::domain::account::Account;
+use crate::domain::event::{EventKind, Origin};
+use crate::domain::id::AccountId;
+use crate::domain::outbox::MailKind;
+use crate::domain::password::PasswordInput;
+use crate::domain::token::{Purpose, Token, TokenError};
+use crate::store::{CredentialChange, Replacement};
+
+/// A reset that is done.
+#[derive(Debug, Clone)]
+pub struct Completed {
+    /// Whose password it is now.
+    pub account: AccountId,
+    /// What came of the confirmation, where the caller delivers it.
+    pub confirmation: Option<Delivery>,
+}
+
+impl App {
+    /// Redeems a reset token: sets the password, queues the confirmation and writes the history, in one atomic step
+    /// that the database takes only while the credential is still the one the token was made for.
+    ///
+    /// # Errors
+    /// [`AppError::BadToken`] and [`AppError::ExpiredToken`]; [`AppError::WeakPassword`], which leaves the token
+    /// usable; too many hashes waiting; the database. Nothing has changed then.
+    pub async fn complete_reset(
+        &self,
+        token: &Token,
+        password: &PasswordInput,
+        origin: &Origin,
+        handling: Handling,
+    ) -> Result<Completed, AppError> {
+        let account = self.account_of_reset(token, origin).await?;
+        if let Err(rule) = self
+            .parts
+            .rules
+            .password_policy
+            .check(password, &account.address)
+        {
+            self.record_refusal(account.id, origin, &rule.to_string())
+                .await?;
+            return Err(rule.into());
+        }
+        let password_hash = self.parts.hasher.hash(password).await?;
+        let changed = Account {
+            password_hash: password_hash.clone(),
+            ..account.clone()
+        };
+        let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
+        let event = self.event(account.id, EventKind::ResetDone, origin, "");
+        let change = CredentialChange {
+            expected: account,
+            password_hash,
+            event,
+            mail,
+        };
+        match self.parts.store.replace_credential(&change).await? {
+            Replacement::Replaced => {
+                tracing::info!(account = %changed.id, "password reset");
+                let confirmation =
+                    self.hand_over(change.mail, handling)
+                        .await
+                        .unwrap_or_else(|error| {
+                            // The password is changed, and the confirmation is durably queued: that is no failed reset.
+                            tracing::warn!(%error, "the confirmation stays in the outbox");
+                            Some(Delivery::Waiting {
+                                error: error.to_string(),
+                                hint: None,
+                                next_try_at: None,
+                            })
+                        });
+                Ok(Completed {
+                    account: changed.id,
+                    confirmation,
+                })
+            }
+            Replacement::Superseded => {
+                self.record_refusal(changed.id, origin, "the token was used already")
+                    .await?;
+                Err(AppError::BadToken)
+            }
+        }
+    }
+
+    /// Whether a reset token would be taken now; nothing is consumed, so that mail scanners may open links.
+    ///
+    /// # Errors
+    /// Those of [`App::complete_reset`] that concern the token.
+    pub async fn inspect_reset(&self, token: &Token) -> Result<(), AppError> {
+        let verified = self
+            .parts
+            .keys
+            .verify(token, Purpose::Reset, self.parts.clock.now())?;
+        let account = self.parts.store.account(verified.account).await?;
+        account
+            .filter(|account| verified.fits(account))
+            .map(|_| ())
+            .ok_or(AppError::BadToken)
+    }
+
+    async fn account_of_reset(&self, token: &Token, origin: &Origin) -> Result<Account, AppError> {
+        let verified = match self
+            .parts
+            .keys
+            .verify(token, Purpose::Reset, self.parts.clock.now())
+        {
+            Err(TokenError::Expired { account }) => {
+                self.record_refusal(account, origin, "the token had expired")
+                    .await?;
+                return Err(AppError::ExpiredToken);
+            }
+            verified => verified?,
+        };
+        let account = self
+            .parts
+            .store
+            .account(verified.account)
+            .await?
+            .ok_or(AppError::BadToken)?;
+        if !verified.fits(&account) {
+            self.record_refusal(
+                account.id,
+                origin,
+                "the token was used already, or the credential has changed since",
+            )
+            .await?;
+            return Err(AppError::BadToken);
+        }
+        Ok(account)
+    }
+
+    async fn record_refusal(
+        &self,
+        account: AccountId,
+        origin: &Origin,
+        why: &str,
+    ) -> Result<(), AppError> {
+        Ok(self
+            .parts
+            .store
+            .record(&self.event(account, EventKind::ResetRefused, origin, why))
+            .await?)
+    }
+}

@@ -1,0 +1,71 @@
+//! Making an account: by sign-up over HTTP, or by the administrator.
+
+use super::{App, AppError};
+use crate::domain::account::Account;
+use crate::domain::clock::draw;
+use crate::domain::email_address::EmailAddress;
+use crate::domain::event::{EventKind, Origin};
+use crate::domain::id::AccountId;
+use crate::domain::password::PasswordInput;
+use crate::store::Creation;
+
+/// What an account is made from.
+pub struct NewAccount<'a> {
+    /// The address as typed.
+    pub email: &'a str,
+    /// The password as typed.
+    pub password: PasswordInput,
+    /// From where it is asked for.
+    pub origin: Origin,
+}
+
+impl App {
+    /// Makes an account for whoever asks, where sign-up is open.
+    ///
+    /// # Errors
+    /// [`AppError::SignupClosed`], and those of [`App::create_account`].
+    pub async fn sign_up(&self, new: NewAccount<'_>) -> Result<AccountId, AppError> {
+        if !self.parts.rules.signup_open {
+            return Err(AppError::SignupClosed);
+        }
+        self.create_account(new).await
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// An address that is no mailbox or taken, a password that the policy refuses, too many hashes waiting, the
+    /// database.
+    pub async fn create_account(&self, new: NewAccount<'_>) -> Result<AccountId, AppError> {
+        let address = EmailAddress::parse(new.email)?;
+        self.parts
+            .rules
+            .password_policy
+            .check(&new.password, address.as_str())?;
+        // Asked before the costly hash; the database decides again, and for good, when the account is made.
+        if self
+            .parts
+            .store
+            .account_by_address(new.email, &address)
+            .await?
+            .is_some()
+        {
+            return Err(AppError::AddressTaken);
+        }
+        let account = Account {
+            id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
+            address: address.as_str().to_owned(),
+            password_hash: self.parts.hasher.hash(&new.password).await?,
+        };
+        let event = self.event(account.id, EventKind::Created, &new.origin, "");
+        match self
+            .parts
+            .store
+            .create_account(&account, &event, None)
+            .await?
+        {
+            Creation::Created => Ok(account.id),
+            Creation::AddressTaken => Err(AppError::AddressTaken),
+        }
+    }
+}

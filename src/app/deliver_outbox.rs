@@ -1,0 +1,334 @@
+//! Delivering what was decided: lease an entry, make its text and token now, send it, write down what came of it.
+//!
+//! At least once: an attempt that dies leaves its entry to the next one when the lease ends, and a repeat has the
+//! same Message-ID. The network is never waited for inside a step of the store.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep};
+
+use super::{App, AppError};
+use crate::domain::account::Account;
+use crate::domain::clock::draw;
+use crate::domain::event::EventKind;
+use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, backoff};
+use crate::mail::{Invitation, Mail, Message, ResetPassword, ResetSuccessful};
+
+/// How many mails one process sends at once.
+const AT_ONCE: usize = 8;
+/// How often the worker looks for what other processes have queued.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long a stopping worker waits for attempts that still run; what is cut off is tried again by the next one.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What came of one attempt to deliver a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The mail server took it.
+    Sent {
+        /// What the mail server answered.
+        reply: String,
+    },
+    /// Not this time; it stays in the outbox.
+    Waiting {
+        /// Why.
+        error: String,
+        /// What may help.
+        hint: Option<String>,
+        /// When it is tried again, as far as is known.
+        next_try_at: Option<Timestamp>,
+    },
+    /// Never; it stays in the outbox to be looked at.
+    Dead {
+        /// Why.
+        error: String,
+    },
+}
+
+/// Why no message can be made from an entry.
+enum Undeliverable {
+    /// It must not be sent any more.
+    Obsolete(&'static str),
+    /// The templates failed.
+    Broken(String),
+}
+
+impl App {
+    /// Makes one attempt at an entry that is leased to the caller, and keeps the lease while it runs.
+    ///
+    /// # Errors
+    /// The database. The entry then waits until its lease ends.
+    pub async fn deliver(&self, entry: Entry) -> Result<Delivery, AppError> {
+        let attempt = self.attempt(&entry);
+        tokio::pin!(attempt);
+        let mut renewal = interval(RENEWAL);
+        renewal.tick().await;
+        let delivery = loop {
+            tokio::select! {
+                delivery = &mut attempt => break delivery?,
+                _ = renewal.tick() => self.renew(&entry).await,
+            }
+        };
+        self.settle(&entry, &delivery).await?;
+        Ok(delivery)
+    }
+
+    /// Leases the entry that has been due the longest, and makes one attempt at it; `None` where none is due.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn deliver_next(&self) -> Result<Option<Delivery>, AppError> {
+        match self.lease_next().await? {
+            Some(entry) => self.deliver(entry).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The delivery worker: delivers what is due until `stop` resolves, then lets running attempts end.
+    pub async fn run_delivery(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut attempts = JoinSet::new();
+        loop {
+            while attempts.len() < AT_ONCE {
+                match self.lease_next().await {
+                    Ok(Some(entry)) => {
+                        let app = self.clone();
+                        attempts.spawn(async move {
+                            if let Err(error) = app.deliver(entry).await {
+                                tracing::error!(%error, "what came of a mail could not be written down");
+                            }
+                        });
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::error!(%error, "the outbox could not be read");
+                        break;
+                    }
+                }
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = attempts.join_next(), if !attempts.is_empty() => {}
+                () = self.queued.notified(), if attempts.len() < AT_ONCE => {}
+                () = self.next_look(), if attempts.len() < AT_ONCE => {}
+            }
+        }
+        let drained = async { while attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, drained).await.is_err() {
+            tracing::warn!(
+                "stopped while mails were being sent: they are tried again when their leases end"
+            );
+        }
+    }
+
+    /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
+    async fn next_look(&self) {
+        let due = self.parts.store.next_due().await.ok().flatten();
+        let until_due =
+            due.and_then(|due| Duration::try_from(due.duration_since(self.parts.clock.now())).ok());
+        // Never at once: an entry that is due and could not be leased would keep a core busy.
+        sleep(
+            until_due
+                .unwrap_or(LONGEST_SLEEP)
+                .clamp(Duration::from_millis(50), LONGEST_SLEEP),
+        )
+        .await;
+    }
+
+    async fn lease_next(&self) -> Result<Option<Entry>, AppError> {
+        Ok(self
+            .parts
+            .store
+            .lease_next(self.parts.clock.now(), self.lease())
+            .await?)
+    }
+
+    async fn renew(&self, entry: &Entry) {
+        let Some(Lease { holder, .. }) = entry.lease else {
+            return;
+        };
+        let lease = Lease {
+            holder,
+            until: self.parts.clock.now() + LEASE,
+        };
+        match self.parts.store.renew_lease(entry.id, lease).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(entry = %entry.id, "another worker took over a mail that is still being sent")
+            }
+            Err(error) => tracing::warn!(entry = %entry.id, %error, "a lease could not be renewed"),
+        }
+    }
+
+    async fn attempt(&self, entry: &Entry) -> Result<Delivery, AppError> {
+        let Some(account) = self.parts.store.account(entry.account).await? else {
+            return Ok(Delivery::Dead {
+                error: "the account was deleted".to_owned(),
+            });
+        };
+        let message = match self.message(entry, &account) {
+            Ok(message) => message,
+            Err(Undeliverable::Obsolete(why)) => {
+                return Ok(Delivery::Dead {
+                    error: why.to_owned(),
+                });
+            }
+            Err(Undeliverable::Broken(error)) => return Ok(self.later(entry, error, None)),
+        };
+        Ok(match self.parts.mailer.send(&message).await {
+            Ok(receipt) => Delivery::Sent {
+                reply: receipt.reply,
+            },
+            Err(error) if error.is_permanent() => Delivery::Dead {
+                error: error.to_string(),
+            },
+            Err(error) => self.later(entry, error.to_string(), error.hint()),
+        })
+    }
+
+    fn later(&self, entry: &Entry, error: String, hint: Option<String>) -> Delivery {
+        let chance = u32::from_be_bytes(draw(&*self.parts.rng));
+        let next_try_at = self.parts.clock.now() + backoff(entry.attempts, chance);
+        Delivery::Waiting {
+            error,
+            hint,
+            next_try_at: Some(next_try_at),
+        }
+    }
+
+    /// Makes the message now, with its token, for the account as it is now.
+    fn message(&self, entry: &Entry, account: &Account) -> Result<Message, Undeliverable> {
+        let mail = self.mail(entry, account).map_err(Undeliverable::Obsolete)?;
+        let rendered = self
+            .parts
+            .renderer
+            .render(&mail)
+            .map_err(|error| Undeliverable::Broken(error.to_string()))?;
+        let sender = &self.parts.rules.sender;
+        let domain = sender
+            .rsplit_once('@')
+            .map_or("localhost", |(_, domain)| domain.trim_end_matches('>'));
+        Ok(Message {
+            message_id: format!("{}.{}@{domain}", entry.kind, entry.id),
+            date: self.parts.clock.now(),
+            from: sender.clone(),
+            to: account.address.clone(),
+            subject: rendered.subject,
+            text: rendered.text,
+            html: rendered.html,
+        })
+    }
+
+    /// What the mail says; an error where a link could not be used any more.
+    fn mail(&self, entry: &Entry, account: &Account) -> Result<Mail, &'static str> {
+        let rules = &self.parts.rules;
+        let email = account.address.clone();
+        match entry.kind {
+            MailKind::ResetPassword => {
+                let (url, expires_at) = self.fresh_link(entry, account, rules.reset_lifetime)?;
+                let (lifetime, origin) = (rules.reset_lifetime, entry.origin.in_words());
+                Ok(Mail::ResetPassword(ResetPassword {
+                    url,
+                    email,
+                    expires_at,
+                    lifetime,
+                    requested_at: entry.requested_at,
+                    origin,
+                }))
+            }
+            MailKind::Invitation => {
+                let lifetime = rules.invitation_lifetime;
+                let (url, expires_at) = self.fresh_link(entry, account, lifetime)?;
+                Ok(Mail::Invitation(Invitation {
+                    url,
+                    email,
+                    expires_at,
+                    lifetime,
+                }))
+            }
+            MailKind::ResetSuccessful => Ok(Mail::ResetSuccessful(ResetSuccessful {
+                email,
+                at: entry.requested_at,
+                origin: entry.origin.in_words(),
+                forgot_url: format!("{}/forgot", rules.public_url),
+            })),
+        }
+    }
+
+    fn fresh_link(
+        &self,
+        entry: &Entry,
+        account: &Account,
+        lifetime: Duration,
+    ) -> Result<(String, Timestamp), &'static str> {
+        if !self.parts.keys.fits(&entry.fingerprint, account) {
+            return Err("the password or the address has changed since the mail was asked for");
+        }
+        let link = self.reset_link(account, entry.requested_at, lifetime);
+        if self.parts.clock.now() >= link.expires_at {
+            return Err("the time in which its link would have worked is over");
+        }
+        Ok((link.link, link.expires_at))
+    }
+
+    async fn settle(&self, entry: &Entry, delivery: &Delivery) -> Result<(), AppError> {
+        let (outcome, kind, detail) = match delivery {
+            Delivery::Sent { reply } => (Outcome::Sent, EventKind::MailSent, reply),
+            Delivery::Waiting {
+                error, next_try_at, ..
+            } => {
+                let at = next_try_at.unwrap_or_else(|| self.parts.clock.now());
+                (
+                    Outcome::Retry {
+                        at,
+                        error: error.clone(),
+                    },
+                    EventKind::MailFailed,
+                    error,
+                )
+            }
+            Delivery::Dead { error } => (
+                Outcome::Dead {
+                    error: error.clone(),
+                },
+                EventKind::MailFailed,
+                error,
+            ),
+        };
+        let event = self.event(
+            entry.account,
+            kind,
+            &entry.origin,
+            format!("{}: {detail}", entry.kind),
+        );
+        let Some(lease) = entry.lease else {
+            return Err(AppError::Internal(format!(
+                "outbox entry {} was delivered without a lease",
+                entry.id
+            )));
+        };
+        let held = self
+            .parts
+            .store
+            .settle(entry.id, lease.holder, &outcome, &event)
+            .await?;
+        if !held {
+            tracing::warn!(entry = %entry.id, "another worker took over this mail: it may come twice, with the same Message-ID");
+        }
+        match delivery {
+            Delivery::Sent { .. } => {
+                tracing::info!(entry = %entry.id, kind = %entry.kind, "mail sent")
+            }
+            Delivery::Waiting { error, .. } => {
+                tracing::warn!(entry = %entry.id, kind = %entry.kind, %error, "mail not sent, will be tried again")
+            }
+            Delivery::Dead { error } => {
+                tracing::error!(entry = %entry.id, kind = %entry.kind, %error, "mail not sent, given up")
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Where passwords are hashed and verified: off the async threads, as many at once as there are cores, in the order
+//! of asking, and with a queue that refuses rather than grows (CVE-2013-1443, CVE-2021-45115).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, TryAcquireError};
+use zeroize::Zeroizing;
+
+use super::AppError;
+use crate::domain::password::{LONGEST_BYTES, PasswordHash, PasswordInput};
+
+/// How many may wait for a core before more are refused.
+const LONGEST_QUEUE: usize = 256;
+/// What a refused caller is told to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Hashes and verifies with bcrypt.
+#[derive(Clone)]
+pub struct Hasher {
+    cost: u32,
+    /// One permit a core; tokio's semaphore serves in the order of asking.
+    running: Arc<Semaphore>,
+    /// One permit for each that runs or waits.
+    admitted: Arc<Semaphore>,
+}
+
+impl Hasher {
+    /// Hashes with `cost` (the base-2 logarithm of the rounds), on `cores` threads at the most.
+    pub fn new(cost: u32, cores: usize) -> Self {
+        Self {
+            cost,
+            running: Arc::new(Semaphore::new(cores)),
+            admitted: Arc::new(Semaphore::new(cores + LONGEST_QUEUE)),
+        }
+    }
+
+    /// Hashes a password that the policy has passed.
+    ///
+    /// # Errors
+    /// [`AppError::Busy`] where too many wait.
+    pub async fn hash(&self, password: &PasswordInput) -> Result<PasswordHash, AppError> {
+        let (password, cost) = (password.normalized(), self.cost);
+        self.run(move || bcrypt::non_truncating_hash(password.as_bytes(), cost))
+            .await?
+            .map(PasswordHash::from_stored)
+            .map_err(|error| {
+                AppError::Internal(format!(
+                    "bcrypt refused a password that the policy had passed: {error}"
+                ))
+            })
+    }
+
+    /// Whether the password fits the hash. Without a hash, or with one that is no bcrypt hash, the same work is done
+    /// for nothing, so that the time does not tell an unknown address from a wrong password (CVE-2016-2513).
+    ///
+    /// # Errors
+    /// [`AppError::Busy`] where too many wait.
+    pub async fn verify(
+        &self,
+        password: &PasswordInput,
+        hash: Option<&PasswordHash>,
+    ) -> Result<bool, AppError> {
+        let candidates: Vec<_> = password
+            .candidates()
+            .into_iter()
+            .filter(|form| form.len() <= LONGEST_BYTES && !form.contains('\0'))
+            .collect();
+        if candidates.is_empty() {
+            // No hash can have been made from it, whoever asks: this is the same for every address.
+            return Ok(false);
+        }
+        let decoy = self.decoy();
+        let hash = hash.map_or_else(|| decoy.clone(), |hash| hash.as_str().to_owned());
+        self.run(move || {
+            candidates
+                .iter()
+                .any(|password| fits(password, &hash, &decoy))
+        })
+        .await
+    }
+
+    /// A hash of the usual cost that no password is known to fit.
+    fn decoy(&self) -> String {
+        format!("$2b${:02}${}", self.cost, ".".repeat(53))
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AppError> {
+        let admitted = match Arc::clone(&self.admitted).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+                return Err(AppError::Busy {
+                    retry_after: RETRY_AFTER,
+                });
+            }
+        };
+        let running = Arc::clone(&self.running)
+            .acquire_owned()
+            .await
+            .map_err(|error| AppError::Internal(error.to_string()))?;
+        // The permits go with the work: a caller that hangs up must not let one more in beside a hash that still runs.
+        let done = tokio::task::spawn_blocking(move || {
+            let _permits = (admitted, running);
+            work()
+        });
+        done.await
+            .map_err(|error| AppError::Internal(format!("hashing a password failed: {error}")))
+    }
+}
+
+fn fits(password: &Zeroizing<String>, hash: &str, decoy: &str) -> bool {
+    bcrypt::verify(password.as_bytes(), hash).unwrap_or_else(|_| {
+        // No bcrypt hash: the answer is no, and it costs as much as any other.
+        let _ = bcrypt::verify(password.as_bytes(), decoy);
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hasher() -> Hasher {
+        Hasher::new(4, 2)
+    }
+
+    #[tokio::test]
+    async fn a_password_fits_its_own_hash_in_either_normal_form() {
+        let hash = hasher()
+            .hash(&PasswordInput::new("gr\u{fc}n und blau"))
+            .await
+            .unwrap();
+        assert!(hash.as_str().starts_with("$2b$04$"));
+        for (typed, fits) in [
+            ("gr\u{fc}n und blau", true),
+            ("gru\u{308}n und blau", true),
+            ("grun und blau", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                hasher()
+                    .verify(&PasswordInput::new(typed), Some(&hash))
+                    .await
+                    .unwrap(),
+                fits,
+                "{typed}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn hashes_of_other_programs_are_verified() {
+        let made = bcrypt::hash_with_result("correct horse", 4).unwrap();
+        for version in [
+            bcrypt::Version::TwoA,
+            bcrypt::Version::TwoB,
+            bcrypt::Version::TwoY,
+        ] {
+            let hash = PasswordHash::from_stored(made.format_for_version(version));
+            assert!(
+                hasher()
+                    .verify(&PasswordInput::new("correct horse"), Some(&hash))
+                    .await
+                    .unwrap()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_hash_can_be_made_from_fits_none() {
+        let hash = PasswordHash::from_stored(bcrypt::hash("x".repeat(72), 4).unwrap());
+        for typed in [
+            "x".repeat(73),
+            format!("{}\0", "x".repeat(71)),
+            "x".repeat(100_000),
+        ] {
+            assert!(
+                !hasher()
+                    .verify(&PasswordInput::new(typed), Some(&hash))
+                    .await
+                    .unwrap()
+            );
+        }
+        for stored in ["", "plain", "$2b$99$x", "$argon2id$v=19$m=65536"] {
+            assert!(
+                !hasher()
+                    .verify(
+                        &PasswordInput::new("plain"),
+                        Some(&PasswordHash::from_stored(stored))
+                    )
+                    .await
+                    .unwrap()
+            );
+        }
+        assert!(
+            !hasher()
+                .verify(&PasswordInput::new("plain"), None)
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_queue_refuses_rather_than_grows() {
+        let hasher = Hasher::new(4, 1);
+        let _all = Arc::clone(&hasher.admitted)
+            .acquire_many_owned(1 + LONGEST_QUEUE as u32)
+            .await
+            .unwrap();
+        let refused = hasher.verify(&PasswordInput::new("one more"), None).await;
+        assert!(matches!(refused, Err(AppError::Busy { .. })), "{refused:?}");
+    }
+}

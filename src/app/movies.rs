@@ -1,0 +1,95 @@
+//! Movies: everybody reads them, whoever is logged in adds them, and who added one changes it.
+
+use super::{App, AppError, MovieAction};
+use crate::domain::clock::draw;
+use crate::domain::id::{AccountId, MovieId};
+use crate::domain::movie::{Movie, MovieChanges};
+use crate::store::{MovieChange, MovieCreation};
+
+impl App {
+    /// Up to `limit` movies in the order of their ids, from the one after `after`.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn movies(
+        &self,
+        after: Option<MovieId>,
+        limit: usize,
+    ) -> Result<Vec<Movie>, AppError> {
+        Ok(self.parts.store.movies(after, limit).await?)
+    }
+
+    /// One movie.
+    ///
+    /// # Errors
+    /// [`AppError::NoSuchMovie`]; the database.
+    pub async fn movie(&self, id: MovieId) -> Result<Movie, AppError> {
+        self.parts
+            .store
+            .movie(id)
+            .await?
+            .ok_or(AppError::NoSuchMovie)
+    }
+
+    /// Adds a movie for `by`. The caller has made sure that name, casts and genres are not empty.
+    ///
+    /// # Errors
+    /// [`AppError::MovieNameTaken`]; [`AppError::NoSuchAccount`] where the account was deleted meanwhile; the database.
+    pub async fn add_movie(
+        &self,
+        by: AccountId,
+        name: String,
+        casts: Vec<String>,
+        genres: Vec<String>,
+    ) -> Result<MovieId, AppError> {
+        let id = MovieId::new(self.parts.clock.now(), draw(&*self.parts.rng));
+        let movie = Movie {
+            id,
+            name,
+            casts,
+            genres,
+            added_by: by,
+        };
+        match self.parts.store.create_movie(&movie).await? {
+            MovieCreation::Created => Ok(id),
+            MovieCreation::NameTaken => Err(AppError::MovieNameTaken),
+            MovieCreation::OwnerGone => Err(AppError::NoSuchAccount),
+        }
+    }
+
+    /// Changes a movie for `by`, who must have added it.
+    ///
+    /// # Errors
+    /// No such movie, another's movie, a name that is taken, the database.
+    pub async fn change_movie(
+        &self,
+        id: MovieId,
+        by: AccountId,
+        changes: &MovieChanges,
+    ) -> Result<(), AppError> {
+        verdict(
+            self.parts.store.change_movie(id, by, changes).await?,
+            MovieAction::Updating,
+        )
+    }
+
+    /// Deletes a movie for `by`, who must have added it.
+    ///
+    /// # Errors
+    /// No such movie, another's movie, the database.
+    pub async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<(), AppError> {
+        verdict(
+            self.parts.store.delete_movie(id, by).await?,
+            MovieAction::Deleting,
+        )
+    }
+}
+
+fn verdict(change: MovieChange, action: MovieAction) -> Result<(), AppError> {
+    match change {
+        MovieChange::Done => Ok(()),
+        MovieChange::NotFound => Err(AppError::NoSuchMovie),
+        MovieChange::NotOwner => Err(AppError::NotYourMovie(action)),
+        MovieChange::NameTaken => Err(AppError::MovieNameTaken),
+    }
+}
