@@ -1,1 +1,125 @@
-//! (room to be furnished)
+//! The HTTP side: a request in, one use case, an answer out.
+//!
+//! It knows methods, headers, JSON and forms, and never a rule: those are in [`crate::app`]. Start with [`routes`] for
+//! what is where, `error.rs` for how a refusal looks, and `server.rs` for sockets and time-outs.
+//!
+//! ```text
+//! server (socket, limits) → log (id, access log) → [pages: errors as pages] → guard (panic, time-out)
+//!   → body (read whole, at most 64 KiB) → handler → one use case
+//! ```
+
+pub mod auth;
+pub mod body;
+pub mod client;
+mod connection;
+pub mod error;
+pub mod guard;
+pub mod health;
+pub mod log;
+pub mod movies;
+pub mod pages;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+pub use server::serve;
+
+use crate::app::App;
+use error::ApiError;
+use pages::Pages;
+
+/// What the server is told by the settings.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// How many connections are held at once; more wait until one is free.
+    pub max_connections: usize,
+    /// How long a client may take for the head of a request, and a kept-alive connection may be idle.
+    pub header_timeout: Duration,
+    /// How long a client may take for the body of a request.
+    pub body_timeout: Duration,
+    /// How long an answer may take to be made. Longer than the longest queue of passwords to be hashed.
+    pub request_timeout: Duration,
+    /// How long a client may leave an answer unread before the connection is given up.
+    pub write_timeout: Duration,
+    /// How long requests in flight may take once the server is told to stop.
+    pub grace: Duration,
+    /// Networks, as address and length of prefix, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 768,
+            header_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(20),
+            request_timeout: Duration::from_secs(90),
+            write_timeout: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct Http {
+    /// The use cases.
+    pub app: App,
+    /// The pages, compiled.
+    pub pages: Arc<Pages>,
+    /// What the settings say.
+    pub options: Arc<HttpOptions>,
+}
+
+/// Everything that answers, by its path.
+pub fn routes(http: Http) -> Router {
+    let api = Router::new()
+        .route("/api/auth/signup", post(auth::sign_up))
+        .route("/api/auth/login", post(auth::log_in))
+        .route("/api/auth/forgot", post(auth::forgot))
+        .route("/api/auth/reset", post(auth::reset))
+        .route("/api/movies", get(movies::list).post(movies::add))
+        .route(
+            "/api/movies/{id}",
+            get(movies::show).put(movies::change).delete(movies::delete),
+        )
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/assets/style.css", get(pages::style))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .fallback(async || ApiError::NotFound);
+    let pages = Router::new()
+        .route(
+            "/forgot",
+            get(pages::forgot_form).post(pages::forgot_submitted),
+        )
+        .route("/reset", get(pages::cut_off_link))
+        .route("/reset/", get(pages::cut_off_link))
+        .route(
+            "/reset/{token}",
+            get(pages::reset_form).post(pages::reset_submitted),
+        )
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    guarded(api, &http)
+        .merge(
+            guarded(pages, &http).layer(from_fn_with_state(http.clone(), pages::errors_as_pages)),
+        )
+        .layer(from_fn(log::observe))
+        .with_state(http)
+}
+
+/// Layers run from the last to the first.
+fn guarded(router: Router<Http>, http: &Http) -> Router<Http> {
+    router
+        .layer(from_fn_with_state(http.clone(), body::read_whole))
+        .layer(from_fn_with_state(http.clone(), guard::contain))
+}

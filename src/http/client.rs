@@ -1,0 +1,160 @@
+//! From where a request comes: the peer of the connection, or where that is a trusted proxy, whom it names.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use super::Http;
+use super::error::ApiError;
+use crate::app::AppError;
+use crate::domain::event::Origin;
+
+/// The client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client(pub IpAddr);
+
+impl Client {
+    /// As it stands in the history.
+    pub fn origin(self) -> Origin {
+        Origin::Client(self.0)
+    }
+}
+
+impl FromRequestParts<Http> for Client {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
+        let ConnectInfo(peer) = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .ok_or_else(|| {
+                AppError::Internal("the server did not say who the peer is".to_owned())
+            })?;
+        Ok(Self(client_address(
+            peer.ip(),
+            &parts.headers,
+            &http.options.trusted_proxies,
+        )))
+    }
+}
+
+/// Walks `X-Forwarded-For` from the right, where the nearest proxy writes, as long as trusted proxies vouch for what
+/// stands there. What stands further left anybody can have written.
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[(IpAddr, u8)]) -> IpAddr {
+    let mut client = peer.to_canonical();
+    let mut hops = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .rev()
+        .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+    while trusted.iter().any(|network| contains(*network, client)) {
+        match hops.next().and_then(hop_address) {
+            Some(address) => client = address,
+            None => break,
+        }
+    }
+    client
+}
+
+/// An address, which some proxies write with a port.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']'));
+    hop.parse::<IpAddr>()
+        .or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()))
+        .or_else(|_| bare.unwrap_or(hop).parse())
+        .ok()
+        .map(|address| address.to_canonical())
+}
+
+fn contains((network, prefix): (IpAddr, u8), address: IpAddr) -> bool {
+    let (network, address, bits) = match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => (
+            u128::from(network.to_bits()),
+            u128::from(address.to_bits()),
+            32,
+        ),
+        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
+        _ => return false,
+    };
+    let host_bits = u32::from(bits - prefix.min(bits));
+    // A shift by all 128 bits is none; the network is then everything.
+    (network ^ address).checked_shr(host_bits).unwrap_or(0) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().unwrap());
+        }
+        let trusted: Vec<_> = trusted
+            .iter()
+            .map(|network| {
+                let (address, prefix) = network.split_once('/').unwrap();
+                (address.parse().unwrap(), prefix.parse().unwrap())
+            })
+            .collect();
+        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn a_header_from_anybody_is_not_believed() {
+        assert_eq!(client("192.0.2.1", &["10.0.0.1"], &[]), "192.0.2.1");
+        assert_eq!(
+            client("192.0.2.1", &["10.0.0.1"], &["192.0.2.2/32"]),
+            "192.0.2.1"
+        );
+    }
+
+    #[test]
+    fn the_nearest_address_that_no_trusted_proxy_has_is_the_client() {
+        let trusted = ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"];
+        for (peer, forwarded, expected) in [
+            ("127.0.0.1", vec!["203.0.113.9"], "203.0.113.9"),
+            ("::ffff:127.0.0.1", vec!["203.0.113.9"], "203.0.113.9"),
+            (
+                "127.0.0.1",
+                vec!["6.6.6.6, 203.0.113.9, 10.1.2.3"],
+                "203.0.113.9",
+            ),
+            (
+                "127.0.0.1",
+                vec!["6.6.6.6", "203.0.113.9", "10.1.2.3"],
+                "203.0.113.9",
+            ),
+            ("fd00::1", vec!["[2001:db8::9]:443"], "2001:db8::9"),
+            ("127.0.0.1", vec!["203.0.113.9:1234"], "203.0.113.9"),
+            ("127.0.0.1", vec!["[2001:db8::9]"], "2001:db8::9"),
+            ("127.0.0.1", vec![], "127.0.0.1"),
+            ("127.0.0.1", vec!["10.0.0.2"], "10.0.0.2"),
+            ("127.0.0.1", vec!["6.6.6.6, unknown, 10.1.2.3"], "10.1.2.3"),
+            ("127.0.0.1", vec![""], "127.0.0.1"),
+        ] {
+            assert_eq!(
+                client(peer, &forwarded, &trusted),
+                expected,
+                "{forwarded:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn networks_of_any_length_are_taken() {
+        assert_eq!(client("192.0.2.1", &["6.6.6.6"], &["0.0.0.0/0"]), "6.6.6.6");
+        assert_eq!(
+            client("2001:db8::1", &["2001:db8::2"], &["::/0"]),
+            "2001:db8::2"
+        );
+        assert_eq!(client("192.0.2.1", &["6.6.6.6"], &["::/0"]), "192.0.2.1");
+        assert_eq!(
+            client("10.1.0.0", &["6.6.6.6"], &["10.0.0.0/16"]),
+            "10.1.0.0"
+        );
+    }
+}

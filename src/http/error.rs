@@ -1,0 +1,444 @@
+//! How a refusal looks: the one place that turns an error into status, code and message. The use cases know no
+//! status, and the handlers no message.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::app::{AccessError, AppError, MovieAction};
+
+/// What a client is told to wait where nobody knows how long it will take.
+const RETRY_SOON: Duration = Duration::from_secs(5);
+
+/// Each wrong field with what is wrong with it, in the order in which they were looked at.
+pub type WrongFields = Map<String, Value>;
+
+/// Why a request is refused.
+#[derive(Debug, Clone)]
+pub enum ApiError {
+    /// A use case says so.
+    App(AppError),
+    /// Fields are missing, of the wrong type or not known.
+    Fields(WrongFields),
+    /// No Authorization header, or none that can be read.
+    MissingToken,
+    /// The access token opens nothing.
+    InvalidAccessToken,
+    /// The body is over the limit.
+    PayloadTooLarge,
+    /// The body is of another type than this one, which is wanted.
+    UnsupportedMediaType(&'static str),
+    /// The path is there, and takes other methods.
+    MethodNotAllowed,
+    /// Nothing is there.
+    NotFound,
+    /// The body did not come in time.
+    BodyTooSlow,
+    /// The answer was not made in time.
+    AnswerTooSlow,
+}
+
+impl ApiError {
+    /// A refusal for one field.
+    pub fn field(name: &str, why: impl Into<String>) -> Self {
+        Self::Fields(WrongFields::from_iter([(
+            name.to_owned(),
+            Value::String(why.into()),
+        )]))
+    }
+}
+
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::InvalidToken => Self::InvalidAccessToken,
+            AccessError::App(error) => Self::App(error),
+        }
+    }
+}
+
+/// A refusal as people and programs see it; it travels with the answer, so that a page can be made of it.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    challenge: Option<&'static str>,
+    retry_after: Option<Duration>,
+    /// The rest of the request is not worth waiting for.
+    closes: bool,
+    fields: Option<WrongFields>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            challenge: None,
+            retry_after: None,
+            closes: false,
+            fields: None,
+        }
+    }
+
+    fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        }
+    }
+
+    fn unauthorized(code: &'static str, message: &str, challenge: &'static str) -> Self {
+        Self {
+            challenge: Some(challenge),
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+        }
+    }
+
+    /// The table of the API, for what the use cases say. No `_` arm: a new failure does not compile until somebody
+    /// has decided how clients see it.
+    fn of_app(error: AppError) -> Self {
+        let bad = StatusCode::BAD_REQUEST;
+        let forbidden = StatusCode::FORBIDDEN;
+        match error {
+            AppError::InvalidEmail(_) => {
+                Self::new(bad, "invalid_email", "Not a valid email address")
+            }
+            AppError::WeakPassword(rule) => Self::new(bad, "weak_password", rule.to_string()),
+            AppError::AddressTaken => Self::new(
+                bad,
+                "email_already_exists",
+                "User with given email address already exists",
+            ),
+            AppError::SignupClosed => Self::new(
+                forbidden,
+                "signup_closed",
+                "Sign-up is closed: ask the administrator for an account",
+            ),
+            AppError::WrongPassword => {
+                Self::unauthorized("unauthorized", "Invalid username or password", "Bearer")
+            }
+            AppError::NoSuchAccount => Self::new(
+                bad,
+                "email_does_not_exist",
+                "Couldn't find the user with given email address",
+            ),
+            AppError::BadToken => Self::new(forbidden, "bad_token", "Invalid token"),
+            AppError::ExpiredToken => Self::new(forbidden, "expired_token", "Token has expired"),
+            AppError::NoSuchMovie => Self::new(
+                bad,
+                "movie_not_exists",
+                "Movie with given id doesn't exists",
+            ),
+            AppError::MovieNameTaken => Self::new(
+                bad,
+                "movie_already_exists",
+                "Movie with given name already exists",
+            ),
+            AppError::NotYourMovie(MovieAction::Updating) => Self::new(
+                forbidden,
+                "updating_movie",
+                "Updating movie added by other is forbidden",
+            ),
+            AppError::NotYourMovie(MovieAction::Deleting) => Self::new(
+                forbidden,
+                "deleting_movie",
+                "Deleting movie added by other is forbidden",
+            ),
+            AppError::Busy { retry_after } => Self::unavailable(
+                format!(
+                    "Too many passwords are waiting to be verified: try again in {} seconds",
+                    seconds(retry_after)
+                ),
+                retry_after,
+            ),
+            AppError::Unavailable(why) => {
+                tracing::warn!(%why, "a request could not be served");
+                Self::unavailable(
+                    "The database can't be reached at the moment: try again in a few seconds",
+                    RETRY_SOON,
+                )
+            }
+            AppError::Internal(why) => {
+                tracing::error!(%why, "a request failed");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal_error",
+                    "Something went wrong",
+                )
+            }
+        }
+    }
+
+    fn body(&self) -> String {
+        let mut body = json!({
+            "message": self.message,
+            "status": self.status.as_u16(),
+            "code": self.code,
+        });
+        if let (Some(fields), Some(body)) = (&self.fields, body.as_object_mut()) {
+            body.insert("fields".to_owned(), Value::Object(fields.clone()));
+        }
+        body.to_string()
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::App(error) => Self::of_app(error),
+            ApiError::Fields(fields) => Self {
+                fields: Some(fields),
+                ..Self::new(
+                    StatusCode::BAD_REQUEST,
+                    "schema_validation",
+                    "Request is missing required fields",
+                )
+            },
+            ApiError::MissingToken => Self::unauthorized(
+                "missing_token",
+                "Missing or malformed Authorization header",
+                "Bearer",
+            ),
+            ApiError::InvalidAccessToken => Self::unauthorized(
+                "invalid_access_token",
+                "Invalid access token: log in again",
+                "Bearer error=\"invalid_token\"",
+            ),
+            ApiError::PayloadTooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                "The body is too large: it may take up to 64 KiB",
+            ),
+            ApiError::UnsupportedMediaType(wanted) => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                format!("The body is of another type: send it with Content-Type: {wanted}"),
+            ),
+            ApiError::MethodNotAllowed => Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "This path does not take that method: the Allow header names those it takes",
+            ),
+            ApiError::NotFound => Self::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "There is nothing at this path",
+            ),
+            ApiError::BodyTooSlow => Self {
+                closes: true,
+                ..Self::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "request_timeout",
+                    "The body did not arrive in time: send it again",
+                )
+            },
+            ApiError::AnswerTooSlow => {
+                tracing::error!("a request was given up: it took too long");
+                Self::unavailable(
+                    "The answer took too long: try again in a few seconds",
+                    RETRY_SOON,
+                )
+            }
+        }
+    }
+}
+
+/// Whole seconds, rounded up: who comes back a moment early would be refused again.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        Refusal::from(self).into_response()
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait).max(1)));
+        }
+        if self.closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::email_address::InvalidEmailAddress;
+    use crate::domain::password::WeakPassword;
+
+    #[test]
+    fn every_error_has_the_status_code_and_message_of_the_table() {
+        use MovieAction::{Deleting, Updating};
+        let table: [(ApiError, &str); 23] = [
+            (
+                AppError::Internal("SELECT 1".to_owned()).into(),
+                "500 internal_error Something went wrong",
+            ),
+            (
+                ApiError::field("x", "y"),
+                "400 schema_validation Request is missing required fields",
+            ),
+            (
+                AppError::MovieNameTaken.into(),
+                "400 movie_already_exists Movie with given name already exists",
+            ),
+            (
+                AppError::NotYourMovie(Updating).into(),
+                "403 updating_movie Updating movie added by other is forbidden",
+            ),
+            (
+                AppError::NotYourMovie(Deleting).into(),
+                "403 deleting_movie Deleting movie added by other is forbidden",
+            ),
+            (
+                AppError::NoSuchMovie.into(),
+                "400 movie_not_exists Movie with given id doesn't exists",
+            ),
+            (
+                AppError::AddressTaken.into(),
+                "400 email_already_exists User with given email address already exists",
+            ),
+            (
+                AppError::WrongPassword.into(),
+                "401 unauthorized Invalid username or password",
+            ),
+            (
+                AppError::NoSuchAccount.into(),
+                "400 email_does_not_exist Couldn't find the user with given email address",
+            ),
+            (AppError::BadToken.into(), "403 bad_token Invalid token"),
+            (
+                AppError::ExpiredToken.into(),
+                "403 expired_token Token has expired",
+            ),
+            (
+                ApiError::MissingToken,
+                "401 missing_token Missing or malformed Authorization header",
+            ),
+            (
+                ApiError::InvalidAccessToken,
+                "401 invalid_access_token Invalid access token: log in again",
+            ),
+            (
+                AppError::InvalidEmail(InvalidEmailAddress::Empty).into(),
+                "400 invalid_email Not a valid email address",
+            ),
+            (
+                AppError::WeakPassword(WeakPassword::TooShort { minimum: 8 }).into(),
+                "400 weak_password The password is too short: it needs at least 8 characters",
+            ),
+            (
+                AppError::SignupClosed.into(),
+                "403 signup_closed Sign-up is closed: ask the administrator for an account",
+            ),
+            (
+                ApiError::PayloadTooLarge,
+                "413 payload_too_large The body is too large: it may take up to 64 KiB",
+            ),
+            (
+                ApiError::UnsupportedMediaType("application/json"),
+                "415 unsupported_media_type The body is of another type: send it with Content-Type: application/json",
+            ),
+            (
+                ApiError::MethodNotAllowed,
+                "405 method_not_allowed This path does not take that method: the Allow header names those it takes",
+            ),
+            (
+                ApiError::NotFound,
+                "404 not_found There is nothing at this path",
+            ),
+            (
+                AppError::Unavailable("disk I/O error".to_owned()).into(),
+                "503 unavailable The database can't be reached at the moment: try again in a few seconds",
+            ),
+            (
+                AppError::Busy {
+                    retry_after: Duration::from_millis(4_001),
+                }
+                .into(),
+                "503 unavailable Too many passwords are waiting to be verified: try again in 5 seconds",
+            ),
+            (
+                ApiError::AnswerTooSlow,
+                "503 unavailable The answer took too long: try again in a few seconds",
+            ),
+        ];
+        for (error, expected) in table {
+            let refusal = Refusal::from(error);
+            let seen = format!(
+                "{} {} {}",
+                refusal.status.as_u16(),
+                refusal.code,
+                refusal.message
+            );
+            assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn the_body_has_its_keys_in_order() {
+        assert_eq!(
+            Refusal::from(ApiError::NotFound).body(),
+            r#"{"message":"There is nothing at this path","status":404,"code":"not_found"}"#
+        );
+        assert_eq!(
+            Refusal::from(ApiError::field("email", "is missing")).body(),
+            r#"{"message":"Request is missing required fields","status":400,"code":"schema_validation","fields":{"email":"is missing"}}"#
+        );
+    }
+
+    #[test]
+    fn headers_say_what_to_do_next() {
+        let header = |error: ApiError, name| {
+            let response = error.into_response();
+            response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(
+            header(ApiError::MissingToken, WWW_AUTHENTICATE).as_deref(),
+            Some("Bearer")
+        );
+        assert_eq!(
+            header(ApiError::InvalidAccessToken, WWW_AUTHENTICATE).as_deref(),
+            Some("Bearer error=\"invalid_token\"")
+        );
+        let busy = AppError::Busy {
+            retry_after: Duration::from_millis(1_500),
+        };
+        assert_eq!(header(busy.into(), RETRY_AFTER).as_deref(), Some("2"));
+        let gone = AppError::Unavailable(String::new());
+        assert_eq!(header(gone.into(), RETRY_AFTER).as_deref(), Some("5"));
+    }
+}

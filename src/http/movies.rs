@@ -1,0 +1,331 @@
+//! Movies: the list as a stream, and one by one.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::try_unfold;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Http;
+use super::auth::Caller;
+use super::body::JsonBody;
+use super::error::{ApiError, WrongFields};
+use crate::app::{App, AppError};
+use crate::domain::id::MovieId;
+use crate::domain::movie::{Movie, MovieChanges};
+
+/// How many movies of the whole list are in memory at once for one client.
+const PAGE: usize = 256;
+/// The longest page that a client may ask for.
+const LONGEST_PAGE: usize = 1_000;
+
+/// A movie as clients see it: ids in MongoDB's extended JSON, the keys in this order.
+#[derive(Serialize)]
+struct MovieJson<'a> {
+    _id: Oid,
+    name: &'a str,
+    casts: &'a [String],
+    genres: &'a [String],
+    added_by: Oid,
+}
+
+#[derive(Serialize)]
+struct Oid {
+    #[serde(rename = "$oid")]
+    oid: String,
+}
+
+impl<'a> From<&'a Movie> for MovieJson<'a> {
+    fn from(movie: &'a Movie) -> Self {
+        Self {
+            _id: Oid {
+                oid: movie.id.to_string(),
+            },
+            name: &movie.name,
+            casts: &movie.casts,
+            genres: &movie.genres,
+            added_by: Oid {
+                oid: movie.added_by.to_string(),
+            },
+        }
+    }
+}
+
+/// `GET /api/movies`: all of them, streamed, or one page of them where `limit` is given.
+///
+/// # Errors
+/// A wrong `limit` or `after`; the database.
+pub async fn list(
+    State(http): State<Http>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let Span { after, limit } = Span::parse(query.as_deref().unwrap_or_default())?;
+    let Some(limit) = limit else {
+        let first = http.app.movies(after, PAGE).await?;
+        return Ok(json_response(whole_list(http.app, first)?));
+    };
+    // One more than is shown tells whether there is a next page.
+    let mut movies = http.app.movies(after, limit + 1).await?;
+    let has_more = movies.len() > limit;
+    movies.truncate(limit);
+    let mut response = json_response(Body::from(chunk(&movies, true, true)?));
+    if let (true, Some(last)) = (has_more, movies.last()) {
+        let link = format!(
+            "</api/movies?limit={limit}&after={}>; rel=\"next\"",
+            last.id
+        );
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            response.headers_mut().insert(LINK, link);
+        }
+    }
+    Ok(response)
+}
+
+/// Which movies are asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Span {
+    after: Option<MovieId>,
+    limit: Option<usize>,
+}
+
+impl Span {
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let mut span = Self {
+            after: None,
+            limit: None,
+        };
+        let mut wrong = WrongFields::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let why = match &*name {
+                "after" if span.after.is_none() => {
+                    span.after = value.parse().ok();
+                    span.after
+                        .is_none()
+                        .then_some("must be an id of 24 hex digits")
+                }
+                "limit" if span.limit.is_none() => {
+                    let digits = value.bytes().all(|c| c.is_ascii_digit());
+                    span.limit = value
+                        .parse()
+                        .ok()
+                        .filter(|limit| digits && (1..=LONGEST_PAGE).contains(limit));
+                    span.limit
+                        .is_none()
+                        .then_some("must be a whole number from 1 to 1000")
+                }
+                "after" | "limit" => Some("is there more than once"),
+                // Others, such as what defeats a cache, change nothing.
+                _ => None,
+            };
+            if let Some(why) = why {
+                wrong.insert(name.into_owned(), Value::String(why.to_owned()));
+            }
+        }
+        if wrong.is_empty() {
+            Ok(span)
+        } else {
+            Err(ApiError::Fields(wrong))
+        }
+    }
+}
+
+/// The whole list from `first` on, one page at a time. An error on the way breaks the connection off, so that no
+/// client takes a part for the whole.
+fn whole_list(app: App, first: Vec<Movie>) -> Result<Body, ApiError> {
+    if first.len() < PAGE {
+        return Ok(Body::from(chunk(&first, true, true)?));
+    }
+    let stream = try_unfold(Some((app, first, true)), async |rest| {
+        let Some((app, movies, is_first)) = rest else {
+            return Ok(None);
+        };
+        let next = match movies.last() {
+            Some(last) if movies.len() == PAGE => app.movies(Some(last.id), PAGE).await,
+            _ => Ok(Vec::new()),
+        };
+        let next = next.inspect_err(|error| {
+            tracing::error!(%error, "the list of movies broke off");
+        })?;
+        let chunk = chunk(&movies, is_first, next.is_empty())?;
+        let rest = (!next.is_empty()).then_some((app, next, false));
+        Ok::<_, AppError>(Some((chunk, rest)))
+    });
+    Ok(Body::from_stream(stream))
+}
+
+/// A piece of the array.
+fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Bytes, AppError> {
+    let mut json = Vec::with_capacity(256 * movies.len() + 2);
+    let mut separator = if is_first { b'[' } else { b',' };
+    for movie in movies {
+        json.push(separator);
+        separator = b',';
+        serde_json::to_writer(&mut json, &MovieJson::from(movie))
+            .map_err(|error| AppError::Internal(format!("a movie can't be written: {error}")))?;
+    }
+    if movies.is_empty() && is_first {
+        json.push(b'[');
+    }
+    if is_last {
+        json.push(b']');
+    }
+    Ok(json.into())
+}
+
+/// Movies are no secret and may be kept, yet asked for anew each time.
+fn json_response(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// The id in the path; what can't be one names no movie.
+type Id = Result<Path<String>, PathRejection>;
+
+fn movie_id(id: Id) -> Result<MovieId, ApiError> {
+    id.ok()
+        .and_then(|Path(id)| id.parse().ok())
+        .ok_or(ApiError::App(AppError::NoSuchMovie))
+}
+
+/// `GET /api/movies/ID`.
+///
+/// # Errors
+/// No such movie; the database.
+pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError> {
+    let movie = http.app.movie(movie_id(id)?).await?;
+    let json = serde_json::to_vec(&MovieJson::from(&movie))
+        .map_err(|error| AppError::Internal(format!("a movie can't be written: {error}")))?;
+    Ok(json_response(Body::from(json)))
+}
+
+/// `POST /api/movies`.
+///
+/// # Errors
+/// No access token; wrong fields; a name that is taken; the database.
+pub async fn add(
+    State(http): State<Http>,
+    Caller(account): Caller,
+    JsonBody(mut fields): JsonBody,
+) -> Result<Json<Value>, ApiError> {
+    let (name, casts, genres) = (
+        fields.text("name"),
+        fields.texts("casts"),
+        fields.texts("genres"),
+    );
+    fields.finish()?;
+    match http.app.add_movie(account.id, name, casts, genres).await {
+        Ok(id) => Ok(Json(json!({"id": id.to_string()}))),
+        // Deleted since the token was looked at: the token opens nothing any more.
+        Err(AppError::NoSuchAccount) => Err(ApiError::InvalidAccessToken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `PUT /api/movies/ID`.
+///
+/// # Errors
+/// No access token; wrong fields, or none; no such movie; another's movie; a name that is taken; the database.
+pub async fn change(
+    State(http): State<Http>,
+    Caller(account): Caller,
+    id: Id,
+    JsonBody(mut fields): JsonBody,
+) -> Result<Json<&'static str>, ApiError> {
+    let mut changes = MovieChanges::default();
+    if fields.has("name") {
+        changes.name = Some(fields.text("name"));
+    }
+    if fields.has("casts") {
+        changes.casts = Some(fields.texts("casts"));
+    }
+    if fields.has("genres") {
+        changes.genres = Some(fields.texts("genres"));
+    }
+    fields.finish()?;
+    if changes == MovieChanges::default() {
+        return Err(ApiError::field(
+            "body",
+            "must have at least one of name, casts and genres",
+        ));
+    }
+    http.app
+        .change_movie(movie_id(id)?, account.id, &changes)
+        .await?;
+    Ok(Json(""))
+}
+
+/// `DELETE /api/movies/ID`.
+///
+/// # Errors
+/// No access token; no such movie; another's movie; the database.
+pub async fn delete(
+    State(http): State<Http>,
+    Caller(account): Caller,
+    id: Id,
+) -> Result<Json<&'static str>, ApiError> {
+    http.app.delete_movie(movie_id(id)?, account.id).await?;
+    Ok(Json(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::AccountId;
+
+    #[test]
+    fn a_movie_has_its_keys_in_order() {
+        let movie = Movie {
+            id: MovieId::from_bytes([1; 12]),
+            name: "\"quoted\" <b>".to_owned(),
+            casts: vec!["a".to_owned()],
+            genres: vec!["b".to_owned()],
+            added_by: AccountId::from_bytes([2; 12]),
+        };
+        assert_eq!(
+            chunk(&[movie.clone(), movie], true, true).unwrap(),
+            r#"[M,M]"#.replace('M', r#"{"_id":{"$oid":"010101010101010101010101"},"name":"\"quoted\" <b>","casts":["a"],"genres":["b"],"added_by":{"$oid":"020202020202020202020202"}}"#)
+        );
+        assert_eq!(chunk(&[], true, true).unwrap(), "[]");
+    }
+
+    #[test]
+    fn a_span_is_read_or_refused() {
+        let id = "0101010101010101010101AA";
+        assert_eq!(
+            Span::parse(&format!("limit=20&after={id}&t=1")).unwrap(),
+            Span {
+                after: id.parse().ok(),
+                limit: Some(20)
+            }
+        );
+        for (query, field) in [
+            ("limit=0", "limit"),
+            ("limit=-1", "limit"),
+            ("limit=+1", "limit"),
+            ("limit=", "limit"),
+            ("limit=1001", "limit"),
+            ("limit=1e2", "limit"),
+            ("limit=99999999999999999999999", "limit"),
+            ("limit=1&limit=1", "limit"),
+            ("after=", "after"),
+            ("after=%ff", "after"),
+            ("after[$gt]=&after=0", "after"),
+        ] {
+            match Span::parse(query) {
+                Err(ApiError::Fields(fields)) => {
+                    assert_eq!(fields.keys().collect::<Vec<_>>(), [field], "{query}");
+                }
+                other => panic!("{query}: {other:?}"),
+            }
+        }
+    }
+}
