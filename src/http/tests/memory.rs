@@ -1,0 +1,221 @@
+//! The least of a store that the handlers can be tried with. The promises themselves are tried in `store::contract`.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use crate::domain::account::Account;
+use crate::domain::email_address::EmailAddress;
+use crate::domain::event::Event;
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::movie::{Movie, MovieChanges};
+use crate::domain::outbox::{Entry, Lease, Outcome};
+use crate::store::{
+    Accounts, Creation, CredentialChange, Deletion, History, MovieChange, MovieCreation, Movies,
+    Outbox, Replacement, Store, StoreError,
+};
+
+pub(super) struct MemoryStore {
+    pub(super) accounts: Mutex<BTreeMap<AccountId, Account>>,
+    pub(super) movies: Mutex<BTreeMap<MovieId, Movie>>,
+    pub(super) mails: Mutex<Vec<Entry>>,
+    /// Nothing can be reached.
+    pub(super) is_down: AtomicBool,
+    /// A ping panics.
+    pub(super) panics: AtomicBool,
+    /// One permit lets one ping through.
+    pub(super) pings: Semaphore,
+}
+
+impl MemoryStore {
+    pub(super) fn new() -> Self {
+        Self {
+            accounts: Mutex::default(),
+            movies: Mutex::default(),
+            mails: Mutex::default(),
+            is_down: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            pings: Semaphore::new(1_000),
+        }
+    }
+
+    fn reached(&self) -> Result<(), StoreError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable(
+                "disk I/O error in SELECT".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Accounts for MemoryStore {
+    async fn create_account(
+        &self,
+        account: &Account,
+        _: &Event,
+        _: Option<&Entry>,
+    ) -> Result<Creation, StoreError> {
+        self.accounts
+            .lock()
+            .unwrap()
+            .insert(account.id, account.clone());
+        Ok(Creation::Created)
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        self.reached()?;
+        Ok(self.accounts.lock().unwrap().get(&id).cloned())
+    }
+
+    async fn account_by_address(
+        &self,
+        _: &str,
+        canonical: &EmailAddress,
+    ) -> Result<Option<Account>, StoreError> {
+        self.reached()?;
+        let accounts = self.accounts.lock().unwrap();
+        let mut found = accounts
+            .values()
+            .filter(|account| account.address == canonical.as_str());
+        Ok(found.next().cloned())
+    }
+
+    async fn accounts(&self, _: Option<AccountId>, _: usize) -> Result<Vec<Account>, StoreError> {
+        Ok(self.accounts.lock().unwrap().values().cloned().collect())
+    }
+
+    async fn replace_credential(
+        &self,
+        change: &CredentialChange,
+    ) -> Result<Replacement, StoreError> {
+        match self.accounts.lock().unwrap().get_mut(&change.expected.id) {
+            Some(account) if *account == change.expected => {
+                account.password_hash = change.password_hash.clone();
+                Ok(Replacement::Replaced)
+            }
+            _ => Ok(Replacement::Superseded),
+        }
+    }
+
+    async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+        let deleted = self.accounts.lock().unwrap().remove(&id);
+        Ok(deleted.map(|_| Deletion::default()))
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryStore {
+    async fn queue_mail(&self, entry: &Entry, _: &Event) -> Result<bool, StoreError> {
+        self.mails.lock().unwrap().push(entry.clone());
+        Ok(true)
+    }
+
+    async fn lease_next(&self, _: Timestamp, _: Lease) -> Result<Option<Entry>, StoreError> {
+        Ok(None)
+    }
+
+    async fn renew_lease(&self, _: EntryId, _: Lease) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn settle(
+        &self,
+        _: EntryId,
+        _: LeaseId,
+        _: &Outcome,
+        _: &Event,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    async fn entries_of(&self, _: AccountId) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.mails.lock().unwrap().clone())
+    }
+}
+
+#[async_trait]
+impl History for MemoryStore {
+    async fn record(&self, _: &Event) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn history(&self, _: AccountId, _: usize) -> Result<Vec<Event>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Movies for MemoryStore {
+    async fn create_movie(&self, movie: &Movie) -> Result<MovieCreation, StoreError> {
+        let mut movies = self.movies.lock().unwrap();
+        if movies.values().any(|other| other.name == movie.name) {
+            return Ok(MovieCreation::NameTaken);
+        }
+        movies.insert(movie.id, movie.clone());
+        Ok(MovieCreation::Created)
+    }
+
+    async fn movie(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
+        Ok(self.movies.lock().unwrap().get(&id).cloned())
+    }
+
+    async fn movies(&self, after: Option<MovieId>, limit: usize) -> Result<Vec<Movie>, StoreError> {
+        self.reached()?;
+        let movies = self.movies.lock().unwrap();
+        let page = movies
+            .values()
+            .filter(|movie| after.is_none_or(|after| movie.id > after));
+        let page: Vec<_> = page.take(limit).cloned().collect();
+        if page.iter().any(|movie| movie.name == "broken") {
+            return Err(StoreError::Broken("a row can't be read".to_owned()));
+        }
+        Ok(page)
+    }
+
+    async fn change_movie(
+        &self,
+        id: MovieId,
+        by: AccountId,
+        changes: &MovieChanges,
+    ) -> Result<MovieChange, StoreError> {
+        match self.movies.lock().unwrap().get_mut(&id) {
+            None => Ok(MovieChange::NotFound),
+            Some(movie) if movie.added_by != by => Ok(MovieChange::NotOwner),
+            Some(movie) => {
+                changes.clone().apply(movie);
+                Ok(MovieChange::Done)
+            }
+        }
+    }
+
+    async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<MovieChange, StoreError> {
+        let mut movies = self.movies.lock().unwrap();
+        match movies.get(&id) {
+            None => Ok(MovieChange::NotFound),
+            Some(movie) if movie.added_by != by => Ok(MovieChange::NotOwner),
+            Some(_) => {
+                movies.remove(&id);
+                Ok(MovieChange::Done)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "asked to panic");
+        self.pings.acquire().await.unwrap().forget();
+        self.reached()
+    }
+}

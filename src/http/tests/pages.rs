@@ -1,0 +1,129 @@
+//! The pages as a browser without scripts sees them.
+
+use super::*;
+
+#[tokio::test]
+async fn a_reset_by_the_pages_alone() {
+    let server = Server::start().await;
+    server.sign_up("ann").await;
+    assert!(server.get("/forgot").await.body.contains("name=\"email\""));
+    let sent = server.submit("/forgot", "email=ann%40example.com").await;
+    assert_eq!(sent.status, 200, "{}", sent.body);
+    assert_eq!(server.store.mails.lock().unwrap().len(), 1);
+
+    let path = format!("/reset/{}", server.reset_token("ann").await);
+    for _ in 0..3 {
+        let form = server.get(&path).await;
+        assert_eq!(form.status, 200);
+        assert!(form.body.contains("name=\"password_again\""));
+        assert!(!form.body.contains("ann@"), "the address is not shown");
+        assert_eq!(server.call("HEAD", &path, "", b"").await.status, 200);
+    }
+    for (form, why) in [
+        (
+            "password=new+password+1&password_again=new+password+2",
+            "not the same",
+        ),
+        ("password=short&password_again=short", "at least 8"),
+        ("password=&password_again=", "at least 8"),
+    ] {
+        let answer = server.submit(&path, form).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.body.contains(why), "{form}: {}", answer.body);
+        assert!(
+            answer.body.contains("name=\"password_again\""),
+            "may try again"
+        );
+    }
+    let form = "password=new+password+%C3%BC&password_again=new+password+%C3%BC";
+    let done = server.submit(&path, form).await;
+    assert_eq!(done.status, 200, "{}", done.body);
+    assert!(done.body.contains("is changed"));
+    let login = server
+        .post(
+            "/api/auth/login",
+            r#"{"email":"ann@example.com","password":"new password ü"}"#,
+        )
+        .await;
+    assert_eq!(login.status, 200);
+
+    for used in [server.get(&path).await, server.submit(&path, form).await] {
+        assert_eq!(used.status, 403);
+        assert!(used.body.contains("does not work"));
+        assert!(used.body.contains("href=\"../forgot\""), "offers a new one");
+    }
+}
+
+#[tokio::test]
+async fn dead_links_say_so_and_offer_a_new_one() {
+    let server = Server::start().await;
+    server.sign_up("ann").await;
+    let path = format!("/reset/{}", server.reset_token("ann").await);
+    server.pass(HOUR);
+    let same = "password=new+password&password_again=new+password";
+    let other = "password=new+password&password_again=new";
+    for answer in [
+        server.get(&path).await,
+        server.submit(&path, same).await,
+        server.submit(&path, other).await,
+    ] {
+        assert_eq!(answer.status, 403);
+        assert!(answer.body.contains("has expired"), "{}", answer.body);
+    }
+    for path in ["/reset/x", "/reset/%ff", "/reset/", "/reset"] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.body.contains("forgot\""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_page() {
+    let server = Server::start().await;
+    let unknown = server
+        .submit("/forgot", "email=%3Cb%3E%40example.com")
+        .await;
+    assert_eq!(unknown.status, 400);
+    assert!(!unknown.body.contains("<b>"));
+    let unknown = server.submit("/forgot", "email=nobody%40example.com").await;
+    assert!(
+        unknown.body.contains("Couldn&#x27;t find the user")
+            || unknown.body.contains("Couldn&#39;t find the user"),
+        "{}",
+        unknown.body
+    );
+    let large = "email=".to_owned() + &"x".repeat(100_000);
+    for (answer, status) in [
+        (server.submit("/forgot", &large).await, 413),
+        (server.submit("/forgot", "").await, 400),
+        (server.submit("/forgot", "email=a&email=b").await, 400),
+        (server.submit("/forgot", "email=%ff").await, 400),
+        (server.submit("/forgot", "email=a&id=1").await, 400),
+        (server.post("/forgot", "{}").await, 415),
+        (server.call("PUT", "/forgot", "", b"").await, 405),
+    ] {
+        assert_eq!(answer.status, status);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        assert!(answer.body.contains("<h1>"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn pages_are_kept_nowhere_and_load_nothing_from_elsewhere() {
+    let server = Server::start().await;
+    for path in ["/forgot", "/reset/x"] {
+        let page = server.get(path).await;
+        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"));
+    }
+    let style = server.get("/assets/style.css").await;
+    assert_eq!(
+        style.header("content-type"),
+        Some("text/css; charset=utf-8")
+    );
+}

@@ -1,0 +1,350 @@
+//! What travels over the socket: methods, limits, time-outs, what is no HTTP, and the stop.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::*;
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_refused_in_json() {
+    let server = Server::start().await;
+    for path in [
+        "/",
+        "/api",
+        "/api/auth/login/",
+        "/api/../healthz",
+        "/%00",
+        "//",
+        "/openapi.jsonx",
+    ] {
+        assert_eq!(server.get(path).await.error(), "404 not_found", "{path}");
+    }
+    for (method, path, allowed) in [
+        ("GET", "/api/auth/login", "POST"),
+        ("PATCH", "/api/movies", "GET,HEAD,POST"),
+        ("POST", "/api/movies/1", "GET,HEAD,PUT,DELETE"),
+        ("BREW", "/healthz", "GET,HEAD"),
+    ] {
+        let answer = server.call(method, path, "", b"").await;
+        assert_eq!(answer.error(), "405 method_not_allowed", "{method} {path}");
+        assert_eq!(answer.header("allow"), Some(allowed));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_its_id_and_its_guards() {
+    let server = Server::start().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for path in [
+        "/healthz",
+        "/api/movies",
+        "/nowhere",
+        "/forgot",
+        "/api/auth/login",
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("referrer-policy"),
+            Some("no-referrer"),
+            "{path}"
+        );
+        assert!(answer.header("cache-control").is_some(), "{path}");
+        assert!(answer.header("content-security-policy").is_some(), "{path}");
+        assert!(answer.header("server").is_none(), "{path}");
+        assert!(ids.insert(answer.header("x-request-id").unwrap().to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn head_answers_as_get_without_the_body() {
+    let server = Server::start().await;
+    for path in ["/healthz", "/api/movies", "/forgot", "/assets/style.css"] {
+        let (get, head) = (
+            server.get(path).await,
+            server.call("HEAD", path, "", b"").await,
+        );
+        assert_eq!(head.status, 200, "{path}");
+        assert_eq!(head.body, "", "{path}");
+        assert_eq!(
+            head.header("content-length"),
+            get.header("content-length"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_read_to_its_end_and_refused() {
+    let server = Server::start().await;
+    let json = "content-type: application/json\r\n";
+    let fits = format!(r#"{{"email":"{}"}}"#, "x".repeat(64 * 1024 - 12));
+    assert_eq!(fits.len(), 64 * 1024);
+    assert_eq!(
+        server.post("/api/auth/forgot", &fits).await.error(),
+        "400 invalid_email"
+    );
+    for size in [64 * 1024 + 1, 1_000_000, 20_000_000] {
+        for path in ["/api/auth/forgot", "/nowhere"] {
+            let answer = server.call("POST", path, json, &vec![b'x'; size]).await;
+            assert_eq!(answer.error(), "413 payload_too_large", "{size}");
+        }
+    }
+    let mut chunked = b"POST /api/auth/forgot HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..100 {
+        chunked.extend_from_slice(b"1000\r\n");
+        chunked.extend_from_slice(&[b' '; 0x1000]);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    let answer = Answer::parse(&server.raw(&chunked).await);
+    assert_eq!(answer.error(), "413 payload_too_large");
+}
+
+#[tokio::test]
+async fn a_body_of_another_type_is_refused() {
+    let server = Server::start().await;
+    for headers in [
+        "",
+        "content-type: text/plain\r\n",
+        "content-type: \r\n",
+        "content-type: \u{ff}\r\n",
+    ] {
+        let answer = server.call("POST", "/api/auth/login", headers, b"{}").await;
+        assert_eq!(answer.error(), "415 unsupported_media_type", "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_malformed_is_the_clients_fault_and_nothing_worse() {
+    let server = Server::start().await;
+    let post = |rest: &str| {
+        format!("POST /api/auth/login HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}")
+            .into_bytes()
+    };
+    let json = |body: &[u8]| {
+        let mut bytes = post(&format!(
+            "content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        ));
+        bytes.extend_from_slice(body);
+        bytes
+    };
+    let get = |rest: &str| format!("GET {rest}").into_bytes();
+    let requests: Vec<Vec<u8>> = vec![
+        b"\r\n\r\n \r\n\r\n".to_vec(),
+        b"HELO there\r\n\r\n".to_vec(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(),
+        b"\0\0\0\0\r\n\r\n".to_vec(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        get("/ HTTP/9.9\r\n\r\n"),
+        get("/healthz\r\n\r\n"),
+        get(" HTTP/1.1\r\n\r\n"),
+        get("healthz HTTP/1.1\r\nconnection: close\r\n\r\n"),
+        get("/a b HTTP/1.1\r\n\r\n"),
+        get("/\u{ff} HTTP/1.1\r\nconnection: close\r\n\r\n"),
+        get("/%zz HTTP/1.1\r\nconnection: close\r\n\r\n"),
+        get("/api/movies/%00 HTTP/1.1\r\nconnection: close\r\n\r\n"),
+        get("/api/movies?%ff=%zz&limit=%00 HTTP/1.1\r\nconnection: close\r\n\r\n"),
+        get(&format!(
+            "/{} HTTP/1.1\r\nconnection: close\r\n\r\n",
+            "x".repeat(70_000)
+        )),
+        get(&format!(
+            "/reset/{} HTTP/1.1\r\nconnection: close\r\n\r\n",
+            "x".repeat(20_000)
+        )),
+        get(&format!(
+            "/healthz HTTP/1.1\r\n{}\r\n",
+            "a: b\r\n".repeat(500)
+        )),
+        get(&format!(
+            "/healthz HTTP/1.1\r\na: {}\r\n\r\n",
+            "x".repeat(1_000_000)
+        )),
+        get("/nowhere HTTP/1.1\r\na: \0\r\n\r\n"),
+        get("/nowhere HTTP/1.1\r\n: b\r\n\r\n"),
+        get("/nowhere HTTP/1.1\r\na b: c\r\n\r\n"),
+        get("/nowhere HTTP/1.1\r\nno colon\r\n\r\n"),
+        get("/nowhere HTTP/1.1\r\na: b\r\n folded\r\n\r\n"),
+        get("http://evil.example/nowhere HTTP/1.1\r\nconnection: close\r\n\r\n"),
+        b"OPTIONS * HTTP/1.1\r\nconnection: close\r\n\r\n".to_vec(),
+        b"CONNECT evil.example:443 HTTP/1.1\r\nconnection: close\r\n\r\n".to_vec(),
+        b"\xffGET / HTTP/1.1\r\n\r\n".to_vec(),
+        post("content-length: -1\r\n\r\n"),
+        post("content-length: 99999999999999999999999\r\n\r\n"),
+        post("content-length: 1\r\ncontent-length: 2\r\n\r\nab"),
+        post(
+            "content-length: 2\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\n{}",
+        ),
+        post("transfer-encoding: gzip\r\n\r\n{}"),
+        post(
+            "transfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        ),
+        post(
+            "transfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nffffffffffffffffff\r\n{}",
+        ),
+        post(
+            "authorization: Bearer \u{ff}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+        ),
+        json(b"\xff\xfe"),
+        json(b"{\"email\":\"\xff\"}"),
+        json(br#"{"email":"\ud800","password":"x"}"#),
+        json(br#"{"email":1e999,"password":"x"}"#),
+        json(br#"{"email":{"$gt":""},"password":{"$gt":""}}"#),
+        json(br#"{"email":"a@example.com","password":"x"}{}"#),
+        json("\u{feff}{}".as_bytes()),
+        json(br#"{"email":["a@example.com"],"password":null}"#),
+        json(br#"{"email":"","password":""}"#),
+        json(&b"[".repeat(60_000)),
+    ];
+    assert!(requests.len() >= 40);
+    for request in &requests {
+        let shown = String::from_utf8_lossy(&request[..request.len().min(90)]).into_owned();
+        let answer = Answer::parse(&server.raw(request).await);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{shown}: {}",
+            answer.head
+        );
+        if answer.header("content-type") == Some("application/json") {
+            answer.error();
+        } else {
+            assert!(
+                answer.body.contains("<h1>"),
+                "{shown}: {} {}",
+                answer.head,
+                answer.body
+            );
+        }
+    }
+    assert_eq!(server.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn whoever_is_slow_does_not_hold_a_connection() {
+    let short = Duration::from_millis(200);
+    let options = HttpOptions {
+        header_timeout: short,
+        body_timeout: short,
+        request_timeout: Duration::from_millis(400),
+        ..HttpOptions::default()
+    };
+    let server = Server::start_with(options, |_| {}).await;
+    let begun = Instant::now();
+    assert_eq!(server.raw(b"GET /healthz HT").await, b"");
+    let idle = server.raw(b"GET /healthz HTTP/1.1\r\n\r\n").await;
+    assert_eq!(Answer::parse(&idle).status, 200);
+    let cut = server
+        .raw(b"POST /api/auth/login HTTP/1.1\r\ncontent-length: 10\r\n\r\n{")
+        .await;
+    assert_eq!(Answer::parse(&cut).error(), "408 request_timeout");
+    // The permits for pings are gone, so that the handler waits.
+    server.store.pings.forget_permits(1_000);
+    assert_eq!(server.get("/readyz").await.error(), "503 unavailable");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn connections_over_the_cap_wait_for_a_free_place() {
+    let options = HttpOptions {
+        max_connections: 1,
+        ..HttpOptions::default()
+    };
+    let server = Server::start_with(options, |_| {}).await;
+    let mut first = server.connect().await;
+    first
+        .write_all(b"GET /healthz HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
+    let mut second = server.connect().await;
+    second
+        .write_all(b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let early =
+        tokio::time::timeout(Duration::from_millis(100), second.read_buf(&mut answer)).await;
+    assert!(early.is_err(), "the second waits");
+    drop(first);
+    second.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(Answer::parse(&answer).status, 200);
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_in_flight_end_and_closes_idle_connections() {
+    let mut server = Server::start().await;
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET /healthz HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(idle.read(&mut [0; 4096]).await.unwrap() > 0);
+    let mut silent = server.connect().await;
+    server.store.pings.forget_permits(1_000);
+    let mut waiting = server.connect().await;
+    waiting
+        .write_all(b"GET /readyz HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    // Answered only after the one that waits was accepted.
+    assert_eq!(server.get("/healthz").await.status, 200);
+
+    server.stop.take().unwrap().send(()).unwrap();
+    assert_eq!(idle.read(&mut [0; 16]).await.unwrap(), 0);
+    assert_eq!(silent.read(&mut [0; 16]).await.unwrap(), 0);
+    assert!(TcpStream::connect(server.address).await.is_err());
+    assert!(!server.running.is_finished());
+    server.store.pings.add_permits(1);
+    let mut answer = Vec::new();
+    waiting.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(Answer::parse(&answer).status, 200);
+    server.running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let options = HttpOptions {
+        grace: Duration::from_millis(100),
+        ..HttpOptions::default()
+    };
+    let mut server = Server::start_with(options, |_| {}).await;
+    server.store.pings.forget_permits(1_000);
+    let mut waiting = server.connect().await;
+    waiting
+        .write_all(b"GET /readyz HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(server.get("/healthz").await.status, 200);
+    server.stop.take().unwrap().send(()).unwrap();
+    server.running.await.unwrap();
+    assert!(!server.store.is_down.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_given_up() {
+    let options = HttpOptions {
+        write_timeout: Duration::from_millis(200),
+        grace: Duration::from_secs(60),
+        ..HttpOptions::default()
+    };
+    let mut server = Server::start_with(options, |_| {}).await;
+    let mut stream = server.connect().await;
+    let request = b"GET /assets/style.css HTTP/1.1\r\n\r\n".repeat(100);
+    // Until the answers fill every buffer on the way.
+    while let Ok(written) =
+        tokio::time::timeout(Duration::from_millis(300), stream.write_all(&request)).await
+    {
+        if written.is_err() {
+            break;
+        }
+    }
+    let begun = Instant::now();
+    server.stop.take().unwrap().send(()).unwrap();
+    server.running.await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
