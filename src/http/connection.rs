@@ -159,7 +159,7 @@ fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
         _ => (
             400,
             "Bad Request",
-            "The request is not valid HTTP/1.1",
+            "Request is missing required fields",
             "schema_validation",
         ),
     };
