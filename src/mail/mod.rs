@@ -1,20 +1,110 @@
-//! From what a mail says to a message on its way.
+//! From what a mail says to a message on its way: `render` makes its text, `smtp` hands it to a mail server.
+//!
+//! The use cases know the two traits here, [`Renderer`] and [`Mailer`]. Nobody here knows an account or the outbox: who
+//! gets which mail when, and whether it is tried again, is decided in [`crate::app`].
+
+pub mod render;
+pub mod smtp;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+/// What a mail says: for each kind the values that its templates show.
+#[derive(Debug, Clone)]
+pub enum Mail {
+    /// The link to choose a new password.
+    ResetPassword(ResetPassword),
+    /// The confirmation that the password was changed.
+    ResetSuccessful(ResetSuccessful),
+    /// The link to choose the first password.
+    Invitation(Invitation),
+}
+
+/// The link to choose a new password.
+#[derive(Debug, Clone)]
+pub struct ResetPassword {
+    /// The whole link, token and all.
+    pub url: String,
+    /// Whom it is for.
+    pub email: String,
+    /// When the link stops working.
+    pub expires_at: Timestamp,
+    /// How long it works from the request on.
+    pub lifetime: Duration,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// From where, as a phrase.
+    pub origin: String,
+}
+
+/// The confirmation that the password was changed.
+#[derive(Debug, Clone)]
+pub struct ResetSuccessful {
+    /// Whom it is for.
+    pub email: String,
+    /// When it was changed.
+    pub at: Timestamp,
+    /// From where, as a phrase.
+    pub origin: String,
+    /// Where a new link is asked for, if it was somebody else.
+    pub forgot_url: String,
+}
+
+/// The link to choose the first password.
+#[derive(Debug, Clone)]
+pub struct Invitation {
+    /// The whole link, token and all.
+    pub url: String,
+    /// Whom it is for.
+    pub email: String,
+    /// When the link stops working.
+    pub expires_at: Timestamp,
+    /// How long it works from the invitation on.
+    pub lifetime: Duration,
+}
+
+/// A mail in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// The part for readers of plain text.
+    pub text: String,
+    /// The part for everybody else.
+    pub html: String,
+}
+
+/// From what a mail says to its words.
+pub trait Renderer: Send + Sync {
+    /// Renders both parts.
+    ///
+    /// # Errors
+    /// Where a template fails, or the result could not travel as it is.
+    fn render(&self, mail: &Mail) -> Result<Rendered, RenderError>;
+}
+
+/// Why there are no words: the template's name, the line, and what is wrong.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("template {template}: {problem}")]
+pub struct RenderError {
+    /// Which template.
+    pub template: String,
+    /// What is wrong with it, and where.
+    pub problem: String,
+}
+
 /// One mail, addressed and rendered, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// Without angle brackets.
+    /// Made with the outbox entry, so that a repeat is recognised; without angle brackets.
     pub message_id: String,
     /// The Date header.
     pub date: Timestamp,
     /// `Name <a@b>` or `a@b`.
     pub from: String,
-    /// The one mailbox.
+    /// One mailbox, in the spelling that is stored.
     pub to: String,
     /// One line.
     pub subject: String,
@@ -24,113 +114,69 @@ pub struct Message {
     pub html: String,
 }
 
-/// What the SMTP server answered to an accepted message.
-#[derive(Debug, Clone)]
+/// What the mail server answered to a message that it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Its reply.
+    /// Its reply, code and words.
     pub reply: String,
-}
-
-/// Why a message was not taken.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum DeliveryError {
-    /// Nothing answers.
-    #[error("{0}")]
-    Unreachable(String),
-}
-
-impl DeliveryError {
-    /// Whether trying again is of no use.
-    pub fn is_permanent(&self) -> bool {
-        false
-    }
-    /// What may help.
-    pub fn hint(&self) -> Option<String> {
-        None
-    }
 }
 
 /// A way out for mails.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends.
+    /// Hands one message to the mail server.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; after one that is not permanent the server may have taken the message all the same.
     async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError>;
-    /// Connects and says goodbye.
-    async fn probe(&self) -> Result<Receipt, DeliveryError>;
+
+    /// Connects, encrypts and authenticates as for a mail, and sends none.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    async fn probe(&self) -> Result<(), DeliveryError>;
 }
 
-/// What a mail says.
-#[derive(Debug, Clone)]
-pub enum Mail {
-    /// reset
-    ResetPassword(ResetPassword),
-    /// done
-    ResetSuccessful(ResetSuccessful),
-    /// invited
-    Invitation(Invitation),
-}
-
-/// reset
-#[derive(Debug, Clone)]
-pub struct ResetPassword {
-    /// link
-    pub url: String,
-    /// to
-    pub email: String,
-    /// end
-    pub expires_at: Timestamp,
-    /// how long
-    pub lifetime: Duration,
-    /// when
-    pub requested_at: Timestamp,
-    /// where
-    pub origin: String,
-}
-
-/// done
-#[derive(Debug, Clone)]
-pub struct ResetSuccessful {
-    /// to
-    pub email: String,
-    /// when
-    pub at: Timestamp,
-    /// where
-    pub origin: String,
-    /// link
-    pub forgot_url: String,
-}
-
-/// invited
-#[derive(Debug, Clone)]
-pub struct Invitation {
-    /// link
-    pub url: String,
-    /// to
-    pub email: String,
-    /// end
-    pub expires_at: Timestamp,
-    /// how long
-    pub lifetime: Duration,
-}
-
-/// Text.
-#[derive(Debug, Clone)]
-pub struct Rendered {
-    /// one line
-    pub subject: String,
-    /// text
-    pub text: String,
-    /// html
-    pub html: String,
-}
-
-/// Why not.
+/// Why the mail server did not take a message.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct RenderError(String);
+pub enum DeliveryError {
+    /// No conversation came about, or it broke off: refused, timed out, no TLS.
+    #[error("{what}")]
+    Unreachable {
+        /// What happened, with the server's address.
+        what: String,
+        /// What may help.
+        hint: String,
+    },
+    /// The server refused for now (4xx).
+    #[error("{server} refused the mail for now: {reply}")]
+    Transient {
+        /// The server's address.
+        server: String,
+        /// Its own words.
+        reply: String,
+    },
+    /// The server refused for good (5xx), or the message can't be sent as it is.
+    #[error("{server} refused the mail for good: {reply}")]
+    Permanent {
+        /// The server's address.
+        server: String,
+        /// Its own words.
+        reply: String,
+    },
+}
 
-/// From a kind to its text.
-pub trait Renderer: Send + Sync {
-    /// Renders.
-    fn render(&self, mail: &Mail) -> Result<Rendered, RenderError>;
+impl DeliveryError {
+    /// Whether trying again is of no use.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Permanent { .. })
+    }
+
+    /// What may help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { hint, .. } => Some(hint.clone()),
+            Self::Transient { .. } | Self::Permanent { .. } => None,
+        }
+    }
 }

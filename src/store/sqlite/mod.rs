@@ -1,1 +1,176 @@
-//! The embedded database.
+//! The embedded database: one SQLite file, opened by the server and by commands at the same time.
+//!
+//! One thread writes (`writer.rs`), a few connections read (`readers.rs`); the steps themselves stand by subject in
+//! `accounts.rs`, `outbox.rs`, `history.rs` and `movies.rs`. Nothing outside this folder knows SQL.
+
+mod accounts;
+mod history;
+mod movies;
+mod outbox;
+mod readers;
+mod schema;
+mod writer;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+
+use super::{Store, StoreError};
+use readers::Readers;
+use writer::Writer;
+
+/// How long a step waits for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many connections read at once: as many as the machines this is for have cores to spare.
+const READERS: usize = 2;
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    // Fields are dropped in this order: the writer's connection is the last to close, and folds the log into the file.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it where it is not there (the file 0600, its folder 0700), and brings its schema up to
+    /// date. Waits up to 5 seconds where another process is just writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the file can't be opened or made, [`StoreError::Broken`] where it is not a
+    /// database of ours, or of a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let shown = path.display().to_string();
+        create(path).map_err(|error| {
+            StoreError::Unavailable(format!("{shown}: {error} - name a file in a folder that can be written, in MOVIE_BAG_DATABASE"))
+        })?;
+        let at_path = |error: StoreError| match error {
+            StoreError::Unavailable(why) if !why.contains(&shown) => {
+                StoreError::Unavailable(format!("{shown}: {why}"))
+            }
+            StoreError::Broken(why) if !why.contains(&shown) => {
+                StoreError::Broken(format!("{shown}: {why}"))
+            }
+            error => error,
+        };
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at_path)?;
+        // Full durability: an acknowledged step survives a power cut.
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            )
+            .map_err(|error| at_path(failed(error)))?;
+        schema::migrate(&mut connection, &shown).map_err(at_path)?;
+        let readers: Result<Vec<_>, _> = (0..READERS)
+            .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+            .collect();
+        let writer = Writer::start(connection)
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self {
+            readers: Readers::new(readers.map_err(at_path)?),
+            writer,
+        })
+    }
+}
+
+/// Makes the file before SQLite does, so that it and the log files beside it, which take over its mode, are the
+/// owner's alone from the first moment.
+fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+    {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    Ok(())
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    // No URI names, and no mutex: each connection is used by one thread at a time.
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Tells what can be waited out from what a person has to look at.
+fn failed(error: rusqlite::Error) -> StoreError {
+    let code = error.sqlite_error_code();
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(
+            "another process has been writing for longer than 5 seconds".to_owned(),
+        ),
+        Some(ErrorCode::DiskFull) => {
+            StoreError::Unavailable("the disk is full: make room, nothing was lost".to_owned())
+        }
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::SystemIoFailure,
+        ) => StoreError::Unavailable(error.to_string()),
+        Some(ErrorCode::NotADatabase) => StoreError::Broken(
+            "it is no SQLite database: name another file in MOVIE_BAG_DATABASE".to_owned(),
+        ),
+        _ => StoreError::Broken(error.to_string()),
+    }
+}
+
+/// Whether a step failed because a name is taken.
+fn is_taken(error: &rusqlite::Error) -> bool {
+    // 2067 is SQLITE_CONSTRAINT_UNIQUE; 1555, SQLITE_CONSTRAINT_PRIMARYKEY, would be an id drawn twice.
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == 2067)
+}
+
+/// Whether a step failed because what it refers to is gone.
+fn is_orphaned(error: &rusqlite::Error) -> bool {
+    // SQLITE_CONSTRAINT_FOREIGNKEY.
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == 787)
+}
+
+/// A column that some other program may have written wrongly: an error, never a panic.
+fn parsed<T>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let text: String = row.get(column)?;
+    text.parse()
+        .map_err(|error| FromSqlError::other(error).into())
+}
+
+fn timestamp(milliseconds: i64) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(milliseconds).map_err(|error| FromSqlError::other(error).into())
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        let look = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        };
+        self.readers
+            .read(move |connection| look(connection).map(|_| ()).map_err(failed))
+            .await
+    }
+}

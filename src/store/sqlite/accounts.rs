@@ -1,0 +1,179 @@
+//! Accounts.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
+use super::history::insert_event;
+use super::outbox::insert_entry;
+use super::{SqliteStore, failed, is_taken};
+use crate::domain::account::Account;
+use crate::domain::email_address::EmailAddress;
+use crate::domain::event::Event;
+use crate::domain::id::AccountId;
+use crate::domain::outbox::Entry;
+use crate::domain::password::PasswordHash;
+
+fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: AccountId::from_bytes(row.get("id")?),
+        address: row.get("email")?,
+        password_hash: PasswordHash::from_stored(row.get::<_, String>("password")?),
+    })
+}
+
+/// The one account that the condition gives, or none where it gives several.
+fn only(
+    connection: &Connection,
+    condition: &str,
+    email: &str,
+) -> rusqlite::Result<Option<Account>> {
+    let sql = format!("SELECT id, email, password FROM account WHERE {condition} LIMIT 2");
+    let mut found = connection
+        .prepare_cached(&sql)?
+        .query_map([email], account)?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(if found.len() == 1 { found.pop() } else { None })
+}
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn create_account(
+        &self,
+        account: &Account,
+        event: &Event,
+        mail: Option<&Entry>,
+    ) -> Result<Creation, StoreError> {
+        let (account, event, mail) = (account.clone(), event.clone(), mail.cloned());
+        self.writer
+            .write(move |connection| {
+                let inserted = connection
+                    .prepare_cached("INSERT INTO account (id, email, password) VALUES (?, ?, ?)")
+                    .map_err(failed)?
+                    .execute(params![
+                        account.id.as_bytes(),
+                        account.address,
+                        account.password_hash.as_str()
+                    ]);
+                match inserted {
+                    Err(error) if is_taken(&error) => return Ok(Creation::AddressTaken),
+                    inserted => inserted.map_err(failed)?,
+                };
+                insert_event(connection, &event).map_err(failed)?;
+                if let Some(mail) = &mail {
+                    insert_entry(connection, mail).map_err(failed)?;
+                }
+                Ok(Creation::Created)
+            })
+            .await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection
+                    .prepare_cached("SELECT id, email, password FROM account WHERE id = ?")
+                    .map_err(failed)?;
+                statement
+                    .query_row([id.as_bytes()], account)
+                    .optional()
+                    .map_err(failed)
+            })
+            .await
+    }
+
+    async fn account_by_address(
+        &self,
+        typed: &str,
+        canonical: &EmailAddress,
+    ) -> Result<Option<Account>, StoreError> {
+        let (typed, canonical) = (typed.to_owned(), canonical.as_str().to_owned());
+        self.readers
+            .read(move |connection| {
+                for (condition, address) in [
+                    ("email = ?", &typed),
+                    ("email = ?", &canonical),
+                    ("email = ? COLLATE NOCASE", &canonical),
+                ] {
+                    if let Some(account) = only(connection, condition, address).map_err(failed)? {
+                        return Ok(Some(account));
+                    }
+                }
+                Ok(None)
+            })
+            .await
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+                let mut statement = connection
+                    .prepare_cached(
+                        "SELECT id, email, password FROM account WHERE id > ? ORDER BY id LIMIT ?",
+                    )
+                    .map_err(failed)?;
+                let rows = statement
+                    .query_map(params![after, limit as i64], account)
+                    .map_err(failed)?;
+                rows.collect::<Result<_, _>>().map_err(failed)
+            })
+            .await
+    }
+
+    async fn replace_credential(
+        &self,
+        change: &CredentialChange,
+    ) -> Result<Replacement, StoreError> {
+        let change = change.clone();
+        self.writer
+            .write(move |connection| {
+                let expected = &change.expected;
+                let changed = connection
+                    .prepare_cached("UPDATE account SET password = ? WHERE id = ? AND email = ? AND password = ?")
+                    .map_err(failed)?
+                    .execute(params![
+                        change.password_hash.as_str(),
+                        expected.id.as_bytes(),
+                        expected.address,
+                        expected.password_hash.as_str(),
+                    ])
+                    .map_err(failed)?;
+                if changed == 0 {
+                    return Ok(Replacement::Superseded);
+                }
+                insert_event(connection, &change.event).map_err(failed)?;
+                insert_entry(connection, &change.mail).map_err(failed)?;
+                Ok(Replacement::Replaced)
+            })
+            .await
+    }
+
+    async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+        self.writer
+            .write(move |connection| {
+                let count = |sql: &str| {
+                    connection
+                        .query_row(sql, [id.as_bytes()], |row| {
+                            row.get::<_, i64>(0).map(i64::unsigned_abs)
+                        })
+                        .map_err(failed)
+                };
+                let deletion = Deletion {
+                    movies: count("SELECT count(*) FROM movie WHERE added_by = ?")?,
+                    mails: count("SELECT count(*) FROM outbox WHERE account = ?")?,
+                    events: count("SELECT count(*) FROM history WHERE account = ?")?,
+                };
+                // The rest goes by ON DELETE CASCADE.
+                let deleted = connection
+                    .execute("DELETE FROM account WHERE id = ?", [id.as_bytes()])
+                    .map_err(failed)?;
+                Ok((deleted > 0).then_some(deletion))
+            })
+            .await
+    }
+}

@@ -1,0 +1,64 @@
+//! The schema and its versions. A database is brought up to date when it is opened, in one transaction.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::super::StoreError;
+use super::failed;
+
+/// Marks the file as ours ("mbag"), so that another program's database is not taken for one.
+const APPLICATION_ID: i32 = 0x6d62_6167;
+
+/// The steps from an empty file to the present version; a step that was released never changes.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+
+/// Brings the database up to date. Several processes may do so at once: the first one that gets the write lock does the
+/// work, and the others find it done.
+pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), StoreError> {
+    if version(connection)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    let (version, is_empty) = (version(&transaction)?, is_empty(&transaction)?);
+    let application: i32 = transaction
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(failed)?;
+    if application != APPLICATION_ID && !is_empty {
+        return Err(StoreError::Broken(format!(
+            "{path} is the database of another program: name another file in MOVIE_BAG_DATABASE"
+        )));
+    }
+    if version > MIGRATIONS.len() {
+        return Err(StoreError::Broken(format!(
+            "{path} was written by a newer movie-bag (schema {version}, this one knows {}): upgrade movie-bag",
+            MIGRATIONS.len()
+        )));
+    }
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration).map_err(failed)?;
+    }
+    transaction
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(failed)?;
+    transaction
+        .pragma_update(None, "user_version", MIGRATIONS.len() as i64)
+        .map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let version: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(failed)?;
+    usize::try_from(version)
+        .map_err(|_| StoreError::Broken(format!("a schema version of {version} can't be")))
+}
+
+fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
+    connection
+        .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+            row.get(0)
+        })
+        .map_err(failed)
+}
