@@ -1,0 +1,274 @@
+//! What is wrong gets its clear error, and changes nothing.
+
+use serde_json::json;
+
+use crate::harness::{Home, PASSWORD, Server};
+
+const ANN: &str = "ann@example.com";
+
+fn with_account(home: &Home) -> Server {
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server
+}
+
+#[test]
+fn every_wrong_type_in_every_field_is_a_400_that_names_the_field() {
+    let home = Home::fresh();
+    let server = with_account(&home);
+    let calls = [
+        (
+            "/api/auth/signup",
+            json!({"email": "bob@example.com", "password": PASSWORD}),
+        ),
+        (
+            "/api/auth/login",
+            json!({"email": ANN, "password": PASSWORD}),
+        ),
+        ("/api/auth/forgot", json!({"email": ANN})),
+        (
+            "/api/auth/reset",
+            json!({"reset_token": "abc", "password": PASSWORD}),
+        ),
+    ];
+    for (path, good) in &calls {
+        for field in good.as_object().unwrap().keys() {
+            for wrong in [
+                json!(null),
+                json!(0),
+                json!(true),
+                json!([]),
+                json!({}),
+                json!({"$gt": ""}),
+                json!([ANN]),
+                json!(1.5),
+            ] {
+                let mut body = good.clone();
+                body[field] = wrong;
+                let answer = server
+                    .post(path, body.clone())
+                    .is_error(400, "schema_validation");
+                assert!(
+                    answer.body["fields"][field].is_string(),
+                    "{path} {body}: {}",
+                    answer.text
+                );
+            }
+            let mut body = good.clone();
+            body.as_object_mut().unwrap().remove(field);
+            let answer = server.post(path, body).is_error(400, "schema_validation");
+            assert!(
+                answer.body["fields"][field].is_string(),
+                "{path}: {}",
+                answer.text
+            );
+        }
+        let mut body = good.clone();
+        body["id"] = json!("000000000000000000000001");
+        let answer = server.post(path, body).is_error(400, "schema_validation");
+        assert!(
+            answer.body["fields"]["id"].is_string(),
+            "{path}: {}",
+            answer.text
+        );
+    }
+    server.access_token(ANN, PASSWORD);
+}
+
+#[test]
+fn every_malformed_body_and_path_has_its_error() {
+    let home = Home::fresh();
+    let server = with_account(&home);
+    for body in [
+        "",
+        "{",
+        "nonsense",
+        "[]",
+        "\"text\"",
+        "null",
+        "{\"email\":\"a\"}}",
+        "\u{feff}{}",
+        &"[".repeat(60_000),
+    ] {
+        server
+            .send("POST", "/api/auth/forgot", None, body)
+            .is_error(400, "schema_validation");
+    }
+    let big = json!({"email": "a".repeat(1_000_000)}).to_string();
+    server
+        .send("POST", "/api/auth/forgot", None, &big)
+        .is_error(413, "payload_too_large");
+    server
+        .send("PATCH", "/api/auth/forgot", None, "{}")
+        .is_error(405, "method_not_allowed");
+    server
+        .send("POST", "/api/auth/nothing", None, "{}")
+        .is_error(404, "not_found");
+    server
+        .post("/api/auth/forgot", json!({"email": "not an address"}))
+        .is_error(400, "invalid_email");
+    server
+        .post("/api/auth/forgot", json!({"email": "nobody@example.com"}))
+        .is_error(400, "email_does_not_exist");
+    server
+        .post(
+            "/api/auth/signup",
+            json!({"email": ANN.to_uppercase(), "password": PASSWORD}),
+        )
+        .is_error(400, "email_already_exists");
+    server
+        .post(
+            "/api/auth/signup",
+            json!({"email": "bob@example.com", "password": "short"}),
+        )
+        .is_error(400, "weak_password");
+    server
+        .log_in("nobody@example.com", PASSWORD)
+        .is_error(401, "unauthorized");
+    server
+        .log_in(ANN, &"x".repeat(73))
+        .is_error(401, "unauthorized");
+    for id in [
+        "1",
+        "zzzzzzzzzzzzzzzzzzzzzzzz",
+        "000000000000000000000000",
+        "%00",
+        "..%2f..%2fetc%2fpasswd",
+    ] {
+        server
+            .get(&format!("/api/movies/{id}"))
+            .is_error(400, "movie_not_exists");
+    }
+    for query in [
+        "limit=0",
+        "limit=-1",
+        "limit=x",
+        "after=x",
+        "limit=99999999999999999999",
+    ] {
+        server
+            .get(&format!("/api/movies?{query}"))
+            .is_error(400, "schema_validation");
+    }
+    let form = server.raw(b"POST /api/auth/forgot HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+    assert!(
+        form.starts_with("HTTP/1.1 415") && form.contains("unsupported_media_type"),
+        "{form}"
+    );
+}
+
+#[test]
+fn an_authorization_header_is_bearer_and_one_token() {
+    let home = Home::fresh();
+    let server = with_account(&home);
+    let token = server.access_token(ANN, PASSWORD);
+    let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
+    let missing = server
+        .send("POST", "/api/movies", None, &movie)
+        .is_error(401, "missing_token");
+    assert_eq!(missing.header("www-authenticate"), Some("Bearer"));
+    let post = |authorization: &[u8]| {
+        let mut request = format!("POST /api/movies HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\nAuthorization: ", movie.len()).into_bytes();
+        request.extend_from_slice(authorization);
+        request.extend_from_slice(b"\r\n\r\n");
+        request.extend_from_slice(movie.as_bytes());
+        server.raw(&request)
+    };
+    for wrong in [
+        b"Basic YTpi".as_slice(),
+        b"Bearer",
+        b"Bearer ",
+        token.as_bytes(),
+        b"\xff\xfe",
+        b"Bearer a b",
+    ] {
+        let answer = post(wrong);
+        assert!(
+            answer.starts_with("HTTP/1.1 401")
+                && (answer.contains("missing_token") || answer.contains("invalid_access_token")),
+            "{wrong:?}: {answer}"
+        );
+    }
+    assert!(post(format!("bearer {token}").as_bytes()).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn bytes_that_are_no_request_hurt_nobody() {
+    let home = Home::fresh();
+    let server = with_account(&home);
+    let long_header = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "a".repeat(1_000_000)
+    );
+    for bytes in [
+        b"\0\0\0\0".as_slice(),
+        b"GET",
+        b"\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"EHLO mail.example\r\n",
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"a\":\"\xff\xfe",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        long_header.as_bytes(),
+    ] {
+        let answer = server.raw(bytes);
+        assert!(!answer.starts_with("HTTP/1.1 5"), "{bytes:?}: {answer}");
+    }
+    server.get("/healthz").is(200);
+    server.get("/readyz").is(200);
+}
+
+#[test]
+fn many_sign_ups_for_one_address_make_one_account() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let attempts: Vec<_> = (0..20)
+            .map(|number| {
+                let email = if number % 2 == 0 {
+                    "Cleo@Example.com"
+                } else {
+                    " cleo@example.com "
+                };
+                let server = &server;
+                scope.spawn(move || {
+                    server
+                        .post(
+                            "/api/auth/signup",
+                            json!({"email": email, "password": PASSWORD}),
+                        )
+                        .status
+                })
+            })
+            .collect();
+        attempts
+            .into_iter()
+            .map(|attempt| attempt.join().unwrap())
+            .collect()
+    });
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
+    assert!(
+        statuses.iter().all(|status| matches!(status, 200 | 400)),
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn sign_up_can_be_closed() {
+    let home = Home::fresh().with("MOVIE_BAG_SIGNUP", "closed");
+    let server = home.serve(&[]);
+    server
+        .post(
+            "/api/auth/signup",
+            json!({"email": ANN, "password": PASSWORD}),
+        )
+        .is_error(403, "signup_closed");
+    home.create_account(ANN, PASSWORD);
+    server.access_token(ANN, PASSWORD);
+}

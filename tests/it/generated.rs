@@ -1,0 +1,193 @@
+//! What is generated is committed and compared: completions, the help of every command, the mails. `BLESS=1 cargo
+//! test` writes the completions anew; snapshots are reviewed with `cargo insta review` or by `INSTA_UPDATE=always`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+
+const COMPLETIONS: &[(&str, &str)] = &[
+    ("bash", "movie-bag.bash"),
+    ("zsh", "_movie-bag"),
+    ("fish", "movie-bag.fish"),
+    ("powershell", "_movie-bag.ps1"),
+    ("elvish", "movie-bag.elv"),
+];
+
+#[test]
+fn the_completions_are_those_of_the_binary() {
+    let home = Home::fresh();
+    for (shell, file) in COMPLETIONS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("completions")
+            .join(file);
+        let generated = home.run(&["completions", shell]).ok().stdout;
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, &generated).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == generated,
+            "completions/{file} is not what the binary generates: run BLESS=1 cargo test completions"
+        );
+    }
+}
+
+/// Every command there is, found by its own help.
+fn commands(home: &Home, path: &[String], found: &mut Vec<Vec<String>>) {
+    found.push(path.to_vec());
+    let help = home
+        .run(&[path, &["--help".to_owned()]].concat())
+        .ok()
+        .stdout;
+    let listed = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "));
+    for line in listed.filter(|line| !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        if name != "help" {
+            commands(home, &[path, &[name.to_owned()]].concat(), found);
+        }
+    }
+}
+
+#[test]
+fn the_help_of_every_command() {
+    let home = Home::fresh();
+    let mut found = Vec::new();
+    commands(&home, &[], &mut found);
+    assert!(found.len() > 10, "{found:?}");
+    let all: String = found
+        .iter()
+        .map(|path| {
+            format!(
+                "$ movie-bag {}\n{}\n",
+                [path.as_slice(), &["--help".to_owned()]].concat().join(" "),
+                home.run(&[path.as_slice(), &["--help".to_owned()]].concat())
+                    .ok()
+                    .stdout
+            )
+        })
+        .collect();
+    insta::assert_snapshot!("help", all);
+}
+
+#[test]
+fn the_man_pages_cover_every_command() {
+    let home = Home::fresh();
+    let mut found = Vec::new();
+    commands(&home, &[], &mut found);
+    home.run(&["manpages", "man"]).ok();
+    for path in found {
+        let name = [&["movie-bag".to_owned()], path.as_slice()]
+            .concat()
+            .join("-");
+        let page = fs::read_to_string(home.path().join("man").join(format!("{name}.1")))
+            .unwrap_or_else(|error| panic!("{name}.1: {error}"));
+        assert!(page.contains(".SH NAME"), "{name}.1");
+    }
+}
+
+/// Hides what differs from run to run, and so asserts its shape.
+fn redacted<T>(run: impl FnOnce() -> T) -> T {
+    let mut settings = insta::Settings::clone_current();
+    for (pattern, name) in [
+        (
+            r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}",
+            "[TOKEN]",
+        ),
+        (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2})? UTC", "[TIME] UTC"),
+        (r"\b[0-9a-f]{24}\b", "[ID]"),
+        (r"/tmp/\.tmp[A-Za-z0-9]+", "[HOME]"),
+        (r"localhost:\d+", "localhost:[PORT]"),
+    ] {
+        settings.add_filter(pattern, name);
+    }
+    settings.bind(run)
+}
+
+#[test]
+fn the_mails_as_they_are_read() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up("ann@example.com", PASSWORD);
+    let token = server.reset_token("ann@example.com");
+    let request = server.inbox().wait_for("ann@example.com");
+    server.reset(&token, NEW_PASSWORD).is(200);
+    let confirmation = server
+        .inbox()
+        .wait_for_after("ann@example.com", Some(&request.id));
+    redacted(|| {
+        for mail in [request, confirmation] {
+            let name = mail.message_id.split('.').next().unwrap().to_owned();
+            insta::assert_snapshot!(
+                format!("mail_{name}_text"),
+                format!("Subject: {}\n\n{}", mail.subject, mail.text)
+            );
+            insta::assert_snapshot!(format!("mail_{name}_html"), mail.html);
+        }
+    });
+}
+
+#[test]
+fn the_errors_as_they_are_read() {
+    let home = Home::fresh().with("MAIL_PORT", "1");
+    home.create_account("ann@example.com", PASSWORD);
+    let mut all = String::new();
+    for (arguments, input) in [
+        (vec!["user", "crate"], ""),
+        (
+            vec!["user", "create", "--email", "nonsense", "--password-stdin"],
+            "correct horse battery\n",
+        ),
+        (
+            vec![
+                "user",
+                "create",
+                "--email",
+                "ann@example.com",
+                "--password-stdin",
+            ],
+            "correct horse battery\n",
+        ),
+        (
+            vec![
+                "user",
+                "create",
+                "--email",
+                "bob@example.com",
+                "--password-stdin",
+            ],
+            "password1\n",
+        ),
+        (vec!["user", "create", "--email", "bob@example.com"], ""),
+        (vec!["user", "show", "--email", "nobody@example.com"], ""),
+        (vec!["forgot", "--email", "ann@example.com"], ""),
+        (
+            vec!["reset", "--token", "nonsense", "--password-stdin"],
+            "correct horse battery\n",
+        ),
+        (vec!["--env-file", "nowhere.env", "user", "list"], ""),
+        (vec!["--database", "oracle:x", "user", "list"], ""),
+        (
+            vec![
+                "--database",
+                "sqlite:/proc/nowhere/x.sqlite3",
+                "user",
+                "list",
+            ],
+            "",
+        ),
+    ] {
+        let output = home.run_with_input(&arguments, input);
+        all += &format!(
+            "$ movie-bag {}\n{}[exit {}]\n\n",
+            arguments.join(" "),
+            output.stderr,
+            output.code.unwrap()
+        );
+    }
+    redacted(|| insta::assert_snapshot!("errors", all));
+}

@@ -1,0 +1,169 @@
+//! A home folder, and the commands run in it.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::server::{Server, Sink};
+
+/// An empty home with a cleared environment. Hashes cost as little as bcrypt allows, so that tests are quick.
+pub struct Home {
+    dir: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// What a finished command left.
+#[must_use]
+#[derive(Debug)]
+pub struct Output {
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// Its exit code.
+    pub code: Option<i32>,
+}
+
+impl Home {
+    pub fn fresh() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = vec![("MOVIE_BAG_BCRYPT_COST".to_owned(), "4".to_owned())];
+        Self { dir, environment }
+    }
+
+    /// The same home with a setting in the environment of all that is started from now on.
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.environment.push((key.to_owned(), value.into()));
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// The database file, read as any program could.
+    pub fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.data_dir().join("movie-bag.sqlite3")).unwrap()
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The binary with this home's environment and nothing else.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_movie-bag"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.path())
+            .env("USER", "tester")
+            .env("COLUMNS", "100")
+            .env("TZ", "UTC")
+            .env("MOVIE_BAG_DATA_DIR", self.data_dir())
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
+            .current_dir(self.path());
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
+        Output::of(self.command(arguments), "")
+    }
+
+    pub fn run_with_input<S: AsRef<OsStr>>(&self, arguments: &[S], input: &str) -> Output {
+        Output::of(self.command(arguments), input)
+    }
+
+    /// `serve --smtp-debug` on free ports, and more arguments.
+    pub fn serve(&self, more: &[&str]) -> Server {
+        Server::start(
+            self,
+            &[
+                &[
+                    "--smtp-debug",
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--web",
+                    "127.0.0.1:0",
+                ],
+                more,
+            ]
+            .concat(),
+        )
+    }
+
+    /// `serve` without a sink of its own.
+    pub fn serve_alone(&self, more: &[&str]) -> Server {
+        Server::start(self, more)
+    }
+
+    /// `smtp-debug` on free ports, and more arguments.
+    pub fn sink(&self, more: &[&str]) -> Sink {
+        Sink::start(self, more)
+    }
+
+    /// Makes an account from the terminal.
+    pub fn create_account(&self, email: &str, password: &str) {
+        self.run_with_input(
+            &["user", "create", "--email", email, "--password-stdin"],
+            &format!("{password}\n"),
+        )
+        .ok();
+    }
+}
+
+impl Output {
+    /// Runs a command to its end.
+    pub fn of(mut command: Command, input: &str) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that does not read its input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Self {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code(),
+        }
+    }
+
+    /// It did what was asked.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    /// It ended with this exit code, and without a panic.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+
+    /// Its standard output as the one JSON document it must be.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}

@@ -1,0 +1,154 @@
+//! The sink's inbox, read over its HTTP API.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The inbox of a running sink.
+pub struct Inbox {
+    base: String,
+    agent: ureq::Agent,
+}
+
+/// One received mail.
+#[derive(Debug)]
+pub struct Mail {
+    pub id: String,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    pub message_id: String,
+    /// The bytes as they came.
+    pub raw: String,
+}
+
+impl Mail {
+    /// The link in its text.
+    #[track_caller]
+    pub fn link(&self) -> &str {
+        self.text
+            .split_whitespace()
+            .find(|word| word.contains("/reset/"))
+            .unwrap_or_else(|| panic!("no link: {}", self.text))
+    }
+
+    /// The token in its link.
+    #[track_caller]
+    pub fn token(&self) -> String {
+        self.link().rsplit_once('/').unwrap().1.to_owned()
+    }
+}
+
+impl Inbox {
+    pub(super) fn at(address: &str) -> Self {
+        Self {
+            base: format!("http://{address}"),
+            agent: super::server::agent(),
+        }
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.agent
+            .get(format!("{}{path}", self.base))
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_to_string()
+            .unwrap()
+    }
+
+    fn get_json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.get(path)).unwrap()
+    }
+
+    /// The summaries, newest first.
+    pub fn messages(&self) -> Vec<Value> {
+        self.get_json("/api/v1/messages?limit=0")["messages"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+
+    pub fn newest_id(&self) -> Option<String> {
+        self.messages()
+            .first()
+            .map(|message| message["ID"].as_str().unwrap().to_owned())
+    }
+
+    pub fn mail(&self, id: &str) -> Mail {
+        let message = self.get_json(&format!("/api/v1/message/{id}"));
+        let field = |name: &str| message[name].as_str().unwrap().to_owned();
+        Mail {
+            id: id.to_owned(),
+            subject: field("Subject"),
+            text: field("Text"),
+            html: field("HTML"),
+            message_id: field("MessageID"),
+            raw: self.get(&format!("/api/v1/message/{id}/raw")),
+        }
+    }
+
+    /// The newest mail to an address, waited for.
+    #[track_caller]
+    pub fn wait_for(&self, to: &str) -> Mail {
+        self.wait_for_after(to, None)
+    }
+
+    /// The newest mail to an address that came after the one with the id `after`.
+    #[track_caller]
+    pub fn wait_for_after(&self, to: &str, after: Option<&str>) -> Mail {
+        self.wait_until(|messages| {
+            let newer = messages
+                .iter()
+                .take_while(|message| message["ID"].as_str() != after);
+            newer
+                .filter(|message| is_to(message, to))
+                .map(|message| message["ID"].as_str().unwrap().to_owned())
+                .next()
+        })
+        .map(|id| self.mail(&id))
+        .unwrap_or_else(|| panic!("no mail to {to}: {:?}", self.messages()))
+    }
+
+    /// Waits until `count` mails with this subject have come to an address.
+    #[track_caller]
+    pub fn wait_for_count(&self, to: &str, subject: &str, count: usize) {
+        let there = |messages: &[Value]| {
+            messages
+                .iter()
+                .filter(|message| is_to(message, to) && message["Subject"] == subject)
+                .count()
+        };
+        let reached = self.wait_until(|messages| (there(messages) >= count).then_some(()));
+        assert!(
+            reached.is_some(),
+            "{} of {count} mails \"{subject}\" to {to}",
+            there(&self.messages())
+        );
+    }
+
+    /// How many mails with this subject have come to an address by now.
+    pub fn count(&self, to: &str, subject: &str) -> usize {
+        self.messages()
+            .iter()
+            .filter(|message| is_to(message, to) && message["Subject"] == subject)
+            .count()
+    }
+
+    fn wait_until<T>(&self, mut found: impl FnMut(&[Value]) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let result = found(&self.messages());
+            if result.is_some() || Instant::now() > deadline {
+                return result;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn is_to(message: &Value, address: &str) -> bool {
+    message["To"]
+        .as_array()
+        .is_some_and(|to| to.iter().any(|to| to["Address"] == address))
+}

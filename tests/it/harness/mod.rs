@@ -1,0 +1,22 @@
+//! Starts the real binary in a home of its own, and speaks to it as people and programs do.
+//!
+//! ```text
+//! let home = Home::fresh();                     // an empty folder; no setting of this machine gets in
+//! let server = home.serve(&[]);                 // serve --smtp-debug on free ports
+//! server.post("/api/auth/signup", json!({…}));  // an Answer: status, headers, JSON
+//! server.inbox().wait_for("ann@example.com");   // a Mail: subject, text, the link in it
+//! home.run(&["user", "list"]).ok();             // an Output: stdout, stderr, exit code
+//! ```
+
+mod command;
+mod inbox;
+mod server;
+
+pub use command::{Home, Output};
+pub use inbox::{Inbox, Mail};
+pub use server::{Answer, Server, Sink};
+
+/// A password that every policy takes.
+pub const PASSWORD: &str = "correct horse battery";
+/// Another one.
+pub const NEW_PASSWORD: &str = "staple of another kind";

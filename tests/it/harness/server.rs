@@ -1,0 +1,353 @@
+//! The processes that go on running: `serve` and `smtp-debug`.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::command::Home;
+use super::inbox::Inbox;
+
+/// A process whose output is collected, and which does not outlive its test.
+struct Process {
+    child: Child,
+    stdout: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts it, and waits until its standard error has a line with each of `marks`; answers what follows them there.
+    fn start(mut command: Command, marks: &[&str]) -> (Self, Vec<String>) {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = std::sync::mpsc::channel();
+        let stdout = collect(child.stdout.take().unwrap(), None);
+        let stderr = collect(child.stderr.take().unwrap(), Some(sender));
+        let mut found = vec![None; marks.len()];
+        while found.iter().any(Option::is_none) {
+            let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) else {
+                let _ = child.kill();
+                panic!("it never said {marks:?}: {}", stderr.lock().unwrap());
+            };
+            for (mark, found) in marks.iter().zip(&mut found) {
+                if let Some((_, rest)) = line.split_once(mark) {
+                    *found = Some(
+                        rest.split_whitespace()
+                            .next()
+                            .unwrap_or_default()
+                            .to_owned(),
+                    );
+                }
+            }
+        }
+        (
+            Self {
+                child,
+                stdout,
+                stderr,
+            },
+            found.into_iter().flatten().collect(),
+        )
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if !std::thread::panicking() {
+            let stderr = self.stderr.lock().unwrap();
+            assert!(!stderr.contains("panicked"), "{stderr}");
+        }
+    }
+}
+
+fn collect(
+    stream: impl std::io::Read + Send + 'static,
+    lines: Option<std::sync::mpsc::Sender<String>>,
+) -> Arc<Mutex<String>> {
+    let all = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&all);
+    std::thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while stream
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|read| read > 0)
+        {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            kept.lock().unwrap().push_str(&text);
+            if let Some(lines) = &lines {
+                let _ = lines.send(text);
+            }
+            line.clear();
+        }
+    });
+    all
+}
+
+/// A running `serve`.
+pub struct Server {
+    process: Process,
+    api: String,
+    sink: Option<(String, String)>,
+    agent: ureq::Agent,
+}
+
+impl Server {
+    pub(super) fn start(home: &Home, more: &[&str]) -> Self {
+        let with_sink = more.contains(&"--smtp-debug");
+        let arguments = [&["serve", "--bind", "127.0.0.1:0"], more].concat();
+        let marks: &[&str] = if with_sink {
+            &["listens on http://", "SMTP on ", "inbox on http://"]
+        } else {
+            &["listens on http://"]
+        };
+        let (process, found) = Process::start(home.command(&arguments), marks);
+        let sink = with_sink.then(|| (found[1].clone(), found[2].trim_end_matches('/').to_owned()));
+        Self {
+            process,
+            api: found[0].trim_end_matches('/').to_owned(),
+            sink,
+            agent: agent(),
+        }
+    }
+
+    /// Its address, `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.api
+    }
+
+    /// Where its sink takes mail.
+    pub fn smtp(&self) -> &str {
+        &self.sink.as_ref().unwrap().0
+    }
+
+    /// The inbox of its sink.
+    pub fn inbox(&self) -> Inbox {
+        Inbox::at(&self.sink.as_ref().unwrap().1)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, None, &body.to_string())
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        Answer::of(self.agent.get(format!("http://{}{path}", self.api)).call())
+    }
+
+    /// Any method with a JSON body, as whoever has `token`.
+    pub fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.api))
+            .header("Content-Type", "application/json");
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        Answer::of(self.agent.run(request.body(body.to_owned()).unwrap()))
+    }
+
+    /// Bytes as they are, over a connection of their own; answers all that comes back.
+    pub fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.api).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        // It may answer and close before all is written.
+        let _ = stream.write_all(bytes);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Signs up, and answers the id.
+    pub fn sign_up(&self, email: &str, password: &str) -> String {
+        let answer = self
+            .post(
+                "/api/auth/signup",
+                serde_json::json!({"email": email, "password": password}),
+            )
+            .is(200);
+        answer.body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn log_in(&self, email: &str, password: &str) -> Answer {
+        self.post(
+            "/api/auth/login",
+            serde_json::json!({"email": email, "password": password}),
+        )
+    }
+
+    /// Logs in, and answers the access token.
+    pub fn access_token(&self, email: &str, password: &str) -> String {
+        self.log_in(email, password).is(200).body["token"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Asks for a reset, and answers the token from the mail.
+    pub fn reset_token(&self, email: &str) -> String {
+        let after = self.inbox().newest_id();
+        self.post("/api/auth/forgot", serde_json::json!({"email": email}))
+            .is(200);
+        self.inbox().wait_for_after(email, after.as_deref()).token()
+    }
+
+    pub fn reset(&self, token: &str, password: &str) -> Answer {
+        self.post(
+            "/api/auth/reset",
+            serde_json::json!({"reset_token": token, "password": password}),
+        )
+    }
+
+    pub fn stderr(&self) -> String {
+        self.process.stderr.lock().unwrap().clone()
+    }
+
+    pub fn stdout(&self) -> String {
+        self.process.stdout.lock().unwrap().clone()
+    }
+
+    /// Asks it to end, without waiting.
+    pub fn terminate(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Ends it as an administrator does, and answers how it went.
+    pub fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        self.process.child.wait().unwrap()
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(mut self) {
+        self.process.child.kill().unwrap();
+        self.process.child.wait().unwrap();
+    }
+}
+
+/// A running `smtp-debug`.
+pub struct Sink {
+    process: Process,
+    pub smtp: String,
+    web: String,
+}
+
+impl Sink {
+    pub(super) fn start(home: &Home, more: &[&str]) -> Self {
+        let mut arguments = vec!["smtp-debug"];
+        if !more.contains(&"--listen") {
+            arguments.extend(["--listen", "127.0.0.1:0"]);
+        }
+        arguments.extend(["--web", "127.0.0.1:0"]);
+        arguments.extend(more);
+        let (process, found) =
+            Process::start(home.command(&arguments), &["SMTP on ", "inbox on http://"]);
+        Self {
+            process,
+            smtp: found[0].clone(),
+            web: found[1].trim_end_matches('/').to_owned(),
+        }
+    }
+
+    pub fn port(&self) -> &str {
+        self.smtp.rsplit_once(':').unwrap().1
+    }
+
+    pub fn inbox(&self) -> Inbox {
+        Inbox::at(&self.web)
+    }
+
+    pub fn stdout(&self) -> String {
+        self.process.stdout.lock().unwrap().clone()
+    }
+
+    pub fn stop(mut self) -> ExitStatus {
+        self.process.signal("TERM");
+        self.process.child.wait().unwrap()
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub text: String,
+    /// The text as JSON, or null.
+    pub body: Value,
+}
+
+impl Answer {
+    fn of(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Self {
+        let mut response = result.unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text,
+            body,
+        }
+    }
+
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    /// An error of the contract's table, with this status and code.
+    #[track_caller]
+    pub fn is_error(self, status: u16, code: &str) -> Self {
+        assert_eq!(
+            (
+                self.status,
+                self.body["status"].as_u64(),
+                self.body["code"].as_str()
+            ),
+            (status, Some(status.into()), Some(code)),
+            "{}",
+            self.text
+        );
+        assert!(
+            self.body["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty()),
+            "{}",
+            self.text
+        );
+        self
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+pub(super) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .build()
+        .new_agent()
+}

@@ -1,0 +1,16 @@
+//! The tests that look at movie-bag from outside: the real binary, real SMTP, a real database file.
+//!
+//! One binary for all of them, so that they are linked once. Start reading at [`harness`]: it knows how to start
+//! things, and nothing else does. Each file is one subject, each test one promise.
+
+mod harness;
+
+mod bad_input;
+mod crash;
+mod generated;
+mod logs;
+mod main_job;
+mod movies;
+mod settings;
+mod terminal;
+mod tidy;

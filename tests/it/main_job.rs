@@ -1,0 +1,396 @@
+//! The main job, as a developer meets it: over HTTP, from the terminal, and both at once.
+
+use std::collections::BTreeMap;
+use std::sync::Barrier;
+use std::thread;
+
+use serde_json::json;
+
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+
+const ANN: &str = "ann@example.com";
+const CONFIRMATION: &str = "[Movie-bag] Password reset successful";
+
+#[test]
+fn a_forgotten_password_is_reset_over_http() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let id = server.sign_up(ANN, PASSWORD);
+    assert!(
+        id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{id}"
+    );
+    server.access_token(ANN, PASSWORD);
+
+    let answer = server
+        .post("/api/auth/forgot", json!({"email": ANN}))
+        .is(200);
+    assert!(answer.body["message"].is_string());
+    let mail = server.inbox().wait_for(ANN);
+    assert_eq!(mail.subject, "[Movie-bag] Reset Your Password");
+    assert!(mail.link().starts_with(&format!(
+        "http://localhost:{}/reset/",
+        server.address().rsplit_once(':').unwrap().1
+    )));
+    assert!(
+        server.stdout().contains(mail.link()),
+        "the sink shows the link: {}",
+        server.stdout()
+    );
+
+    let answer = server.reset(&mail.token(), NEW_PASSWORD).is(200);
+    assert!(answer.body["message"].is_string());
+    server.log_in(ANN, PASSWORD).is_error(401, "unauthorized");
+    server.access_token(ANN, NEW_PASSWORD);
+    server.inbox().wait_for_count(ANN, CONFIRMATION, 1);
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let port = server.smtp().rsplit_once(':').unwrap().1.to_owned();
+    let home = home
+        .with("MAIL_PORT", port)
+        .with("MOVIE_BAG_PUBLIC_URL", "https://movies.example");
+
+    home.create_account(ANN, PASSWORD);
+    server.access_token(ANN, PASSWORD);
+    home.run(&["forgot", "--email", ANN]).ok();
+    // It has returned, so the mail is there: nothing is waited for.
+    let [summary] = <[_; 1]>::try_from(server.inbox().messages()).unwrap();
+    let mail = server.inbox().mail(summary["ID"].as_str().unwrap());
+    assert!(
+        mail.link().starts_with("https://movies.example/reset/"),
+        "{}",
+        mail.link()
+    );
+
+    // The whole link, as a person pastes it.
+    home.run_with_input(
+        &["reset", "--token", mail.link(), "--password-stdin"],
+        &format!("{NEW_PASSWORD}\n"),
+    )
+    .ok();
+    assert_eq!(server.inbox().count(ANN, CONFIRMATION), 1);
+    server.log_in(ANN, PASSWORD).is_error(401, "unauthorized");
+    server.access_token(ANN, NEW_PASSWORD);
+    // The token was used: the server says so as the terminal does.
+    server
+        .reset(&mail.token(), PASSWORD)
+        .is_error(403, "bad_token");
+    home.run_with_input(
+        &["reset", "--token", &mail.token(), "--password-stdin"],
+        "a third password\n",
+    )
+    .exits(4);
+}
+
+#[test]
+fn of_forty_resets_at_once_with_one_token_one_succeeds() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    let start = Barrier::new(40);
+    let outcomes: Vec<(u16, String)> = thread::scope(|scope| {
+        let (start, server, token, home) = (&start, &server, &token, &home);
+        let rivals: Vec<_> = (0..40)
+            .map(|rival| {
+                scope.spawn(move || {
+                    let password = format!("{NEW_PASSWORD} {rival}");
+                    start.wait();
+                    // Some come from the terminal: it is the same operation there.
+                    let status = if rival % 10 == 0 {
+                        let output = home.run_with_input(
+                            &["reset", "--token", token, "--password-stdin"],
+                            &format!("{password}\n"),
+                        );
+                        match output.code {
+                            Some(0) => 200,
+                            Some(4) => 403,
+                            _ => panic!("{output:?}"),
+                        }
+                    } else {
+                        server.reset(token, &password).status
+                    };
+                    (status, password)
+                })
+            })
+            .collect();
+        rivals
+            .into_iter()
+            .map(|rival| rival.join().unwrap())
+            .collect()
+    });
+    let mut statuses = BTreeMap::new();
+    for (status, _) in &outcomes {
+        *statuses.entry(*status).or_insert(0) += 1;
+    }
+    assert_eq!(statuses, BTreeMap::from([(200, 1), (403, 39)]));
+    let winner = outcomes.iter().find(|(status, _)| *status == 200).unwrap();
+    server.access_token(ANN, &winner.1);
+    // The history keeps one reset; its one confirmation was queued in the same step.
+    let history: i64 = home
+        .database()
+        .query_row(
+            "SELECT count(*) FROM history WHERE kind = 'reset_done'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(history, 1);
+}
+
+#[test]
+fn one_confirmation_follows_one_reset() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| server.reset(&token, NEW_PASSWORD));
+        }
+    });
+    server.inbox().wait_for_count(ANN, CONFIRMATION, 1);
+    // A later mail is there, so an earlier second confirmation would be, too.
+    server
+        .post("/api/auth/forgot", json!({"email": ANN}))
+        .is(200);
+    server
+        .inbox()
+        .wait_for_count(ANN, "[Movie-bag] Reset Your Password", 2);
+    assert_eq!(server.inbox().count(ANN, CONFIRMATION), 1);
+}
+
+#[test]
+fn a_token_opens_only_what_it_is_for() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let access = server.access_token(ANN, PASSWORD);
+    let reset = server.reset_token(ANN);
+    server
+        .reset(&access, NEW_PASSWORD)
+        .is_error(403, "bad_token");
+    let movie =
+        json!({"name": "Metropolis", "casts": ["Brigitte Helm"], "genres": ["silent"]}).to_string();
+    let refused = server
+        .send("POST", "/api/movies", Some(&reset), &movie)
+        .is_error(401, "invalid_access_token");
+    assert_eq!(
+        refused.header("www-authenticate"),
+        Some("Bearer error=\"invalid_token\"")
+    );
+    server.log_in(ANN, PASSWORD).is(200);
+}
+
+#[test]
+fn a_reset_ends_earlier_logins_and_earlier_links() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let access = server.access_token(ANN, PASSWORD);
+    let (first, second) = (server.reset_token(ANN), server.reset_token(ANN));
+    let movie =
+        json!({"name": "Metropolis", "casts": ["Brigitte Helm"], "genres": ["silent"]}).to_string();
+    server
+        .send("POST", "/api/movies", Some(&access), &movie)
+        .is(200);
+    server.reset(&second, NEW_PASSWORD).is(200);
+    server
+        .send("POST", "/api/movies", Some(&access), &movie)
+        .is_error(401, "invalid_access_token");
+    server.reset(&first, PASSWORD).is_error(403, "bad_token");
+    // Also with the same password, and the same token.
+    server
+        .reset(&second, NEW_PASSWORD)
+        .is_error(403, "bad_token");
+}
+
+#[test]
+fn an_expired_link_says_so_and_changes_nothing() {
+    let home = Home::fresh().with("MOVIE_BAG_RESET_TOKEN_LIFETIME", "1s");
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let link = home
+        .run(&["forgot", "--email", ANN, "--print-link"])
+        .ok()
+        .stdout;
+    // The contract has whole seconds and no leeway, so two seconds later it must be over.
+    thread::sleep(std::time::Duration::from_secs(2));
+    let token = link.trim().rsplit_once('/').unwrap().1;
+    server
+        .reset(token, NEW_PASSWORD)
+        .is_error(403, "expired_token");
+    home.run_with_input(
+        &["reset", "--token", token, "--password-stdin"],
+        &format!("{NEW_PASSWORD}\n"),
+    )
+    .exits(4);
+    // The answer tells expired from invalid only for an authentic token.
+    let mut forged = token.to_owned();
+    forged.pop();
+    server
+        .reset(&forged, NEW_PASSWORD)
+        .is_error(403, "bad_token");
+    server.access_token(ANN, PASSWORD);
+}
+
+#[test]
+fn a_refused_password_leaves_the_token_usable() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    for weak in ["short", "password1", ANN, &"x".repeat(73), "movie-bag"] {
+        server.reset(&token, weak).is_error(400, "weak_password");
+        home.run_with_input(
+            &["reset", "--token", &token, "--password-stdin"],
+            &format!("{weak}\n"),
+        )
+        .exits(5);
+    }
+    server.reset(&token, NEW_PASSWORD).is(200);
+}
+
+#[test]
+fn the_request_does_not_choose_the_link() {
+    let home = Home::fresh();
+    let server = home.serve(&["--public-url", "https://movies.example/base/"]);
+    server.sign_up(ANN, PASSWORD);
+    let body = json!({"email": ANN}).to_string();
+    let length = body.len();
+    let answer = server.raw(
+        format!(
+            "POST http://evil.example/api/auth/forgot HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: evil.example\r\n\
+             Forwarded: host=evil.example;proto=http\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{body}"
+        )
+        .as_bytes(),
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mail = server.inbox().wait_for(ANN);
+    assert!(
+        mail.link()
+            .starts_with("https://movies.example/base/reset/"),
+        "{}",
+        mail.link()
+    );
+    assert!(!mail.raw.contains("evil"), "{}", mail.raw);
+}
+
+#[test]
+fn the_link_is_whole_on_one_line_of_both_parts_as_the_mail_travels() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server
+        .post("/api/auth/forgot", json!({"email": ANN}))
+        .is(200);
+    let mail = server.inbox().wait_for(ANN);
+    let lines = mail
+        .raw
+        .split("\r\n")
+        .filter(|line| line.contains(mail.link()))
+        .count();
+    assert!(
+        lines >= 2 && mail.html.contains(mail.link()),
+        "{}",
+        mail.raw
+    );
+    assert!(
+        mail.raw.contains("multipart/alternative")
+            && mail.raw.contains("Auto-Submitted: auto-generated"),
+        "{}",
+        mail.raw
+    );
+}
+
+#[test]
+fn opening_the_link_changes_nothing() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    for _ in 0..3 {
+        server.get(&format!("/reset/{token}")).is(200);
+        server
+            .send("HEAD", &format!("/reset/{token}"), None, "")
+            .is(200);
+    }
+    server.reset(&token, NEW_PASSWORD).is(200);
+    assert_eq!(server.get(&format!("/reset/{token}")).status, 403);
+}
+
+#[test]
+fn a_mail_server_that_is_down_loses_no_mail() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let address = sink.smtp.clone();
+    assert!(sink.stop().success());
+    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server
+        .post("/api/auth/forgot", json!({"email": ANN}))
+        .is(200);
+    // The server dies as well: what was acknowledged is in the database.
+    server.kill();
+    let sink = home.sink(&["--listen", &address]);
+    let _server = home.serve_alone(&[]);
+    let mail = sink.inbox().wait_for(ANN);
+    assert_eq!(mail.subject, "[Movie-bag] Reset Your Password");
+}
+
+#[test]
+fn an_earlier_login_survives_a_restart() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let access = server.access_token(ANN, PASSWORD);
+    assert!(server.stop().success());
+    let server = home.serve(&[]);
+    let movie =
+        json!({"name": "Metropolis", "casts": ["Brigitte Helm"], "genres": ["silent"]}).to_string();
+    server
+        .send("POST", "/api/movies", Some(&access), &movie)
+        .is(200);
+}
+
+#[test]
+fn stopping_lets_a_request_in_flight_finish() {
+    let home = Home::fresh().with("MOVIE_BAG_BCRYPT_COST", "13");
+    let server = home.serve(&[]);
+    // The hash takes some tenths of a second, in which the server is told to stop.
+    let answer = thread::scope(|scope| {
+        let request = scope.spawn(|| {
+            server.post(
+                "/api/auth/signup",
+                json!({"email": ANN, "password": PASSWORD}),
+            )
+        });
+        thread::sleep(std::time::Duration::from_millis(200));
+        server.terminate();
+        request.join().unwrap()
+    });
+    answer.is(200);
+    assert!(server.stop().success());
+    let output = home.run(&["user", "show", "--email", ANN, "--json"]).ok();
+    assert_eq!(output.json()["email"], ANN);
+}
+
+#[test]
+fn a_concealed_account_is_not_told_from_none() {
+    let home = Home::fresh().with("MOVIE_BAG_CONCEAL_ACCOUNTS", "true");
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let known = server.post("/api/auth/forgot", json!({"email": ANN}));
+    let unknown = server.post("/api/auth/forgot", json!({"email": "nobody@example.com"}));
+    assert_eq!((known.status, known.text), (unknown.status, unknown.text));
+    // The terminal is the operator's.
+    home.run(&["forgot", "--email", "nobody@example.com"])
+        .exits(3);
+}

@@ -1,0 +1,127 @@
+//! Movies over HTTP: the shapes that an existing client relies on, and who may do what.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Home, PASSWORD, Server};
+
+fn add(server: &Server, token: &str, name: &str) -> String {
+    let movie = json!({"name": name, "casts": ["Ann Actor"], "genres": ["drama"]}).to_string();
+    server
+        .send("POST", "/api/movies", Some(token), &movie)
+        .is(200)
+        .body["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_movie_has_the_shape_that_existing_clients_know() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let ann = server.sign_up("ann@example.com", PASSWORD);
+    let token = server.access_token("ann@example.com", PASSWORD);
+    let id = add(&server, &token, "Metropolis");
+    let whole = format!(
+        r#"{{"_id":{{"$oid":"{id}"}},"name":"Metropolis","casts":["Ann Actor"],"genres":["drama"],"added_by":{{"$oid":"{ann}"}}}}"#
+    );
+    let one = server.get(&format!("/api/movies/{id}")).is(200);
+    assert_eq!(
+        (one.text.as_str(), one.header("content-type")),
+        (whole.as_str(), Some("application/json"))
+    );
+    assert_eq!(server.get("/api/movies").is(200).text, format!("[{whole}]"));
+}
+
+#[test]
+fn only_who_added_a_movie_changes_it() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let [ann, bob] = ["ann@example.com", "bob@example.com"].map(|email| {
+        server.sign_up(email, PASSWORD);
+        server.access_token(email, PASSWORD)
+    });
+    let id = add(&server, &ann, "Metropolis");
+    add(&server, &bob, "Nosferatu");
+    let path = format!("/api/movies/{id}");
+    let rename = |token: &str, name: &str| {
+        server.send(
+            "PUT",
+            &path,
+            Some(token),
+            &json!({"name": name}).to_string(),
+        )
+    };
+
+    rename(&bob, "Mine").is_error(403, "updating_movie");
+    server
+        .send("DELETE", &path, Some(&bob), "")
+        .is_error(403, "deleting_movie");
+    rename(&ann, "Nosferatu").is_error(400, "movie_already_exists");
+    assert_eq!(rename(&ann, "Metropolis (1927)").is(200).text, "\"\"");
+    assert_eq!(server.get(&path).body["name"], "Metropolis (1927)");
+    assert_eq!(server.get(&path).body["casts"], json!(["Ann Actor"]));
+    assert_eq!(
+        server.send("DELETE", &path, Some(&ann), "").is(200).text,
+        "\"\""
+    );
+    server.get(&path).is_error(400, "movie_not_exists");
+    rename(&ann, "Gone").is_error(400, "movie_not_exists");
+    let again = json!({"name": "Nosferatu", "casts": ["a"], "genres": ["b"]}).to_string();
+    server
+        .send("POST", "/api/movies", Some(&ann), &again)
+        .is_error(400, "movie_already_exists");
+}
+
+#[test]
+fn a_long_list_comes_whole_or_in_pages() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up("ann@example.com", PASSWORD);
+    let token = server.access_token("ann@example.com", PASSWORD);
+    let mut ids: Vec<String> = (0..25)
+        .map(|number| add(&server, &token, &format!("Part {number}")))
+        .collect();
+    ids.sort();
+    let listed = |body: &Value| -> Vec<String> {
+        body.as_array()
+            .unwrap()
+            .iter()
+            .map(|movie| movie["_id"]["$oid"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(listed(&server.get("/api/movies").body), ids);
+
+    let (mut path, mut paged, mut pages) = ("/api/movies?limit=10".to_owned(), Vec::new(), 0);
+    loop {
+        let page = server.get(&path).is(200);
+        paged.extend(listed(&page.body));
+        pages += 1;
+        let Some(link) = page.header("link") else {
+            break;
+        };
+        path = link
+            .strip_prefix('<')
+            .unwrap()
+            .strip_suffix(">; rel=\"next\"")
+            .unwrap()
+            .to_owned();
+    }
+    assert_eq!((paged, pages), (ids, 3));
+}
+
+#[test]
+fn deleting_an_account_deletes_its_movies() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up("ann@example.com", PASSWORD);
+    let token = server.access_token("ann@example.com", PASSWORD);
+    add(&server, &token, "Metropolis");
+    home.run(&["user", "delete", "--email", "ann@example.com", "--yes"])
+        .ok();
+    assert_eq!(server.get("/api/movies").text, "[]");
+    let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
+    server
+        .send("POST", "/api/movies", Some(&token), &movie)
+        .is_error(401, "invalid_access_token");
+}

@@ -1,0 +1,171 @@
+//! Settings: the env file of the contract, and what a mistake in it says.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::harness::Home;
+
+const CONTRACT: &str = "JWT_SECRET_KEY = 't1NP63m4wnBg6nyHYKfmc2TpCOGI4nss'
+MAIL_SERVER = \"localhost\"
+MAIL_PORT = \"1025\"
+MAIL_USERNAME = \"support@movie-bag.com\"
+MAIL_PASSWORD = \"\"
+";
+
+/// What `check --json` says of a setting: its value and where it comes from.
+fn setting(home: &Home, arguments: &[&str], key: &str) -> (String, String) {
+    let output = home.run(&[&["check", "--json"], arguments].concat());
+    let settings = output.json()["settings"].as_array().unwrap().clone();
+    let setting = settings
+        .iter()
+        .find(|setting| setting["key"] == key)
+        .unwrap();
+    (
+        setting["value"].as_str().unwrap().to_owned(),
+        setting["source"].as_str().unwrap().to_owned(),
+    )
+}
+
+#[test]
+fn the_env_file_of_the_contract_works_as_it_is() {
+    let home = Home::fresh();
+    home.write(".env", CONTRACT);
+    assert_eq!(
+        setting(&home, &[], "MAIL_PORT"),
+        ("1025".to_owned(), ".env line 3".to_owned())
+    );
+    let (secret, source) = setting(&home, &[], "JWT_SECRET_KEY");
+    assert!(
+        source == ".env line 1" && !secret.contains("t1NP63"),
+        "{secret} from {source}"
+    );
+    // Published, and so a warning.
+    let output = home.run(&["user", "list"]).ok();
+    assert!(
+        output.stderr.contains("JWT_SECRET_KEY"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_over_the_env_file_over_the_default() {
+    let home = Home::fresh();
+    assert_eq!(setting(&home, &[], "MAIL_PORT").0, "1025");
+    home.write(".env", "MAIL_PORT = 1026\n");
+    assert_eq!(setting(&home, &[], "MAIL_PORT").0, "1026");
+    let elsewhere = home
+        .write("elsewhere.env", "MAIL_PORT=1028\n")
+        .display()
+        .to_string();
+    assert_eq!(
+        setting(&home, &["--env-file", &elsewhere], "MAIL_PORT").0,
+        "1028"
+    );
+    let home = home.with("ENV_FILE_LOCATION", &elsewhere);
+    assert_eq!(setting(&home, &[], "MAIL_PORT").0, "1028");
+    let home = home.with("MAIL_PORT", "1027");
+    assert_eq!(setting(&home, &[], "MAIL_PORT").0, "1027");
+    let home = home.with(
+        "MOVIE_BAG_DATABASE",
+        format!("sqlite:{}/b.sqlite3", home_path(&elsewhere)),
+    );
+    let flag = format!("sqlite:{}/c.sqlite3", home_path(&elsewhere));
+    assert!(
+        setting(&home, &["--database", &flag], "MOVIE_BAG_DATABASE")
+            .0
+            .ends_with("c.sqlite3")
+    );
+}
+
+fn home_path(file: &str) -> &str {
+    file.rsplit_once('/').unwrap().0
+}
+
+#[test]
+fn a_line_that_cannot_be_read_names_file_line_and_mend() {
+    for (text, said) in [
+        (
+            "# a comment\nMAIL_PORT: 1025\n",
+            vec![".env", "2", "MAIL_PORT = 1025"],
+        ),
+        ("just words\n", vec![".env", "1"]),
+        ("MAIL_PORT = \"1025\n", vec![".env", "1"]),
+        (
+            "MAIL_PORT = port\n",
+            vec!["MAIL_PORT", ".env line 1", "port"],
+        ),
+        (
+            "MOVIE_BAG_RESET_TOKEN_LIFETIME = 8d\n",
+            vec!["MOVIE_BAG_RESET_TOKEN_LIFETIME", "7d"],
+        ),
+        ("JWT_SECRET_KEY = tooshort\n", vec!["JWT_SECRET_KEY", "32"]),
+        ("MOVIE_BAG_BCRYPT_COST = 3\n", vec![]),
+    ] {
+        let home = Home::fresh();
+        home.write(".env", text);
+        // The environment of the harness sets the cost, and wins.
+        let code = if said.is_empty() { 0 } else { 2 };
+        let output = home.run(&["user", "list"]).exits(code);
+        for word in said {
+            assert!(
+                output.stderr.contains(word),
+                "{text:?} should say {word}: {}",
+                output.stderr
+            );
+        }
+        assert!(!output.stderr.contains("tooshort"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_misspelt_key_gets_the_nearest_right_name() {
+    let home = Home::fresh().with("MOVIE_BAG_DATABSE", "sqlite:x");
+    home.write(".env", "MAIL_SERVR = localhost\n");
+    let output = home.run(&["user", "list"]).ok();
+    for word in [
+        "MAIL_SERVR",
+        "MAIL_SERVER",
+        "MOVIE_BAG_DATABSE",
+        "MOVIE_BAG_DATABASE",
+    ] {
+        assert!(output.stderr.contains(word), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn production_refuses_to_start_and_names_all_that_is_missing() {
+    let home = Home::fresh()
+        .with("MOVIE_BAG_PROFILE", "production")
+        .with("MOVIE_BAG_BCRYPT_COST", "12");
+    let output = home.run(&["serve"]).exits(2);
+    assert!(
+        output.stderr.contains("MOVIE_BAG_PUBLIC_URL") && output.stderr.contains("JWT_SECRET_KEY"),
+        "{}",
+        output.stderr
+    );
+    home.write(".env", CONTRACT);
+    let home = home.with("MOVIE_BAG_PUBLIC_URL", "http://movies.example");
+    let output = home.run(&["serve"]).exits(2);
+    assert!(
+        output.stderr.contains("https") && output.stderr.contains("published"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn what_is_kept_is_readable_by_its_owner_alone() {
+    let home = Home::fresh();
+    let _server = home.serve(&[]);
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&home.data_dir()), 0o700);
+    let files: Vec<_> = std::fs::read_dir(home.data_dir())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}

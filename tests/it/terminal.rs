@@ -1,0 +1,388 @@
+//! The terminal: exit codes, what goes to stdout and what to stderr, JSON, and the prompts on a real pseudo-terminal.
+
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+
+const ANN: &str = "ann@example.com";
+
+#[test]
+fn each_outcome_has_its_exit_code() {
+    let home = Home::fresh();
+    home.create_account(ANN, PASSWORD);
+    let cases: &[(&[&str], &str, i32)] = &[
+        (&["--version"], "", 0),
+        (&["user", "list"], "", 0),
+        (&["user", "show", "--email", ANN], "", 0),
+        (&["nonsense"], "", 2),
+        (
+            &["user", "create", "--email", ANN, "--password", "secret"],
+            "",
+            2,
+        ),
+        (&["--env-file", "nowhere.env", "user", "list"], "", 2),
+        (&["--database", "oracle:x", "user", "list"], "", 2),
+        (
+            &["user", "create", "--email", "nonsense", "--password-stdin"],
+            "correct horse battery\n",
+            2,
+        ),
+        (&["user", "show", "--email", "nobody@example.com"], "", 3),
+        (
+            &["user", "delete", "--email", "nobody@example.com", "--yes"],
+            "",
+            3,
+        ),
+        (
+            &[
+                "user",
+                "set-password",
+                "--email",
+                "nobody@example.com",
+                "--password-stdin",
+            ],
+            "correct horse battery\n",
+            3,
+        ),
+        (&["forgot", "--email", "nobody@example.com"], "", 3),
+        (
+            &["reset", "--token", "nonsense", "--password-stdin"],
+            "correct horse battery\n",
+            4,
+        ),
+        (
+            &[
+                "user",
+                "create",
+                "--email",
+                "bob@example.com",
+                "--password-stdin",
+            ],
+            "short\n",
+            5,
+        ),
+        (
+            &[
+                "user",
+                "create",
+                "--email",
+                "Ann@Example.com",
+                "--password-stdin",
+            ],
+            "correct horse battery\n",
+            6,
+        ),
+        (
+            &[
+                "--database",
+                "sqlite:/proc/nowhere/x.sqlite3",
+                "user",
+                "list",
+            ],
+            "",
+            7,
+        ),
+    ];
+    for (arguments, input, code) in cases {
+        let output = home.run_with_input(arguments, input);
+        assert_eq!(output.code, Some(*code), "{arguments:?}: {output:?}");
+        if *code != 0 {
+            assert!(
+                output.stderr.contains("error:") && output.stdout.is_empty(),
+                "{arguments:?}: {output:?}"
+            );
+            let json = home
+                .run_with_input(&[&["--json"], *arguments].concat(), input)
+                .exits(*code);
+            let error = &json.json()["error"];
+            assert!(
+                error["code"].is_string()
+                    && error["message"].is_string()
+                    && error.get("hint").is_some(),
+                "{arguments:?}: {json:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mail_server_that_is_down_is_exit_7_and_the_mail_waits() {
+    let home = Home::fresh().with("MAIL_PORT", "1");
+    home.create_account(ANN, PASSWORD);
+    let output = home.run(&["forgot", "--email", ANN]).exits(7);
+    assert!(
+        output
+            .stderr
+            .contains("nothing answers SMTP at localhost:1")
+            && output.stderr.contains("smtp-debug"),
+        "{}",
+        output.stderr
+    );
+    let shown = home
+        .run(&["user", "show", "--email", ANN, "--json"])
+        .ok()
+        .json();
+    assert_eq!(shown["mails"][0]["state"], "waiting");
+    let kinds: Vec<_> = shown["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["mail_failed", "reset_requested", "created"]);
+}
+
+#[test]
+fn a_confirmation_that_cannot_be_sent_is_a_warning() {
+    let home = Home::fresh().with("MAIL_PORT", "1");
+    home.create_account(ANN, PASSWORD);
+    let link = home
+        .run(&["forgot", "--email", ANN, "--print-link"])
+        .ok()
+        .stdout;
+    // Link and password both through stdin: nothing in the process list.
+    let output = home
+        .run_with_input(
+            &["reset", "--token", "-", "--password-stdin"],
+            &format!("{link}{NEW_PASSWORD}\n"),
+        )
+        .ok();
+    assert!(output.stderr.contains("warning"), "{}", output.stderr);
+}
+
+#[test]
+fn the_answer_is_on_stdout_alone_and_as_json_when_asked() {
+    let home = Home::fresh();
+    let created = home
+        .run_with_input(
+            &[
+                "--json",
+                "user",
+                "create",
+                "--email",
+                ANN,
+                "--password-stdin",
+            ],
+            "correct horse battery\n",
+        )
+        .ok();
+    assert_eq!(created.json()["email"], ANN);
+    let generated = home
+        .run(&[
+            "--json",
+            "user",
+            "create",
+            "--email",
+            "bob@example.com",
+            "--generate",
+        ])
+        .ok();
+    assert!(
+        generated.json()["password"]
+            .as_str()
+            .is_some_and(|password| password.len() >= 16),
+        "{generated:?}"
+    );
+    let listed = home.run(&["--json", "user", "list"]).ok();
+    let emails: Vec<String> = listed
+        .stdout
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["email"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(emails.len(), 2);
+    let link = home
+        .run(&["--json", "forgot", "--email", ANN, "--print-link"])
+        .ok()
+        .json();
+    assert!(link["link"].as_str().unwrap().contains("/reset/") && link["expires_at"].is_string());
+    let shown = home.run(&["user", "show", "--email", ANN]).ok();
+    assert!(
+        !shown.stdout.contains("$2b$") && !shown.stdout.contains('\u{1b}'),
+        "{}",
+        shown.stdout
+    );
+    home.run(&["user", "delete", "--email", ANN, "--yes"]).ok();
+    home.run(&["user", "show", "--email", ANN]).exits(3);
+}
+
+#[test]
+fn set_password_tells_the_owner() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let home = home.with("MAIL_PORT", sink.port());
+    home.create_account(ANN, PASSWORD);
+    home.run_with_input(
+        &["user", "set-password", "--email", ANN, "--password-stdin"],
+        &format!("{NEW_PASSWORD}\n"),
+    )
+    .ok();
+    assert_eq!(
+        sink.inbox().wait_for(ANN).subject,
+        "[Movie-bag] Password reset successful"
+    );
+}
+
+#[test]
+fn nothing_is_asked_where_nobody_can_answer() {
+    let home = Home::fresh();
+    home.create_account(ANN, PASSWORD);
+    for (arguments, option) in [
+        (
+            vec!["user", "create", "--email", "bob@example.com"],
+            "--password-stdin",
+        ),
+        (
+            vec!["user", "set-password", "--email", ANN],
+            "--password-stdin",
+        ),
+        (vec!["user", "delete", "--email", ANN], "--yes"),
+        (vec!["forgot"], "--email"),
+        (vec!["reset"], "--token"),
+    ] {
+        let output = home.run(&arguments).exits(2);
+        assert!(
+            output.stderr.contains(option),
+            "{arguments:?}: {}",
+            output.stderr
+        );
+    }
+}
+
+/// A person at a terminal.
+struct Person {
+    screen: Arc<Mutex<String>>,
+    keys: Box<dyn std::io::Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+}
+
+impl Person {
+    fn runs(home: &Home, arguments: &[&str]) -> Self {
+        let pty = native_pty_system()
+            .openpty(PtySize {
+                rows: 24,
+                cols: 100,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
+            .unwrap();
+        let prepared = home.command(arguments);
+        let mut command = CommandBuilder::new(prepared.get_program());
+        command.args(prepared.get_args());
+        command.env_clear();
+        for (key, value) in prepared.get_envs() {
+            command.env(key, value.unwrap());
+        }
+        command.env("TERM", "xterm");
+        command.cwd(home.path());
+        let child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let screen = Arc::new(Mutex::new(String::new()));
+        let shown = Arc::clone(&screen);
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        let keys = pty.master.take_writer().unwrap();
+        std::thread::spawn(move || {
+            let _master = pty.master;
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = reader.read(&mut bytes) {
+                shown
+                    .lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+        });
+        Self {
+            screen,
+            keys,
+            child,
+        }
+    }
+
+    /// Waits until the screen has shown `text` this often.
+    #[track_caller]
+    fn sees(&self, text: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.screen.lock().unwrap().matches(text).count() < times {
+            assert!(
+                Instant::now() < deadline,
+                "no {text:?}: {}",
+                self.screen.lock().unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    #[track_caller]
+    fn ends(mut self, code: u32) -> String {
+        let status = self.child.wait().unwrap();
+        let screen = self.screen.lock().unwrap().clone();
+        assert_eq!(status.exit_code(), code, "{screen}");
+        screen
+    }
+}
+
+#[test]
+fn a_password_is_asked_for_twice_and_never_shown() {
+    let home = Home::fresh();
+    let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
+    person.sees("assword", 1);
+    person.types("correct horse battery\r");
+    person.sees("again", 1);
+    person.types("something different\r");
+    // They don't match: asked anew.
+    person.sees("match", 1);
+    person.types("correct horse battery\r");
+    person.sees("again", 2);
+    person.types("correct horse battery\r");
+    let screen = person.ends(0);
+    assert!(
+        !screen.contains("horse") && !screen.contains("different"),
+        "{screen}"
+    );
+    let link = home
+        .run(&["forgot", "--email", ANN, "--print-link"])
+        .ok()
+        .stdout;
+    home.run_with_input(
+        &["reset", "--token", link.trim(), "--password-stdin"],
+        &format!("{NEW_PASSWORD}\n"),
+    )
+    .ok();
+}
+
+#[test]
+fn control_c_at_a_prompt_is_130_and_leaves_the_cursor_visible() {
+    let home = Home::fresh();
+    let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
+    person.sees("assword", 1);
+    person.types("\u{3}");
+    let screen = person.ends(130);
+    let (hidden, shown) = (screen.rfind("\u{1b}[?25l"), screen.rfind("\u{1b}[?25h"));
+    assert!(hidden.is_none() || shown > hidden, "{screen:?}");
+    home.run(&["user", "show", "--email", ANN]).exits(3);
+}
+
+#[test]
+fn deleting_asks_first() {
+    let home = Home::fresh();
+    home.create_account(ANN, PASSWORD);
+    let mut person = Person::runs(&home, &["user", "delete", "--email", ANN]);
+    person.sees(ANN, 1);
+    person.types("n");
+    person.types("\r");
+    person.ends(1);
+    home.run(&["user", "show", "--email", ANN]).ok();
+}
