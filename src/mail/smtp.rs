@@ -468,7 +468,7 @@ mod tests {
             HELLO,
             MAIL,
             ("RCPT", "451 4.3.0 try later\r\n"),
-            ("RSET", "250 ok\r\n"),
+            ("QUIT", "221 bye\r\n"),
         ])
         .await
         .send(&message())
@@ -482,7 +482,7 @@ mod tests {
             HELLO,
             MAIL,
             ("RCPT", "550 5.1.1 nobody here\r\n"),
-            ("RSET", "250 ok\r\n"),
+            ("QUIT", "221 bye\r\n"),
         ])
         .await
         .send(&message())

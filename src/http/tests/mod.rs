@@ -37,7 +37,7 @@ impl Mailer for NoMail {
         unreachable!("no mail is sent here")
     }
 
-    async fn probe(&self) -> Result<Receipt, DeliveryError> {
+    async fn probe(&self) -> Result<(), DeliveryError> {
         unreachable!("no mail is sent here")
     }
 }

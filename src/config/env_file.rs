@@ -1,0 +1,190 @@
+//! The env file: lines of `KEY = value`, read strictly. A line that can't be read is an error with its number and the
+//! mend, since a setting that is silently ignored is the one that is looked for longest.
+
+/// One setting in an env file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The key, to the letter.
+    pub key: String,
+    /// The value, without its quotes.
+    pub value: String,
+    /// From 1.
+    pub number: usize,
+}
+
+/// A line that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {number}: {what}")]
+pub struct BadLine {
+    /// From 1.
+    pub number: usize,
+    /// What is wrong, and the mend. Never the value, which may be a secret.
+    pub what: String,
+}
+
+/// Reads all lines.
+///
+/// # Errors
+/// All lines that can't be read, so that they are mended in one go.
+pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut bad = Vec::new();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    for (number, line) in (1..).zip(text.lines()) {
+        let read = setting(line).and_then(|setting| {
+            let Some((key, value)) = setting else {
+                return Ok(());
+            };
+            // Twice the same key is a mistake of somebody who looks at the other line.
+            if let Some(earlier) = lines
+                .iter()
+                .find(|earlier| earlier.key == key && earlier.value != value)
+            {
+                return Err(format!(
+                    "{key} stands in line {} already, with another value: remove one of them",
+                    earlier.number
+                ));
+            }
+            lines.push(Line { key, value, number });
+            Ok(())
+        });
+        if let Err(what) = read {
+            bad.push(BadLine { number, what });
+        }
+    }
+    if bad.is_empty() { Ok(lines) } else { Err(bad) }
+}
+
+/// The key and the value of a line, or nothing where it is empty or a comment.
+fn setting(line: &str) -> Result<Option<(String, String)>, String> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let line = line.strip_prefix("export ").map_or(line, str::trim_start);
+    let is_key = |key: &str| {
+        !key.starts_with(|c: char| c.is_ascii_digit())
+            && !key.is_empty()
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let split = line
+        .split_once('=')
+        .map(|(key, value)| (key.trim_end(), value.trim_start()));
+    if let Some((key, value)) = split.filter(|(key, _)| is_key(key)) {
+        return Ok(Some((key.to_owned(), unquoted(key, value)?)));
+    }
+    match line
+        .split_once(':')
+        .map(|(key, _)| key.trim_end())
+        .filter(|key| is_key(key))
+    {
+        Some(key) => Err(format!("\"{key}: …\" is not KEY = value - write {key} = …")),
+        None => Err("it is not KEY = value - write it so, or put a # before it".to_owned()),
+    }
+}
+
+/// The value without its quotes and without the comment behind it.
+fn unquoted(key: &str, value: &str) -> Result<String, String> {
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        // A # belongs to a bare value unless a space stands before it: passwords have them.
+        let end = value
+            .find(" #")
+            .or_else(|| value.find("\t#"))
+            .unwrap_or(value.len());
+        let bare = if value.starts_with('#') {
+            ""
+        } else {
+            value[..end].trim_end()
+        };
+        return Ok(bare.to_owned());
+    };
+    let rest = &value[1..];
+    let Some(end) = rest.find(quote) else {
+        return Err(format!(
+            "the quote {quote} behind {key} = is not closed - end the value with {quote}"
+        ));
+    };
+    let behind = rest[end + 1..].trim_start();
+    if !behind.is_empty() && !behind.starts_with('#') {
+        return Err(format!(
+            "something follows the closing {quote} of {key} - put the value into the other kind of quotes"
+        ));
+    }
+    Ok(rest[..end].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn one(line: &str) -> Option<(String, String)> {
+        let mut lines = parse(line).unwrap();
+        assert!(lines.len() <= 1);
+        lines.pop().map(|line| (line.key, line.value))
+    }
+
+    #[test]
+    fn every_usual_way_of_writing_is_read() {
+        for (line, value) in [
+            ("KEY=value", "value"),
+            ("KEY = value", "value"),
+            ("  KEY=  value  ", "value"),
+            ("export KEY=value", "value"),
+            ("KEY='single # quoted'", "single # quoted"),
+            ("KEY = \"double ' quoted\" # comment", "double ' quoted"),
+            ("KEY=value # comment", "value"),
+            ("KEY=pass#word", "pass#word"),
+            ("KEY=a=b:c", "a=b:c"),
+            ("KEY=", ""),
+            ("KEY=\"\"", ""),
+            ("KEY= # nothing", ""),
+            ("KEY=value\r", "value"),
+            ("\u{feff}KEY=value", "value"),
+        ] {
+            assert_eq!(
+                one(line),
+                Some(("KEY".to_owned(), value.to_owned())),
+                "{line:?}"
+            );
+        }
+        for nothing in ["", "   ", "# KEY=value", "\r"] {
+            assert_eq!(one(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn every_bad_line_is_named_with_its_mend_and_without_its_value() {
+        let text = "A=1\nMAIL_PORT: 1025\nnonsense\nB=\"open\n=5\nC='x' y\nA=2\nA=1\n2KEY=x";
+        let said: Vec<String> = parse(text)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "line 2: \"MAIL_PORT: …\" is not KEY = value - write MAIL_PORT = …",
+                "line 3: it is not KEY = value - write it so, or put a # before it",
+                "line 4: the quote \" behind B = is not closed - end the value with \"",
+                "line 5: it is not KEY = value - write it so, or put a # before it",
+                "line 6: something follows the closing ' of C - put the value into the other kind of quotes",
+                "line 7: A stands in line 1 already, with another value: remove one of them",
+                "line 9: it is not KEY = value - write it so, or put a # before it",
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(?s).{0,200}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn a_quoted_value_comes_back(value in "[^'\r\n]{0,40}") {
+            prop_assert_eq!(one(&format!("KEY = '{value}'")), Some(("KEY".to_owned(), value)));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Every key there is, in one table: what `check`, the manual and the warning about misspelt keys go by.
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name in the environment and the env file.
+    pub name: &'static str,
+    /// What holds where it is not set, for people.
+    pub default: &'static str,
+    /// What it means, in one line.
+    pub meaning: &'static str,
+    /// Whether its value is never shown.
+    pub is_secret: bool,
+}
+
+const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        meaning,
+        is_secret: false,
+    }
+}
+
+const fn secret(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        meaning,
+        is_secret: true,
+    }
+}
+
+/// All keys, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    key(
+        "MOVIE_BAG_PROFILE",
+        "development",
+        "development or production, which is stricter",
+    ),
+    key(
+        "MOVIE_BAG_DATA_DIR",
+        "the platform's data folder",
+        "where the embedded database and the generated secret live",
+    ),
+    key(
+        "MOVIE_BAG_DATABASE",
+        "SQLite in the data folder",
+        "sqlite:PATH or mongodb://…",
+    ),
+    key("MOVIE_BAG_BIND", "127.0.0.1:3000", "where the API listens"),
+    key(
+        "MOVIE_BAG_PUBLIC_URL",
+        "http://localhost:PORT",
+        "the base of every link in a mail",
+    ),
+    secret(
+        "JWT_SECRET_KEY",
+        "generated once and kept",
+        "what signs tokens, 32 bytes or more",
+    ),
+    secret(
+        "JWT_SECRET_KEY_PREVIOUS",
+        "none",
+        "still verifies while the secret is rotated, never signs",
+    ),
+    key("MAIL_SERVER", "localhost", "the mail server"),
+    key("MAIL_PORT", "1025", "its port"),
+    key("MAIL_USERNAME", "none", "the user name there"),
+    secret(
+        "MAIL_PASSWORD",
+        "none",
+        "the password there; empty means no log-in",
+    ),
+    key("MAIL_USE_TLS", "false", "demand STARTTLS"),
+    key("MAIL_USE_SSL", "false", "TLS from the first byte"),
+    key(
+        "MAIL_DEFAULT_SENDER",
+        "support@movie-bag.com",
+        "from whom the mails are",
+    ),
+    key(
+        "MOVIE_BAG_MAIL_TIMEOUT",
+        "30s",
+        "how long one mail may take",
+    ),
+    key(
+        "MOVIE_BAG_RESET_TOKEN_LIFETIME",
+        "24h (1h in production)",
+        "how long a reset link works, at most 7d",
+    ),
+    key(
+        "MOVIE_BAG_INVITATION_LIFETIME",
+        "7d",
+        "how long an invitation works",
+    ),
+    key(
+        "MOVIE_BAG_ACCESS_TOKEN_LIFETIME",
+        "7d",
+        "how long a login lasts",
+    ),
+    key(
+        "MOVIE_BAG_BCRYPT_COST",
+        "12",
+        "the cost of a hash, 10 to 16, from 4 in development",
+    ),
+    key(
+        "MOVIE_BAG_PASSWORD_MIN_LENGTH",
+        "8",
+        "the least number of characters of a new password",
+    ),
+    key(
+        "MOVIE_BAG_CONCEAL_ACCOUNTS",
+        "false (true in production)",
+        "forgot answers the same for unknown addresses",
+    ),
+    key(
+        "MOVIE_BAG_SIGNUP",
+        "open",
+        "open, or closed: accounts come from the terminal alone",
+    ),
+    key("MOVIE_BAG_RATE_LIMITS", "on", "on, or off for load tests"),
+    key(
+        "MOVIE_BAG_TRUSTED_PROXIES",
+        "none",
+        "CIDRs whose X-Forwarded-For is believed, with commas between",
+    ),
+    key(
+        "MOVIE_BAG_MAX_CONNECTIONS",
+        "768",
+        "how many clients may be connected at once",
+    ),
+    key(
+        "MOVIE_BAG_REQUEST_TIMEOUT",
+        "90s",
+        "how long an answer may take",
+    ),
+    key("MOVIE_BAG_METRICS_BIND", "off", "where /metrics is served"),
+    key(
+        "MOVIE_BAG_HISTORY_DAYS",
+        "90",
+        "how long the history of an account is kept",
+    ),
+    key(
+        "MOVIE_BAG_TEMPLATES",
+        "built in",
+        "a folder whose templates win",
+    ),
+    key(
+        "MOVIE_BAG_INBOX_URL",
+        "http://127.0.0.1:8025",
+        "where the inbox commands find a sink",
+    ),
+    key(
+        "MOVIE_BAG_LOG",
+        "info",
+        "what is logged: error, warn, info, debug, trace, or a filter",
+    ),
+    key("MOVIE_BAG_LOG_FORMAT", "text", "text or json"),
+];
+
+/// The key with this name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The key that somebody probably meant, unless nothing is near.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let near = KEYS
+        .iter()
+        .map(|key| (distance(name, key.name), key.name))
+        .min()?;
+    (near.0 <= 4 && near.0 < name.len() / 2).then_some(near.1)
+}
+
+/// How many letters must be put in, taken out or replaced to get from one word to the other (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_its_key_and_nonsense_none() {
+        assert_eq!(nearest("MAIL_SERVR"), Some("MAIL_SERVER"));
+        assert_eq!(nearest("MOVIE_BAG_DATABSE"), Some("MOVIE_BAG_DATABASE"));
+        assert_eq!(nearest("MOVIE_BAG_RESET_LIFETIME"), None);
+        assert_eq!(nearest("MAIL_X"), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! Looks a key up in all sources, by their rank, and collects what was found and what was wrong.
+
+use std::collections::BTreeMap;
+
+use super::{ConfigError, Reported, Source, Sources, keys};
+
+pub(super) struct Resolver<'a> {
+    sources: &'a Sources,
+    pub(super) report: Vec<Reported>,
+    pub(super) problems: Vec<String>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(sources: &'a Sources) -> Self {
+        Self {
+            sources,
+            report: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The value that was set, with its source. An empty one in the environment or the env file counts as not set: it
+    /// is how a shell and a compose file switch a setting off.
+    fn find(&self, key: &'static str) -> Option<(String, Source)> {
+        if let Some((option, value)) = self.sources.flags.settings.get(key) {
+            return Some((value.clone(), Source::Flag(option)));
+        }
+        let environment = self
+            .sources
+            .environment
+            .get(key)
+            .map(|value| (value.clone(), Source::Environment));
+        let in_file = || {
+            let (path, lines) = self.sources.env_file.as_ref()?;
+            let line = lines.iter().find(|line| line.key == key)?;
+            Some((
+                line.value.clone(),
+                Source::EnvFile {
+                    path: path.clone(),
+                    line: line.number,
+                },
+            ))
+        };
+        environment
+            .filter(|(value, _)| !value.is_empty())
+            .or_else(in_file)
+            .filter(|(value, _)| !value.is_empty())
+    }
+
+    /// A setting that may be missing.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let known = keys::find(key);
+        let is_secret = known.is_some_and(|key| key.is_secret);
+        let Some((value, source)) = self.find(key) else {
+            let default = known.map_or("", |key| key.default);
+            self.report.push(Reported {
+                key,
+                value: default.to_owned(),
+                source: Source::Default,
+            });
+            return None;
+        };
+        let parsed = parse(&value);
+        if let Err(wanted) = &parsed {
+            let shown = if is_secret {
+                String::new()
+            } else {
+                format!(" ({value:?})")
+            };
+            self.problems
+                .push(format!("{key}{shown} from {source}: {wanted}"));
+        }
+        let shown = if is_secret {
+            format!("set, {} characters", value.chars().count())
+        } else {
+            value
+        };
+        self.report.push(Reported {
+            key,
+            value: shown,
+            source,
+        });
+        parsed.ok()
+    }
+
+    /// A setting with a default.
+    pub(super) fn get<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        self.optional(key, parse).unwrap_or(default)
+    }
+
+    /// Says of a setting what it came to in the end, where that is more than its default in words.
+    pub(super) fn resolved_to(&mut self, key: &'static str, value: impl Into<String>) {
+        if let Some(reported) = self.report.iter_mut().find(|reported| reported.key == key) {
+            reported.value = value.into();
+        }
+    }
+
+    /// A warning for each key that looks like ours and is not.
+    pub(super) fn unknown_keys(&self) -> Vec<String> {
+        let mut unknown: BTreeMap<&str, String> = BTreeMap::new();
+        for key in self.sources.environment.keys() {
+            unknown.insert(key, "the environment".to_owned());
+        }
+        if let Some((path, lines)) = &self.sources.env_file {
+            for line in lines {
+                unknown.insert(
+                    &line.key,
+                    format!("{} line {}", path.display(), line.number),
+                );
+            }
+        }
+        let is_ours = |key: &str| key.starts_with("MOVIE_BAG_") || key.starts_with("MAIL_");
+        // Those of the test suite are not settings.
+        let is_unknown = |key: &str| {
+            is_ours(key) && !key.starts_with("MOVIE_BAG_TEST_") && keys::find(key).is_none()
+        };
+        unknown
+            .into_iter()
+            .filter(|(key, _)| is_unknown(key))
+            .map(|(key, place)| match keys::nearest(key) {
+                Some(nearest) => format!(
+                    "{key} in {place} is no setting and does nothing: did you mean {nearest}?"
+                ),
+                None => format!("{key} in {place} is no setting and does nothing"),
+            })
+            .collect()
+    }
+
+    /// The problems so far, as one error.
+    pub(super) fn verdict(&self) -> Result<(), ConfigError> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError {
+                problems: self.problems.clone(),
+            })
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The secret that signs tokens where nobody set one: generated once, kept in the data folder, its owner's alone.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::values::Secret;
+
+/// The secret could not be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret in {} can't be {doing}: {cause} - set JWT_SECRET_KEY, or MOVIE_BAG_DATA_DIR to a folder that can be written", path.display())]
+pub struct SecretFileError {
+    path: PathBuf,
+    doing: &'static str,
+    cause: String,
+}
+
+/// Where the secret is kept in a data folder.
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("jwt-secret")
+}
+
+/// Reads the kept secret, or keeps a new one made from `random`. Two processes that start at once end up with the same
+/// one: each writes a whole file of its own, and only the first can give it the name.
+///
+/// # Errors
+/// A folder or file that can't be made or read, or a file that holds no secret of 32 bytes.
+pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, SecretFileError> {
+    let path = path(data_dir);
+    let failed = |doing: &'static str, cause: String| SecretFileError {
+        path: path.clone(),
+        doing,
+        cause,
+    };
+    match read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        read => return read.map_err(|error| failed("read", error.to_string())),
+    }
+    create(data_dir, &path, random).map_err(|error| failed("written", error.to_string()))?;
+    read(&path).map_err(|error| failed("read", error.to_string()))
+}
+
+fn read(path: &Path) -> std::io::Result<Secret> {
+    let text = fs::read_to_string(path)?;
+    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    }
+    let secret = text.trim();
+    if secret.len() < 32 {
+        return Err(std::io::Error::other(
+            "it holds no secret of 32 bytes or more; remove the file, and all tokens end",
+        ));
+    }
+    Ok(Secret::new(secret))
+}
+
+fn create(data_dir: &Path, path: &Path, random: [u8; 32]) -> std::io::Result<()> {
+    if !data_dir.exists() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data_dir)?;
+    }
+    let own = path.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&random[..6])));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&own)?;
+    file.write_all(format!("{}\n", URL_SAFE_NO_PAD.encode(random)).as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&own, path);
+    fs::remove_file(&own)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_and_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        let secret = load_or_create(&data_dir, [7; 32]).unwrap();
+        assert_eq!(secret.expose().len(), 43);
+        assert_eq!(
+            load_or_create(&data_dir, [8; 32]).unwrap().expose(),
+            secret.expose()
+        );
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&data_dir), mode(&path(&data_dir))), (0o700, 0o600));
+        fs::set_permissions(path(&data_dir), Permissions::from_mode(0o644)).unwrap();
+        load_or_create(&data_dir, [8; 32]).unwrap();
+        assert_eq!(mode(&path(&data_dir)), 0o600);
+        assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn many_that_start_at_once_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets: Vec<String> = std::thread::scope(|scope| {
+            let start = |number| {
+                let dir = folder.path();
+                scope.spawn(move || {
+                    load_or_create(dir, [number; 32])
+                        .unwrap()
+                        .expose()
+                        .to_owned()
+                })
+            };
+            let starts: Vec<_> = (0..8).map(start).collect();
+            starts
+                .into_iter()
+                .map(|start| start.join().unwrap())
+                .collect()
+        });
+        assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+    }
+
+    #[test]
+    fn a_file_that_holds_no_secret_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(path(folder.path()), "short").unwrap();
+        assert!(
+            load_or_create(folder.path(), [7; 32])
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("32 bytes")
+        );
+    }
+}

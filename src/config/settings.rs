@@ -1,0 +1,597 @@
+//! The settings, complete: every value that the rest of the program runs on, in groups by who uses them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::resolver::Resolver;
+use super::values::{self, Network, PUBLISHED_SECRET, PublicUrl, Secret};
+use super::{ConfigError, Reported, Source, Sources};
+
+/// How strict the settings are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// A laptop.
+    Development,
+    /// The real system.
+    Production,
+}
+
+/// Which database.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseSettings {
+    /// The embedded one, in this file.
+    Sqlite(PathBuf),
+    /// MongoDB, at this URI, which may hold a password.
+    Mongodb(String),
+}
+
+impl std::fmt::Display for DatabaseSettings {
+    /// Without the password of a URI.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Mongodb(uri) => {
+                let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
+                let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
+                write!(
+                    f,
+                    "{scheme}://{}",
+                    hosts.split('?').next().unwrap_or_default()
+                )
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// What the HTTP server goes by.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// How many clients may be connected at once.
+    pub max_connections: usize,
+    /// How long an answer may take.
+    pub request_timeout: Duration,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// How the connection to the mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailTls {
+    /// Not at all.
+    None,
+    /// STARTTLS, demanded.
+    StartTls,
+    /// From the first byte.
+    Implicit,
+}
+
+/// Which mail server, and how.
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    /// Its host name.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// User name and password; only where both are there.
+    pub credentials: Option<(String, Secret)>,
+    /// How the connection is encrypted.
+    pub tls: MailTls,
+    /// From whom the mails are.
+    pub sender: String,
+    /// How long one mail may take.
+    pub timeout: Duration,
+}
+
+/// What tokens are signed with, and how long they live.
+#[derive(Debug, Clone)]
+pub struct TokenSettings {
+    /// What signs; where it is not set, one is generated and kept (see [`super::secret_file`]).
+    pub secret: Option<Secret>,
+    /// What still verifies.
+    pub previous: Option<Secret>,
+    /// Of a reset token.
+    pub reset_lifetime: Duration,
+    /// Of an invitation.
+    pub invitation_lifetime: Duration,
+    /// Of an access token.
+    pub access_lifetime: Duration,
+}
+
+/// What passwords go by.
+#[derive(Debug, Clone, Copy)]
+pub struct PasswordSettings {
+    /// The base-2 logarithm of bcrypt's rounds.
+    pub bcrypt_cost: u32,
+    /// In code points.
+    pub min_length: usize,
+}
+
+/// What accounts go by.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountSettings {
+    /// Whether `forgot` answers the same for known and unknown addresses.
+    pub conceal: bool,
+    /// Whether anybody may sign up.
+    pub signup_open: bool,
+    /// Whether limits are on.
+    pub rate_limits: bool,
+    /// How long history is kept, in days.
+    pub history_days: u64,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// A filter of `tracing-subscriber`; `None` where nobody chose.
+    pub filter: Option<String>,
+    /// Whether a line is a JSON document.
+    pub json: bool,
+}
+
+/// All settings, complete, and where each comes from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How strict they are.
+    pub profile: Profile,
+    /// Where the embedded database and the generated secret live.
+    pub data_dir: PathBuf,
+    /// Which database.
+    pub database: DatabaseSettings,
+    /// The HTTP server.
+    pub http: HttpSettings,
+    /// The base of every link; `None` means `http://localhost:PORT`, which is known once the port is.
+    pub public_url: Option<PublicUrl>,
+    /// Mail.
+    pub mail: MailSettings,
+    /// Tokens.
+    pub tokens: TokenSettings,
+    /// Passwords.
+    pub passwords: PasswordSettings,
+    /// Accounts.
+    pub accounts: AccountSettings,
+    /// A folder whose templates win.
+    pub templates: Option<PathBuf>,
+    /// Logs.
+    pub log: LogSettings,
+    /// Each setting with its source, for `check`.
+    pub report: Vec<Reported>,
+    /// What works, and is probably not meant so.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// The base of every link, where the server listens on this port.
+    pub fn public_url(&self, port: u16) -> PublicUrl {
+        self.public_url
+            .clone()
+            .unwrap_or_else(|| PublicUrl::localhost(port))
+    }
+}
+
+/// Resolves all settings.
+///
+/// # Errors
+/// Every mistake there is, together.
+pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
+    use values::{number, one_of, span, span_within, switch};
+
+    let mut keys = Resolver::new(sources);
+    let profile = keys.get(
+        "MOVIE_BAG_PROFILE",
+        Profile::Development,
+        one_of(&[
+            ("development", Profile::Development),
+            ("production", Profile::Production),
+        ]),
+    );
+    let is_production = profile == Profile::Production;
+    let data_dir = data_dir(&mut keys);
+    let database = keys.get(
+        "MOVIE_BAG_DATABASE",
+        DatabaseSettings::Sqlite(data_dir.join("movie-bag.sqlite3")),
+        database,
+    );
+    keys.resolved_to("MOVIE_BAG_DATABASE", database.to_string());
+
+    let default_bind = SocketAddr::from(([127, 0, 0, 1], 3000));
+    let bind = keys.get("MOVIE_BAG_BIND", default_bind, socket_address);
+    let public_url = keys.optional("MOVIE_BAG_PUBLIC_URL", PublicUrl::parse);
+    let secret = keys.optional("JWT_SECRET_KEY", secret);
+    let previous = keys.optional("JWT_SECRET_KEY_PREVIOUS", self::secret);
+
+    let mail = mail(&mut keys);
+    let tokens = TokenSettings {
+        secret,
+        previous,
+        reset_lifetime: keys.get(
+            "MOVIE_BAG_RESET_TOKEN_LIFETIME",
+            Duration::from_secs(if is_production { 3_600 } else { 86_400 }),
+            span_within(7),
+        ),
+        invitation_lifetime: keys.get(
+            "MOVIE_BAG_INVITATION_LIFETIME",
+            Duration::from_secs(7 * 86_400),
+            span_within(365),
+        ),
+        access_lifetime: keys.get(
+            "MOVIE_BAG_ACCESS_TOKEN_LIFETIME",
+            Duration::from_secs(7 * 86_400),
+            span_within(365),
+        ),
+    };
+    let passwords = PasswordSettings {
+        bcrypt_cost: keys.get(
+            "MOVIE_BAG_BCRYPT_COST",
+            12,
+            number(if is_production { 10 } else { 4 }, 16),
+        ) as u32,
+        min_length: keys.get("MOVIE_BAG_PASSWORD_MIN_LENGTH", 8, number(1, 64)) as usize,
+    };
+    let accounts = AccountSettings {
+        conceal: keys.get("MOVIE_BAG_CONCEAL_ACCOUNTS", is_production, switch),
+        signup_open: keys.get(
+            "MOVIE_BAG_SIGNUP",
+            true,
+            one_of(&[("open", true), ("closed", false)]),
+        ),
+        rate_limits: keys.get(
+            "MOVIE_BAG_RATE_LIMITS",
+            true,
+            one_of(&[("on", true), ("off", false)]),
+        ),
+        history_days: keys.get("MOVIE_BAG_HISTORY_DAYS", 90, number(1, 36_500)),
+    };
+    let http = HttpSettings {
+        bind,
+        max_connections: keys.get("MOVIE_BAG_MAX_CONNECTIONS", 768, number(1, 100_000)) as usize,
+        request_timeout: keys.get("MOVIE_BAG_REQUEST_TIMEOUT", Duration::from_secs(90), span),
+        trusted_proxies: keys.get("MOVIE_BAG_TRUSTED_PROXIES", Vec::new(), values::networks),
+    };
+    let templates = keys.optional("MOVIE_BAG_TEMPLATES", |path| Ok(PathBuf::from(path)));
+    let log = LogSettings {
+        filter: keys.optional("MOVIE_BAG_LOG", |filter| Ok(filter.to_owned())),
+        json: keys.get(
+            "MOVIE_BAG_LOG_FORMAT",
+            false,
+            one_of(&[("text", false), ("json", true)]),
+        ),
+    };
+
+    let mut warnings = keys.unknown_keys();
+    if is_production {
+        keys.problems.extend(not_for_production(
+            public_url.as_ref(),
+            tokens.secret.as_ref(),
+        ));
+    } else if tokens.secret.as_ref().is_some_and(is_published) {
+        warnings.push("JWT_SECRET_KEY is the published one, with which anybody can sign tokens: remove it, and one is generated".to_owned());
+    }
+    keys.verdict()?;
+    Ok(Settings {
+        profile,
+        data_dir,
+        database,
+        http,
+        public_url,
+        mail,
+        tokens,
+        passwords,
+        accounts,
+        templates,
+        log,
+        report: keys.report,
+        warnings,
+    })
+}
+
+fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {
+    let folder = keys.optional("MOVIE_BAG_DATA_DIR", |path| Ok(PathBuf::from(path)));
+    let folder = folder.or_else(|| dirs::data_dir().map(|folder| folder.join("movie-bag")));
+    match folder {
+        Some(folder) => {
+            keys.resolved_to("MOVIE_BAG_DATA_DIR", folder.display().to_string());
+            folder
+        }
+        None => {
+            keys.problems.push(
+                "MOVIE_BAG_DATA_DIR: this system names no folder for data (is HOME set?) - set it"
+                    .to_owned(),
+            );
+            PathBuf::new()
+        }
+    }
+}
+
+fn mail(keys: &mut Resolver<'_>) -> MailSettings {
+    let server = keys.get("MAIL_SERVER", "localhost".to_owned(), host);
+    let port = keys.get("MAIL_PORT", 1025, values::number(1, 65_535)) as u16;
+    let user = keys.optional("MAIL_USERNAME", |user| Ok(user.to_owned()));
+    let password = keys.optional("MAIL_PASSWORD", |password| Ok(Secret::new(password)));
+    let start_tls = keys.get("MAIL_USE_TLS", false, values::switch);
+    let implicit = keys.get("MAIL_USE_SSL", false, values::switch);
+    if start_tls && implicit {
+        keys.problems.push("MAIL_USE_TLS and MAIL_USE_SSL are both true: STARTTLS (port 587) is MAIL_USE_TLS, TLS from the first byte (port 465) MAIL_USE_SSL".to_owned());
+    }
+    MailSettings {
+        server,
+        port,
+        credentials: user.zip(password),
+        tls: match (start_tls, implicit) {
+            (_, true) => MailTls::Implicit,
+            (true, false) => MailTls::StartTls,
+            (false, false) => MailTls::None,
+        },
+        sender: keys.get(
+            "MAIL_DEFAULT_SENDER",
+            "support@movie-bag.com".to_owned(),
+            sender,
+        ),
+        timeout: keys.get(
+            "MOVIE_BAG_MAIL_TIMEOUT",
+            Duration::from_secs(30),
+            values::span,
+        ),
+    }
+}
+
+/// What a production system can't do without, each with what to write.
+fn not_for_production(public_url: Option<&PublicUrl>, secret: Option<&Secret>) -> Vec<String> {
+    let mut problems = Vec::new();
+    match public_url {
+        None => problems.push("MOVIE_BAG_PUBLIC_URL is missing, and production needs it: links begin with it - write https://…".to_owned()),
+        Some(url) if !url.is_https() => {
+            problems.push(format!("MOVIE_BAG_PUBLIC_URL ({}) must be https in production: a link opens an account", url.as_str()));
+        }
+        Some(_) => {}
+    }
+    match secret {
+        None => problems.push("JWT_SECRET_KEY is missing, and production needs it - write 32 random bytes or more, by openssl rand -base64 48".to_owned()),
+        Some(secret) if is_published(secret) => {
+            problems.push("JWT_SECRET_KEY is the published one, with which anybody can sign tokens - write another, by openssl rand -base64 48".to_owned());
+        }
+        Some(_) => {}
+    }
+    problems
+}
+
+fn is_published(secret: &Secret) -> bool {
+    secret.expose() == PUBLISHED_SECRET
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    if text.len() < 32 {
+        return Err(format!(
+            "it has {} bytes, and must have 32 or more - write another, by openssl rand -base64 48",
+            text.len()
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+fn database(text: &str) -> Result<DatabaseSettings, String> {
+    if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
+        return Ok(DatabaseSettings::Mongodb(text.to_owned()));
+    }
+    match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+        // `sqlite://path` is how others write it, with the path behind two slashes.
+        Some(path) => Ok(DatabaseSettings::Sqlite(
+            Path::new(path.strip_prefix("//").unwrap_or(path)).to_owned(),
+        )),
+        None => Err("write sqlite:PATH or mongodb://…".to_owned()),
+    }
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let local = text.replace("localhost:", "127.0.0.1:");
+    local
+        .parse()
+        .map_err(|_| "write ADDRESS:PORT such as 127.0.0.1:3000 or [::]:3000".to_owned())
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let is_host = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
+    if is_host {
+        Ok(text.to_owned())
+    } else {
+        Err("write a host name, without a port, which is MAIL_PORT".to_owned())
+    }
+}
+
+/// Whether it can be an address at all; the mail library has the last word.
+fn sender(text: &str) -> Result<String, String> {
+    if text.matches('@').count() == 1 && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>"
+            .to_owned(),
+    )
+}
+
+impl Settings {
+    /// Notes where a value really came from, for `check`.
+    pub fn note(&mut self, key: &'static str, value: String) {
+        if let Some(reported) = self
+            .report
+            .iter_mut()
+            .find(|reported| reported.key == key && reported.source == Source::Default)
+        {
+            reported.value = value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::env_file;
+    use super::*;
+
+    const CONTRACT: &str = "JWT_SECRET_KEY = 't1NP63m4wnBg6nyHYKfmc2TpCOGI4nss'
+MAIL_SERVER = \"localhost\"
+MAIL_PORT = \"1025\"
+MAIL_USERNAME = \"support@movie-bag.com\"
+MAIL_PASSWORD = \"\"";
+
+    fn sources(environment: &[(&str, &str)], file: &str) -> Sources {
+        let mut all: std::collections::BTreeMap<_, _> =
+            [("MOVIE_BAG_DATA_DIR".to_owned(), "/data".to_owned())].into();
+        all.extend(
+            environment
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
+        Sources {
+            environment: all,
+            env_file: Some((".env".into(), env_file::parse(file).unwrap())),
+            ..Sources::default()
+        }
+    }
+
+    fn problems(environment: &[(&str, &str)]) -> Vec<String> {
+        resolve(&sources(environment, ""))
+            .err()
+            .map(|error| error.problems)
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn the_env_file_of_the_contract_is_complete_and_warns_of_its_secret() {
+        let settings = resolve(&sources(&[], CONTRACT)).unwrap();
+        assert_eq!(
+            (settings.mail.server.as_str(), settings.mail.port),
+            ("localhost", 1025)
+        );
+        assert!(
+            settings.mail.credentials.is_none(),
+            "an empty password is none"
+        );
+        assert_eq!(settings.tokens.secret.unwrap().expose(), PUBLISHED_SECRET);
+        assert!(
+            settings.warnings[0].contains("published"),
+            "{:?}",
+            settings.warnings
+        );
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract_and_stricter_in_production() {
+        let settings = resolve(&sources(&[], "")).unwrap();
+        assert_eq!(settings.http.bind.to_string(), "127.0.0.1:3000");
+        assert_eq!(
+            settings.database,
+            DatabaseSettings::Sqlite("/data/movie-bag.sqlite3".into())
+        );
+        assert_eq!(settings.public_url(8080).as_str(), "http://localhost:8080");
+        assert_eq!(
+            (
+                settings.tokens.reset_lifetime.as_secs(),
+                settings.accounts.conceal
+            ),
+            (86_400, false)
+        );
+        let production = [
+            ("MOVIE_BAG_PROFILE", "production"),
+            ("MOVIE_BAG_PUBLIC_URL", "https://x.example"),
+            ("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+        ];
+        let settings = resolve(&sources(&production, "")).unwrap();
+        assert_eq!(
+            (
+                settings.tokens.reset_lifetime.as_secs(),
+                settings.accounts.conceal
+            ),
+            (3_600, true)
+        );
+    }
+
+    #[test]
+    fn production_names_all_that_is_missing_or_weak() {
+        assert_eq!(problems(&[("MOVIE_BAG_PROFILE", "production")]).len(), 2);
+        let weak = [
+            ("MOVIE_BAG_PROFILE", "production"),
+            ("MOVIE_BAG_PUBLIC_URL", "http://x.example"),
+            ("JWT_SECRET_KEY", PUBLISHED_SECRET),
+            ("MOVIE_BAG_BCRYPT_COST", "4"),
+        ];
+        assert_eq!(problems(&weak).len(), 3);
+    }
+
+    #[test]
+    fn every_wrong_value_says_what_is_wanted_and_no_secret_is_told() {
+        for (key, value, wanted) in [
+            (
+                "MAIL_PORT",
+                "port",
+                "MAIL_PORT (\"port\") from environment: write a whole number from 1 to 65535",
+            ),
+            (
+                "MAIL_PORT",
+                "70000",
+                "MAIL_PORT (\"70000\") from environment: write a whole number from 1 to 65535",
+            ),
+            (
+                "MAIL_USE_TLS",
+                "maybe",
+                "MAIL_USE_TLS (\"maybe\") from environment: write true or false",
+            ),
+            (
+                "MOVIE_BAG_PROFILE",
+                "prod",
+                "MOVIE_BAG_PROFILE (\"prod\") from environment: write development or production",
+            ),
+            (
+                "MOVIE_BAG_BIND",
+                "3000",
+                "MOVIE_BAG_BIND (\"3000\") from environment: write ADDRESS:PORT such as 127.0.0.1:3000 or [::]:3000",
+            ),
+            (
+                "MOVIE_BAG_DATABASE",
+                "oracle:x",
+                "MOVIE_BAG_DATABASE (\"oracle:x\") from environment: write sqlite:PATH or mongodb://…",
+            ),
+            (
+                "MOVIE_BAG_RESET_TOKEN_LIFETIME",
+                "8d",
+                "MOVIE_BAG_RESET_TOKEN_LIFETIME (\"8d\") from environment: it may be at most 7d",
+            ),
+            (
+                "JWT_SECRET_KEY",
+                "tooshort",
+                "JWT_SECRET_KEY from environment: it has 8 bytes, and must have 32 or more - write another, by openssl rand -base64 48",
+            ),
+            (
+                "MAIL_DEFAULT_SENDER",
+                "nobody",
+                "MAIL_DEFAULT_SENDER (\"nobody\") from environment: write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
+            ),
+        ] {
+            assert_eq!(problems(&[(key, value)]), [wanted]);
+        }
+        assert_eq!(
+            problems(&[("MAIL_USE_TLS", "true"), ("MAIL_USE_SSL", "true")]).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn the_password_of_a_uri_is_never_shown() {
+        let uri = "mongodb://user:hunter2@one.example,two.example/movies?replicaSet=rs0";
+        let settings = resolve(&sources(&[("MOVIE_BAG_DATABASE", uri)], "")).unwrap();
+        assert_eq!(
+            settings.database.to_string(),
+            "mongodb://one.example,two.example/movies"
+        );
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}

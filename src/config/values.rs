@@ -1,0 +1,252 @@
+//! The forms that values have: spans of time, switches, addresses of networks, the public URL, secrets. Each says in
+//! its error what it wants.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+/// The secret that the tutorial printed, so that everybody knows it.
+pub const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
+
+/// A value that is never shown, and wiped.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(Zeroizing::new(value.into()))
+    }
+
+    /// The value in clear.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A span of time: `90s`, `30m`, `24h`, `7d`, or several of them, `1h30m`.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let wanted = || "write a span of time such as 90s, 30m, 24h or 7d".to_owned();
+    let mut seconds = 0u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .ok_or_else(wanted)?;
+        let number: u64 = rest[..end].parse().map_err(|_| wanted())?;
+        let unit = rest[end..].chars().next().ok_or_else(wanted)?;
+        let unit_seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            _ => return Err(wanted()),
+        };
+        seconds = number
+            .checked_mul(unit_seconds)
+            .and_then(|more| seconds.checked_add(more))
+            .ok_or_else(wanted)?;
+        rest = &rest[end + unit.len_utf8()..];
+    }
+    if seconds == 0 {
+        Err(wanted())
+    } else {
+        Ok(Duration::from_secs(seconds))
+    }
+}
+
+/// A span of time of at most so many days.
+pub fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| {
+        let span = span(text)?;
+        if span.as_secs() > days * 86_400 {
+            Err(format!("it may be at most {days}d"))
+        } else {
+            Ok(span)
+        }
+    }
+}
+
+/// A switch.
+pub fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
+}
+
+/// One of a few words.
+pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let found = words
+            .iter()
+            .find(|(word, _)| text.eq_ignore_ascii_case(word));
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            format!("write {}", words.join(" or "))
+        })
+    }
+}
+
+/// A whole number within bounds.
+pub fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
+    move |text| {
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| format!("write a whole number from {least} to {most}"))
+    }
+}
+
+/// A network: its address and how many leading bits count.
+pub type Network = (IpAddr, u8);
+
+/// Networks with commas between, `10.0.0.0/8, ::1`.
+pub fn networks(text: &str) -> Result<Vec<Network>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|network| !network.is_empty())
+        .map(network)
+        .collect()
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    let wanted =
+        || format!("\"{text}\" is no network: write CIDRs such as 10.0.0.0/8, with commas between");
+    let (address, bits) = text
+        .split_once('/')
+        .map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.parse().map_err(|_| wanted())?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Ok(most), str::parse).map_err(|_| wanted())?;
+    if bits > most {
+        Err(wanted())
+    } else {
+        Ok((address, bits))
+    }
+}
+
+/// The base of every link: a scheme, a host, and perhaps a path; without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// Takes what was written.
+    ///
+    /// # Errors
+    /// Anything but `http://` or `https://`, a host and a path: whatever stood behind these would end up inside links.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wanted = || "write it such as https://movies.example, without ? and #".to_owned();
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+            .ok_or_else(wanted)?;
+        let host = rest.split('/').next().unwrap_or_default();
+        let is_link_safe = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%+".contains(c);
+        if host.is_empty() || host.starts_with(':') || !rest.chars().all(is_link_safe) {
+            return Err(wanted());
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+
+    /// The one for a laptop.
+    pub fn localhost(port: u16) -> Self {
+        Self(format!("http://localhost:{port}"))
+    }
+
+    /// Whether it is https.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// The text, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_with_their_units() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("30m", 1_800),
+            ("24h", 86_400),
+            ("7d", 604_800),
+            ("1h30m", 5_400),
+        ] {
+            assert_eq!(span(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "24",
+            "h",
+            "-1h",
+            "1.5h",
+            "0s",
+            "24 h",
+            "1w",
+            "99999999999999999999d",
+            "18446744073709551615d",
+            "1ä",
+        ] {
+            assert!(span(text).is_err(), "{text}");
+        }
+        assert!(span_within(7)("8d").is_err() && span_within(7)("7d").is_ok());
+    }
+
+    #[test]
+    fn networks_are_read_one_by_one() {
+        assert_eq!(
+            networks("10.0.0.0/8, ::1"),
+            Ok(vec![
+                ("10.0.0.0".parse().unwrap(), 8),
+                ("::1".parse().unwrap(), 128)
+            ])
+        );
+        assert_eq!(networks(""), Ok(vec![]));
+        for text in ["10.0.0.0/33", "example.com", "10.0.0.0/x", "10.0.0.0/8;::1"] {
+            assert!(networks(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_a_base_and_nothing_more() {
+        assert_eq!(
+            PublicUrl::parse("https://movies.example/base/").map(|url| url.0),
+            Ok("https://movies.example/base".to_owned())
+        );
+        for text in [
+            "movies.example",
+            "ftp://x",
+            "https://",
+            "https://:80",
+            "https://a b",
+            "https://x?y",
+            "https://x#y",
+            "https://u@x",
+            "https://x\r\n",
+            "javascript:alert(1)",
+        ] {
+            assert!(PublicUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        assert_eq!(format!("{:?}", Secret::new("hidden")), "Secret(…)");
+    }
+}
