@@ -1,1 +1,1 @@
-//! (room to be furnished)
+//! The debugging SMTP server.

@@ -1,0 +1,403 @@
+//! What a client may say: one line in, one [`Command`] or [`SyntaxError`] out.
+//!
+//! Knows nothing of the session's state, so it can't say whether a command is allowed now. Lenient where a person
+//! at a keyboard or an old client errs harmlessly (noted in [`Path`]), strict where a real server would not
+//! know whom a message is for. A new verb or parameter starts here.
+
+use super::envelope::Warning;
+
+/// One line that makes sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// EHLO with the client's name.
+    Ehlo(String),
+    /// HELO with the client's name.
+    Helo(String),
+    /// MAIL FROM.
+    Mail(Path, MailParams),
+    /// RCPT TO; no parameter is known yet.
+    Rcpt(Path),
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP, whatever follows.
+    Noop,
+    /// VRFY with what is to be verified.
+    Vrfy(String),
+    /// HELP, whatever follows.
+    Help,
+    /// QUIT.
+    Quit,
+}
+
+/// An address with what was lenient in reading it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Path {
+    /// The address without angle brackets and source route; empty for `<>`.
+    pub address: String,
+    /// What a stricter server would have refused.
+    pub warnings: Vec<Warning>,
+}
+
+/// The parameters of MAIL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailParams {
+    /// SIZE: how large the client says the message is.
+    pub size: Option<u64>,
+    /// SMTPUTF8: addresses and headers may hold UTF-8.
+    pub smtputf8: bool,
+    /// All of them as they were typed.
+    pub typed: Vec<String>,
+}
+
+/// Which address a [`SyntaxError`] speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The address of MAIL.
+    Sender,
+    /// The address of RCPT.
+    Recipient,
+}
+
+/// Why a line makes no sense. Its reply is in [`reply`](super::reply).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyntaxError {
+    /// No such command.
+    Unknown(String),
+    /// A command of SMTP that this server does not do.
+    NotImplemented(&'static str),
+    /// A web browser speaks; it may have been sent here by a hostile page.
+    Http,
+    /// The form of this command is another one, which is named.
+    Form(&'static str),
+    /// Control characters, or bytes that are no UTF-8.
+    NotText,
+    /// What stands between the angle brackets is no address.
+    Address(Role),
+    /// A parameter that is known, with a value that is not.
+    ParameterValue(String),
+    /// A parameter that nobody announced.
+    UnknownParameter(String),
+}
+
+impl Command {
+    /// Reads one line, given without its line end.
+    pub fn parse(line: &[u8]) -> Result<Command, SyntaxError> {
+        let text = std::str::from_utf8(line).map_err(|_| SyntaxError::NotText)?;
+        if text.chars().any(|char| char.is_control() && char != '\t') {
+            return Err(SyntaxError::NotText);
+        }
+        let text = text.trim_end();
+        let (verb, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+        let verb = verb.to_ascii_uppercase();
+        let rest = rest.trim();
+        match verb.as_str() {
+            "EHLO" if !rest.is_empty() => Ok(Command::Ehlo(rest.to_owned())),
+            "EHLO" => Err(SyntaxError::Form("EHLO hostname")),
+            "HELO" if !rest.is_empty() => Ok(Command::Helo(rest.to_owned())),
+            "HELO" => Err(SyntaxError::Form("HELO hostname")),
+            "MAIL" => parse_mail(rest),
+            "RCPT" => parse_rcpt(rest),
+            "DATA" => alone(rest, Command::Data, "DATA"),
+            "RSET" => alone(rest, Command::Rset, "RSET"),
+            "QUIT" => alone(rest, Command::Quit, "QUIT"),
+            "NOOP" => Ok(Command::Noop),
+            "HELP" => Ok(Command::Help),
+            "VRFY" if !rest.is_empty() => Ok(Command::Vrfy(rest.to_owned())),
+            "VRFY" => Err(SyntaxError::Form("VRFY address")),
+            "STARTTLS" => Err(SyntaxError::NotImplemented("STARTTLS")),
+            "AUTH" => Err(SyntaxError::NotImplemented("AUTH")),
+            "BDAT" => Err(SyntaxError::NotImplemented("BDAT")),
+            "EXPN" => Err(SyntaxError::NotImplemented("EXPN")),
+            "GET" | "POST" | "PUT" | "CONNECT" | "OPTIONS" | "HEAD" if rest.contains("HTTP/") => {
+                Err(SyntaxError::Http)
+            }
+            _ => Err(SyntaxError::Unknown(verb)),
+        }
+    }
+}
+
+fn alone(rest: &str, command: Command, form: &'static str) -> Result<Command, SyntaxError> {
+    match rest.is_empty() {
+        true => Ok(command),
+        false => Err(SyntaxError::Form(form)),
+    }
+}
+
+fn parse_mail(rest: &str) -> Result<Command, SyntaxError> {
+    const FORM: SyntaxError = SyntaxError::Form("MAIL FROM:<address> [parameters]");
+    let after = strip_keyword(rest, "FROM:").ok_or(FORM)?;
+    let (path, rest) = parse_path(after, Role::Sender).ok_or(FORM)??;
+    let mut params = MailParams::default();
+    let mut seen = Vec::new();
+    for typed in rest.split_whitespace() {
+        let (keyword, value) = match typed.split_once('=') {
+            Some((keyword, value)) => (keyword, Some(value)),
+            None => (typed, None),
+        };
+        let keyword = keyword.to_ascii_uppercase();
+        let wrong = || SyntaxError::ParameterValue(typed.to_owned());
+        match (keyword.as_str(), value) {
+            ("SIZE", Some(value))
+                if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                // More digits than a number holds is certainly too large, which is the session's to say.
+                params.size = Some(value.parse().unwrap_or(u64::MAX));
+            }
+            ("BODY", Some(value))
+                if ["7BIT", "8BITMIME"]
+                    .iter()
+                    .any(|body| body.eq_ignore_ascii_case(value)) => {}
+            ("SMTPUTF8", None) => params.smtputf8 = true,
+            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(wrong()),
+            _ => return Err(SyntaxError::UnknownParameter(keyword)),
+        }
+        if seen.contains(&keyword) {
+            return Err(wrong());
+        }
+        seen.push(keyword);
+        params.typed.push(typed.to_owned());
+    }
+    Ok(Command::Mail(path, params))
+}
+
+fn parse_rcpt(rest: &str) -> Result<Command, SyntaxError> {
+    const FORM: SyntaxError = SyntaxError::Form("RCPT TO:<address>");
+    let after = strip_keyword(rest, "TO:").ok_or(FORM)?;
+    let (path, rest) = parse_path(after, Role::Recipient).ok_or(FORM)??;
+    if path.address.is_empty() {
+        return Err(SyntaxError::Address(Role::Recipient));
+    }
+    match rest.split_whitespace().next() {
+        None => Ok(Command::Rcpt(path)),
+        Some(param) => {
+            let keyword = param.split('=').next().unwrap_or(param);
+            Err(SyntaxError::UnknownParameter(keyword.to_ascii_uppercase()))
+        }
+    }
+}
+
+fn strip_keyword<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(keyword.len())?;
+    head.eq_ignore_ascii_case(keyword).then_some(rest)
+}
+
+/// The path and what follows it; `None` where the line has not even the form of one.
+fn parse_path(text: &str, role: Role) -> Option<Result<(Path, &str), SyntaxError>> {
+    let mut path = Path::default();
+    let trimmed = text.trim_start();
+    if trimmed.len() < text.len() {
+        path.warnings.push(Warning::SpaceBeforeAddress);
+    }
+    let (inner, rest) = match trimmed.strip_prefix('<') {
+        Some(inside) => {
+            let end = closing_bracket(inside)?;
+            (&inside[..end], &inside[end + 1..])
+        }
+        None => {
+            path.warnings.push(Warning::NoAngleBrackets);
+            trimmed.split_at(trimmed.find([' ', '\t']).unwrap_or(trimmed.len()))
+        }
+    };
+    if (inner.is_empty() && trimmed.is_empty())
+        || !(rest.is_empty() || rest.starts_with([' ', '\t']))
+    {
+        return None;
+    }
+    // A source route `@a,@b:` was obsolete in 2001; servers are to ignore it.
+    let address = match inner.starts_with('@') {
+        true => inner.split_once(':').map_or(inner, |(_, address)| address),
+        false => inner,
+    };
+    if !address.is_empty() && !is_address(address) {
+        return Some(Err(SyntaxError::Address(role)));
+    }
+    path.address = address.to_owned();
+    Some(Ok((path, rest)))
+}
+
+/// Where the `>` stands that is not inside a quoted local part.
+fn closing_bracket(text: &str) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'>' if !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A local part alone is taken too: `root` and `postmaster` are what cron and bounces say.
+fn is_address(address: &str) -> bool {
+    let (local, domain) = match address.starts_with('"') {
+        true => match closing_quote(address) {
+            Some(end) => (&address[..=end], &address[end + 1..]),
+            None => return false,
+        },
+        false => address.split_at(address.find('@').unwrap_or(address.len())),
+    };
+    let local_is_fine =
+        local.starts_with('"') || (!local.is_empty() && local.chars().all(is_local_char));
+    local_is_fine
+        && match domain.strip_prefix('@') {
+            None => domain.is_empty(),
+            Some(literal) if literal.starts_with('[') => {
+                literal.len() > 2
+                    && literal.ends_with(']')
+                    && literal[1..literal.len() - 1]
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || b".:-".contains(&byte))
+            }
+            Some(name) => {
+                // An underscore is no host name, yet what containers are called.
+                !name.is_empty()
+                    && name.chars().all(|char| {
+                        char.is_alphanumeric() || !char.is_ascii() || "-._".contains(char)
+                    })
+            }
+        }
+}
+
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn is_local_char(char: char) -> bool {
+    !char.is_ascii() || char.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(char)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, SyntaxError> {
+        Command::parse(line.as_bytes())
+    }
+
+    fn address(line: &str) -> Result<String, SyntaxError> {
+        match parse(line)? {
+            Command::Mail(path, _) | Command::Rcpt(path) => Ok(path.address),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn verbs_are_read_in_any_case() {
+        assert_eq!(parse("ehlo there"), Ok(Command::Ehlo("there".into())));
+        assert_eq!(parse("NoOp what ever"), Ok(Command::Noop));
+        assert_eq!(parse("quit "), Ok(Command::Quit));
+        assert_eq!(parse("QUIT now"), Err(SyntaxError::Form("QUIT")));
+        assert_eq!(parse("EHLO"), Err(SyntaxError::Form("EHLO hostname")));
+        assert_eq!(
+            parse("BDAT 5 LAST"),
+            Err(SyntaxError::NotImplemented("BDAT"))
+        );
+        assert_eq!(parse("FOO bar"), Err(SyntaxError::Unknown("FOO".into())));
+        assert_eq!(parse(""), Err(SyntaxError::Unknown("".into())));
+        assert_eq!(parse("POST / HTTP/1.1"), Err(SyntaxError::Http));
+        assert_eq!(Command::parse(b"NOOP \xff"), Err(SyntaxError::NotText));
+        assert_eq!(parse("NOOP \x1b[2J"), Err(SyntaxError::NotText));
+    }
+
+    #[test]
+    fn addresses_that_are_taken() {
+        for (typed, expected) in [
+            ("RCPT TO:<ann@example.com>", "ann@example.com"),
+            ("rcpt to:<ann@example.com>  ", "ann@example.com"),
+            ("MAIL FROM:<>", ""),
+            ("RCPT TO:<root>", "root"),
+            (
+                "RCPT TO:<@a.example,@b.example:ann@example.com>",
+                "ann@example.com",
+            ),
+            (
+                "RCPT TO:<\"a > b\\\"@\"@example.com>",
+                "\"a > b\\\"@\"@example.com",
+            ),
+            ("RCPT TO:<ann@[IPv6:::1]>", "ann@[IPv6:::1]"),
+            ("RCPT TO:<jürgen@bücher.example>", "jürgen@bücher.example"),
+            ("RCPT TO:<ann@my_container>", "ann@my_container"),
+            ("MAIL FROM:ann@example.com SIZE=3", "ann@example.com"),
+            ("MAIL FROM: <ann@example.com>", "ann@example.com"),
+        ] {
+            assert_eq!(address(typed), Ok(expected.to_owned()), "{typed}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_refused() {
+        for typed in [
+            "RCPT TO:<>",
+            "RCPT TO:<@example.com>",
+            "RCPT TO:<ann@>",
+            "RCPT TO:<ann@a@b>",
+            "RCPT TO:<ann smith@example.com>",
+            "RCPT TO:<ann@exam ple.com>",
+            "RCPT TO:<a,b@example.com>",
+            "RCPT TO:<\"a@example.com>",
+            "RCPT TO:<ann@[]>",
+        ] {
+            assert!(address(typed).is_err(), "{typed}");
+        }
+        for typed in [
+            "RCPT ann@example.com",
+            "RCPT TO:",
+            "RCPT TO:<ann@b",
+            "MAIL FROM",
+            "MAIL FROM:<a@b>SIZE=3",
+        ] {
+            assert!(matches!(parse(typed), Err(SyntaxError::Form(_))), "{typed}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_mail() {
+        let Ok(Command::Mail(_, params)) = parse("MAIL FROM:<a@b> size=12 BODY=8BITMIME SMTPUTF8")
+        else {
+            panic!("these are announced");
+        };
+        assert_eq!((params.size, params.smtputf8), (Some(12), true));
+        assert_eq!(params.typed, ["size=12", "BODY=8BITMIME", "SMTPUTF8"]);
+        let Ok(Command::Mail(_, params)) = parse("MAIL FROM:<a@b> SIZE=99999999999999999999999")
+        else {
+            panic!("a number all the same");
+        };
+        assert_eq!(params.size, Some(u64::MAX));
+        for wrong in [
+            "SIZE",
+            "SIZE=",
+            "SIZE=-1",
+            "SIZE=1 SIZE=1",
+            "BODY=BINARYMIME",
+            "SMTPUTF8=yes",
+        ] {
+            let got = parse(&format!("MAIL FROM:<a@b> {wrong}"));
+            assert!(
+                matches!(got, Err(SyntaxError::ParameterValue(_))),
+                "{wrong}"
+            );
+        }
+        assert_eq!(
+            parse("MAIL FROM:<a@b> RET=FULL"),
+            Err(SyntaxError::UnknownParameter("RET".into()))
+        );
+        assert_eq!(
+            parse("RCPT TO:<a@b> NOTIFY=NEVER"),
+            Err(SyntaxError::UnknownParameter("NOTIFY".into()))
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! All that a client may hear, with its code and enhanced code (RFC 5321, RFC 3463), in one file.
+//!
+//! A reply that is written nowhere else can be reviewed in one sitting, and tests compare values. Texts say what
+//! to do. Nothing a client sent is repeated but through `shown`.
+
+use std::borrow::Cow;
+
+use super::command::{Role, SyntaxError};
+use super::envelope::{MessageId, Refusal};
+
+/// One answer of one or more lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    code: u16,
+    /// Class, subject and detail; banner, EHLO and 354 have none.
+    enhanced: Option<(u8, u8, u8)>,
+    first: Cow<'static, str>,
+    more: Vec<Cow<'static, str>>,
+}
+
+impl Reply {
+    /// The three digits.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// False for 354 alone, which asks for the message.
+    pub fn is_final(&self) -> bool {
+        !(300..400).contains(&self.code)
+    }
+
+    /// The lines as they travel, without CRLF.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let enhanced = match self.enhanced {
+            Some((class, subject, detail)) => format!("{class}.{subject}.{detail} "),
+            None => String::new(),
+        };
+        std::iter::once(&self.first)
+            .chain(&self.more)
+            .enumerate()
+            .map(move |(at, text)| {
+                let hyphen = if at < self.more.len() { '-' } else { ' ' };
+                format!("{}{hyphen}{enhanced}{text}", self.code)
+            })
+    }
+
+    /// Appends the reply as it travels, so that those of one batch leave in one write.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        for line in self.lines() {
+            out.extend_from_slice(line.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn new(code: u16, enhanced: (u8, u8, u8), text: impl Into<Cow<'static, str>>) -> Reply {
+        Reply {
+            code,
+            enhanced: Some(enhanced),
+            first: text.into(),
+            more: Vec::new(),
+        }
+    }
+
+    fn plain(code: u16, text: impl Into<Cow<'static, str>>) -> Reply {
+        Reply {
+            code,
+            enhanced: None,
+            first: text.into(),
+            more: Vec::new(),
+        }
+    }
+
+    pub(super) fn banner(host: &str) -> Reply {
+        Reply::plain(220, format!("{host} ESMTP movie-bag"))
+    }
+
+    pub(super) fn hello(host: &str) -> Reply {
+        Reply::plain(250, host.to_owned())
+    }
+
+    /// What EHLO announces. An extension is announced here once the session does it.
+    pub(super) fn extensions(host: &str, max_size: u64) -> Reply {
+        Reply {
+            more: vec![
+                "PIPELINING".into(),
+                format!("SIZE {max_size}").into(),
+                "8BITMIME".into(),
+                "SMTPUTF8".into(),
+                "ENHANCEDSTATUSCODES".into(),
+                "HELP".into(),
+            ],
+            ..Reply::plain(250, host.to_owned())
+        }
+    }
+
+    pub(super) fn sender_ok() -> Reply {
+        Reply::new(250, (2, 1, 0), "Sender OK")
+    }
+
+    pub(super) fn recipient_ok() -> Reply {
+        Reply::new(250, (2, 1, 5), "Recipient OK")
+    }
+
+    pub(super) fn start_data() -> Reply {
+        Reply::plain(354, "End data with <CR><LF>.<CR><LF>")
+    }
+
+    pub(super) fn stored(id: &MessageId) -> Reply {
+        Reply::new(250, (2, 0, 0), format!("OK: stored as {id}"))
+    }
+
+    pub(super) fn reset() -> Reply {
+        Reply::new(250, (2, 0, 0), "OK, forgotten")
+    }
+
+    pub(super) fn noop() -> Reply {
+        Reply::new(250, (2, 0, 0), "OK")
+    }
+
+    pub(super) fn cannot_verify() -> Reply {
+        Reply::new(
+            252,
+            (2, 5, 0),
+            "Not verified, but mail to it will be accepted",
+        )
+    }
+
+    pub(super) fn help() -> Reply {
+        Reply {
+            more: vec![
+                "Whatever is sent here is kept for inspection and delivered to nobody".into(),
+            ],
+            ..Reply::new(
+                214,
+                (2, 0, 0),
+                "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT",
+            )
+        }
+    }
+
+    pub(super) fn bye() -> Reply {
+        Reply::new(221, (2, 0, 0), "Bye")
+    }
+
+    pub(super) fn line_too_long(limit: usize) -> Reply {
+        Reply::new(
+            500,
+            (5, 5, 2),
+            format!("Line too long: a command has at most {limit} bytes"),
+        )
+    }
+
+    pub(super) fn out_of_order(what_first: &'static str) -> Reply {
+        Reply::new(
+            503,
+            (5, 5, 1),
+            format!("Bad sequence of commands: {what_first}"),
+        )
+    }
+
+    pub(super) fn too_many_recipients(limit: usize) -> Reply {
+        Reply::new(
+            452,
+            (4, 5, 3),
+            format!("Too many recipients: a message has at most {limit}"),
+        )
+    }
+
+    pub(super) fn message_too_large(limit: u64) -> Reply {
+        Reply::new(
+            552,
+            (5, 3, 4),
+            format!("Message too large: at most {limit} bytes are taken"),
+        )
+    }
+
+    pub(super) fn needs_smtputf8() -> Reply {
+        Reply::new(
+            553,
+            (5, 6, 7),
+            "An address beyond ASCII needs SMTPUTF8 on MAIL FROM",
+        )
+    }
+
+    pub(super) fn too_many_errors(host: &str) -> Reply {
+        Reply::new(
+            421,
+            (4, 7, 0),
+            format!("{host} Too many bad commands, closing the connection"),
+        )
+    }
+
+    pub(super) fn too_much_pipelined(host: &str) -> Reply {
+        Reply::new(
+            421,
+            (4, 3, 0),
+            format!("{host} Too much sent ahead of the replies, closing the connection"),
+        )
+    }
+
+    pub(super) fn idle_too_long(host: &str) -> Reply {
+        Reply::new(
+            421,
+            (4, 4, 2),
+            format!("{host} Nothing heard for too long, closing the connection"),
+        )
+    }
+
+    pub(super) fn too_many_sessions(host: &str) -> Reply {
+        Reply::new(
+            421,
+            (4, 3, 2),
+            format!("{host} Too many connections at once, try again later"),
+        )
+    }
+
+    pub(super) fn shutting_down(host: &str) -> Reply {
+        Reply::new(
+            421,
+            (4, 3, 2),
+            format!("{host} Shutting down, closing the connection"),
+        )
+    }
+
+    pub(super) fn refused(refusal: &Refusal, limit: u64) -> Reply {
+        match refusal {
+            Refusal::TooLarge => Reply::message_too_large(limit),
+            Refusal::Unavailable(why) => Reply::new(
+                451,
+                (4, 3, 0),
+                format!("Not kept, try again: {}", shown(why)),
+            ),
+        }
+    }
+}
+
+impl From<&SyntaxError> for Reply {
+    fn from(error: &SyntaxError) -> Reply {
+        match error {
+            SyntaxError::Unknown(verb) => Reply::new(
+                500,
+                (5, 5, 1),
+                format!("Command not recognized: {}", shown(verb)),
+            ),
+            SyntaxError::NotImplemented(verb) => {
+                Reply::new(502, (5, 5, 1), format!("{verb} is not implemented here"))
+            }
+            SyntaxError::Http => Reply::new(
+                421,
+                (4, 7, 0),
+                "This is SMTP, not HTTP, closing the connection",
+            ),
+            SyntaxError::Form(form) => Reply::new(501, (5, 5, 4), format!("Syntax: {form}")),
+            SyntaxError::NotText => Reply::new(
+                500,
+                (5, 5, 2),
+                "Syntax error: control characters, or bytes that are no UTF-8",
+            ),
+            SyntaxError::Address(Role::Sender) => {
+                Reply::new(553, (5, 1, 7), "Not an address: write <local@domain> or <>")
+            }
+            SyntaxError::Address(Role::Recipient) => {
+                Reply::new(553, (5, 1, 3), "Not an address: write <local@domain>")
+            }
+            SyntaxError::ParameterValue(typed) => {
+                Reply::new(501, (5, 5, 4), format!("Wrong parameter: {}", shown(typed)))
+            }
+            SyntaxError::UnknownParameter(keyword) => Reply::new(
+                555,
+                (5, 5, 4),
+                format!("Parameter not recognized: {}", shown(keyword)),
+            ),
+        }
+    }
+}
+
+/// Text from elsewhere, cut and made printable ASCII: a reply line has at most 512 bytes.
+fn shown(text: &str) -> String {
+    text.chars()
+        .map(|char| {
+            if char == ' ' || char.is_ascii_graphic() {
+                char
+            } else {
+                '?'
+            }
+        })
+        .take(100)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_of_many_lines_has_its_codes_on_each() {
+        let mut out = Vec::new();
+        Reply::help().write_to(&mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("214-2.0.0 EHLO"), "{text}");
+        assert!(text.contains("\r\n214 2.0.0 Whatever"), "{text}");
+        assert!(text.ends_with("\r\n"));
+    }
+
+    #[test]
+    fn what_a_client_sent_is_repeated_cut_and_printable() {
+        let reply = Reply::from(&SyntaxError::Unknown("é".repeat(5000)));
+        assert!(
+            reply
+                .lines()
+                .all(|line| line.len() < 510 && line.is_ascii())
+        );
+    }
+}
