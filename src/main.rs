@@ -1,3 +1,7 @@
 //! The binary: parse, run, turn the outcome into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    movie_bag::cli::run(std::env::args_os())
+}

@@ -24,11 +24,23 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::SignupClosed`], and those of [`App::create_account`].
-    pub async fn sign_up(&self, new: NewAccount<'_>) -> Result<AccountId, AppError> {
+    pub async fn sign_up(&self, new: NewAccount<'_>) -> Result<Account, AppError> {
         if !self.parts.rules.signup_open {
             return Err(AppError::SignupClosed);
         }
         self.create_account(new).await
+    }
+
+    /// Whether an account could be made with this address, before its password is asked for.
+    ///
+    /// # Errors
+    /// An address that is no mailbox or taken; the database.
+    pub async fn check_new_address(&self, email: &str) -> Result<EmailAddress, AppError> {
+        let address = EmailAddress::parse(email)?;
+        match self.parts.store.account_by_address(email, &address).await? {
+            Some(_) => Err(AppError::AddressTaken),
+            None => Ok(address),
+        }
     }
 
     /// Makes an account.
@@ -36,22 +48,13 @@ impl App {
     /// # Errors
     /// An address that is no mailbox or taken, a password that the policy refuses, too many hashes waiting, the
     /// database.
-    pub async fn create_account(&self, new: NewAccount<'_>) -> Result<AccountId, AppError> {
-        let address = EmailAddress::parse(new.email)?;
+    pub async fn create_account(&self, new: NewAccount<'_>) -> Result<Account, AppError> {
+        // Asked before the costly hash; the database decides again, and for good, when the account is made.
+        let address = self.check_new_address(new.email).await?;
         self.parts
             .rules
             .password_policy
             .check(&new.password, address.as_str())?;
-        // Asked before the costly hash; the database decides again, and for good, when the account is made.
-        if self
-            .parts
-            .store
-            .account_by_address(new.email, &address)
-            .await?
-            .is_some()
-        {
-            return Err(AppError::AddressTaken);
-        }
         let account = Account {
             id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
             address: address.as_str().to_owned(),
@@ -64,7 +67,7 @@ impl App {
             .create_account(&account, &event, None)
             .await?
         {
-            Creation::Created => Ok(account.id),
+            Creation::Created => Ok(account),
             Creation::AddressTaken => Err(AppError::AddressTaken),
         }
     }

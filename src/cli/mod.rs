@@ -1,1 +1,176 @@
-//! (room to be furnished)
+//! The terminal: one file a command, each with its `Args` and a `run` that resolves settings, calls one use case and
+//! prints. The only place that picks concrete parts (`wiring.rs`), prints (`ui.rs`) and decides exit codes
+//! (`report.rs`).
+
+mod check;
+mod completions;
+mod forgot;
+mod manpages;
+pub mod report;
+mod reset;
+mod serve;
+mod smtp_debug;
+mod stdin;
+mod ui;
+mod user;
+mod wiring;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::Flags;
+use report::Failure;
+use ui::Ui;
+
+const EXIT_CODES: &str = "Exit codes:
+  0    done
+  1    failed
+  2    wrong usage, or settings or templates that can't be read
+  3    no such account, mail or entry
+  4    token invalid, expired or used
+  5    password refused
+  6    already exists
+  7    a service (database, SMTP, sink) can't be reached
+  8    timed out
+  130  interrupted";
+
+const FIRST_STEPS: &str = "First steps:
+  movie-bag serve --smtp-debug                      everything running, mails shown here
+  movie-bag user create --email ann@example.com     make an account
+  movie-bag forgot --email ann@example.com          mail it a reset link
+  movie-bag reset --token LINK                      choose the new password
+  movie-bag check                                   what is set, from where, and what is wrong";
+
+/// Accounts, login and a password reset that can't be got wrong.
+#[derive(Debug, Parser)]
+#[command(
+    name = "movie-bag",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(after_help = FIRST_STEPS, after_long_help = format!("{FIRST_STEPS}\n\n{EXIT_CODES}"))]
+pub struct Cli {
+    /// Read settings from this file instead of .env
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    env_file: Option<PathBuf>,
+    /// Work on this database: sqlite:PATH or mongodb://…
+    #[arg(long, global = true, value_name = "DATABASE")]
+    database: Option<String>,
+    /// Print one JSON document on stdout, also for errors
+    #[arg(long, global = true)]
+    json: bool,
+    /// Colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    /// Say nothing but answers, warnings and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    SmtpDebug(smtp_debug::Args),
+    Forgot(forgot::Args),
+    Reset(reset::Args),
+    #[command(subcommand)]
+    User(user::Command),
+    Check(check::Args),
+    Completions(completions::Args),
+    Manpages(manpages::Args),
+}
+
+/// The definition of the whole command line, for what is generated from it.
+pub fn definition() -> clap::Command {
+    use clap::CommandFactory as _;
+    Cli::command()
+}
+
+/// Parses the arguments and does what they say.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            return report::usage(
+                &error,
+                arguments.iter().any(|argument| argument == "--json"),
+            );
+        }
+    };
+    let ui = Ui::new(cli.json, cli.quiet, cli.color);
+    match cli.command.run(
+        &ui,
+        Flags {
+            env_file: cli.env_file,
+            ..Flags::default()
+        },
+        cli.database,
+    ) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report::failure(&ui, &error),
+    }
+}
+
+impl Command {
+    fn run(self, ui: &Ui, mut flags: Flags, database: Option<String>) -> anyhow::Result<()> {
+        flags.set("MOVIE_BAG_DATABASE", "--database", database);
+        match self {
+            Self::Serve(args) => serve::run(args, ui, flags),
+            Self::SmtpDebug(args) => smtp_debug::run(&args, ui),
+            Self::Forgot(args) => interruptible(forgot::run(args, ui, flags)),
+            Self::Reset(args) => interruptible(reset::run(args, ui, flags)),
+            Self::User(command) => interruptible(command.run(ui, flags)),
+            Self::Check(args) => interruptible(check::run(args, ui, flags)),
+            Self::Completions(args) => completions::run(args, ui),
+            Self::Manpages(args) => manpages::run(&args, ui),
+        }
+    }
+}
+
+/// Runs a command that ends by itself. Ctrl-C ends it between two steps of the database, which are whole or not at all.
+fn interruptible(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = command => outcome,
+            _ = tokio::signal::ctrl_c() => {
+                Ui::restore_terminal();
+                Err(Failure::interrupted().into())
+            }
+        }
+    });
+    // A prompt may still be reading from the terminal: it is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::definition().debug_assert();
+    }
+}

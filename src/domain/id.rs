@@ -47,6 +47,13 @@ macro_rules! id_type {
                 Self(object_id(at, random))
             }
 
+            /// When it was made, to the second: its first four bytes.
+            pub fn made_at(&self) -> Timestamp {
+                let [a, b, c, d, ..] = self.0;
+                // Every 32-bit number of seconds is within a timestamp's range.
+                Timestamp::from_second(u32::from_be_bytes([a, b, c, d]).into()).unwrap_or_default()
+            }
+
             /// Takes the 12 bytes as they are stored.
             pub fn from_bytes(bytes: [u8; 12]) -> Self {
                 Self(bytes)

@@ -26,7 +26,7 @@ pub async fn sign_up(
 ) -> Result<Json<Value>, ApiError> {
     let (email, password) = (fields.string("email"), fields.password("password"));
     fields.finish()?;
-    let id = http
+    let account = http
         .app
         .sign_up(NewAccount {
             email: &email,
@@ -34,7 +34,7 @@ pub async fn sign_up(
             origin: client.origin(),
         })
         .await?;
-    Ok(Json(json!({"id": id.to_string()})))
+    Ok(Json(json!({"id": account.id.to_string()})))
 }
 
 /// `POST /api/auth/login`.

@@ -1,0 +1,185 @@
+//! `check`: what is set, from where, and what is wrong, each with its mend.
+
+use comfy_table::presets;
+use comfy_table::{ContentArrangement, Table};
+use serde_json::json;
+
+use super::report::Failure;
+use super::ui::Ui;
+use super::wiring;
+use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
+use crate::mail::Mailer as _;
+
+/// Show every setting with its source, and what is wrong
+///
+/// Looks at the settings, the database, the mail server and the templates, each with a verdict and the mend.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag check
+  movie-bag check --json | jq .checks
+
+Exit codes: 0 all is well (warnings allowed), 1 something is wrong, 2 the settings can't be read")]
+pub(super) struct Args {}
+
+/// What a look at one thing came to.
+struct Check {
+    name: &'static str,
+    verdict: &'static str,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Check {
+    fn of(name: &'static str, outcome: anyhow::Result<String>) -> Self {
+        match outcome {
+            Ok(message) => Self {
+                name,
+                verdict: "ok",
+                message,
+                hint: None,
+            },
+            Err(error) => {
+                let failure = Failure::from_error(&error);
+                let causes: String = failure
+                    .causes
+                    .iter()
+                    .map(|cause| format!(": {cause}"))
+                    .collect();
+                Self {
+                    name,
+                    verdict: "error",
+                    message: failure.message + &causes,
+                    hint: failure.hint,
+                }
+            }
+        }
+    }
+}
+
+pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    // Warnings are among the verdicts here.
+    let mut settings = crate::config::resolve(&crate::config::Sources::read(flags)?)?;
+    wiring::log(&settings.log, "off")?;
+    explain_defaults(&mut settings);
+    let spinner = ui.spinner("looking at the database and the mail server");
+    let mut checks: Vec<Check> = settings
+        .warnings
+        .iter()
+        .map(|warning| Check {
+            name: "settings",
+            verdict: "warning",
+            message: warning.clone(),
+            hint: None,
+        })
+        .collect();
+    checks.push(Check::of("database", database(&settings).await));
+    checks.push(Check::of("mail server", mail_server(&settings).await));
+    checks.push(Check::of(
+        "templates",
+        wiring::renderer(&settings).map(|_| "all can be rendered".to_owned()),
+    ));
+    drop(spinner);
+
+    let wrong = checks
+        .iter()
+        .filter(|check| check.verdict == "error")
+        .count();
+    if ui.is_json() {
+        ui.answer(&as_json(&settings, &checks, wrong == 0).to_string());
+    } else {
+        ui.answer(&as_text(&settings, &checks));
+    }
+    match wrong {
+        0 => Ok(()),
+        // The document has said it already; a second one on stdout would be one too many.
+        _ if ui.is_json() => Err(Failure::silent(1).into()),
+        1 => Err(Failure::new(
+            1,
+            "check",
+            "something is wrong",
+            "see the line marked error",
+        )
+        .into()),
+        _ => Err(Failure::new(
+            1,
+            "check",
+            format!("{wrong} things are wrong"),
+            "see the lines marked error",
+        )
+        .into()),
+    }
+}
+
+/// Says what those settings came to that are worked out at a later moment.
+fn explain_defaults(settings: &mut Settings) {
+    let url = settings
+        .public_url(settings.http.bind.port())
+        .as_str()
+        .to_owned();
+    settings.note("MOVIE_BAG_PUBLIC_URL", url);
+    let secret = secret_file::path(&settings.data_dir);
+    let state = if secret.exists() {
+        "generated, kept in"
+    } else {
+        "will be generated into"
+    };
+    settings.note("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
+}
+
+async fn database(settings: &Settings) -> anyhow::Result<String> {
+    if let DatabaseSettings::Sqlite(path) = &settings.database
+        && !path.exists()
+    {
+        // A look must not make what it looks for.
+        return Ok(format!(
+            "{} is not there yet, and made at the first use",
+            path.display()
+        ));
+    }
+    wiring::store(settings)?.ping().await?;
+    Ok(format!("{} answers", settings.database))
+}
+
+async fn mail_server(settings: &Settings) -> anyhow::Result<String> {
+    wiring::mailer(&settings.mail)?.probe().await?;
+    Ok(format!(
+        "{}:{} answers SMTP",
+        settings.mail.server, settings.mail.port
+    ))
+}
+
+fn as_json(settings: &Settings, checks: &[Check], ok: bool) -> serde_json::Value {
+    let settings: Vec<_> = settings
+        .report
+        .iter()
+        .map(|setting| json!({"key": setting.key, "value": setting.value, "source": setting.source.to_string()}))
+        .collect();
+    let checks: Vec<_> = checks
+        .iter()
+        .map(|check| json!({"name": check.name, "verdict": check.verdict, "message": check.message, "hint": check.hint}))
+        .collect();
+    json!({"ok": ok, "settings": settings, "checks": checks})
+}
+
+fn as_text(settings: &Settings, checks: &[Check]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["SETTING", "VALUE", "FROM"]);
+    for setting in &settings.report {
+        table.add_row([
+            setting.key.to_owned(),
+            setting.value.clone(),
+            setting.source.to_string(),
+        ]);
+    }
+    let mut text = format!("{table}\n");
+    for check in checks {
+        text += &format!("\n{:<8} {}: {}", check.verdict, check.name, check.message);
+        if let Some(hint) = &check.hint {
+            text += &format!("\n         {hint}");
+        }
+    }
+    text
+}

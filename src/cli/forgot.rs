@@ -1,0 +1,76 @@
+//! `forgot`: starts a reset, and delivers its mail before it returns.
+
+use serde_json::json;
+
+use super::report::Failure;
+use super::ui::Ui;
+use super::wiring;
+use crate::app::{Delivery, Handling, Requested};
+use crate::config::Flags;
+
+/// Start a password reset and deliver the mail with its link
+///
+/// Returns once the mail server has the mail. Where it can't be reached, the mail stays in the outbox, a running
+/// server delivers it as soon as it can, and the exit code is 7.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag forgot --email ann@example.com
+  movie-bag forgot --email ann@example.com --print-link
+
+Settings: MAIL_SERVER, MAIL_PORT, MOVIE_BAG_PUBLIC_URL, MOVIE_BAG_RESET_TOKEN_LIFETIME")]
+pub(super) struct Args {
+    /// The account's address; asked for on a terminal
+    #[arg(long, value_name = "EMAIL")]
+    email: Option<String>,
+    /// Send no mail and print the link, to be handed over
+    #[arg(long)]
+    print_link: bool,
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    let settings = wiring::settings(ui, flags)?;
+    wiring::log(&settings.log, "off")?;
+    let email = match args.email {
+        Some(email) => email,
+        None => ui.ask("The account's email address", "--email").await?,
+    };
+    let app = wiring::app_beside_server(&settings)?;
+    let origin = wiring::origin();
+    if args.print_link {
+        let link = app.issue_reset_link(&email, &origin).await?;
+        ui.answer_either(
+            &link.link,
+            &json!({"link": link.link, "expires_at": link.expires_at.to_string()}),
+        );
+        return Ok(());
+    }
+    let spinner = ui.spinner("delivering the mail");
+    let requested = app
+        .request_reset(&email, &origin, Handling::DeliverNow)
+        .await?;
+    drop(spinner);
+    match requested {
+        Requested::Queued(Some(Delivery::Sent { reply })) => {
+            let text = format!("The mail with the link is on its way to {email} ({reply}).");
+            ui.answer_either(
+                &text,
+                &json!({"email": email, "sent": true, "reply": reply}),
+            );
+            Ok(())
+        }
+        Requested::Queued(Some(Delivery::Waiting { error, hint, .. })) => {
+            let stays =
+                "the mail stays in the outbox, and a running server delivers it as soon as it can";
+            let hint = hint.map_or_else(|| stays.to_owned(), |hint| format!("{hint}; {stays}"));
+            Err(Failure::new(7, "mail_server", error, hint).into())
+        }
+        Requested::Queued(Some(Delivery::Dead { error })) => Err(Failure::new(
+            1,
+            "mail_refused",
+            error,
+            "\"movie-bag user show\" has the history; --print-link needs no mail",
+        )
+        .into()),
+        Requested::Queued(None) | Requested::Concealed => Ok(()),
+    }
+}

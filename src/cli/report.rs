@@ -1,0 +1,236 @@
+//! How a failure looks on the terminal, and its exit code: `error:`, `caused by:` and `hint:` on stderr, or one JSON
+//! document on stdout.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::ui::Ui;
+use crate::app::AppError;
+use crate::config::ConfigError;
+use crate::mail::{DeliveryError, RenderError};
+use crate::store::StoreError;
+
+/// A failure, ready to be shown.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: u8,
+    /// Its name for programs.
+    pub code: &'static str,
+    /// What happened.
+    pub message: String,
+    /// Why, from the nearest to the deepest cause.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    /// A failure with what to do about it.
+    pub fn new(
+        exit: u8,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            exit,
+            code,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// Used wrongly.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(2, "usage", message, hint)
+    }
+
+    /// Ctrl-C.
+    pub fn interrupted() -> Self {
+        Self {
+            exit: 130,
+            code: "interrupted",
+            message: "interrupted".to_owned(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// An exit code alone: what there is to say has been said.
+    pub fn silent(exit: u8) -> Self {
+        Self {
+            exit,
+            code: "said",
+            message: String::new(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// Finds out what an error means for whoever called.
+    pub(super) fn from_error(error: &anyhow::Error) -> Self {
+        if let Some(failure) = error.downcast_ref::<Self>() {
+            return failure.clone();
+        }
+        let (exit, code, hint) = error
+            .chain()
+            .find_map(|cause| {
+                cause
+                    .downcast_ref::<AppError>()
+                    .map(of_app)
+                    .or_else(|| cause.downcast_ref::<StoreError>().map(of_store))
+                    .or_else(|| cause.downcast_ref::<DeliveryError>().map(of_delivery))
+                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("\"movie-bag check\" shows every setting and where it comes from".to_owned()))))
+                    .or_else(|| cause.downcast_ref::<RenderError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES".to_owned()))))
+            })
+            .unwrap_or((1, "failed", None));
+        let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+        // A cause that only repeats what stands above it explains nothing.
+        causes.dedup();
+        causes.retain(|cause| *cause != error.to_string());
+        Self {
+            exit,
+            code,
+            message: error.to_string(),
+            causes,
+            hint,
+        }
+    }
+}
+
+type Verdict = (u8, &'static str, Option<String>);
+
+/// What each refusal of a use case means on the terminal. Exhaustive: a new one must be decided here.
+fn of_app(error: &AppError) -> Verdict {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        AppError::InvalidEmail(_) => (
+            2,
+            "invalid_email",
+            hint("write one address such as ann@example.com"),
+        ),
+        AppError::WeakPassword(_) => (
+            5,
+            "weak_password",
+            hint("choose another password; a few words in a row are a good one"),
+        ),
+        AppError::AddressTaken => (
+            6,
+            "email_already_exists",
+            hint("\"movie-bag user show --email …\" shows the account"),
+        ),
+        AppError::SignupClosed => (1, "signup_closed", None),
+        AppError::WrongPassword => (1, "unauthorized", None),
+        AppError::NoSuchAccount => (
+            3,
+            "email_does_not_exist",
+            hint("\"movie-bag user list\" shows the accounts there are"),
+        ),
+        AppError::BadToken => (
+            4,
+            "bad_token",
+            hint(
+                "paste the whole link from the newest mail; a link works once - \"movie-bag forgot\" sends another",
+            ),
+        ),
+        AppError::ExpiredToken => (
+            4,
+            "expired_token",
+            hint("\"movie-bag forgot\" sends another link"),
+        ),
+        AppError::NoSuchMovie => (3, "movie_not_exists", None),
+        AppError::MovieNameTaken => (6, "movie_already_exists", None),
+        AppError::NotYourMovie(_) => (1, "not_your_movie", None),
+        AppError::Busy { .. } => (7, "unavailable", hint("try again in a moment")),
+        AppError::Unavailable(_) => (
+            7,
+            "unavailable",
+            hint("see MOVIE_BAG_DATABASE; \"movie-bag check\" tells more"),
+        ),
+        AppError::Internal(_) => (1, "internal_error", None),
+    }
+}
+
+fn of_store(error: &StoreError) -> Verdict {
+    match error {
+        StoreError::Unavailable(_) => (
+            7,
+            "unavailable",
+            Some("see MOVIE_BAG_DATABASE and MOVIE_BAG_DATA_DIR".to_owned()),
+        ),
+        StoreError::Broken(_) => (1, "database", None),
+    }
+}
+
+fn of_delivery(error: &DeliveryError) -> Verdict {
+    match error {
+        DeliveryError::Unreachable { hint, .. } => (7, "mail_server", Some(hint.clone())),
+        DeliveryError::Transient { .. } => (7, "mail_refused", None),
+        DeliveryError::Permanent { .. } => (1, "mail_refused", None),
+    }
+}
+
+/// Shows a failure, and answers its exit code.
+pub(super) fn failure(ui: &Ui, error: &anyhow::Error) -> ExitCode {
+    let failure = Failure::from_error(error);
+    show(ui, &failure);
+    ExitCode::from(failure.exit)
+}
+
+fn show(ui: &Ui, failure: &Failure) {
+    if failure.message.is_empty() {
+        return;
+    }
+    if ui.is_json() {
+        let mut message = failure.message.clone();
+        for cause in &failure.causes {
+            message += &format!(": {cause}");
+        }
+        ui.answer(
+            &json!({"error": {"code": failure.code, "message": message, "hint": failure.hint}})
+                .to_string(),
+        );
+    } else {
+        ui.error(&failure.message, &failure.causes, failure.hint.as_deref());
+    }
+}
+
+/// Shows what is wrong with the arguments (or the help that was asked for), and answers the exit code.
+pub(super) fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
+    use clap::error::ErrorKind;
+    let is_answer = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if is_json && !is_answer {
+        let ui = Ui::new(true, false, super::Color::Never);
+        let text = error.to_string();
+        let message = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
+        show(&ui, &Failure::usage(message, "--help shows what there is"));
+    } else {
+        // A closed stdout is nobody who wants the help.
+        let _ = error.print();
+    }
+    if is_answer {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    }
+}

@@ -1,0 +1,93 @@
+//! `reset`: completes a reset with the token from the mail.
+
+use serde_json::json;
+
+use super::ui::Ui;
+use super::{stdin, wiring};
+use crate::app::{App, Delivery, Handling};
+use crate::config::Flags;
+use crate::domain::password::PasswordInput;
+use crate::domain::token::Token;
+
+/// Complete a password reset with the token from the mail
+///
+/// The token is checked before the password is asked for. A confirmation that can't be delivered yet is a warning: the
+/// password is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag reset --token http://localhost:3000/reset/eyJ0…
+  printf '%s\\n%s\\n' \"$LINK\" \"$PASSWORD\" | movie-bag reset --token - --password-stdin")]
+pub(super) struct Args {
+    /// The token, or the whole link from the mail; - reads it from stdin's first line
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Read the new password from stdin, one line
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    let settings = wiring::settings(ui, flags)?;
+    wiring::log(&settings.log, "off")?;
+    let is_from_stdin = args.token.as_deref() == Some("-");
+    let (token, given) = match (args.token, args.password_stdin) {
+        (Some(_), true) if is_from_stdin => {
+            let [token, password] = stdin::lines(["token", "password"]).await?;
+            (token.to_string(), Some(password))
+        }
+        (Some(_), false) if is_from_stdin => {
+            let [token] = stdin::lines(["token"]).await?;
+            (token.to_string(), None)
+        }
+        (Some(token), true) => {
+            let [password] = stdin::lines(["password"]).await?;
+            (token, Some(password))
+        }
+        (Some(token), false) => (token, None),
+        (None, _) => (ui.ask("The link from the mail", "--token").await?, None),
+    };
+    let token = Token::from_pasted(&token);
+    let app = wiring::app_beside_server(&settings)?;
+    let password = match given {
+        Some(password) => PasswordInput::new(password.as_str()),
+        None => asked(&app, ui, &token).await?,
+    };
+    let spinner = ui.spinner("changing the password");
+    let completed = app
+        .complete_reset(&token, &password, &wiring::origin(), Handling::DeliverNow)
+        .await?;
+    drop(spinner);
+    warn_of_confirmation(ui, completed.confirmation.as_ref());
+    let confirmed = matches!(completed.confirmation, Some(Delivery::Sent { .. }));
+    ui.answer_either(
+        "The password is changed.",
+        &json!({"changed": true, "confirmation_sent": confirmed}),
+    );
+    Ok(())
+}
+
+async fn asked(app: &App, ui: &Ui, token: &Token) -> anyhow::Result<PasswordInput> {
+    app.inspect_reset(token).await?;
+    // The address is not told to who merely has the link; the policy sees it when the reset is completed.
+    ui.ask_new_password("", |password| app.check_password(password, ""))
+        .await
+}
+
+/// Says where a confirmation stays that could not be sent.
+pub(super) fn warn_of_confirmation(ui: &Ui, confirmation: Option<&Delivery>) {
+    match confirmation {
+        Some(Delivery::Waiting { error, hint, .. }) => {
+            let hint = hint
+                .as_ref()
+                .map(|hint| format!(" - {hint}"))
+                .unwrap_or_default();
+            ui.warn(&format!("the password is changed, and the mail that says so waits in the outbox: {error}{hint}"));
+        }
+        Some(Delivery::Dead { error }) => {
+            ui.warn(&format!(
+                "the password is changed, and the mail that says so was given up: {error}"
+            ));
+        }
+        Some(Delivery::Sent { .. }) | None => {}
+    }
+}

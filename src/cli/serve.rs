@@ -1,0 +1,185 @@
+//! `serve`: the API, the pages and the mail delivery, and with `--smtp-debug` a sink that takes the mails.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::report::Failure;
+use super::smtp_debug::{self, Addresses};
+use super::ui::Ui;
+use super::wiring;
+use crate::config::{Flags, MailTls, Settings};
+use crate::http::{self, HttpOptions};
+use crate::sink::print::{Format, Printer};
+use crate::sink::{Sink, SinkSettings};
+
+/// Serve the HTTP API and the pages, and deliver mails
+///
+/// With --smtp-debug the debugging SMTP sink runs in the same process and takes every mail: one command, everything
+/// running.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag serve --smtp-debug
+  movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example
+
+Settings: MOVIE_BAG_BIND, MOVIE_BAG_PUBLIC_URL, MOVIE_BAG_DATABASE, JWT_SECRET_KEY, MAIL_SERVER and more: see
+\"movie-bag check\". SIGTERM and Ctrl-C let requests in flight finish, and exit 0.")]
+pub(super) struct Args {
+    /// Listen here
+    #[arg(long, value_name = "ADDR:PORT")]
+    bind: Option<String>,
+    /// Begin every link with this
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Run the debugging SMTP sink too, and deliver to it
+    #[arg(long)]
+    smtp_debug: bool,
+    /// Where the sink takes mail [default: 127.0.0.1:1025]
+    #[arg(long, value_name = "ADDR:PORT", requires = "smtp_debug")]
+    listen: Option<SocketAddr>,
+    /// Where the sink serves its inbox [default: 127.0.0.1:8025]
+    #[arg(long, value_name = "ADDR:PORT", requires = "smtp_debug")]
+    web: Option<SocketAddr>,
+}
+
+pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
+    flags.set("MOVIE_BAG_BIND", "--bind", args.bind);
+    flags.set("MOVIE_BAG_PUBLIC_URL", "--public-url", args.public_url);
+    let mut settings = wiring::settings(ui, flags)?;
+    wiring::log(&settings.log, "info")?;
+    let defaults = SinkSettings::default();
+    let addresses = args.smtp_debug.then(|| Addresses {
+        listen: args.listen.unwrap_or(defaults.listen),
+        web: args.web.or(defaults.web).unwrap_or(defaults.listen),
+    });
+    two_workers()?.block_on(async {
+        let listener = listen(settings.http.bind).await?;
+        let address = listener.local_addr()?;
+        let sink = match addresses {
+            Some(addresses) => Some(own_sink(addresses, &mut settings).await?),
+            None => None,
+        };
+        let app = wiring::app(&settings, address.port())?;
+        announce(ui, address, sink.as_ref());
+
+        // The sink goes last: what is delivered while the rest stops still finds it.
+        let (stop_sink, sink_stops) = watch::channel(false);
+        let taking = tokio::spawn(async move {
+            let Some(sink) = sink else { return };
+            let printer = Printer::new(Format::Text, false);
+            sink.run(move |message| printer.print(message), raised(sink_stops))
+                .await;
+        });
+        let (stop, stops) = watch::channel(false);
+        let delivering = {
+            let (app, stops) = (app.clone(), stops.clone());
+            tokio::spawn(async move { app.run_delivery(raised(stops)).await })
+        };
+        let serving = tokio::spawn(http::serve(
+            listener,
+            app,
+            options(&settings),
+            raised(stops),
+        ));
+        stop_signal().await;
+        ui.say("Stopping: requests in flight are finished first. Ctrl-C again ends at once.");
+        let _ = stop.send(true);
+        tokio::select! {
+            served = async {
+                let served = serving.await;
+                delivering.await.ok();
+                let _ = stop_sink.send(true);
+                taking.await.ok();
+                served
+            } => Ok(served??),
+            () = stop_signal() => Ok(()),
+        }
+    })
+}
+
+/// A runtime with as many threads as the work here needs: hashing has threads of its own.
+pub(super) fn two_workers() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+pub(super) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+/// Resolves once the flag is raised.
+async fn raised(mut flag: watch::Receiver<bool>) {
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(
+            1,
+            "address",
+            format!("can't listen on {address}: {error}"),
+            "stop what listens there, or give --bind another port (0 takes a free one)",
+        )
+    })
+}
+
+/// Binds the sink, and turns all mail to it.
+async fn own_sink(addresses: Addresses, settings: &mut Settings) -> anyhow::Result<Sink> {
+    let settings_of_sink = SinkSettings {
+        listen: addresses.listen,
+        web: Some(addresses.web),
+        ..SinkSettings::default()
+    };
+    let sink = smtp_debug::bind(settings_of_sink).await?;
+    let address = sink.smtp_addr();
+    let reachable = if address.ip().is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        address.ip()
+    };
+    settings.mail.server = reachable.to_string();
+    settings.mail.port = address.port();
+    settings.mail.credentials = None;
+    settings.mail.tls = MailTls::None;
+    Ok(sink)
+}
+
+fn options(settings: &Settings) -> HttpOptions {
+    HttpOptions {
+        max_connections: settings.http.max_connections,
+        request_timeout: settings.http.request_timeout,
+        trusted_proxies: settings.http.trusted_proxies.clone(),
+        ..HttpOptions::default()
+    }
+}
+
+fn announce(ui: &Ui, address: SocketAddr, sink: Option<&Sink>) {
+    if let Some(sink) = sink {
+        smtp_debug::announce(ui, sink);
+    }
+    ui.say(&format!("movie-bag listens on http://{address}"));
+    if sink.is_some() {
+        ui.say(&format!(
+            "
+Try it:
+  curl -H 'Content-Type: application/json' http://{address}/api/auth/signup \\
+       -d '{{\"email\":\"ann@example.com\",\"password\":\"correct horse battery\"}}'
+  curl -H 'Content-Type: application/json' http://{address}/api/auth/forgot -d '{{\"email\":\"ann@example.com\"}}'
+"
+        ));
+    }
+}

@@ -1,0 +1,243 @@
+//! What people see: answers on stdout, everything else on stderr. The only place here that prints.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use dialoguer::console::{Style, Term};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Color;
+use super::report::Failure;
+use crate::app::AppError;
+use crate::domain::password::{self, PasswordInput};
+
+/// How to speak to whoever called.
+#[derive(Debug, Clone)]
+pub(super) struct Ui {
+    json: bool,
+    quiet: bool,
+    color: bool,
+    color_stdout: bool,
+}
+
+impl Ui {
+    pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
+        let wanted = |is_terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && !crate::config::no_color(),
+        };
+        let (color, color_stdout) = (
+            wanted(io::stderr().is_terminal()),
+            wanted(io::stdout().is_terminal()),
+        );
+        dialoguer::console::set_colors_enabled_stderr(color);
+        Self {
+            json,
+            quiet,
+            color,
+            color_stdout,
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(super) fn colors_stdout(&self) -> bool {
+        self.color_stdout
+    }
+
+    /// The answer, on stdout. Whoever closed it wants no more: that is no failure.
+    pub(super) fn answer(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+
+    /// An answer for people or for programs, whichever was asked for.
+    pub(super) fn answer_either(&self, text: &str, json: &serde_json::Value) {
+        if self.json {
+            self.answer(&json.to_string())
+        } else {
+            self.answer(text)
+        }
+    }
+
+    /// What is going on, on stderr.
+    pub(super) fn say(&self, text: &str) {
+        if !self.quiet {
+            self.write(text);
+        }
+    }
+
+    /// What is probably not meant so, on stderr.
+    pub(super) fn warn(&self, text: &str) {
+        self.write(&format!(
+            "{} {text}",
+            self.styled("warning:", &Style::new().yellow().bold())
+        ));
+    }
+
+    /// A failure, on stderr.
+    pub(super) fn error(&self, message: &str, causes: &[String], hint: Option<&str>) {
+        let head = self.styled("error:", &Style::new().red().bold());
+        let mut lines = message.lines();
+        self.write(&format!("{head} {}", lines.next().unwrap_or_default()));
+        lines.for_each(|line| self.write(&format!("       {line}")));
+        for cause in causes {
+            self.write(&format!(
+                "{} {cause}",
+                self.styled("caused by:", &Style::new().bold())
+            ));
+        }
+        if let Some(hint) = hint {
+            self.write(&format!(
+                "{} {hint}",
+                self.styled("hint:", &Style::new().cyan().bold())
+            ));
+        }
+    }
+
+    fn write(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    fn styled(&self, text: &str, style: &Style) -> String {
+        if self.color {
+            style.clone().force_styling(true).apply_to(text).to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Shows on a terminal that something is being waited for, until the answer is dropped.
+    pub(super) fn spinner(&self, text: &str) -> Spinner {
+        if self.quiet || self.json || !io::stderr().is_terminal() {
+            return Spinner(None);
+        }
+        let bar = ProgressBar::new_spinner().with_message(text.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Spinner(Some(bar))
+    }
+
+    /// Shows the cursor that a prompt may have hidden.
+    pub(super) fn restore_terminal() {
+        let _ = Term::stderr().show_cursor();
+    }
+
+    /// Whether somebody is there to answer.
+    pub(super) fn can_ask() -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Asks for one line.
+    pub(super) async fn ask(&self, prompt: &str, option: &str) -> anyhow::Result<String> {
+        must_be_able_to_ask(prompt, option)?;
+        let prompt = prompt.to_owned();
+        blocking(move || {
+            dialoguer::Input::<String>::new()
+                .with_prompt(prompt)
+                .interact_text()
+        })
+        .await
+    }
+
+    /// Asks whether to go on; no is what Enter means.
+    pub(super) async fn confirm(&self, prompt: &str, option: &str) -> anyhow::Result<bool> {
+        must_be_able_to_ask(prompt, option)?;
+        let prompt = prompt.to_owned();
+        blocking(move || {
+            dialoguer::Confirm::new()
+                .with_prompt(prompt)
+                .default(false)
+                .wait_for_newline(true)
+                .interact()
+        })
+        .await
+    }
+
+    /// Asks for a new password until it passes `check` and is typed the same twice.
+    pub(super) async fn ask_new_password(
+        &self,
+        address: &str,
+        check: impl Fn(&PasswordInput) -> Result<(), AppError>,
+    ) -> anyhow::Result<PasswordInput> {
+        must_be_able_to_ask("a password", "--password-stdin")?;
+        loop {
+            let password = hidden("New password").await?;
+            if let Err(error) = check(&password) {
+                self.warn(&error.to_string());
+                continue;
+            }
+            self.say(&strength(&password, address));
+            if password.is_same_as(&hidden("The same again").await?) {
+                return Ok(password);
+            }
+            self.warn("the two don't match");
+        }
+    }
+}
+
+/// A spinner that ends when it is dropped.
+pub(super) struct Spinner(Option<ProgressBar>);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn strength(password: &PasswordInput, address: &str) -> String {
+    let (score, hint) = password::strength(password, address);
+    let name = ["very weak", "weak", "fair", "good", "strong"][usize::from(score.min(4))];
+    let bar: String = (0..4)
+        .map(|step| if step < score { '#' } else { '.' })
+        .collect();
+    let hint = hint.map(|hint| format!(" - {hint}")).unwrap_or_default();
+    format!("Strength: [{bar}] {name}{hint}")
+}
+
+async fn hidden(prompt: &'static str) -> anyhow::Result<PasswordInput> {
+    let typed = blocking(move || {
+        dialoguer::Password::new()
+            .with_prompt(prompt)
+            .allow_empty_password(true)
+            .interact()
+    });
+    typed.await.map(PasswordInput::new)
+}
+
+fn must_be_able_to_ask(what: &str, option: &str) -> Result<(), Failure> {
+    if Ui::can_ask() {
+        return Ok(());
+    }
+    let what = what.trim_end_matches('?');
+    Err(Failure::usage(
+        format!("{what} can't be asked for: stdin is no terminal"),
+        format!("give {option}"),
+    ))
+}
+
+/// Runs a prompt off the runtime, so that Ctrl-C is heard meanwhile.
+async fn blocking<T: Send + 'static>(
+    prompt: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    match tokio::task::spawn_blocking(prompt).await? {
+        Ok(answer) => Ok(answer),
+        Err(dialoguer::Error::IO(error))
+            if matches!(
+                error.kind(),
+                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            Ui::restore_terminal();
+            Err(Failure::interrupted().into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

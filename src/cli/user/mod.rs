@@ -1,0 +1,116 @@
+//! `user …`: what the administrator does with accounts.
+
+mod create;
+mod delete;
+mod list;
+mod set_password;
+mod show;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
+
+use super::ui::Ui;
+use super::{stdin, wiring};
+use crate::app::system::SystemRng;
+use crate::config::Flags;
+use crate::domain::clock::draw;
+use crate::domain::password::PasswordInput;
+
+/// Manage accounts
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = super::EXIT_CODES)]
+pub(super) enum Command {
+    Create(create::Args),
+    List(list::Args),
+    Show(show::Args),
+    SetPassword(set_password::Args),
+    Delete(delete::Args),
+}
+
+impl Command {
+    pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+        let settings = wiring::settings(ui, flags)?;
+        wiring::log(&settings.log, "off")?;
+        let app = wiring::app_beside_server(&settings)?;
+        match self {
+            Self::Create(args) => create::run(args, ui, &app).await,
+            Self::List(args) => list::run(&args, ui, &app).await,
+            Self::Show(args) => show::run(&args, ui, &app).await,
+            Self::SetPassword(args) => set_password::run(args, ui, &app).await,
+            Self::Delete(args) => delete::run(&args, ui, &app).await,
+        }
+    }
+}
+
+/// How a new password is given.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct NewPassword {
+    /// Read the password from stdin, one line
+    #[arg(long)]
+    password_stdin: bool,
+    /// Generate a strong password and print it
+    #[arg(long)]
+    generate: bool,
+}
+
+impl NewPassword {
+    /// The password, and whether it was generated and so must be told.
+    async fn get(
+        &self,
+        ui: &Ui,
+        app: &crate::app::App,
+        email: &str,
+    ) -> anyhow::Result<(PasswordInput, Option<Zeroizing<String>>)> {
+        if self.generate {
+            let password = generated();
+            return Ok((PasswordInput::new(password.as_str()), Some(password)));
+        }
+        if self.password_stdin {
+            let [password] = stdin::lines(["password"]).await?;
+            return Ok((PasswordInput::new(password.as_str()), None));
+        }
+        let typed = ui
+            .ask_new_password(email, |password| app.check_password(password, email))
+            .await?;
+        Ok((typed, None))
+    }
+}
+
+/// Twenty characters, none of which is taken for another: 32 of them give five bits each, a hundred in all.
+fn generated() -> Zeroizing<String> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let characters =
+        draw::<20>(&SystemRng).map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    Zeroizing::new(characters.iter().collect())
+}
+
+/// A moment for people, in their own time zone.
+fn local(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::password::PasswordPolicy;
+
+    #[test]
+    fn a_generated_password_passes_the_strictest_policy_and_never_comes_twice() {
+        let (first, second) = (generated(), generated());
+        assert_ne!(first, second);
+        let policy = PasswordPolicy { min_length: 20 };
+        assert!(
+            policy
+                .check(&PasswordInput::new(first.as_str()), "ann@example.com")
+                .is_ok()
+        );
+        assert_eq!(
+            crate::domain::password::strength(&PasswordInput::new(first.as_str()), "").0,
+            4
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! `user set-password`: sets an account's password, and tells its owner.
+
+use serde_json::json;
+
+use super::super::reset::warn_of_confirmation;
+use super::{NewPassword, Ui, wiring};
+use crate::app::{App, Delivery, Handling};
+
+/// Set an account's password and mail its owner
+///
+/// Every reset link of the account, and every login from before, ends.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag user set-password --email ann@example.com
+  movie-bag user set-password --email ann@example.com --generate")]
+pub(in crate::cli) struct Args {
+    /// The account's address
+    #[arg(long, value_name = "EMAIL")]
+    email: String,
+    #[command(flatten)]
+    password: NewPassword,
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
+    // Known before the password is asked for.
+    let account = app.account_details(&args.email, 0).await?.account;
+    let (password, generated) = args.password.get(ui, app, &account.address).await?;
+    let spinner = ui.spinner("changing the password");
+    let confirmation = app
+        .set_password(
+            &args.email,
+            &password,
+            &wiring::origin(),
+            Handling::DeliverNow,
+        )
+        .await?;
+    drop(spinner);
+    warn_of_confirmation(ui, confirmation.as_ref());
+    let confirmed = matches!(confirmation, Some(Delivery::Sent { .. }));
+    let mut json =
+        json!({"email": account.address, "changed": true, "confirmation_sent": confirmed});
+    if let Some(password) = generated {
+        json["password"] = password.as_str().into();
+        ui.say(&format!("{} has this password now:", account.address));
+        ui.answer_either(&password, &json);
+    } else {
+        ui.answer_either(
+            &format!("The password of {} is changed.", account.address),
+            &json,
+        );
+    }
+    Ok(())
+}

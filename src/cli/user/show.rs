@@ -1,0 +1,114 @@
+//! `user show`: an account with its waiting mails and its history.
+
+use serde_json::{Value, json};
+
+use super::{Ui, local};
+use crate::app::{AccountDetails, App};
+use crate::domain::event::Event;
+use crate::domain::outbox::Entry;
+
+/// How much of the history is shown.
+const EVENTS: usize = 50;
+
+/// Show an account, its waiting mails and its history
+///
+/// The history answers why a mail came or did not: who asked for it and when, and what the mail server said.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  movie-bag user show --email ann@example.com
+
+With --json: {\"id\", \"email\", \"created_at\", \"mails\": […], \"history\": […]}, newest event first, times in UTC")]
+pub(in crate::cli) struct Args {
+    /// The account's address
+    #[arg(long, value_name = "EMAIL")]
+    email: String,
+}
+
+pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
+    let AccountDetails {
+        account,
+        mails,
+        history,
+    } = app.account_details(&args.email, EVENTS).await?;
+    let json = json!({
+        "id": account.id.to_string(),
+        "email": account.address,
+        "created_at": account.id.made_at().to_string(),
+        "mails": mails.iter().map(mail_json).collect::<Vec<_>>(),
+        "history": history.iter().map(event_json).collect::<Vec<_>>(),
+    });
+    let mut text = format!(
+        "Email    {}\nId       {}\nCreated  {}\n",
+        account.address,
+        account.id,
+        local(account.id.made_at())
+    );
+    text += "\nMails not delivered yet\n";
+    text += &list(mails.iter().map(mail_line));
+    text += "\nHistory, newest first\n";
+    text += &list(history.iter().map(event_line));
+    ui.answer_either(text.trim_end(), &json);
+    Ok(())
+}
+
+fn list(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines
+        .map(|line| format!("  {}\n", line.trim_end()))
+        .collect();
+    if lines.is_empty() {
+        "  none\n".to_owned()
+    } else {
+        lines.concat()
+    }
+}
+
+fn mail_line(mail: &Entry) -> String {
+    let error = mail
+        .last_error
+        .as_deref()
+        .map(|error| format!(", last error: {error}"))
+        .unwrap_or_default();
+    let tries = format!(
+        "{} attempt{}",
+        mail.attempts,
+        if mail.attempts == 1 { "" } else { "s" }
+    );
+    format!(
+        "{}  {}  {}, {tries}, next {}{error}",
+        mail.id,
+        mail.kind,
+        mail.state,
+        local(mail.next_try_at)
+    )
+}
+
+fn mail_json(mail: &Entry) -> Value {
+    json!({
+        "id": mail.id.to_string(),
+        "kind": mail.kind.name(),
+        "state": mail.state.name(),
+        "requested_at": mail.requested_at.to_string(),
+        "attempts": mail.attempts,
+        "next_try_at": mail.next_try_at.to_string(),
+        "last_error": mail.last_error,
+    })
+}
+
+fn event_line(event: &Event) -> String {
+    format!(
+        "{}  {:<15}  {}  {}",
+        local(event.at),
+        event.kind,
+        event.origin,
+        event.detail
+    )
+}
+
+fn event_json(event: &Event) -> Value {
+    json!({
+        "at": event.at.to_string(),
+        "kind": event.kind.name(),
+        "origin": event.origin.to_string(),
+        "detail": event.detail,
+    })
+}

@@ -1,0 +1,143 @@
+//! From settings to parts: the only place that knows which database and which way for mails are behind the traits.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+use super::report::Failure;
+use super::ui::Ui;
+use crate::app::system::{SystemClock, SystemRng};
+use crate::app::{App, Hasher, Parts, Rules};
+use crate::config::{
+    self, DatabaseSettings, Flags, LogSettings, MailSettings, MailTls, Settings, Sources,
+    secret_file,
+};
+use crate::domain::clock::draw;
+use crate::domain::event::Origin;
+use crate::domain::password::PasswordPolicy;
+use crate::domain::token::TokenKeys;
+use crate::mail::render::TeraRenderer;
+use crate::mail::smtp::{Encryption, SmtpMailer, SmtpOptions};
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+
+/// Resolves the settings, and shows what is probably not meant so.
+pub(super) fn settings(ui: &Ui, flags: Flags) -> anyhow::Result<Settings> {
+    let settings = config::resolve(&Sources::read(flags)?)?;
+    settings
+        .warnings
+        .iter()
+        .for_each(|warning| ui.warn(warning));
+    Ok(settings)
+}
+
+/// Opens the database.
+pub(super) fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    match &settings.database {
+        DatabaseSettings::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+        DatabaseSettings::Mongodb(_) => Err(Failure::usage(
+            format!(
+                "{} can't be worked on: this version knows SQLite alone",
+                settings.database
+            ),
+            "set MOVIE_BAG_DATABASE to sqlite:PATH",
+        )
+        .into()),
+    }
+}
+
+/// The way out for mails.
+pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
+    Ok(SmtpMailer::new(SmtpOptions {
+        server: mail.server.clone(),
+        port: mail.port,
+        credentials: mail
+            .credentials
+            .as_ref()
+            .map(|(user, password)| (user.clone(), password.expose().to_owned())),
+        encryption: match mail.tls {
+            MailTls::None => Encryption::None,
+            MailTls::StartTls => Encryption::StartTls,
+            MailTls::Implicit => Encryption::Implicit,
+        },
+        timeout: mail.timeout,
+    })?)
+}
+
+/// The mail templates.
+pub(super) fn renderer(settings: &Settings) -> anyhow::Result<TeraRenderer> {
+    Ok(TeraRenderer::new(settings.templates.as_deref())?)
+}
+
+/// The application, with links that begin where the settings say, or else at this port of localhost.
+pub(super) fn app(settings: &Settings, port: u16) -> anyhow::Result<App> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    Ok(App::new(Parts {
+        renderer: Arc::new(renderer(settings)?),
+        mailer: Arc::new(mailer(&settings.mail)?),
+        keys: keys(settings)?,
+        store: store(settings)?,
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(SystemRng),
+        hasher: Hasher::new(settings.passwords.bcrypt_cost, cores),
+        rules: Rules {
+            reset_lifetime: settings.tokens.reset_lifetime,
+            invitation_lifetime: settings.tokens.invitation_lifetime,
+            access_lifetime: settings.tokens.access_lifetime,
+            password_policy: PasswordPolicy {
+                min_length: settings.passwords.min_length,
+            },
+            conceal_accounts: settings.accounts.conceal,
+            signup_open: settings.accounts.signup_open,
+            public_url: settings.public_url(port).as_str().to_owned(),
+            sender: settings.mail.sender.clone(),
+        },
+    }))
+}
+
+/// The application for a command that runs beside a server: links begin where that server's do.
+pub(super) fn app_beside_server(settings: &Settings) -> anyhow::Result<App> {
+    app(settings, settings.http.bind.port())
+}
+
+fn keys(settings: &Settings) -> anyhow::Result<TokenKeys> {
+    let secret = match &settings.tokens.secret {
+        Some(secret) => secret.clone(),
+        None => secret_file::load_or_create(&settings.data_dir, draw(&SystemRng))
+            .context("no secret to sign tokens with")?,
+    };
+    let previous = settings
+        .tokens
+        .previous
+        .as_ref()
+        .map(|secret| secret.expose().as_bytes());
+    Ok(TokenKeys::new(secret.expose().as_bytes(), previous))
+}
+
+/// Where a command comes from.
+pub(super) fn origin() -> Origin {
+    Origin::Terminal(config::operating_system_user())
+}
+
+/// Begins to log on stderr; `usual` is what is logged where nobody chose.
+pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
+    let chosen = settings.filter.as_deref().unwrap_or(usual);
+    let filter = EnvFilter::builder().parse(chosen).map_err(|error| {
+        Failure::usage(
+            format!("MOVIE_BAG_LOG ({chosen:?}) is no filter: {error}"),
+            "write error, warn, info, debug or trace",
+        )
+    })?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    if settings.json {
+        subscriber.json().init();
+    } else {
+        subscriber.with_ansi(false).init();
+    }
+    Ok(())
+}
