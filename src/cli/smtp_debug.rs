@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use super::report::Failure;
 use super::serve::{stop_signal, two_workers};
 use super::ui::Ui;
-use crate::sink::print::{Format, Printer};
-use crate::sink::{Sink, SinkSettings};
+use crate::sink::print::{self, Format, Style};
+use crate::sink::{ReceivedMessage, Sink, SinkSettings};
 
 /// Take every mail, deliver none, and show them here and in a web inbox
 ///
@@ -88,12 +88,12 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         max_size: args.max_size,
         ..SinkSettings::default()
     };
-    let printer = Printer::new(args.format.into(), ui.colors_stdout());
+    let show = show_with(args.format.into(), ui.stdout_style());
     two_workers()?.block_on(async {
         let sink = bind(settings).await?;
         announce(ui, &sink);
         let summary = sink
-            .run(move |message| printer.print(message), stop_signal())
+            .run(show, stop_signal())
             .await;
         ui.say(&format!("Stopped. Received {} mails.", summary.received));
         if summary.dropped > 0 {
@@ -104,6 +104,16 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// How each mail is shown. Whoever closed stdout wants to see no more; the mails are kept all the same.
+pub(super) fn show_with(
+    format: Format,
+    style: Style,
+) -> impl FnMut(&ReceivedMessage) + Send + 'static {
+    move |message| {
+        let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
+    }
 }
 
 /// Binds a sink, or says who is there already.

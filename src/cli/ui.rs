@@ -10,6 +10,7 @@ use super::Color;
 use super::report::Failure;
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
+use crate::sink::print::Style as StdoutStyle;
 
 /// How to speak to whoever called.
 #[derive(Debug, Clone)]
@@ -44,8 +45,12 @@ impl Ui {
         self.json
     }
 
-    pub(super) fn colors_stdout(&self) -> bool {
-        self.color_stdout
+    /// What stdout can take, for what the sink writes there.
+    pub(super) fn stdout_style(&self) -> StdoutStyle {
+        StdoutStyle {
+            color: self.color_stdout,
+            terminal: io::stdout().is_terminal(),
+        }
     }
 
     /// The answer, on stdout. Whoever closed it wants no more: that is no failure.

@@ -1,1 +1,264 @@
-//! The debugging SMTP server.
+//! The debugging SMTP server: takes every message, keeps the newest, shows them, delivers nothing.
+//!
+//! The protocol is [`smtp`](crate::smtp)'s; this room owns the sockets round it. It must never parse a message
+//! before it is kept, fetch what a message links to, or know accounts and their database.
+//!
+//! Start reading at [`Sink`]: [`listener`] drives the sessions, [`inbox`] keeps what they hand over, [`view`] derives
+//! what people want to see of it, [`extract`] finds links, tokens and codes (in HTML with the help of [`html`]),
+//! [`print`] writes to the terminal, [`api`] and [`web`] answer on the web port. Search will stand beside
+//! `extract`, other ways to keep messages behind `inbox`.
+
+pub mod api;
+pub mod extract;
+pub mod html;
+pub mod inbox;
+pub mod listener;
+pub mod print;
+pub mod view;
+pub mod web;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use inbox::{Inbox, ReceivedMessage};
+
+/// Messages that may wait to be shown. Beyond it the clients are slowed down: nothing is lost, nothing grows.
+const WAITING_TO_BE_SHOWN: usize = 256;
+
+/// How long the end waits for the last messages to be shown; a stopped terminal must not hold the process.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long the end waits for HTTP requests in flight.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
+/// Where the clock is read; a parameter so that tests can stop it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the sink is told before it starts.
+#[derive(Debug, Clone)]
+pub struct SinkSettings {
+    /// Where SMTP is listened for; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the web inbox and its API are; `None` for no web port.
+    pub web: Option<SocketAddr>,
+    /// The newest so many messages are kept.
+    pub max_messages: usize,
+    /// And no more than so many bytes of them.
+    pub max_memory: u64,
+    /// Bytes of one message, beyond which it is refused.
+    pub max_size: u64,
+    /// SMTP sessions at once, beyond which a client is asked to come back.
+    pub max_sessions: usize,
+    /// Silence after which a session is ended.
+    pub idle_timeout: Duration,
+    /// Names under which the web port is served, beside IP addresses and `localhost`.
+    pub web_hosts: Vec<String>,
+}
+
+impl Default for SinkSettings {
+    fn default() -> SinkSettings {
+        SinkSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 1025)),
+            web: Some(SocketAddr::from(([127, 0, 0, 1], 8025))),
+            max_messages: 10_000,
+            max_memory: 512 * 1024 * 1024,
+            max_size: 50 * 1024 * 1024,
+            max_sessions: 2_000,
+            idle_timeout: Duration::from_secs(5 * 60),
+            web_hosts: Vec::new(),
+        }
+    }
+}
+
+/// Why the sink could not start.
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// An address could not be listened on.
+    #[error("cannot listen for {what} on {address}: {why} - {advice}", why = describe(source), advice = advise(source, what))]
+    Bind {
+        /// `SMTP` or `HTTP`.
+        what: &'static str,
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn advise(error: &io::Error, what: &str) -> String {
+    let flag = if what == "SMTP" { "--listen" } else { "--web" };
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "stop it, or choose another port with {flag} ADDR:PORT (port 0 takes a free one)"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "ports below 1024 are the administrator's, choose another with {flag} ADDR:PORT"
+        ),
+        _ => format!("choose another address with {flag} ADDR:PORT"),
+    }
+}
+
+/// What a sink did in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Messages received.
+    pub received: u64,
+    /// Messages still kept.
+    pub kept: usize,
+    /// Messages dropped, oldest first, to make room for newer ones.
+    pub dropped: u64,
+}
+
+/// A debugging SMTP server that listens but does not answer before [`Sink::run`].
+pub struct Sink {
+    settings: SinkSettings,
+    smtp: TcpListener,
+    smtp_addr: SocketAddr,
+    web: Option<(TcpListener, SocketAddr)>,
+    inbox: Arc<Inbox>,
+    clock: Clock,
+}
+
+impl Sink {
+    /// Takes both addresses at once, so that a sink that starts is whole.
+    pub async fn bind(settings: SinkSettings) -> Result<Sink, SinkError> {
+        let (smtp, smtp_addr) = listen("SMTP", settings.listen).await?;
+        let web = match settings.web {
+            Some(address) => Some(listen("HTTP", address).await?),
+            None => None,
+        };
+        let inbox = Arc::new(Inbox::new(settings.max_messages, settings.max_memory));
+        Ok(Sink {
+            settings,
+            smtp,
+            smtp_addr,
+            web,
+            inbox,
+            clock: Arc::new(Timestamp::now),
+        })
+    }
+
+    /// Reads the time elsewhere than from the system.
+    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Sink {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where SMTP is listened for, with the real port.
+    pub fn smtp_addr(&self) -> SocketAddr {
+        self.smtp_addr
+    }
+
+    /// Where the web port is, with the real port.
+    pub fn web_addr(&self) -> Option<SocketAddr> {
+        self.web.as_ref().map(|(_, address)| *address)
+    }
+
+    /// What is kept; it may be held on to while and after the sink runs.
+    pub fn inbox(&self) -> Arc<Inbox> {
+        Arc::clone(&self.inbox)
+    }
+
+    /// Serves until `shutdown` is done; then tells the clients, closes, and returns once the last message was shown.
+    ///
+    /// `on_message` is called for each message after it was kept, one at a time and in order, on a thread of its own:
+    /// it may block. A slow one slows the clients down, and loses nothing.
+    pub async fn run(
+        self,
+        mut on_message: impl FnMut(&ReceivedMessage) + Send + 'static,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Summary {
+        let (show, mut shown) = mpsc::channel::<Arc<ReceivedMessage>>(WAITING_TO_BE_SHOWN);
+        let (all_shown, last_shown) = oneshot::channel::<()>();
+        // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
+        std::thread::spawn(move || {
+            while let Some(message) = shown.blocking_recv() {
+                on_message(&message);
+            }
+            let _ = all_shown.send(());
+        });
+
+        let (stop, stopped) = watch::channel(false);
+        let limits = listener::limits(&self.settings);
+        let smtp = listener::serve(
+            listener::Shared {
+                inbox: Arc::clone(&self.inbox),
+                clock: Arc::clone(&self.clock),
+                limits,
+                idle_timeout: self.settings.idle_timeout,
+                max_sessions: self.settings.max_sessions,
+                show,
+            },
+            self.smtp,
+            stopped.clone(),
+        );
+        let web = async {
+            let Some((listener, _)) = self.web else {
+                return;
+            };
+            let state = api::ApiState::new(
+                Arc::clone(&self.inbox),
+                Arc::clone(&self.clock),
+                self.settings.web_hosts.clone(),
+                self.smtp_addr,
+            );
+            let mut at_stop = stopped.clone();
+            let mut too_late = stopped.clone();
+            let served =
+                axum::serve(listener, api::router(state)).with_graceful_shutdown(async move {
+                    let _ = at_stop.wait_for(|stop| *stop).await;
+                });
+            let too_late = async move {
+                let _ = too_late.wait_for(|stop| *stop).await;
+                tokio::time::sleep(LAST_REQUESTS).await;
+            };
+            tokio::select! {
+                ended = served => if let Err(error) = ended {
+                    tracing::error!(%error, "the web port is no longer served");
+                },
+                () = too_late => {}
+            }
+        };
+        let stopping = async {
+            shutdown.await;
+            let _ = stop.send(true);
+        };
+        tokio::join!(smtp, web, stopping);
+        let _ = tokio::time::timeout(LAST_WORDS, last_shown).await;
+        self.inbox.summary()
+    }
+}
+
+async fn listen(
+    what: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), SinkError> {
+    let bind = |source| SinkError::Bind {
+        what,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(bind)?;
+    let real = listener.local_addr().map_err(bind)?;
+    Ok((listener, real))
+}
+
+#[cfg(test)]
+mod tests;

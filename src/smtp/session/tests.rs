@@ -277,9 +277,9 @@ fn the_kept_dialogues_go_as_they_should() {
     assert_eq!(
         kept[0].warnings,
         [
+            Warning::SpaceBeforeAddress,
             Warning::NoAngleBrackets,
-            Warning::CommandEndsInLf,
-            Warning::SpaceBeforeAddress
+            Warning::CommandEndsInLf
         ]
     );
 

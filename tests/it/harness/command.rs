@@ -16,7 +16,6 @@ pub struct Home {
 }
 
 /// What a finished command left.
-#[must_use]
 #[derive(Debug)]
 pub struct Output {
     /// Its standard output.

@@ -1,0 +1,143 @@
+//! Who may ask: requests under a name that is ours, from no other site's page.
+//!
+//! A page on the web can make its own name lead to 127.0.0.1 (DNS rebinding) and then read this port as if it were
+//! its own site. It can't choose the Host header, so that one is checked, on every path; and Origin, which
+//! browsers add to what a foreign page sends here.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::http::header::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::{ApiState, plain};
+
+/// Refuses what must not be answered, and adds to every answer what browsers are to heed.
+pub async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&state.web_hosts, &request) {
+        Some(refusal) => refusal,
+        None if request.method() == Method::OPTIONS
+            && request.uri().path().starts_with("/api/") =>
+        {
+            StatusCode::OK.into_response()
+        }
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn refusal(web_hosts: &[String], request: &Request) -> Option<Response> {
+    let Some(host) = only_host(request.headers()) else {
+        return Some(plain(
+            StatusCode::FORBIDDEN,
+            "The request names no Host, or more than one",
+        ));
+    };
+    // An absolute request line names the host a second time; a server is to believe that one.
+    let asked = request
+        .uri()
+        .authority()
+        .map_or(host, |authority| authority.as_str());
+    for name in [host, asked] {
+        if !is_ours(name, web_hosts) {
+            let text = format!(
+                "Nothing is served under the host \"{name}\": use localhost or an IP address, or start with --web-host NAME"
+            );
+            return Some(plain(StatusCode::FORBIDDEN, text));
+        }
+    }
+    let is_foreign = request
+        .headers()
+        .get_all(header::ORIGIN)
+        .iter()
+        .any(|origin| {
+            let site = origin
+                .to_str()
+                .ok()
+                .and_then(|origin| origin.split_once("://"))
+                .map(|(_, site)| site);
+            !site.is_some_and(|site| site.eq_ignore_ascii_case(host))
+        });
+    (is_foreign && request.uri().path() != "/livez" && request.uri().path() != "/readyz")
+        .then(|| plain(StatusCode::FORBIDDEN, "Blocked due to CORS violation"))
+}
+
+fn only_host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// True for `localhost`, an IP address, or a name that was given, with or without a port.
+fn is_ours(host: &str, web_hosts: &[String]) -> bool {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split_once(']').is_some_and(|(address, port)| {
+            address.parse::<std::net::Ipv6Addr>().is_ok() && (port.is_empty() || is_port(port))
+        });
+    }
+    let name = match host.split_once(':') {
+        None => host,
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) => return false,
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok()
+        || web_hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+}
+
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':')
+        .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_localhost_and_given_names_are_ours() {
+        let given = ["mail.test".to_owned()];
+        for host in [
+            "localhost",
+            "LocalHost:8025",
+            "127.0.0.1:1",
+            "[::1]:8025",
+            "[::1]",
+            "Mail.Test:80",
+            "10.0.0.1",
+        ] {
+            assert!(is_ours(host, &given), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.1:80:80",
+            "localhost:80@evil.example",
+            "[::1].evil.example",
+            "[evil]",
+            "mail.test.",
+            "xlocalhost",
+            "::1",
+        ] {
+            assert!(!is_ours(host, &given), "{host}");
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Finds links, tokens and one-time codes in what a mail says. Pure text in, lists out; nothing is ever fetched.
+//!
+//! Both parts are read after decoding, so that no transfer encoding cuts a link. What a mail only mentions in
+//! passing must not be found: a price is no code, an address of a picture no link.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::html;
+
+/// What was found, each list in order of appearance and without repeats.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extracted {
+    /// Links to `http` and `https`.
+    pub links: Vec<String>,
+    /// JWTs, in links and on their own.
+    pub tokens: Vec<String>,
+    /// Those of the tokens that a link of ours carries: what `movie-bag reset --token` takes.
+    pub reset_tokens: Vec<String>,
+    /// One-time codes.
+    pub codes: Vec<String>,
+}
+
+/// Reads the text part and the HTML part of a message.
+pub fn extract(text: Option<&str>, html: Option<&str>) -> Extracted {
+    let mut found = Extracted::default();
+    if let Some(text) = text {
+        found.read(text);
+    }
+    if let Some(html) = html {
+        let reading = html::read(html);
+        for target in &reading.targets {
+            if let Some(link) = link_at(target) {
+                found.add_link(link);
+            }
+        }
+        found.read(&reading.text);
+    }
+    found
+}
+
+impl Extracted {
+    fn read(&mut self, text: &str) {
+        // Codes are looked for in what is left once the links are gone: their digits are no codes.
+        let mut prose = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = find_scheme(rest) {
+            let starts_word = !rest[..at].ends_with(|char: char| char.is_ascii_alphanumeric());
+            match link_at(&rest[at..]).filter(|_| starts_word) {
+                Some(link) => {
+                    prose.push_str(&rest[..at]);
+                    prose.push_str(" \u{0} ");
+                    self.add_link(link);
+                    rest = &rest[at + link.len()..];
+                }
+                None => {
+                    prose.push_str(&rest[..at + 4]);
+                    rest = &rest[at + 4..];
+                }
+            }
+        }
+        prose.push_str(rest);
+        self.add_tokens(&prose);
+        for code in codes(&prose) {
+            add(&mut self.codes, &code);
+        }
+    }
+
+    fn add_link(&mut self, link: &str) {
+        add(&mut self.links, link);
+        self.add_tokens(link);
+        let path = link
+            .split(['?', '#'])
+            .next()
+            .unwrap_or(link)
+            .trim_end_matches('/');
+        if let Some((before, token)) = path.rsplit_once('/')
+            && before.ends_with("/reset")
+            && is_jwt(token)
+        {
+            add(&mut self.reset_tokens, token);
+        }
+    }
+
+    fn add_tokens(&mut self, text: &str) {
+        for word in text.split(|char: char| !(char.is_ascii_alphanumeric() || "-_.".contains(char)))
+        {
+            let word = word.trim_matches('.');
+            if word.starts_with("eyJ") && is_jwt(word) {
+                add(&mut self.tokens, word);
+            }
+        }
+    }
+}
+
+fn add(list: &mut Vec<String>, found: &str) {
+    if !list.iter().any(|known| known == found) {
+        list.push(found.to_owned());
+    }
+}
+
+/// Where the next `http` stands that a link may begin with.
+fn find_scheme(text: &str) -> Option<usize> {
+    text.as_bytes()
+        .windows(4)
+        .position(|bytes| bytes.eq_ignore_ascii_case(b"http"))
+}
+
+/// The link that this text begins with, without the punctuation of the sentence round it.
+fn link_at(text: &str) -> Option<&str> {
+    let after = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| {
+            text.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        })?
+        .len();
+    let is_end = |char: char| {
+        char.is_whitespace()
+            || char.is_control()
+            || "<>\"`{}|\\^「」『』《》，。、；！？）】“”«»".contains(char)
+            || is_invisible(char)
+    };
+    let mut link = &text[..text.find(is_end).unwrap_or(text.len())];
+    loop {
+        let last = link.chars().next_back()?;
+        let is_unbalanced = |open: char| link.matches(last).count() > link.matches(open).count();
+        let is_punctuation = match last {
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '…' | '’' => true,
+            ')' => is_unbalanced('('),
+            ']' => is_unbalanced('['),
+            _ => false,
+        };
+        if !is_punctuation {
+            break;
+        }
+        link = &link[..link.len() - last.len_utf8()];
+    }
+    let starts_host = |char: char| char.is_alphanumeric() || char == '[' || char == '_';
+    link.get(after..)
+        .is_some_and(|rest| rest.starts_with(starts_host))
+        .then_some(link)
+}
+
+/// Characters that would make a link look other than it is.
+fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Three parts in base64url, of which the first two are JSON objects and the first names an algorithm.
+fn is_jwt(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('.').collect();
+    let [header, claims, signature] = parts[..] else {
+        return false;
+    };
+    let object = |part: &str| -> Option<serde_json::Map<String, serde_json::Value>> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+    };
+    let is_base64url = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '_';
+    !signature.is_empty()
+        && signature.chars().all(is_base64url)
+        && object(header).is_some_and(|header| header.contains_key("alg"))
+        && object(claims).is_some()
+}
+
+/// Words after or before which a number of 4 to 8 digits is a one-time code.
+const KEYWORDS: [&str; 16] = [
+    "code",
+    "pin",
+    "otp",
+    "passcode",
+    "password",
+    "kennwort",
+    "código",
+    "codigo",
+    "codice",
+    "kod",
+    "kode",
+    "код",
+    "验证码",
+    "驗證碼",
+    "コード",
+    "인증번호",
+];
+
+/// What makes a "code" another one.
+const OTHER_CODES: [&str; 14] = [
+    "zip code",
+    "postal code",
+    "post code",
+    "postcode",
+    "area code",
+    "country code",
+    "discount code",
+    "promo code",
+    "coupon code",
+    "voucher code",
+    "error code",
+    "status code",
+    "sort code",
+    "barcode",
+];
+
+/// Words after a number that make it an amount.
+const UNITS: [&str; 14] = [
+    "minute",
+    "hour",
+    "day",
+    "second",
+    "min",
+    "sec",
+    "eur",
+    "usd",
+    "gbp",
+    "euro",
+    "dollar",
+    "%",
+    "character",
+    "people",
+];
+
+/// How far from its keyword a code may stand on one line, in bytes.
+const NEAR: usize = 80;
+
+fn codes(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // The last line with a keyword, and how many lines with text came since.
+    let mut announced: Option<usize> = None;
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let lower = line.to_lowercase();
+        let keywords = keyword_places(&lower);
+        let is_alone = |number: &Number| {
+            let around = [&lower[..number.start], &lower[number.end..]];
+            around
+                .iter()
+                .all(|text| !text.chars().any(char::is_alphanumeric))
+        };
+        for number in numbers(&lower) {
+            let near = keywords
+                .iter()
+                .any(|&(start, end)| match end <= number.start {
+                    true => number.start - end <= NEAR,
+                    false => start >= number.end && start - number.end <= NEAR / 2,
+                });
+            if near || (is_alone(&number) && announced.is_some_and(|lines| lines < 3)) {
+                found.push(number.digits);
+            }
+        }
+        announced = match keywords.is_empty() {
+            false => Some(0),
+            true => announced.map(|lines| lines + 1),
+        };
+    }
+    found
+}
+
+/// Where keywords stand in a lower-case line, other codes left out.
+fn keyword_places(line: &str) -> Vec<(usize, usize)> {
+    let others: Vec<(usize, usize)> = OTHER_CODES
+        .iter()
+        .flat_map(|other| {
+            line.match_indices(other)
+                .map(|(at, text)| (at, at + text.len()))
+        })
+        .collect();
+    let mut places = Vec::new();
+    for keyword in KEYWORDS {
+        for (start, text) in line.match_indices(keyword) {
+            let end = start + text.len();
+            let after = line[end..].chars().next();
+            let before = line[..start].chars().next_back();
+            // German and its like write one word: "Sicherheitscode". "pin" and "otp" are in too many others.
+            let may_end_a_word = !matches!(keyword, "pin" | "otp" | "kod");
+            let starts_well = may_end_a_word || before.is_none_or(|char| !char.is_alphanumeric());
+            let ends_well = !keyword.is_ascii()
+                || after.is_none_or(|char| !char.is_ascii_alphabetic())
+                || line[end..].starts_with('s');
+            let is_other = others.iter().any(|&(from, to)| from <= start && end <= to);
+            if starts_well && ends_well && !is_other {
+                places.push((start, end));
+            }
+        }
+    }
+    places
+}
+
+struct Number {
+    start: usize,
+    end: usize,
+    digits: String,
+}
+
+/// Numbers of 4 to 8 digits that are not part of something else; `123 456` and `123-456` count as one.
+fn numbers(line: &str) -> Vec<Number> {
+    let bytes = line.as_bytes();
+    let mut found: Vec<Number> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        // The whole run of digits and what joins digits, so that a date or a price is seen as one thing.
+        let start = at;
+        let mut end = at;
+        while at < bytes.len()
+            && (bytes[at].is_ascii_digit() || (joins(bytes[at]) && next_is_digit(bytes, at)))
+        {
+            at += 1;
+            end = at;
+        }
+        let run = &line[start..end];
+        let digits: String = run.chars().filter(char::is_ascii_digit).collect();
+        let is_code = match run.len() == digits.len() {
+            true => (4..=8).contains(&digits.len()),
+            false => run.len() == 7 && matches!(bytes[start + 3], b' ' | b'-') && digits.len() == 6,
+        };
+        if is_code && stands_free(&line[..start], &line[end..]) {
+            found.push(Number { start, end, digits });
+        }
+    }
+    found
+}
+
+fn joins(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'.' | b',' | b'/' | b':')
+}
+
+fn next_is_digit(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
+}
+
+fn stands_free(before: &str, after: &str) -> bool {
+    let glued_before = before.ends_with(|char: char| {
+        char.is_ascii_alphanumeric() || "+#$€£_@/%&=-\u{a9}".contains(char)
+    });
+    let glued_after =
+        after.starts_with(|char: char| char.is_ascii_alphanumeric() || "€$£%_@/=".contains(char));
+    let trimmed = before.trim_end();
+    let is_amount = trimmed.ends_with(['$', '€', '£', '©', '#'])
+        || trimmed.ends_with("(c)")
+        || trimmed.ends_with("copyright");
+    let following = after.trim_start();
+    let has_unit = UNITS.iter().any(|unit| {
+        following.strip_prefix(unit).is_some_and(|rest| {
+            !rest
+                .trim_start_matches('s')
+                .starts_with(|char: char| char.is_alphabetic())
+        })
+    });
+    !(glued_before || glued_after || is_amount || has_unit)
+}
+
+#[cfg(test)]
+mod tests;

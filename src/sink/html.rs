@@ -1,0 +1,321 @@
+//! Reads HTML mails as text: what a reader would see, and where the links lead.
+//!
+//! No browser: it knows tags, attributes, the common entities and which elements are never seen. Nothing is
+//! fetched. Hostile input costs time in proportion to its length and nothing else.
+
+/// What is in an HTML part.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The visible text; blocks stand on lines of their own.
+    pub text: String,
+    /// The targets of `<a>` and `<area>`, in order.
+    pub targets: Vec<String>,
+}
+
+/// Elements whose content no reader sees.
+const UNSEEN: [&str; 5] = ["head", "script", "style", "template", "title"];
+
+/// Elements that start and end a line.
+const BLOCKS: [&str; 25] = [
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "br",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "li",
+    "p",
+    "section",
+    "table",
+    "tr",
+];
+
+/// Reads an HTML document or piece of one.
+pub fn read(html: &str) -> Reading {
+    let mut reading = Reading::default();
+    let mut rest = html;
+    // Elements known to have no end any more, so that a million of them are not each searched for it.
+    let mut endless: Vec<String> = Vec::new();
+    while let Some(at) = rest.find('<') {
+        push_text(&mut reading.text, &rest[..at]);
+        rest = &rest[at..];
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            rest = comment.find("-->").map_or("", |end| &comment[end + 3..]);
+            continue;
+        }
+        if !rest[1..].starts_with(|char: char| char.is_ascii_alphabetic() || "/!?".contains(char)) {
+            push_text(&mut reading.text, "<");
+            rest = &rest[1..];
+            continue;
+        }
+        let (tag, after) = split_tag(&rest[1..]);
+        rest = after;
+        let name = tag_name(tag);
+        if UNSEEN.contains(&name.as_str()) && !tag.ends_with('/') && !endless.contains(&name) {
+            match skip_element(rest, &name) {
+                Some(after) => rest = after,
+                // What follows is seen all the same, or a missing `</head>` would hide the mail.
+                None => endless.push(name.clone()),
+            }
+        } else if BLOCKS.contains(&name.trim_start_matches('/')) {
+            break_line(&mut reading.text);
+        } else if matches!(name.as_str(), "td" | "th" | "/td" | "/th") {
+            push_text(&mut reading.text, " ");
+        }
+        if matches!(name.as_str(), "a" | "area")
+            && let Some(target) = attribute(tag, "href")
+        {
+            reading.targets.push(decode_entities(target.trim()));
+        }
+    }
+    push_text(&mut reading.text, rest);
+    reading.text.truncate(reading.text.trim_end().len());
+    reading
+}
+
+/// What stands between `<` and `>`, quotes respected, and what follows.
+fn split_tag(text: &str) -> (&str, &str) {
+    let mut quote = None;
+    let mut previous = b' ';
+    for (at, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return (&text[..at], &text[at + 1..]),
+            // Only the quote that begins a value counts; others are someone's typing error.
+            (None, b'"' | b'\'') if previous == b'=' => quote = Some(byte),
+            (Some(open), _) if byte == open => quote = None,
+            _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            previous = byte;
+        }
+    }
+    // A quote that never ends: the tag ends at the first `>`, as good as anything.
+    text.split_once('>').unwrap_or((text, ""))
+}
+
+fn tag_name(tag: &str) -> String {
+    let end = tag
+        .find(|char: char| char.is_whitespace())
+        .unwrap_or(tag.len());
+    let name = &tag[..end.min(20).min(floor_boundary(tag, 20))];
+    name.strip_suffix('/').unwrap_or(name).to_ascii_lowercase()
+}
+
+fn floor_boundary(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// What follows the end tag of this element.
+fn skip_element<'a>(rest: &'a str, name: &str) -> Option<&'a str> {
+    let mut from = rest;
+    while let Some(at) = from.find("</") {
+        from = &from[at + 2..];
+        let is_end = from
+            .get(..name.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(name));
+        if is_end {
+            return Some(from.find('>').map_or("", |end| &from[end + 1..]));
+        }
+    }
+    None
+}
+
+fn attribute<'a>(tag: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut rest = &tag[tag.find(|char: char| char.is_whitespace())?..];
+    loop {
+        rest = rest.trim_start_matches(|char: char| char.is_whitespace() || char == '/');
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest
+            .find(|char: char| char.is_whitespace() || char == '=' || char == '/')
+            .unwrap_or(rest.len());
+        // A stray `=` where a name should be must not stop the walk.
+        let (name, after) = rest.split_at(end.max(usize::from(end == 0 && rest.starts_with('='))));
+        rest = after.trim_start();
+        let mut value = "";
+        if let Some(after) = rest.strip_prefix('=') {
+            let after = after.trim_start();
+            (value, rest) = match after.chars().next() {
+                Some(quote @ ('"' | '\'')) => {
+                    after[1..].split_once(quote).unwrap_or((&after[1..], ""))
+                }
+                _ => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
+            };
+        }
+        if name.eq_ignore_ascii_case(wanted) {
+            return Some(value);
+        }
+    }
+}
+
+/// Appends text with its white space collapsed.
+fn push_text(out: &mut String, text: &str) {
+    for char in decode_entities(text).chars() {
+        match char.is_whitespace() {
+            true if out.is_empty() || out.ends_with([' ', '\n']) => {}
+            true => out.push(' '),
+            false => out.push(char),
+        }
+    }
+}
+
+fn break_line(out: &mut String) {
+    out.truncate(out.trim_end_matches(' ').len());
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+}
+
+/// Replaces the entities that mails use; what is no entity stays as it is.
+pub fn decode_entities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        // The longest name here has a dozen letters; a bare `&` in a long URL must not be searched far.
+        let end = rest.bytes().take(12).position(|byte| byte == b';');
+        match end.and_then(|end| entity(&rest[..end]).map(|char| (end, char))) {
+            Some((end, char)) => {
+                out.push(char);
+                rest = &rest[end + 1..];
+            }
+            None => out.push('&'),
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn entity(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        return char::from_u32(code.ok()?);
+    }
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => '\u{a0}',
+        "copy" => '©',
+        "reg" => '®',
+        "trade" => '™',
+        "hellip" => '…',
+        "ndash" => '–',
+        "mdash" => '—',
+        "lsquo" => '‘',
+        "rsquo" => '’',
+        "ldquo" => '“',
+        "rdquo" => '”',
+        "laquo" => '«',
+        "raquo" => '»',
+        "bull" => '•',
+        "middot" => '·',
+        "euro" => '€',
+        "pound" => '£',
+        "times" => '×',
+        "auml" => 'ä',
+        "ouml" => 'ö',
+        "uuml" => 'ü',
+        "Auml" => 'Ä',
+        "Ouml" => 'Ö',
+        "Uuml" => 'Ü',
+        "szlig" => 'ß',
+        "eacute" => 'é',
+        "egrave" => 'è',
+        "agrave" => 'à',
+        "ccedil" => 'ç',
+        "ntilde" => 'ñ',
+        "zwnj" => '\u{200c}',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_reader_sees_text_and_not_its_markup() {
+        for (html, text) in [
+            (
+                "<p>Hello&nbsp;<b>Ann</b>,</p><p>your   code:\n</p>",
+                "Hello Ann,\nyour code:",
+            ),
+            (
+                "<head><title>T</title></head><style>a{top:1234px}</style>x",
+                "x",
+            ),
+            ("a<br>b<br/>c<hr>d", "a\nb\nc\nd"),
+            (
+                "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>",
+                "a b\nc",
+            ),
+            (
+                "1 < 2 &amp; 3 &lt; 4 &unknown; &#65;&#x42;",
+                "1 < 2 & 3 < 4 &unknown; AB",
+            ),
+            ("a<!-- <p>not</p> -->b", "ab"),
+            ("<script>var x = '<p>1234</p>'</script>seen", "seen"),
+            ("<head>never closed <p>seen", "never closed\nseen"),
+            ("<header>top</header>", "top"),
+            ("<style><style><style>a", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(read(html).text, text, "{html}");
+        }
+    }
+
+    #[test]
+    fn targets_are_those_of_links_alone() {
+        let html = r#"<a class='x' href="https://a/?x=1&amp;y=2">a</a> <A HREF=https://b/>b</A>
+            <img src="https://pixel/"> <link href="https://css/"> <a name="x">c</a> <a title="a > b" href = 'https://d/'>d</a>
+            <area href="https://e/"><abbr href="https://no/">"#;
+        assert_eq!(
+            read(html).targets,
+            [
+                "https://a/?x=1&y=2",
+                "https://b/",
+                "https://d/",
+                "https://e/"
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn anything_can_be_read(
+            pieces in proptest::collection::vec(
+                prop::sample::select(vec!["<", ">", "a", " ", "=", "\"", "'", "/", "href", "<a ", "<!--", "</", "&", "&#", ";", "é", "<style>", "\u{a0}"]),
+                0..60,
+            ),
+        ) {
+            read(&pieces.concat());
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! What the terminal sees of a message, in one of five formats. The only file of this room that writes to it.
+//!
+//! Each function writes into what it is given, so that tests read it. Nothing a message says may be interpreted by
+//! a terminal: control characters, C1 and the marks that turn text round are written as escapes, but in `raw`
+//! where the output is none.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::extract::{self, Extracted};
+use super::inbox::ReceivedMessage;
+use super::view;
+
+/// Bytes of text that one message may fill the terminal with.
+const LONGEST_TEXT: usize = 64 * 1024;
+
+/// How messages are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people: addresses, subject, text, and what can be copied on lines of its own.
+    #[default]
+    Text,
+    /// One JSON document a line.
+    Json,
+    /// The source.
+    Raw,
+    /// What `python -m smtpd -n -c DebuggingServer` printed.
+    Classic,
+    /// Nothing.
+    None,
+}
+
+/// What the output can take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Colour is wanted.
+    pub color: bool,
+    /// The output is a terminal: `raw` is escaped for it.
+    pub terminal: bool,
+}
+
+/// Prints one message and flushes, so that it is seen when it comes.
+pub fn print(
+    out: &mut impl Write,
+    message: &ReceivedMessage,
+    format: Format,
+    style: Style,
+) -> io::Result<()> {
+    match format {
+        Format::Text => print_text(out, message, style)?,
+        Format::Json => print_json(out, message)?,
+        Format::Raw => print_raw(out, message, style)?,
+        Format::Classic => print_classic(out, message)?,
+        Format::None => return Ok(()),
+    }
+    out.flush()
+}
+
+fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> io::Result<()> {
+    let digest = message.digest();
+    let content = view::content(message);
+    let found = find(&content);
+    let (bold, dim, yellow, plain) = match style.color {
+        true => ("\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"),
+        false => ("", "", "", ""),
+    };
+    let size = message.source.len();
+    writeln!(
+        out,
+        "{dim}--- {} · {} · {size} bytes{plain}",
+        message.received_at.strftime("%H:%M:%S"),
+        message.id
+    )?;
+    let sender = match message.envelope.sender.as_str() {
+        "" => "<>",
+        sender => sender,
+    };
+    writeln!(out, "{dim}From{plain}     {}", one_line(sender))?;
+    for recipient in &message.envelope.recipients {
+        writeln!(out, "{dim}To{plain}       {}", one_line(&recipient.address))?;
+    }
+    writeln!(
+        out,
+        "{dim}Subject{plain}  {bold}{}{plain}",
+        one_line(&digest.subject)
+    )?;
+    for part in content.attachments.iter().chain(&content.inline) {
+        let (name, kind) = (one_line(&part.file_name), one_line(&part.content_type));
+        writeln!(
+            out,
+            "{dim}File{plain}     {name} ({kind}, {} bytes)",
+            part.bytes.len()
+        )?;
+    }
+    if !digest.is_parsed {
+        writeln!(
+            out,
+            "{yellow}Warning{plain}  no header could be read: below are the bytes as they came"
+        )?;
+    }
+    for warning in &message.session.warnings {
+        writeln!(out, "{yellow}Warning{plain}  {warning}")?;
+    }
+    writeln!(out)?;
+    let (shown, left_out) = cut(&content.text);
+    for line in shown.trim_end().lines() {
+        match line.trim_end() {
+            "" => writeln!(out)?,
+            line => writeln!(out, "  {}", one_line(line))?,
+        }
+    }
+    if left_out > 0 {
+        writeln!(out, "  {dim}({left_out} more bytes of text){plain}")?;
+    }
+    let lists = [
+        ("Link", &found.links),
+        ("Token", &found.tokens),
+        ("Code", &found.codes),
+    ];
+    if lists.iter().any(|(_, list)| !list.is_empty()) {
+        writeln!(out)?;
+    }
+    for (label, list) in lists {
+        for item in list {
+            writeln!(
+                out,
+                "{dim}{label:<8}{plain} {bold}{}{plain}",
+                one_line(item)
+            )?;
+        }
+    }
+    for token in &found.reset_tokens {
+        writeln!(out, "movie-bag reset --token {}", one_line(token))?;
+    }
+    writeln!(out)
+}
+
+fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()> {
+    let digest = message.digest();
+    let content = view::content(message);
+    let found = find(&content);
+    let recipients: Vec<_> = message
+        .envelope
+        .recipients
+        .iter()
+        .map(|to| &to.address)
+        .collect();
+    let warnings: Vec<_> = message
+        .session
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let attachments: Vec<_> = content
+        .attachments
+        .iter()
+        .chain(&content.inline)
+        .map(|part| &part.file_name)
+        .collect();
+    let line = json!({
+        "id": message.id.0,
+        "received_at": format!("{:.3}", message.received_at),
+        "from": message.envelope.sender,
+        "to": recipients,
+        "subject": digest.subject,
+        "message_id": digest.message_id,
+        "text": content.text,
+        "html": content.html,
+        "links": found.links,
+        "tokens": found.tokens,
+        "codes": found.codes,
+        "attachments": attachments,
+        "size": message.source.len(),
+        "helo": message.session.helo,
+        "peer": message.session.peer.to_string(),
+        "parsed": digest.is_parsed,
+        "warnings": warnings,
+    });
+    writeln!(out, "{}", harmless_json(&line.to_string()))
+}
+
+fn print_raw(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> io::Result<()> {
+    if !style.terminal {
+        return out.write_all(&message.source);
+    }
+    let text = String::from_utf8_lossy(&message.source);
+    for line in text.split_inclusive('\n') {
+        let ends = line.ends_with('\n');
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        // The CR of a proper line end is no news; any other is.
+        write!(
+            out,
+            "{}",
+            one_line(line.strip_suffix('\r').filter(|_| ends).unwrap_or(line))
+        )?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Byte for byte what the `DebuggingServer` of Python 3.5 to 3.11 printed.
+fn print_classic(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()> {
+    writeln!(out, "---------- MESSAGE FOLLOWS ----------")?;
+    if !message.envelope.params.is_empty() {
+        let options: Vec<_> = message
+            .envelope
+            .params
+            .iter()
+            .map(|param| py_str(&param.to_uppercase()))
+            .collect();
+        writeln!(out, "mail options: [{}]", options.join(", "))?;
+    }
+    // It kept the options of the last RCPT alone, and put an empty line after them.
+    let options = message
+        .envelope
+        .recipients
+        .last()
+        .map(|to| &to.params[..])
+        .unwrap_or_default();
+    if !options.is_empty() {
+        let options: Vec<_> = options
+            .iter()
+            .map(|param| py_str(&param.to_uppercase()))
+            .collect();
+        writeln!(out, "rcpt options: [{}]\n", options.join(", "))?;
+    }
+    // The last CRLF was part of its end of data.
+    let source = message
+        .source
+        .strip_suffix(b"\r\n")
+        .unwrap_or(&message.source);
+    let mut in_headers = true;
+    for line in py_lines(source) {
+        if in_headers && line.is_empty() {
+            writeln!(out, "b'X-Peer: {}'", message.session.peer.ip())?;
+            in_headers = false;
+        }
+        writeln!(out, "{}", py_bytes(line))?;
+    }
+    writeln!(out, "------------ END MESSAGE ------------")
+}
+
+/// `bytes.splitlines()` after its CRLFs became LFs: lines end at LF, CR or CRLF, and an empty last one is none.
+fn py_lines(source: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut rest = source;
+    while !rest.is_empty() {
+        let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+            lines.push(rest);
+            break;
+        };
+        lines.push(&rest[..end]);
+        let after = if rest[end..].starts_with(b"\r\n") {
+            end + 2
+        } else {
+            end + 1
+        };
+        rest = &rest[after..];
+    }
+    lines
+}
+
+/// `repr()` of bytes.
+fn py_bytes(bytes: &[u8]) -> String {
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') {
+        '"'
+    } else {
+        '\''
+    };
+    let mut text = format!("b{quote}");
+    for &byte in bytes {
+        match byte {
+            b'\\' => text.push_str("\\\\"),
+            b'\t' => text.push_str("\\t"),
+            b'\n' => text.push_str("\\n"),
+            b'\r' => text.push_str("\\r"),
+            b'\'' if quote == '\'' => text.push_str("\\'"),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text.push(quote);
+    text
+}
+
+/// `repr()` of a string that holds no control characters, which no parameter does.
+fn py_str(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    let escaped = text.replace('\\', "\\\\");
+    let escaped = if quote == '\'' {
+        escaped.replace('\'', "\\'")
+    } else {
+        escaped
+    };
+    one_line(&format!("{quote}{escaped}{quote}")).into_owned()
+}
+
+fn find(content: &view::Content) -> Extracted {
+    let html = Some(content.html.as_str()).filter(|html| !html.is_empty());
+    extract::extract(Some(&content.text), html)
+}
+
+fn cut(text: &str) -> (&str, usize) {
+    let mut end = text.len().min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], text.len() - end)
+}
+
+/// True for what a terminal would obey, or what makes text look other than it is.
+fn is_harmful(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text for one line of a terminal: what is harmful as escapes, tabs as spaces.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        match char {
+            '\t' => safe.push_str("    "),
+            _ if char.is_ascii() && is_harmful(char) => {
+                safe.push_str(&format!("\\x{:02x}", u32::from(char)))
+            }
+            _ if is_harmful(char) => safe.extend(char.escape_unicode()),
+            _ => safe.push(char),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// JSON escapes what is below U+0020 itself; the rest stands inside strings, where `\u` means the same.
+fn harmless_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_harmful) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for char in json.chars() {
+        match is_harmful(char) {
+            true => safe.push_str(&format!("\\u{:04x}", u32::from(char))),
+            false => safe.push(char),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::inbox::tests::kept;
+
+    const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
+
+    fn printed(message: &ReceivedMessage, format: Format, style: Style) -> String {
+        let mut out = Vec::new();
+        print(&mut out, message, format, style).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn text_shows_what_can_be_copied_on_lines_of_its_own() {
+        let source = format!(
+            "Subject: Reset Your Password\r\n\r\nOpen http://localhost:3000/reset/{JWT} soon.\r\nYour code: 123456\r\n"
+        );
+        let message = kept(
+            source.as_bytes(),
+            "support@example.com",
+            &["ann@example.com"],
+        );
+        let text = printed(&message, Format::Text, Style::default());
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            format!("--- 10:11:12 · {} · {} bytes", message.id, source.len())
+        );
+        assert_eq!(
+            lines[1..],
+            [
+                "From     support@example.com".to_owned(),
+                "To       ann@example.com".into(),
+                "Subject  Reset Your Password".into(),
+                "".into(),
+                format!("  Open http://localhost:3000/reset/{JWT} soon."),
+                "  Your code: 123456".into(),
+                "".into(),
+                format!("Link     http://localhost:3000/reset/{JWT}"),
+                format!("Token    {JWT}"),
+                "Code     123456".into(),
+                format!("movie-bag reset --token {JWT}"),
+                "".into(),
+            ]
+        );
+        assert!(
+            printed(
+                &message,
+                Format::Text,
+                Style {
+                    color: true,
+                    ..Style::default()
+                }
+            )
+            .contains("\x1b[1m123456")
+        );
+        assert_eq!(printed(&message, Format::None, Style::default()), "");
+    }
+
+    #[test]
+    fn nothing_a_message_says_reaches_the_terminal_as_a_command() {
+        let source = "Subject: \x1b[2J\x07\u{9b}31m \u{202e}evil\r\nFrom: a@b\r\n\r\nbody \x1b]0;title\x07 \u{2066}\u{85}x\rover\u{8}\ttab\r\n";
+        let message = kept(source.as_bytes(), "a\u{202e}@b", &["c\u{9b}@d"]);
+        let style = Style {
+            color: false,
+            terminal: true,
+        };
+        for format in [Format::Text, Format::Json, Format::Raw, Format::Classic] {
+            let text = printed(&message, format, style);
+            let bad: Vec<_> = text
+                .chars()
+                .filter(|&char| is_harmful(char) && char != '\n')
+                .collect();
+            assert!(bad.is_empty(), "{format:?}: {bad:?}");
+        }
+        assert!(printed(&message, Format::Text, style).contains("\\x1b[2J"));
+    }
+
+    #[test]
+    fn json_is_one_line_that_says_the_same_escaped() {
+        let message = kept(
+            "Subject: a\u{202e}b\r\n\r\nx\u{9b}\ny\r\n".as_bytes(),
+            "a@b",
+            &["c@d"],
+        );
+        let text = printed(&message, Format::Json, Style::default());
+        assert_eq!(text.lines().count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["subject"], "a\u{202e}b");
+        assert_eq!(value["text"], "x\u{9b}\ny\r\n");
+        assert_eq!(value["received_at"], "2026-11-23T10:11:12.500Z");
+        assert_eq!(value["to"][0], "c@d");
+    }
+
+    #[test]
+    fn raw_is_exact_in_a_pipe() {
+        let source = b"Subject: \x1b\r\n\r\n\xff\0bare\rcr\n";
+        let message = kept(source, "a@b", &[]);
+        let mut out = Vec::new();
+        print(&mut out, &message, Format::Raw, Style::default()).unwrap();
+        assert_eq!(out, source);
+    }
+
+    #[test]
+    fn classic_is_what_python_printed() {
+        let message = kept(
+            b"Subject: it's\r\nX: \xff\t\\\r\n\r\n'\"\r\na\rb\nc\r\n\r\n",
+            "a@b",
+            &["c@d"],
+        );
+        assert_eq!(
+            printed(&message, Format::Classic, Style::default()),
+            concat!(
+                "---------- MESSAGE FOLLOWS ----------\n",
+                "b\"Subject: it's\"\n",
+                "b'X: \\xff\\t\\\\'\n",
+                "b'X-Peer: 127.0.0.1'\n",
+                "b''\n",
+                "b'\\'\"'\n",
+                "b'a'\n",
+                "b'b'\n",
+                "b'c'\n",
+                "------------ END MESSAGE ------------\n",
+            )
+        );
+    }
+}
