@@ -11,6 +11,7 @@ mod reset;
 mod serve;
 mod smtp_debug;
 mod stdin;
+mod stop;
 mod ui;
 mod user;
 mod wiring;
@@ -39,6 +40,9 @@ const EXIT_CODES: &str = "Exit codes:
   8    timed out
   130  interrupted";
 
+/// The heading of the options that every command takes.
+const EVERYWHERE: &str = "Global options";
+
 const FIRST_STEPS: &str = "First steps:
   movie-bag serve --smtp-debug                      everything running, mails shown here
   movie-bag user create --email ann@example.com     make an account
@@ -58,19 +62,19 @@ const FIRST_STEPS: &str = "First steps:
 #[command(after_help = FIRST_STEPS, after_long_help = format!("{FIRST_STEPS}\n\n{EXIT_CODES}"))]
 pub struct Cli {
     /// Read settings from this file instead of .env
-    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     env_file: Option<PathBuf>,
     /// Work on this database: sqlite:PATH or mongodb://…
-    #[arg(long, global = true, value_name = "DATABASE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DATABASE")]
     database: Option<String>,
     /// Print one JSON document on stdout, also for errors
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     /// Colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "WHEN", default_value = "auto")]
     color: Color,
     /// Say nothing but answers, warnings and errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
     #[command(subcommand)]
     command: Command,
@@ -137,7 +141,7 @@ impl Command {
         flags.set("MOVIE_BAG_DATABASE", "--database", database);
         match self {
             Self::Serve(args) => serve::run(args, ui, flags),
-            Self::SmtpDebug(args) => smtp_debug::run(&args, ui),
+            Self::SmtpDebug(args) => smtp_debug::run(&args, ui, flags),
             Self::Forgot(args) => interruptible(forgot::run(args, ui, flags)),
             Self::Reset(args) => interruptible(reset::run(args, ui, flags)),
             Self::User(command) => interruptible(command.run(ui, flags)),

@@ -99,7 +99,7 @@ impl Failure {
         let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
         // A cause that only repeats what stands above it explains nothing.
         causes.dedup();
-        causes.retain(|cause| *cause != error.to_string());
+        causes.retain(|cause| !error.to_string().contains(cause.as_str()));
         Self {
             exit,
             code,

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::report::Failure;
 use super::smtp_debug::{self, Addresses};
+use super::stop::StopSignal;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::{Flags, MailTls, Settings};
@@ -55,6 +56,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         web: args.web.or(defaults.web).unwrap_or(defaults.listen),
     });
     two_workers()?.block_on(async {
+        let mut told = StopSignal::listen()?;
         let listener = listen(settings.http.bind).await?;
         let address = listener.local_addr()?;
         let sink = match addresses {
@@ -76,13 +78,17 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             let (app, stops) = (app.clone(), stops.clone());
             tokio::spawn(async move { app.run_delivery(raised(stops)).await })
         };
-        let serving = tokio::spawn(http::serve(
+        let mut serving = tokio::spawn(http::serve(
             listener,
             app,
             options(&settings),
             raised(stops),
         ));
-        stop_signal().await;
+        tokio::select! {
+            () = told.next() => {}
+            // It ends by itself only where it can't go on.
+            ended = &mut serving => return Ok(ended??),
+        }
         ui.say("Stopping: requests in flight are finished first. Ctrl-C again ends at once.");
         let _ = stop.send(true);
         tokio::select! {
@@ -93,7 +99,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
                 taking.await.ok();
                 served
             } => Ok(served??),
-            () = stop_signal() => Ok(()),
+            () = told.next() => Ok(()),
         }
     })
 }
@@ -104,20 +110,6 @@ pub(super) fn two_workers() -> std::io::Result<Runtime> {
         .worker_threads(2)
         .enable_all()
         .build()
-}
-
-/// Resolves at SIGTERM or Ctrl-C.
-pub(super) async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
 }
 
 /// Resolves once the flag is raised.

@@ -1,12 +1,17 @@
 //! `smtp-debug`: the debugging SMTP sink as a program of its own.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
 use super::report::Failure;
-use super::serve::{stop_signal, two_workers};
+use super::serve::two_workers;
+use super::stop::StopSignal;
 use super::ui::Ui;
+use super::wiring;
+use crate::app::system::{SystemClock, SystemRng};
+use crate::config::Flags;
 use crate::sink::print::{self, Format, Style};
 use crate::sink::{ReceivedMessage, Sink, SinkSettings};
 
@@ -78,7 +83,9 @@ impl From<FormatName> for Format {
     }
 }
 
-pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    let log = wiring::settings(ui, flags)?.log;
+    wiring::log(&log, "warn")?;
     let settings = SinkSettings {
         listen: args.addresses.listen,
         web: (!args.no_web).then_some(args.addresses.web),
@@ -90,10 +97,11 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     };
     let show = show_with(args.format.into(), ui.stdout_style());
     two_workers()?.block_on(async {
+        let mut told = StopSignal::listen()?;
         let sink = bind(settings).await?;
         announce(ui, &sink);
         let summary = sink
-            .run(show, stop_signal())
+            .run(show, told.next())
             .await;
         ui.say(&format!("Stopped. Received {} mails.", summary.received));
         if summary.dropped > 0 {
@@ -118,15 +126,8 @@ pub(super) fn show_with(
 
 /// Binds a sink, or says who is there already.
 pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
-    let bound = Sink::bind(settings).await;
-    Ok(bound.map_err(|error| {
-        Failure::new(
-            1,
-            "address",
-            error.to_string(),
-            "stop what listens there, or give --listen and --web other ports (0 takes a free one)",
-        )
-    })?)
+    let bound = Sink::bind(settings, Arc::new(SystemClock), Arc::new(SystemRng)).await;
+    Ok(bound.map_err(|error| Failure::new(1, "address", error.to_string(), error.advice()))?)
 }
 
 /// Says where a sink listens.

@@ -118,6 +118,8 @@ async fn talk(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
+        // A client that has said all it will (`printf … | nc`) still waits for its answer.
+        .half_close(true)
         .max_buf_size(LONGEST_HEAD)
         .serve_connection(io, service);
     let mut connection = pin!(connection);

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::Summary;
 use super::view::{self, Digest};
+use crate::domain::clock::{Rng, draw};
 use crate::smtp::{Envelope, MessageId, Received, Refusal, Transcript, Warning};
 
 /// What a kept message takes beside its bytes; measured generously, so that the memory limit holds.
@@ -71,10 +72,10 @@ impl ReceivedMessage {
 }
 
 /// The kept messages. Shared by sessions, printer and web port.
-#[derive(Debug)]
 pub struct Inbox {
     max_messages: usize,
     max_memory: u64,
+    rng: Arc<dyn Rng>,
     kept: Mutex<Kept>,
 }
 
@@ -116,10 +117,11 @@ pub struct Totals {
 
 impl Inbox {
     /// An empty inbox for the newest `max_messages` (at least one) that fit into `max_memory` bytes.
-    pub fn new(max_messages: usize, max_memory: u64) -> Inbox {
+    pub fn new(max_messages: usize, max_memory: u64, rng: Arc<dyn Rng>) -> Inbox {
         Inbox {
             max_messages: max_messages.max(1),
             max_memory,
+            rng,
             kept: Mutex::default(),
         }
     }
@@ -131,11 +133,8 @@ impl Inbox {
         peer: SocketAddr,
         now: Timestamp,
     ) -> Result<Arc<ReceivedMessage>, Refusal> {
-        let id = fresh_id().map_err(|error| {
-            Refusal::Unavailable(format!("no random number for an id: {error}"))
-        })?;
         let message = Arc::new(ReceivedMessage {
-            id,
+            id: fresh_id(self.rng.as_ref()),
             received_at: now,
             source: Bytes::from(received.source),
             envelope: received.envelope,
@@ -294,23 +293,35 @@ impl Kept {
 }
 
 /// 128 random bits, written with 22 letters and digits.
-fn fresh_id() -> Result<MessageId, getrandom::Error> {
+fn fresh_id(rng: &dyn Rng) -> MessageId {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)?;
-    let mut number = u128::from_le_bytes(random);
+    let mut number = u128::from_le_bytes(draw(rng));
     let mut id = String::with_capacity(22);
     for _ in 0..22 {
         id.push(char::from(DIGITS[(number % 62) as usize]));
         number /= 62;
     }
-    Ok(MessageId(id))
+    MessageId(id)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
     use crate::smtp::Recipient;
+
+    /// Draws 0, 1, 2, …: no two ids are the same.
+    #[derive(Default)]
+    pub(crate) struct Counting(AtomicU64);
+
+    impl Rng for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            let drawn = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+            bytes.fill(0);
+            bytes[..8].copy_from_slice(&drawn);
+        }
+    }
 
     /// A message as a session hands it over.
     pub(crate) fn received(source: &[u8], from: &str, to: &[&str]) -> Received {
@@ -335,7 +346,12 @@ pub(crate) mod tests {
 
     /// A message as the inbox keeps it.
     pub(crate) fn kept(source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
-        keep(&Inbox::new(10, 1 << 30), source, from, to)
+        keep(
+            &Inbox::new(10, 1 << 30, Arc::new(Counting::default())),
+            source,
+            from,
+            to,
+        )
     }
 
     fn keep(inbox: &Inbox, source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
@@ -359,7 +375,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_newest_messages_are_kept_and_come_first() {
-        let inbox = Inbox::new(2, 1 << 30);
+        let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
         for source in ["a", "b", "c"] {
             keep(&inbox, source.as_bytes(), "x@y", &["z@y"]);
         }
@@ -378,7 +394,7 @@ pub(crate) mod tests {
 
     #[test]
     fn memory_is_bounded_too_and_what_can_never_fit_is_refused() {
-        let inbox = Inbox::new(100, 10_000);
+        let inbox = Inbox::new(100, 10_000, Arc::new(Counting::default()));
         for _ in 0..5 {
             keep(&inbox, &[b'x'; 3000], "x@y", &["z@y"]);
             assert!(inbox.totals().memory <= 10_000);
@@ -396,7 +412,7 @@ pub(crate) mod tests {
 
     #[test]
     fn reading_and_deleting_keep_the_numbers_right() {
-        let inbox = Inbox::new(100, 1 << 30);
+        let inbox = Inbox::new(100, 1 << 30, Arc::new(Counting::default()));
         let first = keep(&inbox, b"a", "x@y", &[]);
         let second = keep(&inbox, b"b", "x@y", &[]);
         inbox.mark_read(&first);
@@ -421,7 +437,8 @@ pub(crate) mod tests {
 
     #[test]
     fn an_id_has_22_letters_and_digits() {
-        let ids: std::collections::HashSet<_> = (0..1000).map(|_| fresh_id().unwrap().0).collect();
+        let rng = Counting::default();
+        let ids: std::collections::HashSet<_> = (0..1000).map(|_| fresh_id(&rng).0).collect();
         assert_eq!(ids.len(), 1000);
         assert!(
             ids.iter()

@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::SinkSettings;
 use super::inbox::{Inbox, ReceivedMessage};
-use super::{Clock, SinkSettings};
+use crate::domain::clock::Clock;
 use crate::smtp::{Effect, Input, Limits, Session};
 
 /// The name the server goes by; it needs none, and looks none up.
@@ -35,7 +36,7 @@ pub struct Shared {
     /// Where messages are kept.
     pub inbox: Arc<Inbox>,
     /// Where the time is read.
-    pub clock: Clock,
+    pub clock: Arc<dyn Clock>,
     /// The limits of each session.
     pub limits: Limits,
     /// Silence after which a session is ended.
@@ -188,7 +189,7 @@ impl Connection {
                     reply.write_to(&mut self.replies);
                 }
                 Effect::Store(received) => {
-                    let now = (self.shared.clock)();
+                    let now = self.shared.clock.now();
                     let stored = self.shared.inbox.store(*received, self.peer, now);
                     verdict = Some(Input::Stored(stored.map(|message| {
                         let id = message.id.clone();

@@ -5,7 +5,7 @@
 //!
 //! Start reading at [`Sink`]: [`listener`] drives the sessions, [`inbox`] keeps what they hand over, [`view`] derives
 //! what people want to see of it, [`extract`] finds links, tokens and codes (in HTML with the help of [`html`]),
-//! [`print`] writes to the terminal, [`api`] and [`web`] answer on the web port. Search will stand beside
+//! [`mod@print`] writes to the terminal, [`api`] and [`web`] answer on the web port. Search will stand beside
 //! `extract`, other ways to keep messages behind `inbox`.
 
 pub mod api;
@@ -23,10 +23,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::clock::{Clock, Rng};
 
 pub use inbox::{Inbox, ReceivedMessage};
 
@@ -38,9 +39,6 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How long the end waits for HTTP requests in flight.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
-
-/// Where the clock is read; a parameter so that tests can stop it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the sink is told before it starts.
 #[derive(Debug, Clone)]
@@ -82,7 +80,7 @@ impl Default for SinkSettings {
 #[derive(Debug, Error)]
 pub enum SinkError {
     /// An address could not be listened on.
-    #[error("cannot listen for {what} on {address}: {why} - {advice}", why = describe(source), advice = advise(source, what))]
+    #[error("cannot listen for {what} on {address}: {why}", why = describe(source))]
     Bind {
         /// `SMTP` or `HTTP`.
         what: &'static str,
@@ -102,16 +100,20 @@ fn describe(error: &io::Error) -> String {
     }
 }
 
-fn advise(error: &io::Error, what: &str) -> String {
-    let flag = if what == "SMTP" { "--listen" } else { "--web" };
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "stop it, or choose another port with {flag} ADDR:PORT (port 0 takes a free one)"
-        ),
-        io::ErrorKind::PermissionDenied => format!(
-            "ports below 1024 are the administrator's, choose another with {flag} ADDR:PORT"
-        ),
-        _ => format!("choose another address with {flag} ADDR:PORT"),
+impl SinkError {
+    /// What to do about it.
+    pub fn advice(&self) -> String {
+        let SinkError::Bind { what, source, .. } = self;
+        let flag = if *what == "SMTP" { "--listen" } else { "--web" };
+        match source.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "stop it, or choose another port with {flag} ADDR:PORT (port 0 takes a free one)"
+            ),
+            io::ErrorKind::PermissionDenied => format!(
+                "ports below 1024 are the administrator's, choose another with {flag} ADDR:PORT"
+            ),
+            _ => format!("choose another address with {flag} ADDR:PORT"),
+        }
     }
 }
 
@@ -133,32 +135,30 @@ pub struct Sink {
     smtp_addr: SocketAddr,
     web: Option<(TcpListener, SocketAddr)>,
     inbox: Arc<Inbox>,
-    clock: Clock,
+    clock: Arc<dyn Clock>,
 }
 
 impl Sink {
     /// Takes both addresses at once, so that a sink that starts is whole.
-    pub async fn bind(settings: SinkSettings) -> Result<Sink, SinkError> {
+    pub async fn bind(
+        settings: SinkSettings,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<Sink, SinkError> {
         let (smtp, smtp_addr) = listen("SMTP", settings.listen).await?;
         let web = match settings.web {
             Some(address) => Some(listen("HTTP", address).await?),
             None => None,
         };
-        let inbox = Arc::new(Inbox::new(settings.max_messages, settings.max_memory));
+        let inbox = Arc::new(Inbox::new(settings.max_messages, settings.max_memory, rng));
         Ok(Sink {
             settings,
             smtp,
             smtp_addr,
             web,
             inbox,
-            clock: Arc::new(Timestamp::now),
+            clock,
         })
-    }
-
-    /// Reads the time elsewhere than from the system.
-    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Sink {
-        self.clock = Arc::new(clock);
-        self
     }
 
     /// Where SMTP is listened for, with the real port.

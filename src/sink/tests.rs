@@ -5,11 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
+use jiff::Timestamp;
 use lettre::transport::smtp::client::Tls;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use serde_json::Value;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::inbox::tests::Counting;
 use super::*;
 
 /// A sink that runs, and what it told of.
@@ -22,6 +24,15 @@ struct Running {
     task: JoinHandle<Summary>,
 }
 
+/// A clock that stands.
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        "2026-11-23T10:11:12.5Z".parse().unwrap()
+    }
+}
+
 async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut settings = SinkSettings {
@@ -30,10 +41,9 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
         ..SinkSettings::default()
     };
     change(&mut settings);
-    let sink = Sink::bind(settings)
+    let sink = Sink::bind(settings, Arc::new(Stopped), Arc::new(Counting::default()))
         .await
-        .unwrap()
-        .with_clock(|| "2026-11-23T10:11:12.5Z".parse().unwrap());
+        .unwrap();
     let (smtp, web, inbox) = (sink.smtp_addr(), sink.web_addr().unwrap(), sink.inbox());
     let (told, shown) = channel();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -285,11 +295,18 @@ async fn an_address_in_use_is_named_with_what_to_do() {
         listen: sink.smtp,
         ..SinkSettings::default()
     };
-    let error = Sink::bind(settings).await.err().unwrap().to_string();
+    let error = Sink::bind(settings, Arc::new(Stopped), Arc::new(Counting::default()))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(
-        error,
+        error.advice(),
+        "stop it, or choose another port with --listen ADDR:PORT (port 0 takes a free one)"
+    );
+    assert_eq!(
+        error.to_string(),
         format!(
-            "cannot listen for SMTP on {}: another program listens there - stop it, or choose another port with --listen ADDR:PORT (port 0 takes a free one)",
+            "cannot listen for SMTP on {}: another program listens there",
             sink.smtp
         )
     );

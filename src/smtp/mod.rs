@@ -5,7 +5,7 @@
 //! dialogue is a pure function of its bytes, and can be cut, replayed and fuzzed without a port or a sleep.
 //!
 //! Start reading at [`session`]; [`command`] is what a client may say, [`reply`] all that it may hear,
-//! [`line`] and [`data`] cut the bytes into lines and messages, [`envelope`] is what comes out.
+//! [`mod@line`] and [`data`] cut the bytes into lines and messages, [`envelope`] is what comes out.
 
 pub mod command;
 pub mod data;

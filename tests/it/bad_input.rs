@@ -47,7 +47,7 @@ fn every_wrong_type_in_every_field_is_a_400_that_names_the_field() {
                 body[field] = wrong;
                 let answer = server
                     .post(path, body.clone())
-                    .is_error(400, "schema_validation");
+                    .fails_with(400, "schema_validation");
                 assert!(
                     answer.body["fields"][field].is_string(),
                     "{path} {body}: {}",
@@ -56,7 +56,7 @@ fn every_wrong_type_in_every_field_is_a_400_that_names_the_field() {
             }
             let mut body = good.clone();
             body.as_object_mut().unwrap().remove(field);
-            let answer = server.post(path, body).is_error(400, "schema_validation");
+            let answer = server.post(path, body).fails_with(400, "schema_validation");
             assert!(
                 answer.body["fields"][field].is_string(),
                 "{path}: {}",
@@ -65,7 +65,7 @@ fn every_wrong_type_in_every_field_is_a_400_that_names_the_field() {
         }
         let mut body = good.clone();
         body["id"] = json!("000000000000000000000001");
-        let answer = server.post(path, body).is_error(400, "schema_validation");
+        let answer = server.post(path, body).fails_with(400, "schema_validation");
         assert!(
             answer.body["fields"]["id"].is_string(),
             "{path}: {}",
@@ -92,42 +92,42 @@ fn every_malformed_body_and_path_has_its_error() {
     ] {
         server
             .send("POST", "/api/auth/forgot", None, body)
-            .is_error(400, "schema_validation");
+            .fails_with(400, "schema_validation");
     }
     let big = json!({"email": "a".repeat(1_000_000)}).to_string();
     server
         .send("POST", "/api/auth/forgot", None, &big)
-        .is_error(413, "payload_too_large");
+        .fails_with(413, "payload_too_large");
     server
         .send("PATCH", "/api/auth/forgot", None, "{}")
-        .is_error(405, "method_not_allowed");
+        .fails_with(405, "method_not_allowed");
     server
         .send("POST", "/api/auth/nothing", None, "{}")
-        .is_error(404, "not_found");
+        .fails_with(404, "not_found");
     server
         .post("/api/auth/forgot", json!({"email": "not an address"}))
-        .is_error(400, "invalid_email");
+        .fails_with(400, "invalid_email");
     server
         .post("/api/auth/forgot", json!({"email": "nobody@example.com"}))
-        .is_error(400, "email_does_not_exist");
+        .fails_with(400, "email_does_not_exist");
     server
         .post(
             "/api/auth/signup",
             json!({"email": ANN.to_uppercase(), "password": PASSWORD}),
         )
-        .is_error(400, "email_already_exists");
+        .fails_with(400, "email_already_exists");
     server
         .post(
             "/api/auth/signup",
             json!({"email": "bob@example.com", "password": "short"}),
         )
-        .is_error(400, "weak_password");
+        .fails_with(400, "weak_password");
     server
         .log_in("nobody@example.com", PASSWORD)
-        .is_error(401, "unauthorized");
+        .fails_with(401, "unauthorized");
     server
         .log_in(ANN, &"x".repeat(73))
-        .is_error(401, "unauthorized");
+        .fails_with(401, "unauthorized");
     for id in [
         "1",
         "zzzzzzzzzzzzzzzzzzzzzzzz",
@@ -137,7 +137,7 @@ fn every_malformed_body_and_path_has_its_error() {
     ] {
         server
             .get(&format!("/api/movies/{id}"))
-            .is_error(400, "movie_not_exists");
+            .fails_with(400, "movie_not_exists");
     }
     for query in [
         "limit=0",
@@ -148,7 +148,7 @@ fn every_malformed_body_and_path_has_its_error() {
     ] {
         server
             .get(&format!("/api/movies?{query}"))
-            .is_error(400, "schema_validation");
+            .fails_with(400, "schema_validation");
     }
     let form = server.raw(b"POST /api/auth/forgot HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
     assert!(
@@ -165,7 +165,7 @@ fn an_authorization_header_is_bearer_and_one_token() {
     let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
     let missing = server
         .send("POST", "/api/movies", None, &movie)
-        .is_error(401, "missing_token");
+        .fails_with(401, "missing_token");
     assert_eq!(missing.header("www-authenticate"), Some("Bearer"));
     let post = |authorization: &[u8]| {
         let mut request = format!("POST /api/movies HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\nAuthorization: ", movie.len()).into_bytes();
@@ -268,7 +268,7 @@ fn sign_up_can_be_closed() {
             "/api/auth/signup",
             json!({"email": ANN, "password": PASSWORD}),
         )
-        .is_error(403, "signup_closed");
+        .fails_with(403, "signup_closed");
     home.create_account(ANN, PASSWORD);
     server.access_token(ANN, PASSWORD);
 }

@@ -3,6 +3,12 @@
 //! One binary for all of them, so that they are linked once. Start reading at [`harness`]: it knows how to start
 //! things, and nothing else does. Each file is one subject, each test one promise.
 
+#![expect(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test ends where it is surprised, and nothing outside sees its modules"
+)]
+
 mod harness;
 
 mod bad_input;

@@ -40,7 +40,7 @@ fn a_forgotten_password_is_reset_over_http() {
 
     let answer = server.reset(&mail.token(), NEW_PASSWORD).is(200);
     assert!(answer.body["message"].is_string());
-    server.log_in(ANN, PASSWORD).is_error(401, "unauthorized");
+    server.log_in(ANN, PASSWORD).fails_with(401, "unauthorized");
     server.access_token(ANN, NEW_PASSWORD);
     server.inbox().wait_for_count(ANN, CONFIRMATION, 1);
     assert!(server.stop().success());
@@ -74,12 +74,12 @@ fn a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server() {
     )
     .ok();
     assert_eq!(server.inbox().count(ANN, CONFIRMATION), 1);
-    server.log_in(ANN, PASSWORD).is_error(401, "unauthorized");
+    server.log_in(ANN, PASSWORD).fails_with(401, "unauthorized");
     server.access_token(ANN, NEW_PASSWORD);
     // The token was used: the server says so as the terminal does.
     server
         .reset(&mail.token(), PASSWORD)
-        .is_error(403, "bad_token");
+        .fails_with(403, "bad_token");
     home.run_with_input(
         &["reset", "--token", &mail.token(), "--password-stdin"],
         "a third password\n",
@@ -174,12 +174,12 @@ fn a_token_opens_only_what_it_is_for() {
     let reset = server.reset_token(ANN);
     server
         .reset(&access, NEW_PASSWORD)
-        .is_error(403, "bad_token");
+        .fails_with(403, "bad_token");
     let movie =
         json!({"name": "Metropolis", "casts": ["Brigitte Helm"], "genres": ["silent"]}).to_string();
     let refused = server
         .send("POST", "/api/movies", Some(&reset), &movie)
-        .is_error(401, "invalid_access_token");
+        .fails_with(401, "invalid_access_token");
     assert_eq!(
         refused.header("www-authenticate"),
         Some("Bearer error=\"invalid_token\"")
@@ -202,12 +202,12 @@ fn a_reset_ends_earlier_logins_and_earlier_links() {
     server.reset(&second, NEW_PASSWORD).is(200);
     server
         .send("POST", "/api/movies", Some(&access), &movie)
-        .is_error(401, "invalid_access_token");
-    server.reset(&first, PASSWORD).is_error(403, "bad_token");
+        .fails_with(401, "invalid_access_token");
+    server.reset(&first, PASSWORD).fails_with(403, "bad_token");
     // Also with the same password, and the same token.
     server
         .reset(&second, NEW_PASSWORD)
-        .is_error(403, "bad_token");
+        .fails_with(403, "bad_token");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn an_expired_link_says_so_and_changes_nothing() {
     let token = link.trim().rsplit_once('/').unwrap().1;
     server
         .reset(token, NEW_PASSWORD)
-        .is_error(403, "expired_token");
+        .fails_with(403, "expired_token");
     home.run_with_input(
         &["reset", "--token", token, "--password-stdin"],
         &format!("{NEW_PASSWORD}\n"),
@@ -235,7 +235,7 @@ fn an_expired_link_says_so_and_changes_nothing() {
     forged.pop();
     server
         .reset(&forged, NEW_PASSWORD)
-        .is_error(403, "bad_token");
+        .fails_with(403, "bad_token");
     server.access_token(ANN, PASSWORD);
 }
 
@@ -246,7 +246,7 @@ fn a_refused_password_leaves_the_token_usable() {
     server.sign_up(ANN, PASSWORD);
     let token = server.reset_token(ANN);
     for weak in ["short", "password1", ANN, &"x".repeat(73), "movie-bag"] {
-        server.reset(&token, weak).is_error(400, "weak_password");
+        server.reset(&token, weak).fails_with(400, "weak_password");
         home.run_with_input(
             &["reset", "--token", &token, "--password-stdin"],
             &format!("{weak}\n"),

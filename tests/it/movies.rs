@@ -53,11 +53,11 @@ fn only_who_added_a_movie_changes_it() {
         )
     };
 
-    rename(&bob, "Mine").is_error(403, "updating_movie");
+    rename(&bob, "Mine").fails_with(403, "updating_movie");
     server
         .send("DELETE", &path, Some(&bob), "")
-        .is_error(403, "deleting_movie");
-    rename(&ann, "Nosferatu").is_error(400, "movie_already_exists");
+        .fails_with(403, "deleting_movie");
+    rename(&ann, "Nosferatu").fails_with(400, "movie_already_exists");
     assert_eq!(rename(&ann, "Metropolis (1927)").is(200).text, "\"\"");
     assert_eq!(server.get(&path).body["name"], "Metropolis (1927)");
     assert_eq!(server.get(&path).body["casts"], json!(["Ann Actor"]));
@@ -65,12 +65,12 @@ fn only_who_added_a_movie_changes_it() {
         server.send("DELETE", &path, Some(&ann), "").is(200).text,
         "\"\""
     );
-    server.get(&path).is_error(400, "movie_not_exists");
-    rename(&ann, "Gone").is_error(400, "movie_not_exists");
+    server.get(&path).fails_with(400, "movie_not_exists");
+    rename(&ann, "Gone").fails_with(400, "movie_not_exists");
     let again = json!({"name": "Nosferatu", "casts": ["a"], "genres": ["b"]}).to_string();
     server
         .send("POST", "/api/movies", Some(&ann), &again)
-        .is_error(400, "movie_already_exists");
+        .fails_with(400, "movie_already_exists");
 }
 
 #[test]
@@ -123,5 +123,5 @@ fn deleting_an_account_deletes_its_movies() {
     let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
     server
         .send("POST", "/api/movies", Some(&token), &movie)
-        .is_error(401, "invalid_access_token");
+        .fails_with(401, "invalid_access_token");
 }

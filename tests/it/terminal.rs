@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
 
@@ -261,7 +261,10 @@ fn nothing_is_asked_where_nobody_can_answer() {
 struct Person {
     screen: Arc<Mutex<String>>,
     keys: Box<dyn std::io::Write + Send>,
-    child: Box<dyn portable_pty::Child + Send + Sync>,
+    master: Arc<Mutex<Box<dyn MasterPty + Send>>>,
+    child: Arc<Mutex<Box<dyn portable_pty::Child + Send + Sync>>>,
+    /// How much of the screen was waited for already.
+    seen: usize,
 }
 
 impl Person {
@@ -290,7 +293,6 @@ impl Person {
         let mut reader = pty.master.try_clone_reader().unwrap();
         let keys = pty.master.take_writer().unwrap();
         std::thread::spawn(move || {
-            let _master = pty.master;
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut bytes) {
                 shown
@@ -302,21 +304,47 @@ impl Person {
         Self {
             screen,
             keys,
-            child,
+            master: Arc::new(Mutex::new(pty.master)),
+            child: Arc::new(Mutex::new(child)),
+            seen: 0,
         }
     }
 
-    /// Waits until the screen has shown `text` this often.
+    /// Waits until the screen shows `text`, after what was seen before.
     #[track_caller]
-    fn sees(&self, text: &str, times: usize) {
+    fn sees(&mut self, text: &str) {
+        let screen = Arc::clone(&self.screen);
+        let seen = self.seen;
+        let mut found = None;
+        self.waits_for(text, || {
+            found = screen.lock().unwrap()[seen..].find(text);
+            found.is_some()
+        });
+        self.seen += found.unwrap() + text.len();
+    }
+
+    /// Waits until the terminal shows no more what is typed, and types.
+    #[track_caller]
+    fn types_hidden(&mut self, keys: &str) {
+        const ECHO: u32 = 0o10;
+        let master = Arc::clone(&self.master);
+        self.waits_for("a hidden prompt", || {
+            let modes = master.lock().unwrap().get_termios().unwrap();
+            modes.local_flags.bits() & ECHO == 0
+        });
+        self.types(keys);
+    }
+
+    #[track_caller]
+    fn waits_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.screen.lock().unwrap().matches(text).count() < times {
+        while !is_there() {
             assert!(
                 Instant::now() < deadline,
-                "no {text:?}: {}",
+                "no {what:?}: {}",
                 self.screen.lock().unwrap()
             );
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -326,8 +354,14 @@ impl Person {
     }
 
     #[track_caller]
-    fn ends(mut self, code: u32) -> String {
-        let status = self.child.wait().unwrap();
+    fn ends(self, code: u32) -> String {
+        let mut ended = None;
+        let child = Arc::clone(&self.child);
+        self.waits_for("end", || {
+            ended = child.lock().unwrap().try_wait().unwrap();
+            ended.is_some()
+        });
+        let status = ended.unwrap();
         let screen = self.screen.lock().unwrap().clone();
         assert_eq!(status.exit_code(), code, "{screen}");
         screen
@@ -338,18 +372,24 @@ impl Person {
 fn a_password_is_asked_for_twice_and_never_shown() {
     let home = Home::fresh();
     let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
-    person.sees("assword", 1);
-    person.types("correct horse battery\r");
-    person.sees("again", 1);
-    person.types("something different\r");
-    // They don't match: asked anew.
-    person.sees("match", 1);
-    person.types("correct horse battery\r");
-    person.sees("again", 2);
-    person.types("correct horse battery\r");
+    for (prompt, typed) in [
+        ("New password", "short\r"),
+        // Too short: asked anew.
+        ("New password", "correct horse battery\r"),
+        ("again", "something different\r"),
+        // They don't match: asked anew.
+        ("New password", "correct horse battery\r"),
+        ("again", "correct horse battery\r"),
+    ] {
+        person.sees(&format!("{prompt}: "));
+        person.types_hidden(typed);
+        person.sees("[hidden]");
+    }
     let screen = person.ends(0);
     assert!(
-        !screen.contains("horse") && !screen.contains("different"),
+        !screen.contains("horse")
+            && !screen.contains("different")
+            && screen.contains("Strength: ["),
         "{screen}"
     );
     let link = home
@@ -367,7 +407,7 @@ fn a_password_is_asked_for_twice_and_never_shown() {
 fn control_c_at_a_prompt_is_130_and_leaves_the_cursor_visible() {
     let home = Home::fresh();
     let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
-    person.sees("assword", 1);
+    person.sees("New password: ");
     person.types("\u{3}");
     let screen = person.ends(130);
     let (hidden, shown) = (screen.rfind("\u{1b}[?25l"), screen.rfind("\u{1b}[?25h"));
@@ -380,7 +420,7 @@ fn deleting_asks_first() {
     let home = Home::fresh();
     home.create_account(ANN, PASSWORD);
     let mut person = Person::runs(&home, &["user", "delete", "--email", ANN]);
-    person.sees(ANN, 1);
+    person.sees(ANN);
     person.types("n");
     person.types("\r");
     person.ends(1);

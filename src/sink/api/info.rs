@@ -10,7 +10,9 @@ use super::ApiState;
 pub async fn show(State(state): State<ApiState>) -> Json<Value> {
     let totals = state.inbox.totals();
     let counts = state.inbox.counts();
-    let uptime = (state.clock)()
+    let uptime = state
+        .clock
+        .now()
         .duration_since(state.started)
         .as_secs()
         .max(0);

@@ -1,7 +1,7 @@
 //! The web port's HTTP API: a first part of Mailpit's v1, with its exact shapes.
 //!
 //! A request passes the [`guard`] before anything else. [`shapes`] holds the JSON that clients compare key by key;
-//! what is ours alone belongs under `/api/movie-bag/`. Each noun has a file; the page is [`web`](super::web)'s.
+//! what is ours alone belongs under `/api/movie-bag/`. Each noun has a file; the page is [`web`]'s.
 
 pub mod guard;
 pub mod info;
@@ -21,7 +21,8 @@ use axum::routing::get;
 use jiff::Timestamp;
 
 use super::inbox::Inbox;
-use super::{Clock, web};
+use super::web;
+use crate::domain::clock::Clock;
 
 /// The largest request body that is read.
 const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -30,7 +31,7 @@ const MAX_BODY: usize = 5 * 1024 * 1024;
 #[derive(Clone)]
 pub struct ApiState {
     pub(super) inbox: Arc<Inbox>,
-    pub(super) clock: Clock,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) started: Timestamp,
     pub(super) web_hosts: Arc<[String]>,
     pub(super) smtp_addr: SocketAddr,
@@ -40,13 +41,13 @@ impl ApiState {
     /// The state of a web port that is served from now on.
     pub fn new(
         inbox: Arc<Inbox>,
-        clock: Clock,
+        clock: Arc<dyn Clock>,
         web_hosts: Vec<String>,
         smtp_addr: SocketAddr,
     ) -> ApiState {
         ApiState {
             inbox,
-            started: clock(),
+            started: clock.now(),
             clock,
             web_hosts: web_hosts.into(),
             smtp_addr,

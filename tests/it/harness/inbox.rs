@@ -69,12 +69,6 @@ impl Inbox {
             .clone()
     }
 
-    pub fn newest_id(&self) -> Option<String> {
-        self.messages()
-            .first()
-            .map(|message| message["ID"].as_str().unwrap().to_owned())
-    }
-
     pub fn mail(&self, id: &str) -> Mail {
         let message = self.get_json(&format!("/api/v1/message/{id}"));
         let field = |name: &str| message[name].as_str().unwrap().to_owned();
@@ -110,29 +104,25 @@ impl Inbox {
         .unwrap_or_else(|| panic!("no mail to {to}: {:?}", self.messages()))
     }
 
-    /// Waits until `count` mails with this subject have come to an address.
+    /// Waits until `count` mails with this subject have come to an address, and answers the newest.
     #[track_caller]
-    pub fn wait_for_count(&self, to: &str, subject: &str, count: usize) {
-        let there = |messages: &[Value]| {
-            messages
-                .iter()
-                .filter(|message| is_to(message, to) && message["Subject"] == subject)
-                .count()
-        };
-        let reached = self.wait_until(|messages| (there(messages) >= count).then_some(()));
-        assert!(
-            reached.is_some(),
-            "{} of {count} mails \"{subject}\" to {to}",
-            there(&self.messages())
-        );
+    pub fn wait_for_count(&self, to: &str, subject: &str, count: usize) -> Mail {
+        self.wait_until(|messages| {
+            let ids = with_subject(messages, to, subject);
+            (ids.len() >= count).then(|| ids[0].to_owned())
+        })
+        .map(|id| self.mail(&id))
+        .unwrap_or_else(|| {
+            panic!(
+                "{} of {count} mails \"{subject}\" to {to}",
+                self.count(to, subject)
+            )
+        })
     }
 
     /// How many mails with this subject have come to an address by now.
     pub fn count(&self, to: &str, subject: &str) -> usize {
-        self.messages()
-            .iter()
-            .filter(|message| is_to(message, to) && message["Subject"] == subject)
-            .count()
+        with_subject(&self.messages(), to, subject).len()
     }
 
     fn wait_until<T>(&self, mut found: impl FnMut(&[Value]) -> Option<T>) -> Option<T> {
@@ -145,6 +135,15 @@ impl Inbox {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// The ids of the mails with this subject to an address, newest first.
+fn with_subject<'a>(messages: &'a [Value], to: &str, subject: &str) -> Vec<&'a str> {
+    messages
+        .iter()
+        .filter(|message| is_to(message, to) && message["Subject"] == subject)
+        .map(|message| message["ID"].as_str().unwrap())
+        .collect()
 }
 
 fn is_to(message: &Value, address: &str) -> bool {

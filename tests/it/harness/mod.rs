@@ -12,9 +12,9 @@ mod command;
 mod inbox;
 mod server;
 
-pub use command::{Home, Output};
-pub use inbox::{Inbox, Mail};
-pub use server::{Answer, Server, Sink};
+pub use command::Home;
+
+pub use server::Server;
 
 /// A password that every policy takes.
 pub const PASSWORD: &str = "correct horse battery";

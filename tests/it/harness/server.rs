@@ -206,10 +206,13 @@ impl Server {
 
     /// Asks for a reset, and answers the token from the mail.
     pub fn reset_token(&self, email: &str) -> String {
-        let after = self.inbox().newest_id();
+        const SUBJECT: &str = "[Movie-bag] Reset Your Password";
+        let before = self.inbox().count(email, SUBJECT);
         self.post("/api/auth/forgot", serde_json::json!({"email": email}))
             .is(200);
-        self.inbox().wait_for_after(email, after.as_deref()).token()
+        self.inbox()
+            .wait_for_count(email, SUBJECT, before + 1)
+            .token()
     }
 
     pub fn reset(&self, token: &str, password: &str) -> Answer {
@@ -277,10 +280,6 @@ impl Sink {
         Inbox::at(&self.web)
     }
 
-    pub fn stdout(&self) -> String {
-        self.process.stdout.lock().unwrap().clone()
-    }
-
     pub fn stop(mut self) -> ExitStatus {
         self.process.signal("TERM");
         self.process.child.wait().unwrap()
@@ -318,7 +317,7 @@ impl Answer {
 
     /// An error of the contract's table, with this status and code.
     #[track_caller]
-    pub fn is_error(self, status: u16, code: &str) -> Self {
+    pub fn fails_with(self, status: u16, code: &str) -> Self {
         assert_eq!(
             (
                 self.status,

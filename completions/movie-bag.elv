@@ -1,0 +1,270 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[movie-bag] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'movie-bag'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'movie-bag'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand serve 'Serve the HTTP API and the pages, and deliver mails'
+            cand smtp-debug 'Take every mail, deliver none, and show them here and in a web inbox'
+            cand forgot 'Start a password reset and deliver the mail with its link'
+            cand reset 'Complete a password reset with the token from the mail'
+            cand user 'Manage accounts'
+            cand check 'Show every setting with its source, and what is wrong'
+            cand completions 'Print the completions for a shell'
+            cand manpages 'Write the man pages, one for each command'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;serve'= {
+            cand --bind 'Listen here'
+            cand --public-url 'Begin every link with this'
+            cand --listen 'Where the sink takes mail [default: 127.0.0.1:1025]'
+            cand --web 'Where the sink serves its inbox [default: 127.0.0.1:8025]'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --smtp-debug 'Run the debugging SMTP sink too, and deliver to it'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;smtp-debug'= {
+            cand --listen 'Take mail here; port 0 takes a free one and says which'
+            cand --web 'Serve the inbox here'
+            cand --web-host 'Let the inbox be reached by this host name too'
+            cand --format 'How mails are shown on stdout'
+            cand --max-messages 'Keep the newest so many messages'
+            cand --max-memory 'Keep the newest messages up to so many bytes'
+            cand --max-size 'Refuse a message that is larger than so many bytes'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --no-web 'Serve no inbox'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;forgot'= {
+            cand --email 'The account''s address; asked for on a terminal'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --print-link 'Send no mail and print the link, to be handed over'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;reset'= {
+            cand --token 'The token, or the whole link from the mail; - reads it from stdin''s first line'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --password-stdin 'Read the new password from stdin, one line'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;user'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand create 'Make an account'
+            cand list 'List the accounts, oldest first'
+            cand show 'Show an account, its waiting mails and its history'
+            cand set-password 'Set an account''s password and mail its owner'
+            cand delete 'Delete an account, its movies, waiting mails and history'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;user;create'= {
+            cand --email 'The address of the new account'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --password-stdin 'Read the password from stdin, one line'
+            cand --generate 'Generate a strong password and print it'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;user;list'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;user;show'= {
+            cand --email 'The account''s address'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;user;set-password'= {
+            cand --email 'The account''s address'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --password-stdin 'Read the password from stdin, one line'
+            cand --generate 'Generate a strong password and print it'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;user;delete'= {
+            cand --email 'The account''s address'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand -y 'Do not ask'
+            cand --yes 'Do not ask'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;user;help'= {
+            cand create 'Make an account'
+            cand list 'List the accounts, oldest first'
+            cand show 'Show an account, its waiting mails and its history'
+            cand set-password 'Set an account''s password and mail its owner'
+            cand delete 'Delete an account, its movies, waiting mails and history'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;user;help;create'= {
+        }
+        &'movie-bag;user;help;list'= {
+        }
+        &'movie-bag;user;help;show'= {
+        }
+        &'movie-bag;user;help;set-password'= {
+        }
+        &'movie-bag;user;help;delete'= {
+        }
+        &'movie-bag;user;help;help'= {
+        }
+        &'movie-bag;check'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;completions'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;manpages'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;help'= {
+            cand serve 'Serve the HTTP API and the pages, and deliver mails'
+            cand smtp-debug 'Take every mail, deliver none, and show them here and in a web inbox'
+            cand forgot 'Start a password reset and deliver the mail with its link'
+            cand reset 'Complete a password reset with the token from the mail'
+            cand user 'Manage accounts'
+            cand check 'Show every setting with its source, and what is wrong'
+            cand completions 'Print the completions for a shell'
+            cand manpages 'Write the man pages, one for each command'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;help;serve'= {
+        }
+        &'movie-bag;help;smtp-debug'= {
+        }
+        &'movie-bag;help;forgot'= {
+        }
+        &'movie-bag;help;reset'= {
+        }
+        &'movie-bag;help;user'= {
+            cand create 'Make an account'
+            cand list 'List the accounts, oldest first'
+            cand show 'Show an account, its waiting mails and its history'
+            cand set-password 'Set an account''s password and mail its owner'
+            cand delete 'Delete an account, its movies, waiting mails and history'
+        }
+        &'movie-bag;help;user;create'= {
+        }
+        &'movie-bag;help;user;list'= {
+        }
+        &'movie-bag;help;user;show'= {
+        }
+        &'movie-bag;help;user;set-password'= {
+        }
+        &'movie-bag;help;user;delete'= {
+        }
+        &'movie-bag;help;check'= {
+        }
+        &'movie-bag;help;completions'= {
+        }
+        &'movie-bag;help;manpages'= {
+        }
+        &'movie-bag;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

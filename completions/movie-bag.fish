@@ -1,0 +1,204 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_movie_bag_global_optspecs
+    string join \n env-file= database= json color= q/quiet h/help V/version
+end
+
+function __fish_movie_bag_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_movie_bag_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_movie_bag_using_subcommand
+    set -l cmd (__fish_movie_bag_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -s V -l version -d 'Print version'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "reset" -d 'Complete a password reset with the token from the mail'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "user" -d 'Manage accounts'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "check" -d 'Show every setting with its source, and what is wrong'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "completions" -d 'Print the completions for a shell'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "manpages" -d 'Write the man pages, one for each command'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l bind -d 'Listen here' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l public-url -d 'Begin every link with this' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l listen -d 'Where the sink takes mail [default: 127.0.0.1:1025]' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l web -d 'Where the sink serves its inbox [default: 127.0.0.1:8025]' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l smtp-debug -d 'Run the debugging SMTP sink too, and deliver to it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l listen -d 'Take mail here; port 0 takes a free one and says which' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web -d 'Serve the inbox here' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-host -d 'Let the inbox be reached by this host name too' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l format -d 'How mails are shown on stdout' -r -f -a "text\t'Sender, recipients, subject, text, and what was found in it'
+json\t'One JSON document a mail'
+raw\t'The source'
+classic\t'As Python\'s DebuggingServer printed it'
+none\t'Not at all'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep the newest so many messages' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to so many bytes' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than so many bytes' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l no-web -d 'Serve no inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l email -d 'The account\'s address; asked for on a terminal' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l print-link -d 'Send no mail and print the link, to be handed over'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l token -d 'The token, or the whole link from the mail; - reads it from stdin\'s first line' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l password-stdin -d 'Read the new password from stdin, one line'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l email -d 'The address of the new account' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l password-stdin -d 'Read the password from stdin, one line'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l generate -d 'Generate a strong password and print it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l password-stdin -d 'Read the password from stdin, one line'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l generate -d 'Generate a strong password and print it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s y -l yes -d 'Do not ask'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "reset" -d 'Complete a password reset with the token from the mail'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "user" -d 'Manage accounts'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "check" -d 'Show every setting with its source, and what is wrong'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "manpages" -d 'Write the man pages, one for each command'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user check completions manpages help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
