@@ -920,7 +920,7 @@ mod sqlite_file {
         let foreign = folder.path().join("foreign.sqlite3");
         Connection::open(&foreign)
             .unwrap()
-            .execute_batch("CREATE TABLE theirs (x)")
+            .execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1")
             .unwrap();
         let text = folder.path().join("text.sqlite3");
         std::fs::write(

@@ -14,7 +14,7 @@ mod writer;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -59,11 +59,10 @@ impl SqliteStore {
             error => error,
         };
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at_path)?;
+        use_wal(&connection).map_err(at_path)?;
         // Full durability: an acknowledged step survives a power cut.
         connection
-            .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
-            )
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
             .map_err(|error| at_path(failed(error)))?;
         schema::migrate(&mut connection, &shown).map_err(at_path)?;
         let readers: Result<Vec<_>, _> = (0..READERS)
@@ -106,6 +105,24 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Switches a new file to write-ahead logging. SQLite does not wait by itself for this one lock, so that of several
+/// processes that make the same file at once all but one would fail.
+fn use_wal(connection: &Connection) -> Result<(), StoreError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let began = Instant::now();
+    loop {
+        match connection
+            .execute_batch("PRAGMA journal_mode = WAL")
+            .map_err(failed)
+        {
+            Err(StoreError::Unavailable(_)) if began.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Tells what can be waited out from what a person has to look at.

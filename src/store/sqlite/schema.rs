@@ -14,17 +14,14 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
 /// Brings the database up to date. Several processes may do so at once: the first one that gets the write lock does the
 /// work, and the others find it done.
 pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), StoreError> {
-    if version(connection)? == MIGRATIONS.len() {
+    if version(connection)? == MIGRATIONS.len() && application(connection)? == APPLICATION_ID {
         return Ok(());
     }
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
     let (version, is_empty) = (version(&transaction)?, is_empty(&transaction)?);
-    let application: i32 = transaction
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(failed)?;
-    if application != APPLICATION_ID && !is_empty {
+    if application(&transaction)? != APPLICATION_ID && !is_empty {
         return Err(StoreError::Broken(format!(
             "{path} is the database of another program: name another file in MOVIE_BAG_DATABASE"
         )));
@@ -53,6 +50,12 @@ fn version(connection: &Connection) -> Result<usize, StoreError> {
         .map_err(failed)?;
     usize::try_from(version)
         .map_err(|_| StoreError::Broken(format!("a schema version of {version} can't be")))
+}
+
+fn application(connection: &Connection) -> Result<i32, StoreError> {
+    connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(failed)
 }
 
 fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
