@@ -104,10 +104,7 @@ impl Sources {
     /// # Errors
     /// An env file that was named and can't be read, and every line in it that can't.
     pub fn read(flags: Flags) -> Result<Self, ConfigError> {
-        // What is not UTF-8 can be no setting of ours; it belongs to others.
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = environment()?;
         let named = flags.env_file.clone().map(|path| (path, "--env-file"));
         let located = environment
             .get("ENV_FILE_LOCATION")
@@ -149,6 +146,30 @@ impl Sources {
     }
 }
 
+/// The process's environment. What is not UTF-8 belongs to others, unless the key is ours.
+fn environment() -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut found = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (key, value) in std::env::vars_os() {
+        let Ok(key) = key.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => drop(found.insert(key, value)),
+            Err(_) if keys::find(&key).is_some() => {
+                problems.push(format!(
+                    "{key} from {}: write it in UTF-8",
+                    Source::Environment
+                ));
+            }
+            Err(_) => {}
+        }
+    }
+    if problems.is_empty() {
+        Ok(found)
+    } else {
+        Err(ConfigError { problems })
+    }
+}
+
 fn default_env_file(path: &Path) -> Result<Option<(PathBuf, String)>, ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some((path.to_owned(), text))),
@@ -165,12 +186,9 @@ fn default_env_file(path: &Path) -> Result<Option<(PathBuf, String)>, ConfigErro
     }
 }
 
-/// The user of the operating system who runs this, for the history.
+/// The user of the operating system who runs this, for the history; not `USER`, which anybody may set.
 pub fn operating_system_user() -> String {
-    let named = |key: &str| std::env::var(key).ok().filter(|name| !name.is_empty());
-    named("USER")
-        .or_else(|| named("LOGNAME"))
-        .unwrap_or_else(|| "unknown".to_owned())
+    whoami::username().unwrap_or_else(|_| "unknown".to_owned())
 }
 
 /// Whether somebody asked for no colours (<https://no-color.org>).

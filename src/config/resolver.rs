@@ -135,6 +135,18 @@ impl<'a> Resolver<'a> {
             .collect()
     }
 
+    /// A warning for each of these keys that somebody set.
+    pub(super) fn not_in_force(&self, keys: &[&str]) -> Vec<String> {
+        let is_set = |reported: &&Reported| {
+            reported.source != Source::Default && keys.contains(&reported.key)
+        };
+        let set = self.report.iter().filter(is_set);
+        set.map(|Reported { key, source, .. }| {
+            format!("{key} from {source} does nothing yet in this version")
+        })
+        .collect()
+    }
+
     /// The problems so far, as one error.
     pub(super) fn verdict(&self) -> Result<(), ConfigError> {
         if self.problems.is_empty() {

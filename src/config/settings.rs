@@ -5,8 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::resolver::Resolver;
-use super::values::{self, Network, PUBLISHED_SECRET, PublicUrl, Secret};
+use super::values::{self, BaseUrl, Network, PUBLISHED_SECRET, Secret};
 use super::{ConfigError, Reported, Source, Sources};
+
+/// Keys that are read and checked, and that nothing acts on yet. Whoever sets one is told.
+const NOT_IN_FORCE: &[&str] = &[
+    "MOVIE_BAG_RATE_LIMITS",
+    "MOVIE_BAG_METRICS_BIND",
+    "MOVIE_BAG_HISTORY_DAYS",
+    "MOVIE_BAG_INBOX_URL",
+];
 
 /// How strict the settings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +69,8 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where `/metrics` is served, apart from the API.
+    pub metrics_bind: Option<SocketAddr>,
 }
 
 /// How the connection to the mail server is encrypted.
@@ -149,7 +159,7 @@ pub struct Settings {
     /// The HTTP server.
     pub http: HttpSettings,
     /// The base of every link; `None` means `http://localhost:PORT`, which is known once the port is.
-    pub public_url: Option<PublicUrl>,
+    pub public_url: Option<BaseUrl>,
     /// Mail.
     pub mail: MailSettings,
     /// Tokens.
@@ -160,6 +170,8 @@ pub struct Settings {
     pub accounts: AccountSettings,
     /// A folder whose templates win.
     pub templates: Option<PathBuf>,
+    /// Where a sink's inbox is.
+    pub inbox_url: BaseUrl,
     /// Logs.
     pub log: LogSettings,
     /// Each setting with its source, for `check`.
@@ -170,10 +182,10 @@ pub struct Settings {
 
 impl Settings {
     /// The base of every link, where the server listens on this port.
-    pub fn public_url(&self, port: u16) -> PublicUrl {
+    pub fn public_url(&self, port: u16) -> BaseUrl {
         self.public_url
             .clone()
-            .unwrap_or_else(|| PublicUrl::localhost(port))
+            .unwrap_or_else(|| BaseUrl::localhost(port))
     }
 }
 
@@ -204,7 +216,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
 
     let default_bind = SocketAddr::from(([127, 0, 0, 1], 3000));
     let bind = keys.get("MOVIE_BAG_BIND", default_bind, socket_address);
-    let public_url = keys.optional("MOVIE_BAG_PUBLIC_URL", PublicUrl::parse);
+    let public_url = keys.optional("MOVIE_BAG_PUBLIC_URL", BaseUrl::parse);
     let secret = keys.optional("JWT_SECRET_KEY", secret);
     let previous = keys.optional("JWT_SECRET_KEY_PREVIOUS", self::secret);
 
@@ -255,8 +267,14 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         max_connections: keys.get("MOVIE_BAG_MAX_CONNECTIONS", 768, number(1, 100_000)) as usize,
         request_timeout: keys.get("MOVIE_BAG_REQUEST_TIMEOUT", Duration::from_secs(90), span),
         trusted_proxies: keys.get("MOVIE_BAG_TRUSTED_PROXIES", Vec::new(), values::networks),
+        metrics_bind: keys.optional("MOVIE_BAG_METRICS_BIND", socket_address),
     };
     let templates = keys.optional("MOVIE_BAG_TEMPLATES", |path| Ok(PathBuf::from(path)));
+    let inbox_url = keys.get(
+        "MOVIE_BAG_INBOX_URL",
+        BaseUrl::default_inbox(),
+        BaseUrl::parse,
+    );
     let log = LogSettings {
         filter: keys.optional("MOVIE_BAG_LOG", |filter| Ok(filter.to_owned())),
         json: keys.get(
@@ -267,6 +285,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     };
 
     let mut warnings = keys.unknown_keys();
+    warnings.extend(keys.not_in_force(NOT_IN_FORCE));
     if is_production {
         keys.problems.extend(not_for_production(
             public_url.as_ref(),
@@ -287,6 +306,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         passwords,
         accounts,
         templates,
+        inbox_url,
         log,
         report: keys.report,
         warnings,
@@ -344,7 +364,7 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
 }
 
 /// What a production system can't do without, each with what to write.
-fn not_for_production(public_url: Option<&PublicUrl>, secret: Option<&Secret>) -> Vec<String> {
+fn not_for_production(public_url: Option<&BaseUrl>, secret: Option<&Secret>) -> Vec<String> {
     let mut problems = Vec::new();
     match public_url {
         None => problems.push("MOVIE_BAG_PUBLIC_URL is missing, and production needs it: links begin with it - write https://…".to_owned()),

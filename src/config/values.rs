@@ -136,11 +136,11 @@ fn network(text: &str) -> Result<Network, String> {
     }
 }
 
-/// The base of every link: a scheme, a host, and perhaps a path; without a slash at its end.
+/// What links begin with: a scheme, a host, and perhaps a path; without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl(String);
+pub struct BaseUrl(String);
 
-impl PublicUrl {
+impl BaseUrl {
     /// Takes what was written.
     ///
     /// # Errors
@@ -162,6 +162,11 @@ impl PublicUrl {
     /// The one for a laptop.
     pub fn localhost(port: u16) -> Self {
         Self(format!("http://localhost:{port}"))
+    }
+
+    /// That of a sink where nobody chose another.
+    pub fn default_inbox() -> Self {
+        Self("http://127.0.0.1:8025".to_owned())
     }
 
     /// Whether it is https.
@@ -226,7 +231,7 @@ mod tests {
     #[test]
     fn a_public_url_is_a_base_and_nothing_more() {
         assert_eq!(
-            PublicUrl::parse("https://movies.example/base/").map(|url| url.0),
+            BaseUrl::parse("https://movies.example/base/").map(|url| url.0),
             Ok("https://movies.example/base".to_owned())
         );
         for text in [
@@ -241,7 +246,7 @@ mod tests {
             "https://x\r\n",
             "javascript:alert(1)",
         ] {
-            assert!(PublicUrl::parse(text).is_err(), "{text}");
+            assert!(BaseUrl::parse(text).is_err(), "{text}");
         }
     }
 

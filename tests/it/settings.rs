@@ -118,6 +118,19 @@ fn a_line_that_cannot_be_read_names_file_line_and_mend() {
 }
 
 #[test]
+fn a_setting_that_does_nothing_yet_says_so() {
+    let home = Home::fresh().with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:9000");
+    let output = home.run(&["user", "list"]).ok();
+    assert!(
+        output
+            .stderr
+            .contains("MOVIE_BAG_METRICS_BIND from environment does nothing yet"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
 fn a_misspelt_key_gets_the_nearest_right_name() {
     let home = Home::fresh().with("MOVIE_BAG_DATABSE", "sqlite:x");
     home.write(".env", "MAIL_SERVR = localhost\n");

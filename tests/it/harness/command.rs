@@ -65,7 +65,6 @@ impl Home {
             .args(arguments)
             .env_clear()
             .env("HOME", self.path())
-            .env("USER", "tester")
             .env("COLUMNS", "100")
             .env("TZ", "UTC")
             .env("MOVIE_BAG_DATA_DIR", self.data_dir())
