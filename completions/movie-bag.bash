@@ -723,7 +723,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__create)
-            opts="-q -h --email --password-stdin --generate --env-file --database --json --color --quiet --help"
+            opts="-q -h --email --password-stdin --generate --invite --env-file --database --json --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -118,6 +118,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --color 'Colour the output'
             cand --password-stdin 'Read the password from stdin, one line'
             cand --generate 'Generate a strong password and print it'
+            cand --invite 'Mail the owner a link to choose the password'
             cand --json 'Print one JSON document on stdout, also for errors'
             cand -q 'Say nothing but answers, warnings and errors'
             cand --quiet 'Say nothing but answers, warnings and errors'

@@ -1,11 +1,15 @@
 //! Making an account: by sign-up over HTTP, or by the administrator.
 
-use super::{App, AppError};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{App, AppError, Delivery, Handling};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
+use crate::domain::outbox::MailKind;
 use crate::domain::password::PasswordInput;
 use crate::store::Creation;
 
@@ -55,20 +59,52 @@ impl App {
             .rules
             .password_policy
             .check(&new.password, address.as_str())?;
-        let account = Account {
-            id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
-            address: address.as_str().to_owned(),
-            password_hash: self.parts.hasher.hash(&new.password).await?,
-        };
+        let account = self.new_account(&address, &new.password).await?;
         let event = self.event(account.id, EventKind::Created, &new.origin, "");
-        match self
-            .parts
-            .store
-            .create_account(&account, &event, None)
-            .await?
-        {
+        let made = self.parts.store.create_account(&account, &event, None);
+        match made.await? {
             Creation::Created => Ok(account),
             Creation::AddressTaken => Err(AppError::AddressTaken),
         }
+    }
+
+    /// Makes an account whose password nobody knows, and mails its owner a link to choose one: account and mail are
+    /// made in one atomic step.
+    ///
+    /// # Errors
+    /// An address that is no mailbox or taken, too many hashes waiting, the database.
+    pub async fn invite(
+        &self,
+        email: &str,
+        origin: &Origin,
+        handling: Handling,
+    ) -> Result<(Account, Option<Delivery>), AppError> {
+        let address = self.check_new_address(email).await?;
+        let unguessable = URL_SAFE_NO_PAD.encode(draw::<32>(&*self.parts.rng));
+        let account = self
+            .new_account(&address, &PasswordInput::new(unguessable))
+            .await?;
+        let event = self.event(account.id, EventKind::Created, origin, "invited");
+        let mail = self.entry(&account, MailKind::Invitation, origin, handling);
+        let made = self
+            .parts
+            .store
+            .create_account(&account, &event, Some(&mail));
+        match made.await? {
+            Creation::Created => Ok((account, self.hand_over(mail, handling).await?)),
+            Creation::AddressTaken => Err(AppError::AddressTaken),
+        }
+    }
+
+    async fn new_account(
+        &self,
+        address: &EmailAddress,
+        password: &PasswordInput,
+    ) -> Result<Account, AppError> {
+        Ok(Account {
+            id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
+            address: address.as_str().to_owned(),
+            password_hash: self.parts.hasher.hash(password).await?,
+        })
     }
 }

@@ -138,7 +138,7 @@ impl App {
         .await;
     }
 
-    async fn lease_next(&self) -> Result<Option<Entry>, AppError> {
+    pub(super) async fn lease_next(&self) -> Result<Option<Entry>, AppError> {
         Ok(self
             .parts
             .store

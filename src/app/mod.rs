@@ -15,6 +15,8 @@ mod manage_accounts;
 mod movies;
 mod request_reset;
 pub mod system;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,7 @@
 
 mod check;
 mod completions;
+mod delivery;
 mod forgot;
 mod manpages;
 pub mod report;

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use super::delivery::warn_unless_sent;
 use super::ui::Ui;
 use super::{stdin, wiring};
-use crate::app::{App, Delivery, Handling};
+use crate::app::{App, Handling};
 use crate::config::Flags;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::Token;
@@ -57,8 +58,11 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         .complete_reset(&token, &password, &wiring::origin(), Handling::DeliverNow)
         .await?;
     drop(spinner);
-    warn_of_confirmation(ui, completed.confirmation.as_ref());
-    let confirmed = matches!(completed.confirmation, Some(Delivery::Sent { .. }));
+    let confirmed = warn_unless_sent(
+        ui,
+        completed.confirmation.as_ref(),
+        "the password is changed",
+    );
     ui.answer_either(
         "The password is changed.",
         &json!({"changed": true, "confirmation_sent": confirmed}),
@@ -71,23 +75,4 @@ async fn asked(app: &App, ui: &Ui, token: &Token) -> anyhow::Result<PasswordInpu
     // The address is not told to who merely has the link; the policy sees it when the reset is completed.
     ui.ask_new_password("", |password| app.check_password(password, ""))
         .await
-}
-
-/// Says where a confirmation stays that could not be sent.
-pub(super) fn warn_of_confirmation(ui: &Ui, confirmation: Option<&Delivery>) {
-    match confirmation {
-        Some(Delivery::Waiting { error, hint, .. }) => {
-            let hint = hint
-                .as_ref()
-                .map(|hint| format!(" - {hint}"))
-                .unwrap_or_default();
-            ui.warn(&format!("the password is changed, and the mail that says so waits in the outbox: {error}{hint}"));
-        }
-        Some(Delivery::Dead { error }) => {
-            ui.warn(&format!(
-                "the password is changed, and the mail that says so was given up: {error}"
-            ));
-        }
-        Some(Delivery::Sent { .. }) | None => {}
-    }
 }

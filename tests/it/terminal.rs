@@ -232,6 +232,26 @@ fn set_password_tells_the_owner() {
 }
 
 #[test]
+fn an_invited_person_chooses_the_password() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let home = home.with("MAIL_PORT", sink.port());
+    let made = home
+        .run(&["--json", "user", "create", "--email", ANN, "--invite"])
+        .ok()
+        .json();
+    assert_eq!(made["invitation_sent"], true);
+    let link = sink.inbox().wait_for(ANN).link().to_owned();
+    home.run_with_input(
+        &["reset", "--token", &link, "--password-stdin"],
+        &format!("{PASSWORD}\n"),
+    )
+    .ok();
+    let server = home.serve_alone(&[]);
+    server.access_token(ANN, PASSWORD);
+}
+
+#[test]
 fn nothing_is_asked_where_nobody_can_answer() {
     let home = Home::fresh();
     home.create_account(ANN, PASSWORD);

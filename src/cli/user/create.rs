@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::super::delivery::warn_unless_sent;
 use super::{NewPassword, Ui, wiring};
-use crate::app::{App, NewAccount};
+use crate::app::{App, Handling, NewAccount};
 
 /// Make an account
 ///
@@ -12,18 +13,25 @@ use crate::app::{App, NewAccount};
 #[command(after_help = "Examples:
   movie-bag user create --email ann@example.com
   movie-bag user create --email ann@example.com --generate
+  movie-bag user create --email ann@example.com --invite
   pass show ann | movie-bag user create --email ann@example.com --password-stdin
 
-Settings: MOVIE_BAG_PASSWORD_MIN_LENGTH, MOVIE_BAG_BCRYPT_COST")]
+Settings: MOVIE_BAG_PASSWORD_MIN_LENGTH, MOVIE_BAG_BCRYPT_COST, MOVIE_BAG_INVITATION_LIFETIME")]
 pub(in crate::cli) struct Args {
     /// The address of the new account
     #[arg(long, value_name = "EMAIL")]
     email: String,
     #[command(flatten)]
     password: NewPassword,
+    /// Mail the owner a link to choose the password
+    #[arg(long, conflicts_with_all = ["password_stdin", "generate"])]
+    invite: bool,
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
+    if args.invite {
+        return invite(&args.email, ui, app).await;
+    }
     app.check_new_address(&args.email).await?;
     let (password, generated) = args.password.get(ui, app, &args.email).await?;
     let new = NewAccount {
@@ -46,5 +54,22 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             &json,
         );
     }
+    Ok(())
+}
+
+async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
+    let spinner = ui.spinner("delivering the invitation");
+    let (account, delivery) = app
+        .invite(email, &wiring::origin(), Handling::DeliverNow)
+        .await?;
+    drop(spinner);
+    let sent = warn_unless_sent(ui, delivery.as_ref(), "the account is made");
+    ui.answer_either(
+        &format!(
+            "Made the account {} ({}) and invited its owner.",
+            account.address, account.id
+        ),
+        &json!({"id": account.id.to_string(), "email": account.address, "invitation_sent": sent}),
+    );
     Ok(())
 }

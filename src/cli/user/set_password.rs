@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::super::reset::warn_of_confirmation;
+use super::super::delivery::warn_unless_sent;
 use super::{NewPassword, Ui, wiring};
-use crate::app::{App, Delivery, Handling};
+use crate::app::{App, Handling};
 
 /// Set an account's password and mail its owner
 ///
@@ -35,8 +35,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         )
         .await?;
     drop(spinner);
-    warn_of_confirmation(ui, confirmation.as_ref());
-    let confirmed = matches!(confirmation, Some(Delivery::Sent { .. }));
+    let confirmed = warn_unless_sent(ui, confirmation.as_ref(), "the password is changed");
     let mut json =
         json!({"email": account.address, "changed": true, "confirmation_sent": confirmed});
     if let Some(password) = generated {

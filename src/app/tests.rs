@@ -1,0 +1,396 @@
+//! The use cases over a real SQLite file, with a clock that is moved by hand and a mail server that is told what to
+//! answer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::system::SystemRng;
+use super::*;
+use crate::domain::event::Origin;
+use crate::domain::password::PasswordInput;
+use crate::domain::token::Token;
+use crate::mail::render::TeraRenderer;
+use crate::mail::{DeliveryError, Message, Receipt};
+use crate::store::sqlite::SqliteStore;
+
+const ANN: &str = "ann@example.com";
+const PASSWORD: &str = "correct horse battery";
+const NEW_PASSWORD: &str = "staple of another kind";
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A clock that is moved by hand.
+struct TestClock(Mutex<Timestamp>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// A mail server that answers what it was told, and else takes everything.
+#[derive(Default)]
+struct TestMailer {
+    answers: Mutex<VecDeque<DeliveryError>>,
+    taken: Mutex<Vec<Message>>,
+    tried: Mutex<Vec<Message>>,
+}
+
+#[async_trait]
+impl Mailer for TestMailer {
+    async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError> {
+        self.tried.lock().unwrap().push(message.clone());
+        if let Some(error) = self.answers.lock().unwrap().pop_front() {
+            return Err(error);
+        }
+        self.taken.lock().unwrap().push(message.clone());
+        Ok(Receipt {
+            reply: "250 2.0.0 kept".to_owned(),
+        })
+    }
+
+    async fn probe(&self) -> Result<(), DeliveryError> {
+        Ok(())
+    }
+}
+
+fn gone() -> DeliveryError {
+    DeliveryError::Unreachable {
+        what: "nothing answers SMTP at localhost:1025 (connection refused)".to_owned(),
+        hint: "start it".to_owned(),
+    }
+}
+
+fn refused_for_good() -> DeliveryError {
+    DeliveryError::Permanent {
+        server: "localhost:1025".to_owned(),
+        reply: "550 5.1.1 no such mailbox".to_owned(),
+    }
+}
+
+struct Fixture {
+    app: App,
+    clock: Arc<TestClock>,
+    mailer: Arc<TestMailer>,
+    _dir: TempDir,
+}
+
+impl Fixture {
+    /// An application with one account, Ann's.
+    async fn fresh() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(Mutex::new(
+            "2026-11-23T10:00:00Z".parse().unwrap(),
+        )));
+        let mailer = Arc::new(TestMailer::default());
+        let app = App::new(Parts {
+            store: Arc::new(SqliteStore::open(&dir.path().join("test.sqlite3")).unwrap()),
+            mailer: mailer.clone(),
+            renderer: Arc::new(TeraRenderer::new(None).unwrap()),
+            clock: clock.clone(),
+            rng: Arc::new(SystemRng),
+            hasher: Hasher::new(4, 2),
+            keys: TokenKeys::new(&[7; 32], None),
+            rules: Rules {
+                reset_lifetime: HOUR,
+                invitation_lifetime: 3 * HOUR,
+                access_lifetime: HOUR,
+                password_policy: PasswordPolicy { min_length: 8 },
+                conceal_accounts: false,
+                signup_open: true,
+                public_url: "https://movies.example".to_owned(),
+                sender: "Movie-bag <support@movies.example>".to_owned(),
+            },
+        });
+        let new = NewAccount {
+            email: ANN,
+            password: PasswordInput::new(PASSWORD),
+            origin: terminal(),
+        };
+        app.create_account(new).await.unwrap();
+        Self {
+            app,
+            clock,
+            mailer,
+            _dir: dir,
+        }
+    }
+
+    fn wait(&self, span: Duration) {
+        let mut now = self.clock.0.lock().unwrap();
+        *now += span;
+    }
+
+    /// What the mail server answers next.
+    fn mail_server_answers(&self, error: DeliveryError) {
+        self.mailer.answers.lock().unwrap().push_back(error);
+    }
+
+    async fn forgot(&self) {
+        let requested = self
+            .app
+            .request_reset(ANN, &terminal(), Handling::Queue)
+            .await;
+        assert_eq!(requested.unwrap(), Requested::Queued(None));
+    }
+
+    /// One step of the delivery worker.
+    async fn step(&self) -> Option<Delivery> {
+        self.app.deliver_next().await.unwrap()
+    }
+
+    fn taken(&self) -> Vec<Message> {
+        self.mailer.taken.lock().unwrap().clone()
+    }
+
+    async fn entries(&self) -> Vec<Entry> {
+        self.app.account_details(ANN, 0).await.unwrap().mails
+    }
+
+    async fn history(&self) -> Vec<String> {
+        let details = self.app.account_details(ANN, 100).await.unwrap();
+        let lines = details
+            .history
+            .iter()
+            .map(|event| format!("{} {}", event.kind, event.detail));
+        lines.map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    async fn reset(&self, token: &Token) -> Result<Completed, AppError> {
+        let password = PasswordInput::new(NEW_PASSWORD);
+        self.app
+            .complete_reset(token, &password, &terminal(), Handling::Queue)
+            .await
+    }
+
+    async fn log_in(&self, password: &str) -> bool {
+        let password = PasswordInput::new(password);
+        self.app.log_in(ANN, &password).await.is_ok()
+    }
+}
+
+fn terminal() -> Origin {
+    Origin::Terminal("tester".to_owned())
+}
+
+/// The token in the link of a mail.
+fn token(message: &Message) -> Token {
+    let link = message
+        .text
+        .lines()
+        .find(|line| line.contains("/reset/"))
+        .unwrap();
+    Token::from_pasted(link)
+}
+
+#[tokio::test]
+async fn a_mail_that_could_not_be_sent_is_tried_again_with_the_same_message_id() {
+    let fixture = Fixture::fresh().await;
+    fixture.mail_server_answers(gone());
+    fixture.mail_server_answers(DeliveryError::Transient {
+        server: "localhost:1025".to_owned(),
+        reply: "451 4.3.2 later".to_owned(),
+    });
+    fixture.forgot().await;
+    let Some(Delivery::Waiting {
+        error,
+        next_try_at: Some(at),
+        ..
+    }) = fixture.step().await
+    else {
+        panic!("it was not put back");
+    };
+    assert!(error.contains("connection refused"), "{error}");
+    let wait = at.duration_since(fixture.clock.now());
+    assert!((800..=1_200).contains(&wait.as_millis()), "{wait:?}");
+    assert_eq!(fixture.step().await, None, "it is not due yet");
+    fixture.wait(Duration::from_millis(1_200));
+    assert!(matches!(
+        fixture.step().await,
+        Some(Delivery::Waiting { .. })
+    ));
+    let entry = &fixture.entries().await[0];
+    assert_eq!(
+        (entry.attempts, entry.last_error.as_deref()),
+        (
+            2,
+            Some("localhost:1025 refused the mail for now: 451 4.3.2 later")
+        )
+    );
+    fixture.wait(Duration::from_millis(2_400));
+    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
+    assert!(fixture.entries().await.is_empty());
+    let ids: Vec<String> = fixture
+        .mailer
+        .tried
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|message| message.message_id.clone())
+        .collect();
+    assert!(
+        ids.len() == 3 && ids.iter().all(|id| *id == ids[0]),
+        "{ids:?}"
+    );
+    assert_eq!(
+        fixture.history().await,
+        [
+            "mail_sent reset_password: 250 2.0.0 kept",
+            "mail_failed reset_password: localhost:1025 refused the mail for now: 451 4.3.2 later",
+            "mail_failed reset_password: nothing answers SMTP at localhost:1025 (connection refused)",
+            "reset_requested",
+            "created",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_is_kept_with_the_servers_own_words() {
+    let fixture = Fixture::fresh().await;
+    fixture.mail_server_answers(refused_for_good());
+    fixture.forgot().await;
+    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
+    fixture.wait(HOUR);
+    assert_eq!(fixture.step().await, None);
+    let entry = &fixture.entries().await[0];
+    assert_eq!(entry.state, EntryState::Dead);
+    assert!(entry.last_error.as_ref().unwrap().contains("550 5.1.1"));
+}
+
+#[tokio::test]
+async fn a_link_that_could_not_be_used_any_more_is_never_sent() {
+    let fixture = Fixture::fresh().await;
+    // Asked for before the password was changed.
+    fixture.forgot().await;
+    let changed = PasswordInput::new(NEW_PASSWORD);
+    fixture
+        .app
+        .set_password(ANN, &changed, &terminal(), Handling::DeliverNow)
+        .await
+        .unwrap();
+    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
+    // Asked for so long ago that its time is over, to the second.
+    fixture.forgot().await;
+    fixture.wait(HOUR);
+    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
+    let subjects: Vec<String> = fixture
+        .taken()
+        .into_iter()
+        .map(|message| message.subject)
+        .collect();
+    assert_eq!(subjects, ["[Movie-bag] Password reset successful"]);
+    assert_eq!(fixture.entries().await.len(), 2, "they can be looked at");
+}
+
+#[tokio::test]
+async fn what_a_worker_took_and_did_not_finish_is_free_again_after_its_lease() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    let held = fixture.app.lease_next().await.unwrap().unwrap();
+    assert_eq!(fixture.step().await, None);
+    fixture.wait(LEASE - Duration::from_millis(1));
+    assert_eq!(fixture.step().await, None);
+    fixture.wait(Duration::from_millis(1));
+    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
+    // The first worker was only slow: its outcome comes too late to change anything.
+    fixture.app.deliver(held).await.unwrap();
+    assert!(fixture.entries().await.is_empty());
+    let sent = fixture.taken();
+    assert_eq!(sent[0].message_id, sent[1].message_id);
+}
+
+#[tokio::test]
+async fn a_token_counts_from_the_request_however_late_its_mail_is() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    fixture.wait(HOUR - Duration::from_secs(1));
+    fixture.step().await;
+    let token = token(&fixture.taken()[0]);
+    fixture.app.inspect_reset(&token).await.unwrap();
+    fixture.wait(Duration::from_secs(1));
+    assert!(matches!(
+        fixture.reset(&token).await,
+        Err(AppError::ExpiredToken)
+    ));
+    assert!(fixture.log_in(PASSWORD).await);
+    assert_eq!(
+        fixture.history().await[0],
+        "reset_refused the token had expired"
+    );
+}
+
+#[tokio::test]
+async fn one_reset_ends_all_tokens_and_is_confirmed_once() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    fixture.forgot().await;
+    fixture.step().await;
+    fixture.step().await;
+    let (first, second) = (token(&fixture.taken()[0]), token(&fixture.taken()[1]));
+    fixture.reset(&first).await.unwrap();
+    for token in [&first, &second] {
+        assert!(matches!(
+            fixture.reset(token).await,
+            Err(AppError::BadToken)
+        ));
+    }
+    assert!(fixture.log_in(NEW_PASSWORD).await && !fixture.log_in(PASSWORD).await);
+    assert_eq!(fixture.entries().await.len(), 1);
+    fixture.step().await;
+    assert_eq!(fixture.step().await, None);
+}
+
+#[tokio::test]
+async fn a_reset_is_done_although_its_confirmation_can_not_be_sent() {
+    let fixture = Fixture::fresh().await;
+    let link = fixture
+        .app
+        .issue_reset_link(ANN, &terminal())
+        .await
+        .unwrap();
+    fixture.mail_server_answers(gone());
+    let completed = fixture
+        .app
+        .complete_reset(
+            &Token::from_pasted(&link.link),
+            &PasswordInput::new(NEW_PASSWORD),
+            &terminal(),
+            Handling::DeliverNow,
+        )
+        .await
+        .unwrap();
+    assert!(matches!(
+        completed.confirmation,
+        Some(Delivery::Waiting { .. })
+    ));
+    assert!(fixture.log_in(NEW_PASSWORD).await);
+    fixture.wait(Duration::from_secs(2));
+    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
+}
+
+#[tokio::test]
+async fn an_invitation_opens_an_account_that_nobody_could_enter_before() {
+    let fixture = Fixture::fresh().await;
+    let (account, delivery) = fixture
+        .app
+        .invite("Bob@Example.com", &terminal(), Handling::DeliverNow)
+        .await
+        .unwrap();
+    assert!(matches!(delivery, Some(Delivery::Sent { .. })));
+    let message = fixture.taken().remove(0);
+    assert_eq!(message.to, "bob@example.com");
+    fixture.wait(3 * HOUR - Duration::from_secs(1));
+    let completed = fixture.reset(&token(&message)).await.unwrap();
+    assert_eq!(completed.account, account.id);
+    assert!(matches!(
+        fixture
+            .app
+            .invite("bob@example.com", &terminal(), Handling::Queue)
+            .await,
+        Err(AppError::AddressTaken)
+    ));
+}
