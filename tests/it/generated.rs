@@ -191,3 +191,34 @@ fn the_errors_as_they_are_read() {
     }
     redacted(|| insta::assert_snapshot!("errors", all));
 }
+
+#[test]
+fn the_readme_names_every_setting_command_and_exit_code() {
+    let readme = include_str!("../../README.md");
+    for key in movie_bag::config::keys::KEYS {
+        assert!(readme.contains(&format!("`{}`", key.name)), "{}", key.name);
+    }
+    let home = Home::fresh();
+    let mut found = Vec::new();
+    commands(&home, &[], &mut found);
+    for path in found.iter().filter(|path| !path.is_empty()) {
+        let name = path.last().unwrap();
+        assert!(
+            readme.contains(&format!("`{name}`"))
+                || readme.contains(&format!("`{}", path.join(" "))),
+            "{path:?}"
+        );
+    }
+    let help = home.run(&["--help"]).ok().stdout;
+    for line in help
+        .lines()
+        .skip_while(|line| *line != "Exit codes:")
+        .skip(1)
+    {
+        let (code, meaning) = line.trim().split_once(' ').unwrap();
+        assert!(
+            readme.contains(&format!("| {code} | {}", meaning.trim())),
+            "{line}"
+        );
+    }
+}
