@@ -3,12 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::report::Failure;
+use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses};
-use super::stop::StopSignal;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::{Flags, MailTls, Settings};
@@ -102,14 +101,6 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             () = told.next() => Ok(()),
         }
     })
-}
-
-/// A runtime with as many threads as the work here needs: hashing has threads of its own.
-pub(super) fn two_workers() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
 }
 
 /// Resolves once the flag is raised.

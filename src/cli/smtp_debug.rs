@@ -6,8 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::report::Failure;
-use super::serve::two_workers;
-use super::stop::StopSignal;
+use super::runtime::{StopSignal, two_workers};
 use super::ui::Ui;
 use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};

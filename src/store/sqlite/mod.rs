@@ -9,6 +9,8 @@ mod movies;
 mod outbox;
 mod readers;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};

@@ -1,6 +1,16 @@
-//! Being told to stop: Ctrl-C, and SIGTERM where there is one.
+//! What the two programs run on that go on until they are told to stop, by Ctrl-C or SIGTERM.
 
 use std::io;
+
+use tokio::runtime::Runtime;
+
+/// A runtime with as many threads as the work here needs: hashing has threads of its own.
+pub(super) fn two_workers() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
 
 /// Hears SIGTERM and Ctrl-C from the moment it is made, so that a signal right after the start ends the program in
 /// order and not by the system's default.

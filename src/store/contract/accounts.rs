@@ -1,0 +1,250 @@
+//! Promises about accounts and their credentials.
+
+use super::*;
+
+pub(super) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_address(
+    store: &Arc<dyn Store>,
+) {
+    create(store, 1).await;
+    assert_eq!(
+        store.account(account(1).id).await.unwrap(),
+        Some(account(1))
+    );
+    assert_eq!(store.account(account(2).id).await.unwrap(), None);
+    for typed in [
+        "user1@example.com",
+        "User1@Example.COM",
+        " user1@example.com",
+        "ｕｓｅｒ1@example.com",
+    ] {
+        assert_eq!(
+            by_address(store, typed).await,
+            Some(account(1).id),
+            "{typed}"
+        );
+    }
+    assert_eq!(by_address(store, "user2@example.com").await, None);
+}
+
+pub(super) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
+    store: &Arc<dyn Store>,
+) {
+    for (number, address) in [
+        (1, "Ann@example.com"),
+        (2, "aNN@example.com"),
+        (3, "Bob@example.com"),
+    ] {
+        let account = Account {
+            address: address.to_owned(),
+            ..account(number)
+        };
+        store
+            .create_account(&account, &event(number, EventKind::Created, 0), None)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        by_address(store, "Ann@example.com").await,
+        Some(account(1).id)
+    );
+    assert_eq!(
+        by_address(store, "aNN@example.com").await,
+        Some(account(2).id)
+    );
+    assert_eq!(by_address(store, "ann@example.com").await, None);
+    assert_eq!(
+        by_address(store, "bob@example.com").await,
+        Some(account(3).id)
+    );
+}
+
+pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<dyn Store>) {
+    let asking: Vec<_> = (0..20)
+        .map(|number| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let account = Account {
+                    address: "one@example.com".to_owned(),
+                    ..account(number)
+                };
+                store
+                    .create_account(&account, &event(number, EventKind::Created, 0), None)
+                    .await
+                    .unwrap()
+            })
+        })
+        .collect();
+    let mut created = 0;
+    for asked in asking {
+        created += usize::from(asked.await.unwrap() == Creation::Created);
+    }
+    assert_eq!(created, 1);
+    assert_eq!(store.accounts(None, 100).await.unwrap().len(), 1);
+}
+
+pub(super) async fn accounts_come_in_the_order_of_their_ids(store: &Arc<dyn Store>) {
+    for number in [3, 1, 2] {
+        create(store, number).await;
+    }
+    let all = store.accounts(None, 100).await.unwrap();
+    assert_eq!(all, [account(1), account(2), account(3)]);
+    assert_eq!(store.accounts(None, 2).await.unwrap(), all[..2]);
+    assert_eq!(
+        store.accounts(Some(account(1).id), 100).await.unwrap(),
+        all[1..]
+    );
+    assert_eq!(store.accounts(Some(account(3).id), 100).await.unwrap(), []);
+}
+
+pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn Store>) {
+    let mail = Entry {
+        kind: MailKind::Invitation,
+        ..entry(9, 1, 0)
+    };
+    let made = event(1, EventKind::Created, 0);
+    store
+        .create_account(&account(1), &made, Some(&mail))
+        .await
+        .unwrap();
+    let queued = store.entries_of(account(1).id).await.unwrap();
+    assert_eq!(queued, std::slice::from_ref(&mail));
+    assert_eq!(store.history(account(1).id, 10).await.unwrap(), [made]);
+    // A taken address leaves neither behind.
+    let rival = Account {
+        address: account(1).address,
+        ..account(2)
+    };
+    let mail = Entry {
+        id: EntryId::from_bytes([8; 12]),
+        account: rival.id,
+        ..mail
+    };
+    let taken = store
+        .create_account(&rival, &event(2, EventKind::Created, 0), Some(&mail))
+        .await
+        .unwrap();
+    assert_eq!(taken, Creation::AddressTaken);
+    assert_eq!(store.entries_of(rival.id).await.unwrap(), []);
+    assert_eq!(store.history(rival.id, 10).await.unwrap(), []);
+}
+
+pub(super) async fn a_change_takes_password_event_and_mail_together(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    let change = change(1, "second");
+    assert_eq!(
+        store.replace_credential(&change).await.unwrap(),
+        Replacement::Replaced
+    );
+    assert_eq!(
+        store
+            .account(account(1).id)
+            .await
+            .unwrap()
+            .unwrap()
+            .password_hash
+            .as_str(),
+        "second"
+    );
+    assert_eq!(
+        store.entries_of(account(1).id).await.unwrap(),
+        [change.mail]
+    );
+    assert_eq!(
+        store.history(account(1).id, 1).await.unwrap(),
+        [change.event]
+    );
+}
+
+pub(super) async fn a_superseded_change_changes_nothing(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    let stale = [
+        CredentialChange {
+            expected: Account {
+                password_hash: PasswordHash::from_stored("other"),
+                ..account(1)
+            },
+            ..change(1, "second")
+        },
+        CredentialChange {
+            expected: Account {
+                address: "other@example.com".to_owned(),
+                ..account(1)
+            },
+            ..change(1, "second")
+        },
+        change(2, "second"),
+    ];
+    for change in stale {
+        assert_eq!(
+            store.replace_credential(&change).await.unwrap(),
+            Replacement::Superseded
+        );
+    }
+    assert_eq!(
+        store.account(account(1).id).await.unwrap(),
+        Some(account(1))
+    );
+    assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);
+    assert_eq!(
+        store.history(account(1).id, 10).await.unwrap(),
+        [event(1, EventKind::Created, 0)]
+    );
+}
+
+pub(super) async fn of_fifty_changes_at_once_one_is_made(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    let changing: Vec<_> = (0..50)
+        .map(|rival| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let mut change = change(1, &format!("hash of {rival}"));
+                change.mail.id = EntryId::from_bytes([rival; 12]);
+                (rival, store.replace_credential(&change).await.unwrap())
+            })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for changed in changing {
+        let (rival, outcome) = changed.await.unwrap();
+        winners.extend((outcome == Replacement::Replaced).then_some(rival));
+    }
+    let [winner] = winners[..] else {
+        panic!("{winners:?}")
+    };
+    let stands = store
+        .account(account(1).id)
+        .await
+        .unwrap()
+        .unwrap()
+        .password_hash;
+    assert_eq!(stands.as_str(), format!("hash of {winner}"));
+    assert_eq!(store.entries_of(account(1).id).await.unwrap().len(), 1);
+    assert_eq!(store.history(account(1).id, 100).await.unwrap().len(), 2);
+}
+
+pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    create(store, 2).await;
+    queue(store, &entry(1, 1, 0)).await;
+    queue(store, &entry(2, 2, 0)).await;
+    store.create_movie(&movie(1, 1)).await.unwrap();
+    store.create_movie(&movie(2, 2)).await.unwrap();
+    let deleted = store.delete_account(account(1).id).await.unwrap();
+    assert_eq!(
+        deleted,
+        Some(Deletion {
+            movies: 1,
+            mails: 1,
+            events: 2
+        })
+    );
+    assert_eq!(store.delete_account(account(1).id).await.unwrap(), None);
+    assert_eq!(store.account(account(1).id).await.unwrap(), None);
+    assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);
+    assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
+    assert_eq!(store.movies(None, 10).await.unwrap(), [movie(2, 2)]);
+    assert_eq!(
+        store.entries_of(account(2).id).await.unwrap(),
+        [entry(2, 2, 0)]
+    );
+}

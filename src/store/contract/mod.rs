@@ -1,0 +1,190 @@
+//! The suite that every database is put under, promise by promise.
+//!
+//! A promise is an `async fn` over `&dyn Store`. [`store_contract`] takes the list once and a way to a fresh store for
+//! each database, and makes a test of every pair, so that no database can leave a promise out:
+//! `store::contract::sqlite::of_fifty_changes_at_once_one_is_made`.
+
+mod accounts;
+mod history;
+mod movies;
+mod outbox;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Creation, CredentialChange, Deletion, MovieChange, MovieCreation, Replacement, Store};
+use crate::domain::account::Account;
+use crate::domain::email_address::EmailAddress;
+use crate::domain::event::{Event, EventKind, Origin};
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::movie::{Movie, MovieChanges};
+use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome};
+use crate::domain::password::PasswordHash;
+use crate::domain::token::Fingerprint;
+use accounts::*;
+use history::*;
+use movies::*;
+use outbox::*;
+
+/// A fresh store, with what must live as long as it does.
+struct Fresh {
+    store: Arc<dyn Store>,
+    _keep: Box<dyn std::any::Any + Send>,
+}
+
+macro_rules! store_contract {
+    ($($database:ident),+ ; $($promise:ident,)+) => {
+        store_contract!(@each [$($database),+] [$($promise)+]);
+    };
+    (@each [] $promises:tt) => {};
+    (@each [$database:ident $(, $more:ident)*] [$($promise:ident)+]) => {
+        mod $database {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    let fresh = super::fresh::$database().await;
+                    super::$promise(&fresh.store).await;
+                }
+            )+
+        }
+        store_contract!(@each [$($more),*] [$($promise)+]);
+    };
+}
+
+/// A fresh store of each database.
+mod fresh {
+    use super::*;
+
+    pub(super) async fn sqlite() -> Fresh {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::store::sqlite::SqliteStore::open(&folder.path().join("test.sqlite3"));
+        Fresh {
+            store: Arc::new(store.unwrap()),
+            _keep: Box::new(folder),
+        }
+    }
+}
+
+store_contract! { sqlite;
+    an_account_is_found_by_its_id_and_every_spelling_of_its_address,
+    an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody,
+    of_twenty_that_ask_for_one_address_one_gets_it,
+    accounts_come_in_the_order_of_their_ids,
+    an_account_comes_with_its_event_and_its_mail,
+    a_change_takes_password_event_and_mail_together,
+    a_superseded_change_changes_nothing,
+    of_fifty_changes_at_once_one_is_made,
+    a_deleted_account_takes_all_that_is_its_own,
+    a_mail_for_nobody_is_not_queued,
+    an_entry_comes_back_as_it_was_queued,
+    an_entry_is_leased_once_and_again_when_the_lease_ends,
+    two_workers_never_lease_the_same_entry,
+    the_longest_due_is_leased_first_and_equal_ones_by_id,
+    an_entry_that_is_queued_with_a_lease_is_its_holders,
+    a_renewed_lease_lasts_and_a_lost_one_is_not_renewed,
+    whoever_lost_the_lease_settles_nothing,
+    a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays,
+    the_history_is_newest_first_and_bounded,
+    an_event_for_nobody_is_dropped,
+    a_movie_comes_back_as_it_was_added,
+    a_movies_name_is_unique,
+    movies_come_in_the_order_of_their_ids,
+    only_who_added_a_movie_changes_it,
+}
+
+pub(in crate::store) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(in crate::store) fn account(number: u8) -> Account {
+    Account {
+        id: AccountId::from_bytes([number; 12]),
+        address: format!("user{number}@example.com"),
+        password_hash: PasswordHash::from_stored(format!("$2b$04$hash{number}")),
+    }
+}
+
+pub(in crate::store) fn event(number: u8, kind: EventKind, second: i64) -> Event {
+    Event {
+        account: AccountId::from_bytes([number; 12]),
+        at: at(second),
+        kind,
+        origin: Origin::Client("192.0.2.1".parse().unwrap()),
+        detail: format!("event at {second}"),
+    }
+}
+
+pub(in crate::store) fn entry(id: u8, number: u8, due: i64) -> Entry {
+    Entry {
+        id: EntryId::from_bytes([id; 12]),
+        account: AccountId::from_bytes([number; 12]),
+        kind: MailKind::ResetPassword,
+        requested_at: at(0),
+        origin: Origin::Terminal("ann".to_owned()),
+        fingerprint: Fingerprint::from_stored("fingerprint"),
+        state: EntryState::Waiting,
+        attempts: 0,
+        next_try_at: at(due),
+        last_error: None,
+        lease: None,
+    }
+}
+
+pub(in crate::store) fn lease(holder: u8, until: i64) -> Lease {
+    Lease {
+        holder: LeaseId::from_bytes([holder; 12]),
+        until: at(until),
+    }
+}
+
+pub(in crate::store) fn change(number: u8, to: &str) -> CredentialChange {
+    CredentialChange {
+        expected: account(number),
+        password_hash: PasswordHash::from_stored(to),
+        event: event(number, EventKind::ResetDone, 10),
+        mail: Entry {
+            kind: MailKind::ResetSuccessful,
+            ..entry(200, number, 10)
+        },
+    }
+}
+
+pub(in crate::store) fn movie(id: u8, by: u8) -> Movie {
+    Movie {
+        id: MovieId::from_bytes([id; 12]),
+        name: format!("Part {id}, «quoted» \"twice\""),
+        casts: vec!["Änn".to_owned(), "B'ob".to_owned()],
+        genres: vec!["drama".to_owned()],
+        added_by: AccountId::from_bytes([by; 12]),
+    }
+}
+
+pub(in crate::store) async fn create(store: &Arc<dyn Store>, number: u8) {
+    let created = store
+        .create_account(
+            &account(number),
+            &event(number, EventKind::Created, 0),
+            None,
+        )
+        .await
+        .unwrap();
+    assert_eq!(created, Creation::Created);
+}
+
+pub(in crate::store) async fn queue(store: &Arc<dyn Store>, entry: &Entry) {
+    let requested = Event {
+        account: entry.account,
+        ..event(1, EventKind::ResetRequested, 1)
+    };
+    assert!(store.queue_mail(entry, &requested).await.unwrap());
+}
+
+pub(in crate::store) async fn by_address(store: &Arc<dyn Store>, typed: &str) -> Option<AccountId> {
+    let canonical = EmailAddress::parse(typed).unwrap();
+    store
+        .account_by_address(typed, &canonical)
+        .await
+        .unwrap()
+        .map(|account| account.id)
+}

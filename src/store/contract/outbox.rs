@@ -1,0 +1,277 @@
+//! Promises about the queue of mails.
+
+use super::*;
+
+pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn Store>) {
+    assert!(
+        !store
+            .queue_mail(&entry(1, 1, 0), &event(1, EventKind::ResetRequested, 0))
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
+}
+
+pub(super) async fn an_entry_comes_back_as_it_was_queued(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    let whole = Entry {
+        attempts: 3,
+        last_error: Some("451 später".to_owned()),
+        lease: Some(lease(5, 60)),
+        ..entry(1, 1, 7)
+    };
+    queue(store, &whole).await;
+    queue(
+        store,
+        &Entry {
+            requested_at: at(-5),
+            ..entry(2, 1, 0)
+        },
+    )
+    .await;
+    let entries = store.entries_of(account(1).id).await.unwrap();
+    assert_eq!(
+        entries,
+        [
+            Entry {
+                requested_at: at(-5),
+                ..entry(2, 1, 0)
+            },
+            whole
+        ]
+    );
+}
+
+pub(super) async fn an_entry_is_leased_once_and_again_when_the_lease_ends(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    queue(store, &entry(1, 1, 10)).await;
+    assert_eq!(store.lease_next(at(9), lease(1, 25)).await.unwrap(), None);
+    let leased = store
+        .lease_next(at(10), lease(1, 25))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        leased,
+        Entry {
+            attempts: 1,
+            lease: Some(lease(1, 25)),
+            ..entry(1, 1, 10)
+        }
+    );
+    assert_eq!(store.next_due().await.unwrap(), Some(at(25)));
+    assert_eq!(store.lease_next(at(24), lease(2, 39)).await.unwrap(), None);
+    let again = store
+        .lease_next(at(25), lease(2, 40))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((again.attempts, again.lease), (2, Some(lease(2, 40))));
+}
+
+pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    for id in 0..20 {
+        queue(store, &entry(id, 1, 0)).await;
+    }
+    let workers: Vec<_> = (1..=4)
+        .map(|worker| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let mut leased = Vec::new();
+                while let Some(entry) = store.lease_next(at(0), lease(worker, 15)).await.unwrap() {
+                    assert_eq!(entry.lease, Some(lease(worker, 15)));
+                    leased.push(entry.id);
+                }
+                leased
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for worker in workers {
+        all.extend(worker.await.unwrap());
+    }
+    all.sort();
+    assert_eq!(
+        all,
+        (0..20)
+            .map(|id| EntryId::from_bytes([id; 12]))
+            .collect::<Vec<_>>()
+    );
+}
+
+pub(super) async fn the_longest_due_is_leased_first_and_equal_ones_by_id(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    for (id, due) in [(4, 2), (3, 2), (1, 3), (2, 1), (5, 99)] {
+        queue(store, &entry(id, 1, due)).await;
+    }
+    let mut order = Vec::new();
+    while let Some(entry) = store.lease_next(at(50), lease(1, 65)).await.unwrap() {
+        order.push(entry.id.as_bytes()[0]);
+    }
+    assert_eq!(order, [2, 3, 4, 1]);
+}
+
+pub(super) async fn an_entry_that_is_queued_with_a_lease_is_its_holders(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    queue(
+        store,
+        &Entry {
+            lease: Some(lease(1, 15)),
+            attempts: 1,
+            ..entry(1, 1, 0)
+        },
+    )
+    .await;
+    assert_eq!(store.lease_next(at(14), lease(2, 29)).await.unwrap(), None);
+    assert!(
+        store
+            .settle(
+                EntryId::from_bytes([1; 12]),
+                lease(1, 15).holder,
+                &Outcome::Sent,
+                &event(1, EventKind::MailSent, 3)
+            )
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);
+}
+
+pub(super) async fn a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    queue(store, &entry(1, 1, 0)).await;
+    let id = store
+        .lease_next(at(0), lease(1, 15))
+        .await
+        .unwrap()
+        .unwrap()
+        .id;
+    assert!(store.renew_lease(id, lease(1, 30)).await.unwrap());
+    assert_eq!(store.lease_next(at(29), lease(2, 44)).await.unwrap(), None);
+    assert!(
+        store
+            .lease_next(at(30), lease(2, 45))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(!store.renew_lease(id, lease(1, 60)).await.unwrap());
+    assert!(
+        store
+            .lease_next(at(45), lease(3, 60))
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    queue(store, &entry(1, 1, 0)).await;
+    let id = store
+        .lease_next(at(0), lease(1, 15))
+        .await
+        .unwrap()
+        .unwrap()
+        .id;
+    store
+        .lease_next(at(15), lease(2, 30))
+        .await
+        .unwrap()
+        .unwrap();
+    for outcome in [
+        Outcome::Sent,
+        Outcome::Dead {
+            error: "x".to_owned(),
+        },
+        Outcome::Retry {
+            at: at(99),
+            error: "x".to_owned(),
+        },
+    ] {
+        assert!(
+            !store
+                .settle(
+                    id,
+                    lease(1, 15).holder,
+                    &outcome,
+                    &event(1, EventKind::MailSent, 20)
+                )
+                .await
+                .unwrap()
+        );
+    }
+    let entries = store.entries_of(account(1).id).await.unwrap();
+    assert_eq!(
+        entries,
+        [Entry {
+            attempts: 2,
+            lease: Some(lease(2, 30)),
+            ..entry(1, 1, 0)
+        }]
+    );
+    assert_eq!(store.history(account(1).id, 10).await.unwrap().len(), 2);
+}
+
+pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(store: &Arc<dyn Store>) {
+    create(store, 1).await;
+    for id in [1, 2, 3] {
+        queue(store, &entry(id, 1, i64::from(id))).await;
+        store
+            .lease_next(at(10), lease(id, 25))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let outcomes = [
+        Outcome::Sent,
+        Outcome::Retry {
+            at: at(40),
+            error: "451 busy".to_owned(),
+        },
+        Outcome::Dead {
+            error: "550 unknown".to_owned(),
+        },
+    ];
+    for (id, outcome) in [1, 2, 3].into_iter().zip(&outcomes) {
+        let told = event(1, EventKind::MailFailed, 11);
+        assert!(
+            store
+                .settle(
+                    EntryId::from_bytes([id; 12]),
+                    lease(id, 25).holder,
+                    outcome,
+                    &told
+                )
+                .await
+                .unwrap()
+        );
+    }
+    let entries = store.entries_of(account(1).id).await.unwrap();
+    let waits = Entry {
+        attempts: 1,
+        last_error: Some("451 busy".to_owned()),
+        ..entry(2, 1, 40)
+    };
+    let dead = Entry {
+        attempts: 1,
+        last_error: Some("550 unknown".to_owned()),
+        state: EntryState::Dead,
+        ..entry(3, 1, 3)
+    };
+    assert_eq!(entries, [waits, dead]);
+    assert_eq!(store.next_due().await.unwrap(), Some(at(40)));
+    let last = store
+        .lease_next(at(1_000), lease(9, 1_015))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(last.id, EntryId::from_bytes([2; 12]));
+    assert_eq!(
+        store.lease_next(at(1_000), lease(9, 1_015)).await.unwrap(),
+        None,
+        "the dead are left alone"
+    );
+}

@@ -1,0 +1,100 @@
+//! What SQLite alone must keep: its file is used by several processes.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::store::contract::create;
+
+#[tokio::test]
+async fn two_processes_work_on_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.sqlite3");
+    let opening: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || SqliteStore::open(&path).unwrap())
+        })
+        .collect();
+    let stores: Vec<Arc<dyn Store>> = opening
+        .into_iter()
+        .map(|store| Arc::new(store.join().unwrap()) as Arc<dyn Store>)
+        .collect();
+    for (number, store) in (0u8..40).zip(stores.iter().cycle()) {
+        create(store, number).await;
+    }
+    assert_eq!(stores[0].accounts(None, 100).await.unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn whoever_finds_it_locked_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locked.sqlite3");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { create(&store, 1).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    other.execute_batch("COMMIT").unwrap();
+    waiting.await.unwrap();
+}
+
+#[test]
+fn the_files_are_their_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/own.sqlite3");
+    let _store = SqliteStore::open(&path).unwrap();
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    let files: Vec<_> = std::fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    assert!(files.iter().all(|file| mode(file) == 0o600));
+}
+
+#[test]
+fn what_is_no_database_of_ours_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let newer = folder.path().join("newer.sqlite3");
+    drop(SqliteStore::open(&newer).unwrap());
+    Connection::open(&newer)
+        .unwrap()
+        .pragma_update(None, "user_version", 1_000)
+        .unwrap();
+    let foreign = folder.path().join("foreign.sqlite3");
+    Connection::open(&foreign)
+        .unwrap()
+        .execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1")
+        .unwrap();
+    let text = folder.path().join("text.sqlite3");
+    std::fs::write(
+        &text,
+        "this is no database, and long enough to be read as the head of one ".repeat(10),
+    )
+    .unwrap();
+    for (path, said) in [
+        (newer, "newer movie-bag"),
+        (foreign, "another program"),
+        (text, "no SQLite database"),
+    ] {
+        let error = SqliteStore::open(&path).err().unwrap().to_string();
+        assert!(
+            error.contains(said) && error.contains(&path.display().to_string()),
+            "{error}"
+        );
+    }
+    let folder_in_its_place = SqliteStore::open(folder.path()).err().unwrap();
+    assert!(
+        matches!(folder_in_its_place, StoreError::Unavailable(_)),
+        "{folder_in_its_place}"
+    );
+}
