@@ -92,7 +92,7 @@ impl Failure {
                     .map(of_app)
                     .or_else(|| cause.downcast_ref::<StoreError>().map(of_store))
                     .or_else(|| cause.downcast_ref::<DeliveryError>().map(of_delivery))
-                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("\"movie-bag check\" shows every setting and where it comes from".to_owned()))))
+                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("mend what is named; \"movie-bag check\" then shows every setting and where it comes from".to_owned()))))
                     .or_else(|| cause.downcast_ref::<RenderError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES".to_owned()))))
             })
             .unwrap_or((1, "failed", None));

@@ -135,16 +135,21 @@ impl<'a> Resolver<'a> {
             .collect()
     }
 
-    /// A warning for each of these keys that somebody set.
-    pub(super) fn not_in_force(&self, keys: &[&str]) -> Vec<String> {
-        let is_set = |reported: &&Reported| {
-            reported.source != Source::Default && keys.contains(&reported.key)
-        };
-        let set = self.report.iter().filter(is_set);
-        set.map(|Reported { key, source, .. }| {
-            format!("{key} from {source} does nothing yet in this version")
-        })
-        .collect()
+    /// Says of these keys that nothing acts on them yet, with a warning for each that somebody set.
+    pub(super) fn not_in_force(&mut self, keys: &[&str]) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for reported in &mut self.report {
+            if keys.contains(&reported.key) {
+                reported.value += " (no effect yet)";
+                if reported.source != Source::Default {
+                    warnings.push(format!(
+                        "{} from {} does nothing yet in this version",
+                        reported.key, reported.source
+                    ));
+                }
+            }
+        }
+        warnings
     }
 
     /// The problems so far, as one error.

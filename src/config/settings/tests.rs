@@ -1,0 +1,162 @@
+//! The settings from their sources: ranks, forms, and what is said of mistakes.
+
+use super::super::env_file;
+use super::*;
+
+const CONTRACT: &str = "JWT_SECRET_KEY = 't1NP63m4wnBg6nyHYKfmc2TpCOGI4nss'
+MAIL_SERVER = \"localhost\"
+MAIL_PORT = \"1025\"
+MAIL_USERNAME = \"support@movie-bag.com\"
+MAIL_PASSWORD = \"\"";
+
+fn sources(environment: &[(&str, &str)], file: &str) -> Sources {
+    let mut all: std::collections::BTreeMap<_, _> =
+        [("MOVIE_BAG_DATA_DIR".to_owned(), "/data".to_owned())].into();
+    all.extend(
+        environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+    );
+    Sources {
+        environment: all,
+        env_file: Some((".env".into(), env_file::parse(file).unwrap())),
+        ..Sources::default()
+    }
+}
+
+fn problems(environment: &[(&str, &str)]) -> Vec<String> {
+    resolve(&sources(environment, ""))
+        .err()
+        .map(|error| error.problems)
+        .unwrap_or_default()
+}
+
+#[test]
+fn the_env_file_of_the_contract_is_complete_and_warns_of_its_secret() {
+    let settings = resolve(&sources(&[], CONTRACT)).unwrap();
+    assert_eq!(
+        (settings.mail.server.as_str(), settings.mail.port),
+        ("localhost", 1025)
+    );
+    assert!(
+        settings.mail.credentials.is_none(),
+        "an empty password is none"
+    );
+    assert_eq!(settings.tokens.secret.unwrap().expose(), PUBLISHED_SECRET);
+    assert!(
+        settings.warnings[0].contains("published"),
+        "{:?}",
+        settings.warnings
+    );
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract_and_stricter_in_production() {
+    let settings = resolve(&sources(&[], "")).unwrap();
+    assert_eq!(settings.http.bind.to_string(), "127.0.0.1:3000");
+    assert_eq!(
+        settings.database,
+        DatabaseSettings::Sqlite("/data/movie-bag.sqlite3".into())
+    );
+    assert_eq!(settings.public_url(8080).as_str(), "http://localhost:8080");
+    assert_eq!(
+        (
+            settings.tokens.reset_lifetime.as_secs(),
+            settings.accounts.conceal
+        ),
+        (86_400, false)
+    );
+    let production = [
+        ("MOVIE_BAG_PROFILE", "production"),
+        ("MOVIE_BAG_PUBLIC_URL", "https://x.example"),
+        ("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+    ];
+    let settings = resolve(&sources(&production, "")).unwrap();
+    assert_eq!(
+        (
+            settings.tokens.reset_lifetime.as_secs(),
+            settings.accounts.conceal
+        ),
+        (3_600, true)
+    );
+}
+
+#[test]
+fn production_names_all_that_is_missing_or_weak() {
+    assert_eq!(problems(&[("MOVIE_BAG_PROFILE", "production")]).len(), 2);
+    let weak = [
+        ("MOVIE_BAG_PROFILE", "production"),
+        ("MOVIE_BAG_PUBLIC_URL", "http://x.example"),
+        ("JWT_SECRET_KEY", PUBLISHED_SECRET),
+        ("MOVIE_BAG_BCRYPT_COST", "4"),
+    ];
+    assert_eq!(problems(&weak).len(), 3);
+}
+
+#[test]
+fn every_wrong_value_says_what_is_wanted_and_no_secret_is_told() {
+    for (key, value, wanted) in [
+        (
+            "MAIL_PORT",
+            "port",
+            "MAIL_PORT (\"port\") from environment: write a whole number from 1 to 65535",
+        ),
+        (
+            "MAIL_PORT",
+            "70000",
+            "MAIL_PORT (\"70000\") from environment: write a whole number from 1 to 65535",
+        ),
+        (
+            "MAIL_USE_TLS",
+            "maybe",
+            "MAIL_USE_TLS (\"maybe\") from environment: write true or false",
+        ),
+        (
+            "MOVIE_BAG_PROFILE",
+            "prod",
+            "MOVIE_BAG_PROFILE (\"prod\") from environment: write development or production",
+        ),
+        (
+            "MOVIE_BAG_BIND",
+            "3000",
+            "MOVIE_BAG_BIND (\"3000\") from environment: write ADDRESS:PORT such as 127.0.0.1:3000 or [::]:3000",
+        ),
+        (
+            "MOVIE_BAG_DATABASE",
+            "oracle:x",
+            "MOVIE_BAG_DATABASE (\"oracle:x\") from environment: write sqlite:PATH or mongodb://…",
+        ),
+        (
+            "MOVIE_BAG_RESET_TOKEN_LIFETIME",
+            "8d",
+            "MOVIE_BAG_RESET_TOKEN_LIFETIME (\"8d\") from environment: it may be at most 7d",
+        ),
+        (
+            "JWT_SECRET_KEY",
+            "tooshort",
+            "JWT_SECRET_KEY from environment: it has 8 bytes, and must have 32 or more - write another, by openssl rand -base64 48",
+        ),
+        (
+            "MAIL_DEFAULT_SENDER",
+            "nobody",
+            "MAIL_DEFAULT_SENDER (\"nobody\") from environment: write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
+        ),
+    ] {
+        assert_eq!(problems(&[(key, value)]), [wanted]);
+    }
+    assert_eq!(
+        problems(&[("MAIL_USE_TLS", "true"), ("MAIL_USE_SSL", "true")]).len(),
+        1
+    );
+}
+
+#[test]
+fn the_password_of_a_uri_is_never_shown() {
+    let uri = "mongodb://user:hunter2@one.example,two.example/movies?replicaSet=rs0";
+    let settings = resolve(&sources(&[("MOVIE_BAG_DATABASE", uri)], "")).unwrap();
+    assert_eq!(
+        settings.database.to_string(),
+        "mongodb://one.example,two.example/movies"
+    );
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
