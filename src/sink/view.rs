@@ -4,6 +4,7 @@
 //! bytes are shown as text. The small [`Digest`] is cached with the message; the rest is read again when asked
 //! for, since a cached copy of every body would double the memory.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
@@ -220,19 +221,20 @@ fn add_hidden_recipients(digest: &mut Digest, message: &ReceivedMessage) {
 fn named_parts<'a, 'x>(
     parsed: &'a Message<'x>,
 ) -> impl Iterator<Item = (usize, &'a MessagePart<'x>)> {
-    parsed
-        .parts
+    // A set: a message may have a hundred thousand parts, and as many bodies.
+    let bodies: HashSet<usize> = parsed
+        .text_body
         .iter()
-        .enumerate()
-        .skip(1)
-        .filter(|(number, part)| {
-            let is_body = |bodies: &[u32]| bodies.iter().any(|&body| body as usize == *number);
-            let is_named = part.attachment_name().is_some() || part.content_id().is_some();
-            let is_shown = part.attachment_name().is_none()
-                && part.is_text()
-                && (is_body(&parsed.text_body) || is_body(&parsed.html_body));
-            is_named && !part.is_multipart() && !is_shown
-        })
+        .chain(&parsed.html_body)
+        .map(|&body| body as usize)
+        .collect();
+    let parts = parsed.parts.iter().enumerate().skip(1);
+    parts.filter(move |(number, part)| {
+        let is_named = part.attachment_name().is_some() || part.content_id().is_some();
+        let is_shown =
+            part.attachment_name().is_none() && part.is_text() && bodies.contains(number);
+        is_named && !part.is_multipart() && !is_shown
+    })
 }
 
 fn is_inline(part: &MessagePart<'_>) -> bool {
