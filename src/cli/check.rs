@@ -85,9 +85,9 @@ pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         .filter(|check| check.verdict == "error")
         .count();
     if ui.is_json() {
-        ui.answer(&as_json(&settings, &checks, wrong == 0).to_string());
+        ui.answer(&as_json(&settings, &checks, wrong == 0).to_string())?;
     } else {
-        ui.answer(&as_text(&settings, &checks));
+        ui.answer(&as_text(&settings, &checks))?;
     }
     match wrong {
         0 => Ok(()),

@@ -23,6 +23,6 @@ pub(super) fn run(args: Args, ui: &Ui) -> anyhow::Result<()> {
         "movie-bag",
         &mut script,
     );
-    ui.answer(String::from_utf8(script)?.trim_end_matches('\n'));
+    ui.answer(String::from_utf8(script)?.trim_end_matches('\n'))?;
     Ok(())
 }

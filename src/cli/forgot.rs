@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         ui.answer_either(
             &link.link,
             &json!({"link": link.link, "expires_at": link.expires_at.to_string()}),
-        );
+        )?;
         return Ok(());
     }
     let spinner = ui.spinner("delivering the mail");
@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
             ui.answer_either(
                 &text,
                 &json!({"email": email, "sent": true, "reply": reply}),
-            );
+            )?;
             Ok(())
         }
         Requested::Queued(Some(Delivery::Waiting { error, hint, .. })) => {

@@ -198,7 +198,8 @@ fn show(ui: &Ui, failure: &Failure) {
         for cause in &failure.causes {
             message += &format!(": {cause}");
         }
-        ui.answer(
+        // There is nobody left to tell.
+        let _ = ui.answer(
             &json!({"error": {"code": failure.code, "message": message, "hint": failure.hint}})
                 .to_string(),
         );
@@ -217,12 +218,10 @@ pub(super) fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
     if is_json && !is_answer {
         let ui = Ui::new(true, false, super::Color::Never);
         let text = error.to_string();
-        let message = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned();
+        // Its first paragraph: what is missing stands on lines of its own.
+        let said = text.lines().take_while(|line| !line.is_empty());
+        let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
+        let message = message.trim_start_matches("error: ");
         show(&ui, &Failure::usage(message, "--help shows what there is"));
     } else {
         // A closed stdout is nobody who wants the help.

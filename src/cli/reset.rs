@@ -66,7 +66,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     ui.answer_either(
         "The password is changed.",
         &json!({"changed": true, "confirmation_sent": confirmed}),
-    );
+    )?;
     Ok(())
 }
 

@@ -54,13 +54,31 @@ impl Ui {
     }
 
     /// The answer, on stdout. Whoever closed it wants no more: that is no failure.
-    pub(super) fn answer(&self, text: &str) {
+    ///
+    /// # Errors
+    /// Where stdout takes nothing for another reason, such as a full disk: what was done is done, but not told.
+    pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
-        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+                1,
+                "stdout",
+                format!("it is done, but the answer can't be written to stdout: {error}"),
+                "look at where stdout leads",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// An answer for people or for programs, whichever was asked for.
-    pub(super) fn answer_either(&self, text: &str, json: &serde_json::Value) {
+    ///
+    /// # Errors
+    /// Those of [`Ui::answer`].
+    pub(super) fn answer_either(
+        &self,
+        text: &str,
+        json: &serde_json::Value,
+    ) -> Result<(), Failure> {
         if self.json {
             self.answer(&json.to_string())
         } else {

@@ -16,7 +16,12 @@ use super::{Invitation, Mail, RenderError, Rendered, Renderer, ResetPassword, Re
 const LONGEST_LINE: usize = 998;
 
 /// The built-in templates. Tera escapes by the end of the name: `.html` must be the last suffix.
+/// What others extend comes first.
 const BUILT_IN: &[(&str, &str)] = &[
+    (
+        "email/frame.html",
+        include_str!("../../templates/email/frame.html"),
+    ),
     (
         "email/reset_password.txt",
         include_str!("../../templates/email/reset_password.txt"),
@@ -41,10 +46,6 @@ const BUILT_IN: &[(&str, &str)] = &[
         "email/invitation.html",
         include_str!("../../templates/email/invitation.html"),
     ),
-    (
-        "email/frame.html",
-        include_str!("../../templates/email/frame.html"),
-    ),
 ];
 
 /// The templates, compiled.
@@ -58,23 +59,21 @@ impl TeraRenderer {
     /// # Errors
     /// The first template that can't be read, compiled or rendered, with its name and line.
     pub fn new(overrides: Option<&Path>) -> Result<Self, RenderError> {
-        let mut sources = Vec::new();
-        for (name, built_in) in BUILT_IN {
-            sources.push((
-                *name,
-                overridden(overrides, name)?.unwrap_or_else(|| (*built_in).to_owned()),
-            ));
+        if let Some(folder) = overrides.filter(|folder| !folder.is_dir()) {
+            return Err(RenderError {
+                template: folder.display().to_string(),
+                problem: "there is no such folder".to_owned(),
+            });
         }
         let mut tera = Tera::default();
-        tera.add_raw_templates(
-            sources
-                .iter()
-                .map(|(name, source)| (*name, source.as_str())),
-        )
-        .map_err(|error| RenderError {
-            template: "email".to_owned(),
-            problem: words(&error),
-        })?;
+        for (name, built_in) in BUILT_IN {
+            let source = overridden(overrides, name)?;
+            tera.add_raw_template(name, source.as_deref().unwrap_or(built_in))
+                .map_err(|error| RenderError {
+                    template: (*name).to_owned(),
+                    problem: words(&error),
+                })?;
+        }
         let renderer = Self { tera };
         for mail in samples() {
             renderer.render(&mail)?;

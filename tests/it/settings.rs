@@ -131,6 +131,26 @@ fn a_setting_that_does_nothing_yet_says_so() {
 }
 
 #[test]
+fn a_broken_template_stops_every_command_with_its_name_and_line() {
+    let home = Home::fresh();
+    std::fs::create_dir_all(home.path().join("own/email")).unwrap();
+    let own = home.path().join("own").display().to_string();
+    let home = home.with("MOVIE_BAG_TEMPLATES", own);
+    for (text, place) in [("<p>\n{% if %}</p>", ":2:"), ("\n\n{{ nope }}", ":3:")] {
+        home.write("own/email/reset_password.html", text);
+        let output = home.run(&["user", "list"]).exits(2);
+        assert!(
+            output.stderr.contains("email/reset_password.html") && output.stderr.contains(place),
+            "{}",
+            output.stderr
+        );
+    }
+    let nowhere = Home::fresh().with("MOVIE_BAG_TEMPLATES", "nowhere");
+    let output = nowhere.run(&["user", "list"]).exits(2);
+    assert!(output.stderr.contains("nowhere"), "{}", output.stderr);
+}
+
+#[test]
 fn a_misspelt_key_gets_the_nearest_right_name() {
     let home = Home::fresh().with("MOVIE_BAG_DATABSE", "sqlite:x");
     home.write(".env", "MAIL_SERVR = localhost\n");

@@ -215,6 +215,27 @@ fn the_answer_is_on_stdout_alone_and_as_json_when_asked() {
 }
 
 #[test]
+fn an_answer_that_can_not_be_written_is_a_failure_and_a_closed_pipe_is_none() {
+    let home = Home::fresh();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = home.command(&["user", "create", "--email", ANN, "--generate"]);
+    let ended = command.stdout(full).output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("No space left"), "{stderr}");
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = home.command(&["user", "list"]);
+    let ended = command.stdout(writer).output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
 fn set_password_tells_the_owner() {
     let home = Home::fresh();
     let sink = home.sink(&[]);

@@ -47,12 +47,12 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "Made the account {} ({}) with this password:",
             account.address, account.id
         ));
-        ui.answer_either(&password, &json);
+        ui.answer_either(&password, &json)?;
     } else {
         ui.answer_either(
             &format!("Made the account {} ({}).", account.address, account.id),
             &json,
-        );
+        )?;
     }
     Ok(())
 }
@@ -70,6 +70,6 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
             account.address, account.id
         ),
         &json!({"id": account.id.to_string(), "email": account.address, "invitation_sent": sent}),
-    );
+    )?;
     Ok(())
 }

@@ -38,6 +38,6 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         "Deleted {address} with {} movies, {} waiting mails and {} lines of history.",
         deleted.movies, deleted.mails, deleted.events
     );
-    ui.answer_either(&text, &json!({"email": address, "movies": deleted.movies, "mails": deleted.mails, "history": deleted.events}));
+    ui.answer_either(&text, &json!({"email": address, "movies": deleted.movies, "mails": deleted.mails, "history": deleted.events}))?;
     Ok(())
 }

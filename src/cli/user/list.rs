@@ -35,7 +35,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             let created = account.id.made_at();
             if ui.is_json() {
                 let json = json!({"id": account.id.to_string(), "email": account.address, "created_at": created.to_string()});
-                ui.answer(&json.to_string());
+                ui.answer(&json.to_string())?;
             } else {
                 table.add_row([account.address, account.id.to_string(), local(created)]);
             }
@@ -44,7 +44,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if count == 0 {
         ui.say("There are no accounts yet: \"movie-bag user create --email …\" makes one.");
     } else if !ui.is_json() {
-        ui.answer(&table.to_string());
+        ui.answer(&table.to_string())?;
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     text += &list(mails.iter().map(mail_line));
     text += "\nHistory, newest first\n";
     text += &list(history.iter().map(event_line));
-    ui.answer_either(text.trim_end(), &json);
+    ui.answer_either(text.trim_end(), &json)?;
     Ok(())
 }
 

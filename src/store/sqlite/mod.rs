@@ -137,12 +137,12 @@ fn failed(error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => {
             StoreError::Unavailable("the disk is full: make room, nothing was lost".to_owned())
         }
-        Some(
-            ErrorCode::CannotOpen
-            | ErrorCode::PermissionDenied
-            | ErrorCode::ReadOnly
-            | ErrorCode::SystemIoFailure,
-        ) => StoreError::Unavailable(error.to_string()),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            StoreError::Unavailable(error.to_string())
+        }
+        Some(ErrorCode::SystemIoFailure) => StoreError::Unavailable(format!(
+            "{error}: is the disk full, or this no place for files?"
+        )),
         Some(ErrorCode::NotADatabase) => StoreError::Broken(
             "it is no SQLite database: name another file in MOVIE_BAG_DATABASE".to_owned(),
         ),
