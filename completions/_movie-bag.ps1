@@ -62,7 +62,7 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Take mail here; port 0 takes a free one and says which')
             [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Serve the inbox here')
             [CompletionResult]::new('--web-host', '--web-host', [CompletionResultType]::ParameterName, 'Let the inbox be reached by this host name too')
-            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How mails are shown on stdout')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How mails are shown on stdout [default: text, with --json: json]')
             [CompletionResult]::new('--max-messages', '--max-messages', [CompletionResultType]::ParameterName, 'Keep the newest so many messages')
             [CompletionResult]::new('--max-memory', '--max-memory', [CompletionResultType]::ParameterName, 'Keep the newest messages up to so many bytes')
             [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'Refuse a message that is larger than so many bytes')

@@ -57,7 +57,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --listen 'Take mail here; port 0 takes a free one and says which'
             cand --web 'Serve the inbox here'
             cand --web-host 'Let the inbox be reached by this host name too'
-            cand --format 'How mails are shown on stdout'
+            cand --format 'How mails are shown on stdout [default: text, with --json: json]'
             cand --max-messages 'Keep the newest so many messages'
             cand --max-memory 'Keep the newest messages up to so many bytes'
             cand --max-size 'Refuse a message that is larger than so many bytes'

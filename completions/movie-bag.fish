@@ -58,7 +58,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s h -l help 
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l listen -d 'Take mail here; port 0 takes a free one and says which' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web -d 'Serve the inbox here' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-host -d 'Let the inbox be reached by this host name too' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l format -d 'How mails are shown on stdout' -r -f -a "text\t'Sender, recipients, subject, text, and what was found in it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l format -d 'How mails are shown on stdout [default: text, with --json: json]' -r -f -a "text\t'Sender, recipients, subject, text, and what was found in it'
 json\t'One JSON document a mail'
 raw\t'The source'
 classic\t'As Python\'s DebuggingServer printed it'

@@ -12,7 +12,6 @@ use super::ui::Ui;
 use super::wiring;
 use crate::config::{Flags, MailTls, Settings};
 use crate::http::{self, HttpOptions};
-use crate::sink::print::Format;
 use crate::sink::{Sink, SinkSettings};
 
 /// Serve the HTTP API and the pages, and deliver mails
@@ -67,7 +66,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
 
         // The sink goes last: what is delivered while the rest stops still finds it.
         let (stop_sink, sink_stops) = watch::channel(false);
-        let show = smtp_debug::show_with(Format::Text, ui.stdout_style());
+        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui.stdout_style());
         let taking = tokio::spawn(async move {
             let Some(sink) = sink else { return };
             sink.run(show, raised(sink_stops)).await;

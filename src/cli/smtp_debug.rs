@@ -30,9 +30,9 @@ pub(super) struct Args {
     /// Let the inbox be reached by this host name too
     #[arg(long, value_name = "NAME")]
     web_host: Vec<String>,
-    /// How mails are shown on stdout
-    #[arg(long, value_enum, default_value = "text")]
-    format: FormatName,
+    /// How mails are shown on stdout [default: text, with --json: json]
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
     /// Keep the newest so many messages
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_messages: usize,
@@ -94,7 +94,8 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         max_size: args.max_size,
         ..SinkSettings::default()
     };
-    let show = show_with(args.format.into(), ui.stdout_style());
+    let format = args.format.map_or_else(|| usual_format(ui), Format::from);
+    let show = show_with(format, ui.stdout_style());
     two_workers()?.block_on(async {
         let mut told = StopSignal::listen()?;
         let sink = bind(settings).await?;
@@ -111,6 +112,15 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// How mails are shown where nobody chose.
+pub(super) fn usual_format(ui: &Ui) -> Format {
+    if ui.is_json() {
+        Format::Json
+    } else {
+        Format::Text
+    }
 }
 
 /// How each mail is shown. Whoever closed stdout wants to see no more; the mails are kept all the same.

@@ -236,6 +236,24 @@ fn an_answer_that_can_not_be_written_is_a_failure_and_a_closed_pipe_is_none() {
 }
 
 #[test]
+fn the_sink_shows_mails_as_json_lines_when_asked() {
+    let home = Home::fresh();
+    let server = home.serve(&["--json"]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    server.reset(&token, NEW_PASSWORD).is(200);
+    let subject = "[Movie-bag] Password reset successful";
+    server.inbox().wait_for_count(ANN, subject, 1);
+    let stdout = server.stdout_once(|stdout| stdout.lines().count() >= 2);
+    let mails: Vec<serde_json::Value> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(mails.len(), 2, "{stdout}");
+    assert_eq!(mails[1]["subject"], subject, "{stdout}");
+}
+
+#[test]
 fn set_password_tells_the_owner() {
     let home = Home::fresh();
     let sink = home.sink(&[]);

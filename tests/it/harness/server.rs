@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -226,8 +226,18 @@ impl Server {
         self.process.stderr.lock().unwrap().clone()
     }
 
-    pub fn stdout(&self) -> String {
-        self.process.stdout.lock().unwrap().clone()
+    /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
+    #[track_caller]
+    pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let stdout = self.process.stdout.lock().unwrap().clone();
+            if enough(&stdout) {
+                return stdout;
+            }
+            assert!(Instant::now() < deadline, "{stdout}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Asks it to end, without waiting.
