@@ -18,6 +18,8 @@ use super::{DeliveryError, Mailer, Message, Receipt};
 
 /// Connections kept to the mail server at the most: as many as the delivery worker uses at once.
 const CONNECTIONS: u32 = 8;
+/// How much of a mail server's words is kept.
+const LONGEST_REPLY: usize = 500;
 /// The longest line of a message, without its line end (RFC 5322 2.1.1).
 const LONGEST_LINE: usize = 998;
 /// An idle connection is closed after this; mail servers close theirs after minutes, and not gently.
@@ -162,6 +164,7 @@ impl SmtpMailer {
         } else if error.is_tls()
             || words.to_lowercase().contains("tls")
             || words.contains("certificate")
+            || words.contains("corrupt message")
         {
             (
                 format!("no encrypted connection to SMTP at {server}: {words}"),
@@ -211,7 +214,16 @@ fn causes(error: &SmtpError) -> String {
         }
         cause = error.source();
     }
-    words
+    // lettre names the kind of an error before each of its causes; what it was is all that helps.
+    let mut parts: Vec<&str> = words.split(": ").collect();
+    parts.retain(|part| !matches!(*part, "Connection error" | "internal client error"));
+    harmless(&parts.join(": "))
+}
+
+/// A stranger's words on one line, without what a terminal would obey, and short enough for the history.
+fn harmless(words: &str) -> String {
+    let visible = words.chars().map(|c| if c.is_control() { ' ' } else { c });
+    visible.take(LONGEST_REPLY).collect()
 }
 
 #[async_trait]
@@ -226,7 +238,7 @@ impl Mailer for SmtpMailer {
             .await?;
         let words: Vec<&str> = response.message().collect();
         Ok(Receipt {
-            reply: format!("{} {}", response.code(), words.join(" ")),
+            reply: harmless(&format!("{} {}", response.code(), words.join(" "))),
         })
     }
 
@@ -442,7 +454,7 @@ mod tests {
             port,
             credentials: None,
             encryption: Encryption::None,
-            timeout: Duration::from_millis(500),
+            timeout: Duration::from_secs(20),
         })
         .unwrap()
     }
@@ -460,6 +472,14 @@ mod tests {
             mailer.send(&message()).await.unwrap().reply,
             "250 2.0.0 queued as 42"
         );
+    }
+
+    #[tokio::test]
+    async fn a_servers_words_can_not_steer_a_terminal() {
+        let mailer =
+            scripted(&[HELLO, MAIL, RCPT, DATA, (".", "250 \u{1b}[31mred\u{7}\r\n")]).await;
+        let reply = mailer.send(&message()).await.unwrap().reply;
+        assert_eq!(reply, "250  [31mred ");
     }
 
     #[tokio::test]
@@ -502,7 +522,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_stops_answering_holds_nobody_up_for_ever() {
-        let mailer = scripted(&[HELLO, MAIL]).await;
+        let mut mailer = scripted(&[HELLO, MAIL]).await;
+        mailer.timeout = Duration::from_millis(500);
         let error = mailer.send(&message()).await.unwrap_err();
         assert!(
             !error.is_permanent() && error.to_string().contains("did not answer in time"),
@@ -536,10 +557,15 @@ mod tests {
             port,
             credentials: None,
             encryption: Encryption::StartTls,
-            timeout: Duration::from_millis(500),
+            timeout: Duration::from_secs(20),
         })
         .unwrap();
         let error = mailer.send(&message()).await.unwrap_err();
-        assert!(!error.is_permanent(), "{error}");
+        let said = error.to_string();
+        assert!(
+            !error.is_permanent() && said.contains("no encrypted connection"),
+            "{said}"
+        );
+        assert!(!said.contains("internal client error"), "{said}");
     }
 }

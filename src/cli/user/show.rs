@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Ui, local};
 use crate::app::{AccountDetails, App};
 use crate::domain::event::Event;
-use crate::domain::outbox::Entry;
+use crate::domain::outbox::{Entry, EntryState};
 
 /// How much of the history is shown.
 const EVENTS: usize = 50;
@@ -73,12 +73,13 @@ fn mail_line(mail: &Entry) -> String {
         mail.attempts,
         if mail.attempts == 1 { "" } else { "s" }
     );
+    let next = match mail.state {
+        EntryState::Waiting => format!(", next {}", local(mail.next_try_at)),
+        EntryState::Dead => String::new(),
+    };
     format!(
-        "{}  {}  {}, {tries}, next {}{error}",
-        mail.id,
-        mail.kind,
-        mail.state,
-        local(mail.next_try_at)
+        "{}  {}  {}, {tries}{next}{error}",
+        mail.id, mail.kind, mail.state
     )
 }
 
