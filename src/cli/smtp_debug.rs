@@ -103,7 +103,8 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         let summary = sink
             .run(show, told.next())
             .await;
-        ui.say(&format!("Stopped. Received {} mails.", summary.received));
+        let mails = if summary.received == 1 { "mail" } else { "mails" };
+        ui.say(&format!("Stopped. Received {} {mails}.", summary.received));
         if summary.dropped > 0 {
             ui.say(&format!(
                 "{} of them were dropped, oldest first, to make room: see --max-messages and --max-memory.",
