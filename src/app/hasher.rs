@@ -41,7 +41,13 @@ impl Hasher {
     /// [`AppError::Busy`] where too many wait.
     pub async fn hash(&self, password: &PasswordInput) -> Result<PasswordHash, AppError> {
         let (password, cost) = (password.normalized(), self.cost);
-        self.run(move || bcrypt::non_truncating_hash(password.as_bytes(), cost))
+        // The crate's own `non_truncating_hash` counts the NUL behind the password, and refuses 72 bytes already.
+        if password.len() > LONGEST_BYTES || password.contains('\0') {
+            return Err(AppError::Internal(
+                "a password that bcrypt would cut came past the policy".to_owned(),
+            ));
+        }
+        self.run(move || bcrypt::hash(password.as_bytes(), cost))
             .await?
             .map(PasswordHash::from_stored)
             .map_err(|error| {
@@ -166,6 +172,23 @@ mod tests {
                     .await
                     .unwrap()
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn all_of_72_bytes_count_and_a_73rd_is_no_hash() {
+        let longest = "x".repeat(72);
+        let hash = hasher().hash(&PasswordInput::new(&longest)).await.unwrap();
+        for (typed, fits) in [
+            (longest.clone(), true),
+            (format!("{}y", &longest[1..]), false),
+        ] {
+            let typed = PasswordInput::new(typed);
+            assert_eq!(hasher().verify(&typed, Some(&hash)).await.unwrap(), fits);
+        }
+        for uncuttable in ["x".repeat(73), "x\0y".to_owned()] {
+            let refused = hasher().hash(&PasswordInput::new(uncuttable)).await;
+            assert!(matches!(refused, Err(AppError::Internal(_))));
         }
     }
 

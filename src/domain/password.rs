@@ -98,7 +98,8 @@ impl PasswordPolicy {
         if password.contains('\0') {
             return Err(WeakPassword::Nul);
         }
-        let bare = password.trim().to_lowercase();
+        // As a guesser sees it: spaces round it, capitals and full-width letters add nothing.
+        let bare = password.nfkc().collect::<String>().trim().to_lowercase();
         let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local);
         if bare == address.to_lowercase() || bare == local_part.to_lowercase() {
             return Err(WeakPassword::IsAddress);
@@ -107,7 +108,7 @@ impl PasswordPolicy {
         if letters == "moviebag" {
             return Err(WeakPassword::IsServiceName);
         }
-        if is_common(&password) {
+        if is_common(&bare) {
             return Err(WeakPassword::Common);
         }
         Ok(())
@@ -209,6 +210,9 @@ mod tests {
             ("12345678", WeakPassword::Common),
             ("iloveyou", WeakPassword::Common),
             ("zzzzzzzzzzzz", WeakPassword::Common),
+            ("ｐａｓｓｗｏｒｄ", WeakPassword::Common),
+            (" password ", WeakPassword::Common),
+            (" Ａnnabella@Example.com ", WeakPassword::IsAddress),
             ("annabella@example.com", WeakPassword::IsAddress),
             ("Annabella", WeakPassword::IsAddress),
             ("Movie-Bag", WeakPassword::IsServiceName),

@@ -158,6 +158,49 @@ fn every_malformed_body_and_path_has_its_error() {
 }
 
 #[test]
+fn a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set() {
+    let home = Home::fresh();
+    let server = with_account(&home);
+    for (number, longest) in ["x7".repeat(36), "üä".repeat(18), "映画館".repeat(8)]
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(longest.len(), 72);
+        let too_long = format!("{longest}y");
+        let signed_up = format!("signed-up-{number}@example.com");
+        server
+            .post(
+                "/api/auth/signup",
+                json!({"email": signed_up, "password": too_long}),
+            )
+            .fails_with(400, "weak_password");
+        server.sign_up(&signed_up, &longest);
+        server.access_token(&signed_up, &longest);
+        let shorter: String = longest.chars().skip(1).collect();
+        server
+            .log_in(&signed_up, &shorter)
+            .fails_with(401, "unauthorized");
+
+        let token = server.reset_token(ANN);
+        server
+            .reset(&token, &too_long)
+            .fails_with(400, "weak_password");
+        server.reset(&token, &longest).is(200);
+        server.access_token(ANN, &longest);
+
+        let made = format!("made-{number}@example.com");
+        for (command, email) in [("create", made.as_str()), ("set-password", ANN)] {
+            let arguments = ["user", command, "--email", email, "--password-stdin"];
+            home.run_with_input(&arguments, &format!("{too_long}\n"))
+                .exits(5);
+            home.run_with_input(&arguments, &format!("{longest}\n"))
+                .ok();
+        }
+        server.access_token(&made, &longest);
+    }
+}
+
+#[test]
 fn an_authorization_header_is_bearer_and_one_token() {
     let home = Home::fresh();
     let server = with_account(&home);
