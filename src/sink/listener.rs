@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,6 +44,10 @@ pub struct Shared {
     pub idle_timeout: Duration,
     /// Sessions at once.
     pub max_sessions: usize,
+    /// Bytes that all sessions together may hold of messages on their way in.
+    pub max_in_flight: u64,
+    /// Those that they hold now.
+    pub in_flight: AtomicU64,
     /// Where kept messages are told of.
     pub show: mpsc::Sender<Arc<ReceivedMessage>>,
 }
@@ -96,6 +101,8 @@ struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     session: Session,
+    /// What this session holds of the bytes in flight.
+    held: u64,
     /// Replies of the batch under way; they leave in one write.
     replies: Vec<u8>,
     /// Messages kept in this batch, to be shown once their 250 is out.
@@ -110,6 +117,7 @@ impl Connection {
             stream,
             peer,
             session,
+            held: 0,
             replies: Vec::new(),
             kept: Vec::new(),
         }
@@ -164,6 +172,11 @@ impl Connection {
         while let Some(verdict) = self.carry_out(effects) {
             effects = self.session.step(verdict);
         }
+        if self.weigh() > self.shared.max_in_flight {
+            // Whoever brings it over the limit gives way; what is kept already stays.
+            self.session.step(Input::NoRoom);
+            self.weigh();
+        }
         if !self.replies.is_empty() {
             let written = timeout(
                 self.shared.idle_timeout,
@@ -176,6 +189,18 @@ impl Connection {
             written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         }
         Ok(())
+    }
+
+    /// Counts what this session holds now, and answers what all of them hold.
+    fn weigh(&mut self) -> u64 {
+        let (before, now) = (self.held, self.session.held());
+        self.held = now;
+        let all = &self.shared.in_flight;
+        if now >= before {
+            all.fetch_add(now - before, Ordering::Relaxed) + (now - before)
+        } else {
+            all.fetch_sub(before - now, Ordering::Relaxed) - (before - now)
+        }
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) -> Option<Input<'static>> {
@@ -210,5 +235,13 @@ impl Connection {
             // Nobody shows them any more; they are kept all the same.
             let _ = self.shared.show.send(message).await;
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared
+            .in_flight
+            .fetch_sub(self.held, Ordering::Relaxed);
     }
 }

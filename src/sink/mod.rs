@@ -21,6 +21,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -49,7 +50,7 @@ pub struct SinkSettings {
     pub web: Option<SocketAddr>,
     /// The newest so many messages are kept.
     pub max_messages: usize,
-    /// And no more than so many bytes of them.
+    /// And no more than so many bytes of them; messages on their way in may take as much again.
     pub max_memory: u64,
     /// Bytes of one message, beyond which it is refused.
     pub max_size: u64,
@@ -204,6 +205,8 @@ impl Sink {
                 limits,
                 idle_timeout: self.settings.idle_timeout,
                 max_sessions: self.settings.max_sessions,
+                max_in_flight: self.settings.max_memory,
+                in_flight: AtomicU64::new(0),
                 show,
             },
             self.smtp,

@@ -271,6 +271,40 @@ async fn at_the_end_open_sessions_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_that_never_end_take_no_more_than_the_memory_there_is() {
+    let sink = start(|settings| settings.max_memory = 1024 * 1024).await;
+    let begun = format!(
+        "EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n{}",
+        "x".repeat(400_000)
+    );
+    let smtp = sink.smtp;
+    let (mut open, answers) = spawn_blocking(move || {
+        let mut open: Vec<TcpStream> = (0..6).map(|_| TcpStream::connect(smtp).unwrap()).collect();
+        for stream in &mut open {
+            stream.write_all(begun.as_bytes()).unwrap();
+        }
+        // Those that were begun first may go on; who came when there was no room is told so at the end.
+        let mut answers = Vec::new();
+        for stream in &mut open {
+            stream.write_all(b"\r\n.\r\nQUIT\r\n").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answers.push(answer.contains("\r\n451 4.3.0 "));
+        }
+        (open, answers)
+    })
+    .await
+    .unwrap();
+    open.clear();
+    let refused = answers.iter().filter(|refused| **refused).count();
+    assert!((1..6).contains(&refused), "{answers:?}");
+    // Once they are gone, there is room again.
+    let answer = sink.says(mail("ann@example.com", SIMPLE)).await;
+    assert!(answer.contains("250 2.0.0 OK"), "{answer}");
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_too_large_is_refused_and_counted() {
     let sink = start(|settings| settings.max_size = 1000).await;
     let answer = sink

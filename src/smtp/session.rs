@@ -6,7 +6,7 @@
 //!                                           │  └────RSET─────┴─────────────────┘           CRLF.CRLF
 //!                                           │                                                     ▼
 //!                                           ├───────────────Stored(…) 250 or 4xx──────────────Storing
-//!                                           └──552── Draining ◀── Data, once it is too large
+//!                                           └─552, 451─ Draining ◀── Data, once it is too large, or there is no room
 //! ```
 //!
 //! What belongs to a transaction lives in the state that owns it, so RSET, EHLO or a refused message forget it by
@@ -35,6 +35,8 @@ pub enum Input<'a> {
     Bytes(&'a [u8]),
     /// The answer to [`Effect::Store`].
     Stored(Result<MessageId, Refusal>),
+    /// There is no room for the rest of the message under way: it is read to its end, dropped and answered 451.
+    NoRoom,
     /// The client was silent for too long.
     TimedOut,
     /// The client will send no more.
@@ -108,7 +110,7 @@ enum State {
     Sender(Box<Transaction>),
     Recipients(Box<Transaction>),
     Data(Box<Transfer>),
-    Draining(Decoder),
+    Draining(Decoder, Refusal),
     Storing,
     Closed,
 }
@@ -156,6 +158,15 @@ impl Session {
         matches!(self.state, State::Closed)
     }
 
+    /// Bytes that the session holds of messages and commands not yet done with.
+    pub fn held(&self) -> u64 {
+        let source = match &self.state {
+            State::Data(transfer) => transfer.source.capacity(),
+            _ => 0,
+        };
+        (source + self.waiting.capacity()) as u64
+    }
+
     /// Tells the session what happened; the answer is what to do.
     pub fn step(&mut self, input: Input<'_>) -> Effects {
         let mut effects = Effects::new();
@@ -189,6 +200,17 @@ impl Session {
                 self.go_on(&mut effects);
             }
             Input::Stored(_) => {}
+            Input::NoRoom => {
+                self.state = match std::mem::replace(&mut self.state, State::Ready) {
+                    State::Data(transfer) => State::Draining(
+                        transfer.decoder,
+                        Refusal::Unavailable(
+                            "too many messages are on their way, send this one again later".into(),
+                        ),
+                    ),
+                    other => other,
+                };
+            }
             // Silence while a message is being stored is ours, not the client's.
             Input::TimedOut if matches!(self.state, State::Storing) => {}
             Input::TimedOut => self.close(Reply::idle_too_long(&self.host), &mut effects),
@@ -209,7 +231,7 @@ impl Session {
         let mut at = 0;
         while at < bytes.len() {
             at += match self.state {
-                State::Data(_) | State::Draining(_) => self.take_data(&bytes[at..], effects),
+                State::Data(_) | State::Draining(..) => self.take_data(&bytes[at..], effects),
                 State::Opened | State::Ready | State::Sender(_) | State::Recipients(_) => {
                     self.take_line(&bytes[at..], effects)
                 }
@@ -405,17 +427,19 @@ impl Session {
                 let fits = transfer.source.len() as u64 <= self.limits.message_size;
                 match (ended, fits) {
                     (false, true) => self.state = State::Data(transfer),
-                    (false, false) => self.state = State::Draining(transfer.decoder),
-                    (true, false) => self.refuse_size(effects),
+                    (false, false) => {
+                        self.state = State::Draining(transfer.decoder, Refusal::TooLarge);
+                    }
+                    (true, false) => self.refuse(&Refusal::TooLarge, effects),
                     (true, true) => self.store(*transfer, effects),
                 }
                 used
             }
-            State::Draining(mut decoder) => {
+            State::Draining(mut decoder, refusal) => {
                 let (used, ended) = decoder.decode(bytes, &mut Vec::new());
                 match ended {
-                    true => self.refuse_size(effects),
-                    false => self.state = State::Draining(decoder),
+                    true => self.refuse(&refusal, effects),
+                    false => self.state = State::Draining(decoder, refusal),
                 }
                 used
             }
@@ -426,9 +450,10 @@ impl Session {
         }
     }
 
-    fn refuse_size(&mut self, effects: &mut Effects) {
+    fn refuse(&mut self, refusal: &Refusal, effects: &mut Effects) {
         self.end_transaction();
-        effects.push(Effect::Reply(Reply::message_too_large(
+        effects.push(Effect::Reply(Reply::refused(
+            refusal,
             self.limits.message_size,
         )));
     }

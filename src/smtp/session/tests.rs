@@ -166,6 +166,24 @@ fn a_message_too_large_is_drained_and_the_session_goes_on() {
 }
 
 #[test]
+fn a_message_without_room_is_dropped_and_the_session_goes_on() {
+    let mut session = Session::new("here", Limits::default());
+    session.step(Input::Connected);
+    session.step(Input::Bytes(format!("{OPEN}DATA\r\nbegun").as_bytes()));
+    assert!(session.held() >= 5);
+    assert!(
+        session.step(Input::NoRoom).is_empty(),
+        "nothing is said in the middle"
+    );
+    assert_eq!(session.held(), 0);
+    let effects = session.step(Input::Bytes(b" and ended\r\n.\r\nNOOP\r\n"));
+    assert_eq!(codes(&effects), [451, 250]);
+    // Outside of a message there is nothing to drop.
+    assert!(session.step(Input::NoRoom).is_empty());
+    assert_eq!(codes(&session.step(Input::Bytes(b"NOOP\r\n"))), [250]);
+}
+
+#[test]
 fn recipients_beyond_the_limit_are_refused_for_now() {
     let limits = Limits {
         recipients: 2,
@@ -395,7 +413,7 @@ proptest! {
         let mut session = Session::new("test", tight());
         session.step(Input::Connected);
         for line in said.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
-            let in_message = matches!(session.state, State::Data(_) | State::Draining(_));
+            let in_message = matches!(session.state, State::Data(_) | State::Draining(..));
             let mut effects = session.step(Input::Bytes(line));
             if matches!(effects.last(), Some(Effect::Store(_))) {
                 effects.extend(session.step(Input::Stored(Ok(MessageId("x".into())))));
