@@ -58,16 +58,23 @@ impl Ui {
     /// # Errors
     /// Where stdout takes nothing for another reason, such as a full disk: what was done is done, but not told.
     pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
-                1,
-                "stdout",
-                format!("it is done, but the answer can't be written to stdout: {error}"),
-                "look at where stdout leads",
-            )),
+        match write_out(text) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(untold(&error)),
             _ => Ok(()),
         }
+    }
+
+    /// A generated password, on stdout. Nobody can ask for it again: here a closed stdout is a failure.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub(super) fn tell_password(
+        &self,
+        password: &str,
+        json: &serde_json::Value,
+    ) -> Result<(), Failure> {
+        let json = self.json.then(|| json.to_string());
+        write_out(json.as_deref().unwrap_or(password)).map_err(|error| untold(&error))
     }
 
     /// An answer for people or for programs, whichever was asked for.
@@ -148,7 +155,10 @@ impl Ui {
 
     /// Shows the cursor that a prompt may have hidden.
     pub(super) fn restore_terminal() {
-        let _ = Term::stderr().show_cursor();
+        let terminal = Term::stderr();
+        if terminal.is_term() {
+            let _ = terminal.show_cursor();
+        }
     }
 
     /// Whether somebody is there to answer.
@@ -202,6 +212,21 @@ impl Ui {
             self.warn("the two don't match");
         }
     }
+}
+
+fn write_out(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+fn untold(error: &io::Error) -> Failure {
+    Failure::new(
+        1,
+        "stdout",
+        format!("it is done, but the answer can't be written to stdout: {error}"),
+        "look at where stdout leads; \"movie-bag user set-password\" sets a password that was lost",
+    )
 }
 
 /// A spinner that ends when it is dropped.

@@ -22,6 +22,21 @@ pub struct BadLine {
     pub what: String,
 }
 
+/// Reads all lines of a file as it stands on the disk.
+///
+/// # Errors
+/// Those of [`parse`], and the first line that is not UTF-8.
+pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        vec![BadLine {
+            number: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+            what: "it is not UTF-8 - save the file in that encoding".to_owned(),
+        }]
+    })?;
+    parse(text)
+}
+
 /// Reads all lines.
 ///
 /// # Errors
@@ -79,6 +94,11 @@ fn setting(line: &str) -> Result<Option<(String, String)>, String> {
         .filter(|key| is_key(key))
     {
         Some(key) => Err(format!("\"{key}: …\" is not KEY = value - write {key} = …")),
+        // What stands there is not shown: in a line gone wrong it may be the secret.
+        None if split.is_some_and(|(key, _)| !key.is_empty()) => Err(
+            "what stands before the = is no key: keys have letters, digits and _ - mend it, or put a # before the line"
+                .to_owned(),
+        ),
         None => Err("it is not KEY = value - write it so, or put a # before it".to_owned()),
     }
 }
@@ -118,6 +138,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_line_that_is_not_utf_8_and_a_key_that_can_not_be_one_are_named() {
+        let bad = parse_bytes(b"A = 1\nB = \xff\n").unwrap_err();
+        assert_eq!((bad.len(), bad[0].number), (1, 2));
+        let bad = parse("foo-bar = 1").unwrap_err();
+        assert!(bad[0].what.contains("is no key"), "{bad:?}");
+        let bad = parse("MAIL_PORT: 10=25").unwrap_err();
+        assert!(bad[0].what.contains("write MAIL_PORT = "), "{bad:?}");
+    }
 
     fn one(line: &str) -> Option<(String, String)> {
         let mut lines = parse(line).unwrap();
@@ -171,7 +201,7 @@ mod tests {
                 "line 5: it is not KEY = value - write it so, or put a # before it",
                 "line 6: something follows the closing ' of C - put the value into the other kind of quotes",
                 "line 7: A stands in line 1 already, with another value: remove one of them",
-                "line 9: it is not KEY = value - write it so, or put a # before it",
+                "line 9: what stands before the = is no key: keys have letters, digits and _ - mend it, or put a # before the line",
             ]
         );
     }

@@ -112,8 +112,8 @@ impl Sources {
         let named =
             named.or_else(|| located.map(|path| (PathBuf::from(path), "ENV_FILE_LOCATION")));
         let env_file = match named {
-            Some((path, by)) => match std::fs::read_to_string(&path) {
-                Ok(text) => Some((path, text)),
+            Some((path, by)) => match std::fs::read(&path) {
+                Ok(bytes) => Some((path, bytes)),
                 Err(error) => {
                     let problem = format!(
                         "the env file {} can't be read: {error} - mend {by}",
@@ -127,8 +127,8 @@ impl Sources {
             None => default_env_file(Path::new(".env"))?,
         };
         let env_file = match env_file {
-            Some((path, text)) => {
-                let lines = env_file::parse(&text).map_err(|bad| ConfigError {
+            Some((path, bytes)) => {
+                let lines = env_file::parse_bytes(&bytes).map_err(|bad| ConfigError {
                     problems: bad
                         .iter()
                         .map(|bad| format!("{} {bad}", path.display()))
@@ -170,9 +170,9 @@ fn environment() -> Result<BTreeMap<String, String>, ConfigError> {
     }
 }
 
-fn default_env_file(path: &Path) -> Result<Option<(PathBuf, String)>, ConfigError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some((path.to_owned(), text))),
+fn default_env_file(path: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, ConfigError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some((path.to_owned(), bytes))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let problem = format!(

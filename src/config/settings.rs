@@ -401,6 +401,9 @@ fn database(text: &str) -> Result<DatabaseSettings, String> {
     if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
         return Ok(DatabaseSettings::Mongodb(text.to_owned()));
     }
+    if text == "sqlite::memory:" {
+        return Err("a database in memory would be gone with each command: name a file".to_owned());
+    }
     match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
         // `sqlite://path` is how others write it, with the path behind two slashes.
         Some(path) => Ok(DatabaseSettings::Sqlite(

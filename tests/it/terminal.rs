@@ -233,6 +233,13 @@ fn an_answer_that_can_not_be_written_is_a_failure_and_a_closed_pipe_is_none() {
     let ended = command.stdout(writer).output().unwrap();
     assert_eq!(ended.status.code(), Some(0));
     assert!(ended.stderr.is_empty(), "{ended:?}");
+
+    // Unless it was a password that nobody can ask for again.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = home.command(&["user", "set-password", "--email", ANN, "--generate"]);
+    let ended = command.stdout(writer).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "Made the account {} ({}) with this password:",
             account.address, account.id
         ));
-        ui.answer_either(&password, &json)?;
+        ui.tell_password(&password, &json)?;
     } else {
         ui.answer_either(
             &format!("Made the account {} ({}).", account.address, account.id),

@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if let Some(password) = generated {
         json["password"] = password.as_str().into();
         ui.say(&format!("{} has this password now:", account.address));
-        ui.answer_either(&password, &json)?;
+        ui.tell_password(&password, &json)?;
     } else {
         ui.answer_either(
             &format!("The password of {} is changed.", account.address),
