@@ -61,6 +61,8 @@ impl SqliteStore {
             error => error,
         };
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at_path)?;
+        // Before anything is changed in it.
+        schema::refuse_foreign(&connection, &shown).map_err(at_path)?;
         use_wal(&connection).map_err(at_path)?;
         // Full durability: an acknowledged step survives a power cut.
         connection

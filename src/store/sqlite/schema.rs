@@ -20,12 +20,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), Sto
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
-    let (version, is_empty) = (version(&transaction)?, is_empty(&transaction)?);
-    if application(&transaction)? != APPLICATION_ID && !is_empty {
-        return Err(StoreError::Broken(format!(
-            "{path} is the database of another program: name another file in MOVIE_BAG_DATABASE"
-        )));
-    }
+    refuse_foreign(&transaction, path)?;
+    let version = version(&transaction)?;
     if version > MIGRATIONS.len() {
         return Err(StoreError::Broken(format!(
             "{path} was written by a newer movie-bag (schema {version}, this one knows {}): upgrade movie-bag",
@@ -42,6 +38,18 @@ pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), Sto
         .pragma_update(None, "user_version", MIGRATIONS.len() as i64)
         .map_err(failed)?;
     transaction.commit().map_err(failed)
+}
+
+/// Looks whether the file is ours, or nobody's yet.
+pub(super) fn refuse_foreign(connection: &Connection, path: &str) -> Result<(), StoreError> {
+    // In this order: a file that another process is making our own gets tables and mark in one step, so whoever sees
+    // the tables first sees the mark behind them.
+    if is_empty(connection)? || application(connection)? == APPLICATION_ID {
+        return Ok(());
+    }
+    Err(StoreError::Broken(format!(
+        "{path} is the database of another program: name another file in MOVIE_BAG_DATABASE"
+    )))
 }
 
 fn version(connection: &Connection) -> Result<usize, StoreError> {

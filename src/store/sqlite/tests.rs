@@ -45,6 +45,27 @@ async fn whoever_finds_it_locked_waits() {
     waiting.await.unwrap();
 }
 
+#[tokio::test]
+async fn who_waited_behind_a_lock_is_not_made_to_wait_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locked.sqlite3");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let event = crate::store::contract::event(1, crate::domain::event::EventKind::Created, 0);
+    let began = Instant::now();
+    let all = futures_util::future::join_all((0..4).map(|_| store.record(&event))).await;
+    assert!(
+        all.iter()
+            .all(|done| matches!(done, Err(StoreError::Unavailable(_)))),
+        "{all:?}"
+    );
+    // One time-out for all of them, and not one for each: twice that is far from four times.
+    assert!(began.elapsed() < 2 * BUSY_TIMEOUT, "{:?}", began.elapsed());
+    other.execute_batch("COMMIT").unwrap();
+    create(&store, 1).await;
+}
+
 #[test]
 fn the_files_are_their_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,6 +102,19 @@ fn what_is_no_database_of_ours_is_left_alone() {
         "this is no database, and long enough to be read as the head of one ".repeat(10),
     )
     .unwrap();
+    let journal = |path: &std::path::Path| -> String {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap()
+    };
+    let before = journal(&foreign);
+    assert!(SqliteStore::open(&foreign).is_err());
+    assert_eq!(
+        journal(&foreign),
+        before,
+        "not even its way of logging is changed"
+    );
     for (path, said) in [
         (newer, "newer movie-bag"),
         (foreign, "another program"),

@@ -84,7 +84,14 @@ fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
     while let Some(job) = queue.blocking_recv() {
         match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => commit_batch(transaction, job, &mut queue),
-            Err(error) => drop(job(Err(failed(error)))),
+            Err(error) => {
+                // Those who waited behind it have waited as long: nobody is made to wait a second time.
+                let error = failed(error);
+                drop(job(Err(error.clone())));
+                while let Ok(job) = queue.try_recv() {
+                    drop(job(Err(error.clone())));
+                }
+            }
         }
     }
 }
