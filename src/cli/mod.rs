@@ -13,6 +13,7 @@ mod runtime;
 mod serve;
 mod smtp_debug;
 mod stdin;
+mod terminal;
 mod ui;
 mod user;
 mod wiring;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Flags;
 use report::Failure;
+use terminal::Terminal;
 use ui::Ui;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -158,11 +160,12 @@ fn interruptible(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::R
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let terminal = Terminal::remember();
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = command => outcome,
             _ = tokio::signal::ctrl_c() => {
-                Ui::restore_terminal();
+                terminal.restore();
                 Err(Failure::interrupted().into())
             }
         }

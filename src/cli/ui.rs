@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use dialoguer::console::{Style, Term};
+use dialoguer::console::Style;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Color;
@@ -153,14 +153,6 @@ impl Ui {
         Spinner(Some(bar))
     }
 
-    /// Shows the cursor that a prompt may have hidden.
-    pub(super) fn restore_terminal() {
-        let terminal = Term::stderr();
-        if terminal.is_term() {
-            let _ = terminal.show_cursor();
-        }
-    }
-
     /// Whether somebody is there to answer.
     pub(super) fn can_ask() -> bool {
         io::stdin().is_terminal()
@@ -283,7 +275,6 @@ async fn blocking<T: Send + 'static>(
                 io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof
             ) =>
         {
-            Ui::restore_terminal();
             Err(Failure::interrupted().into())
         }
         Err(error) => Err(error.into()),

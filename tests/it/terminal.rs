@@ -470,12 +470,16 @@ fn a_password_is_asked_for_twice_and_never_shown() {
 }
 
 #[test]
-fn control_c_at_a_prompt_is_130_and_leaves_the_cursor_visible() {
+fn control_c_at_a_prompt_is_130_and_leaves_the_terminal_as_it_was() {
     let home = Home::fresh();
     let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
+    let master = Arc::clone(&person.master);
+    let modes = || master.lock().unwrap().get_termios().unwrap();
+    let before = modes();
     person.sees("New password: ");
-    person.types("\u{3}");
+    person.types_hidden("begun\u{3}");
     let screen = person.ends(130);
+    assert_eq!(modes(), before, "the shell would not show what is typed");
     let (hidden, shown) = (screen.rfind("\u{1b}[?25l"), screen.rfind("\u{1b}[?25h"));
     assert!(hidden.is_none() || shown > hidden, "{screen:?}");
     home.run(&["user", "show", "--email", ANN]).exits(3);
