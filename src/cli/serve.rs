@@ -10,7 +10,7 @@ use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses};
 use super::ui::Ui;
 use super::wiring;
-use crate::config::{Flags, MailTls, Settings};
+use crate::config::{Flags, MailTls, Settings, socket_address};
 use crate::http::{self, HttpOptions};
 use crate::sink::{Sink, SinkSettings};
 
@@ -36,10 +36,10 @@ pub(super) struct Args {
     #[arg(long)]
     smtp_debug: bool,
     /// Where the sink takes mail [default: 127.0.0.1:1025]
-    #[arg(long, value_name = "ADDR:PORT", requires = "smtp_debug")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address, requires = "smtp_debug")]
     listen: Option<SocketAddr>,
     /// Where the sink serves its inbox [default: 127.0.0.1:8025]
-    #[arg(long, value_name = "ADDR:PORT", requires = "smtp_debug")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address, requires = "smtp_debug")]
     web: Option<SocketAddr>,
 }
 
@@ -143,6 +143,8 @@ fn options(settings: &Settings) -> HttpOptions {
     HttpOptions {
         max_connections: settings.http.max_connections,
         request_timeout: settings.http.request_timeout,
+        // A request in flight may take so long; whoever can't wait says so by a second Ctrl-C.
+        grace: settings.http.request_timeout,
         trusted_proxies: settings.http.trusted_proxies.clone(),
         ..HttpOptions::default()
     }

@@ -10,7 +10,7 @@ use super::runtime::{StopSignal, two_workers};
 use super::ui::Ui;
 use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
-use crate::config::Flags;
+use crate::config::{Flags, socket_address};
 use crate::sink::print::{self, Format, Style};
 use crate::sink::{ReceivedMessage, Sink, SinkSettings};
 
@@ -48,10 +48,10 @@ pub(super) struct Args {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Addresses {
     /// Take mail here; port 0 takes a free one and says which
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1025")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address, default_value = "127.0.0.1:1025")]
     pub(super) listen: SocketAddr,
     /// Serve the inbox here
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8025")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address, default_value = "127.0.0.1:8025")]
     pub(super) web: SocketAddr,
 }
 

@@ -1,5 +1,6 @@
 //! From settings to parts: the only place that knows which database and which way for mails are behind the traits.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -19,7 +20,7 @@ use crate::domain::event::Origin;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
 use crate::mail::render::TeraRenderer;
-use crate::mail::smtp::{Encryption, SmtpMailer, SmtpOptions};
+use crate::mail::smtp::{self, Encryption, SmtpMailer, SmtpOptions};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
@@ -50,6 +51,12 @@ pub(super) fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
 
 /// The way out for mails.
 pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
+    smtp::check_sender(&mail.sender).map_err(|error| {
+        Failure::usage(
+            error,
+            "write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
+        )
+    })?;
     Ok(SmtpMailer::new(SmtpOptions {
         server: mail.server.clone(),
         port: mail.port,
@@ -121,6 +128,21 @@ pub(super) fn origin() -> Origin {
     Origin::Terminal(config::operating_system_user())
 }
 
+/// A way out whose failures concern nobody: a log that nobody reads any more must not fail a request.
+struct Unfailing<W>(W);
+
+impl<W: Write> Write for Unfailing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
+    }
+}
+
 /// Begins to log on stderr; `usual` is what is logged where nobody chose.
 pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
     let chosen = settings.filter.as_deref().unwrap_or(usual);
@@ -132,7 +154,9 @@ pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
     })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Unfailing(std::io::stderr()))
+        // It would say so on stderr, and panic where that is what is broken.
+        .log_internal_errors(false)
         .with_target(false);
     if settings.json {
         subscriber.json().init();

@@ -256,6 +256,19 @@ impl Mailer for SmtpMailer {
     }
 }
 
+/// Whether mails can be from this sender, by the same parser that sends them.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_sender(text: &str) -> Result<(), String> {
+    sender(text).map(|_| ())
+}
+
+fn sender(text: &str) -> Result<Mailbox, String> {
+    text.parse()
+        .map_err(|error| format!("MAIL_DEFAULT_SENDER ({text}) is no address: {error}"))
+}
+
 /// The bytes of the mail: multipart/alternative, each part in an encoding that leaves its lines as they are, since
 /// quoted-printable and base64 would break the link (RFC 2045 6.7, 6.8).
 fn build(message: &Message) -> Result<lettre::Message, String> {
@@ -269,12 +282,7 @@ fn build(message: &Message) -> Result<lettre::Message, String> {
     one_line("subject", &message.subject)?;
     one_line("recipient", &message.to)?;
     one_line("Message-ID", &message.message_id)?;
-    let from: Mailbox = message.from.parse().map_err(|error| {
-        format!(
-            "MAIL_DEFAULT_SENDER ({}) is no address: {error}",
-            message.from
-        )
-    })?;
+    let from = sender(&message.from)?;
     let to = message
         .to
         .parse()
