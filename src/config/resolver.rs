@@ -42,7 +42,6 @@ impl<'a> Resolver<'a> {
             ))
         };
         environment
-            .filter(|(value, _)| !value.is_empty())
             .or_else(in_file)
             .filter(|(value, _)| !value.is_empty())
     }
@@ -69,7 +68,7 @@ impl<'a> Resolver<'a> {
             let shown = if is_secret {
                 String::new()
             } else {
-                format!(" ({value:?})")
+                format!(" ({:?})", without_password(&value))
             };
             self.problems
                 .push(format!("{key}{shown} from {source}: {wanted}"));
@@ -153,13 +152,20 @@ impl<'a> Resolver<'a> {
     }
 
     /// The problems so far, as one error.
-    pub(super) fn verdict(&self) -> Result<(), ConfigError> {
+    pub(super) fn verdict(&self, warnings: &[String]) -> Result<(), ConfigError> {
         if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError {
-                problems: self.problems.clone(),
-            })
+            return Ok(());
         }
+        // What is missing may stand there under a misspelt key.
+        let problems = self.problems.iter().chain(warnings).cloned().collect();
+        Err(ConfigError { problems })
+    }
+}
+
+/// A value as an error may show it: a mistyped URI may hold a password before its `@`.
+fn without_password(value: &str) -> String {
+    match value.rsplit_once('@') {
+        Some((before, host)) if before.contains(':') => format!("…@{host}"),
+        _ => value.to_owned(),
     }
 }

@@ -287,14 +287,14 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     let mut warnings = keys.unknown_keys();
     warnings.extend(keys.not_in_force(NOT_IN_FORCE));
     if is_production {
-        keys.problems.extend(not_for_production(
-            public_url.as_ref(),
-            tokens.secret.as_ref(),
-        ));
-    } else if tokens.secret.as_ref().is_some_and(is_published) {
-        warnings.push("JWT_SECRET_KEY is the published one, with which anybody can sign tokens: remove it, and one is generated".to_owned());
+        keys.problems
+            .extend(not_for_production(public_url.as_ref(), &tokens));
+    } else {
+        for (key, _) in keys_of(&tokens).filter(|(_, secret)| is_published(secret)) {
+            warnings.push(format!("{key} is the published one, with which anybody can sign tokens: remove it, and one is generated"));
+        }
     }
-    keys.verdict()?;
+    keys.verdict(&warnings)?;
     Ok(Settings {
         profile,
         data_dir,
@@ -364,7 +364,7 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
 }
 
 /// What a production system can't do without, each with what to write.
-fn not_for_production(public_url: Option<&BaseUrl>, secret: Option<&Secret>) -> Vec<String> {
+fn not_for_production(public_url: Option<&BaseUrl>, tokens: &TokenSettings) -> Vec<String> {
     let mut problems = Vec::new();
     match public_url {
         None => problems.push("MOVIE_BAG_PUBLIC_URL is missing, and production needs it: links begin with it - write https://…".to_owned()),
@@ -373,14 +373,34 @@ fn not_for_production(public_url: Option<&BaseUrl>, secret: Option<&Secret>) -> 
         }
         Some(_) => {}
     }
-    match secret {
-        None => problems.push("JWT_SECRET_KEY is missing, and production needs it - write 32 random bytes or more, by openssl rand -base64 48".to_owned()),
-        Some(secret) if is_published(secret) => {
-            problems.push("JWT_SECRET_KEY is the published one, with which anybody can sign tokens - write another, by openssl rand -base64 48".to_owned());
+    if tokens.secret.is_none() {
+        problems.push("JWT_SECRET_KEY is missing, and production needs it - write 32 random bytes or more, by openssl rand -base64 48".to_owned());
+    }
+    // The previous one still opens everything.
+    for (key, secret) in keys_of(tokens) {
+        if is_published(secret) {
+            problems.push(format!("{key} is the published one, with which anybody can sign tokens - write another, by openssl rand -base64 48"));
+        } else if is_monotonous(secret) {
+            problems.push(format!("{key} is easily guessed: it has hardly any different characters - write another, by openssl rand -base64 48"));
         }
-        Some(_) => {}
     }
     problems
+}
+
+/// The secrets that are set, with their keys.
+fn keys_of(tokens: &TokenSettings) -> impl Iterator<Item = (&'static str, &Secret)> {
+    let current = tokens
+        .secret
+        .iter()
+        .map(|secret| ("JWT_SECRET_KEY", secret));
+    let previous = tokens.previous.iter();
+    current.chain(previous.map(|secret| ("JWT_SECRET_KEY_PREVIOUS", secret)))
+}
+
+/// 32 random hexadecimal digits have fewer than 8 different ones in one case of a million.
+fn is_monotonous(secret: &Secret) -> bool {
+    let different: std::collections::HashSet<u8> = secret.expose().bytes().collect();
+    different.len() < 8
 }
 
 fn is_published(secret: &Secret) -> bool {
@@ -413,7 +433,11 @@ fn database(text: &str) -> Result<DatabaseSettings, String> {
     }
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+/// An address with its port; `localhost` is the IPv4 one.
+///
+/// # Errors
+/// What to write instead.
+pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let local = text.replace("localhost:", "127.0.0.1:");
     local
         .parse()
@@ -425,7 +449,8 @@ fn host(text: &str) -> Result<String, String> {
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
     if is_host {
-        Ok(text.to_owned())
+        // An IPv6 address stands in brackets only where a port follows.
+        Ok(text.trim_matches(['[', ']']).to_owned())
     } else {
         Err("write a host name, without a port, which is MAIL_PORT".to_owned())
     }

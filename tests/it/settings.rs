@@ -151,6 +151,69 @@ fn a_broken_template_stops_every_command_with_its_name_and_line() {
 }
 
 #[test]
+fn what_is_wrong_with_a_setting_is_said_before_anything_is_sent() {
+    for (key, value, said) in [
+        ("MAIL_DEFAULT_SENDER", "foo@", "MAIL_DEFAULT_SENDER"),
+        ("MOVIE_BAG_DATABASE", "sqlite::memory:", "name a file"),
+        ("MOVIE_BAG_DATABASE", "mongo://admin:hunter2@db/x", "…@db/x"),
+    ] {
+        let output = Home::fresh()
+            .with(key, value)
+            .run(&["user", "list"])
+            .exits(2);
+        assert!(output.stderr.contains(said), "{}", output.stderr);
+        assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
+    }
+    let mistyped = Home::fresh()
+        .with("MOVIE_BAG_PROFILE", "production")
+        .with("MOVIE_BAG_PUBLC_URL", "https://movies.example");
+    let output = mistyped.run(&["user", "list"]).exits(2);
+    assert!(
+        output.stderr.contains("did you mean MOVIE_BAG_PUBLIC_URL"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn production_takes_no_guessable_secret_for_the_present_or_the_past() {
+    let production = || {
+        Home::fresh()
+            .with("MOVIE_BAG_PROFILE", "production")
+            .with("MOVIE_BAG_BCRYPT_COST", "10")
+            .with("MOVIE_BAG_PUBLIC_URL", "https://movies.example")
+    };
+    let good = "Zk3vQ9tLr8Xw2Yb7Nc5Md1Pf6Hg4Js0aUeIoRiTy";
+    let published = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
+    production()
+        .with("JWT_SECRET_KEY", good)
+        .run(&["user", "list"])
+        .ok();
+    for (current, previous, named) in [
+        (published, good, "JWT_SECRET_KEY is the published one"),
+        (
+            good,
+            published,
+            "JWT_SECRET_KEY_PREVIOUS is the published one",
+        ),
+        (&"a".repeat(36), good, "JWT_SECRET_KEY is easily guessed"),
+    ] {
+        let home = production()
+            .with("JWT_SECRET_KEY", current)
+            .with("JWT_SECRET_KEY_PREVIOUS", previous);
+        let output = home.run(&["user", "list"]).exits(2);
+        assert!(output.stderr.contains(named), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn an_empty_variable_switches_a_setting_of_the_env_file_off() {
+    let home = Home::fresh().with("MAIL_SERVER", "");
+    home.write(".env", "MAIL_SERVER = mail.example\n");
+    assert_eq!(setting(&home, &[], "MAIL_SERVER").0, "localhost");
+}
+
+#[test]
 fn a_misspelt_key_gets_the_nearest_right_name() {
     let home = Home::fresh().with("MOVIE_BAG_DATABSE", "sqlite:x");
     home.write(".env", "MAIL_SERVR = localhost\n");
