@@ -1,5 +1,7 @@
 //! Bodies: read whole before anything is decided, at most 64 KiB of them, and every wrong field named at once.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::pin::pin;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
@@ -10,6 +12,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -171,12 +175,50 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let body = bytes_of(request, "application/json").await?;
-        let value = serde_json::from_slice(&body)
+        let value: Value = serde_json::from_slice(&body)
             .map_err(|error| ApiError::field("body", format!("is not valid JSON: {error}")))?;
-        match value {
-            Value::Object(values) => Ok(Self(Fields::new(values))),
-            _ => Err(ApiError::field("body", "must be a JSON object")),
+        let Value::Object(values) = value else {
+            return Err(ApiError::field("body", "must be a JSON object"));
+        };
+        // Of two fields with one name a proxy may have looked at the first, and the parser takes the last.
+        if let Ok(Names(names)) = serde_json::from_slice(&body)
+            && let Some(name) = names.duplicate
+        {
+            return Err(ApiError::field(&name, "is there more than once"));
         }
+        Ok(Self(Fields::new(values)))
+    }
+}
+
+/// The names of a JSON object's fields, looked at for one that is there twice.
+struct Names(Seen);
+
+#[derive(Default)]
+struct Seen {
+    names: HashSet<String>,
+    duplicate: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Seen::default()).map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seen {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
+        while let Some((name, IgnoredAny)) = fields.next_entry::<String, IgnoredAny>()? {
+            if !self.names.insert(name.clone()) {
+                self.duplicate.get_or_insert(name);
+            }
+        }
+        Ok(self)
     }
 }
 

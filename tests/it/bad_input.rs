@@ -94,6 +94,15 @@ fn every_malformed_body_and_path_has_its_error() {
             .send("POST", "/api/auth/forgot", None, body)
             .fails_with(400, "schema_validation");
     }
+    let twice = server
+        .send(
+            "POST",
+            "/api/auth/forgot",
+            None,
+            r#"{"email":"ann@example.com","email":"bob@example.com"}"#,
+        )
+        .fails_with(400, "schema_validation");
+    assert_eq!(twice.body["fields"]["email"], "is there more than once");
     let big = json!({"email": "a".repeat(1_000_000)}).to_string();
     server
         .send("POST", "/api/auth/forgot", None, &big)
