@@ -1,0 +1,286 @@
+//! The web port: the shapes of its API, who is let in, and the page.
+
+use super::*;
+
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_have_the_exact_shape() {
+    let sink = start(|settings| settings.max_messages = 3).await;
+    assert_eq!(
+        sink.get("/api/v1/messages").await.body(),
+        r#"{"total":0,"unread":0,"count":0,"messages_count":0,"messages_unread":0,"start":0,"tags":[],"messages":[]}"#
+    );
+    for number in 0..4 {
+        sink.says(mail(
+            "hidden@example.com",
+            &SIMPLE.replace("Hello", &format!("Hello {number}")),
+        ))
+        .await;
+    }
+    let list = sink.json("/api/v1/messages?start=1&limit=1").await;
+    let id = list["messages"][0]["ID"].as_str().unwrap();
+    assert_eq!(
+        serde_json::to_string(&list).unwrap(),
+        format!(
+            concat!(
+                r#"{{"total":3,"unread":3,"count":1,"messages_count":3,"messages_unread":3,"start":1,"tags":[],"messages":["#,
+                r#"{{"ID":"{}","MessageID":"1@example.com","Read":false,"From":{{"Name":"Support","Address":"from@example.com"}},"#,
+                r#""To":[{{"Name":"Ann","Address":"ann@example.com"}}],"Cc":[],"Bcc":[{{"Name":"","Address":"hidden@example.com"}}],"#,
+                r#""ReplyTo":[],"Subject":"<b>Hi</b>","Created":"2026-11-23T10:11:12.500Z","Username":"","Tags":[],"#,
+                r#""Size":{},"Attachments":0,"Snippet":"Hello 2"}}]}}"#,
+            ),
+            id,
+            SIMPLE.len() + 2
+        )
+    );
+    for (query, count) in [
+        ("limit=0", 3),
+        ("limit=-1&start=x", 3),
+        ("limit=2", 2),
+        ("start=9", 0),
+        ("before=2026-11-23", 0),
+        ("before=never", 3),
+        ("%zz&&=", 3),
+    ] {
+        assert_eq!(
+            sink.json(&format!("/api/v1/messages?{query}")).await["count"],
+            count,
+            "{query}"
+        );
+    }
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_has_the_exact_shape_and_is_read_then() {
+    let sink = start(|_| {}).await;
+    assert_eq!(sink.get("/api/v1/message/latest").await.status(), 404);
+    assert_eq!(
+        sink.get("/api/v1/message/latest").await.body(),
+        "Message not found"
+    );
+    let attached = concat!(
+        "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n",
+        "--m\r\n\r\ntext\r\n--m\r\nContent-Type: text/plain; name=a.txt\r\nContent-Disposition: attachment\r\n\r\nabc\r\n--m--\r\n",
+    );
+    sink.says(mail("ann@example.com", attached)).await;
+    let message = sink.json("/api/v1/message/latest").await;
+    assert_eq!(
+        keys(&message),
+        [
+            "ID",
+            "MessageID",
+            "From",
+            "To",
+            "Cc",
+            "Bcc",
+            "ReplyTo",
+            "ReturnPath",
+            "Subject",
+            "ListUnsubscribe",
+            "Date",
+            "Tags",
+            "Username",
+            "Text",
+            "HTML",
+            "Size",
+            "Inline",
+            "Attachments"
+        ]
+    );
+    assert_eq!(
+        keys(&message["ListUnsubscribe"]),
+        ["Header", "Links", "Errors", "HeaderPost"]
+    );
+    assert_eq!(message["ListUnsubscribe"]["Links"], serde_json::json!([]));
+    assert_eq!(
+        message["From"],
+        serde_json::json!({"Name": "", "Address": ""})
+    );
+    assert_eq!(message["ReturnPath"], "from@example.com");
+    assert_eq!(message["Date"], "2026-11-23T10:11:12.500Z");
+    assert_eq!(
+        (&message["Text"], &message["HTML"]),
+        (&"text".into(), &"".into())
+    );
+    let part = &message["Attachments"][0];
+    assert_eq!(
+        keys(part),
+        [
+            "PartID",
+            "FileName",
+            "ContentType",
+            "ContentID",
+            "Size",
+            "Checksums"
+        ]
+    );
+    assert_eq!(part["FileName"], "a.txt");
+    assert_eq!(part["Checksums"]["MD5"], "900150983cd24fb0d6963f7d28e17f72");
+    assert_eq!(
+        part["Checksums"]["SHA1"],
+        "a9993e364706816aba3e25717850c26c9cd0d89d"
+    );
+
+    let id = message["ID"].as_str().unwrap();
+    assert_eq!(sink.json(&format!("/api/v1/message/{id}")).await["ID"], id);
+    assert_eq!(sink.json("/api/v1/messages").await["unread"], 0);
+    let raw = sink.get(&format!("/api/v1/message/{id}/raw?dl=1")).await;
+    assert_eq!(raw.body(), attached);
+    assert_eq!(raw.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(
+        raw.headers()["content-disposition"],
+        format!("attachment; filename=\"{id}.eml\"")
+    );
+    assert_eq!(
+        sink.get("/api/v1/message/none").await.body(),
+        "404 page not found"
+    );
+    assert_eq!(
+        sink.get("/api/v1/message/latest?query=subject:y")
+            .await
+            .status(),
+        400
+    );
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_deleted_by_id_or_all() {
+    let sink = start(|_| {}).await;
+    for _ in 0..3 {
+        sink.says(mail("ann@example.com", SIMPLE)).await;
+    }
+    let id = sink.inbox.latest().unwrap().id.clone();
+    let body = format!("{{\"IDs\":[\"{id}\"]}}");
+    let request = |body: &str| {
+        format!(
+            "DELETE /api/v1/messages HTTP/1.1\nHost: localhost\nContent-Length: {}\nConnection: close\n\n{body}",
+            body.len()
+        )
+    };
+    assert_eq!(sink.asks(&request(&body)).await, (200, "ok".to_owned()));
+    assert_eq!(sink.inbox.totals().messages, 2);
+    assert_eq!(
+        sink.asks(&request("a=form&b=body")).await,
+        (200, "ok".to_owned())
+    );
+    assert_eq!(sink.inbox.totals().messages, 0);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_hosts_and_origins_are_refused_before_anything_is_done() {
+    let sink = start(|settings| settings.web_hosts = vec!["mail.test".into()]).await;
+    let port = sink.web.port();
+    for (request, status) in [
+        ("GET / HTTP/1.1\nHost: evil.example".to_owned(), 403),
+        (
+            format!("GET /api/v1/messages HTTP/1.1\nHost: evil.example:{port}"),
+            403,
+        ),
+        (
+            "GET http://evil.example/api/v1/messages HTTP/1.1\nHost: localhost".into(),
+            403,
+        ),
+        (
+            "GET /livez HTTP/1.1\nHost: localhost\nHost: evil.example".into(),
+            403,
+        ),
+        ("GET /livez HTTP/1.0".into(), 403),
+        ("GET /api/v1/messages HTTP/1.1\nHost: MAIL.test".into(), 200),
+        ("GET /api/v1/messages HTTP/1.1\nHost: [::1]:80".into(), 200),
+        (
+            format!(
+                "GET /api/v1/messages HTTP/1.1\nHost: localhost:{port}\nOrigin: http://localhost:{port}"
+            ),
+            200,
+        ),
+        (
+            "DELETE /api/v1/messages HTTP/1.1\nHost: localhost\nOrigin: http://evil.example".into(),
+            403,
+        ),
+        (
+            "GET /api/v1/messages HTTP/1.1\nHost: localhost:8025\nOrigin: http://localhost:3000"
+                .into(),
+            403,
+        ),
+        (
+            "GET /api/v1/messages HTTP/1.1\nHost: localhost\nOrigin: null".into(),
+            403,
+        ),
+        (
+            "OPTIONS /api/v1/anything HTTP/1.1\nHost: localhost".into(),
+            200,
+        ),
+        (
+            "POST /api/v1/messages HTTP/1.1\nHost: localhost\nContent-Length: 0".into(),
+            405,
+        ),
+        ("GET /nothing HTTP/1.1\nHost: localhost".into(), 404),
+        ("GET /readyz HTTP/1.1\nHost: 127.0.0.1".into(), 200),
+    ] {
+        assert_eq!(sink.asks(&request).await.0, status, "{request}");
+    }
+    let refused = sink
+        .asks("GET /api/v1/info HTTP/1.1\nHost: localhost\nOrigin: http://evil.example")
+        .await;
+    assert_eq!(refused, (403, "Blocked due to CORS violation".to_owned()));
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_escapes_what_mails_say_and_runs_nothing() {
+    let sink = start(|_| {}).await;
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    let page = sink.get("/").await;
+    assert!(
+        page.body().contains("&lt;b&gt;Hi&lt;/b&gt;"),
+        "{}",
+        page.body()
+    );
+    assert!(!page.body().contains("<b>Hi"));
+    assert!(page.body().contains(&sink.smtp.to_string()));
+    assert!(
+        page.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .starts_with("default-src 'none'")
+    );
+    assert_eq!(page.headers()["x-content-type-options"], "nosniff");
+    let info = sink.json("/api/v1/info").await;
+    assert_eq!(
+        keys(&info),
+        [
+            "Version",
+            "LatestVersion",
+            "Database",
+            "DatabaseSize",
+            "Messages",
+            "Unread",
+            "Tags",
+            "RuntimeStats"
+        ]
+    );
+    assert_eq!(
+        keys(&info["RuntimeStats"]),
+        [
+            "Uptime",
+            "Memory",
+            "MessagesDeleted",
+            "SMTPAccepted",
+            "SMTPAcceptedSize",
+            "SMTPRejected",
+            "SMTPIgnored"
+        ]
+    );
+    sink.end().await;
+}
