@@ -1,6 +1,5 @@
 //! Bodies: read whole before anything is decided, at most 64 KiB of them, and every wrong field named at once.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::pin::pin;
 
@@ -12,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -175,37 +174,35 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let body = bytes_of(request, "application/json").await?;
-        let value: Value = serde_json::from_slice(&body)
-            .map_err(|error| ApiError::field("body", format!("is not valid JSON: {error}")))?;
-        let Value::Object(values) = value else {
-            return Err(ApiError::field("body", "must be a JSON object"));
-        };
-        // Of two fields with one name a proxy may have looked at the first, and the parser takes the last.
-        if let Ok(Names(names)) = serde_json::from_slice(&body)
-            && let Some(name) = names.duplicate
-        {
-            return Err(ApiError::field(&name, "is there more than once"));
+        let object: Object = serde_json::from_slice(&body).map_err(|error| {
+            if error.is_data() {
+                ApiError::field("body", "must be a JSON object")
+            } else {
+                ApiError::field("body", format!("is not valid JSON: {error}"))
+            }
+        })?;
+        match object.duplicate {
+            Some(name) => Err(ApiError::field(&name, "is there more than once")),
+            None => Ok(Self(Fields::new(object.fields))),
         }
-        Ok(Self(Fields::new(values)))
     }
 }
 
-/// The names of a JSON object's fields, looked at for one that is there twice.
-struct Names(Seen);
-
+/// A JSON object, and a field that is there twice: of two with one name a proxy may have looked at the first, and
+/// serde_json by itself takes the last.
 #[derive(Default)]
-struct Seen {
-    names: HashSet<String>,
+struct Object {
+    fields: Map<String, Value>,
     duplicate: Option<String>,
 }
 
-impl<'de> Deserialize<'de> for Names {
+impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Seen::default()).map(Self)
+        deserializer.deserialize_map(Self::default())
     }
 }
 
-impl<'de> Visitor<'de> for Seen {
+impl<'de> Visitor<'de> for Object {
     type Value = Self;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,8 +210,8 @@ impl<'de> Visitor<'de> for Seen {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
-        while let Some((name, IgnoredAny)) = fields.next_entry::<String, IgnoredAny>()? {
-            if !self.names.insert(name.clone()) {
+        while let Some((name, value)) = fields.next_entry::<String, Value>()? {
+            if self.fields.insert(name.clone(), value).is_some() {
                 self.duplicate.get_or_insert(name);
             }
         }
