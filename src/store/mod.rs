@@ -9,7 +9,12 @@
 
 #[cfg(test)]
 mod contract;
+// The other test binary needs the same server.
+pub mod mongo;
 pub mod sqlite;
+#[cfg(test)]
+#[path = "../../tests/it/harness/mongodb.rs"]
+mod test_server;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -32,6 +37,13 @@ pub enum StoreError {
     /// The database answered with something that can't be gone on with; a person has to look.
     #[error("the database failed: {0}")]
     Broken(String),
+}
+
+impl StoreError {
+    /// Whether later may go what could not be done now.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
 }
 
 /// What came of making an account.

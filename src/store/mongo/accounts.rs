@@ -1,0 +1,166 @@
+//! Accounts: the collection `user`.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
+use mongodb::error::Result;
+
+use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
+use super::MongoStore;
+use super::documents::{AccountDocument, EntryDocument, EventDocument, object_id};
+use super::indexes::ignoring_case;
+use super::steps::{Outcome, Step};
+use crate::domain::account::Account;
+use crate::domain::email_address::EmailAddress;
+use crate::domain::event::Event;
+use crate::domain::id::AccountId;
+use crate::domain::outbox::Entry;
+
+/// The collation calls more alike than we do (ß and ss, wide letters), so what it finds is looked through; more than
+/// so many are no single mailbox.
+const MOST_SPELLINGS: i64 = 100;
+
+impl MongoStore {
+    /// One account, without its list of movies.
+    async fn find_account(&self, filter: Document) -> Result<Option<AccountDocument>> {
+        self.at
+            .user
+            .clone_with_type::<AccountDocument>()
+            .find_one(filter)
+            .projection(doc! { "email": 1, "password": 1 })
+            .await
+    }
+
+    async fn find_address(&self, typed: &str, canonical: &str) -> Result<Option<AccountDocument>> {
+        for spelling in [typed, canonical] {
+            let found = self.find_account(doc! { "email": spelling }).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        let alike: Vec<AccountDocument> = self
+            .at
+            .user
+            .clone_with_type::<AccountDocument>()
+            .find(doc! { "email": canonical })
+            .collation(ignoring_case())
+            .projection(doc! { "email": 1, "password": 1 })
+            .limit(MOST_SPELLINGS)
+            .await?
+            .try_collect()
+            .await?;
+        let mut alike = alike
+            .into_iter()
+            .filter(|account| account.email.eq_ignore_ascii_case(canonical));
+        let first = alike.next();
+        Ok(first.filter(|_| alike.next().is_none()))
+    }
+}
+
+#[async_trait]
+impl Accounts for MongoStore {
+    async fn create_account(
+        &self,
+        account: &Account,
+        event: &Event,
+        mail: Option<&Entry>,
+    ) -> std::result::Result<Creation, StoreError> {
+        let step = Step::CreateAccount {
+            account: account.into(),
+            event: event.into(),
+            mail: mail.map(EntryDocument::from),
+        };
+        Ok(match self.step(step).await? {
+            Outcome::Taken => Creation::AddressTaken,
+            _ => Creation::Created,
+        })
+    }
+
+    async fn account(&self, id: AccountId) -> std::result::Result<Option<Account>, StoreError> {
+        let id = object_id(id.as_bytes());
+        self.within(async {
+            self.touch(id).await?;
+            let found = self.find_account(doc! { "_id": id }).await?;
+            Ok(found.map(Account::from))
+        })
+        .await
+    }
+
+    async fn account_by_address(
+        &self,
+        typed: &str,
+        canonical: &EmailAddress,
+    ) -> std::result::Result<Option<Account>, StoreError> {
+        self.within(async {
+            let mut found = self.find_address(typed, canonical.as_str()).await?;
+            if let Some(account) = &found
+                && self.touch(account.id).await?
+            {
+                found = self.find_address(typed, canonical.as_str()).await?;
+            }
+            Ok(found.map(Account::from))
+        })
+        .await
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> std::result::Result<Vec<Account>, StoreError> {
+        self.within(async {
+            let found = self
+                .at
+                .user
+                .clone_with_type::<AccountDocument>()
+                .find(later_than(after.map(|id| object_id(id.as_bytes()))))
+                .projection(doc! { "email": 1, "password": 1 })
+                .sort(doc! { "_id": 1 })
+                .limit(bounded(limit))
+                .await?;
+            found.map_ok(Account::from).try_collect().await
+        })
+        .await
+    }
+
+    async fn replace_credential(
+        &self,
+        change: &CredentialChange,
+    ) -> std::result::Result<Replacement, StoreError> {
+        let expected = AccountDocument::from(&change.expected);
+        self.within(self.touch_credential(&expected)).await?;
+        let step = Step::ReplaceCredential {
+            expected,
+            password: change.password_hash.as_str().to_owned(),
+            event: EventDocument::from(&change.event),
+            mail: EntryDocument::from(&change.mail),
+        };
+        Ok(match self.step(step).await? {
+            Outcome::Done => Replacement::Replaced,
+            _ => Replacement::Superseded,
+        })
+    }
+
+    async fn delete_account(
+        &self,
+        id: AccountId,
+    ) -> std::result::Result<Option<Deletion>, StoreError> {
+        let account = object_id(id.as_bytes());
+        self.within(self.touch(account)).await?;
+        Ok(match self.step(Step::DeleteAccount { account }).await? {
+            Outcome::Deleted(deletion) => Some(deletion),
+            _ => None,
+        })
+    }
+}
+
+/// Those with a greater id, or all.
+pub(super) fn later_than(after: Option<ObjectId>) -> Document {
+    after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } })
+}
+
+/// A limit, as the server counts them; it takes 0 for none.
+pub(super) fn bounded(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).max(1)
+}

@@ -1,0 +1,270 @@
+//! The documents of every collection, and how they become domain values. `user` and `movie` are MongoEngine's, field
+//! for field; what is in them beside these fields is left alone.
+
+use jiff::Timestamp;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{self, DateTime, Document};
+use mongodb::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::account::Account;
+use crate::domain::event::{Event, UnknownName};
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::movie::Movie;
+use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
+use crate::domain::password::PasswordHash;
+use crate::domain::token::Fingerprint;
+
+pub(super) fn object_id(bytes: &[u8; 12]) -> ObjectId {
+    ObjectId::from_bytes(*bytes)
+}
+
+/// BSON keeps milliseconds.
+pub(super) fn date(at: Timestamp) -> DateTime {
+    DateTime::from_millis(at.as_millisecond())
+}
+
+/// A value that some other program may have written wrongly: an error, never a panic.
+fn wrong(what: impl std::fmt::Display) -> Error {
+    Error::custom(what.to_string())
+}
+
+pub(super) fn timestamp(date: DateTime) -> Result<Timestamp> {
+    Timestamp::from_millisecond(date.timestamp_millis()).map_err(wrong)
+}
+
+/// As BSON, for what is put into a greater document.
+pub(super) fn document(value: &impl Serialize) -> Result<Document> {
+    Ok(bson::serialize_to_document(value)?)
+}
+
+/// What we read of a document in `user`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AccountDocument {
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) email: String,
+    pub(super) password: String,
+}
+
+impl From<&Account> for AccountDocument {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: object_id(account.id.as_bytes()),
+            email: account.address.clone(),
+            password: account.password_hash.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<AccountDocument> for Account {
+    fn from(document: AccountDocument) -> Self {
+        Self {
+            id: AccountId::from_bytes(document.id.bytes()),
+            address: document.email,
+            password_hash: PasswordHash::from_stored(document.password),
+        }
+    }
+}
+
+/// A document in `movie`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct MovieDocument {
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) casts: Vec<String>,
+    #[serde(default)]
+    pub(super) genres: Vec<String>,
+    pub(super) added_by: ObjectId,
+}
+
+impl From<&Movie> for MovieDocument {
+    fn from(movie: &Movie) -> Self {
+        Self {
+            id: object_id(movie.id.as_bytes()),
+            name: movie.name.clone(),
+            casts: movie.casts.clone(),
+            genres: movie.genres.clone(),
+            added_by: object_id(movie.added_by.as_bytes()),
+        }
+    }
+}
+
+impl From<MovieDocument> for Movie {
+    fn from(document: MovieDocument) -> Self {
+        Self {
+            id: MovieId::from_bytes(document.id.bytes()),
+            name: document.name,
+            casts: document.casts,
+            genres: document.genres,
+            added_by: AccountId::from_bytes(document.added_by.bytes()),
+        }
+    }
+}
+
+/// A document in `movie_bag_history`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct EventDocument {
+    /// Sorts by the moment of writing, which tells lines of the same millisecond apart.
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) account: ObjectId,
+    at: DateTime,
+    kind: String,
+    origin: String,
+    detail: String,
+}
+
+impl From<&Event> for EventDocument {
+    fn from(event: &Event) -> Self {
+        Self {
+            id: ObjectId::new(),
+            account: object_id(event.account.as_bytes()),
+            at: date(event.at),
+            kind: event.kind.name().to_owned(),
+            origin: event.origin.to_string(),
+            detail: event.detail.clone(),
+        }
+    }
+}
+
+impl TryFrom<EventDocument> for Event {
+    type Error = Error;
+
+    fn try_from(document: EventDocument) -> Result<Self> {
+        let unknown = |error: UnknownName| wrong(format!("history {}: {error}", document.id));
+        Ok(Self {
+            account: AccountId::from_bytes(document.account.bytes()),
+            at: timestamp(document.at)?,
+            kind: document.kind.parse().map_err(unknown)?,
+            origin: document.origin.parse().map_err(unknown)?,
+            detail: document.detail,
+        })
+    }
+}
+
+/// A lease within an entry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct LeaseDocument {
+    holder: ObjectId,
+    until: DateTime,
+}
+
+impl From<Lease> for LeaseDocument {
+    fn from(lease: Lease) -> Self {
+        Self {
+            holder: object_id(lease.holder.as_bytes()),
+            until: date(lease.until),
+        }
+    }
+}
+
+/// A document in `movie_bag_outbox`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct EntryDocument {
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) account: ObjectId,
+    kind: String,
+    requested_at: DateTime,
+    origin: String,
+    fingerprint: String,
+    state: String,
+    pub(super) attempts: i64,
+    pub(super) next_try_at: DateTime,
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lease: Option<LeaseDocument>,
+    /// The moment from which a worker may take it: due, and held by nobody.
+    pub(super) free_at: DateTime,
+}
+
+impl From<&Entry> for EntryDocument {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            id: object_id(entry.id.as_bytes()),
+            account: object_id(entry.account.as_bytes()),
+            kind: entry.kind.name().to_owned(),
+            requested_at: date(entry.requested_at),
+            origin: entry.origin.to_string(),
+            fingerprint: entry.fingerprint.as_str().to_owned(),
+            state: entry.state.name().to_owned(),
+            attempts: entry.attempts.into(),
+            next_try_at: date(entry.next_try_at),
+            last_error: entry.last_error.clone(),
+            lease: entry.lease.map(LeaseDocument::from),
+            free_at: free_at(date(entry.next_try_at), entry.lease),
+        }
+    }
+}
+
+/// When an entry may be taken by somebody else.
+pub(super) fn free_at(next_try_at: DateTime, lease: Option<Lease>) -> DateTime {
+    lease.map_or(next_try_at, |lease| date(lease.until).max(next_try_at))
+}
+
+impl TryFrom<EntryDocument> for Entry {
+    type Error = Error;
+
+    fn try_from(document: EntryDocument) -> Result<Self> {
+        let unknown = |error: UnknownName| wrong(format!("outbox {}: {error}", document.id));
+        Ok(Self {
+            id: EntryId::from_bytes(document.id.bytes()),
+            account: AccountId::from_bytes(document.account.bytes()),
+            kind: document.kind.parse().map_err(unknown)?,
+            requested_at: timestamp(document.requested_at)?,
+            origin: document.origin.parse().map_err(unknown)?,
+            fingerprint: Fingerprint::from_stored(document.fingerprint),
+            state: document.state.parse().map_err(unknown)?,
+            attempts: u32::try_from(document.attempts).map_err(wrong)?,
+            next_try_at: timestamp(document.next_try_at)?,
+            last_error: document.last_error,
+            lease: document
+                .lease
+                .map(|lease| {
+                    Ok::<_, Error>(Lease {
+                        holder: LeaseId::from_bytes(lease.holder.bytes()),
+                        until: timestamp(lease.until)?,
+                    })
+                })
+                .transpose()?,
+        })
+    }
+}
+
+/// What came of an attempt, within a step of the journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct OutcomeDocument {
+    /// [`SENT`], or the state in which it stays.
+    pub(super) state: String,
+    pub(super) next_try_at: Option<DateTime>,
+    pub(super) error: Option<String>,
+}
+
+/// The state of an entry that was sent: nobody sees it any more, and the database drops it after a while (see
+/// `indexes.rs`). Until then it keeps a step that is done a second time from queueing the same mail again.
+pub(super) const SENT: &str = "sent";
+
+impl From<&Outcome> for OutcomeDocument {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Sent => Self {
+                state: SENT.to_owned(),
+                next_try_at: None,
+                error: None,
+            },
+            Outcome::Retry { at, error } => Self {
+                state: EntryState::Waiting.name().to_owned(),
+                next_try_at: Some(date(*at)),
+                error: Some(error.clone()),
+            },
+            Outcome::Dead { error } => Self {
+                state: EntryState::Dead.name().to_owned(),
+                next_try_at: None,
+                error: Some(error.clone()),
+            },
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The indexes, made where they are missing.
+//!
+//! What is there is looked at first, and any index that does the work is taken: MongoEngine has made its own, with
+//! options of which `createIndexes` says that they collide with ours. Several servers may start at once: whoever comes
+//! second finds the index, or the server tells that it is there.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::error::{Error, ErrorKind, Result};
+use mongodb::options::{Collation, CollationStrength, IndexOptions};
+use mongodb::{Collection, IndexModel};
+
+use super::super::StoreError;
+use super::MongoStore;
+use super::steps::is_duplicate;
+
+/// How long an entry that was sent is kept out of sight: far longer than a step that is performed twice may take.
+const SENT_IS_KEPT: Duration = Duration::from_secs(300);
+/// How many duplicates a message names.
+const SHOWN: i64 = 10;
+
+/// The collation under which addresses that differ by capitals are alike.
+pub(super) fn ignoring_case() -> Collation {
+    Collation::builder()
+        .locale("en")
+        .strength(CollationStrength::Secondary)
+        .build()
+}
+
+/// An index that must be there.
+struct Wanted<'a> {
+    collection: &'a Collection<Document>,
+    model: IndexModel,
+}
+
+fn plain(keys: Document) -> IndexModel {
+    IndexModel::builder().keys(keys).build()
+}
+
+fn with(keys: Document, options: IndexOptions) -> IndexModel {
+    IndexModel::builder().keys(keys).options(options).build()
+}
+
+fn unique(keys: Document) -> IndexModel {
+    with(keys, IndexOptions::builder().unique(true).build())
+}
+
+impl MongoStore {
+    fn wanted(&self) -> [Wanted<'_>; 9] {
+        let at = &self.at;
+        // Not unique: an existing database may have addresses that differ by capitals alone.
+        let spellings = IndexOptions::builder()
+            .name("movie_bag_email_ignoring_case".to_owned())
+            .collation(ignoring_case())
+            .build();
+        let of_sent = IndexOptions::builder().expire_after(SENT_IS_KEPT).build();
+        [
+            (&at.user, unique(doc! { "email": 1 })),
+            (&at.user, with(doc! { "email": 1 }, spellings)),
+            (&at.movie, unique(doc! { "name": 1 })),
+            (&at.movie, plain(doc! { "added_by": 1 })),
+            (
+                &at.outbox,
+                plain(doc! { "state": 1, "free_at": 1, "_id": 1 }),
+            ),
+            (&at.outbox, plain(doc! { "account": 1, "requested_at": 1 })),
+            (&at.outbox, with(doc! { "gone_at": 1 }, of_sent)),
+            (
+                &at.history,
+                plain(doc! { "account": 1, "at": -1, "_id": -1 }),
+            ),
+            (&at.journal, plain(doc! { "account": 1 })),
+        ]
+        .map(|(collection, model)| Wanted { collection, model })
+    }
+
+    /// Makes the indexes that are missing.
+    ///
+    /// # Errors
+    /// Documents that stand in the way of a unique index, by name; nothing is repaired.
+    pub(super) async fn make_indexes(&self) -> std::result::Result<(), StoreError> {
+        for wanted in self.wanted() {
+            let there = self.within(indexes_of(wanted.collection)).await?;
+            if there.iter().any(|index| serves(index, &wanted.model)) {
+                continue;
+            }
+            // Without a limit in time: it takes as long as the collection is large.
+            let made = wanted.collection.create_index(wanted.model.clone()).await;
+            let Err(error) = made else { continue };
+            let there = self.within(indexes_of(wanted.collection)).await?;
+            if there.iter().any(|index| serves(index, &wanted.model)) {
+                // Somebody else was faster.
+                continue;
+            }
+            return Err(self.objection_to(&wanted, &there, &error).await);
+        }
+        Ok(())
+    }
+
+    /// What stands in the way of an index.
+    async fn objection_to(
+        &self,
+        wanted: &Wanted<'_>,
+        there: &[IndexModel],
+        error: &Error,
+    ) -> StoreError {
+        let name = wanted.collection.name();
+        let keys = &wanted.model.keys;
+        let field = keys.keys().next().map_or("", String::as_str);
+        if is_duplicate(error) {
+            return match self.within(duplicates(wanted.collection, field)).await {
+                Ok(found) => StoreError::Broken(format!(
+                    "the unique index on {name}.{field} can't be made, since several documents have the same: {} - change or delete all but one of each; nothing was changed",
+                    found.join("; ")
+                )),
+                Err(error) => error,
+            };
+        }
+        // An index with the same keys that does other work.
+        if let Some(other) = there
+            .iter()
+            .find(|index| index.keys == *keys && collation_of(index) == collation_of(&wanted.model))
+        {
+            let name_of_other = other
+                .options
+                .as_ref()
+                .and_then(|options| options.name.clone())
+                .unwrap_or_default();
+            return StoreError::Broken(format!(
+                "the index {name_of_other} on {name} is in the way of the one that is needed on {field}{}: drop it, and it is made anew",
+                if is_unique(&wanted.model) {
+                    ", which must be unique"
+                } else {
+                    ""
+                }
+            ));
+        }
+        self.link.failed(error)
+    }
+}
+
+async fn indexes_of(collection: &Collection<Document>) -> Result<Vec<IndexModel>> {
+    const NAMESPACE_NOT_FOUND: i32 = 26;
+    match collection.list_indexes().await {
+        Ok(indexes) => indexes.try_collect().await,
+        Err(error) if matches!(&*error.kind, ErrorKind::Command(command) if command.code == NAMESPACE_NOT_FOUND) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_unique(index: &IndexModel) -> bool {
+    index
+        .options
+        .as_ref()
+        .is_some_and(|options| options.unique == Some(true))
+}
+
+fn collation_of(index: &IndexModel) -> Option<(String, bool)> {
+    let collation = index.options.as_ref()?.collation.as_ref()?;
+    let ignores_case = matches!(
+        collation.strength,
+        Some(CollationStrength::Primary | CollationStrength::Secondary)
+    );
+    Some((collation.locale.clone(), ignores_case))
+}
+
+/// Whether an index does the work of another.
+fn serves(there: &IndexModel, wanted: &IndexModel) -> bool {
+    // Numbers in keys come back as other types.
+    let directions = |index: &IndexModel| -> Vec<(String, Option<i64>)> {
+        let direction = |value: &Bson| match value {
+            Bson::Int32(direction) => Some(i64::from(*direction)),
+            Bson::Int64(direction) => Some(*direction),
+            Bson::Double(direction) => Some(direction.signum() as i64),
+            _ => None,
+        };
+        index
+            .keys
+            .iter()
+            .map(|(field, value)| (field.clone(), direction(value)))
+            .collect()
+    };
+    let options = there.options.clone().unwrap_or_default();
+    let expires = |index: &IndexModel| {
+        index
+            .options
+            .as_ref()
+            .is_some_and(|options| options.expire_after.is_some())
+    };
+    directions(there) == directions(wanted)
+        && collation_of(there) == collation_of(wanted)
+        && expires(there) == expires(wanted)
+        && options.partial_filter_expression.is_none()
+        && (is_unique(there) || !is_unique(wanted))
+}
+
+/// What several documents have alike, with their ids.
+async fn duplicates(collection: &Collection<Document>, field: &str) -> Result<Vec<String>> {
+    let groups: Vec<Document> = collection
+        .aggregate([
+            doc! { "$group": { "_id": format!("${field}"), "ids": { "$push": "$_id" }, "count": { "$sum": 1 } } },
+            doc! { "$match": { "count": { "$gt": 1 } } },
+            doc! { "$sort": { "_id": 1 } },
+            doc! { "$limit": SHOWN },
+        ])
+        .await?
+        .try_collect()
+        .await?;
+    Ok(groups
+        .iter()
+        .map(|group| {
+            let ids: Vec<String> = group
+                .get_array("ids")
+                .map(|ids| ids.iter().map(id_in_words).collect())
+                .unwrap_or_default();
+            let value = group
+                .get("_id")
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            format!("{value} in {}", ids.join(", "))
+        })
+        .collect())
+}
+
+fn id_in_words(id: &Bson) -> String {
+    id.as_object_id()
+        .map_or_else(|| id.to_string(), ObjectId::to_hex)
+}

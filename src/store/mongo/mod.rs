@@ -1,0 +1,170 @@
+//! The database that several servers share: MongoDB, by the official driver.
+//!
+//! The collections `user` and `movie` are those of a movie-bag database written by MongoEngine, which goes on working
+//! on them at the same time; all else is in `movie_bag_outbox`, `movie_bag_history`, `movie_bag_journal` and
+//! `movie_bag_meta`. How a step of several documents is kept whole stands in `steps.rs`: start there.
+
+mod accounts;
+mod documents;
+mod history;
+mod indexes;
+mod link;
+mod movies;
+mod outbox;
+mod steps;
+#[cfg(test)]
+pub(in crate::store) mod tests;
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mongodb::bson::{Document, doc};
+use mongodb::error::Error;
+use mongodb::options::ClientOptions;
+use mongodb::{Client, Collection, Database};
+
+use super::{Store, StoreError};
+use link::Link;
+pub use link::check_uri;
+
+/// The database's name where the URI has none.
+const DEFAULT_DATABASE: &str = "movie-bag";
+/// How long a sign of life may take: whoever asks for one wants to know, not to wait.
+const PING: Duration = Duration::from_secs(2);
+
+/// Which MongoDB, and how.
+#[derive(Clone)]
+pub struct MongoSettings {
+    /// Its URI.
+    pub uri: String,
+    /// The URI without what is secret in it, for messages.
+    pub shown: String,
+    /// How long a step may take, with finding a server.
+    pub timeout: Duration,
+}
+
+/// The store in a MongoDB database.
+pub struct MongoStore {
+    client: Client,
+    at: Collections,
+    link: Link,
+    /// Whether the topology has transactions: a standalone server has none.
+    has_transactions: bool,
+}
+
+/// Where things are kept.
+#[derive(Clone)]
+struct Collections {
+    user: Collection<Document>,
+    movie: Collection<Document>,
+    outbox: Collection<Document>,
+    history: Collection<Document>,
+    journal: Collection<Document>,
+    meta: Collection<Document>,
+}
+
+impl Collections {
+    fn of(database: &Database) -> Self {
+        Self {
+            user: database.collection("user"),
+            movie: database.collection("movie"),
+            outbox: database.collection("movie_bag_outbox"),
+            history: database.collection("movie_bag_history"),
+            journal: database.collection("movie_bag_journal"),
+            meta: database.collection("movie_bag_meta"),
+        }
+    }
+}
+
+impl MongoStore {
+    /// Connects, makes the indexes that are missing, and completes what a standalone server was left with when a
+    /// process died.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where no server answers within the time, [`StoreError::Broken`] where documents stand
+    /// in the way of an index, or the database is of a newer version.
+    pub async fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
+        let link = Link::new(settings.shown.clone(), settings.timeout);
+        let connect = async {
+            let mut options = ClientOptions::parse(&settings.uri).await?;
+            link.prepare(&mut options);
+            let name = options
+                .default_database
+                .clone()
+                .unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+            let client = Client::with_options(options)?;
+            let database = client.database(&name);
+            let hello = database.run_command(doc! { "hello": 1 }).await?;
+            Ok((client, database, hello))
+        };
+        let (client, database, hello) = limited(&link, settings.timeout, connect).await?;
+        let store = Self {
+            at: Collections::of(&database),
+            // A member of a replica set names its set; a router of a cluster says what it is.
+            has_transactions: hello.contains_key("setName")
+                || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"),
+            client,
+            link,
+        };
+        store.check_version().await?;
+        // Building an index takes as long as the collection is large.
+        store.make_indexes().await?;
+        store.within(store.resume(doc! {})).await?;
+        Ok(store)
+    }
+
+    /// Keeps a step within its time, and tells what its failure means.
+    async fn within<T>(
+        &self,
+        step: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreError> {
+        limited(&self.link, self.link.timeout(), step).await
+    }
+
+    /// Refuses a database of a newer version, and marks one that is new.
+    async fn check_version(&self) -> Result<(), StoreError> {
+        const VERSION: i32 = 1;
+        let mark = self.within(async {
+            let id = doc! { "_id": "schema" };
+            self.at
+                .meta
+                .update_one(id.clone(), doc! { "$setOnInsert": { "version": VERSION } })
+                .upsert(true)
+                .await?;
+            self.at.meta.find_one(id).await
+        });
+        let version = mark
+            .await?
+            .and_then(|mark| mark.get_i32("version").ok())
+            .unwrap_or(VERSION);
+        if version > VERSION {
+            return Err(StoreError::Broken(format!(
+                "the database was written by a newer movie-bag (schema {version}, this one knows {VERSION}): upgrade movie-bag"
+            )));
+        }
+        Ok(())
+    }
+}
+
+async fn limited<T>(
+    link: &Link,
+    time: Duration,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(time, step).await {
+        Ok(outcome) => outcome.map_err(|error| link.failed(&error)),
+        Err(_) => Err(link.too_slow()),
+    }
+}
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        let look = async {
+            let database = self.client.database(&self.at.user.namespace().db);
+            database.run_command(doc! { "ping": 1 }).await.map(|_| ())
+        };
+        limited(&self.link, PING.min(self.link.timeout()), look).await
+    }
+}

