@@ -136,7 +136,7 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
             path.display()
         ));
     }
-    wiring::store(settings)?.ping().await?;
+    wiring::store(settings).await?.ping().await?;
     Ok(format!("{} answers", settings.database))
 }
 

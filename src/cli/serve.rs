@@ -10,7 +10,7 @@ use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses};
 use super::ui::Ui;
 use super::wiring;
-use crate::config::{Flags, MailTls, Settings, socket_address};
+use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::http::{self, HttpOptions};
 use crate::sink::{Sink, SinkSettings};
 
@@ -48,6 +48,14 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     flags.set("MOVIE_BAG_PUBLIC_URL", "--public-url", args.public_url);
     let mut settings = wiring::settings(ui, flags)?;
     wiring::log(&settings.log, "info")?;
+    if matches!(settings.database, DatabaseSettings::Mongodb(_)) && settings.tokens.secret.is_none()
+    {
+        return Err(Failure::usage(
+            "JWT_SECRET_KEY is missing: servers that share a MongoDB must share what signs tokens",
+            "set it to 32 random bytes or more, by openssl rand -base64 48, the same for all of them",
+        )
+        .into());
+    }
     let defaults = SinkSettings::default();
     let addresses = args.smtp_debug.then(|| Addresses {
         listen: args.listen.unwrap_or(defaults.listen),
@@ -61,7 +69,10 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             Some(addresses) => Some(own_sink(addresses, &mut settings).await?),
             None => None,
         };
-        let app = wiring::app(&settings, address.port())?;
+        let app = tokio::select! {
+            app = wiring::app(&settings, address.port()) => app?,
+            () = told.next() => return Ok(()),
+        };
         announce(ui, address, sink.as_ref());
 
         // The sink goes last: what is delivered while the rest stops still finds it.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
@@ -22,6 +23,7 @@ use crate::domain::token::TokenKeys;
 use crate::mail::render::TeraRenderer;
 use crate::mail::smtp::{self, Encryption, SmtpMailer, SmtpOptions};
 use crate::store::Store;
+use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
 
 /// Resolves the settings, and shows what is probably not meant so.
@@ -34,18 +36,32 @@ pub(super) fn settings(ui: &Ui, flags: Flags) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Opens the database.
-pub(super) fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    match &settings.database {
+/// Opens the database that the settings name.
+pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    open(&settings.database, settings.database_timeout).await
+}
+
+/// Opens a database.
+pub(super) async fn open(
+    database: &DatabaseSettings,
+    timeout: Duration,
+) -> anyhow::Result<Arc<dyn Store>> {
+    match database {
         DatabaseSettings::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
-        DatabaseSettings::Mongodb(_) => Err(Failure::usage(
-            format!(
-                "{} can't be worked on: this version knows SQLite alone",
-                settings.database
-            ),
-            "set MOVIE_BAG_DATABASE to sqlite:PATH",
-        )
-        .into()),
+        DatabaseSettings::Mongodb(uri) => {
+            mongo::check_uri(uri).map_err(|why| {
+                Failure::usage(
+                    format!("MOVIE_BAG_DATABASE ({database}) can't be read: {why}"),
+                    "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
+                )
+            })?;
+            let settings = MongoSettings {
+                uri: uri.clone(),
+                shown: database.to_string(),
+                timeout,
+            };
+            Ok(Arc::new(MongoStore::open(&settings).await?))
+        }
     }
 }
 
@@ -79,13 +95,13 @@ pub(super) fn renderer(settings: &Settings) -> anyhow::Result<TeraRenderer> {
 }
 
 /// The application, with links that begin where the settings say, or else at this port of localhost.
-pub(super) fn app(settings: &Settings, port: u16) -> anyhow::Result<App> {
+pub(super) async fn app(settings: &Settings, port: u16) -> anyhow::Result<App> {
     let cores = available_parallelism().map_or(1, usize::from);
     Ok(App::new(Parts {
         renderer: Arc::new(renderer(settings)?),
         mailer: Arc::new(mailer(&settings.mail)?),
         keys: keys(settings)?,
-        store: store(settings)?,
+        store: store(settings).await?,
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
         hasher: Hasher::new(settings.passwords.bcrypt_cost, cores),
@@ -105,8 +121,8 @@ pub(super) fn app(settings: &Settings, port: u16) -> anyhow::Result<App> {
 }
 
 /// The application for a command that runs beside a server: links begin where that server's do.
-pub(super) fn app_beside_server(settings: &Settings) -> anyhow::Result<App> {
-    app(settings, settings.http.bind.port())
+pub(super) async fn app_beside_server(settings: &Settings) -> anyhow::Result<App> {
+    app(settings, settings.http.bind.port()).await
 }
 
 fn keys(settings: &Settings) -> anyhow::Result<TokenKeys> {

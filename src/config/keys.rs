@@ -48,6 +48,11 @@ pub const KEYS: &[Key] = &[
         "SQLite in the data folder",
         "sqlite:PATH or mongodb://…",
     ),
+    key(
+        "MOVIE_BAG_DATABASE_TIMEOUT",
+        "10s",
+        "how long a step on MongoDB may take, with finding a server",
+    ),
     key("MOVIE_BAG_BIND", "127.0.0.1:3000", "where the API listens"),
     key(
         "MOVIE_BAG_PUBLIC_URL",

@@ -34,6 +34,30 @@ pub enum DatabaseSettings {
     Mongodb(String),
 }
 
+impl DatabaseSettings {
+    /// Reads `sqlite:PATH`, `mongodb://…` or `mongodb+srv://…`.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
+            return Ok(Self::Mongodb(text.to_owned()));
+        }
+        if text == "sqlite::memory:" {
+            return Err(
+                "a database in memory would be gone with each command: name a file".to_owned(),
+            );
+        }
+        match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            // `sqlite://path` is how others write it, with the path behind two slashes.
+            Some(path) => Ok(Self::Sqlite(
+                Path::new(path.strip_prefix("//").unwrap_or(path)).to_owned(),
+            )),
+            None => Err("write sqlite:PATH or mongodb://…".to_owned()),
+        }
+    }
+}
+
 impl std::fmt::Display for DatabaseSettings {
     /// Without the password of a URI.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -156,6 +180,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Which database.
     pub database: DatabaseSettings,
+    /// How long a step on MongoDB may take; SQLite waits 5 seconds for another process that writes.
+    pub database_timeout: Duration,
     /// The HTTP server.
     pub http: HttpSettings,
     /// The base of every link; `None` means `http://localhost:PORT`, which is known once the port is.
@@ -210,9 +236,10 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     let database = keys.get(
         "MOVIE_BAG_DATABASE",
         DatabaseSettings::Sqlite(data_dir.join("movie-bag.sqlite3")),
-        database,
+        DatabaseSettings::parse,
     );
     keys.resolved_to("MOVIE_BAG_DATABASE", database.to_string());
+    let database_timeout = keys.get("MOVIE_BAG_DATABASE_TIMEOUT", Duration::from_secs(10), span);
 
     let default_bind = SocketAddr::from(([127, 0, 0, 1], 3000));
     let bind = keys.get("MOVIE_BAG_BIND", default_bind, socket_address);
@@ -286,6 +313,9 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
 
     let mut warnings = keys.unknown_keys();
     warnings.extend(keys.not_in_force(NOT_IN_FORCE));
+    if matches!(database, DatabaseSettings::Mongodb(_)) && tokens.secret.is_none() {
+        warnings.push("JWT_SECRET_KEY is not set: all that work on one MongoDB must have the same, and links that are signed with a generated one work on this machine alone - \"serve\" needs it".to_owned());
+    }
     if is_production {
         keys.problems
             .extend(not_for_production(public_url.as_ref(), &tokens));
@@ -299,6 +329,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         profile,
         data_dir,
         database,
+        database_timeout,
         http,
         public_url,
         mail,
@@ -415,22 +446,6 @@ fn secret(text: &str) -> Result<Secret, String> {
         ));
     }
     Ok(Secret::new(text))
-}
-
-fn database(text: &str) -> Result<DatabaseSettings, String> {
-    if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
-        return Ok(DatabaseSettings::Mongodb(text.to_owned()));
-    }
-    if text == "sqlite::memory:" {
-        return Err("a database in memory would be gone with each command: name a file".to_owned());
-    }
-    match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-        // `sqlite://path` is how others write it, with the path behind two slashes.
-        Some(path) => Ok(DatabaseSettings::Sqlite(
-            Path::new(path.strip_prefix("//").unwrap_or(path)).to_owned(),
-        )),
-        None => Err("write sqlite:PATH or mongodb://…".to_owned()),
-    }
 }
 
 /// An address with its port; `localhost` is the IPv4 one.

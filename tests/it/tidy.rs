@@ -95,6 +95,16 @@ const RULES: &[(&str, &[&str], &str)] = &[
         "each store has a room of its own; what both need belongs into store/mod.rs or domain/",
     ),
     (
+        "src/store/mongo",
+        &["rusqlite", "crate::store::sqlite"],
+        "each store has a room of its own; what both need belongs into store/mod.rs or domain/",
+    ),
+    (
+        "src/cli",
+        &["mongodb", "rusqlite", "lettre", "tera"],
+        "cli picks the parts; what a library is asked for belongs into the room of that part",
+    ),
+    (
         "src/mail",
         &[
             "axum",
