@@ -36,6 +36,7 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('forgot', 'forgot', [CompletionResultType]::ParameterValue, 'Start a password reset and deliver the mail with its link')
             [CompletionResult]::new('reset', 'reset', [CompletionResultType]::ParameterValue, 'Complete a password reset with the token from the mail')
             [CompletionResult]::new('user', 'user', [CompletionResultType]::ParameterValue, 'Manage accounts')
+            [CompletionResult]::new('copy', 'copy', [CompletionResultType]::ParameterValue, 'Copy everything into another, empty database')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Show every setting with its source, and what is wrong')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('manpages', 'manpages', [CompletionResultType]::ParameterValue, 'Write the man pages, one for each command')
@@ -213,6 +214,18 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
         'movie-bag;user;help;help' {
             break
         }
+        'movie-bag;copy' {
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Copy into this database: sqlite:PATH or mongodb://…')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read settings from this file instead of .env')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'Work on this database: sqlite:PATH or mongodb://…')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON document on stdout, also for errors')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'movie-bag;check' {
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read settings from this file instead of .env')
             [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'Work on this database: sqlite:PATH or mongodb://…')
@@ -252,6 +265,7 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('forgot', 'forgot', [CompletionResultType]::ParameterValue, 'Start a password reset and deliver the mail with its link')
             [CompletionResult]::new('reset', 'reset', [CompletionResultType]::ParameterValue, 'Complete a password reset with the token from the mail')
             [CompletionResult]::new('user', 'user', [CompletionResultType]::ParameterValue, 'Manage accounts')
+            [CompletionResult]::new('copy', 'copy', [CompletionResultType]::ParameterValue, 'Copy everything into another, empty database')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Show every setting with its source, and what is wrong')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('manpages', 'manpages', [CompletionResultType]::ParameterValue, 'Write the man pages, one for each command')
@@ -291,6 +305,9 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             break
         }
         'movie-bag;help;user;delete' {
+            break
+        }
+        'movie-bag;help;copy' {
             break
         }
         'movie-bag;help;check' {

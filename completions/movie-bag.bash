@@ -22,6 +22,9 @@ _movie__bag() {
             movie__bag,completions)
                 cmd="movie__bag__subcmd__completions"
                 ;;
+            movie__bag,copy)
+                cmd="movie__bag__subcmd__copy"
+                ;;
             movie__bag,forgot)
                 cmd="movie__bag__subcmd__forgot"
                 ;;
@@ -48,6 +51,9 @@ _movie__bag() {
                 ;;
             movie__bag__subcmd__help,completions)
                 cmd="movie__bag__subcmd__help__subcmd__completions"
+                ;;
+            movie__bag__subcmd__help,copy)
+                cmd="movie__bag__subcmd__help__subcmd__copy"
                 ;;
             movie__bag__subcmd__help,forgot)
                 cmd="movie__bag__subcmd__help__subcmd__forgot"
@@ -128,7 +134,7 @@ _movie__bag() {
 
     case "${cmd}" in
         movie__bag)
-            opts="-q -h -V --env-file --database --json --color --quiet --help --version serve smtp-debug forgot reset user check completions manpages help"
+            opts="-q -h -V --env-file --database --json --color --quiet --help --version serve smtp-debug forgot reset user copy check completions manpages help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -238,6 +244,47 @@ _movie__bag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        movie__subcmd__bag__subcmd__copy)
+            opts="-q -h --to --env-file --database --json --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         movie__subcmd__bag__subcmd__forgot)
             opts="-q -h --email --print-link --env-file --database --json --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -280,7 +327,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__help)
-            opts="serve smtp-debug forgot reset user check completions manpages help"
+            opts="serve smtp-debug forgot reset user copy check completions manpages help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -308,6 +355,20 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__copy)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -33,6 +33,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand forgot 'Start a password reset and deliver the mail with its link'
             cand reset 'Complete a password reset with the token from the mail'
             cand user 'Manage accounts'
+            cand copy 'Copy everything into another, empty database'
             cand check 'Show every setting with its source, and what is wrong'
             cand completions 'Print the completions for a shell'
             cand manpages 'Write the man pages, one for each command'
@@ -192,6 +193,17 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         }
         &'movie-bag;user;help;help'= {
         }
+        &'movie-bag;copy'= {
+            cand --to 'Copy into this database: sqlite:PATH or mongodb://…'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'movie-bag;check'= {
             cand --env-file 'Read settings from this file instead of .env'
             cand --database 'Work on this database: sqlite:PATH or mongodb://…'
@@ -228,6 +240,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand forgot 'Start a password reset and deliver the mail with its link'
             cand reset 'Complete a password reset with the token from the mail'
             cand user 'Manage accounts'
+            cand copy 'Copy everything into another, empty database'
             cand check 'Show every setting with its source, and what is wrong'
             cand completions 'Print the completions for a shell'
             cand manpages 'Write the man pages, one for each command'
@@ -257,6 +270,8 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         &'movie-bag;help;user;set-password'= {
         }
         &'movie-bag;help;user;delete'= {
+        }
+        &'movie-bag;help;copy'= {
         }
         &'movie-bag;help;check'= {
         }

@@ -6,6 +6,7 @@
 
 mod authenticate;
 mod complete_reset;
+mod copy;
 mod create_account;
 mod deliver_outbox;
 mod error;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 
 pub use authenticate::AccessError;
 pub use complete_reset::Completed;
+pub use copy::{Copied, CopyError, copy};
 pub use create_account::NewAccount;
 pub use deliver_outbox::Delivery;
 pub use error::{AppError, MovieAction};

@@ -4,6 +4,7 @@
 
 mod check;
 mod completions;
+mod copy;
 mod delivery;
 mod forgot;
 mod manpages;
@@ -102,6 +103,7 @@ enum Command {
     Reset(reset::Args),
     #[command(subcommand)]
     User(user::Command),
+    Copy(copy::Args),
     Check(check::Args),
     Completions(completions::Args),
     Manpages(manpages::Args),
@@ -148,6 +150,7 @@ impl Command {
             Self::Forgot(args) => interruptible(forgot::run(args, ui, flags)),
             Self::Reset(args) => interruptible(reset::run(args, ui, flags)),
             Self::User(command) => interruptible(command.run(ui, flags)),
+            Self::Copy(args) => interruptible(copy::run(args, ui, flags)),
             Self::Check(args) => interruptible(check::run(args, ui, flags)),
             Self::Completions(args) => completions::run(args, ui),
             Self::Manpages(args) => manpages::run(&args, ui),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::ui::Ui;
-use crate::app::AppError;
+use crate::app::{AppError, CopyError};
 use crate::config::ConfigError;
 use crate::mail::{DeliveryError, RenderError};
 use crate::store::StoreError;
@@ -91,6 +91,7 @@ impl Failure {
                     .downcast_ref::<AppError>()
                     .map(of_app)
                     .or_else(|| cause.downcast_ref::<StoreError>().map(of_store))
+                    .or_else(|| cause.downcast_ref::<CopyError>().map(of_copy))
                     .or_else(|| cause.downcast_ref::<DeliveryError>().map(of_delivery))
                     .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("mend what is named; \"movie-bag check\" then shows every setting and where it comes from".to_owned()))))
                     .or_else(|| cause.downcast_ref::<RenderError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES".to_owned()))))
@@ -171,6 +172,31 @@ fn of_store(error: &StoreError) -> Verdict {
             Some("see MOVIE_BAG_DATABASE and MOVIE_BAG_DATA_DIR".to_owned()),
         ),
         StoreError::Broken(_) => (1, "database", None),
+    }
+}
+
+fn of_copy(error: &CopyError) -> Verdict {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        CopyError::Source(error) | CopyError::Target(error) => {
+            let (exit, code, _) = of_store(error);
+            (
+                exit,
+                code,
+                hint("the source is as it was; when this is mended, copy again: it begins anew"),
+            )
+        }
+        CopyError::NotEmpty(_) => (6, "not_empty", hint("name an empty database by --to")),
+        CopyError::Orphans(_) => (
+            1,
+            "orphans",
+            hint("in the source, delete those movies or give them an owner, and copy again"),
+        ),
+        CopyError::Differs(_) => (
+            1,
+            "differs",
+            hint("stop the servers that work on the source, and copy again: it begins anew"),
+        ),
     }
 }
 

@@ -153,6 +153,19 @@ impl Ui {
         Spinner(Some(bar))
     }
 
+    /// A bar on the terminal that fills; nothing elsewhere. It goes when it is dropped.
+    pub(super) fn progress(&self, unit: &str) -> Progress {
+        if self.quiet || self.json || !io::stderr().is_terminal() {
+            return Progress(None);
+        }
+        let bar = ProgressBar::new(0);
+        let template = format!("{{bar:30}} {{pos}} of {{len}} {unit}, {{eta}} left");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        Progress(Some(bar))
+    }
+
     /// Whether somebody is there to answer.
     pub(super) fn can_ask() -> bool {
         io::stdin().is_terminal()
@@ -223,6 +236,27 @@ fn untold(error: &io::Error) -> Failure {
 
 /// A spinner that ends when it is dropped.
 pub(super) struct Spinner(Option<ProgressBar>);
+
+/// See [`Ui::progress`].
+pub(super) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// Shows how much of how much is done.
+    pub(super) fn show(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
 
 impl Drop for Spinner {
     fn drop(&mut self) {

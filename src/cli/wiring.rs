@@ -22,7 +22,7 @@ use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
 use crate::mail::render::TeraRenderer;
 use crate::mail::smtp::{self, Encryption, SmtpMailer, SmtpOptions};
-use crate::store::Store;
+use crate::store::CopyableStore;
 use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
 
@@ -36,16 +36,29 @@ pub(super) fn settings(ui: &Ui, flags: Flags) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Opens the database that the settings name.
-pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    open(&settings.database, settings.database_timeout).await
+/// Opens the database that the settings name, to work on it.
+pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn CopyableStore>> {
+    let store = open(&settings.database, settings.database_timeout).await?;
+    if store.is_half_copied().await? {
+        return Err(Failure::new(
+            1,
+            "half_copied",
+            format!(
+                "{} is half of a copy that was broken off",
+                settings.database
+            ),
+            "run \"movie-bag copy\" into it again, which begins anew, or name another database",
+        )
+        .into());
+    }
+    Ok(store)
 }
 
-/// Opens a database.
+/// Opens a database, also one that is half copied.
 pub(super) async fn open(
     database: &DatabaseSettings,
     timeout: Duration,
-) -> anyhow::Result<Arc<dyn Store>> {
+) -> anyhow::Result<Arc<dyn CopyableStore>> {
     match database {
         DatabaseSettings::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
         DatabaseSettings::Mongodb(uri) => {

@@ -112,6 +112,36 @@ pub enum MovieChange {
     NameTaken,
 }
 
+/// How much a database holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Accounts.
+    pub accounts: u64,
+    /// Movies.
+    pub movies: u64,
+    /// Entries of the outbox, waiting and dead.
+    pub mails: u64,
+    /// Lines of history.
+    pub events: u64,
+}
+
+/// Where a line of history stands among all of its database; no other can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventPlace([u8; 12]);
+
+/// A part of what is copied from one database into another.
+#[derive(Debug, Clone)]
+pub enum Portion {
+    /// Accounts; they come first, since all else belongs to them.
+    Accounts(Vec<Account>),
+    /// Movies.
+    Movies(Vec<Movie>),
+    /// Entries of the outbox.
+    Mails(Vec<Entry>),
+    /// Lines of history, in the order of their writing.
+    Events(Vec<Event>),
+}
+
 /// Accounts and their credentials.
 #[async_trait]
 pub trait Accounts {
@@ -219,9 +249,54 @@ pub trait Movies {
     async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<MovieChange, StoreError>;
 }
 
+/// Moving all of one database into another.
+///
+/// A database that takes a copy in is marked as half copied until it is whole, and not worked on meanwhile; a copy that
+/// was broken off is begun anew.
+#[async_trait]
+pub trait Copying {
+    /// How much there is.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Up to `limit` entries of all accounts in the order of their ids, from the one after `after`.
+    async fn entries(&self, after: Option<EntryId>, limit: usize)
+    -> Result<Vec<Entry>, StoreError>;
+
+    /// Up to `limit` lines of all histories in the order of their writing, from the one after `after`.
+    async fn events(
+        &self,
+        after: Option<EventPlace>,
+        limit: usize,
+    ) -> Result<Vec<(EventPlace, Event)>, StoreError>;
+
+    /// Marks an empty database as half copied, by `holder`; what a copy that was broken off has left is cleared first.
+    /// `false`, and nothing, where the database is in use.
+    async fn begin_copy(&self, holder: LeaseId) -> Result<bool, StoreError>;
+
+    /// Takes a portion in as it is, with its ids; answers how many were left out, since their account is gone. An error
+    /// where another holder has begun meanwhile.
+    async fn take_in(&self, holder: LeaseId, portion: &Portion) -> Result<u64, StoreError>;
+
+    /// Takes the mark off. An error where another holder has begun meanwhile.
+    async fn finish_copy(&self, holder: LeaseId) -> Result<(), StoreError>;
+
+    /// Whether it is marked.
+    async fn is_half_copied(&self) -> Result<bool, StoreError>;
+}
+
+/// What whoever copies is told where somebody else has begun to.
+fn another_copy() -> StoreError {
+    StoreError::Broken("another copy into this database has begun".to_owned())
+}
+
 /// A database that keeps all of these promises.
 #[async_trait]
 pub trait Store: Accounts + Outbox + History + Movies + Send + Sync {
     /// Asks the database for a sign of life.
     async fn ping(&self) -> Result<(), StoreError>;
 }
+
+/// A database that can also be copied from and into.
+pub trait CopyableStore: Store + Copying {}
+
+impl<T: Store + Copying> CopyableStore for T {}

@@ -3,7 +3,7 @@
 use super::*;
 
 pub(super) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_address(
-    store: &Arc<dyn Store>,
+    store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
     assert_eq!(
@@ -27,7 +27,7 @@ pub(super) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_addr
 }
 
 pub(super) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
-    store: &Arc<dyn Store>,
+    store: &Arc<dyn CopyableStore>,
 ) {
     for (number, address) in [
         (1, "Ann@example.com"),
@@ -58,7 +58,7 @@ pub(super) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
     );
 }
 
-pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<dyn Store>) {
+pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<dyn CopyableStore>) {
     let asking: Vec<_> = (0..20)
         .map(|number| {
             let store = Arc::clone(store);
@@ -82,7 +82,7 @@ pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<d
     assert_eq!(store.accounts(None, 100).await.unwrap().len(), 1);
 }
 
-pub(super) async fn accounts_come_in_the_order_of_their_ids(store: &Arc<dyn Store>) {
+pub(super) async fn accounts_come_in_the_order_of_their_ids(store: &Arc<dyn CopyableStore>) {
     for number in [3, 1, 2] {
         create(store, number).await;
     }
@@ -96,7 +96,7 @@ pub(super) async fn accounts_come_in_the_order_of_their_ids(store: &Arc<dyn Stor
     assert_eq!(store.accounts(Some(account(3).id), 100).await.unwrap(), []);
 }
 
-pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn Store>) {
+pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn CopyableStore>) {
     let mail = Entry {
         kind: MailKind::Invitation,
         ..entry(9, 1, 0)
@@ -128,7 +128,9 @@ pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn
     assert_eq!(store.history(rival.id, 10).await.unwrap(), []);
 }
 
-pub(super) async fn a_change_takes_password_event_and_mail_together(store: &Arc<dyn Store>) {
+pub(super) async fn a_change_takes_password_event_and_mail_together(
+    store: &Arc<dyn CopyableStore>,
+) {
     create(store, 1).await;
     let change = change(1, "second");
     assert_eq!(
@@ -155,7 +157,7 @@ pub(super) async fn a_change_takes_password_event_and_mail_together(store: &Arc<
     );
 }
 
-pub(super) async fn a_superseded_change_changes_nothing(store: &Arc<dyn Store>) {
+pub(super) async fn a_superseded_change_changes_nothing(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let stale = [
         CredentialChange {
@@ -191,7 +193,7 @@ pub(super) async fn a_superseded_change_changes_nothing(store: &Arc<dyn Store>) 
     );
 }
 
-pub(super) async fn of_fifty_changes_at_once_one_is_made(store: &Arc<dyn Store>) {
+pub(super) async fn of_fifty_changes_at_once_one_is_made(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let changing: Vec<_> = (0..50)
         .map(|rival| {
@@ -222,7 +224,7 @@ pub(super) async fn of_fifty_changes_at_once_one_is_made(store: &Arc<dyn Store>)
     assert_eq!(store.history(account(1).id, 100).await.unwrap().len(), 2);
 }
 
-pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn Store>) {
+pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     create(store, 2).await;
     queue(store, &entry(1, 1, 0)).await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn the_history_is_newest_first_and_bounded(store: &Arc<dyn Store>) {
+pub(super) async fn the_history_is_newest_first_and_bounded(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     create(store, 2).await;
     for (kind, second) in [
@@ -31,7 +31,7 @@ pub(super) async fn the_history_is_newest_first_and_bounded(store: &Arc<dyn Stor
     );
 }
 
-pub(super) async fn an_event_for_nobody_is_dropped(store: &Arc<dyn Store>) {
+pub(super) async fn an_event_for_nobody_is_dropped(store: &Arc<dyn CopyableStore>) {
     store
         .record(&event(1, EventKind::ResetRefused, 0))
         .await

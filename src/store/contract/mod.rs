@@ -5,7 +5,9 @@
 //! `store::contract::sqlite::of_fifty_changes_at_once_one_is_made`.
 
 mod accounts;
+mod copying;
 mod history;
+mod model;
 mod movies;
 mod outbox;
 
@@ -13,7 +15,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Creation, CredentialChange, Deletion, MovieChange, MovieCreation, Replacement, Store};
+use super::{
+    CopyableStore, Counts, Creation, CredentialChange, Deletion, MovieChange, MovieCreation,
+    Portion, Replacement, StoreError,
+};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{Event, EventKind, Origin};
@@ -23,13 +28,15 @@ use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome};
 use crate::domain::password::PasswordHash;
 use crate::domain::token::Fingerprint;
 use accounts::*;
+use copying::*;
 use history::*;
+use model::*;
 use movies::*;
 use outbox::*;
 
 /// A fresh store, with what must live as long as it does.
 struct Fresh {
-    store: Arc<dyn Store>,
+    store: Arc<dyn CopyableStore>,
     _keep: Box<dyn std::any::Any + Send>,
 }
 
@@ -117,6 +124,11 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     a_movies_name_is_unique,
     movies_come_in_the_order_of_their_ids,
     only_who_added_a_movie_changes_it,
+    what_is_taken_in_comes_out_as_it_was,
+    a_copy_begins_in_an_empty_database_alone,
+    a_copy_that_was_broken_off_begins_anew,
+    whoever_was_overtaken_copies_no_more,
+    any_steps_in_any_order_do_what_the_model_does,
 }
 
 pub(in crate::store) fn at(second: i64) -> Timestamp {
@@ -186,7 +198,7 @@ pub(in crate::store) fn movie(id: u8, by: u8) -> Movie {
     }
 }
 
-pub(in crate::store) async fn create(store: &Arc<dyn Store>, number: u8) {
+pub(in crate::store) async fn create(store: &Arc<dyn CopyableStore>, number: u8) {
     let created = store
         .create_account(
             &account(number),
@@ -198,7 +210,7 @@ pub(in crate::store) async fn create(store: &Arc<dyn Store>, number: u8) {
     assert_eq!(created, Creation::Created);
 }
 
-pub(in crate::store) async fn queue(store: &Arc<dyn Store>, entry: &Entry) {
+pub(in crate::store) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entry) {
     let requested = Event {
         account: entry.account,
         ..event(1, EventKind::ResetRequested, 1)
@@ -206,7 +218,10 @@ pub(in crate::store) async fn queue(store: &Arc<dyn Store>, entry: &Entry) {
     assert!(store.queue_mail(entry, &requested).await.unwrap());
 }
 
-pub(in crate::store) async fn by_address(store: &Arc<dyn Store>, typed: &str) -> Option<AccountId> {
+pub(in crate::store) async fn by_address(
+    store: &Arc<dyn CopyableStore>,
+    typed: &str,
+) -> Option<AccountId> {
     let canonical = EmailAddress::parse(typed).unwrap();
     store
         .account_by_address(typed, &canonical)

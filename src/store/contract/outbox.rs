@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn Store>) {
+pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn CopyableStore>) {
     assert!(
         !store
             .queue_mail(&entry(1, 1, 0), &event(1, EventKind::ResetRequested, 0))
@@ -13,7 +13,7 @@ pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn Store>) {
     assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
 }
 
-pub(super) async fn an_entry_comes_back_as_it_was_queued(store: &Arc<dyn Store>) {
+pub(super) async fn an_entry_comes_back_as_it_was_queued(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let whole = Entry {
         attempts: 3,
@@ -43,7 +43,9 @@ pub(super) async fn an_entry_comes_back_as_it_was_queued(store: &Arc<dyn Store>)
     );
 }
 
-pub(super) async fn an_entry_is_leased_once_and_again_when_the_lease_ends(store: &Arc<dyn Store>) {
+pub(super) async fn an_entry_is_leased_once_and_again_when_the_lease_ends(
+    store: &Arc<dyn CopyableStore>,
+) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 10)).await;
     assert_eq!(store.lease_next(at(9), lease(1, 25)).await.unwrap(), None);
@@ -70,7 +72,7 @@ pub(super) async fn an_entry_is_leased_once_and_again_when_the_lease_ends(store:
     assert_eq!((again.attempts, again.lease), (2, Some(lease(2, 40))));
 }
 
-pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Store>) {
+pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     for id in 0..20 {
         queue(store, &entry(id, 1, 0)).await;
@@ -101,7 +103,9 @@ pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Store
     );
 }
 
-pub(super) async fn the_longest_due_is_leased_first_and_equal_ones_by_id(store: &Arc<dyn Store>) {
+pub(super) async fn the_longest_due_is_leased_first_and_equal_ones_by_id(
+    store: &Arc<dyn CopyableStore>,
+) {
     create(store, 1).await;
     for (id, due) in [(4, 2), (3, 2), (1, 3), (2, 1), (5, 99)] {
         queue(store, &entry(id, 1, due)).await;
@@ -113,7 +117,9 @@ pub(super) async fn the_longest_due_is_leased_first_and_equal_ones_by_id(store: 
     assert_eq!(order, [2, 3, 4, 1]);
 }
 
-pub(super) async fn an_entry_that_is_queued_with_a_lease_is_its_holders(store: &Arc<dyn Store>) {
+pub(super) async fn an_entry_that_is_queued_with_a_lease_is_its_holders(
+    store: &Arc<dyn CopyableStore>,
+) {
     create(store, 1).await;
     queue(
         store,
@@ -139,7 +145,9 @@ pub(super) async fn an_entry_that_is_queued_with_a_lease_is_its_holders(store: &
     assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);
 }
 
-pub(super) async fn a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(store: &Arc<dyn Store>) {
+pub(super) async fn a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
+    store: &Arc<dyn CopyableStore>,
+) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 0)).await;
     let id = store
@@ -167,7 +175,7 @@ pub(super) async fn a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(store: &
     );
 }
 
-pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn Store>) {
+pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 0)).await;
     let id = store
@@ -215,7 +223,9 @@ pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn Store
     assert_eq!(store.history(account(1).id, 10).await.unwrap().len(), 2);
 }
 
-pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(store: &Arc<dyn Store>) {
+pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(
+    store: &Arc<dyn CopyableStore>,
+) {
     create(store, 1).await;
     for id in [1, 2, 3] {
         queue(store, &entry(id, 1, i64::from(id))).await;

@@ -5,6 +5,7 @@
 //! `movie_bag_meta`. How a step of several documents is kept whole stands in `steps.rs`: start there.
 
 mod accounts;
+mod copying;
 mod documents;
 mod history;
 mod indexes;

@@ -14,6 +14,18 @@ use crate::domain::id::AccountId;
 use crate::domain::outbox::Entry;
 use crate::domain::password::PasswordHash;
 
+/// Adds an account, as a part of a greater step.
+pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO account (id, email, password) VALUES (?, ?, ?)")?
+        .execute(params![
+            account.id.as_bytes(),
+            account.address,
+            account.password_hash.as_str()
+        ])
+        .map(|_| ())
+}
+
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
         id: AccountId::from_bytes(row.get("id")?),
@@ -47,18 +59,10 @@ impl Accounts for SqliteStore {
         let (account, event, mail) = (account.clone(), event.clone(), mail.cloned());
         self.writer
             .write(move |connection| {
-                let inserted = connection
-                    .prepare_cached("INSERT INTO account (id, email, password) VALUES (?, ?, ?)")
-                    .map_err(failed)?
-                    .execute(params![
-                        account.id.as_bytes(),
-                        account.address,
-                        account.password_hash.as_str()
-                    ]);
-                match inserted {
+                match insert_account(connection, &account) {
                     Err(error) if is_taken(&error) => return Ok(Creation::AddressTaken),
                     inserted => inserted.map_err(failed)?,
-                };
+                }
                 insert_event(connection, &event).map_err(failed)?;
                 if let Some(mail) = &mail {
                     insert_entry(connection, mail).map_err(failed)?;

@@ -24,7 +24,7 @@ pub(super) fn insert_event(connection: &Connection, event: &Event) -> rusqlite::
         .map(|_| ())
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     Ok(Event {
         account: AccountId::from_bytes(row.get("account")?),
         at: timestamp(row.get("at")?)?,

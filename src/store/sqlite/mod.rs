@@ -4,6 +4,7 @@
 //! `accounts.rs`, `outbox.rs`, `history.rs` and `movies.rs`. Nothing outside this folder knows SQL.
 
 mod accounts;
+mod copying;
 mod history;
 mod movies;
 mod outbox;

@@ -28,6 +28,22 @@ fn movie(row: &Row<'_>) -> rusqlite::Result<Movie> {
     })
 }
 
+/// Adds a movie, as a part of a greater step.
+pub(super) fn insert_movie(connection: &Connection, movie: &Movie) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO movie (id, name, casts, genres, added_by) VALUES (?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            movie.id.as_bytes(),
+            movie.name,
+            json(&movie.casts),
+            json(&movie.genres),
+            movie.added_by.as_bytes(),
+        ])
+        .map(|_| ())
+}
+
 fn find(connection: &Connection, id: MovieId) -> Result<Option<Movie>, StoreError> {
     connection
         .prepare_cached("SELECT id, name, casts, genres, added_by FROM movie WHERE id = ?")
@@ -40,23 +56,11 @@ impl Movies for SqliteStore {
     async fn create_movie(&self, movie: &Movie) -> Result<MovieCreation, StoreError> {
         let movie = movie.clone();
         self.writer
-            .write(move |connection| {
-                let inserted = connection
-                    .prepare_cached("INSERT INTO movie (id, name, casts, genres, added_by) VALUES (?, ?, ?, ?, ?)")
-                    .map_err(failed)?
-                    .execute(params![
-                        movie.id.as_bytes(),
-                        movie.name,
-                        json(&movie.casts),
-                        json(&movie.genres),
-                        movie.added_by.as_bytes(),
-                    ]);
-                match inserted {
-                    Ok(_) => Ok(MovieCreation::Created),
-                    Err(error) if is_taken(&error) => Ok(MovieCreation::NameTaken),
-                    Err(error) if is_orphaned(&error) => Ok(MovieCreation::OwnerGone),
-                    Err(error) => Err(failed(error)),
-                }
+            .write(move |connection| match insert_movie(connection, &movie) {
+                Ok(()) => Ok(MovieCreation::Created),
+                Err(error) if is_taken(&error) => Ok(MovieCreation::NameTaken),
+                Err(error) if is_orphaned(&error) => Ok(MovieCreation::OwnerGone),
+                Err(error) => Err(failed(error)),
             })
             .await
     }

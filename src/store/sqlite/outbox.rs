@@ -12,7 +12,7 @@ use crate::domain::id::{AccountId, EntryId, LeaseId};
 use crate::domain::outbox::{Entry, Lease, Outcome};
 use crate::domain::token::Fingerprint;
 
-const COLUMNS: &str = "id, account, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
+pub(super) const COLUMNS: &str = "id, account, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
 
 /// Queues a mail, as a part of a greater step.
 pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
@@ -37,7 +37,7 @@ pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::
         .map(|_| ())
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let holder: Option<[u8; 12]> = row.get("lease_holder")?;
     let until: Option<i64> = row.get("lease_until")?;
     let lease = match (holder, until) {

@@ -9,7 +9,10 @@ use super::failed;
 const APPLICATION_ID: i32 = 0x6d62_6167;
 
 /// The steps from an empty file to the present version; a step that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_copying.sql"),
+];
 
 /// Brings the database up to date. Several processes may do so at once: the first one that gets the write lock does the
 /// work, and the others find it done.

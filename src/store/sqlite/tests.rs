@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::*;
+use crate::store::CopyableStore;
 use crate::store::contract::create;
 
 #[tokio::test]
@@ -18,9 +19,9 @@ async fn two_processes_work_on_one_file() {
             std::thread::spawn(move || SqliteStore::open(&path).unwrap())
         })
         .collect();
-    let stores: Vec<Arc<dyn Store>> = opening
+    let stores: Vec<Arc<dyn CopyableStore>> = opening
         .into_iter()
-        .map(|store| Arc::new(store.join().unwrap()) as Arc<dyn Store>)
+        .map(|store| Arc::new(store.join().unwrap()) as Arc<dyn CopyableStore>)
         .collect();
     for (number, store) in (0u8..40).zip(stores.iter().cycle()) {
         create(store, number).await;
@@ -32,7 +33,7 @@ async fn two_processes_work_on_one_file() {
 async fn whoever_finds_it_locked_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locked.sqlite3");
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let waiting = {
@@ -49,7 +50,7 @@ async fn whoever_finds_it_locked_waits() {
 async fn who_waited_behind_a_lock_is_not_made_to_wait_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locked.sqlite3");
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let event = crate::store::contract::event(1, crate::domain::event::EventKind::Created, 0);

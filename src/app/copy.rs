@@ -1,0 +1,260 @@
+//! Copying all of one database into another, empty one, and comparing them at the end.
+//!
+//! The only use case with two databases, and so none of [`super::App`]. Whatever ends it half way, the source is as it
+//! was, and the target is marked as half copied until a copy is whole.
+
+use jiff::Timestamp;
+
+use crate::domain::account::Account;
+use crate::domain::clock::{Rng, draw};
+use crate::domain::event::Event;
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::movie::Movie;
+use crate::domain::outbox::Entry;
+use crate::store::{CopyableStore, Counts, EventPlace, Portion, StoreError};
+
+/// How many rows go at once.
+const PORTION: usize = 500;
+/// How many accounts, and as many movies, are compared with all that belongs to them.
+const SAMPLES: usize = 100;
+/// How many lines of a sample's history are compared.
+const LINES: usize = 1_000;
+
+/// Why a copy is not whole.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CopyError {
+    /// The source failed.
+    #[error("the source can't be read: {0}")]
+    Source(StoreError),
+    /// The target failed.
+    #[error("the target can't be written: {0}")]
+    Target(StoreError),
+    /// The target is in use.
+    #[error("the target is not empty: it has {} accounts and {} movies", .0.accounts, .0.movies)]
+    NotEmpty(Counts),
+    /// Movies of accounts that are gone, which the target can't keep.
+    #[error("{0} movies were added by accounts that are gone, and the target can't keep such")]
+    Orphans(u64),
+    /// The two are not the same.
+    #[error("the copy differs from its source: {0}")]
+    Differs(String),
+}
+
+/// What was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// How much there is in both.
+    pub counts: Counts,
+    /// Waiting mails of accounts that are gone, which were left out.
+    pub mails_left_out: u64,
+    /// Lines of history of accounts that are gone, which were left out.
+    pub events_left_out: u64,
+    /// How many accounts and movies were compared, each with all that belongs to it.
+    pub compared: usize,
+}
+
+/// Copies everything from `source` into `target`. `watch` is told how many rows of how many are done.
+///
+/// # Errors
+/// See [`CopyError`]; but for [`CopyError::NotEmpty`] the target is left marked as half copied, and the next copy into
+/// it begins anew.
+pub async fn copy(
+    source: &dyn CopyableStore,
+    target: &dyn CopyableStore,
+    now: Timestamp,
+    rng: &dyn Rng,
+    watch: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Copied, CopyError> {
+    let all = source.counts().await.map_err(CopyError::Source)?;
+    let total = all.accounts + all.movies + all.mails + all.events;
+    let holder = LeaseId::new(now, draw(rng));
+    if !target.begin_copy(holder).await.map_err(CopyError::Target)? {
+        let there = target.counts().await.map_err(CopyError::Target)?;
+        return Err(CopyError::NotEmpty(there));
+    }
+    let mut copying = Run {
+        source,
+        target,
+        holder,
+        rng,
+        watch,
+        done: 0,
+        total,
+        seen: 0,
+    };
+    let accounts = copying.accounts().await?;
+    let movies = copying.movies().await?;
+    let mails_left_out = copying.mails().await?;
+    let events_left_out = copying.events().await?;
+
+    let mut expected = source.counts().await.map_err(CopyError::Source)?;
+    expected.mails = expected.mails.saturating_sub(mails_left_out);
+    expected.events = expected.events.saturating_sub(events_left_out);
+    let counts = target.counts().await.map_err(CopyError::Target)?;
+    if counts != expected {
+        return Err(CopyError::Differs(format!(
+            "{expected:?} there, {counts:?} here"
+        )));
+    }
+    copying.compare_accounts(&accounts).await?;
+    copying.compare_movies(&movies).await?;
+    target
+        .finish_copy(holder)
+        .await
+        .map_err(CopyError::Target)?;
+    Ok(Copied {
+        counts,
+        mails_left_out,
+        events_left_out,
+        compared: accounts.len() + movies.len(),
+    })
+}
+
+/// One copy under way.
+struct Run<'a> {
+    source: &'a dyn CopyableStore,
+    target: &'a dyn CopyableStore,
+    holder: LeaseId,
+    rng: &'a dyn Rng,
+    watch: &'a (dyn Fn(u64, u64) + Sync),
+    done: u64,
+    total: u64,
+    /// Rows that the present sample was drawn from.
+    seen: u64,
+}
+
+impl Run<'_> {
+    async fn accounts(&mut self) -> Result<Vec<AccountId>, CopyError> {
+        let (mut after, mut samples) = (None, Vec::new());
+        self.seen = 0;
+        loop {
+            let accounts = self.source.accounts(after, PORTION).await;
+            let accounts = accounts.map_err(CopyError::Source)?;
+            let Some(last) = accounts.last() else {
+                return Ok(samples);
+            };
+            after = Some(last.id);
+            for account in &accounts {
+                self.draw_sample(&mut samples, account.id);
+            }
+            self.hand_over(accounts.len(), Portion::Accounts(accounts))
+                .await?;
+        }
+    }
+
+    async fn movies(&mut self) -> Result<Vec<MovieId>, CopyError> {
+        let (mut after, mut samples) = (None, Vec::new());
+        let mut orphans = 0;
+        self.seen = 0;
+        loop {
+            let movies = self.source.movies(after, PORTION).await;
+            let movies = movies.map_err(CopyError::Source)?;
+            let Some(last) = movies.last() else {
+                break;
+            };
+            after = Some(last.id);
+            for movie in &movies {
+                self.draw_sample(&mut samples, movie.id);
+            }
+            orphans += self
+                .hand_over(movies.len(), Portion::Movies(movies))
+                .await?;
+        }
+        if orphans > 0 {
+            return Err(CopyError::Orphans(orphans));
+        }
+        Ok(samples)
+    }
+
+    async fn mails(&mut self) -> Result<u64, CopyError> {
+        let mut after: Option<EntryId> = None;
+        let mut left_out = 0;
+        loop {
+            let mails = self.source.entries(after, PORTION).await;
+            let mails = mails.map_err(CopyError::Source)?;
+            let Some(last) = mails.last() else {
+                return Ok(left_out);
+            };
+            after = Some(last.id);
+            left_out += self.hand_over(mails.len(), Portion::Mails(mails)).await?;
+        }
+    }
+
+    async fn events(&mut self) -> Result<u64, CopyError> {
+        let mut after: Option<EventPlace> = None;
+        let mut left_out = 0;
+        loop {
+            let events = self.source.events(after, PORTION).await;
+            let events = events.map_err(CopyError::Source)?;
+            let Some((place, _)) = events.last() else {
+                return Ok(left_out);
+            };
+            after = Some(*place);
+            let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
+            left_out += self
+                .hand_over(events.len(), Portion::Events(events))
+                .await?;
+        }
+    }
+
+    async fn hand_over(&mut self, rows: usize, portion: Portion) -> Result<u64, CopyError> {
+        let taken = self.target.take_in(self.holder, &portion).await;
+        let left_out = taken.map_err(CopyError::Target)?;
+        self.done += rows as u64;
+        (self.watch)(self.done, self.total.max(self.done));
+        Ok(left_out)
+    }
+
+    /// Keeps each of all rows with the same chance (reservoir sampling, algorithm R).
+    fn draw_sample<T>(&mut self, samples: &mut Vec<T>, row: T) {
+        self.seen += 1;
+        if samples.len() < SAMPLES {
+            samples.push(row);
+            return;
+        }
+        let place = u64::from_be_bytes(draw(self.rng)) % self.seen;
+        if let Some(sample) = usize::try_from(place)
+            .ok()
+            .and_then(|place| samples.get_mut(place))
+        {
+            *sample = row;
+        }
+    }
+
+    async fn compare_accounts(&self, samples: &[AccountId]) -> Result<(), CopyError> {
+        for &id in samples {
+            let there = whole_account(self.source, id).await;
+            let here = whole_account(self.target, id).await;
+            if there.map_err(CopyError::Source)? != here.map_err(CopyError::Target)? {
+                return Err(CopyError::Differs(format!(
+                    "account {id} is not the same in both"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_movies(&self, samples: &[MovieId]) -> Result<(), CopyError> {
+        for &id in samples {
+            let there: Option<Movie> = self.source.movie(id).await.map_err(CopyError::Source)?;
+            if there != self.target.movie(id).await.map_err(CopyError::Target)? {
+                return Err(CopyError::Differs(format!(
+                    "movie {id} is not the same in both"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An account with its mails and its history.
+async fn whole_account(
+    store: &dyn CopyableStore,
+    id: AccountId,
+) -> Result<(Option<Account>, Vec<Entry>, Vec<Event>), StoreError> {
+    Ok((
+        store.account(id).await?,
+        store.entries_of(id).await?,
+        store.history(id, LINES).await?,
+    ))
+}

@@ -1,0 +1,92 @@
+//! `copy`: takes all of one database into another.
+
+use serde_json::json;
+
+use super::report::Failure;
+use super::ui::Ui;
+use super::wiring;
+use crate::app;
+use crate::app::system::{SystemClock, SystemRng};
+use crate::config::{DatabaseSettings, Flags};
+use crate::domain::clock::Clock as _;
+
+/// Copy everything into another, empty database
+///
+/// Takes accounts, movies, waiting mails and history with their ids, counts both and compares samples. The source is
+/// only read: stop the servers that work on it before. What is broken off half way is begun anew by the next copy.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag copy --to mongodb://db1.example,db2.example/movie-bag?replicaSet=rs0
+  movie-bag copy --database mongodb://localhost/movie-bag --to sqlite:movies.sqlite3
+
+Links and logins go on working where JWT_SECRET_KEY stays the same; a generated one is in the data folder.
+Exit codes: 0 copied, 1 the copy differs from its source, 6 the target is not empty, 7 a database can't be reached")]
+pub(super) struct Args {
+    /// Copy into this database: sqlite:PATH or mongodb://…
+    #[arg(long, value_name = "DATABASE")]
+    to: String,
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    let settings = wiring::settings(ui, flags)?;
+    wiring::log(&settings.log, "off")?;
+    let to = DatabaseSettings::parse(&args.to)
+        .map_err(|why| Failure::usage(format!("--to can't be read: {why}"), "see --help"))?;
+    if let DatabaseSettings::Sqlite(path) = &settings.database
+        && !path.exists()
+    {
+        return Err(Failure::new(
+            1,
+            "no_database",
+            format!("there is no database at {}", path.display()),
+            "name the one to copy by --database or MOVIE_BAG_DATABASE",
+        )
+        .into());
+    }
+    if to == settings.database {
+        return Err(Failure::usage(
+            format!("{to} is the source and the target"),
+            "name another database by --to",
+        )
+        .into());
+    }
+    let source = wiring::store(&settings).await?;
+    let target = wiring::open(&to, settings.database_timeout).await?;
+    let bar = ui.progress("rows");
+    let copied = app::copy(
+        &*source,
+        &*target,
+        SystemClock.now(),
+        &SystemRng,
+        &|done, total| {
+            bar.show(done, total);
+        },
+    )
+    .await;
+    drop(bar);
+    let copied = copied?;
+    let counts = copied.counts;
+    let mut text = format!(
+        "Copied {} accounts, {} movies, {} waiting mails and {} lines of history to {to}; the counts agree, and so do {} samples.",
+        counts.accounts, counts.movies, counts.mails, counts.events, copied.compared
+    );
+    if copied.mails_left_out + copied.events_left_out > 0 {
+        text += &format!(
+            "\n{} mails and {} lines of history were left out: their accounts are gone.",
+            copied.mails_left_out, copied.events_left_out
+        );
+    }
+    ui.answer_either(
+        &text,
+        &json!({
+            "accounts": counts.accounts,
+            "movies": counts.movies,
+            "mails": counts.mails,
+            "history": counts.events,
+            "compared": copied.compared,
+            "mails_left_out": copied.mails_left_out,
+            "history_left_out": copied.events_left_out,
+        }),
+    )?;
+    Ok(())
+}

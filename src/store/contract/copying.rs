@@ -1,0 +1,113 @@
+//! Promises about moving all of a database.
+
+use super::*;
+
+fn mails() -> Vec<Entry> {
+    vec![
+        Entry {
+            attempts: 2,
+            last_error: Some("451 later".to_owned()),
+            lease: Some(lease(5, 60)),
+            ..entry(1, 1, 7)
+        },
+        Entry {
+            state: EntryState::Dead,
+            ..entry(2, 2, 0)
+        },
+    ]
+}
+
+fn events() -> Vec<Event> {
+    // The same moment three times: the order of writing is all that tells them apart.
+    [
+        EventKind::Created,
+        EventKind::ResetRequested,
+        EventKind::MailSent,
+    ]
+    .map(|kind| event(1, kind, 5))
+    .to_vec()
+}
+
+fn holder(number: u8) -> LeaseId {
+    LeaseId::from_bytes([number; 12])
+}
+
+async fn take_all_in(store: &Arc<dyn CopyableStore>, by: LeaseId) {
+    for portion in [
+        Portion::Accounts(vec![account(1), account(2)]),
+        Portion::Movies(vec![movie(1, 1), movie(2, 2), movie(3, 1)]),
+        Portion::Mails(mails()),
+        Portion::Events(events()),
+        Portion::Events(Vec::new()),
+    ] {
+        assert_eq!(store.take_in(by, &portion).await.unwrap(), 0);
+    }
+}
+
+pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn CopyableStore>) {
+    assert!(store.begin_copy(holder(1)).await.unwrap());
+    assert!(store.is_half_copied().await.unwrap());
+    take_all_in(store, holder(1)).await;
+    store.finish_copy(holder(1)).await.unwrap();
+    assert!(!store.is_half_copied().await.unwrap());
+
+    let counts = Counts {
+        accounts: 2,
+        movies: 3,
+        mails: 2,
+        events: 3,
+    };
+    assert_eq!(store.counts().await.unwrap(), counts);
+    let all = store.accounts(None, 10).await.unwrap();
+    assert_eq!(all, [account(1), account(2)]);
+    let all = store.movies(None, 10).await.unwrap();
+    assert_eq!(all, [movie(1, 1), movie(2, 2), movie(3, 1)]);
+    let first = store.entries(None, 1).await.unwrap();
+    let rest = store.entries(Some(first[0].id), 10).await.unwrap();
+    assert_eq!([first, rest].concat(), mails());
+    let first = store.events(None, 2).await.unwrap();
+    let rest = store.events(Some(first[1].0), 10).await.unwrap();
+    let all: Vec<Event> = [first, rest]
+        .concat()
+        .into_iter()
+        .map(|(_, event)| event)
+        .collect();
+    assert_eq!(all, events());
+    let mut newest_first = events();
+    newest_first.reverse();
+    assert_eq!(
+        store.history(account(1).id, 10).await.unwrap(),
+        newest_first
+    );
+    // An account's list of movies has come too: deleting one finds it there.
+    let deleted = store.delete_account(account(1).id).await.unwrap().unwrap();
+    assert_eq!((deleted.movies, deleted.mails, deleted.events), (2, 1, 3));
+}
+
+pub(super) async fn a_copy_begins_in_an_empty_database_alone(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    assert!(!store.begin_copy(holder(1)).await.unwrap());
+    assert!(!store.is_half_copied().await.unwrap());
+    assert_eq!(store.accounts(None, 10).await.unwrap(), [account(1)]);
+}
+
+pub(super) async fn a_copy_that_was_broken_off_begins_anew(store: &Arc<dyn CopyableStore>) {
+    assert!(store.begin_copy(holder(1)).await.unwrap());
+    take_all_in(store, holder(1)).await;
+    assert!(store.begin_copy(holder(2)).await.unwrap());
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
+    take_all_in(store, holder(2)).await;
+    store.finish_copy(holder(2)).await.unwrap();
+    assert_eq!(store.counts().await.unwrap().accounts, 2);
+}
+
+pub(super) async fn whoever_was_overtaken_copies_no_more(store: &Arc<dyn CopyableStore>) {
+    assert!(store.begin_copy(holder(1)).await.unwrap());
+    assert!(store.begin_copy(holder(2)).await.unwrap());
+    let portion = Portion::Accounts(vec![account(1)]);
+    let refused = store.take_in(holder(1), &portion).await;
+    assert!(matches!(refused, Err(StoreError::Broken(_))), "{refused:?}");
+    assert!(store.finish_copy(holder(1)).await.is_err());
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
+    store.finish_copy(holder(2)).await.unwrap();
+}

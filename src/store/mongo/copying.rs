@@ -1,0 +1,204 @@
+//! Moving all of a database into another.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use mongodb::Collection;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
+use mongodb::error::Result;
+use serde::Serialize;
+
+use super::super::{Copying, Counts, EventPlace, Portion, StoreError, another_copy};
+use super::MongoStore;
+use super::accounts::{bounded, later_than};
+use super::documents::{
+    AccountDocument, EntryDocument, EventDocument, MovieDocument, SENT, document, object_id,
+};
+use crate::domain::event::Event;
+use crate::domain::id::{EntryId, LeaseId};
+use crate::domain::outbox::Entry;
+
+/// The id of the mark in `movie_bag_meta`.
+const MARK: &str = "half_copied";
+
+impl MongoStore {
+    async fn must_hold(&self, who: LeaseId) -> std::result::Result<(), StoreError> {
+        let is_ours = doc! { "_id": MARK, "holder": object_id(who.as_bytes()) };
+        let held = self.within(async { self.at.meta.find_one(is_ours).await });
+        held.await?.map(|_| ()).ok_or_else(another_copy)
+    }
+
+    async fn count(&self) -> Result<Counts> {
+        let of = |collection: &Collection<Document>, filter: Document| {
+            let collection = collection.clone();
+            async move { collection.count_documents(filter).await }
+        };
+        Ok(Counts {
+            accounts: of(&self.at.user, doc! {}).await?,
+            movies: of(&self.at.movie, doc! {}).await?,
+            mails: of(&self.at.outbox, doc! { "state": { "$ne": SENT } }).await?,
+            events: of(&self.at.history, doc! {}).await?,
+        })
+    }
+}
+
+/// Inserts all of a portion.
+async fn insert_all(
+    collection: &Collection<Document>,
+    whole: impl Iterator<Item = Result<Document>>,
+) -> Result<()> {
+    let whole: Vec<Document> = whole.collect::<Result<_>>()?;
+    if !whole.is_empty() {
+        collection.insert_many(whole).await?;
+    }
+    Ok(())
+}
+
+fn as_documents<'a, T, D>(values: &'a [T]) -> impl Iterator<Item = Result<Document>>
+where
+    D: From<&'a T> + Serialize,
+{
+    values.iter().map(|value| document(&D::from(value)))
+}
+
+#[async_trait]
+impl Copying for MongoStore {
+    async fn counts(&self) -> std::result::Result<Counts, StoreError> {
+        self.within(self.count()).await
+    }
+
+    async fn entries(
+        &self,
+        after: Option<EntryId>,
+        limit: usize,
+    ) -> std::result::Result<Vec<Entry>, StoreError> {
+        let mut filter = later_than(after.map(|id| object_id(id.as_bytes())));
+        filter.insert("state", doc! { "$ne": SENT });
+        self.within(async {
+            let found = self
+                .at
+                .outbox
+                .clone_with_type::<EntryDocument>()
+                .find(filter)
+                .sort(doc! { "_id": 1 })
+                .limit(bounded(limit))
+                .await?;
+            found
+                .and_then(|entry| async { entry.try_into() })
+                .try_collect()
+                .await
+        })
+        .await
+    }
+
+    async fn events(
+        &self,
+        after: Option<EventPlace>,
+        limit: usize,
+    ) -> std::result::Result<Vec<(EventPlace, Event)>, StoreError> {
+        self.within(async {
+            let found = self
+                .at
+                .history
+                .clone_with_type::<EventDocument>()
+                .find(later_than(after.map(|EventPlace(id)| object_id(&id))))
+                .sort(doc! { "_id": 1 })
+                .limit(bounded(limit))
+                .await?;
+            found
+                .and_then(|event| async { Ok((EventPlace(event.id.bytes()), event.try_into()?)) })
+                .try_collect()
+                .await
+        })
+        .await
+    }
+
+    async fn begin_copy(&self, holder: LeaseId) -> std::result::Result<bool, StoreError> {
+        let holder = object_id(holder.as_bytes());
+        let take_over = self
+            .at
+            .meta
+            .update_one(doc! { "_id": MARK }, doc! { "$set": { "holder": holder } });
+        if self.within(async { take_over.await }).await?.matched_count > 0 {
+            for collection in [
+                &self.at.user,
+                &self.at.movie,
+                &self.at.outbox,
+                &self.at.history,
+            ] {
+                // Without a limit in time: it takes as long as there is much.
+                let cleared = collection.delete_many(doc! {}).await;
+                cleared.map_err(|error| self.link.failed(&error))?;
+            }
+            return Ok(true);
+        }
+        if self.counts().await? != Counts::default() {
+            return Ok(false);
+        }
+        let mark = doc! { "_id": MARK, "holder": holder };
+        self.within(async { self.at.meta.insert_one(mark).await })
+            .await?;
+        Ok(true)
+    }
+
+    async fn take_in(
+        &self,
+        holder: LeaseId,
+        portion: &Portion,
+    ) -> std::result::Result<u64, StoreError> {
+        self.must_hold(holder).await?;
+        self.within(async {
+            match portion {
+                Portion::Accounts(accounts) => {
+                    let whole = as_documents::<_, AccountDocument>(accounts).map(|account| {
+                        let mut account = account?;
+                        account.insert("movies", Vec::<ObjectId>::new());
+                        Ok(account)
+                    });
+                    insert_all(&self.at.user, whole).await?;
+                }
+                Portion::Movies(movies) => {
+                    insert_all(&self.at.movie, as_documents::<_, MovieDocument>(movies)).await?;
+                    let mut of_accounts: BTreeMap<_, Vec<ObjectId>> = BTreeMap::new();
+                    for movie in movies {
+                        of_accounts
+                            .entry(object_id(movie.added_by.as_bytes()))
+                            .or_default()
+                            .push(object_id(movie.id.as_bytes()));
+                    }
+                    for (account, movies) in of_accounts {
+                        let added = doc! { "$push": { "movies": { "$each": movies } } };
+                        self.at
+                            .user
+                            .update_one(doc! { "_id": account }, added)
+                            .await?;
+                    }
+                }
+                Portion::Mails(mails) => {
+                    insert_all(&self.at.outbox, as_documents::<_, EntryDocument>(mails)).await?;
+                }
+                Portion::Events(events) => {
+                    insert_all(&self.at.history, as_documents::<_, EventDocument>(events)).await?;
+                }
+            }
+            Ok(0)
+        })
+        .await
+    }
+
+    async fn finish_copy(&self, holder: LeaseId) -> std::result::Result<(), StoreError> {
+        let is_ours = doc! { "_id": MARK, "holder": object_id(holder.as_bytes()) };
+        let unmarked = self.within(async { self.at.meta.delete_one(is_ours).await });
+        if unmarked.await?.deleted_count == 0 {
+            return Err(another_copy());
+        }
+        Ok(())
+    }
+
+    async fn is_half_copied(&self) -> std::result::Result<bool, StoreError> {
+        self.within(async { Ok(self.at.meta.find_one(doc! { "_id": MARK }).await?.is_some()) })
+            .await
+    }
+}
