@@ -4,6 +4,16 @@ use serde_json::json;
 
 use crate::harness::{Home, PASSWORD, Server};
 
+on_every_database! {
+    every_wrong_type_in_every_field_is_a_400_that_names_the_field,
+    every_malformed_body_and_path_has_its_error,
+    a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set,
+    an_authorization_header_is_bearer_and_one_token,
+    bytes_that_are_no_request_hurt_nobody,
+    many_sign_ups_for_one_address_make_one_account,
+    sign_up_can_be_closed,
+}
+
 const ANN: &str = "ann@example.com";
 
 fn with_account(home: &Home) -> Server {
@@ -12,9 +22,7 @@ fn with_account(home: &Home) -> Server {
     server
 }
 
-#[test]
-fn every_wrong_type_in_every_field_is_a_400_that_names_the_field() {
-    let home = Home::fresh();
+fn every_wrong_type_in_every_field_is_a_400_that_names_the_field(home: Home) {
     let server = with_account(&home);
     let calls = [
         (
@@ -75,9 +83,7 @@ fn every_wrong_type_in_every_field_is_a_400_that_names_the_field() {
     server.access_token(ANN, PASSWORD);
 }
 
-#[test]
-fn every_malformed_body_and_path_has_its_error() {
-    let home = Home::fresh();
+fn every_malformed_body_and_path_has_its_error(home: Home) {
     let server = with_account(&home);
     for body in [
         "",
@@ -166,9 +172,7 @@ fn every_malformed_body_and_path_has_its_error() {
     );
 }
 
-#[test]
-fn a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set() {
-    let home = Home::fresh();
+fn a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set(home: Home) {
     let server = with_account(&home);
     for (number, longest) in ["x7".repeat(36), "üä".repeat(18), "映画館".repeat(8)]
         .into_iter()
@@ -209,9 +213,7 @@ fn a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set() {
     }
 }
 
-#[test]
-fn an_authorization_header_is_bearer_and_one_token() {
-    let home = Home::fresh();
+fn an_authorization_header_is_bearer_and_one_token(home: Home) {
     let server = with_account(&home);
     let token = server.access_token(ANN, PASSWORD);
     let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
@@ -244,9 +246,7 @@ fn an_authorization_header_is_bearer_and_one_token() {
     assert!(post(format!("bearer {token}").as_bytes()).starts_with("HTTP/1.1 200"));
 }
 
-#[test]
-fn bytes_that_are_no_request_hurt_nobody() {
-    let home = Home::fresh();
+fn bytes_that_are_no_request_hurt_nobody(home: Home) {
     let server = with_account(&home);
     let long_header = format!(
         "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
@@ -272,9 +272,7 @@ fn bytes_that_are_no_request_hurt_nobody() {
     server.get("/readyz").is(200);
 }
 
-#[test]
-fn many_sign_ups_for_one_address_make_one_account() {
-    let home = Home::fresh();
+fn many_sign_ups_for_one_address_make_one_account(home: Home) {
     let server = home.serve(&[]);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let attempts: Vec<_> = (0..20)
@@ -311,9 +309,8 @@ fn many_sign_ups_for_one_address_make_one_account() {
     );
 }
 
-#[test]
-fn sign_up_can_be_closed() {
-    let home = Home::fresh().with("MOVIE_BAG_SIGNUP", "closed");
+fn sign_up_can_be_closed(home: Home) {
+    let home = home.with("MOVIE_BAG_SIGNUP", "closed");
     let server = home.serve(&[]);
     server
         .post(

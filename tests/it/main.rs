@@ -9,6 +9,7 @@
     reason = "a test ends where it is surprised, and nothing outside sees its modules"
 )]
 
+#[macro_use]
 mod harness;
 
 mod bad_input;

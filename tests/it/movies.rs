@@ -4,6 +4,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Home, PASSWORD, Server};
 
+on_every_database! {
+    a_movie_has_the_shape_that_existing_clients_know,
+    only_who_added_a_movie_changes_it,
+    a_long_list_comes_whole_or_in_pages,
+    deleting_an_account_deletes_its_movies,
+}
+
 fn add(server: &Server, token: &str, name: &str) -> String {
     let movie = json!({"name": name, "casts": ["Ann Actor"], "genres": ["drama"]}).to_string();
     server
@@ -15,9 +22,7 @@ fn add(server: &Server, token: &str, name: &str) -> String {
         .to_owned()
 }
 
-#[test]
-fn a_movie_has_the_shape_that_existing_clients_know() {
-    let home = Home::fresh();
+fn a_movie_has_the_shape_that_existing_clients_know(home: Home) {
     let server = home.serve(&[]);
     let ann = server.sign_up("ann@example.com", PASSWORD);
     let token = server.access_token("ann@example.com", PASSWORD);
@@ -33,9 +38,7 @@ fn a_movie_has_the_shape_that_existing_clients_know() {
     assert_eq!(server.get("/api/movies").is(200).text, format!("[{whole}]"));
 }
 
-#[test]
-fn only_who_added_a_movie_changes_it() {
-    let home = Home::fresh();
+fn only_who_added_a_movie_changes_it(home: Home) {
     let server = home.serve(&[]);
     let [ann, bob] = ["ann@example.com", "bob@example.com"].map(|email| {
         server.sign_up(email, PASSWORD);
@@ -73,9 +76,7 @@ fn only_who_added_a_movie_changes_it() {
         .fails_with(400, "movie_already_exists");
 }
 
-#[test]
-fn a_long_list_comes_whole_or_in_pages() {
-    let home = Home::fresh();
+fn a_long_list_comes_whole_or_in_pages(home: Home) {
     let server = home.serve(&[]);
     server.sign_up("ann@example.com", PASSWORD);
     let token = server.access_token("ann@example.com", PASSWORD);
@@ -110,9 +111,7 @@ fn a_long_list_comes_whole_or_in_pages() {
     assert_eq!((paged, pages), (ids, 3));
 }
 
-#[test]
-fn deleting_an_account_deletes_its_movies() {
-    let home = Home::fresh();
+fn deleting_an_account_deletes_its_movies(home: Home) {
     let server = home.serve(&[]);
     server.sign_up("ann@example.com", PASSWORD);
     let token = server.access_token("ann@example.com", PASSWORD);

@@ -1,14 +1,533 @@
-//! What MongoDB alone must keep: steps that die half way on a standalone server, indexes of others, a server that
-//! fails.
+//! What MongoDB alone must keep: steps that are broken off at each of their writes, indexes of others, odd documents,
+//! a server that fails.
+
+use std::sync::Arc;
+
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::{Client, IndexModel};
 
 use super::*;
+use crate::domain::event::EventKind;
+use crate::domain::outbox::{self, Entry, MailKind};
+use crate::store::contract::{
+    account, at, by_address, change, create, entry, event, lease, movie, queue,
+};
+use crate::store::test_server::{FreshDatabase, MongoServer, Topology};
+use crate::store::{Accounts as _, CopyableStore, History as _, Movies as _, Outbox as _};
 
 /// Opens the database at a URI.
 pub(in crate::store) async fn open(uri: &str) -> Result<MongoStore, StoreError> {
     MongoStore::open(&MongoSettings {
         uri: uri.to_owned(),
-        shown: uri.to_owned(),
+        shown: "mongodb://shown".to_owned(),
         timeout: Duration::from_secs(20),
     })
     .await
+}
+
+/// A server on which commands can be made to fail, and a store on it.
+struct Fallible {
+    server: MongoServer,
+    uri: String,
+    store: Arc<MongoStore>,
+}
+
+impl Fallible {
+    async fn start(topology: Topology) -> Option<Self> {
+        let server = MongoServer::start(topology, &["--enable-test-commands"])?;
+        // Polling: a server that is only said to step down does not tell the driver when it is back.
+        let uri = format!("{}/fallible?serverMonitoringMode=poll", server.uri());
+        let store = Arc::new(open(&uri).await.unwrap());
+        assert_eq!(
+            store.has_transactions,
+            topology == Topology::ReplicaSet,
+            "it knows what it works on"
+        );
+        Some(Self { server, uri, store })
+    }
+
+    /// From the write after `good` ones on, what is named fails in this way, as often as `mode` says.
+    async fn fail(&self, mode: Document, data: Document) {
+        let client = Client::with_uri_str(self.server.uri()).await.unwrap();
+        client
+            .database("admin")
+            .run_command(doc! { "configureFailPoint": "failCommand", "mode": mode, "data": data })
+            .await
+            .unwrap();
+    }
+
+    async fn fail_no_more(&self) {
+        let client = Client::with_uri_str(self.server.uri()).await.unwrap();
+        client
+            .database("admin")
+            .run_command(doc! { "configureFailPoint": "failCommand", "mode": "off" })
+            .await
+            .unwrap();
+    }
+
+    fn any(&self) -> Arc<dyn CopyableStore> {
+        self.store.clone()
+    }
+
+    /// Back to two accounts, a movie each, and a mail that is leased.
+    async fn begin_again(&self) {
+        let at = &self.store.at;
+        for collection in [&at.user, &at.movie, &at.outbox, &at.history, &at.journal] {
+            collection.delete_many(doc! {}).await.unwrap();
+        }
+        let store = self.any();
+        for number in [1, 2] {
+            create(&store, number).await;
+            store.create_movie(&movie(number, number)).await.unwrap();
+        }
+        queue(&store, &entry(1, 1, 0)).await;
+        self.store
+            .lease_next(self::at(0), lease(1, 15))
+            .await
+            .unwrap();
+    }
+
+    /// All there is to see, and the lists of movies that MongoEngine sees.
+    async fn picture(&self) -> String {
+        use futures_util::TryStreamExt as _;
+        let store = &self.store;
+        let mut picture = String::new();
+        for number in [1, 2, 3] {
+            let id = account(number).id;
+            let lists: Vec<Document> = store
+                .at
+                .user
+                .find(doc! { "_id": documents::object_id(id.as_bytes()) })
+                .await
+                .unwrap()
+                .try_collect()
+                .await
+                .unwrap();
+            let lists: Vec<Bson> = lists
+                .iter()
+                .map(|user| user.get("movies").unwrap().clone())
+                .collect();
+            picture += &format!(
+                "{:?}\n{:?}\n{:?}\n{lists:?}\n",
+                store.account(id).await.unwrap(),
+                store.entries_of(id).await.unwrap(),
+                store.history(id, 100).await.unwrap(),
+            );
+        }
+        picture + &format!("{:?}", store.movies(None, 100).await.unwrap())
+    }
+}
+
+/// Every step of several documents, by number; `None` where there are no more. Whose account it is comes with it.
+async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), StoreError>)> {
+    let id = entry(1, 1, 0).id;
+    let settled = event(1, EventKind::MailSent, 3);
+    let retry = outbox::Outcome::Retry {
+        at: at(40),
+        error: "451".to_owned(),
+    };
+    let invitation = Entry {
+        kind: MailKind::Invitation,
+        ..entry(9, 3, 0)
+    };
+    Some(match number {
+        0 => {
+            let made = event(3, EventKind::Created, 0);
+            let new = account(3);
+            let create = store.create_account(&new, &made, Some(&invitation));
+            (3, create.await.map(|_| ()))
+        }
+        1 => (
+            1,
+            store
+                .replace_credential(&change(1, "second"))
+                .await
+                .map(|_| ()),
+        ),
+        2 => {
+            let asked = event(2, EventKind::ResetRequested, 1);
+            (
+                2,
+                store.queue_mail(&entry(8, 2, 0), &asked).await.map(|_| ()),
+            )
+        }
+        3 => {
+            let settle = store.settle(id, lease(1, 15).holder, &outbox::Outcome::Sent, &settled);
+            (1, settle.await.map(|_| ()))
+        }
+        4 => (
+            1,
+            store
+                .settle(id, lease(1, 15).holder, &retry, &settled)
+                .await
+                .map(|_| ()),
+        ),
+        5 => (1, store.delete_account(account(1).id).await.map(|_| ())),
+        6 => (2, store.create_movie(&movie(7, 2)).await.map(|_| ())),
+        7 => (
+            2,
+            store
+                .delete_movie(movie(2, 2).id, account(2).id)
+                .await
+                .map(|_| ()),
+        ),
+        _ => return None,
+    })
+}
+
+const WRITES: [&str; 3] = ["insert", "update", "delete"];
+/// More than the longest step has.
+const MOST_WRITES: i32 = 6;
+
+/// On a standalone server: the database stops taking writes in the middle of a step, after each of its writes in turn,
+/// as it would for a process that dies there. Whoever comes next, at the account or at the start, finds it done whole,
+/// or not begun.
+#[tokio::test]
+async fn a_step_that_is_broken_off_anywhere_is_completed() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    // A code that does not make the driver look for another server, which takes half a second each time.
+    let data = doc! { "failCommands": WRITES.to_vec(), "errorCode": 8000 };
+    for number in 0.. {
+        fallible.begin_again().await;
+        let before = fallible.picture().await;
+        let Some((_, done)) = step(&fallible.store, number).await else {
+            break;
+        };
+        done.unwrap();
+        let after = fallible.picture().await;
+        assert_ne!(before, after, "step {number} does something");
+        let mut broken_off = 0;
+        for good in 0..MOST_WRITES {
+            for by_start in [false, true] {
+                fallible.begin_again().await;
+                fallible.fail(doc! { "skip": good }, data.clone()).await;
+                let (number_of_account, done) = step(&fallible.store, number).await.unwrap();
+                fallible.fail_no_more().await;
+                if done.is_err() {
+                    broken_off += 1;
+                }
+                if by_start {
+                    open(&fallible.uri).await.unwrap();
+                } else {
+                    fallible
+                        .store
+                        .account(account(number_of_account).id)
+                        .await
+                        .unwrap();
+                }
+                let journal = fallible.store.at.journal.count_documents(doc! {}).await;
+                assert_eq!(journal.unwrap(), 0);
+                // Before the first write nothing is decided; the journal is the first write.
+                let expected = if good == 0 { &before } else { &after };
+                assert_eq!(
+                    &fallible.picture().await,
+                    expected,
+                    "step {number}, broken off after {good} writes, found by {}",
+                    if by_start { "a start" } else { "a touch" }
+                );
+            }
+        }
+        assert!(
+            broken_off >= 6,
+            "step {number} was broken off {broken_off} times"
+        );
+    }
+}
+
+/// A step that somebody completes while its own process is still at it is done once: here the whole journal is
+/// performed again after the mail is sent and gone.
+#[tokio::test]
+async fn a_step_that_is_performed_again_sends_no_second_mail() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    fallible.begin_again().await;
+    let store = &fallible.store;
+    // The last write of the step, which strikes it out, is the one that fails.
+    let strike = doc! { "failCommands": ["delete"], "errorCode": 91 };
+    fallible.fail(doc! { "times": 1 }, strike).await;
+    let changed = store.replace_credential(&change(1, "second")).await;
+    assert!(changed.is_err());
+    let left = store.at.journal.find_one(doc! {}).await.unwrap().unwrap();
+    // It is completed, its mail sent and settled; then the slow one comes back with the same step.
+    store.account(account(1).id).await.unwrap();
+    let mail = change(1, "second").mail;
+    let leased = store
+        .lease_next(at(12), lease(5, 30))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(leased.id, mail.id);
+    let sent = event(1, EventKind::MailSent, 12);
+    let settled = store.settle(mail.id, lease(5, 30).holder, &outbox::Outcome::Sent, &sent);
+    assert!(settled.await.unwrap());
+    let picture = fallible.picture().await;
+    store.at.journal.insert_one(left).await.unwrap();
+    store.resume(doc! {}).await.unwrap();
+    assert_eq!(fallible.picture().await, picture);
+}
+
+/// A change that builds on an unfinished one completes that first, so that its confirmation is not lost.
+#[tokio::test]
+async fn a_change_completes_the_one_it_builds_on() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    fallible.begin_again().await;
+    let store = &fallible.store;
+    let data = doc! { "failCommands": WRITES.to_vec(), "errorCode": 91 };
+    // Journal and password are written, confirmation and history are not.
+    fallible.fail(doc! { "skip": 2 }, data).await;
+    assert!(
+        store
+            .replace_credential(&change(1, "second"))
+            .await
+            .is_err()
+    );
+    fallible.fail_no_more().await;
+    let mut next = change(1, "third");
+    next.expected.password_hash = crate::domain::password::PasswordHash::from_stored("second");
+    next.mail.id = crate::domain::id::EntryId::from_bytes([201; 12]);
+    store.replace_credential(&next).await.unwrap();
+    let confirmations = store.entries_of(account(1).id).await.unwrap();
+    let confirmations = confirmations
+        .iter()
+        .filter(|mail| mail.kind == MailKind::ResetSuccessful);
+    assert_eq!(confirmations.count(), 2);
+}
+
+/// On a replica set: what collides or fails for a moment is tried again by the driver's rules, at each write and at the
+/// commit; what fails for good leaves nothing.
+#[tokio::test]
+async fn a_transaction_is_tried_again_or_leaves_nothing() {
+    let Some(fallible) = Fallible::start(Topology::ReplicaSet).await else {
+        return;
+    };
+    for number in 0.. {
+        fallible.begin_again().await;
+        let before = fallible.picture().await;
+        let Some((_, done)) = step(&fallible.store, number).await else {
+            break;
+        };
+        done.unwrap();
+        let after = fallible.picture().await;
+        let colliding = doc! { "failCommands": WRITES.to_vec(), "errorCode": 112, "errorLabels": ["TransientTransactionError"] };
+        let breaking = doc! { "failCommands": WRITES.to_vec(), "errorCode": 8000 };
+        let stepping_down = doc! { "failCommands": ["commitTransaction"], "errorCode": 91 };
+        for (skipped, data, is_done) in [
+            (0, &colliding, true),
+            (1, &colliding, true),
+            (0, &breaking, false),
+            (1, &breaking, false),
+            (0, &stepping_down, true),
+        ] {
+            fallible.begin_again().await;
+            let mode = doc! { "skip": skipped, "times": 1 };
+            fallible.fail(mode, data.clone()).await;
+            let (_, done) = step(&fallible.store, number).await.unwrap();
+            fallible.fail_no_more().await;
+            assert_eq!(
+                done.is_ok(),
+                is_done,
+                "step {number}, {skipped}, {data}: {done:?}"
+            );
+            let expected = if is_done { &after } else { &before };
+            assert_eq!(
+                &fallible.picture().await,
+                expected,
+                "step {number}, {skipped}, {data}"
+            );
+        }
+    }
+}
+
+/// What each failure of the server means: later may go, or a person has to look.
+#[tokio::test]
+async fn a_failure_is_told_for_what_it_is() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    for (data, is_unavailable) in [
+        (doc! { "errorCode": 11600 }, true),
+        (doc! { "errorCode": 10107 }, true),
+        (doc! { "errorCode": 50 }, true),
+        (doc! { "closeConnection": true }, true),
+        (doc! { "errorCode": 13 }, false),
+        (doc! { "errorCode": 2 }, false),
+    ] {
+        let mut data = data;
+        data.insert("failCommands", ["find", "update"].as_slice());
+        fallible.fail(doc! { "times": 2 }, data.clone()).await;
+        let read = fallible.store.accounts(None, 10).await;
+        fallible.fail_no_more().await;
+        let error = read.expect_err(&data.to_string());
+        assert_eq!(error.is_unavailable(), is_unavailable, "{data}: {error}");
+    }
+    // A slow server is no answer within the time.
+    let mut slow = MongoSettings {
+        uri: fallible.uri.clone(),
+        shown: "mongodb://shown".to_owned(),
+        timeout: Duration::from_secs(10),
+    };
+    slow.timeout = Duration::from_millis(500);
+    let store = MongoStore::open(&slow).await.unwrap();
+    let data = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 3_000 };
+    fallible.fail(doc! { "times": 1 }, data).await;
+    let error = store.account(account(1).id).await.unwrap_err();
+    assert!(
+        error.is_unavailable() && error.to_string().contains("500ms"),
+        "{error}"
+    );
+    fallible.fail_no_more().await;
+    assert_eq!(
+        store.account(account(1).id).await.unwrap(),
+        None,
+        "and it goes on"
+    );
+}
+
+async fn plain_database() -> Option<(FreshDatabase, Database)> {
+    let fresh = FreshDatabase::shared()?;
+    let client = Client::with_uri_str(&fresh.uri).await.unwrap();
+    let database = client.default_database().unwrap();
+    Some((fresh, database))
+}
+
+fn user(email: &str) -> Document {
+    doc! { "_id": ObjectId::new(), "email": email, "password": "$2b$04$hash", "movies": [] }
+}
+
+#[tokio::test]
+async fn indexes_of_others_are_taken_as_they_are() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    // As MongoEngine makes them.
+    for (collection, field) in [("user", "email"), ("movie", "name")] {
+        // The driver no longer knows the option; documents of old do.
+        let index = doc! { "key": { field: 1 }, "name": format!("{field}_1"), "unique": true, "background": false };
+        let create = doc! { "createIndexes": collection, "indexes": [index] };
+        database.run_command(create).await.unwrap();
+    }
+    let store = open(&fresh.uri).await.unwrap();
+    let names = store.at.user.list_index_names().await.unwrap();
+    assert_eq!(names, ["_id_", "email_1", "movie_bag_email_ignoring_case"]);
+    // Once more, and nothing new.
+    open(&fresh.uri).await.unwrap();
+    assert_eq!(store.at.user.list_index_names().await.unwrap(), names);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_that_start_at_once_make_the_indexes_once() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let users = (0..300).map(|number| user(&format!("user{number}@example.com")));
+    let collection: Collection<Document> = database.collection("user");
+    collection.insert_many(users).await.unwrap();
+    let opening: Vec<_> = (0..6)
+        .map(|_| {
+            let uri = fresh.uri.clone();
+            tokio::spawn(async move { open(&uri).await.map(|_| ()) })
+        })
+        .collect();
+    for opened in opening {
+        opened.await.unwrap().unwrap();
+    }
+    assert_eq!(collection.list_index_names().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_an_index_is_named_and_left_alone() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let collection: Collection<Document> = database.collection("user");
+    let twice = [
+        user("twice@example.com"),
+        user("twice@example.com"),
+        user("once@example.com"),
+    ];
+    collection.insert_many(&twice).await.unwrap();
+    let error = open(&fresh.uri).await.err().unwrap().to_string();
+    assert!(
+        error.contains("twice@example.com") && !error.contains("once@example.com"),
+        "{error}"
+    );
+    for document in &twice[..2] {
+        let id = document.get_object_id("_id").unwrap().to_hex();
+        assert!(error.contains(&id), "{error}");
+    }
+    assert_eq!(collection.count_documents(doc! {}).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_unique_is_named() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let collection: Collection<Document> = database.collection("user");
+    let index = IndexModel::builder().keys(doc! { "email": 1 }).build();
+    collection.create_index(index).await.unwrap();
+    let error = open(&fresh.uri).await.err().unwrap().to_string();
+    assert!(
+        error.contains("email_1") && error.contains("unique"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn odd_documents_of_others_are_errors_and_hurt_nobody_else() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let collection: Collection<Document> = database.collection("user");
+    let mut without_list = user("Ann@example.com");
+    without_list.remove("movies");
+    let mut without_password = user("bob@example.com");
+    without_password.remove("password");
+    collection
+        .insert_many([without_list, without_password, user("cid@example.com")])
+        .await
+        .unwrap();
+    let store: Arc<dyn CopyableStore> = Arc::new(open(&fresh.uri).await.unwrap());
+    assert!(by_address(&store, "ann@example.com").await.is_some());
+    assert!(by_address(&store, "cid@example.com").await.is_some());
+    let bob = crate::domain::email_address::EmailAddress::parse("bob@example.com").unwrap();
+    let error = store
+        .account_by_address("bob@example.com", &bob)
+        .await
+        .unwrap_err();
+    assert!(
+        !error.is_unavailable() && error.to_string().contains("password"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_uri_that_cannot_be_read_gives_nothing_away() {
+    for uri in [
+        "mongodb://quux:pa/ss@localhost:27017/movies",
+        "mongodb://quux:pa@ss@localhost/movies",
+        "mongodb://quux:pa:ss@localhost/movies",
+        "mongodb://quux:pass%zz@localhost/movies",
+        "mongodb://quux:pass@localhost:port/movies",
+        "mongodb://quux:pass@localhost/movies?w=majority&wtimeoutMS=soon",
+        "mongodb://quux:pass@",
+    ] {
+        let error = check_uri(uri).unwrap_err();
+        for secret in ["quux", "pa/", "pa@", "pa:", "pass@", "pass%", "ss@", "zz"] {
+            assert!(!error.contains(secret), "{error}");
+        }
+    }
+    for uri in [
+        "mongodb://localhost",
+        "mongodb://quux:pa%2Fss@one.example,two.example:27018/movies?replicaSet=rs0&tls=true",
+        "mongodb+srv://quux:pass@cluster.example/movies",
+    ] {
+        check_uri(uri).unwrap();
+    }
 }

@@ -7,12 +7,15 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::mongodb::FreshDatabase;
 use super::server::{Server, Sink};
 
 /// An empty home with a cleared environment. Hashes cost as little as bcrypt allows, so that tests are quick.
 pub struct Home {
     dir: TempDir,
     environment: Vec<(String, String)>,
+    /// Dropped with the home.
+    _database: Option<FreshDatabase>,
 }
 
 /// What a finished command left.
@@ -30,7 +33,27 @@ impl Home {
     pub fn fresh() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let environment = vec![("MOVIE_BAG_BCRYPT_COST".to_owned(), "4".to_owned())];
-        Self { dir, environment }
+        Self {
+            dir,
+            environment,
+            _database: None,
+        }
+    }
+
+    /// The same on a fresh database of the shared MongoDB server; `None` where there is none.
+    pub fn on_mongodb() -> Option<Self> {
+        let database = FreshDatabase::shared()?;
+        let home = Self::fresh().on_database(&database.uri);
+        Some(Self {
+            _database: Some(database),
+            ..home
+        })
+    }
+
+    /// The same on the MongoDB database at this URI.
+    pub fn on_database(self, uri: &str) -> Self {
+        self.with("MOVIE_BAG_DATABASE", uri)
+            .with("JWT_SECRET_KEY", "what the servers of the tests share")
     }
 
     /// The same home with a setting in the environment of all that is started from now on.

@@ -10,11 +10,29 @@
 
 mod command;
 mod inbox;
+pub mod mongodb;
 mod server;
 
 pub use command::Home;
 
 pub use server::Server;
+
+/// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
+macro_rules! on_every_database {
+    ($($promise:ident,)+) => {
+        mod sqlite {
+            $(#[test] fn $promise() { super::$promise(crate::harness::Home::fresh()); })+
+        }
+        mod mongodb {
+            $(#[test] fn $promise() {
+                // Where there is no server that has been told, and CI has failed.
+                if let Some(home) = crate::harness::Home::on_mongodb() {
+                    super::$promise(home);
+                }
+            })+
+        }
+    };
+}
 
 /// A password that every policy takes.
 pub const PASSWORD: &str = "correct horse battery";

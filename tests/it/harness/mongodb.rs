@@ -114,7 +114,10 @@ impl Drop for FreshDatabase {
                 let mut options = mongodb::options::ClientOptions::parse(server).await.ok()?;
                 options.server_selection_timeout = Some(Duration::from_secs(2));
                 let client = mongodb::Client::with_options(options).ok()?;
-                client.database(&name).drop().await.ok()
+                let database = client.database(&name);
+                // A server that is halted must not hold up the tests.
+                let dropping = tokio::time::timeout(Duration::from_secs(5), database.drop());
+                dropping.await.ok()?.ok()
             })
         });
         let _ = dropping.join();
