@@ -17,6 +17,7 @@ mod crash;
 mod generated;
 mod logs;
 mod main_job;
+mod mongodb;
 mod movies;
 mod settings;
 mod terminal;
