@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | [`domain`] | plain values and rules: addresses, passwords, tokens, movies, the outbox entry | nothing but pure crates |
 //! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, the traits of `store` and `mail` |
-//! | [`store`] | what must be kept, as promises; `store::sqlite` keeps them | `domain` |
+//! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain` |
 //! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain` |
 //! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
 //! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain` |
