@@ -169,7 +169,7 @@ fn of_store(error: &StoreError) -> Verdict {
         StoreError::Unavailable(_) => (
             7,
             "unavailable",
-            Some("see MOVIE_BAG_DATABASE and MOVIE_BAG_DATA_DIR".to_owned()),
+            Some("see MOVIE_BAG_DATABASE; \"movie-bag check\" tells more".to_owned()),
         ),
         StoreError::Broken(_) => (1, "database", None),
     }

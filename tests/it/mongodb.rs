@@ -199,6 +199,35 @@ fn a_database_that_is_not_there_is_a_clear_error_within_its_time() {
 }
 
 #[test]
+fn a_user_with_a_password_is_let_in_and_a_wrong_one_is_told() {
+    let Some(mut database) = MongoServer::start(Topology::Standalone, &[]) else {
+        return;
+    };
+    blocking(async {
+        let client = mongodb::Client::with_uri_str(database.uri()).await.unwrap();
+        let user = doc! { "createUser": "mb", "pwd": "hun@ter/2", "roles": [{ "role": "root", "db": "admin" }] };
+        client.database("admin").run_command(user).await.unwrap();
+    });
+    database.kill();
+    database.restart_as(Topology::Standalone, &["--auth".to_owned()]);
+    let as_user = |user: &str| {
+        let uri =
+            database.uri().replace("://", &format!("://{user}@")) + "/movies?authSource=admin";
+        Home::fresh()
+            .on_database(&uri)
+            .with("MOVIE_BAG_DATABASE_TIMEOUT", "3s")
+    };
+    as_user("mb:hun%40ter%2F2").create_account(ANN, PASSWORD);
+    let output = as_user("mb:hunter3").run(&["user", "list"]).exits(7);
+    assert!(
+        output.stderr.contains("refuses the user or the password"),
+        "{}",
+        output.stderr
+    );
+    assert!(!output.stderr.contains("hunter3"), "{}", output.stderr);
+}
+
+#[test]
 fn a_uri_that_cannot_be_read_is_a_wrong_setting() {
     let uri = "mongodb://ann:hun/ter2@localhost/movies";
     let output = Home::fresh()

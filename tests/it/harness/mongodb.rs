@@ -267,6 +267,9 @@ fn launch(
             if topology == Topology::ReplicaSet {
                 arguments.extend(["--replSet", "rs0"].map(str::to_owned));
             }
+            if more.iter().any(|more| more == "--auth") {
+                arguments.push("--auth".to_owned());
+            }
             if more.iter().any(|more| more == "--enable-test-commands") {
                 arguments.extend(["--setParameter", "enableTestCommands=1"].map(str::to_owned));
             }
