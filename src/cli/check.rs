@@ -8,6 +8,7 @@ use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
+use crate::domain::account::Account;
 use crate::mail::Mailer as _;
 
 /// Show every setting with its source, and what is wrong
@@ -20,6 +21,9 @@ use crate::mail::Mailer as _;
 
 Exit codes: 0 all is well (warnings allowed), 1 something is wrong, 2 the settings can't be read")]
 pub(super) struct Args {}
+
+/// How many groups of accounts that differ by capitals alone are named.
+const LOOK_ALIKES: usize = 10;
 
 /// What a look at one thing came to.
 struct Check {
@@ -72,7 +76,7 @@ pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
             hint: None,
         })
         .collect();
-    checks.push(Check::of("database", database(&settings).await));
+    checks.extend(database(&settings).await);
     checks.push(Check::of("mail server", mail_server(&settings).await));
     checks.push(Check::of(
         "templates",
@@ -126,18 +130,47 @@ fn explain_defaults(settings: &mut Settings) {
     settings.note("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
 }
 
-async fn database(settings: &Settings) -> anyhow::Result<String> {
+async fn database(settings: &Settings) -> Vec<Check> {
     if let DatabaseSettings::Sqlite(path) = &settings.database
         && !path.exists()
     {
         // A look must not make what it looks for.
-        return Ok(format!(
-            "{} is not there yet, and made at the first use",
-            path.display()
-        ));
+        let path = path.display();
+        let message = format!("{path} is not there yet, and made at the first use");
+        return vec![Check::of("database", Ok(message))];
     }
-    wiring::store(settings).await?.ping().await?;
-    Ok(format!("{} answers", settings.database))
+    let looking = async {
+        let store = wiring::store(settings).await?;
+        store.ping().await?;
+        Ok(store.look_alikes(LOOK_ALIKES).await?)
+    };
+    match looking.await {
+        Err(error) => vec![Check::of("database", Err(error))],
+        Ok(look_alikes) => {
+            let answers = Ok(format!("{} answers", settings.database));
+            let warnings = look_alikes.iter().map(|accounts| warning(accounts));
+            let mut checks = vec![Check::of("database", answers)];
+            checks.extend(warnings);
+            checks
+        }
+    }
+}
+
+/// What is to be known of accounts whose addresses differ by capitals alone.
+fn warning(look_alikes: &[Account]) -> Check {
+    let accounts: Vec<String> = look_alikes
+        .iter()
+        .map(|account| format!("{} ({})", account.address, account.id))
+        .collect();
+    Check {
+        name: "accounts",
+        verdict: "warning",
+        message: format!("{} differ by capitals alone", accounts.join(", ")),
+        hint: Some(
+            "each is found by its exact spelling only: keep one, \"movie-bag user delete\" the others"
+                .to_owned(),
+        ),
+    }
 }
 
 async fn mail_server(settings: &Settings) -> anyhow::Result<String> {

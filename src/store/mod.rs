@@ -172,6 +172,10 @@ pub trait Accounts {
         limit: usize,
     ) -> Result<Vec<Account>, StoreError>;
 
+    /// Up to `limit` groups of accounts whose addresses differ by capitals (of ASCII) alone: such are found by their exact
+    /// spelling only. Walks through all accounts.
+    async fn look_alikes(&self, limit: usize) -> Result<Vec<Vec<Account>>, StoreError>;
+
     /// Changes the password where the credential (hash and address) still is the expected one, and with it writes the
     /// history and queues the confirmation. Of any number at once with the same expectation exactly one is
     /// [`Replacement::Replaced`].

@@ -509,6 +509,11 @@ fn a_database_of_mongoengine_is_worked_on_by_both() {
         );
     }
 
+    let checked = home.run(&["check"]);
+    assert!(
+        !checked.stdout.contains("differ by capitals"),
+        "{checked:?}"
+    );
     mongoengine(&database.uri, &["change", &hash(NEW_PASSWORD)]).unwrap();
     server
         .log_in("bob@example.com", PASSWORD)
@@ -517,16 +522,47 @@ fn a_database_of_mongoengine_is_worked_on_by_both() {
     server
         .log_in("cid@example.com", PASSWORD)
         .fails_with(401, "unauthorized");
-    let names: Vec<Value> = server
+    let names: BTreeSet<String> = server
         .get("/api/movies")
         .is(200)
         .body
         .as_array()
         .unwrap()
         .iter()
-        .map(|movie| movie["name"].clone())
+        .map(|movie| movie["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["The New Bag", "The Second Bag"]);
+    let expected = ["The New Bag", "The Second Bag"].map(str::to_owned);
+    assert_eq!(names, BTreeSet::from(expected));
+}
+
+#[test]
+fn accounts_that_differ_by_capitals_alone_are_reported_and_found_by_their_spelling() {
+    let Some(database) = FreshDatabase::shared() else {
+        return;
+    };
+    let home = Home::fresh().on_database(&database.uri);
+    blocking(async {
+        let client = mongodb::Client::with_uri_str(&database.uri).await.unwrap();
+        let users = client
+            .default_database()
+            .unwrap()
+            .collection::<Document>("user");
+        let user = |email: &str, password: &str| doc! { "email": email, "password": hash(password), "movies": [] };
+        let both = [
+            user("Ann@example.com", PASSWORD),
+            user("aNN@example.com", NEW_PASSWORD),
+        ];
+        users.insert_many(both).await.unwrap();
+    });
+    let server = home.serve(&[]);
+    server.access_token("Ann@example.com", PASSWORD);
+    server.access_token("aNN@example.com", NEW_PASSWORD);
+    server.log_in(ANN, PASSWORD).fails_with(401, "unauthorized");
+    let checked = home.run(&["check"]).stdout;
+    assert!(
+        checked.contains("warning  accounts: Ann@example.com ("),
+        "{checked}"
+    );
 }
 
 /// What there is to see of a database, from the terminal.

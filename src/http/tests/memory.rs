@@ -103,6 +103,11 @@ impl Accounts for MemoryStore {
         }
     }
 
+    /// It takes canonical addresses alone.
+    async fn look_alikes(&self, _: usize) -> Result<Vec<Vec<Account>>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
         let deleted = self.accounts.lock().unwrap().remove(&id);
         Ok(deleted.map(|_| Deletion::default()))

@@ -58,6 +58,37 @@ pub(super) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
     );
 }
 
+pub(super) async fn accounts_that_differ_by_capitals_alone_are_named(
+    store: &Arc<dyn CopyableStore>,
+) {
+    let with_address = |number: u8, address: &str| Account {
+        address: address.to_owned(),
+        ..account(number)
+    };
+    let all = [
+        with_address(1, "Bob@example.com"),
+        with_address(2, "ann@example.com"),
+        with_address(3, "bob@example.com"),
+        with_address(4, "cid@example.com"),
+        with_address(5, "Ann@Example.com"),
+        with_address(6, "ANN@example.com"),
+    ];
+    for account in &all {
+        let made = Event {
+            account: account.id,
+            ..event(1, EventKind::Created, 0)
+        };
+        store.create_account(account, &made, None).await.unwrap();
+    }
+    let [bob, ann, other_bob, _, other_ann, third_ann] = all;
+    let anns = vec![ann, other_ann, third_ann];
+    assert_eq!(
+        store.look_alikes(10).await.unwrap(),
+        [anns.clone(), vec![bob, other_bob]]
+    );
+    assert_eq!(store.look_alikes(1).await.unwrap(), [anns]);
+}
+
 pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<dyn CopyableStore>) {
     let asking: Vec<_> = (0..20)
         .map(|number| {

@@ -102,6 +102,7 @@ mod fresh {
 store_contract! { sqlite, mongodb, mongodb_standalone;
     an_account_is_found_by_its_id_and_every_spelling_of_its_address,
     an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody,
+    accounts_that_differ_by_capitals_alone_are_named,
     of_twenty_that_ask_for_one_address_one_gets_it,
     accounts_come_in_the_order_of_their_ids,
     an_account_comes_with_its_event_and_its_mail,

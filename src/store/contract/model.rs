@@ -436,6 +436,8 @@ impl Run<'_> {
                 .filter(|event| event.account == id)
                 .cloned()
                 .collect();
+            // Stable: those of one moment stay in the order of writing.
+            events.sort_by_key(|event| event.at);
             events.reverse();
             assert_eq!(store.history(id, 1_000).await.unwrap(), events);
         }

@@ -17,8 +17,8 @@ use crate::domain::event::Event;
 use crate::domain::id::AccountId;
 use crate::domain::outbox::Entry;
 
-/// The collation calls more alike than we do (ß and ss, wide letters), so what it finds is looked through; more than
-/// so many are no single mailbox.
+/// The collation calls more alike than we do (ß and ss, wide letters), so what it finds is looked through. Nobody has so
+/// many accounts that differ by that alone.
 const MOST_SPELLINGS: i64 = 100;
 
 impl MongoStore {
@@ -32,29 +32,27 @@ impl MongoStore {
             .await
     }
 
+    /// Looks for all spellings at once, so that a known and an unknown address cost the same.
     async fn find_address(&self, typed: &str, canonical: &str) -> Result<Option<AccountDocument>> {
-        for spelling in [typed, canonical] {
-            let found = self.find_account(doc! { "email": spelling }).await?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        let alike: Vec<AccountDocument> = self
+        let mut alike: Vec<AccountDocument> = self
             .at
             .user
             .clone_with_type::<AccountDocument>()
-            .find(doc! { "email": canonical })
+            .find(doc! { "email": { "$in": [typed, canonical] } })
             .collation(ignoring_case())
             .projection(doc! { "email": 1, "password": 1 })
             .limit(MOST_SPELLINGS)
             .await?
             .try_collect()
             .await?;
-        let mut alike = alike
-            .into_iter()
-            .filter(|account| account.email.eq_ignore_ascii_case(canonical));
-        let first = alike.next();
-        Ok(first.filter(|_| alike.next().is_none()))
+        for spelling in [typed, canonical] {
+            if let Some(exact) = alike.iter().position(|account| account.email == spelling) {
+                return Ok(Some(alike.swap_remove(exact)));
+            }
+        }
+        alike.retain(|account| account.email.eq_ignore_ascii_case(canonical));
+        let first = alike.pop();
+        Ok(first.filter(|_| alike.is_empty()))
     }
 }
 
@@ -122,6 +120,43 @@ impl Accounts for MongoStore {
             found.map_ok(Account::from).try_collect().await
         })
         .await
+    }
+
+    async fn look_alikes(
+        &self,
+        limit: usize,
+    ) -> std::result::Result<Vec<Vec<Account>>, StoreError> {
+        let groups = async {
+            let groups: Vec<Document> = self
+                .at
+                .user
+                .aggregate([
+                    doc! { "$match": { "email": { "$type": "string" } } },
+                    doc! { "$group": { "_id": { "$toLower": "$email" }, "ids": { "$push": "$_id" }, "count": { "$sum": 1 } } },
+                    doc! { "$match": { "count": { "$gt": 1 } } },
+                    doc! { "$sort": { "_id": 1 } },
+                    doc! { "$limit": bounded(limit) },
+                ])
+                .allow_disk_use(true)
+                .await?
+                .try_collect()
+                .await?;
+            let mut look_alikes = Vec::new();
+            for group in groups {
+                let found = self
+                    .at
+                    .user
+                    .clone_with_type::<AccountDocument>()
+                    .find(doc! { "_id": { "$in": group.get_array("ids")?.clone() } })
+                    .projection(doc! { "email": 1, "password": 1 })
+                    .sort(doc! { "_id": 1 })
+                    .await?;
+                look_alikes.push(found.map_ok(Account::from).try_collect().await?);
+            }
+            Ok(look_alikes)
+        };
+        // Without a limit in time: it walks the whole collection.
+        groups.await.map_err(|error| self.link.failed(&error))
     }
 
     async fn replace_credential(

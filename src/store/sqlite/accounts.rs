@@ -129,6 +129,27 @@ impl Accounts for SqliteStore {
             .await
     }
 
+    async fn look_alikes(&self, limit: usize) -> Result<Vec<Vec<Account>>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection
+                    .prepare_cached(
+                        "SELECT id, email, password FROM account WHERE email COLLATE NOCASE IN
+                         (SELECT email FROM account GROUP BY email COLLATE NOCASE HAVING count(*) > 1 ORDER BY email COLLATE NOCASE LIMIT ?)
+                         ORDER BY email COLLATE NOCASE, id",
+                    )
+                    .map_err(failed)?;
+                let rows = statement
+                    .query_map([limit as i64], account)
+                    .map_err(failed)?;
+                let all = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+                let groups =
+                    all.chunk_by(|one, next| one.address.eq_ignore_ascii_case(&next.address));
+                Ok(groups.map(<[Account]>::to_vec).collect())
+            })
+            .await
+    }
+
     async fn replace_credential(
         &self,
         change: &CredentialChange,

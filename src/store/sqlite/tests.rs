@@ -133,3 +133,21 @@ fn what_is_no_database_of_ours_is_left_alone() {
         "{folder_in_its_place}"
     );
 }
+
+#[tokio::test]
+async fn a_database_of_an_earlier_schema_opens_with_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite3");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("migrations/0001_initial.sql"))
+        .unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 0x6d626167; PRAGMA user_version = 1;
+         INSERT INTO account VALUES (x'010101010101010101010101', 'ann@example.com', '$2b$04$hash')",
+    )
+    .unwrap();
+    drop(old);
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
+    assert_eq!(store.accounts(None, 10).await.unwrap().len(), 1);
+    assert!(!store.is_half_copied().await.unwrap());
+}
