@@ -62,7 +62,7 @@ impl Check {
 
 pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     // Warnings are among the verdicts here.
-    let mut settings = crate::config::resolve(&crate::config::Sources::read(flags)?)?;
+    let mut settings = wiring::resolve(flags)?;
     wiring::log(&settings.log, "off")?;
     explain_defaults(&mut settings);
     let spinner = ui.spinner("looking at the database and the mail server");
@@ -121,6 +121,10 @@ fn explain_defaults(settings: &mut Settings) {
         .as_str()
         .to_owned();
     settings.note("MOVIE_BAG_PUBLIC_URL", url);
+    if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
+        let missing = "not set, and needed by serve on MongoDB".to_owned();
+        return settings.note("JWT_SECRET_KEY", missing);
+    }
     let secret = secret_file::path(&settings.data_dir);
     let state = if secret.exists() {
         "generated, kept in"

@@ -32,6 +32,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     wiring::log(&settings.log, "off")?;
     let to = DatabaseSettings::parse(&args.to)
         .map_err(|why| Failure::usage(format!("--to can't be read: {why}"), "see --help"))?;
+    wiring::check_database("--to", &to)?;
     if let DatabaseSettings::Sqlite(path) = &settings.database
         && !path.exists()
     {

@@ -28,12 +28,32 @@ use crate::store::sqlite::SqliteStore;
 
 /// Resolves the settings, and shows what is probably not meant so.
 pub(super) fn settings(ui: &Ui, flags: Flags) -> anyhow::Result<Settings> {
-    let settings = config::resolve(&Sources::read(flags)?)?;
+    let settings = resolve(flags)?;
     settings
         .warnings
         .iter()
         .for_each(|warning| ui.warn(warning));
     Ok(settings)
+}
+
+/// Resolves the settings, and has those looked at that a library must be able to read.
+pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
+    let settings = config::resolve(&Sources::read(flags)?)?;
+    check_database("MOVIE_BAG_DATABASE", &settings.database)?;
+    Ok(settings)
+}
+
+/// Looks at the form of what names a database.
+pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(), Failure> {
+    let DatabaseSettings::Mongodb(uri) = database else {
+        return Ok(());
+    };
+    mongo::check_uri(uri).map_err(|why| {
+        Failure::usage(
+            format!("{key} ({database}) can't be read: {why}"),
+            "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
+        )
+    })
 }
 
 /// Opens the database that the settings name, to work on it.
@@ -62,12 +82,6 @@ pub(super) async fn open(
     match database {
         DatabaseSettings::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
         DatabaseSettings::Mongodb(uri) => {
-            mongo::check_uri(uri).map_err(|why| {
-                Failure::usage(
-                    format!("MOVIE_BAG_DATABASE ({database}) can't be read: {why}"),
-                    "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
-                )
-            })?;
             let settings = MongoSettings {
                 uri: uri.clone(),
                 shown: database.to_string(),

@@ -59,21 +59,45 @@ impl DatabaseSettings {
 }
 
 impl std::fmt::Display for DatabaseSettings {
-    /// Without the password of a URI.
+    /// Without the user, the password and the options of a URI; and without all of it where it can't be told which part
+    /// is which.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Mongodb(uri) => {
                 let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
-                let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
-                write!(
-                    f,
-                    "{scheme}://{}",
-                    hosts.split('?').next().unwrap_or_default()
-                )
+                let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+                let place = match place.rsplit_once('@') {
+                    Some((_, place)) => place,
+                    // The question mark may be one of the password.
+                    None if options.contains('@') => "",
+                    None => place,
+                };
+                let place = if is_plain_place(place) { place } else { "…" };
+                write!(f, "{scheme}://{place}")
             }
         }
     }
+}
+
+/// Whether this is hosts and a database, and no piece of a password.
+fn is_plain_place(place: &str) -> bool {
+    let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
+    let is_word = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let is_host = |host: &str| {
+        let (name, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            Some((address, port)) => (address.replace(':', ""), port.trim_start_matches(':')),
+            None => {
+                let (name, port) = host.split_once(':').unwrap_or((host, ""));
+                (name.to_owned(), port)
+            }
+        };
+        !name.is_empty() && is_word(&name) && port.chars().all(|c| c.is_ascii_digit())
+    };
+    hosts.split(',').all(is_host) && is_word(database)
 }
 
 impl std::fmt::Debug for DatabaseSettings {

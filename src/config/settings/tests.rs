@@ -152,11 +152,29 @@ fn every_wrong_value_says_what_is_wanted_and_no_secret_is_told() {
 
 #[test]
 fn the_password_of_a_uri_is_never_shown() {
-    let uri = "mongodb://user:hunter2@one.example,two.example/movies?replicaSet=rs0";
-    let settings = resolve(&sources(&[("MOVIE_BAG_DATABASE", uri)], "")).unwrap();
-    assert_eq!(
-        settings.database.to_string(),
-        "mongodb://one.example,two.example/movies"
-    );
-    assert!(!format!("{settings:?}").contains("hunter2"));
+    for (uri, shown) in [
+        (
+            "mongodb://user:hunter2@one.example,two.example:27018/movies?replicaSet=rs0",
+            "mongodb://one.example,two.example:27018/movies",
+        ),
+        (
+            "mongodb://user:hunter2@[::1]:27017",
+            "mongodb://[::1]:27017",
+        ),
+        (
+            "mongodb+srv://user:hunter2@cluster.example/?tls=true",
+            "mongodb+srv://cluster.example/",
+        ),
+        // What stands where can't be told.
+        ("mongodb://user:hunter2%40one.example/movies", "mongodb://…"),
+        ("mongodb://user:hunter2/one.example:27017/x", "mongodb://…"),
+        ("mongodb://user:hunter2", "mongodb://…"),
+        ("mongodb://user:12?hunter2@one.example/x", "mongodb://…"),
+        ("mongodb://one.example/x?appName=a@b", "mongodb://…"),
+        ("mongodb://user:x@hunter2%40one.example", "mongodb://…"),
+    ] {
+        let settings = resolve(&sources(&[("MOVIE_BAG_DATABASE", uri)], "")).unwrap();
+        assert_eq!(settings.database.to_string(), shown);
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
 }
