@@ -91,6 +91,9 @@ impl App {
     pub async fn run_delivery(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut attempts = JoinSet::new();
+        // Kept while the loop goes round: a query that is dropped half-way costs a store its connection.
+        let look = self.next_look();
+        tokio::pin!(look);
         loop {
             while attempts.len() < AT_ONCE {
                 match self.lease_next().await {
@@ -113,7 +116,7 @@ impl App {
                 () = &mut stop => break,
                 Some(_) = attempts.join_next(), if !attempts.is_empty() => {}
                 () = self.queued.notified(), if attempts.len() < AT_ONCE => {}
-                () = self.next_look(), if attempts.len() < AT_ONCE => {}
+                () = &mut look, if attempts.len() < AT_ONCE => look.set(self.next_look()),
             }
         }
         let drained = async { while attempts.join_next().await.is_some() {} };
