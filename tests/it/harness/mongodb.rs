@@ -56,8 +56,8 @@ pub fn shared() -> Option<&'static str> {
     static SERVER: Mutex<Option<MongoServer>> = Mutex::new(None);
     SHARED
         .get_or_init(|| {
-            if let Ok(uri) = std::env::var("MOVIE_BAG_TEST_MONGODB") {
-                return Some(uri.trim_end_matches('/').to_owned());
+            if let Some(uri) = given() {
+                return Some(uri);
             }
             let server = MongoServer::start(Topology::ReplicaSet, &[])?;
             let uri = server.uri();
@@ -65,6 +65,12 @@ pub fn shared() -> Option<&'static str> {
             Some(uri)
         })
         .as_deref()
+}
+
+/// The server that the person who runs the tests has named.
+fn given() -> Option<String> {
+    let uri = std::env::var("MOVIE_BAG_TEST_MONGODB").ok()?;
+    Some(uri.trim_end_matches('/').to_owned())
 }
 
 /// A name for a database that no other test has, on the shared server or another.
@@ -75,7 +81,8 @@ pub fn database_name() -> String {
     format!("movie-bag-test-{}-{number}", std::process::id())
 }
 
-/// A fresh database on a server; it is dropped with this.
+/// A fresh database on a server. It is dropped with this where it would stay: on a server that was given, while a
+/// server of the tests' own goes with all that is in it.
 pub struct FreshDatabase {
     pub uri: String,
     server: String,
@@ -107,6 +114,10 @@ impl FreshDatabase {
 
 impl Drop for FreshDatabase {
     fn drop(&mut self) {
+        if given().as_ref() != Some(&self.server) {
+            // One of these would hang: a drop in the way of a transaction whose process is just killed stops it for good.
+            return;
+        }
         let (server, name) = (self.server.clone(), self.name.clone());
         // A thread of its own: this one may be a runtime's.
         let dropping = std::thread::spawn(move || {
@@ -170,7 +181,12 @@ impl MongoServer {
             assert!(Instant::now() < deadline, "it does not die");
             std::thread::sleep(Duration::from_millis(5));
         }
-        drop(self.keeper.stdin.take());
+        // What is on its disk is needed again.
+        let _ = self
+            .keeper
+            .stdin
+            .take()
+            .map(|mut keeper| keeper.write_all(b"keep"));
         let _ = self.keeper.wait();
     }
 
@@ -209,7 +225,9 @@ impl MongoServer {
             std::thread::sleep(Duration::from_millis(20));
         }
         if matches!(program, Program::Mongod) && self.topology == Topology::ReplicaSet {
-            initiate(&self.uri());
+            let port = self.port;
+            // A thread of its own: this one may be a runtime's.
+            std::thread::spawn(move || initiate(port)).join().unwrap();
         }
     }
 }
@@ -300,7 +318,8 @@ fn launch(
     }
     let mut keeper = Command::new("sh")
         .arg("-c")
-        .arg("exec 3>&1 1>&2; \"$@\" 3>&- & echo $! >&3; exec 3>&-; cat >/dev/null; kill -9 $! 2>/dev/null; wait")
+        .arg("exec 3>&1 1>&2; \"$@\" 3>&- & echo $! >&3; exec 3>&-; told=$(cat); kill -9 $! 2>/dev/null; wait; [ \"$told\" = keep ] || rm -rf \"$FOLDER\"")
+        .env("FOLDER", folder)
         .arg("keeper")
         .args(arguments)
         .stdin(Stdio::piped())
@@ -316,15 +335,18 @@ fn launch(
 }
 
 /// Makes a replica set of one.
-fn initiate(uri: &str) {
+fn initiate(port: u16) {
     blocking(async {
+        let uri = format!("mongodb://127.0.0.1:{port}");
         let client = mongodb::Client::with_uri_str(format!("{uri}/?directConnection=true"))
             .await
             .unwrap();
         let admin = client.database("admin");
+        let member = mongodb::bson::doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
+        let set = mongodb::bson::doc! { "_id": "rs0", "members": [member] };
         // It is one already after a restart.
         let _ = admin
-            .run_command(mongodb::bson::doc! { "replSetInitiate": {} })
+            .run_command(mongodb::bson::doc! { "replSetInitiate": set })
             .await;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
