@@ -41,10 +41,14 @@ impl App {
     /// An address that is no mailbox or taken; the database.
     pub async fn check_new_address(&self, email: &str) -> Result<EmailAddress, AppError> {
         let address = EmailAddress::parse(email)?;
-        match self.parts.store.account_by_address(email, &address).await? {
-            Some(_) => Err(AppError::AddressTaken),
-            None => Ok(address),
+        let store = &self.parts.store;
+        // Where several differ by capitals alone, none is found by another spelling, and yet the address is theirs.
+        let taken = store.account_by_address(email, &address).await?.is_some()
+            || store.is_address_taken(&address).await?;
+        if taken {
+            return Err(AppError::AddressTaken);
         }
+        Ok(address)
     }
 
     /// Makes an account.

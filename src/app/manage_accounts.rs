@@ -73,16 +73,12 @@ impl App {
         origin: &Origin,
         handling: Handling,
     ) -> Result<Option<Delivery>, AppError> {
-        let mut password_hash = None;
         for _ in 0..TRIES {
             let account = self.account_named(email).await?;
             self.check_password(password, &account.address)?;
-            let hash = match &password_hash {
-                Some(hash) => hash,
-                None => password_hash.insert(self.parts.hasher.hash(password).await?),
-            };
+            // Anew for each try: by its salt a change can be told from every other one.
             let changed = Account {
-                password_hash: hash.clone(),
+                password_hash: self.parts.hasher.hash(password).await?,
                 ..account.clone()
             };
             let change = CredentialChange {

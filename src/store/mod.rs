@@ -31,19 +31,12 @@ use crate::domain::password::PasswordHash;
 /// already decided: then asking again tells.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached, or is too busy: later may go.
+    /// The database can't be reached, does not let us in, or is too busy: later may go.
     #[error("the database can't be reached: {0}")]
     Unavailable(String),
     /// The database answered with something that can't be gone on with; a person has to look.
     #[error("the database failed: {0}")]
     Broken(String),
-}
-
-impl StoreError {
-    /// Whether later may go what could not be done now.
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
 }
 
 /// What came of making an account.
@@ -165,6 +158,9 @@ pub trait Accounts {
         canonical: &EmailAddress,
     ) -> Result<Option<Account>, StoreError>;
 
+    /// Whether any account has this address, in whichever capitals: then nobody else gets it.
+    async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError>;
+
     /// Up to `limit` accounts in the order of their ids, from the one after `after`.
     async fn accounts(
         &self,
@@ -225,7 +221,8 @@ pub trait History {
     /// Adds a line; nothing happens where the account is gone.
     async fn record(&self, event: &Event) -> Result<(), StoreError>;
 
-    /// The newest `limit` lines of an account, newest first (equal times: the one written last first).
+    /// The newest `limit` lines of an account, newest first (equal times: the one written last first,
+    /// as far as one process wrote them).
     async fn history(&self, account: AccountId, limit: usize) -> Result<Vec<Event>, StoreError>;
 }
 

@@ -103,6 +103,11 @@ impl Accounts for MemoryStore {
         }
     }
 
+    async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError> {
+        let found = self.account_by_address("", canonical).await?;
+        Ok(found.is_some())
+    }
+
     /// It takes canonical addresses alone.
     async fn look_alikes(&self, _: usize) -> Result<Vec<Vec<Account>>, StoreError> {
         Ok(Vec::new())

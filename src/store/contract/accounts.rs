@@ -52,6 +52,15 @@ pub(super) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
         Some(account(2).id)
     );
     assert_eq!(by_address(store, "ann@example.com").await, None);
+    for (address, is_taken) in [
+        ("ann@example.com", true),
+        ("bob@example.com", true),
+        ("cid@example.com", false),
+    ] {
+        let canonical = EmailAddress::parse(address).unwrap();
+        let taken = store.is_address_taken(&canonical).await.unwrap();
+        assert_eq!(taken, is_taken, "{address}");
+    }
     assert_eq!(
         by_address(store, "bob@example.com").await,
         Some(account(3).id)

@@ -2,14 +2,17 @@
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
+use serde::de::DeserializeOwned;
 
 use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
 use super::MongoStore;
-use super::documents::{AccountDocument, EntryDocument, EventDocument, object_id};
+use super::documents::{AccountDocument, EntryDocument, EventDocument, object_id, read};
 use super::indexes::ignoring_case;
+use super::link::in_words;
 use super::steps::{Outcome, Step};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
@@ -24,25 +27,22 @@ const MOST_SPELLINGS: i64 = 100;
 impl MongoStore {
     /// One account, without its list of movies.
     async fn find_account(&self, filter: Document) -> Result<Option<AccountDocument>> {
-        self.at
-            .user
-            .clone_with_type::<AccountDocument>()
-            .find_one(filter)
-            .projection(doc! { "email": 1, "password": 1 })
-            .await
+        let found = self.at.user.find_one(filter).projection(fields()).await?;
+        found.map(|found| read("user", found)).transpose()
     }
 
     /// Looks for all spellings at once, so that a known and an unknown address cost the same.
     async fn find_address(&self, typed: &str, canonical: &str) -> Result<Option<AccountDocument>> {
-        let mut alike: Vec<AccountDocument> = self
+        let alike = self
             .at
             .user
-            .clone_with_type::<AccountDocument>()
             .find(doc! { "email": { "$in": [typed, canonical] } })
             .collation(ignoring_case())
-            .projection(doc! { "email": 1, "password": 1 })
+            .projection(fields())
             .limit(MOST_SPELLINGS)
-            .await?
+            .await?;
+        let mut alike: Vec<AccountDocument> = alike
+            .and_then(|found| async { read("user", found) })
             .try_collect()
             .await?;
         for spelling in [typed, canonical] {
@@ -107,17 +107,36 @@ impl Accounts for MongoStore {
         after: Option<AccountId>,
         limit: usize,
     ) -> std::result::Result<Vec<Account>, StoreError> {
+        let page = page::<AccountDocument>(
+            &self.at.user,
+            fields(),
+            after.map(|id| object_id(id.as_bytes())),
+            limit,
+        );
+        let page = self.within(page).await?;
+        Ok(page.into_iter().map(Account::from).collect())
+    }
+
+    async fn is_address_taken(
+        &self,
+        canonical: &EmailAddress,
+    ) -> std::result::Result<bool, StoreError> {
+        let canonical = canonical.as_str();
         self.within(async {
-            let found = self
+            let alike = self
                 .at
                 .user
-                .clone_with_type::<AccountDocument>()
-                .find(later_than(after.map(|id| object_id(id.as_bytes()))))
-                .projection(doc! { "email": 1, "password": 1 })
-                .sort(doc! { "_id": 1 })
-                .limit(bounded(limit))
+                .find(doc! { "email": canonical })
+                .collation(ignoring_case())
+                .projection(fields())
+                .limit(MOST_SPELLINGS)
                 .await?;
-            found.map_ok(Account::from).try_collect().await
+            let alike: Vec<Document> = alike.try_collect().await?;
+            Ok(alike.iter().any(|found| {
+                found
+                    .get_str("email")
+                    .is_ok_and(|email| email.eq_ignore_ascii_case(canonical))
+            }))
         })
         .await
     }
@@ -146,12 +165,14 @@ impl Accounts for MongoStore {
                 let found = self
                     .at
                     .user
-                    .clone_with_type::<AccountDocument>()
                     .find(doc! { "_id": { "$in": group.get_array("ids")?.clone() } })
-                    .projection(doc! { "email": 1, "password": 1 })
+                    .projection(fields())
                     .sort(doc! { "_id": 1 })
                     .await?;
-                look_alikes.push(found.map_ok(Account::from).try_collect().await?);
+                let accounts = found.and_then(|found| async {
+                    read::<AccountDocument>("user", found).map(Account::from)
+                });
+                look_alikes.push(accounts.try_collect().await?);
             }
             Ok(look_alikes)
         };
@@ -182,7 +203,13 @@ impl Accounts for MongoStore {
         id: AccountId,
     ) -> std::result::Result<Option<Deletion>, StoreError> {
         let account = object_id(id.as_bytes());
-        self.within(self.touch(account)).await?;
+        let is_there = self.within(async {
+            self.touch(account).await?;
+            self.find_account(doc! { "_id": account }).await
+        });
+        if is_there.await?.is_none() {
+            return Ok(None);
+        }
         Ok(match self.step(Step::DeleteAccount { account }).await? {
             Outcome::Deleted(deletion) => Some(deletion),
             _ => None,
@@ -190,12 +217,54 @@ impl Accounts for MongoStore {
     }
 }
 
-/// Those with a greater id, or all.
-pub(super) fn later_than(after: Option<ObjectId>) -> Document {
-    after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } })
+/// What we read of a user; the list of movies may be long.
+fn fields() -> Document {
+    doc! { "email": 1, "password": 1 }
 }
 
-/// A limit, as the server counts them; it takes 0 for none.
+/// Those with a greater id, or all whose id is an ObjectId.
+pub(super) fn later_than(after: Option<ObjectId>) -> Document {
+    match after {
+        Some(after) => doc! { "_id": { "$gt": after } },
+        None => doc! { "_id": { "$gte": ObjectId::from_bytes([0; 12]) } },
+    }
+}
+
+/// Up to `limit` documents in the order of their ids. One that others wrote so that it can't be read is told in the log
+/// and left out: it must not hide the others.
+pub(super) async fn page<T: DeserializeOwned>(
+    collection: &Collection<Document>,
+    fields: Document,
+    mut after: Option<ObjectId>,
+    limit: usize,
+) -> Result<Vec<T>> {
+    let mut page = Vec::new();
+    while page.len() < limit {
+        let wanted = limit - page.len();
+        let found: Vec<Document> = collection
+            .find(later_than(after))
+            .projection(fields.clone())
+            .sort(doc! { "_id": 1 })
+            .limit(bounded(wanted))
+            .await?
+            .try_collect()
+            .await?;
+        let is_last = found.len() < wanted;
+        after = found.last().and_then(|last| last.get_object_id("_id").ok());
+        for document in found {
+            match read(collection.name(), document) {
+                Ok(value) => page.push(value),
+                Err(error) => tracing::warn!("{}", in_words(&error)),
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// A limit, as the server counts them. 0 would be no limit: ask only for more.
 pub(super) fn bounded(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).max(1)
 }

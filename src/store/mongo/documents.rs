@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{self, DateTime, Document};
+use mongodb::bson::{self, DateTime, Document, doc};
 use mongodb::error::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::Account;
@@ -33,18 +34,53 @@ pub(super) fn timestamp(date: DateTime) -> Result<Timestamp> {
     Timestamp::from_millisecond(date.timestamp_millis()).map_err(wrong)
 }
 
+/// Reads a document that others may have written; the error names it.
+pub(super) fn read<T: DeserializeOwned>(collection: &str, document: Document) -> Result<T> {
+    let id = document.get("_id").cloned();
+    bson::deserialize_from_document(document).map_err(|error| {
+        let id = id.map_or_else(String::new, |id| match id.as_object_id() {
+            Some(id) => id.to_hex(),
+            None => id.to_string(),
+        });
+        wrong(format!("{collection} {id} can't be read: {error}"))
+    })
+}
+
 /// As BSON, for what is put into a greater document.
 pub(super) fn document(value: &impl Serialize) -> Result<Document> {
     Ok(bson::serialize_to_document(value)?)
 }
 
-/// What we read of a document in `user`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What we read of a document in `user`. It has no `Debug`: the hash would come into a log.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct AccountDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) email: String,
+    /// Empty where others have written none: then no password fits, and a reset sets one.
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) password: String,
+}
+
+/// What is null is as good as missing.
+fn or_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl AccountDocument {
+    /// Matches the account where address and credential are still these.
+    pub(super) fn still_stands(&self) -> Document {
+        let password = match self.password.as_str() {
+            // Null matches what is missing, too.
+            "" => doc! { "$in": ["", null] },
+            password => doc! { "$eq": password },
+        };
+        doc! { "_id": self.id, "email": &self.email, "password": password }
+    }
 }
 
 impl From<&Account> for AccountDocument {
@@ -73,9 +109,9 @@ pub(super) struct MovieDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) casts: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) genres: Vec<String>,
     pub(super) added_by: ObjectId,
 }
@@ -107,7 +143,8 @@ impl From<MovieDocument> for Movie {
 /// A document in `movie_bag_history`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct EventDocument {
-    /// Sorts by the moment of writing, which tells lines of the same millisecond apart.
+    /// Sorts by the second of writing and, within one process, by the order: that tells lines of the same millisecond
+    /// apart.
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) account: ObjectId,

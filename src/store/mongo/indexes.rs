@@ -1,7 +1,7 @@
 //! The indexes, made where they are missing.
 //!
 //! What is there is looked at first, and any index that does the work is taken: MongoEngine has made its own, with
-//! options of which `createIndexes` says that they collide with ours. Several servers may start at once: whoever comes
+//! options of which some servers that speak the protocol say that they collide with ours. Several servers may start at once: whoever comes
 //! second finds the index, or the server tells that it is there.
 
 use std::time::Duration;
@@ -87,6 +87,7 @@ impl MongoStore {
             if there.iter().any(|index| serves(index, &wanted.model)) {
                 continue;
             }
+            tracing::info!(collection = wanted.collection.name(), keys = %wanted.model.keys, "making an index");
             // Without a limit in time: it takes as long as the collection is large.
             let made = wanted.collection.create_index(wanted.model.clone()).await;
             let Err(error) = made else { continue };
@@ -111,12 +112,13 @@ impl MongoStore {
         let keys = &wanted.model.keys;
         let field = keys.keys().next().map_or("", String::as_str);
         if is_duplicate(error) {
-            return match self.within(duplicates(wanted.collection, field)).await {
+            // Without a limit in time, as the index was.
+            return match duplicates(wanted.collection, field).await {
                 Ok(found) => StoreError::Broken(format!(
                     "the unique index on {name}.{field} can't be made, since several documents have the same: {} - change or delete all but one of each; nothing was changed",
                     found.join("; ")
                 )),
-                Err(error) => error,
+                Err(error) => self.link.failed(&error),
             };
         }
         // An index with the same keys that does other work.
@@ -169,22 +171,23 @@ fn collation_of(index: &IndexModel) -> Option<(String, bool)> {
     Some((collation.locale.clone(), ignores_case))
 }
 
+/// The fields of an index with their directions, whose numbers come back as other types.
+fn directions(index: &IndexModel) -> Vec<(String, Option<i64>)> {
+    let direction = |value: &Bson| match value {
+        Bson::Int32(direction) => Some(i64::from(*direction)),
+        Bson::Int64(direction) => Some(*direction),
+        Bson::Double(direction) => Some(direction.signum() as i64),
+        _ => None,
+    };
+    index
+        .keys
+        .iter()
+        .map(|(field, value)| (field.clone(), direction(value)))
+        .collect()
+}
+
 /// Whether an index does the work of another.
 fn serves(there: &IndexModel, wanted: &IndexModel) -> bool {
-    // Numbers in keys come back as other types.
-    let directions = |index: &IndexModel| -> Vec<(String, Option<i64>)> {
-        let direction = |value: &Bson| match value {
-            Bson::Int32(direction) => Some(i64::from(*direction)),
-            Bson::Int64(direction) => Some(*direction),
-            Bson::Double(direction) => Some(direction.signum() as i64),
-            _ => None,
-        };
-        index
-            .keys
-            .iter()
-            .map(|(field, value)| (field.clone(), direction(value)))
-            .collect()
-    };
     let options = there.options.clone().unwrap_or_default();
     let expires = |index: &IndexModel| {
         index
@@ -196,6 +199,7 @@ fn serves(there: &IndexModel, wanted: &IndexModel) -> bool {
         && collation_of(there) == collation_of(wanted)
         && expires(there) == expires(wanted)
         && options.partial_filter_expression.is_none()
+        && options.hidden != Some(true)
         && (is_unique(there) || !is_unique(wanted))
 }
 
@@ -208,6 +212,7 @@ async fn duplicates(collection: &Collection<Document>, field: &str) -> Result<Ve
             doc! { "$sort": { "_id": 1 } },
             doc! { "$limit": SHOWN },
         ])
+        .allow_disk_use(true)
         .await?
         .try_collect()
         .await?;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mongodb::error::{
-    Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT,
+    Error, ErrorKind, RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR,
+    UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure,
 };
 use mongodb::event::EventHandler;
 use mongodb::event::sdam::SdamEvent;
@@ -19,11 +20,22 @@ use super::super::StoreError;
 /// Connections to one server at once, where the URI does not say.
 const POOL: u32 = 50;
 
-/// Codes of the server that mean "not now": interrupted, stepping down, shutting down, too slow, in somebody's way.
+/// Codes of the server that mean "not now": interrupted, stepping down, shutting down, too slow, out of room, no member
+/// to write to or too few, in somebody's way.
 const NOT_NOW: &[i32] = &[
-    6, 7, 11, 24, 50, 64, 89, 91, 112, 134, 189, 246, 251, 262, 9001, 10107, 11600, 11601, 11602,
-    13388, 13435, 13436,
+    6, 7, 11, 24, 43, 50, 64, 89, 91, 100, 112, 133, 134, 189, 246, 251, 262, 9001, 10107, 11600,
+    11601, 11602, 13388, 13435, 13436, 14031,
 ];
+/// Labels that mean the same.
+const PASSING: [&str; 4] = [
+    TRANSIENT_TRANSACTION_ERROR,
+    UNKNOWN_TRANSACTION_COMMIT_RESULT,
+    RETRYABLE_WRITE_ERROR,
+    RETRYABLE_ERROR,
+];
+
+/// The server's code where a user is needed, or has too few rights.
+const UNAUTHORIZED: i32 = 13;
 
 /// What is known of the way to the database.
 #[derive(Clone)]
@@ -43,17 +55,27 @@ pub fn check_uri(uri: &str) -> Result<(), String> {
     if ConnectionString::parse(uri).is_ok() {
         return Ok(());
     }
-    // The driver's message may quote the part that it stumbles over, and that may be a piece of the password: only what
-    // it says of a URI without one is shown.
+    // The driver quotes what it stumbles over, and that may be a piece of the password: it is asked about the options
+    // alone, and about the hosts without a word of it being shown.
     let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
-    let (_, hosts) = rest.rsplit_once('@').unwrap_or(("", rest));
-    match ConnectionString::parse(format!("{scheme}://user:password@{hosts}")) {
-        Ok(_) => Err(
+    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let user_and_hosts = place.rsplit_once('@');
+    let are_options = options.split('&').all(|option| option.contains('='));
+    if are_options
+        && !options.contains('@')
+        && let Err(error) = ConnectionString::parse(format!("{scheme}://localhost/?{options}"))
+    {
+        return Err(error.kind.to_string());
+    }
+    if let Some((_, hosts)) = user_and_hosts
+        && ConnectionString::parse(format!("{scheme}://user:password@{hosts}")).is_ok()
+    {
+        return Err(
             "its user or password has characters that must be percent-encoded, as %40 for @"
                 .to_owned(),
-        ),
-        Err(error) => Err(error.kind.to_string()),
+        );
     }
+    Err("it is USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS, with special characters of user and password percent-encoded, and several hosts with commas between".to_owned())
 }
 
 impl Link {
@@ -71,7 +93,7 @@ impl Link {
     }
 
     /// Puts into the options what our promises need, whatever the URI says: what is acknowledged lasts, and what is read
-    /// is what was acknowledged last.
+    /// is what the primary knows the majority to have.
     pub(super) fn prepare(&self, options: &mut ClientOptions) {
         let time_limit = options
             .write_concern
@@ -119,6 +141,10 @@ impl Link {
                     ailing.retain(|(known, _)| *known != server);
                 }
             }
+            SdamEvent::ServerClosed(event) => {
+                let server = event.address.to_string();
+                ailing.retain(|(known, _)| *known != server);
+            }
             _ => {}
         }
     }
@@ -143,51 +169,83 @@ impl Link {
         ))
     }
 
+    /// The server that answers takes no writes.
+    pub(super) fn no_primary(&self) -> StoreError {
+        StoreError::Unavailable(format!(
+            "{} answers, and is not the primary: name all members in the URI, without directConnection",
+            self.shown
+        ))
+    }
+
     /// Tells what can be waited out from what a person has to look at.
     pub(super) fn failed(&self, error: &Error) -> StoreError {
         let shown = &self.shown;
-        let passes = error.contains_label(TRANSIENT_TRANSACTION_ERROR)
-            || error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT);
         match &*error.kind {
-            ErrorKind::ServerSelection { message, .. } => {
-                // The driver's message is a picture of its whole topology.
-                let why =
-                    self.ailment()
-                        .unwrap_or_else(|| match message.contains("Authentication") {
-                            true => "user or password is wrong".to_owned(),
-                            false => in_words(error),
-                        });
+            ErrorKind::ServerSelection { .. } => {
+                let why = self.ailment().unwrap_or_else(|| in_words(error));
                 StoreError::Unavailable(format!("no server of {shown} can be used ({why})"))
             }
             ErrorKind::Authentication { .. } => StoreError::Unavailable(format!(
                 "{shown} refuses the user or the password ({})",
                 in_words(error)
             )),
-            ErrorKind::Io(_)
-            | ErrorKind::ConnectionPoolCleared { .. }
-            | ErrorKind::DnsResolve { .. }
-            | ErrorKind::InvalidTlsConfig { .. }
-            | ErrorKind::Shutdown => {
+            _ if code(error) == Some(UNAUTHORIZED) => StoreError::Broken(format!(
+                "{shown}: {} - give the URI a user who may read and write this database, and a password",
+                in_words(error)
+            )),
+            _ if self.passes(error) => {
                 StoreError::Unavailable(format!("{shown}: {}", in_words(error)))
             }
-            ErrorKind::Command(command) if passes || NOT_NOW.contains(&command.code) => {
-                StoreError::Unavailable(format!("{shown}: {}", in_words(error)))
-            }
-            _ if passes => StoreError::Unavailable(format!("{shown}: {}", in_words(error))),
             _ => StoreError::Broken(format!("{shown}: {}", in_words(error))),
         }
+    }
+
+    /// Whether a failure can be waited out.
+    pub(super) fn passes(&self, error: &Error) -> bool {
+        let is_connection = matches!(
+            &*error.kind,
+            ErrorKind::Io(_)
+                | ErrorKind::ConnectionPoolCleared { .. }
+                | ErrorKind::DnsResolve { .. }
+                | ErrorKind::ServerSelection { .. }
+                | ErrorKind::Authentication { .. }
+                | ErrorKind::InvalidTlsConfig { .. }
+                | ErrorKind::Shutdown
+        );
+        is_connection
+            || PASSING.iter().any(|label| error.contains_label(label))
+            || code(error).is_some_and(|code| NOT_NOW.contains(&code))
+    }
+}
+
+/// The server's code of an error, wherever it stands.
+pub(super) fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(error) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
+        _ => None,
     }
 }
 
 /// An error of the driver, as far as a person wants to know it.
-fn in_words(error: &Error) -> String {
+pub(super) fn in_words(error: &Error) -> String {
     match &*error.kind {
         ErrorKind::Command(command) => format!("{} (code {})", command.message, command.code),
+        // Without the details, in which the server may quote what it was to write.
+        ErrorKind::Write(WriteFailure::WriteError(error)) => {
+            format!("{} (code {})", error.message, error.code)
+        }
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => {
+            format!("{} (code {})", error.message, error.code)
+        }
         ErrorKind::Io(error) => error.to_string(),
         ErrorKind::Custom(custom) => custom
             .downcast_ref::<String>()
             .cloned()
             .unwrap_or_else(|| error.kind.to_string()),
+        // The driver's message is a picture of its whole topology.
+        ErrorKind::ServerSelection { .. } => "it does not answer".to_owned(),
         kind => kind.to_string(),
     }
 }

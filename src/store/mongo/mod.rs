@@ -20,7 +20,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Error;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection, Database};
@@ -28,6 +28,7 @@ use mongodb::{Client, Collection, Database};
 use super::{Store, StoreError};
 use link::Link;
 pub use link::check_uri;
+use steps::is_duplicate;
 
 /// The database's name where the URI has none.
 const DEFAULT_DATABASE: &str = "movie-bag";
@@ -100,6 +101,9 @@ impl MongoStore {
             Ok((client, database, hello))
         };
         let (client, database, hello) = limited(&link, settings.timeout, connect).await?;
+        if !is_primary(&hello) {
+            return Err(link.no_primary());
+        }
         let store = Self {
             at: Collections::of(&database),
             // A member of a replica set names its set; a router of a cluster says what it is.
@@ -111,7 +115,9 @@ impl MongoStore {
         store.check_version().await?;
         // Building an index takes as long as the collection is large.
         store.make_indexes().await?;
-        store.within(store.resume(doc! {})).await?;
+        if store.within(store.resume(doc! {})).await? {
+            tracing::info!("steps that were left unfinished in movie_bag_journal are completed");
+        }
         Ok(store)
     }
 
@@ -125,20 +131,29 @@ impl MongoStore {
 
     /// Refuses a database of a newer version, and marks one that is new.
     async fn check_version(&self) -> Result<(), StoreError> {
-        const VERSION: i32 = 1;
+        const VERSION: i64 = 1;
         let mark = self.within(async {
             let id = doc! { "_id": "schema" };
-            self.at
+            let marking = self
+                .at
                 .meta
                 .update_one(id.clone(), doc! { "$setOnInsert": { "version": VERSION } })
-                .upsert(true)
-                .await?;
+                .upsert(true);
+            match marking.await {
+                // Several start at once, and another one was faster.
+                Err(error) if is_duplicate(&error) => {}
+                marked => {
+                    marked?;
+                }
+            }
             self.at.meta.find_one(id).await
         });
-        let version = mark
-            .await?
-            .and_then(|mark| mark.get_i32("version").ok())
-            .unwrap_or(VERSION);
+        let version = match mark.await?.as_ref().and_then(|mark| mark.get("version")) {
+            Some(Bson::Int64(version)) => *version,
+            Some(Bson::Int32(version)) => i64::from(*version),
+            Some(Bson::Double(version)) => *version as i64,
+            _ => VERSION,
+        };
         if version > VERSION {
             return Err(StoreError::Broken(format!(
                 "the database was written by a newer movie-bag (schema {version}, this one knows {VERSION}): upgrade movie-bag"
@@ -146,6 +161,11 @@ impl MongoStore {
         }
         Ok(())
     }
+}
+
+/// Whether a server takes writes. The driver asks only such ones, but for a `directConnection` to another.
+fn is_primary(hello: &Document) -> bool {
+    hello.get_bool("isWritablePrimary").unwrap_or_default()
 }
 
 async fn limited<T>(
@@ -163,9 +183,16 @@ async fn limited<T>(
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let look = async {
-            let database = self.client.database(&self.at.user.namespace().db);
-            database.run_command(doc! { "ping": 1 }).await.map(|_| ())
+            let hello = self.client.database(&self.at.user.namespace().db);
+            Ok(is_primary(&hello.run_command(doc! { "hello": 1 }).await?))
         };
-        limited(&self.link, PING.min(self.link.timeout()), look).await
+        let answer = limited(&self.link, PING.min(self.link.timeout()), look).await;
+        match answer {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.link.no_primary()),
+            // Whatever it says instead, it can't be worked with now.
+            Err(StoreError::Broken(why)) => Err(StoreError::Unavailable(why)),
+            Err(error) => Err(error),
+        }
     }
 }

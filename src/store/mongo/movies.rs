@@ -1,13 +1,12 @@
 //! Movies: the collection `movie`, and each account's list of its own in `user`.
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 
 use super::super::{MovieChange, MovieCreation, Movies, StoreError};
 use super::MongoStore;
-use super::accounts::{bounded, later_than};
-use super::documents::{MovieDocument, object_id};
+use super::accounts::page;
+use super::documents::{MovieDocument, object_id, read};
 use super::steps::{Outcome, Step, is_duplicate};
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
@@ -42,30 +41,23 @@ impl Movies for MongoStore {
 
     async fn movie(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
         self.within(async {
-            let found = self
-                .at
-                .movie
-                .clone_with_type::<MovieDocument>()
-                .find_one(doc! { "_id": object_id(id.as_bytes()) })
-                .await?;
-            Ok(found.map(Movie::from))
+            let id = doc! { "_id": object_id(id.as_bytes()) };
+            let found = self.at.movie.find_one(id).await?;
+            let found = found.map(|found| read::<MovieDocument>("movie", found));
+            Ok(found.transpose()?.map(Movie::from))
         })
         .await
     }
 
     async fn movies(&self, after: Option<MovieId>, limit: usize) -> Result<Vec<Movie>, StoreError> {
-        self.within(async {
-            let found = self
-                .at
-                .movie
-                .clone_with_type::<MovieDocument>()
-                .find(later_than(after.map(|id| object_id(id.as_bytes()))))
-                .sort(doc! { "_id": 1 })
-                .limit(bounded(limit))
-                .await?;
-            found.map_ok(Movie::from).try_collect().await
-        })
-        .await
+        let page = page::<MovieDocument>(
+            &self.at.movie,
+            doc! {},
+            after.map(|id| object_id(id.as_bytes())),
+            limit,
+        );
+        let page = self.within(page).await?;
+        Ok(page.into_iter().map(Movie::from).collect())
     }
 
     async fn change_movie(

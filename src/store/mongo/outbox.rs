@@ -3,13 +3,17 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
+use mongodb::options::ReadConcern;
 
 use super::super::{Outbox, StoreError};
 use super::MongoStore;
 use super::documents::{
-    EntryDocument, LeaseDocument, SENT, date, document, free_at, object_id, timestamp,
+    EntryDocument, LeaseDocument, SENT, date, document, free_at, object_id, read, timestamp,
 };
+use super::link::in_words;
 use super::steps::{Outcome, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
@@ -24,6 +28,66 @@ fn by_urgency() -> Document {
     doc! { "free_at": 1, "_id": 1 }
 }
 
+/// How many entries that are busy are passed over in one look.
+const MOST_BUSY: usize = 100;
+
+/// What came of trying to take an entry.
+enum Claim {
+    Ours,
+    /// Somebody was faster.
+    Changed,
+    /// A transaction holds it, maybe one of a process that is dead.
+    Busy,
+}
+
+impl MongoStore {
+    /// Takes an entry where it still is as it was found.
+    async fn claim(&self, entry: &EntryDocument, lease: Lease) -> mongodb::error::Result<Claim> {
+        let is_free = doc! { "_id": entry.id, "state": EntryState::Waiting.name(), "attempts": entry.attempts, "free_at": entry.free_at };
+        let hold = doc! {
+            "$set": { "lease": document(&LeaseDocument::from(lease))?, "free_at": free_at(entry.next_try_at, Some(lease)) },
+            "$inc": { "attempts": 1_i64 },
+        };
+        let update = self.at.outbox.update_one(is_free, hold);
+        let updated = if self.has_transactions {
+            // Within a transaction a collision is told at once. Without, the update would wait for the other one, for a
+            // minute where its process is dead, and all other mails with it.
+            let mut session = self.client.start_session().await?;
+            session.start_transaction().await?;
+            match update.session(&mut session).await {
+                Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) => {
+                    session.abort_transaction().await?;
+                    return Ok(Claim::Busy);
+                }
+                updated => {
+                    let updated = updated?;
+                    session.commit_transaction().await?;
+                    updated
+                }
+            }
+        } else {
+            update.await?
+        };
+        Ok(match updated.matched_count {
+            0 => Claim::Changed,
+            _ => Claim::Ours,
+        })
+    }
+}
+
+impl MongoStore {
+    /// Gives up an entry that can't be read: it must not hold up those behind it.
+    async fn bury(&self, id: Option<Bson>, why: &str) -> mongodb::error::Result<()> {
+        tracing::error!("{why}: this mail is not sent");
+        let dead = doc! { "state": EntryState::Dead.name(), "last_error": why };
+        self.at
+            .outbox
+            .update_one(doc! { "_id": id }, doc! { "$set": dead })
+            .await
+            .map(|_| ())
+    }
+}
+
 #[async_trait]
 impl Outbox for MongoStore {
     async fn queue_mail(&self, entry: &Entry, event: &Event) -> Result<bool, StoreError> {
@@ -35,40 +99,56 @@ impl Outbox for MongoStore {
     }
 
     async fn lease_next(&self, now: Timestamp, lease: Lease) -> Result<Option<Entry>, StoreError> {
-        let mut due = waiting();
         // Dates are whole milliseconds, so this is "at `now` or before"; `$lte` on a compound index leaves out equal
         // dates on one server that speaks the protocol.
         let just_after = DateTime::from_millis(now.as_millisecond().saturating_add(1));
-        due.insert("free_at", doc! { "$lt": just_after });
         self.within(async {
-            // Looked for and then taken by a conditional update, which finds it by its id: whoever was faster has
-            // changed the number of attempts, and the next one is looked for.
+            // Those that somebody else is writing at the moment.
+            let mut busy: Vec<ObjectId> = Vec::new();
             loop {
+                let mut due = waiting();
+                due.insert("free_at", doc! { "$lt": just_after });
+                if !busy.is_empty() {
+                    due.insert("_id", doc! { "$nin": &busy });
+                }
+                // What the primary has now, also where the majority does not have it yet: the claim decides, and what is
+                // long claimed is not looked at again and again.
                 let found = self
                     .at
                     .outbox
-                    .clone_with_type::<EntryDocument>()
-                    .find_one(due.clone())
+                    .find_one(due)
                     .sort(by_urgency())
+                    .read_concern(ReadConcern::local())
                     .await?;
-                let Some(entry) = found else {
+                let Some(found) = found else {
                     return Ok(None);
                 };
-                let is_free = doc! { "_id": entry.id, "state": EntryState::Waiting.name(), "attempts": entry.attempts, "free_at": entry.free_at };
-                let free_at = free_at(entry.next_try_at, Some(lease));
-                let hold = doc! {
-                    "$set": { "lease": document(&LeaseDocument::from(lease))?, "free_at": free_at },
-                    "$inc": { "attempts": 1_i64 },
+                let id = found.get("_id").cloned();
+                let mut entry: EntryDocument = match read("movie_bag_outbox", found) {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        self.bury(id, &in_words(&error)).await?;
+                        continue;
+                    }
                 };
-                if self.at.outbox.update_one(is_free, hold).await?.matched_count == 0 {
+                // What its queueing or its last attempt left unfinished may take it away.
+                if self.touch(entry.account).await? {
                     continue;
                 }
-                // A step that queued it and was left unfinished is completed before the mail can be gone.
-                self.touch(entry.account).await?;
-                let mut held = entry;
-                held.lease = Some(lease.into());
-                held.attempts += 1;
-                return held.try_into().map(Some);
+                match self.claim(&entry, lease).await? {
+                    Claim::Ours => {
+                        entry.lease = Some(lease.into());
+                        entry.attempts += 1;
+                        let id = Bson::ObjectId(entry.id);
+                        match Entry::try_from(entry) {
+                            Ok(entry) => return Ok(Some(entry)),
+                            Err(error) => self.bury(Some(id), &in_words(&error)).await?,
+                        }
+                    }
+                    Claim::Changed => {}
+                    Claim::Busy if busy.len() < MOST_BUSY => busy.push(entry.id),
+                    Claim::Busy => return Ok(None),
+                }
             }
         })
         .await

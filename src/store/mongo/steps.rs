@@ -8,25 +8,33 @@
 //!                          who next starts, or touches that account, performs it again
 //! ```
 //!
-//! [`perform`] is the same for both. So that a step may be performed twice, also at the same time by two, each of its
-//! writes says which document it is about by id, and begins with a claim: the one write that decides whether the step
-//! takes place. On a standalone server a step is decided once it stands in the journal.
+//! [`perform`] is the same for both. A step in the journal may be performed by two at the same time, and once more
+//! after it was done, so each of its writes says which document it is about by id, and it begins with a claim: the one
+//! write that decides whether it takes place, and by which whoever performs it again sees that it did. What makes an
+//! account or a movie is not made again: what was deleted meanwhile would come back. Where the database lets a step down
+//! before its claim, and for good, the step is struck out again and has failed.
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
-use mongodb::error::{Error, ErrorKind, Result, WriteFailure};
+use mongodb::error::{Error, Result};
 use mongodb::{ClientSession, Collection};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Deletion, StoreError};
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, MovieDocument, OutcomeDocument, SENT, document,
+    read,
 };
+use super::link::{code, in_words};
 use super::{Collections, MongoStore};
 
-/// A step, as the journal keeps it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// For how long, in milliseconds, somebody may be about to perform what they have written into the journal: far longer
+/// than a step may take.
+const STILL_AT_IT: i64 = 60_000;
+
+/// A step, as the journal keeps it. It has no `Debug`, and so no way into a log: there are hashes in it.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Step {
     CreateAccount {
@@ -53,6 +61,10 @@ pub(super) enum Step {
     DeleteAccount {
         account: ObjectId,
     },
+    /// The rest of a deletion: outside the transaction, in which it would collide with every mail that is being sent.
+    Sweep {
+        account: ObjectId,
+    },
     CreateMovie {
         movie: MovieDocument,
     },
@@ -76,6 +88,11 @@ pub(super) enum Outcome {
 }
 
 impl Step {
+    /// Whether it makes what others may delete.
+    fn makes(&self) -> bool {
+        matches!(self, Self::CreateAccount { .. } | Self::CreateMovie { .. })
+    }
+
     /// Whose step it is.
     fn account(&self) -> ObjectId {
         match self {
@@ -84,7 +101,7 @@ impl Step {
                 expected: account, ..
             } => account.id,
             Self::QueueMail { event, .. } | Self::Settle { event, .. } => event.account,
-            Self::DeleteAccount { account } => *account,
+            Self::DeleteAccount { account } | Self::Sweep { account } => *account,
             Self::CreateMovie { movie } => movie.added_by,
             Self::DeleteMovie { by, .. } => *by,
         }
@@ -92,7 +109,7 @@ impl Step {
 }
 
 /// A document in `movie_bag_journal`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct JournalDocument {
     #[serde(rename = "_id")]
     id: ObjectId,
@@ -100,10 +117,37 @@ pub(super) struct JournalDocument {
     step: Step,
 }
 
-/// Writes, within a transaction or not.
-struct Hand<'a>(Option<&'a mut ClientSession>);
+/// One performance of a step.
+struct Turn<'a> {
+    /// The transaction that it is within.
+    session: Option<&'a mut ClientSession>,
+    /// Whether it is by somebody who found the step in the journal.
+    is_again: bool,
+    /// Whether anything is changed by now.
+    has_written: bool,
+}
 
-impl Hand<'_> {
+impl<'a> Turn<'a> {
+    fn in_transaction(session: &'a mut ClientSession) -> Self {
+        Self {
+            session: Some(session),
+            is_again: false,
+            has_written: false,
+        }
+    }
+
+    fn by_journal(is_again: bool) -> Self {
+        Self {
+            session: None,
+            is_again,
+            has_written: false,
+        }
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// Updates one document; whether there was one.
     async fn update(
         &mut self,
@@ -112,24 +156,46 @@ impl Hand<'_> {
         update: Document,
     ) -> Result<bool> {
         let action = collection.update_one(filter, update);
-        let updated = match &mut self.0 {
+        let updated = match &mut self.session {
             Some(session) => action.session(&mut **session).await,
             None => action.await,
         };
-        Ok(updated?.matched_count > 0)
+        let is_there = updated?.matched_count > 0;
+        self.has_written |= is_there;
+        Ok(is_there)
     }
 
-    /// Inserts a document, unless one with its id is there.
-    async fn put(&mut self, collection: &Collection<Document>, whole: Document) -> Result<()> {
-        let id = whole.get("_id").cloned();
-        let action = collection
-            .update_one(doc! { "_id": id }, doc! { "$setOnInsert": whole })
-            .upsert(true);
-        match &mut self.0 {
+    /// Makes what a step is there to make; `false` where it is performed again and that is not there.
+    async fn make(&mut self, collection: &Collection<Document>, whole: Document) -> Result<bool> {
+        if self.is_again {
+            let id = whole.get("_id").cloned();
+            return self.exists(collection, doc! { "_id": id }).await;
+        }
+        let action = collection.insert_one(whole);
+        match &mut self.session {
             Some(session) => action.session(&mut **session).await?,
             None => action.await?,
         };
-        Ok(())
+        self.has_written = true;
+        Ok(true)
+    }
+
+    /// Inserts a document, unless one with its id is there.
+    async fn put(&mut self, collection: &Collection<Document>, mut whole: Document) -> Result<()> {
+        let id = whole.remove("_id");
+        let action = collection
+            .update_one(doc! { "_id": id }, doc! { "$setOnInsert": whole })
+            .upsert(true);
+        let put = match &mut self.session {
+            Some(session) => action.session(&mut **session).await,
+            None => match action.await {
+                // Two do it at once, and the other one was faster.
+                Err(error) if is_duplicate(&error) => return Ok(()),
+                put => put,
+            },
+        };
+        self.has_written = true;
+        put.map(|_| ())
     }
 
     async fn exists(
@@ -138,7 +204,7 @@ impl Hand<'_> {
         filter: Document,
     ) -> Result<bool> {
         let action = collection.find_one(filter).projection(doc! { "_id": 1 });
-        let found = match &mut self.0 {
+        let found = match &mut self.session {
             Some(session) => action.session(&mut **session).await?,
             None => action.await?,
         };
@@ -148,21 +214,17 @@ impl Hand<'_> {
     /// Deletes all that match; how many there were.
     async fn delete(&mut self, collection: &Collection<Document>, filter: Document) -> Result<u64> {
         let action = collection.delete_many(filter);
-        let deleted = match &mut self.0 {
+        let deleted = match &mut self.session {
             Some(session) => action.session(&mut **session).await?,
             None => action.await?,
         };
+        self.has_written |= deleted.deleted_count > 0;
         Ok(deleted.deleted_count)
     }
 }
 
 /// Does what a step says.
-async fn perform(
-    at: &Collections,
-    step: &Step,
-    session: Option<&mut ClientSession>,
-) -> Result<Outcome> {
-    let mut hand = Hand(session);
+async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Outcome> {
     match step {
         Step::CreateAccount {
             account,
@@ -171,11 +233,13 @@ async fn perform(
         } => {
             let mut whole = document(account)?;
             whole.insert("movies", Vec::<ObjectId>::new());
-            hand.put(&at.user, whole).await?;
-            if let Some(mail) = mail {
-                hand.put(&at.outbox, document(mail)?).await?;
+            if !turn.make(&at.user, whole).await? {
+                return Ok(Outcome::Refused);
             }
-            hand.put(&at.history, document(event)?).await?;
+            if let Some(mail) = mail {
+                turn.put(&at.outbox, document(mail)?).await?;
+            }
+            turn.put(&at.history, document(event)?).await?;
             Ok(Outcome::Done)
         }
         Step::ReplaceCredential {
@@ -184,29 +248,36 @@ async fn perform(
             event,
             mail,
         } => {
-            let is_expected = doc! { "_id": expected.id, "email": &expected.email, "password": &expected.password };
-            let replaced = hand
+            let replaced = turn
                 .update(
                     &at.user,
-                    is_expected,
+                    expected.still_stands(),
                     doc! { "$set": { "password": password } },
                 )
                 .await?;
             // Salted hashes are never the same twice: this one can only be there by this step.
             let is_replaced = doc! { "_id": expected.id, "password": password };
-            if !replaced && !hand.exists(&at.user, is_replaced).await? {
-                return was_done(&mut hand, at, event).await;
+            if !replaced && !turn.exists(&at.user, is_replaced).await? {
+                return was_done(turn, at, event).await;
             }
-            hand.put(&at.outbox, document(mail)?).await?;
-            hand.put(&at.history, document(event)?).await?;
+            turn.put(&at.outbox, document(mail)?).await?;
+            turn.put(&at.history, document(event)?).await?;
             Ok(Outcome::Done)
         }
         Step::QueueMail { event, mail } => {
-            if !hand.exists(&at.user, doc! { "_id": event.account }).await? {
+            if !turn.exists(&at.user, doc! { "_id": event.account }).await? {
                 return Ok(Outcome::Refused);
             }
-            hand.put(&at.outbox, document(mail)?).await?;
-            hand.put(&at.history, document(event)?).await?;
+            turn.put(&at.outbox, document(mail)?).await?;
+            turn.put(&at.history, document(event)?).await?;
+            if !turn.is_in_transaction()
+                && !turn.exists(&at.user, doc! { "_id": event.account }).await?
+            {
+                // Deleted meanwhile, by somebody who may not have seen these two.
+                turn.delete(&at.outbox, doc! { "_id": mail.id }).await?;
+                turn.delete(&at.history, doc! { "_id": event.id }).await?;
+                return Ok(Outcome::Refused);
+            }
             Ok(Outcome::Done)
         }
         Step::Settle {
@@ -216,64 +287,83 @@ async fn perform(
             event,
         } => {
             let is_held = doc! { "_id": entry, "lease.holder": holder };
-            let settled = hand
+            let settled = turn
                 .update(&at.outbox, is_held, settlement(outcome, event))
                 .await?;
             let is_settled = doc! { "_id": entry, "settled": event.id };
-            if !settled && !hand.exists(&at.outbox, is_settled).await? {
-                return was_done(&mut hand, at, event).await;
+            if !settled && !turn.exists(&at.outbox, is_settled).await? {
+                return was_done(turn, at, event).await;
             }
-            hand.put(&at.history, document(event)?).await?;
+            if turn.exists(&at.user, doc! { "_id": event.account }).await? {
+                turn.put(&at.history, document(event)?).await?;
+                if outcome.state == SENT {
+                    // Only now may the database drop it, by its own clock: nobody could tell any more that it was sent.
+                    let droppable = doc! { "$currentDate": { "gone_at": true } };
+                    turn.update(&at.outbox, doc! { "_id": entry }, droppable)
+                        .await?;
+                }
+            } else {
+                // It was asked for in the moment of the account's deletion, and goes with it.
+                turn.delete(&at.outbox, doc! { "_id": entry }).await?;
+            }
             Ok(Outcome::Done)
         }
         Step::DeleteAccount { account } => {
-            let deleted = hand.delete(&at.user, doc! { "_id": account }).await?;
-            let deletion = Deletion {
-                movies: hand.delete(&at.movie, doc! { "added_by": account }).await?,
-                mails: hand
-                    .delete(
-                        &at.outbox,
-                        doc! { "account": account, "state": { "$ne": SENT } },
-                    )
-                    .await?,
-                events: hand
-                    .delete(&at.history, doc! { "account": account })
-                    .await?,
-            };
-            Ok(if deleted > 0 {
-                Outcome::Deleted(deletion)
-            } else {
-                Outcome::Refused
-            })
+            let deleted = turn.delete(&at.user, doc! { "_id": account }).await?;
+            let movies = turn.delete(&at.movie, doc! { "added_by": account }).await?;
+            if turn.is_in_transaction() {
+                return Ok(match deleted {
+                    0 => Outcome::Refused,
+                    _ => Outcome::Deleted(Deletion {
+                        movies,
+                        ..Deletion::default()
+                    }),
+                });
+            }
+            // It was there when the step was written down: if it is gone, then by somebody who performed the same step.
+            let rest = sweep(turn, at, account).await?;
+            Ok(Outcome::Deleted(Deletion { movies, ..rest }))
         }
+        Step::Sweep { account } => Ok(Outcome::Deleted(sweep(turn, at, account).await?)),
         Step::CreateMovie { movie } => {
-            if !hand
+            if !turn
                 .exists(&at.user, doc! { "_id": movie.added_by })
                 .await?
+                || !turn.make(&at.movie, document(movie)?).await?
             {
                 return Ok(Outcome::Refused);
             }
-            hand.put(&at.movie, document(movie)?).await?;
             // In a transaction this collides with the account's deletion, so that no movie of nobody is left.
-            hand.update(
-                &at.user,
-                doc! { "_id": movie.added_by },
-                doc! { "$addToSet": { "movies": movie.id } },
-            )
-            .await?;
+            let owner = doc! { "_id": movie.added_by, "movies": { "$type": "array" } };
+            let listed = doc! { "$addToSet": { "movies": movie.id } };
+            if !turn.update(&at.user, owner, listed).await? {
+                let owner = doc! { "_id": movie.added_by, "movies": null };
+                let listed = doc! { "$set": { "movies": [movie.id] } };
+                turn.update(&at.user, owner, listed).await?;
+            }
+            if turn.is_in_transaction() {
+                return Ok(Outcome::Done);
+            }
+            // Movie or account may have been deleted between the writes, by somebody who did not see the other one.
+            if !turn.exists(&at.movie, doc! { "_id": movie.id }).await? {
+                unlist(turn, at, &movie.id, &movie.added_by).await?;
+            } else if !turn
+                .exists(&at.user, doc! { "_id": movie.added_by })
+                .await?
+            {
+                turn.delete(&at.movie, doc! { "_id": movie.id }).await?;
+                return Ok(Outcome::Refused);
+            }
             Ok(Outcome::Done)
         }
         Step::DeleteMovie { movie, by } => {
-            let deleted = hand
+            let deleted = turn
                 .delete(&at.movie, doc! { "_id": movie, "added_by": by })
                 .await?;
-            hand.update(
-                &at.user,
-                doc! { "_id": by },
-                doc! { "$pull": { "movies": movie } },
-            )
-            .await?;
-            Ok(if deleted > 0 {
+            unlist(turn, at, movie, by).await?;
+            // By the journal: it was there when the step was written down.
+            let is_done = deleted > 0 || !turn.is_in_transaction();
+            Ok(if is_done {
                 Outcome::Done
             } else {
                 Outcome::Refused
@@ -282,9 +372,33 @@ async fn perform(
     }
 }
 
+/// Takes a movie out of its account's list.
+async fn unlist(
+    turn: &mut Turn<'_>,
+    at: &Collections,
+    movie: &ObjectId,
+    by: &ObjectId,
+) -> Result<()> {
+    let owner = doc! { "_id": by, "movies": movie };
+    let unlisted = doc! { "$pull": { "movies": movie } };
+    turn.update(&at.user, owner, unlisted).await.map(|_| ())
+}
+
+/// Deletes what is left of an account that is gone: its mails first, since whoever settles one writes a line after it.
+async fn sweep(turn: &mut Turn<'_>, at: &Collections, account: &ObjectId) -> Result<Deletion> {
+    let unsent = doc! { "account": account, "state": { "$ne": SENT } };
+    Ok(Deletion {
+        movies: 0,
+        mails: turn.delete(&at.outbox, unsent).await?,
+        events: turn
+            .delete(&at.history, doc! { "account": account })
+            .await?,
+    })
+}
+
 /// After a claim that found nothing: either the step is not to be, or somebody else has performed it whole.
-async fn was_done(hand: &mut Hand<'_>, at: &Collections, event: &EventDocument) -> Result<Outcome> {
-    let done = hand.exists(&at.history, doc! { "_id": event.id }).await?;
+async fn was_done(turn: &mut Turn<'_>, at: &Collections, event: &EventDocument) -> Result<Outcome> {
+    let done = turn.exists(&at.history, doc! { "_id": event.id }).await?;
     Ok(if done {
         Outcome::Done
     } else {
@@ -301,12 +415,26 @@ fn settlement(outcome: &OutcomeDocument, event: &EventDocument) -> Document {
         set.insert("next_try_at", at);
         set.insert("free_at", at);
     }
-    let mut update = doc! { "$set": set, "$unset": { "lease": "" } };
-    if outcome.state == SENT {
-        // By the server's clock, which is the one that drops it.
-        update.insert("$currentDate", doc! { "gone_at": true });
+    doc! { "$set": set, "$unset": { "lease": "" } }
+}
+
+impl JournalDocument {
+    fn new(step: Step) -> Self {
+        Self {
+            id: ObjectId::new(),
+            account: step.account(),
+            step,
+        }
     }
-    update
+}
+
+impl JournalDocument {
+    /// Whether whoever wrote it may still be at it.
+    fn is_young(&self) -> bool {
+        let age =
+            ObjectId::new().timestamp().timestamp_millis() - self.id.timestamp().timestamp_millis();
+        age < STILL_AT_IT
+    }
 }
 
 impl MongoStore {
@@ -323,38 +451,73 @@ impl MongoStore {
     }
 
     async fn in_transaction(&self, step: &Step) -> Result<Outcome> {
+        // What is to be done after the commit, written down with it.
+        let then = match step {
+            Step::DeleteAccount { account } => {
+                Some(JournalDocument::new(Step::Sweep { account: *account }))
+            }
+            _ => None,
+        };
         let mut session = self.client.start_session().await?;
         let performed = session
             .start_transaction()
-            .and_run((&self.at, step), |session, (at, step)| {
-                async move { perform(at, step, Some(session)).await }.boxed()
+            .and_run((&self.at, step, &then), |session, (at, step, then)| {
+                async move {
+                    let mut turn = Turn::in_transaction(session);
+                    let outcome = perform(at, step, &mut turn).await?;
+                    if let (Outcome::Deleted(_), Some(then)) = (outcome, then) {
+                        turn.put(&at.journal, document(then)?).await?;
+                    }
+                    Ok(outcome)
+                }
+                .boxed()
             })
             .await;
-        taken(performed)
+        match (taken(performed)?, then) {
+            (Outcome::Deleted(deletion), Some(then)) => {
+                let rest = self.perform_and_strike(&then).await?;
+                Ok(match rest {
+                    Outcome::Deleted(rest) => Outcome::Deleted(Deletion {
+                        movies: deletion.movies,
+                        ..rest
+                    }),
+                    outcome => outcome,
+                })
+            }
+            (outcome, _) => Ok(outcome),
+        }
     }
 
     async fn by_journal(&self, step: Step) -> Result<Outcome> {
-        let entry = JournalDocument {
-            id: ObjectId::new(),
-            account: step.account(),
-            step,
-        };
+        let entry = JournalDocument::new(step);
         self.at.journal.insert_one(document(&entry)?).await?;
         self.perform_and_strike(&entry).await
     }
 
+    /// Performs what stands in the journal, and strikes it out; also where it can't be done at all, since nobody could.
     async fn perform_and_strike(&self, entry: &JournalDocument) -> Result<Outcome> {
-        let mut performed = perform(&self.at, &entry.step, None).await;
-        if performed.as_ref().is_err_and(is_duplicate) {
-            // Somebody else may be performing the same step: then its document is there by now.
-            performed = perform(&self.at, &entry.step, None).await;
+        let mut turn = Turn::by_journal(false);
+        let performed = taken(perform(&self.at, &entry.step, &mut turn).await);
+        if let Err(error) = &performed
+            && (turn.has_written || self.link.passes(error))
+        {
+            return performed;
         }
-        let outcome = taken(performed)?;
         self.at.journal.delete_one(doc! { "_id": entry.id }).await?;
-        Ok(outcome)
+        performed
     }
 
-    /// Performs again what the journal still has of an account; whether there was anything. Only a standalone server
+    /// The same for a step of somebody else; `false` where it is left alone, since they may be just about to perform it.
+    async fn complete(&self, entry: &JournalDocument) -> Result<bool> {
+        let outcome = taken(perform(&self.at, &entry.step, &mut Turn::by_journal(true)).await)?;
+        if outcome == Outcome::Refused && entry.step.makes() && entry.is_young() {
+            return Ok(false);
+        }
+        self.at.journal.delete_one(doc! { "_id": entry.id }).await?;
+        Ok(true)
+    }
+
+    /// Performs again what the journal still has of an account; whether anything was completed. Only a standalone server
     /// is worked on by the journal.
     pub(super) async fn touch(&self, account: ObjectId) -> Result<bool> {
         if self.has_transactions {
@@ -379,7 +542,6 @@ impl MongoStore {
     /// Performs again what the journal has, in the order of writing. A step that can't be performed is left for a
     /// person to look at, and told.
     pub(super) async fn resume(&self, which: Document) -> Result<bool> {
-        use futures_util::TryStreamExt as _;
         let left: Vec<Document> = self
             .at
             .journal
@@ -388,23 +550,24 @@ impl MongoStore {
             .await?
             .try_collect()
             .await?;
-        for entry in &left {
+        let mut completed = false;
+        for entry in left {
             let id = entry.get("_id").cloned();
-            let resumed = match mongodb::bson::deserialize_from_document(entry.clone()) {
-                Ok(entry) => self.perform_and_strike(&entry).await.map(|_| ()),
-                Err(error) => Err(error.into()),
-            };
-            match resumed {
-                Err(error) if self.link.failed(&error).is_unavailable() => return Err(error),
-                Err(error) => {
-                    tracing::error!(step = ?id, error = %error.kind, "a step in movie_bag_journal can't be completed")
+            let step = async { self.complete(&read("movie_bag_journal", entry)?).await };
+            match step.await {
+                Ok(true) => {
+                    tracing::debug!(step = ?id, "a step in movie_bag_journal is completed");
+                    completed = true;
                 }
-                Ok(()) => {
-                    tracing::info!(step = ?id, "a step that was left unfinished is completed")
+                Ok(false) => {}
+                Err(error) if self.link.passes(&error) => return Err(error),
+                Err(error) => {
+                    let why = in_words(&error);
+                    tracing::error!(step = ?id, why, "a step in movie_bag_journal can't be completed");
                 }
             }
         }
-        Ok(!left.is_empty())
+        Ok(completed)
     }
 }
 
@@ -419,9 +582,5 @@ fn taken(performed: Result<Outcome>) -> Result<Outcome> {
 /// Whether a write failed because of a unique index.
 pub(super) fn is_duplicate(error: &Error) -> bool {
     const DUPLICATE_KEY: i32 = 11_000;
-    match &*error.kind {
-        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
-        ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
-        _ => false,
-    }
+    code(error) == Some(DUPLICATE_KEY)
 }

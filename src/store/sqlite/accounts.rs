@@ -129,6 +129,20 @@ impl Accounts for SqliteStore {
             .await
     }
 
+    async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError> {
+        let canonical = canonical.as_str().to_owned();
+        self.readers
+            .read(move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM account WHERE email = ? COLLATE NOCASE)",
+                    )
+                    .and_then(|mut statement| statement.query_row([canonical], |row| row.get(0)))
+                    .map_err(failed)
+            })
+            .await
+    }
+
     async fn look_alikes(&self, limit: usize) -> Result<Vec<Vec<Account>>, StoreError> {
         self.readers
             .read(move |connection| {
