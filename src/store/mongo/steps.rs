@@ -495,7 +495,7 @@ impl MongoStore {
     }
 
     /// Performs what stands in the journal, and strikes it out; also where it can't be done at all, since nobody could.
-    async fn perform_and_strike(&self, entry: &JournalDocument) -> Result<Outcome> {
+    pub(super) async fn perform_and_strike(&self, entry: &JournalDocument) -> Result<Outcome> {
         let mut turn = Turn::by_journal(false);
         let performed = taken(perform(&self.at, &entry.step, &mut turn).await);
         if let Err(error) = &performed

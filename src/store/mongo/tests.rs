@@ -276,6 +276,70 @@ async fn a_step_that_is_performed_again_sends_no_second_mail() {
     assert_eq!(fallible.picture().await, picture);
 }
 
+/// Several perform the same step at the same time: the one whose step it is, and those that find it in the journal.
+#[tokio::test]
+async fn a_step_that_several_perform_at_once_is_done_once() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    let store = &fallible.store;
+    let breaking = doc! { "failCommands": WRITES.to_vec(), "errorCode": 8000 };
+    for number in 0.. {
+        fallible.begin_again().await;
+        let Some((_, done)) = step(store, number).await else {
+            break;
+        };
+        done.unwrap();
+        let after = fallible.picture().await;
+        for _ in 0..5 {
+            fallible.begin_again().await;
+            // It comes as far as the journal.
+            fallible.fail(doc! { "skip": 1 }, breaking.clone()).await;
+            assert!(step(store, number).await.unwrap().1.is_err());
+            fallible.fail_no_more().await;
+            let left = store.at.journal.find_one(doc! {}).await.unwrap().unwrap();
+            let left: steps::JournalDocument = documents::read("movie_bag_journal", left).unwrap();
+            let (own, ..) = tokio::join!(
+                store.perform_and_strike(&left),
+                store.resume(doc! {}),
+                store.resume(doc! {}),
+                store.resume(doc! {}),
+            );
+            own.unwrap();
+            store.resume(doc! {}).await.unwrap();
+            assert_eq!(fallible.picture().await, after, "step {number}");
+            assert_eq!(store.at.journal.count_documents(doc! {}).await.unwrap(), 0);
+        }
+    }
+}
+
+/// A standalone server that is made a replica set may have steps in its journal still.
+#[tokio::test]
+async fn a_step_of_a_standalone_server_is_completed_after_it_became_a_replica_set() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    fallible.begin_again().await;
+    let store = &fallible.store;
+    let breaking = doc! { "failCommands": WRITES.to_vec(), "errorCode": 8000 };
+    fallible.fail(doc! { "skip": 2 }, breaking).await;
+    let changed = store.replace_credential(&change(1, "second")).await;
+    assert!(changed.is_err());
+    fallible.fail_no_more().await;
+    let mut server = fallible.server;
+    server.kill();
+    server.restart_as(Topology::ReplicaSet, &[]);
+    let store = open(&fallible.uri).await.unwrap();
+    assert!(store.has_transactions);
+    let mails = store.entries_of(account(1).id).await.unwrap();
+    assert!(
+        mails
+            .iter()
+            .any(|mail| mail.kind == MailKind::ResetSuccessful),
+        "{mails:?}"
+    );
+}
+
 /// What was made and deleted does not come back, whoever still has the step of its making in hand.
 #[tokio::test]
 async fn a_step_that_is_performed_again_makes_nothing_again() {
@@ -480,6 +544,23 @@ async fn a_failure_is_told_for_what_it_is() {
         fallible.fail_no_more().await;
         let error = read.expect_err(&data.to_string());
         assert_eq!(is_unavailable(&error), passes, "{data}: {error}");
+    }
+    // A write of which the majority has not heard, and one that collides, may have another fate in a moment.
+    for data in [
+        doc! { "writeConcernError": { "code": 64, "errmsg": "waiting for replication timed out" } },
+        doc! { "writeConcernError": { "code": 91, "errmsg": "shutting down" } },
+        doc! { "errorCode": 133 },
+    ] {
+        let mut data = data;
+        data.insert("failCommands", ["update"].as_slice());
+        fallible.fail(doc! { "times": 2 }, data.clone()).await;
+        let renewed = fallible
+            .store
+            .renew_lease(entry(1, 1, 0).id, lease(1, 15))
+            .await;
+        fallible.fail_no_more().await;
+        let error = renewed.expect_err(&data.to_string());
+        assert!(is_unavailable(&error), "{data}: {error}");
     }
     // A sign of life is none, whatever is said instead.
     let data = doc! { "failCommands": ["hello"], "errorCode": 13, "appName": "movie-bag" };
