@@ -96,6 +96,9 @@ macro_rules! named {
 }
 pub(crate) use named;
 
+/// How many lines an account's history keeps, the newest ones.
+pub const HISTORY_LINES: usize = 500;
+
 named! {
     /// What happened.
     EventKind {
@@ -107,6 +110,8 @@ named! {
         MailSent = "mail_sent",
         /// An attempt to send a mail failed, for now or for good; the detail says why.
         MailFailed = "mail_failed",
+        /// A person took a mail out of the outbox unsent; the detail names its kind.
+        MailDropped = "mail_dropped",
         /// A reset token was redeemed.
         ResetDone = "reset_done",
         /// A reset token was refused; the detail says why.

@@ -4,12 +4,12 @@
 //! nothing in the database can be redeemed.
 //!
 //! ```text
-//!            queue                lease                      sent
+//!            queue                lease                      sent, dropped by hand
 //! (decided) ───────▶ waiting ───────────────▶ waiting, held ──────▶ (gone; the history keeps it)
 //!                     ▲  ▲ lease ran out       │        │
 //!                     │  └─────────────────────┤        │ permanent failure, superseded, too late
 //!                     └── transient failure ───┘        ▼
-//!                         (next try later)             dead (kept, visible, can be retried by hand)
+//!                         (next try later)             dead (kept, visible, can be leased by hand)
 //! ```
 
 use std::time::Duration;
@@ -85,11 +85,22 @@ pub struct Entry {
     pub lease: Option<Lease>,
 }
 
+/// The queue has two rounds, so that new mails never stand behind old failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// No attempt was begun yet.
+    First,
+    /// At least one was.
+    Later,
+}
+
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The mail server took it: the entry goes.
     Sent,
+    /// A person took it out unsent: the entry goes.
+    Dropped,
     /// Not this time.
     Retry {
         /// When to try again.

@@ -24,7 +24,7 @@ use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::domain::outbox::{Entry, Lease, Outcome};
+use crate::domain::outbox::{Entry, Lease, Outcome, Round};
 use crate::domain::password::PasswordHash;
 
 /// Why a step could not be done. Nothing of it has happened, except where `Unavailable` came after the database had
@@ -68,6 +68,17 @@ pub enum Replacement {
     Replaced,
     /// The credential was no longer the expected one, or the account is gone; nothing changed.
     Superseded,
+}
+
+/// What came of leasing one entry by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leasing {
+    /// It is the caller's.
+    Leased(Box<Entry>),
+    /// Somebody else holds it: it is being sent.
+    Held,
+    /// There is none.
+    NotFound,
 }
 
 /// What went with an account.
@@ -191,15 +202,28 @@ pub trait Outbox {
     /// account is gone. An entry may come with a lease: then it is its holder's from the start.
     async fn queue_mail(&self, entry: &Entry, event: &Event) -> Result<bool, StoreError>;
 
-    /// Leases the waiting entry that has been due the longest at `now` (equal times: by id) and is held by nobody, and
-    /// counts the attempt. Two that ask at once never get the same one.
-    async fn lease_next(&self, now: Timestamp, lease: Lease) -> Result<Option<Entry>, StoreError>;
+    /// Leases that waiting entry of a round which has been due the longest at `now` (equal times: by id) and is held by
+    /// nobody, and counts the attempt. Two that ask at once never get the same one.
+    async fn lease_next(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+    ) -> Result<Option<Entry>, StoreError>;
+
+    /// Leases this entry, due or not, waiting or dead, and counts the attempt: it is a waiting one from then on.
+    async fn lease_entry(
+        &self,
+        id: EntryId,
+        now: Timestamp,
+        lease: Lease,
+    ) -> Result<Leasing, StoreError>;
 
     /// Prolongs a lease; `false` where the holder no longer has it.
     async fn renew_lease(&self, id: EntryId, lease: Lease) -> Result<bool, StoreError>;
 
-    /// Writes down what came of an attempt, with its line in the history, and ends the lease. [`Outcome::Sent`] takes
-    /// the entry out. `false`, and nothing changed, where the holder no longer has it.
+    /// Writes down what came of an attempt, with its line in the history, and ends the lease. [`Outcome::Sent`] and
+    /// [`Outcome::Dropped`] take the entry out. `false`, and nothing changed, where the holder no longer has it.
     async fn settle(
         &self,
         id: EntryId,
@@ -211,11 +235,18 @@ pub trait Outbox {
     /// The moment at which the next entry becomes due or free; `None` where nothing waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
+    /// Up to `limit` entries of all accounts, waiting and dead, in the order of their ids, from the one after `after`.
+    async fn entries(&self, after: Option<EntryId>, limit: usize)
+    -> Result<Vec<Entry>, StoreError>;
+
     /// One account's entries, waiting and dead, oldest request first.
     async fn entries_of(&self, account: AccountId) -> Result<Vec<Entry>, StoreError>;
 }
 
-/// What happened to accounts.
+/// What happened to accounts. An account keeps its newest [`HISTORY_LINES`], and a few more for a while where a store
+/// clears up now and then only.
+///
+/// [`HISTORY_LINES`]: crate::domain::event::HISTORY_LINES
 #[async_trait]
 pub trait History {
     /// Adds a line; nothing happens where the account is gone.
@@ -224,6 +255,9 @@ pub trait History {
     /// The newest `limit` lines of an account, newest first (equal times: the one written last first,
     /// as far as one process wrote them).
     async fn history(&self, account: AccountId, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// Deletes the lines of all accounts from before this moment; how many there were.
+    async fn forget_before(&self, moment: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// Movies.
@@ -258,10 +292,6 @@ pub trait Movies {
 pub trait Copying {
     /// How much there is.
     async fn counts(&self) -> Result<Counts, StoreError>;
-
-    /// Up to `limit` entries of all accounts in the order of their ids, from the one after `after`.
-    async fn entries(&self, after: Option<EntryId>, limit: usize)
-    -> Result<Vec<Entry>, StoreError>;
 
     /// Up to `limit` lines of all histories in the order of their writing, from the one after `after`.
     async fn events(

@@ -16,15 +16,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    CopyableStore, Counts, Creation, CredentialChange, Deletion, MovieChange, MovieCreation,
-    Portion, Replacement, StoreError,
+    CopyableStore, Counts, Creation, CredentialChange, Deletion, Leasing, MovieChange,
+    MovieCreation, Outbox, Portion, Replacement, StoreError,
 };
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
-use crate::domain::event::{Event, EventKind, Origin};
+use crate::domain::event::{Event, EventKind, HISTORY_LINES, Origin};
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome};
+use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome, Round};
 use crate::domain::password::PasswordHash;
 use crate::domain::token::Fingerprint;
 use accounts::*;
@@ -119,7 +119,13 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     a_renewed_lease_lasts_and_a_lost_one_is_not_renewed,
     whoever_lost_the_lease_settles_nothing,
     a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays,
+    new_mails_do_not_stand_behind_old_failures,
+    an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_held,
+    a_dropped_mail_goes_and_the_history_keeps_it,
+    all_entries_come_in_pages,
     the_history_is_newest_first_and_bounded,
+    the_history_keeps_its_newest_lines,
+    what_is_too_old_is_forgotten,
     an_event_for_nobody_is_dropped,
     a_movie_comes_back_as_it_was_added,
     a_movies_name_is_unique,
@@ -209,6 +215,18 @@ pub(in crate::store) async fn create(store: &Arc<dyn CopyableStore>, number: u8)
         .await
         .unwrap();
     assert_eq!(created, Creation::Created);
+}
+
+/// The next entry of either round, new ones first.
+pub(in crate::store) async fn lease_any<S: Outbox + ?Sized>(
+    store: &Arc<S>,
+    now: Timestamp,
+    lease: Lease,
+) -> Result<Option<Entry>, StoreError> {
+    match store.lease_next(Round::First, now, lease).await? {
+        Some(entry) => Ok(Some(entry)),
+        None => store.lease_next(Round::Later, now, lease).await,
+    }
 }
 
 pub(in crate::store) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entry) {

@@ -29,6 +29,11 @@ enum Step {
         held: bool,
     },
     Lease {
+        is_first_round: bool,
+        now: i64,
+    },
+    LeaseByName {
+        entry: Index,
         now: i64,
     },
     Renew {
@@ -67,9 +72,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (0..NAMES, any::<bool>()).prop_map(|(address, with_mail)| Step::CreateAccount { address, with_mail }),
         2 => (index(), any::<bool>()).prop_map(|(account, is_current)| Step::Replace { account, is_current }),
         3 => (index(), 0..20i64, any::<bool>()).prop_map(|(account, due, held)| Step::QueueMail { account, due, held }),
-        4 => (0..60i64).prop_map(|now| Step::Lease { now }),
+        4 => (any::<bool>(), 0..60i64).prop_map(|(is_first_round, now)| Step::Lease { is_first_round, now }),
+        2 => (index(), 0..60i64).prop_map(|(entry, now)| Step::LeaseByName { entry, now }),
         1 => (index(), any::<bool>()).prop_map(|(entry, by_holder)| Step::Renew { entry, by_holder }),
-        3 => (index(), any::<bool>(), 0..3u8).prop_map(|(entry, by_holder, outcome)| Step::Settle { entry, by_holder, outcome }),
+        3 => (index(), any::<bool>(), 0..4u8).prop_map(|(entry, by_holder, outcome)| Step::Settle { entry, by_holder, outcome }),
         1 => index().prop_map(|account| Step::Record { account }),
         1 => index().prop_map(|account| Step::Delete { account }),
         2 => (index(), 0..NAMES).prop_map(|(account, name)| Step::CreateMovie { account, name }),
@@ -224,17 +230,26 @@ impl Run<'_> {
                     self.model.events.push(event);
                 }
             }
-            Step::Lease { now } => {
+            Step::Lease {
+                is_first_round,
+                now,
+            } => {
                 let hold = Lease {
                     holder: LeaseId::from_bytes(self.id()),
                     until: at(now + 15),
                 };
-                let leased = self.store.lease_next(at(now), hold).await.unwrap();
+                let round = if is_first_round {
+                    Round::First
+                } else {
+                    Round::Later
+                };
+                let leased = self.store.lease_next(round, at(now), hold).await.unwrap();
                 let next = self
                     .model
                     .entries
                     .values_mut()
                     .filter(|entry| entry.state == EntryState::Waiting && free_at(entry) <= at(now))
+                    .filter(|entry| (entry.attempts == 0) == is_first_round)
                     .min_by_key(|entry| (free_at(entry), entry.id));
                 let expected = next.map(|entry| {
                     entry.lease = Some(hold);
@@ -242,6 +257,29 @@ impl Run<'_> {
                     entry.clone()
                 });
                 assert_eq!(leased, expected);
+            }
+            Step::LeaseByName { entry, now } => {
+                let Some((id, _)) = self.entry_at(entry, true) else {
+                    return;
+                };
+                let hold = Lease {
+                    holder: LeaseId::from_bytes(self.id()),
+                    until: at(now + 15),
+                };
+                let leasing = self.store.lease_entry(id, at(now), hold).await.unwrap();
+                let expected = match self.model.entries.get_mut(&id) {
+                    None => Leasing::NotFound,
+                    Some(entry) if entry.lease.is_some_and(|lease| lease.until > at(now)) => {
+                        Leasing::Held
+                    }
+                    Some(entry) => {
+                        entry.state = EntryState::Waiting;
+                        entry.lease = Some(hold);
+                        entry.attempts += 1;
+                        Leasing::Leased(Box::new(entry.clone()))
+                    }
+                };
+                assert_eq!(leasing, expected);
             }
             Step::Renew { entry, by_holder } => {
                 let Some((id, holder)) = self.entry_at(entry, by_holder) else {
@@ -273,7 +311,8 @@ impl Run<'_> {
                 let error = format!("error {:?}", self.id());
                 let outcome = match outcome {
                     0 => Outcome::Sent,
-                    1 => Outcome::Retry { at: at(30), error },
+                    1 => Outcome::Dropped,
+                    2 => Outcome::Retry { at: at(30), error },
                     _ => Outcome::Dead { error },
                 };
                 let held = self
@@ -290,7 +329,7 @@ impl Run<'_> {
                 self.model.events.push(event);
                 entry.lease = None;
                 match outcome {
-                    Outcome::Sent => {
+                    Outcome::Sent | Outcome::Dropped => {
                         self.model.entries.remove(&id);
                         return;
                     }

@@ -48,9 +48,8 @@ pub(super) async fn an_entry_is_leased_once_and_again_when_the_lease_ends(
 ) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 10)).await;
-    assert_eq!(store.lease_next(at(9), lease(1, 25)).await.unwrap(), None);
-    let leased = store
-        .lease_next(at(10), lease(1, 25))
+    assert_eq!(lease_any(store, at(9), lease(1, 25)).await.unwrap(), None);
+    let leased = lease_any(store, at(10), lease(1, 25))
         .await
         .unwrap()
         .unwrap();
@@ -63,9 +62,8 @@ pub(super) async fn an_entry_is_leased_once_and_again_when_the_lease_ends(
         }
     );
     assert_eq!(store.next_due().await.unwrap(), Some(at(25)));
-    assert_eq!(store.lease_next(at(24), lease(2, 39)).await.unwrap(), None);
-    let again = store
-        .lease_next(at(25), lease(2, 40))
+    assert_eq!(lease_any(store, at(24), lease(2, 39)).await.unwrap(), None);
+    let again = lease_any(store, at(25), lease(2, 40))
         .await
         .unwrap()
         .unwrap();
@@ -82,7 +80,7 @@ pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Copya
             let store = Arc::clone(store);
             tokio::spawn(async move {
                 let mut leased = Vec::new();
-                while let Some(entry) = store.lease_next(at(0), lease(worker, 15)).await.unwrap() {
+                while let Some(entry) = lease_any(&store, at(0), lease(worker, 15)).await.unwrap() {
                     assert_eq!(entry.lease, Some(lease(worker, 15)));
                     leased.push(entry.id);
                 }
@@ -111,7 +109,7 @@ pub(super) async fn the_longest_due_is_leased_first_and_equal_ones_by_id(
         queue(store, &entry(id, 1, due)).await;
     }
     let mut order = Vec::new();
-    while let Some(entry) = store.lease_next(at(50), lease(1, 65)).await.unwrap() {
+    while let Some(entry) = lease_any(store, at(50), lease(1, 65)).await.unwrap() {
         order.push(entry.id.as_bytes()[0]);
     }
     assert_eq!(order, [2, 3, 4, 1]);
@@ -130,7 +128,7 @@ pub(super) async fn an_entry_that_is_queued_with_a_lease_is_its_holders(
         },
     )
     .await;
-    assert_eq!(store.lease_next(at(14), lease(2, 29)).await.unwrap(), None);
+    assert_eq!(lease_any(store, at(14), lease(2, 29)).await.unwrap(), None);
     assert!(
         store
             .settle(
@@ -150,25 +148,22 @@ pub(super) async fn a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
 ) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 0)).await;
-    let id = store
-        .lease_next(at(0), lease(1, 15))
+    let id = lease_any(store, at(0), lease(1, 15))
         .await
         .unwrap()
         .unwrap()
         .id;
     assert!(store.renew_lease(id, lease(1, 30)).await.unwrap());
-    assert_eq!(store.lease_next(at(29), lease(2, 44)).await.unwrap(), None);
+    assert_eq!(lease_any(store, at(29), lease(2, 44)).await.unwrap(), None);
     assert!(
-        store
-            .lease_next(at(30), lease(2, 45))
+        lease_any(store, at(30), lease(2, 45))
             .await
             .unwrap()
             .is_some()
     );
     assert!(!store.renew_lease(id, lease(1, 60)).await.unwrap());
     assert!(
-        store
-            .lease_next(at(45), lease(3, 60))
+        lease_any(store, at(45), lease(3, 60))
             .await
             .unwrap()
             .is_some()
@@ -178,14 +173,12 @@ pub(super) async fn a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
 pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 0)).await;
-    let id = store
-        .lease_next(at(0), lease(1, 15))
+    let id = lease_any(store, at(0), lease(1, 15))
         .await
         .unwrap()
         .unwrap()
         .id;
-    store
-        .lease_next(at(15), lease(2, 30))
+    lease_any(store, at(15), lease(2, 30))
         .await
         .unwrap()
         .unwrap();
@@ -229,8 +222,7 @@ pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(
     create(store, 1).await;
     for id in [1, 2, 3] {
         queue(store, &entry(id, 1, i64::from(id))).await;
-        store
-            .lease_next(at(10), lease(id, 25))
+        lease_any(store, at(10), lease(id, 25))
             .await
             .unwrap()
             .unwrap();
@@ -273,15 +265,112 @@ pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(
     };
     assert_eq!(entries, [waits, dead]);
     assert_eq!(store.next_due().await.unwrap(), Some(at(40)));
-    let last = store
-        .lease_next(at(1_000), lease(9, 1_015))
+    let last = lease_any(store, at(1_000), lease(9, 1_015))
         .await
         .unwrap()
         .unwrap();
     assert_eq!(last.id, EntryId::from_bytes([2; 12]));
     assert_eq!(
-        store.lease_next(at(1_000), lease(9, 1_015)).await.unwrap(),
+        lease_any(store, at(1_000), lease(9, 1_015)).await.unwrap(),
         None,
         "the dead are left alone"
     );
+}
+
+pub(super) async fn new_mails_do_not_stand_behind_old_failures(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    for id in [1, 2] {
+        queue(store, &entry(id, 1, 0)).await;
+        lease_any(store, at(1), lease(id, 2))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    queue(store, &entry(3, 1, 9)).await;
+    // All three are due; the failures have been so for longer.
+    let first = store.lease_next(Round::First, at(10), lease(3, 25)).await;
+    assert_eq!(first.unwrap().unwrap().id, EntryId::from_bytes([3; 12]));
+    assert_eq!(
+        store
+            .lease_next(Round::First, at(10), lease(3, 25))
+            .await
+            .unwrap(),
+        None
+    );
+    let later = store.lease_next(Round::Later, at(10), lease(3, 25)).await;
+    assert_eq!(later.unwrap().unwrap().id, EntryId::from_bytes([1; 12]));
+}
+
+pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_held(
+    store: &Arc<dyn CopyableStore>,
+) {
+    create(store, 1).await;
+    let id = EntryId::from_bytes([1; 12]);
+    let nobody = store.lease_entry(id, at(0), lease(1, 15)).await;
+    assert_eq!(nobody.unwrap(), Leasing::NotFound);
+    queue(store, &entry(1, 1, 99)).await;
+    let leased = Entry {
+        attempts: 1,
+        lease: Some(lease(1, 15)),
+        ..entry(1, 1, 99)
+    };
+    let early = store.lease_entry(id, at(0), lease(1, 15)).await;
+    assert_eq!(early.unwrap(), Leasing::Leased(Box::new(leased)));
+    let held = store.lease_entry(id, at(14), lease(2, 29)).await;
+    assert_eq!(held.unwrap(), Leasing::Held);
+    let dead = Outcome::Dead {
+        error: "550".to_owned(),
+    };
+    let told = event(1, EventKind::MailFailed, 3);
+    assert!(
+        store
+            .settle(id, lease(1, 15).holder, &dead, &told)
+            .await
+            .unwrap()
+    );
+    let revived = store.lease_entry(id, at(4), lease(3, 19)).await.unwrap();
+    let Leasing::Leased(revived) = revived else {
+        panic!("{revived:?}");
+    };
+    assert_eq!(
+        (revived.state, revived.attempts, revived.lease),
+        (EntryState::Waiting, 2, Some(lease(3, 19)))
+    );
+    assert_eq!(
+        store.entries_of(account(1).id).await.unwrap(),
+        [*revived],
+        "whoever finds it after a crash tries it again"
+    );
+}
+
+pub(super) async fn a_dropped_mail_goes_and_the_history_keeps_it(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    queue(store, &entry(1, 1, 0)).await;
+    let id = EntryId::from_bytes([1; 12]);
+    store.lease_entry(id, at(0), lease(1, 15)).await.unwrap();
+    let dropped = event(1, EventKind::MailDropped, 1);
+    assert!(
+        store
+            .settle(id, lease(1, 15).holder, &Outcome::Dropped, &dropped)
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.entries(None, 10).await.unwrap(), []);
+    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.history(account(1).id, 1).await.unwrap(), [dropped]);
+    let again = store.lease_entry(id, at(20), lease(2, 35)).await;
+    assert_eq!(again.unwrap(), Leasing::NotFound);
+}
+
+pub(super) async fn all_entries_come_in_pages(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    create(store, 2).await;
+    for (id, account) in [(3, 1), (1, 2), (2, 1)] {
+        queue(store, &entry(id, account, 0)).await;
+    }
+    let first = store.entries(None, 2).await.unwrap();
+    assert_eq!(first, [entry(1, 2, 0), entry(2, 1, 0)]);
+    let rest = store.entries(Some(first[1].id), 2).await.unwrap();
+    assert_eq!(rest, [entry(3, 1, 0)]);
+    assert_eq!(store.entries(Some(rest[0].id), 2).await.unwrap(), []);
 }

@@ -6,7 +6,6 @@ use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
-use serde::de::DeserializeOwned;
 
 use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
 use super::MongoStore;
@@ -107,14 +106,16 @@ impl Accounts for MongoStore {
         after: Option<AccountId>,
         limit: usize,
     ) -> std::result::Result<Vec<Account>, StoreError> {
-        let page = page::<AccountDocument>(
+        let after = after.map(|id| object_id(id.as_bytes()));
+        self.within(page(
             &self.at.user,
+            doc! {},
             fields(),
-            after.map(|id| object_id(id.as_bytes())),
+            after,
             limit,
-        );
-        let page = self.within(page).await?;
-        Ok(page.into_iter().map(Account::from).collect())
+            |found| Ok(read::<AccountDocument>("user", found)?.into()),
+        ))
+        .await
     }
 
     async fn is_address_taken(
@@ -232,17 +233,21 @@ pub(super) fn later_than(after: Option<ObjectId>) -> Document {
 
 /// Up to `limit` documents in the order of their ids. One that others wrote so that it can't be read is told in the log
 /// and left out: it must not hide the others.
-pub(super) async fn page<T: DeserializeOwned>(
+pub(super) async fn page<T>(
     collection: &Collection<Document>,
+    which: Document,
     fields: Document,
     mut after: Option<ObjectId>,
     limit: usize,
+    value: impl Fn(Document) -> Result<T>,
 ) -> Result<Vec<T>> {
     let mut page = Vec::new();
     while page.len() < limit {
         let wanted = limit - page.len();
+        let mut later = later_than(after);
+        later.extend(which.clone());
         let found: Vec<Document> = collection
-            .find(later_than(after))
+            .find(later)
             .projection(fields.clone())
             .sort(doc! { "_id": 1 })
             .limit(bounded(wanted))
@@ -252,7 +257,7 @@ pub(super) async fn page<T: DeserializeOwned>(
         let is_last = found.len() < wanted;
         after = found.last().and_then(|last| last.get_object_id("_id").ok());
         for document in found {
-            match read(collection.name(), document) {
+            match value(document) {
                 Ok(value) => page.push(value),
                 Err(error) => tracing::warn!("{}", in_words(&error)),
             }

@@ -14,11 +14,10 @@ use super::super::{Copying, Counts, EventPlace, Portion, StoreError, another_cop
 use super::MongoStore;
 use super::accounts::{bounded, later_than};
 use super::documents::{
-    AccountDocument, EntryDocument, EventDocument, MovieDocument, SENT, document, object_id,
+    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, document, object_id,
 };
 use crate::domain::event::Event;
-use crate::domain::id::{EntryId, LeaseId};
-use crate::domain::outbox::Entry;
+use crate::domain::id::LeaseId;
 
 /// The id of the mark in `movie_bag_meta`.
 const MARK: &str = "half_copied";
@@ -38,7 +37,7 @@ impl MongoStore {
         Ok(Counts {
             accounts: of(&self.at.user, doc! {}).await?,
             movies: of(&self.at.movie, doc! {}).await?,
-            mails: of(&self.at.outbox, doc! { "state": { "$ne": SENT } }).await?,
+            mails: of(&self.at.outbox, doc! { "state": { "$ne": GONE } }).await?,
             events: of(&self.at.history, doc! {}).await?,
         })
     }
@@ -67,30 +66,6 @@ where
 impl Copying for MongoStore {
     async fn counts(&self) -> std::result::Result<Counts, StoreError> {
         self.within(self.count()).await
-    }
-
-    async fn entries(
-        &self,
-        after: Option<EntryId>,
-        limit: usize,
-    ) -> std::result::Result<Vec<Entry>, StoreError> {
-        let mut filter = later_than(after.map(|id| object_id(id.as_bytes())));
-        filter.insert("state", doc! { "$ne": SENT });
-        self.within(async {
-            let found = self
-                .at
-                .outbox
-                .clone_with_type::<EntryDocument>()
-                .find(filter)
-                .sort(doc! { "_id": 1 })
-                .limit(bounded(limit))
-                .await?;
-            found
-                .and_then(|entry| async { entry.try_into() })
-                .try_collect()
-                .await
-        })
-        .await
     }
 
     async fn events(

@@ -148,7 +148,7 @@ pub(super) struct EventDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) account: ObjectId,
-    at: DateTime,
+    pub(super) at: DateTime,
     kind: String,
     origin: String,
     detail: String,
@@ -186,7 +186,7 @@ impl TryFrom<EventDocument> for Event {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LeaseDocument {
     holder: ObjectId,
-    until: DateTime,
+    pub(super) until: DateTime,
 }
 
 impl From<Lease> for LeaseDocument {
@@ -208,8 +208,10 @@ pub(super) struct EntryDocument {
     requested_at: DateTime,
     origin: String,
     fingerprint: String,
-    state: String,
+    pub(super) state: String,
     pub(super) attempts: i64,
+    /// Whether an attempt was begun: which round it is in.
+    is_again: bool,
     pub(super) next_try_at: DateTime,
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,6 +231,7 @@ impl From<&Entry> for EntryDocument {
             fingerprint: entry.fingerprint.as_str().to_owned(),
             state: entry.state.name().to_owned(),
             attempts: entry.attempts.into(),
+            is_again: entry.attempts > 0,
             next_try_at: date(entry.next_try_at),
             last_error: entry.last_error.clone(),
             lease: entry.lease.map(LeaseDocument::from),
@@ -274,21 +277,21 @@ impl TryFrom<EntryDocument> for Entry {
 /// What came of an attempt, within a step of the journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct OutcomeDocument {
-    /// [`SENT`], or the state in which it stays.
+    /// [`GONE`], or the state in which it stays.
     pub(super) state: String,
     pub(super) next_try_at: Option<DateTime>,
     pub(super) error: Option<String>,
 }
 
-/// The state of an entry that was sent: nobody sees it any more, and the database drops it after a while (see
-/// `indexes.rs`). Until then it keeps a step that is done a second time from queueing the same mail again.
-pub(super) const SENT: &str = "sent";
+/// The state of an entry that was sent or dropped: nobody sees it any more, and the database deletes it after a while
+/// (see `indexes.rs`). Until then it keeps a step that is done a second time from queueing the same mail again.
+pub(super) const GONE: &str = "gone";
 
 impl From<&Outcome> for OutcomeDocument {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Sent => Self {
-                state: SENT.to_owned(),
+            Outcome::Sent | Outcome::Dropped => Self {
+                state: GONE.to_owned(),
                 next_try_at: None,
                 error: None,
             },

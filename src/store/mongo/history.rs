@@ -2,14 +2,53 @@
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::bson::doc;
+use jiff::Timestamp;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
 
 use super::super::{History, StoreError};
 use super::MongoStore;
 use super::accounts::bounded;
-use super::documents::{EventDocument, document, object_id};
-use crate::domain::event::Event;
+use super::documents::{EventDocument, date, document, object_id};
+use super::link::in_words;
+use crate::domain::event::{Event, HISTORY_LINES};
 use crate::domain::id::AccountId;
+
+/// Every how many lines, about, an account's history is cut to its limit.
+const TRIMMED_EVERY: u8 = 16;
+/// How many lines are forgotten in one step.
+const AT_ONCE: usize = 1_000;
+
+impl MongoStore {
+    /// Drops the oldest lines of an account beyond its limit, after some lines and not after each, since it is asked
+    /// of the database. A failure is left to the next one.
+    pub(super) async fn trim_now_and_then(&self, account: ObjectId) {
+        // The last byte of an id counts up within a process, and begins anywhere.
+        if !ObjectId::new().bytes()[11].is_multiple_of(TRIMMED_EVERY) {
+            return;
+        }
+        if let Err(error) = self.trim(account).await {
+            tracing::debug!("a history could not be trimmed: {}", in_words(&error));
+        }
+    }
+
+    async fn trim(&self, account: ObjectId) -> mongodb::error::Result<()> {
+        let beyond = self
+            .at
+            .history
+            .clone_with_type::<EventDocument>()
+            .find_one(doc! { "account": account })
+            .sort(doc! { "at": -1, "_id": -1 })
+            .skip(HISTORY_LINES as u64)
+            .await?;
+        let Some(beyond) = beyond else { return Ok(()) };
+        let older = doc! { "account": account, "$or": [
+            { "at": { "$lt": beyond.at } },
+            { "at": beyond.at, "_id": { "$lte": beyond.id } },
+        ] };
+        self.at.history.delete_many(older).await.map(|_| ())
+    }
+}
 
 #[async_trait]
 impl History for MongoStore {
@@ -19,6 +58,7 @@ impl History for MongoStore {
             let account = self.at.user.find_one(doc! { "_id": event.account });
             if account.projection(doc! { "_id": 1 }).await?.is_some() {
                 self.at.history.insert_one(document(&event)?).await?;
+                self.trim_now_and_then(event.account).await;
             }
             Ok(())
         })
@@ -46,5 +86,32 @@ impl History for MongoStore {
                 .await
         })
         .await
+    }
+
+    async fn forget_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            let some = self.within(async {
+                let old: Vec<Document> = self
+                    .at
+                    .history
+                    .find(doc! { "at": { "$lt": date(moment) } })
+                    .projection(doc! { "_id": 1 })
+                    .limit(bounded(AT_ONCE))
+                    .await?
+                    .try_collect()
+                    .await?;
+                let ids: Vec<_> = old.iter().filter_map(|line| line.get("_id")).collect();
+                if ids.is_empty() {
+                    return Ok(0);
+                }
+                let deleted = self.at.history.delete_many(doc! { "_id": { "$in": ids } });
+                Ok(deleted.await?.deleted_count)
+            });
+            match some.await? {
+                0 => return Ok(forgotten),
+                deleted => forgotten += deleted,
+            }
+        }
     }
 }

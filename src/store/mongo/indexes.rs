@@ -17,8 +17,8 @@ use super::super::StoreError;
 use super::MongoStore;
 use super::steps::is_duplicate;
 
-/// How long an entry that was sent is kept out of sight: far longer than a step that is performed twice may take.
-const SENT_IS_KEPT: Duration = Duration::from_secs(300);
+/// How long an entry that is gone is kept out of sight: far longer than a step that is performed twice may take.
+const GONE_IS_KEPT: Duration = Duration::from_secs(300);
 /// How many duplicates a message names.
 const SHOWN: i64 = 10;
 
@@ -49,14 +49,14 @@ fn unique(keys: Document) -> IndexModel {
 }
 
 impl MongoStore {
-    fn wanted(&self) -> [Wanted<'_>; 9] {
+    fn wanted(&self) -> [Wanted<'_>; 10] {
         let at = &self.at;
         // Not unique: an existing database may have addresses that differ by capitals alone.
         let spellings = IndexOptions::builder()
             .name("movie_bag_email_ignoring_case".to_owned())
             .collation(ignoring_case())
             .build();
-        let of_sent = IndexOptions::builder().expire_after(SENT_IS_KEPT).build();
+        let of_gone = IndexOptions::builder().expire_after(GONE_IS_KEPT).build();
         [
             (&at.user, unique(doc! { "email": 1 })),
             (&at.user, with(doc! { "email": 1 }, spellings)),
@@ -64,14 +64,15 @@ impl MongoStore {
             (&at.movie, plain(doc! { "added_by": 1 })),
             (
                 &at.outbox,
-                plain(doc! { "state": 1, "free_at": 1, "_id": 1 }),
+                plain(doc! { "state": 1, "is_again": 1, "free_at": 1, "_id": 1 }),
             ),
             (&at.outbox, plain(doc! { "account": 1, "requested_at": 1 })),
-            (&at.outbox, with(doc! { "gone_at": 1 }, of_sent)),
+            (&at.outbox, with(doc! { "gone_at": 1 }, of_gone)),
             (
                 &at.history,
                 plain(doc! { "account": 1, "at": -1, "_id": -1 }),
             ),
+            (&at.history, plain(doc! { "at": 1 })),
             (&at.journal, plain(doc! { "account": 1 })),
         ]
         .map(|(collection, model)| Wanted { collection, model })

@@ -50,14 +50,16 @@ impl Movies for MongoStore {
     }
 
     async fn movies(&self, after: Option<MovieId>, limit: usize) -> Result<Vec<Movie>, StoreError> {
-        let page = page::<MovieDocument>(
+        let after = after.map(|id| object_id(id.as_bytes()));
+        self.within(page(
             &self.at.movie,
             doc! {},
-            after.map(|id| object_id(id.as_bytes())),
+            doc! {},
+            after,
             limit,
-        );
-        let page = self.within(page).await?;
-        Ok(page.into_iter().map(Movie::from).collect())
+            |found| Ok(read::<MovieDocument>("movie", found)?.into()),
+        ))
+        .await
     }
 
     async fn change_movie(

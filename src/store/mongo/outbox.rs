@@ -8,20 +8,21 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
 use mongodb::options::ReadConcern;
 
-use super::super::{Outbox, StoreError};
+use super::super::{Leasing, Outbox, StoreError};
 use super::MongoStore;
+use super::accounts::page;
 use super::documents::{
-    EntryDocument, LeaseDocument, SENT, date, document, free_at, object_id, read, timestamp,
+    EntryDocument, GONE, LeaseDocument, date, document, free_at, object_id, read, timestamp,
 };
 use super::link::in_words;
 use super::steps::{Outcome, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
-use crate::domain::outbox::{self, Entry, EntryState, Lease};
+use crate::domain::outbox::{self, Entry, EntryState, Lease, Round};
 
-/// Those that wait, the ones that are due the longest first.
-fn waiting() -> Document {
-    doc! { "state": EntryState::Waiting.name() }
+/// The waiting entries of a round.
+fn waiting(round: Round) -> Document {
+    doc! { "state": EntryState::Waiting.name(), "is_again": round == Round::Later }
 }
 
 fn by_urgency() -> Document {
@@ -33,7 +34,7 @@ const MOST_BUSY: usize = 100;
 
 /// What came of trying to take an entry.
 enum Claim {
-    Ours,
+    Ours(Box<EntryDocument>),
     /// Somebody was faster.
     Changed,
     /// A transaction holds it, maybe one of a process that is dead.
@@ -43,11 +44,14 @@ enum Claim {
 impl MongoStore {
     /// Takes an entry where it still is as it was found.
     async fn claim(&self, entry: &EntryDocument, lease: Lease) -> mongodb::error::Result<Claim> {
-        let is_free = doc! { "_id": entry.id, "state": EntryState::Waiting.name(), "attempts": entry.attempts, "free_at": entry.free_at };
-        let hold = doc! {
-            "$set": { "lease": document(&LeaseDocument::from(lease))?, "free_at": free_at(entry.next_try_at, Some(lease)) },
-            "$inc": { "attempts": 1_i64 },
+        let is_free = doc! { "_id": entry.id, "state": &entry.state, "attempts": entry.attempts, "free_at": entry.free_at };
+        let held = doc! {
+            "state": EntryState::Waiting.name(),
+            "is_again": true,
+            "lease": document(&LeaseDocument::from(lease))?,
+            "free_at": free_at(entry.next_try_at, Some(lease)),
         };
+        let hold = doc! { "$set": held, "$inc": { "attempts": 1_i64 } };
         let update = self.at.outbox.update_one(is_free, hold);
         let updated = if self.has_transactions {
             // Within a transaction a collision is told at once. Without, the update would wait for the other one, for a
@@ -68,14 +72,30 @@ impl MongoStore {
         } else {
             update.await?
         };
-        Ok(match updated.matched_count {
-            0 => Claim::Changed,
-            _ => Claim::Ours,
-        })
+        if updated.matched_count == 0 {
+            return Ok(Claim::Changed);
+        }
+        let mut ours = entry.clone();
+        ours.state = EntryState::Waiting.name().to_owned();
+        ours.lease = Some(lease.into());
+        ours.attempts += 1;
+        Ok(Claim::Ours(Box::new(ours)))
     }
-}
 
-impl MongoStore {
+    /// The moment at which a round's next entry may be taken.
+    async fn first_free(&self, round: Round) -> mongodb::error::Result<Option<Timestamp>> {
+        let first = self
+            .at
+            .outbox
+            .find_one(waiting(round))
+            .sort(by_urgency())
+            .projection(doc! { "free_at": 1 })
+            .await?;
+        first
+            .map(|first| timestamp(*first.get_datetime("free_at")?))
+            .transpose()
+    }
+
     /// Gives up an entry that can't be read: it must not hold up those behind it.
     async fn bury(&self, id: Option<Bson>, why: &str) -> mongodb::error::Result<()> {
         tracing::error!("{why}: this mail is not sent");
@@ -98,7 +118,12 @@ impl Outbox for MongoStore {
         Ok(self.step(step).await? == Outcome::Done)
     }
 
-    async fn lease_next(&self, now: Timestamp, lease: Lease) -> Result<Option<Entry>, StoreError> {
+    async fn lease_next(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+    ) -> Result<Option<Entry>, StoreError> {
         // Dates are whole milliseconds, so this is "at `now` or before"; `$lte` on a compound index leaves out equal
         // dates on one server that speaks the protocol.
         let just_after = DateTime::from_millis(now.as_millisecond().saturating_add(1));
@@ -106,7 +131,7 @@ impl Outbox for MongoStore {
             // Those that somebody else is writing at the moment.
             let mut busy: Vec<ObjectId> = Vec::new();
             loop {
-                let mut due = waiting();
+                let mut due = waiting(round);
                 due.insert("free_at", doc! { "$lt": just_after });
                 if !busy.is_empty() {
                     due.insert("_id", doc! { "$nin": &busy });
@@ -124,7 +149,7 @@ impl Outbox for MongoStore {
                     return Ok(None);
                 };
                 let id = found.get("_id").cloned();
-                let mut entry: EntryDocument = match read("movie_bag_outbox", found) {
+                let entry: EntryDocument = match read("movie_bag_outbox", found) {
                     Ok(entry) => entry,
                     Err(error) => {
                         self.bury(id, &in_words(&error)).await?;
@@ -136,18 +161,47 @@ impl Outbox for MongoStore {
                     continue;
                 }
                 match self.claim(&entry, lease).await? {
-                    Claim::Ours => {
-                        entry.lease = Some(lease.into());
-                        entry.attempts += 1;
-                        let id = Bson::ObjectId(entry.id);
-                        match Entry::try_from(entry) {
-                            Ok(entry) => return Ok(Some(entry)),
-                            Err(error) => self.bury(Some(id), &in_words(&error)).await?,
-                        }
-                    }
+                    Claim::Ours(ours) => match Entry::try_from(*ours) {
+                        Ok(entry) => return Ok(Some(entry)),
+                        Err(error) => self.bury(id, &in_words(&error)).await?,
+                    },
                     Claim::Changed => {}
                     Claim::Busy if busy.len() < MOST_BUSY => busy.push(entry.id),
                     Claim::Busy => return Ok(None),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn lease_entry(
+        &self,
+        id: EntryId,
+        now: Timestamp,
+        lease: Lease,
+    ) -> Result<Leasing, StoreError> {
+        let which = doc! { "_id": object_id(id.as_bytes()), "state": { "$ne": GONE } };
+        self.within(async {
+            loop {
+                let Some(found) = self.at.outbox.find_one(which.clone()).await? else {
+                    return Ok(Leasing::NotFound);
+                };
+                let entry: EntryDocument = read("movie_bag_outbox", found)?;
+                if self.touch(entry.account).await? {
+                    continue;
+                }
+                let is_held = |until: DateTime| until > date(now);
+                if entry
+                    .lease
+                    .as_ref()
+                    .is_some_and(|lease| is_held(lease.until))
+                {
+                    return Ok(Leasing::Held);
+                }
+                match self.claim(&entry, lease).await? {
+                    Claim::Ours(ours) => return Ok(Leasing::Leased(Box::new((*ours).try_into()?))),
+                    Claim::Changed => {}
+                    Claim::Busy => return Ok(Leasing::Held),
                 }
             }
         })
@@ -185,17 +239,27 @@ impl Outbox for MongoStore {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.within(async {
-            let first = self
-                .at
-                .outbox
-                .find_one(waiting())
-                .sort(by_urgency())
-                .projection(doc! { "free_at": 1 })
-                .await?;
-            first
-                .map(|first| timestamp(*first.get_datetime("free_at")?))
-                .transpose()
+            let (first, later) =
+                tokio::try_join!(self.first_free(Round::First), self.first_free(Round::Later))?;
+            Ok(first.into_iter().chain(later).min())
         })
+        .await
+    }
+
+    async fn entries(
+        &self,
+        after: Option<EntryId>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let after = after.map(|id| object_id(id.as_bytes()));
+        self.within(page(
+            &self.at.outbox,
+            doc! { "state": { "$ne": GONE } },
+            doc! {},
+            after,
+            limit,
+            |found| read::<EntryDocument>("movie_bag_outbox", found)?.try_into(),
+        ))
         .await
     }
 
@@ -207,7 +271,7 @@ impl Outbox for MongoStore {
                 .at
                 .outbox
                 .clone_with_type::<EntryDocument>()
-                .find(doc! { "account": account, "state": { "$ne": SENT } })
+                .find(doc! { "account": account, "state": { "$ne": GONE } })
                 .sort(doc! { "requested_at": 1, "_id": 1 })
                 .await?;
             found

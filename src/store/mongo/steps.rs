@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Deletion, StoreError};
 use super::documents::{
-    AccountDocument, EntryDocument, EventDocument, MovieDocument, OutcomeDocument, SENT, document,
+    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, OutcomeDocument, document,
     read,
 };
 use super::link::{code, in_words};
@@ -91,6 +91,17 @@ impl Step {
     /// Whether it makes what others may delete.
     fn makes(&self) -> bool {
         matches!(self, Self::CreateAccount { .. } | Self::CreateMovie { .. })
+    }
+
+    /// Whether a line of history goes with it.
+    fn writes_history(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateAccount { .. }
+                | Self::ReplaceCredential { .. }
+                | Self::QueueMail { .. }
+                | Self::Settle { .. }
+        )
     }
 
     /// Whose step it is.
@@ -296,7 +307,7 @@ async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<O
             }
             if turn.exists(&at.user, doc! { "_id": event.account }).await? {
                 turn.put(&at.history, document(event)?).await?;
-                if outcome.state == SENT {
+                if outcome.state == GONE {
                     // Only now may the database drop it, by its own clock: nobody could tell any more that it was sent.
                     let droppable = doc! { "$currentDate": { "gone_at": true } };
                     turn.update(&at.outbox, doc! { "_id": entry }, droppable)
@@ -386,7 +397,7 @@ async fn unlist(
 
 /// Deletes what is left of an account that is gone: its mails first, since whoever settles one writes a line after it.
 async fn sweep(turn: &mut Turn<'_>, at: &Collections, account: &ObjectId) -> Result<Deletion> {
-    let unsent = doc! { "account": account, "state": { "$ne": SENT } };
+    let unsent = doc! { "account": account, "state": { "$ne": GONE } };
     Ok(Deletion {
         movies: 0,
         mails: turn.delete(&at.outbox, unsent).await?,
@@ -440,6 +451,7 @@ impl JournalDocument {
 impl MongoStore {
     /// Takes a step: in a transaction where there are any, by the journal where not.
     pub(super) async fn step(&self, step: Step) -> std::result::Result<Outcome, StoreError> {
+        let (account, has_event) = (step.account(), step.writes_history());
         let outcome = self.within(async {
             if self.has_transactions {
                 self.in_transaction(&step).await
@@ -447,7 +459,11 @@ impl MongoStore {
                 self.by_journal(step).await
             }
         });
-        outcome.await
+        let outcome = outcome.await?;
+        if outcome == Outcome::Done && has_event {
+            self.trim_now_and_then(account).await;
+        }
+        Ok(outcome)
     }
 
     async fn in_transaction(&self, step: &Step) -> Result<Outcome> {

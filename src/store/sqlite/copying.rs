@@ -5,13 +5,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Copying, Counts, EventPlace, Portion, StoreError, another_copy};
 use super::accounts::insert_account;
-use super::history::{event, insert_event};
+use super::history::{event, insert_line};
 use super::movies::insert_movie;
-use super::outbox::{COLUMNS, entry, insert_entry};
+use super::outbox::insert_entry;
 use super::{SqliteStore, failed, is_orphaned};
 use crate::domain::event::Event;
-use crate::domain::id::{EntryId, LeaseId};
-use crate::domain::outbox::Entry;
+use crate::domain::id::LeaseId;
 
 fn counts(connection: &Connection) -> Result<Counts, StoreError> {
     let count = |table: &str| {
@@ -64,24 +63,6 @@ fn insert_all<T>(
 impl Copying for SqliteStore {
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.readers.read(counts).await
-    }
-
-    async fn entries(
-        &self,
-        after: Option<EntryId>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.readers
-            .read(move |connection| {
-                let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
-                let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id > ? ORDER BY id LIMIT ?");
-                let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-                let rows = statement
-                    .query_map(params![after, limit as i64], entry)
-                    .map_err(failed)?;
-                rows.collect::<Result<_, _>>().map_err(failed)
-            })
-            .await
     }
 
     async fn events(
@@ -151,7 +132,7 @@ impl Copying for SqliteStore {
                         insert_all(mails, |mail| insert_entry(connection, mail))
                     }
                     Portion::Events(events) => {
-                        insert_all(events, |event| insert_event(connection, event))
+                        insert_all(events, |event| insert_line(connection, event))
                     }
                 }
             })

@@ -1,15 +1,31 @@
 //! The history of accounts.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::super::{History, StoreError};
 use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, HISTORY_LINES};
 use crate::domain::id::AccountId;
 
-/// Adds a line, as a part of a greater step.
+/// How many lines are forgotten in one step, so that nobody waits long behind it.
+const AT_ONCE: usize = 1_000;
+
+/// Adds a line, as a part of a greater step, and drops the account's oldest ones beyond its limit.
 pub(super) fn insert_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    insert_line(connection, event)?;
+    connection
+        .prepare_cached(
+            "DELETE FROM history WHERE account = ?1 AND (at, number) <=
+                 (SELECT at, number FROM history WHERE account = ?1 ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute(params![event.account.as_bytes(), HISTORY_LINES as i64])
+        .map(|_| ())
+}
+
+/// Adds a line as it is.
+pub(super) fn insert_line(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO history (account, at, kind, origin, detail) VALUES (?, ?, ?, ?, ?)",
@@ -61,5 +77,22 @@ impl History for SqliteStore {
                 rows.collect::<Result<_, _>>().map_err(failed)
             })
             .await
+    }
+
+    async fn forget_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            let deleted = self.writer.write(move |connection| {
+                connection
+                    .prepare_cached("DELETE FROM history WHERE number IN (SELECT number FROM history WHERE at < ? LIMIT ?)")
+                    .and_then(|mut statement| statement.execute(params![moment.as_millisecond(), AT_ONCE as i64]))
+                    .map_err(failed)
+            });
+            let deleted = deleted.await?;
+            forgotten += deleted as u64;
+            if deleted < AT_ONCE {
+                return Ok(forgotten);
+            }
+        }
     }
 }

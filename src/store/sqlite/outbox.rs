@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Outbox, StoreError};
+use super::super::{Leasing, Outbox, StoreError};
 use super::history::insert_event;
 use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
-use crate::domain::outbox::{Entry, Lease, Outcome};
+use crate::domain::outbox::{Entry, Lease, Outcome, Round};
 use crate::domain::token::Fingerprint;
 
 pub(super) const COLUMNS: &str = "id, account, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
@@ -62,6 +62,38 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
+/// The entries of a round, as a condition that one of the partial indexes answers.
+fn of_round(round: Round) -> &'static str {
+    match round {
+        Round::First => "state = 'waiting' AND attempts = 0",
+        Round::Later => "state = 'waiting' AND attempts > 0",
+    }
+}
+
+/// The moment at which a round's next entry may be taken.
+fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>, StoreError> {
+    let sql = format!(
+        "SELECT free_at FROM outbox WHERE {} ORDER BY free_at, id LIMIT 1",
+        of_round(round)
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement
+                .query_row([], |row| timestamp(row.get(0)?))
+                .optional()
+        })
+        .map_err(failed)
+}
+
+/// Takes the entry that a condition picks, for the holder ?1 until ?2.
+fn leasing(which: &str) -> String {
+    format!(
+        "UPDATE outbox SET state = 'waiting', lease_holder = ?1, lease_until = ?2, attempts = attempts + 1
+         WHERE id = (SELECT id FROM outbox WHERE {which}) RETURNING {COLUMNS}"
+    )
+}
+
 #[async_trait]
 impl Outbox for SqliteStore {
     async fn queue_mail(&self, entry: &Entry, event: &Event) -> Result<bool, StoreError> {
@@ -78,29 +110,75 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn lease_next(&self, now: Timestamp, lease: Lease) -> Result<Option<Entry>, StoreError> {
+    async fn lease_next(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+    ) -> Result<Option<Entry>, StoreError> {
         // Asked of a reader first: with nothing to do, which is most of the time, nothing is written.
-        let due = self.next_due().await?;
-        if due.is_none_or(|due| due > now) {
+        let due = self
+            .readers
+            .read(move |connection| first_free(connection, round));
+        if due.await?.is_none_or(|due| due > now) {
             return Ok(None);
         }
-        let sql = format!(
-            "UPDATE outbox SET lease_holder = ?1, lease_until = ?2, attempts = attempts + 1
-             WHERE id = (SELECT id FROM outbox WHERE state = 'waiting' AND free_at <= ?3 ORDER BY free_at, id LIMIT 1)
-             RETURNING {COLUMNS}"
+        let next = format!(
+            "{} AND free_at <= ?3 ORDER BY free_at, id LIMIT 1",
+            of_round(round)
         );
+        let sql = leasing(&next);
         self.writer
             .write(move |connection| {
                 let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-                let parameters = params![
-                    lease.holder.as_bytes(),
-                    lease.until.as_millisecond(),
-                    now.as_millisecond()
-                ];
                 statement
-                    .query_row(parameters, entry)
+                    .query_row(
+                        params![
+                            lease.holder.as_bytes(),
+                            lease.until.as_millisecond(),
+                            now.as_millisecond()
+                        ],
+                        entry,
+                    )
                     .optional()
                     .map_err(failed)
+            })
+            .await
+    }
+
+    async fn lease_entry(
+        &self,
+        id: EntryId,
+        now: Timestamp,
+        lease: Lease,
+    ) -> Result<Leasing, StoreError> {
+        let sql = leasing("id = ?4 AND coalesce(lease_until, ?3) <= ?3");
+        self.writer
+            .write(move |connection| {
+                let leased = connection
+                    .prepare_cached(&sql)
+                    .and_then(|mut statement| {
+                        let parameters = params![
+                            lease.holder.as_bytes(),
+                            lease.until.as_millisecond(),
+                            now.as_millisecond(),
+                            id.as_bytes()
+                        ];
+                        statement.query_row(parameters, entry).optional()
+                    })
+                    .map_err(failed)?;
+                if let Some(entry) = leased {
+                    return Ok(Leasing::Leased(Box::new(entry)));
+                }
+                let is_there = connection
+                    .prepare_cached("SELECT 1 FROM outbox WHERE id = ?")
+                    .and_then(|mut statement| statement.exists([id.as_bytes()]))
+                    .map_err(failed)?;
+                Ok(if is_there {
+                    Leasing::Held
+                } else {
+                    Leasing::NotFound
+                })
             })
             .await
     }
@@ -137,7 +215,7 @@ impl Outbox for SqliteStore {
             .write(move |connection| {
                 let (id, holder) = (id.as_bytes(), holder.as_bytes());
                 let settled = match &outcome {
-                    Outcome::Sent => connection
+                    Outcome::Sent | Outcome::Dropped => connection
                         .prepare_cached("DELETE FROM outbox WHERE id = ? AND lease_holder = ?")
                         .and_then(|mut statement| statement.execute(params![id, holder])),
                     Outcome::Retry { at, error } => connection
@@ -165,10 +243,27 @@ impl Outbox for SqliteStore {
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.readers
             .read(|connection| {
-                connection
-                    .prepare_cached("SELECT free_at FROM outbox WHERE state = 'waiting' ORDER BY free_at, id LIMIT 1")
-                    .and_then(|mut statement| statement.query_row([], |row| timestamp(row.get(0)?)).optional())
-                    .map_err(failed)
+                let first = first_free(connection, Round::First)?;
+                let later = first_free(connection, Round::Later)?;
+                Ok(first.into_iter().chain(later).min())
+            })
+            .await
+    }
+
+    async fn entries(
+        &self,
+        after: Option<EntryId>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+                let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id > ? ORDER BY id LIMIT ?");
+                let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+                let rows = statement
+                    .query_map(params![after, limit as i64], entry)
+                    .map_err(failed)?;
+                rows.collect::<Result<_, _>>().map_err(failed)
             })
             .await
     }

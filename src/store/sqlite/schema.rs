@@ -12,6 +12,7 @@ const APPLICATION_ID: i32 = 0x6d62_6167;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_copying.sql"),
+    include_str!("migrations/0003_rounds.sql"),
 ];
 
 /// Brings the database up to date. Several processes may do so at once: the first one that gets the write lock does the

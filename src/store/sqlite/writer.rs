@@ -85,10 +85,14 @@ fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
         match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => commit_batch(transaction, job, &mut queue),
             Err(error) => {
-                // Those who waited behind it have waited as long: nobody is made to wait a second time.
+                // Those who waited behind it have waited as long: nobody is made to wait a second time. Who they are is
+                // settled before the first is answered, since whoever comes after that has not waited.
                 let error = failed(error);
-                drop(job(Err(error.clone())));
+                let mut waited = vec![job];
                 while let Ok(job) = queue.try_recv() {
+                    waited.push(job);
+                }
+                for job in waited {
                     drop(job(Err(error.clone())));
                 }
             }

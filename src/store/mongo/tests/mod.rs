@@ -12,7 +12,9 @@ use mongodb::{Client, IndexModel};
 use super::*;
 use crate::domain::event::EventKind;
 use crate::domain::outbox::{self, Entry, MailKind};
-use crate::store::contract::{account, at, change, create, entry, event, lease, movie, queue};
+use crate::store::contract::{
+    account, at, change, create, entry, event, lease, lease_any, movie, queue,
+};
 use crate::store::test_server::{FreshDatabase, MongoServer, Topology};
 use crate::store::{Accounts as _, CopyableStore, History as _, Movies as _, Outbox as _};
 
@@ -86,8 +88,7 @@ impl Fallible {
             store.create_movie(&movie(number, number)).await.unwrap();
         }
         queue(&store, &entry(1, 1, 0)).await;
-        self.store
-            .lease_next(self::at(0), lease(1, 15))
+        lease_any(&self.store, self::at(0), lease(1, 15))
             .await
             .unwrap();
     }

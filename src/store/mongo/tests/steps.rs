@@ -79,8 +79,7 @@ async fn a_step_that_is_performed_again_sends_no_second_mail() {
     // It is completed, its mail sent and settled; then the slow one comes back with the same step.
     store.account(account(1).id).await.unwrap();
     let mail = change(1, "second").mail;
-    let leased = store
-        .lease_next(at(12), lease(5, 30))
+    let leased = lease_any(store, at(12), lease(5, 30))
         .await
         .unwrap()
         .unwrap();
@@ -197,7 +196,7 @@ async fn an_outcome_in_the_journal_counts_also_when_the_lease_has_run_out() {
     fallible.fail(doc! { "skip": 1 }, data).await;
     assert!(step(&fallible.store, 3).await.unwrap().1.is_err());
     fallible.fail_no_more().await;
-    let leased = fallible.store.lease_next(at(1_000), lease(7, 1_015)).await;
+    let leased = lease_any(&fallible.store, at(1_000), lease(7, 1_015)).await;
     assert_eq!(leased.unwrap(), None);
     let newest = fallible.store.history(account(1).id, 1).await.unwrap();
     assert_eq!(newest[0].kind, EventKind::MailSent);
@@ -224,8 +223,7 @@ async fn an_entry_that_somebody_holds_does_not_hold_up_the_others() {
         .await
         .unwrap();
     let began = std::time::Instant::now();
-    let leased = store
-        .lease_next(at(30), lease(7, 45))
+    let leased = lease_any(&store, at(30), lease(7, 45))
         .await
         .unwrap()
         .unwrap();
@@ -237,8 +235,7 @@ async fn an_entry_that_somebody_holds_does_not_hold_up_the_others() {
         began.elapsed()
     );
     session.abort_transaction().await.unwrap();
-    let leased = store
-        .lease_next(at(30), lease(8, 45))
+    let leased = lease_any(&store, at(30), lease(8, 45))
         .await
         .unwrap()
         .unwrap();
