@@ -14,11 +14,13 @@ use super::{App, AppError};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
-use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, backoff};
+use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, Round, backoff};
 use crate::mail::{Invitation, Mail, Message, ResetPassword, ResetSuccessful};
 
 /// How many mails one process sends at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
+/// How many of these may be mails that failed before: for new ones there is always room, however long the old ones take.
+const LATER_AT_ONCE: usize = 6;
 /// How often the worker looks for what other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long a stopping worker waits for attempts that still run; what is cut off is tried again by the next one.
@@ -46,6 +48,48 @@ pub enum Delivery {
         /// Why.
         error: String,
     },
+}
+
+/// The attempts that run, by round.
+#[derive(Default)]
+struct Attempts {
+    first: JoinSet<()>,
+    later: JoinSet<()>,
+}
+
+impl Attempts {
+    fn len(&self) -> usize {
+        self.first.len() + self.later.len()
+    }
+
+    fn of(&mut self, round: Round) -> &mut JoinSet<()> {
+        match round {
+            Round::First => &mut self.first,
+            Round::Later => &mut self.later,
+        }
+    }
+
+    /// Which rounds the next attempt may be of, in this order: neither starves behind the other.
+    fn turn(&self) -> &'static [Round] {
+        if self.len() >= AT_ONCE {
+            &[]
+        } else if self.later.len() >= LATER_AT_ONCE {
+            &[Round::First]
+        } else if self.later.len() < self.first.len() {
+            &[Round::Later, Round::First]
+        } else {
+            &[Round::First, Round::Later]
+        }
+    }
+
+    /// Waits until one of them ends; for ever where there is none.
+    async fn one_ends(&mut self) {
+        tokio::select! {
+            Some(_) = self.first.join_next() => {}
+            Some(_) = self.later.join_next() => {}
+            else => std::future::pending().await,
+        }
+    }
 }
 
 /// Why no message can be made from an entry.
@@ -76,50 +120,42 @@ impl App {
         Ok(delivery)
     }
 
-    /// Leases the entry that has been due the longest, and makes one attempt at it; `None` where none is due.
+    /// Leases the entry that has been due the longest, new ones first, and makes one attempt at it; `None` where none is
+    /// due.
     ///
     /// # Errors
     /// The database.
     pub async fn deliver_next(&self) -> Result<Option<Delivery>, AppError> {
-        match self.lease_next().await? {
-            Some(entry) => self.deliver(entry).await.map(Some),
-            None => Ok(None),
+        for round in [Round::First, Round::Later] {
+            if let Some(entry) = self.lease_next(round).await? {
+                return self.deliver(entry).await.map(Some);
+            }
         }
+        Ok(None)
     }
 
     /// The delivery worker: delivers what is due until `stop` resolves, then lets running attempts end.
     pub async fn run_delivery(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
-        let mut attempts = JoinSet::new();
+        let mut attempts = Attempts::default();
         // Kept while the loop goes round: a query that is dropped half-way costs a store its connection.
         let look = self.next_look();
         tokio::pin!(look);
         loop {
-            while attempts.len() < AT_ONCE {
-                match self.lease_next().await {
-                    Ok(Some(entry)) => {
-                        let app = self.clone();
-                        attempts.spawn(async move {
-                            if let Err(error) = app.deliver(entry).await {
-                                tracing::error!(%error, "what came of a mail could not be written down");
-                            }
-                        });
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        tracing::error!(%error, "the outbox could not be read");
-                        break;
-                    }
-                }
-            }
+            self.begin_attempts(&mut attempts).await;
+            let has_room = attempts.len() < AT_ONCE;
             tokio::select! {
                 () = &mut stop => break,
-                Some(_) = attempts.join_next(), if !attempts.is_empty() => {}
-                () = self.queued.notified(), if attempts.len() < AT_ONCE => {}
-                () = &mut look, if attempts.len() < AT_ONCE => look.set(self.next_look()),
+                () = attempts.one_ends(), if attempts.len() > 0 => {}
+                () = self.queued.notified(), if has_room => {}
+                () = &mut look, if has_room => look.set(self.next_look()),
             }
         }
-        let drained = async { while attempts.join_next().await.is_some() {} };
+        let drained = async {
+            while attempts.len() > 0 {
+                attempts.one_ends().await;
+            }
+        };
         if tokio::time::timeout(GRACE, drained).await.is_err() {
             tracing::warn!(
                 "stopped while mails were being sent: they are tried again when their leases end"
@@ -141,12 +177,36 @@ impl App {
         .await;
     }
 
-    pub(super) async fn lease_next(&self) -> Result<Option<Entry>, AppError> {
-        Ok(self
-            .parts
-            .store
-            .lease_next(self.parts.clock.now(), self.lease())
-            .await?)
+    /// Begins as many attempts as there are due entries and room.
+    async fn begin_attempts(&self, attempts: &mut Attempts) {
+        while let Some((round, entry)) = self.lease_one_of(attempts.turn()).await {
+            let app = self.clone();
+            attempts.of(round).spawn(async move {
+                if let Err(error) = app.deliver(entry).await {
+                    tracing::error!(%error, "what came of a mail could not be written down");
+                }
+            });
+        }
+    }
+
+    async fn lease_one_of(&self, rounds: &[Round]) -> Option<(Round, Entry)> {
+        for round in rounds {
+            match self.lease_next(*round).await {
+                Ok(Some(entry)) => return Some((*round, entry)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the outbox could not be read");
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) async fn lease_next(&self, round: Round) -> Result<Option<Entry>, AppError> {
+        let now = self.parts.clock.now();
+        let lease = self.lease();
+        Ok(self.parts.store.lease_next(round, now, lease).await?)
     }
 
     async fn renew(&self, entry: &Entry) {

@@ -44,6 +44,12 @@ pub enum AppError {
     /// An authentic reset token past its time.
     #[error("Token has expired")]
     ExpiredToken,
+    /// There is no such entry in the outbox.
+    #[error("There is no such mail in the outbox")]
+    NoSuchMail,
+    /// The entry is being sent at the moment.
+    #[error("The mail is being sent at the moment")]
+    MailHeld,
     /// There is no such movie.
     #[error("Movie with given id doesn't exists")]
     NoSuchMovie,

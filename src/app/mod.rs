@@ -10,9 +10,11 @@ mod copy;
 mod create_account;
 mod deliver_outbox;
 mod error;
+mod forget_history;
 mod hasher;
 mod log_in;
 mod manage_accounts;
+mod manage_outbox;
 mod movies;
 mod request_reset;
 pub mod system;
@@ -32,6 +34,7 @@ pub use deliver_outbox::Delivery;
 pub use error::{AppError, MovieAction};
 pub use hasher::Hasher;
 pub use manage_accounts::AccountDetails;
+pub use manage_outbox::{Flush, Flushed, QueuedMail};
 pub use request_reset::{Requested, ResetLink};
 
 use crate::domain::account::Account;
@@ -53,6 +56,8 @@ pub struct Rules {
     pub invitation_lifetime: Duration,
     /// How long a login lasts.
     pub access_lifetime: Duration,
+    /// How long lines of history are kept.
+    pub history_kept: Duration,
     /// What a new password must fulfil.
     pub password_policy: PasswordPolicy,
     /// Whether `forgot` over HTTP answers the same for known and unknown addresses.

@@ -1,7 +1,10 @@
 //! The use cases over a real SQLite file, with a clock that is moved by hand and a mail server that is told what to
 //! answer.
 
+mod outbox;
+
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,12 +41,24 @@ struct TestMailer {
     answers: Mutex<VecDeque<DeliveryError>>,
     taken: Mutex<Vec<Message>>,
     tried: Mutex<Vec<Message>>,
+    /// Whether a mail that was tried before is taken in and never answered.
+    hangs_on_repeats: AtomicBool,
 }
 
 #[async_trait]
 impl Mailer for TestMailer {
     async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError> {
-        self.tried.lock().unwrap().push(message.clone());
+        let is_repeat = {
+            let mut tried = self.tried.lock().unwrap();
+            let is_repeat = tried
+                .iter()
+                .any(|before| before.message_id == message.message_id);
+            tried.push(message.clone());
+            is_repeat
+        };
+        if is_repeat && self.hangs_on_repeats.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         if let Some(error) = self.answers.lock().unwrap().pop_front() {
             return Err(error);
         }
@@ -96,6 +111,7 @@ impl Fixture {
             hasher: Hasher::new(4, 2),
             keys: TokenKeys::new(&[7; 32], None),
             rules: Rules {
+                history_kept: Duration::from_secs(90 * 86_400),
                 reset_lifetime: HOUR,
                 invitation_lifetime: 3 * HOUR,
                 access_lifetime: HOUR,
@@ -185,122 +201,6 @@ fn token(message: &Message) -> Token {
         .find(|line| line.contains("/reset/"))
         .unwrap();
     Token::from_pasted(link)
-}
-
-#[tokio::test]
-async fn a_mail_that_could_not_be_sent_is_tried_again_with_the_same_message_id() {
-    let fixture = Fixture::fresh().await;
-    fixture.mail_server_answers(gone());
-    fixture.mail_server_answers(DeliveryError::Transient {
-        server: "localhost:1025".to_owned(),
-        reply: "451 4.3.2 later".to_owned(),
-    });
-    fixture.forgot().await;
-    let Some(Delivery::Waiting {
-        error,
-        next_try_at: Some(at),
-        ..
-    }) = fixture.step().await
-    else {
-        panic!("it was not put back");
-    };
-    assert!(error.contains("connection refused"), "{error}");
-    let wait = at.duration_since(fixture.clock.now());
-    assert!((800..=1_200).contains(&wait.as_millis()), "{wait:?}");
-    assert_eq!(fixture.step().await, None, "it is not due yet");
-    fixture.wait(Duration::from_millis(1_200));
-    assert!(matches!(
-        fixture.step().await,
-        Some(Delivery::Waiting { .. })
-    ));
-    let entry = &fixture.entries().await[0];
-    assert_eq!(
-        (entry.attempts, entry.last_error.as_deref()),
-        (
-            2,
-            Some("localhost:1025 refused the mail for now: 451 4.3.2 later")
-        )
-    );
-    fixture.wait(Duration::from_millis(2_400));
-    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
-    assert!(fixture.entries().await.is_empty());
-    let ids: Vec<String> = fixture
-        .mailer
-        .tried
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|message| message.message_id.clone())
-        .collect();
-    assert!(
-        ids.len() == 3 && ids.iter().all(|id| *id == ids[0]),
-        "{ids:?}"
-    );
-    assert_eq!(
-        fixture.history().await,
-        [
-            "mail_sent reset_password: 250 2.0.0 kept",
-            "mail_failed reset_password: localhost:1025 refused the mail for now: 451 4.3.2 later",
-            "mail_failed reset_password: nothing answers SMTP at localhost:1025 (connection refused)",
-            "reset_requested",
-            "created",
-        ]
-    );
-}
-
-#[tokio::test]
-async fn a_refusal_for_good_is_kept_with_the_servers_own_words() {
-    let fixture = Fixture::fresh().await;
-    fixture.mail_server_answers(refused_for_good());
-    fixture.forgot().await;
-    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
-    fixture.wait(HOUR);
-    assert_eq!(fixture.step().await, None);
-    let entry = &fixture.entries().await[0];
-    assert_eq!(entry.state, EntryState::Dead);
-    assert!(entry.last_error.as_ref().unwrap().contains("550 5.1.1"));
-}
-
-#[tokio::test]
-async fn a_link_that_could_not_be_used_any_more_is_never_sent() {
-    let fixture = Fixture::fresh().await;
-    // Asked for before the password was changed.
-    fixture.forgot().await;
-    let changed = PasswordInput::new(NEW_PASSWORD);
-    fixture
-        .app
-        .set_password(ANN, &changed, &terminal(), Handling::DeliverNow)
-        .await
-        .unwrap();
-    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
-    // Asked for so long ago that its time is over, to the second.
-    fixture.forgot().await;
-    fixture.wait(HOUR);
-    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
-    let subjects: Vec<String> = fixture
-        .taken()
-        .into_iter()
-        .map(|message| message.subject)
-        .collect();
-    assert_eq!(subjects, ["[Movie-bag] Password reset successful"]);
-    assert_eq!(fixture.entries().await.len(), 2, "they can be looked at");
-}
-
-#[tokio::test]
-async fn what_a_worker_took_and_did_not_finish_is_free_again_after_its_lease() {
-    let fixture = Fixture::fresh().await;
-    fixture.forgot().await;
-    let held = fixture.app.lease_next().await.unwrap().unwrap();
-    assert_eq!(fixture.step().await, None);
-    fixture.wait(LEASE - Duration::from_millis(1));
-    assert_eq!(fixture.step().await, None);
-    fixture.wait(Duration::from_millis(1));
-    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
-    // The first worker was only slow: its outcome comes too late to change anything.
-    fixture.app.deliver(held).await.unwrap();
-    assert!(fixture.entries().await.is_empty());
-    let sent = fixture.taken();
-    assert_eq!(sent[0].message_id, sent[1].message_id);
 }
 
 #[tokio::test]

@@ -12,7 +12,6 @@ use super::{ConfigError, Reported, Source, Sources};
 const NOT_IN_FORCE: &[&str] = &[
     "MOVIE_BAG_RATE_LIMITS",
     "MOVIE_BAG_METRICS_BIND",
-    "MOVIE_BAG_HISTORY_DAYS",
     "MOVIE_BAG_INBOX_URL",
 ];
 

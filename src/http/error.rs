@@ -174,6 +174,10 @@ impl Refusal {
                     RETRY_SOON,
                 )
             }
+            // Nobody asks for these over HTTP.
+            error @ (AppError::NoSuchMail | AppError::MailHeld) => {
+                Self::of_app(AppError::Internal(error.to_string()))
+            }
             AppError::Internal(why) => {
                 tracing::error!(%why, "a request failed");
                 Self::new(

@@ -13,10 +13,10 @@ use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::domain::outbox::{Entry, Lease, Outcome};
+use crate::domain::outbox::{Entry, Lease, Outcome, Round};
 use crate::store::{
-    Accounts, Creation, CredentialChange, Deletion, History, MovieChange, MovieCreation, Movies,
-    Outbox, Replacement, Store, StoreError,
+    Accounts, Creation, CredentialChange, Deletion, History, Leasing, MovieChange, MovieCreation,
+    Movies, Outbox, Replacement, Store, StoreError,
 };
 
 pub(super) struct MemoryStore {
@@ -126,7 +126,20 @@ impl Outbox for MemoryStore {
         Ok(true)
     }
 
-    async fn lease_next(&self, _: Timestamp, _: Lease) -> Result<Option<Entry>, StoreError> {
+    async fn lease_entry(&self, _: EntryId, _: Timestamp, _: Lease) -> Result<Leasing, StoreError> {
+        Ok(Leasing::NotFound)
+    }
+
+    async fn entries(&self, _: Option<EntryId>, _: usize) -> Result<Vec<Entry>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn lease_next(
+        &self,
+        _: Round,
+        _: Timestamp,
+        _: Lease,
+    ) -> Result<Option<Entry>, StoreError> {
         Ok(None)
     }
 
@@ -157,6 +170,10 @@ impl Outbox for MemoryStore {
 impl History for MemoryStore {
     async fn record(&self, _: &Event) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn forget_before(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn history(&self, _: AccountId, _: usize) -> Result<Vec<Event>, StoreError> {

@@ -114,6 +114,7 @@ impl Server {
 
     async fn start_with(options: HttpOptions, settings: impl FnOnce(&mut Rules)) -> Self {
         let mut rules = Rules {
+            history_kept: Duration::from_secs(90 * 86_400),
             reset_lifetime: HOUR,
             invitation_lifetime: HOUR,
             access_lifetime: HOUR,

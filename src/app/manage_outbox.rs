@@ -1,0 +1,190 @@
+//! The outbox as the administrator handles it: looking, trying now, taking out.
+
+use std::future::ready;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{StreamExt as _, stream};
+
+use super::deliver_outbox::AT_ONCE;
+use super::{App, AppError, Delivery};
+use crate::domain::event::{EventKind, Origin};
+use crate::domain::id::EntryId;
+use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
+use crate::store::Leasing;
+
+/// How many entries are asked for at a time.
+const PAGE: usize = 500;
+/// After so many attempts in a row that did not reach the mail server, the others are left in peace.
+const UNREACHABLE_IN_A_ROW: usize = AT_ONCE;
+
+/// An entry, and whom it is for.
+#[derive(Debug, Clone)]
+pub struct QueuedMail {
+    /// The entry.
+    pub entry: Entry,
+    /// The account's address, as it is now; nothing where the account is just being deleted.
+    pub address: Option<String>,
+}
+
+/// Which mails are tried now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// Those that wait.
+    Waiting,
+    /// Those that were given up, too.
+    All,
+}
+
+/// What came of trying many.
+#[derive(Debug, Clone, Default)]
+pub struct Flushed {
+    /// How many there were to try.
+    pub total: u64,
+    /// The mail server took them.
+    pub sent: u64,
+    /// Failed for now.
+    pub waiting: u64,
+    /// Given up for good.
+    pub dead: u64,
+    /// Somebody else was at them, or had just sent them.
+    pub elsewhere: u64,
+    /// Not tried, since the mail server can't be reached.
+    pub left: u64,
+    /// The last failure, with what may help.
+    pub last: Option<(String, Option<String>)>,
+}
+
+impl Flushed {
+    /// How many are done with, one way or the other.
+    pub fn tried(&self) -> u64 {
+        self.sent + self.waiting + self.dead + self.elsewhere
+    }
+}
+
+impl App {
+    /// Up to `limit` mails that are not delivered yet, in the order of their ids, from the one after `after`.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn queued_mails(
+        &self,
+        after: Option<EntryId>,
+        limit: usize,
+    ) -> Result<Vec<QueuedMail>, AppError> {
+        let store = &self.parts.store;
+        let mut mails = Vec::new();
+        for entry in store.entries(after, limit).await? {
+            let account = store.account(entry.account).await?;
+            mails.push(QueuedMail {
+                address: account.map(|account| account.address),
+                entry,
+            });
+        }
+        Ok(mails)
+    }
+
+    /// Makes one attempt at a mail now, due or not, waiting or dead.
+    ///
+    /// # Errors
+    /// [`AppError::NoSuchMail`], [`AppError::MailHeld`]; the database.
+    pub async fn retry_mail(&self, id: EntryId) -> Result<Delivery, AppError> {
+        let entry = self.take(id, self.lease()).await?;
+        self.deliver(entry).await
+    }
+
+    /// Takes a mail out unsent; the history keeps who did.
+    ///
+    /// # Errors
+    /// [`AppError::NoSuchMail`], [`AppError::MailHeld`]; the database.
+    pub async fn drop_mail(&self, id: EntryId, origin: &Origin) -> Result<Entry, AppError> {
+        let lease = self.lease();
+        let entry = self.take(id, lease).await?;
+        let event = self.event(
+            entry.account,
+            EventKind::MailDropped,
+            origin,
+            entry.kind.name(),
+        );
+        let store = &self.parts.store;
+        let is_ours = store.settle(id, lease.holder, &Outcome::Dropped, &event);
+        if !is_ours.await? {
+            return Err(AppError::MailHeld);
+        }
+        tracing::info!(entry = %id, kind = %entry.kind, "mail dropped");
+        Ok(entry)
+    }
+
+    /// Makes one attempt at each of many mails now, several at once. `progress` hears of every one.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn flush_outbox(
+        &self,
+        which: Flush,
+        progress: &(dyn Fn(&Flushed) + Sync),
+    ) -> Result<Flushed, AppError> {
+        let ids = self.ids_to_flush(which).await?;
+        let mut flushed = Flushed {
+            total: ids.len() as u64,
+            ..Flushed::default()
+        };
+        // Nothing that has begun is broken off: only what is still to come is left.
+        let unreachable_in_a_row = AtomicUsize::new(0);
+        let goes_on = |_: &EntryId| {
+            ready(unreachable_in_a_row.load(Ordering::Relaxed) < UNREACHABLE_IN_A_ROW)
+        };
+        let attempts = stream::iter(ids)
+            .take_while(goes_on)
+            .map(|id| self.retry_mail(id))
+            .buffer_unordered(AT_ONCE);
+        tokio::pin!(attempts);
+        while let Some(attempt) = attempts.next().await {
+            match &attempt {
+                Ok(Delivery::Waiting { hint: Some(_), .. }) => {
+                    unreachable_in_a_row.fetch_add(1, Ordering::Relaxed);
+                }
+                _ => unreachable_in_a_row.store(0, Ordering::Relaxed),
+            }
+            match attempt {
+                Ok(Delivery::Sent { .. }) => flushed.sent += 1,
+                Ok(Delivery::Waiting { error, hint, .. }) => {
+                    flushed.waiting += 1;
+                    flushed.last = Some((error, hint));
+                }
+                Ok(Delivery::Dead { error }) => {
+                    flushed.dead += 1;
+                    flushed.last = Some((error, None));
+                }
+                Err(AppError::NoSuchMail | AppError::MailHeld) => flushed.elsewhere += 1,
+                Err(error) => return Err(error),
+            }
+            progress(&flushed);
+        }
+        flushed.left = flushed.total - flushed.tried();
+        Ok(flushed)
+    }
+
+    async fn ids_to_flush(&self, which: Flush) -> Result<Vec<EntryId>, AppError> {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.parts.store.entries(after, PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(ids);
+            };
+            after = Some(last.id);
+            let wanted = page
+                .iter()
+                .filter(|entry| which == Flush::All || entry.state == EntryState::Waiting);
+            ids.extend(wanted.map(|entry| entry.id));
+        }
+    }
+
+    async fn take(&self, id: EntryId, lease: Lease) -> Result<Entry, AppError> {
+        let now = self.parts.clock.now();
+        match self.parts.store.lease_entry(id, now, lease).await? {
+            Leasing::Leased(entry) => Ok(*entry),
+            Leasing::Held => Err(AppError::MailHeld),
+            Leasing::NotFound => Err(AppError::NoSuchMail),
+        }
+    }
+}

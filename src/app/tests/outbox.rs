@@ -1,0 +1,273 @@
+//! What becomes of a mail: tries, retries, and the administrator's hand.
+
+use super::*;
+use crate::domain::outbox::Round;
+
+#[tokio::test]
+async fn a_mail_that_could_not_be_sent_is_tried_again_with_the_same_message_id() {
+    let fixture = Fixture::fresh().await;
+    fixture.mail_server_answers(gone());
+    fixture.mail_server_answers(DeliveryError::Transient {
+        server: "localhost:1025".to_owned(),
+        reply: "451 4.3.2 later".to_owned(),
+    });
+    fixture.forgot().await;
+    let Some(Delivery::Waiting {
+        error,
+        next_try_at: Some(at),
+        ..
+    }) = fixture.step().await
+    else {
+        panic!("it was not put back");
+    };
+    assert!(error.contains("connection refused"), "{error}");
+    let wait = at.duration_since(fixture.clock.now());
+    assert!((800..=1_200).contains(&wait.as_millis()), "{wait:?}");
+    assert_eq!(fixture.step().await, None, "it is not due yet");
+    fixture.wait(Duration::from_millis(1_200));
+    assert!(matches!(
+        fixture.step().await,
+        Some(Delivery::Waiting { .. })
+    ));
+    let entry = &fixture.entries().await[0];
+    assert_eq!(
+        (entry.attempts, entry.last_error.as_deref()),
+        (
+            2,
+            Some("localhost:1025 refused the mail for now: 451 4.3.2 later")
+        )
+    );
+    fixture.wait(Duration::from_millis(2_400));
+    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
+    assert!(fixture.entries().await.is_empty());
+    let ids: Vec<String> = fixture
+        .mailer
+        .tried
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|message| message.message_id.clone())
+        .collect();
+    assert!(
+        ids.len() == 3 && ids.iter().all(|id| *id == ids[0]),
+        "{ids:?}"
+    );
+    assert_eq!(
+        fixture.history().await,
+        [
+            "mail_sent reset_password: 250 2.0.0 kept",
+            "mail_failed reset_password: localhost:1025 refused the mail for now: 451 4.3.2 later",
+            "mail_failed reset_password: nothing answers SMTP at localhost:1025 (connection refused)",
+            "reset_requested",
+            "created",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_is_kept_with_the_servers_own_words() {
+    let fixture = Fixture::fresh().await;
+    fixture.mail_server_answers(refused_for_good());
+    fixture.forgot().await;
+    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
+    fixture.wait(HOUR);
+    assert_eq!(fixture.step().await, None);
+    let entry = &fixture.entries().await[0];
+    assert_eq!(entry.state, EntryState::Dead);
+    assert!(entry.last_error.as_ref().unwrap().contains("550 5.1.1"));
+}
+
+#[tokio::test]
+async fn a_link_that_could_not_be_used_any_more_is_never_sent() {
+    let fixture = Fixture::fresh().await;
+    // Asked for before the password was changed.
+    fixture.forgot().await;
+    let changed = PasswordInput::new(NEW_PASSWORD);
+    fixture
+        .app
+        .set_password(ANN, &changed, &terminal(), Handling::DeliverNow)
+        .await
+        .unwrap();
+    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
+    // Asked for so long ago that its time is over, to the second.
+    fixture.forgot().await;
+    fixture.wait(HOUR);
+    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
+    let subjects: Vec<String> = fixture
+        .taken()
+        .into_iter()
+        .map(|message| message.subject)
+        .collect();
+    assert_eq!(subjects, ["[Movie-bag] Password reset successful"]);
+    assert_eq!(fixture.entries().await.len(), 2, "they can be looked at");
+}
+
+#[tokio::test]
+async fn what_a_worker_took_and_did_not_finish_is_free_again_after_its_lease() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    let held = fixture.app.lease_next(Round::First).await.unwrap().unwrap();
+    assert_eq!(fixture.step().await, None);
+    fixture.wait(LEASE - Duration::from_millis(1));
+    assert_eq!(fixture.step().await, None);
+    fixture.wait(Duration::from_millis(1));
+    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
+    // The first worker was only slow: its outcome comes too late to change anything.
+    fixture.app.deliver(held).await.unwrap();
+    assert!(fixture.entries().await.is_empty());
+    let sent = fixture.taken();
+    assert_eq!(sent[0].message_id, sent[1].message_id);
+}
+
+#[tokio::test]
+async fn the_administrator_tries_a_mail_now_whether_it_waits_or_was_given_up() {
+    let fixture = Fixture::fresh().await;
+    for refusal in [gone(), refused_for_good()] {
+        fixture.mail_server_answers(refusal);
+        fixture.forgot().await;
+        fixture.step().await;
+        let entry = &fixture.entries().await[0];
+        let delivery = fixture.app.retry_mail(entry.id).await.unwrap();
+        assert!(matches!(delivery, Delivery::Sent { .. }), "{delivery:?}");
+        assert!(fixture.entries().await.is_empty());
+        let again = fixture.app.retry_mail(entry.id).await;
+        assert!(matches!(again, Err(AppError::NoSuchMail)), "{again:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_mail_that_is_refused_again_is_dead_again() {
+    let fixture = Fixture::fresh().await;
+    fixture.mail_server_answers(refused_for_good());
+    fixture.mail_server_answers(refused_for_good());
+    fixture.forgot().await;
+    fixture.step().await;
+    let id = fixture.entries().await[0].id;
+    let delivery = fixture.app.retry_mail(id).await.unwrap();
+    assert!(matches!(delivery, Delivery::Dead { .. }), "{delivery:?}");
+    let entry = &fixture.entries().await[0];
+    assert_eq!((entry.state, entry.attempts), (EntryState::Dead, 2));
+}
+
+#[tokio::test]
+async fn a_mail_is_dropped_and_the_history_says_by_whom() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    let id = fixture.entries().await[0].id;
+    let admin = Origin::Terminal("root".to_owned());
+    fixture.app.drop_mail(id, &admin).await.unwrap();
+    assert!(fixture.entries().await.is_empty());
+    assert_eq!(fixture.step().await, None);
+    let details = fixture.app.account_details(ANN, 1).await.unwrap();
+    let newest = &details.history[0];
+    assert_eq!(
+        (newest.kind, newest.origin.clone(), newest.detail.as_str()),
+        (EventKind::MailDropped, admin.clone(), "reset_password")
+    );
+    let again = fixture.app.drop_mail(id, &admin).await;
+    assert!(matches!(again, Err(AppError::NoSuchMail)), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_is_being_sent_is_left_to_whoever_sends_it() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    let held = fixture.app.lease_next(Round::First).await.unwrap().unwrap();
+    let tried = fixture.app.retry_mail(held.id).await;
+    assert!(matches!(tried, Err(AppError::MailHeld)), "{tried:?}");
+    let dropped = fixture.app.drop_mail(held.id, &terminal()).await;
+    assert!(matches!(dropped, Err(AppError::MailHeld)), "{dropped:?}");
+    let flushed = fixture.app.flush_outbox(Flush::All, &|_| {}).await.unwrap();
+    assert_eq!((flushed.total, flushed.elsewhere), (1, 1));
+}
+
+#[tokio::test]
+async fn a_flush_tries_each_waiting_mail_once_and_tells_how_far_it_is() {
+    let fixture = Fixture::fresh().await;
+    for _ in 0..20 {
+        fixture.forgot().await;
+    }
+    fixture.mail_server_answers(refused_for_good());
+    fixture.step().await;
+    let told = Mutex::new(Vec::new());
+    let flushed = fixture
+        .app
+        .flush_outbox(Flush::Waiting, &|so_far| {
+            told.lock().unwrap().push((so_far.tried(), so_far.total));
+        })
+        .await
+        .unwrap();
+    assert_eq!((flushed.total, flushed.sent, flushed.left), (19, 19, 0));
+    let told = told.into_inner().unwrap();
+    let expected: Vec<_> = (1..=19).map(|done| (done, 19)).collect();
+    assert_eq!(told, expected);
+    let flushed = fixture.app.flush_outbox(Flush::All, &|_| {}).await.unwrap();
+    assert_eq!((flushed.total, flushed.sent), (1, 1), "the dead one too");
+}
+
+#[tokio::test]
+async fn a_flush_stops_where_the_mail_server_cannot_be_reached() {
+    let fixture = Fixture::fresh().await;
+    for _ in 0..40 {
+        fixture.forgot().await;
+        fixture.mail_server_answers(gone());
+    }
+    let flushed = fixture
+        .app
+        .flush_outbox(Flush::Waiting, &|_| {})
+        .await
+        .unwrap();
+    assert!(
+        (8..16).contains(&flushed.waiting) && flushed.left == 40 - flushed.waiting,
+        "{flushed:?}"
+    );
+    assert!(flushed.last.unwrap().0.contains("connection refused"));
+    let untried = fixture
+        .entries()
+        .await
+        .into_iter()
+        .filter(|entry| entry.attempts == 0);
+    assert_eq!(untried.count() as u64, flushed.left);
+}
+
+#[tokio::test]
+async fn history_is_forgotten_when_its_time_is_over() {
+    let fixture = Fixture::fresh().await;
+    let kept = Duration::from_secs(90 * 86_400);
+    fixture.wait(kept);
+    fixture.forgot().await;
+    assert_eq!(fixture.app.forget_history().await.unwrap(), 0);
+    fixture.wait(Duration::from_millis(1));
+    assert_eq!(fixture.app.forget_history().await.unwrap(), 1);
+    assert_eq!(fixture.history().await, ["reset_requested"]);
+}
+
+#[tokio::test]
+async fn new_mails_are_sent_while_old_ones_hang() {
+    let fixture = Fixture::fresh().await;
+    for _ in 0..20 {
+        fixture.mail_server_answers(gone());
+        fixture.forgot().await;
+        fixture.step().await;
+    }
+    fixture
+        .mailer
+        .hangs_on_repeats
+        .store(true, Ordering::Relaxed);
+    fixture.wait(Duration::from_secs(2));
+    let (app, mailer) = (fixture.app.clone(), fixture.mailer.clone());
+    let worker = tokio::spawn(async move { app.run_delivery(std::future::pending()).await });
+    let at_it = async |how_many: usize| {
+        while mailer.tried.lock().unwrap().len() < how_many {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let soon = Duration::from_secs(20);
+    tokio::time::timeout(soon, at_it(26)).await.unwrap();
+    for new in 1..=3 {
+        fixture.forgot().await;
+        tokio::time::timeout(soon, at_it(26 + new)).await.unwrap();
+    }
+    assert_eq!(fixture.taken().len(), 3);
+    worker.abort();
+}
