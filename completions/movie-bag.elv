@@ -33,6 +33,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand forgot 'Start a password reset and deliver the mail with its link'
             cand reset 'Complete a password reset with the token from the mail'
             cand user 'Manage accounts'
+            cand outbox 'Look at the mails not delivered yet, try them now, or drop them'
             cand copy 'Copy everything into another, empty database'
             cand check 'Show every setting with its source, and what is wrong'
             cand completions 'Print the completions for a shell'
@@ -193,6 +194,79 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         }
         &'movie-bag;user;help;help'= {
         }
+        &'movie-bag;outbox'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand list 'List the mails not delivered yet, oldest first'
+            cand flush 'Try all waiting mails now, also those whose next try is later'
+            cand retry 'Try a mail now, also one that was given up'
+            cand drop 'Take a mail out of the outbox unsent'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;outbox;list'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;outbox;flush'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;outbox;retry'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --all 'All mails, waiting and given up'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;outbox;drop'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;outbox;help'= {
+            cand list 'List the mails not delivered yet, oldest first'
+            cand flush 'Try all waiting mails now, also those whose next try is later'
+            cand retry 'Try a mail now, also one that was given up'
+            cand drop 'Take a mail out of the outbox unsent'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;outbox;help;list'= {
+        }
+        &'movie-bag;outbox;help;flush'= {
+        }
+        &'movie-bag;outbox;help;retry'= {
+        }
+        &'movie-bag;outbox;help;drop'= {
+        }
+        &'movie-bag;outbox;help;help'= {
+        }
         &'movie-bag;copy'= {
             cand --to 'Copy into this database: sqlite:PATH or mongodb://…'
             cand --env-file 'Read settings from this file instead of .env'
@@ -240,6 +314,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand forgot 'Start a password reset and deliver the mail with its link'
             cand reset 'Complete a password reset with the token from the mail'
             cand user 'Manage accounts'
+            cand outbox 'Look at the mails not delivered yet, try them now, or drop them'
             cand copy 'Copy everything into another, empty database'
             cand check 'Show every setting with its source, and what is wrong'
             cand completions 'Print the completions for a shell'
@@ -270,6 +345,20 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         &'movie-bag;help;user;set-password'= {
         }
         &'movie-bag;help;user;delete'= {
+        }
+        &'movie-bag;help;outbox'= {
+            cand list 'List the mails not delivered yet, oldest first'
+            cand flush 'Try all waiting mails now, also those whose next try is later'
+            cand retry 'Try a mail now, also one that was given up'
+            cand drop 'Take a mail out of the outbox unsent'
+        }
+        &'movie-bag;help;outbox;list'= {
+        }
+        &'movie-bag;help;outbox;flush'= {
+        }
+        &'movie-bag;help;outbox;retry'= {
+        }
+        &'movie-bag;help;outbox;drop'= {
         }
         &'movie-bag;help;copy'= {
         }

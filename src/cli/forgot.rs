@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use super::report::Failure;
+use super::outbox::not_sent;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::{Delivery, Handling, Requested};
+use crate::app::{Handling, Requested};
 use crate::config::Flags;
 
 /// Start a password reset and deliver the mail with its link
 ///
-/// Returns once the mail server has the mail. Where it can't be reached, the mail stays in the outbox, a running
-/// server delivers it as soon as it can, and the exit code is 7.
+/// Returns once the mail server has the mail. Where that fails, the mail stays in the outbox, a running server
+/// delivers it as soon as it can, and the exit code is 7.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag forgot --email ann@example.com
@@ -49,28 +49,14 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         .request_reset(&email, &origin, Handling::DeliverNow)
         .await?;
     drop(spinner);
-    match requested {
-        Requested::Queued(Some(Delivery::Sent { reply })) => {
-            let text = format!("The mail with the link is on its way to {email} ({reply}).");
-            ui.answer_either(
-                &text,
-                &json!({"email": email, "sent": true, "reply": reply}),
-            )?;
-            Ok(())
-        }
-        Requested::Queued(Some(Delivery::Waiting { error, hint, .. })) => {
-            let stays =
-                "the mail stays in the outbox, and a running server delivers it as soon as it can";
-            let hint = hint.map_or_else(|| stays.to_owned(), |hint| format!("{hint}; {stays}"));
-            Err(Failure::new(7, "mail_server", error, hint).into())
-        }
-        Requested::Queued(Some(Delivery::Dead { error })) => Err(Failure::new(
-            1,
-            "mail_refused",
-            error,
-            "\"movie-bag user show\" has the history; --print-link needs no mail",
-        )
-        .into()),
-        Requested::Queued(None) | Requested::Concealed => Ok(()),
-    }
+    let Requested::Queued(Some(delivery)) = requested else {
+        return Ok(());
+    };
+    let reply = not_sent(delivery)?;
+    let text = format!("The mail with the link is on its way to {email} ({reply}).");
+    ui.answer_either(
+        &text,
+        &json!({"email": email, "sent": true, "reply": reply}),
+    )?;
+    Ok(())
 }

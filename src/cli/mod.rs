@@ -8,6 +8,7 @@ mod copy;
 mod delivery;
 mod forgot;
 mod manpages;
+mod outbox;
 pub mod report;
 mod reset;
 mod runtime;
@@ -103,6 +104,8 @@ enum Command {
     Reset(reset::Args),
     #[command(subcommand)]
     User(user::Command),
+    #[command(subcommand)]
+    Outbox(outbox::Command),
     Copy(copy::Args),
     Check(check::Args),
     Completions(completions::Args),
@@ -150,6 +153,7 @@ impl Command {
             Self::Forgot(args) => interruptible(forgot::run(args, ui, flags)),
             Self::Reset(args) => interruptible(reset::run(args, ui, flags)),
             Self::User(command) => interruptible(command.run(ui, flags)),
+            Self::Outbox(command) => interruptible(command.run(ui, flags)),
             Self::Copy(args) => interruptible(copy::run(args, ui, flags)),
             Self::Check(args) => interruptible(check::run(args, ui, flags)),
             Self::Completions(args) => completions::run(args, ui),

@@ -151,6 +151,18 @@ fn of_app(error: &AppError) -> Verdict {
             "expired_token",
             hint("\"movie-bag forgot\" sends another link"),
         ),
+        AppError::NoSuchMail => (
+            3,
+            "no_such_mail",
+            hint(
+                "\"movie-bag outbox list\" shows the mails there are; it may have been sent by now",
+            ),
+        ),
+        AppError::MailHeld => (
+            1,
+            "mail_held",
+            hint("wait for the attempt that runs, a moment, and look again"),
+        ),
         AppError::NoSuchMovie => (3, "movie_not_exists", None),
         AppError::MovieNameTaken => (6, "movie_already_exists", None),
         AppError::NotYourMovie(_) => (1, "not_your_movie", None),

@@ -87,6 +87,10 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             let (app, stops) = (app.clone(), stops.clone());
             tokio::spawn(async move { app.run_delivery(raised(stops)).await })
         };
+        let forgetting = {
+            let (app, stops) = (app.clone(), stops.clone());
+            tokio::spawn(async move { app.run_forgetting(raised(stops)).await })
+        };
         let mut serving = tokio::spawn(http::serve(
             listener,
             app,
@@ -104,6 +108,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             served = async {
                 let served = serving.await;
                 delivering.await.ok();
+                forgetting.await.ok();
                 let _ = stop_sink.send(true);
                 taking.await.ok();
                 served

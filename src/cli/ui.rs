@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use dialoguer::console::Style;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::Color;
 use super::report::Failure;
@@ -217,6 +219,13 @@ impl Ui {
             self.warn("the two don't match");
         }
     }
+}
+
+/// A moment for people, in their own time zone.
+pub(super) fn local(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 fn write_out(text: &str) -> io::Result<()> {

@@ -136,6 +136,7 @@ pub(super) async fn app(settings: &Settings, port: u16) -> anyhow::Result<App> {
             reset_lifetime: settings.tokens.reset_lifetime,
             invitation_lifetime: settings.tokens.invitation_lifetime,
             access_lifetime: settings.tokens.access_lifetime,
+            history_kept: Duration::from_secs(86_400 * settings.accounts.history_days),
             password_policy: PasswordPolicy {
                 min_length: settings.passwords.min_length,
             },

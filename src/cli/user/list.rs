@@ -4,7 +4,7 @@ use comfy_table::presets;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::json;
 
-use super::{Ui, local};
+use super::super::ui::{Ui, local};
 use crate::app::App;
 
 /// How many accounts are asked for at a time.

@@ -6,8 +6,6 @@ mod list;
 mod set_password;
 mod show;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::ui::Ui;
@@ -84,13 +82,6 @@ fn generated() -> Zeroizing<String> {
     let characters =
         draw::<20>(&SystemRng).map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     Zeroizing::new(characters.iter().collect())
-}
-
-/// A moment for people, in their own time zone.
-fn local(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Ui, local};
+use super::super::outbox::entry_json;
+use super::super::ui::{Ui, local};
 use crate::app::{AccountDetails, App};
 use crate::domain::event::Event;
 use crate::domain::outbox::{Entry, EntryState};
@@ -34,7 +35,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         "id": account.id.to_string(),
         "email": account.address,
         "created_at": account.id.made_at().to_string(),
-        "mails": mails.iter().map(mail_json).collect::<Vec<_>>(),
+        "mails": mails.iter().map(entry_json).collect::<Vec<_>>(),
         "history": history.iter().map(event_json).collect::<Vec<_>>(),
     });
     let mut text = format!(
@@ -81,18 +82,6 @@ fn mail_line(mail: &Entry) -> String {
         "{}  {}  {}, {tries}{next}{error}",
         mail.id, mail.kind, mail.state
     )
-}
-
-fn mail_json(mail: &Entry) -> Value {
-    json!({
-        "id": mail.id.to_string(),
-        "kind": mail.kind.name(),
-        "state": mail.state.name(),
-        "requested_at": mail.requested_at.to_string(),
-        "attempts": mail.attempts,
-        "next_try_at": mail.next_try_at.to_string(),
-        "last_error": mail.last_error,
-    })
 }
 
 fn event_line(event: &Event) -> String {
