@@ -55,6 +55,8 @@ pub enum Delivery {
 struct Attempts {
     first: JoinSet<()>,
     later: JoinSet<()>,
+    /// Whether there was no mail of a later round at the last look: one becomes due by time alone.
+    none_later: bool,
 }
 
 impl Attempts {
@@ -73,7 +75,7 @@ impl Attempts {
     fn turn(&self) -> &'static [Round] {
         if self.len() >= AT_ONCE {
             &[]
-        } else if self.later.len() >= LATER_AT_ONCE {
+        } else if self.none_later || self.later.len() >= LATER_AT_ONCE {
             &[Round::First]
         } else if self.later.len() < self.first.len() {
             &[Round::Later, Round::First]
@@ -148,7 +150,10 @@ impl App {
                 () = &mut stop => break,
                 () = attempts.one_ends(), if attempts.len() > 0 => {}
                 () = self.queued.notified(), if has_room => {}
-                () = &mut look, if has_room => look.set(self.next_look()),
+                () = &mut look, if has_room => {
+                    attempts.none_later = false;
+                    look.set(self.next_look());
+                }
             }
         }
         let drained = async {
@@ -179,7 +184,7 @@ impl App {
 
     /// Begins as many attempts as there are due entries and room.
     async fn begin_attempts(&self, attempts: &mut Attempts) {
-        while let Some((round, entry)) = self.lease_one_of(attempts.turn()).await {
+        while let Some((round, entry)) = self.lease_one_of(attempts).await {
             let app = self.clone();
             attempts.of(round).spawn(async move {
                 if let Err(error) = app.deliver(entry).await {
@@ -189,11 +194,11 @@ impl App {
         }
     }
 
-    async fn lease_one_of(&self, rounds: &[Round]) -> Option<(Round, Entry)> {
-        for round in rounds {
+    async fn lease_one_of(&self, attempts: &mut Attempts) -> Option<(Round, Entry)> {
+        for round in attempts.turn() {
             match self.lease_next(*round).await {
                 Ok(Some(entry)) => return Some((*round, entry)),
-                Ok(None) => {}
+                Ok(None) => attempts.none_later |= *round == Round::Later,
                 Err(error) => {
                     tracing::error!(%error, "the outbox could not be read");
                     return None;

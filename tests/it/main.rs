@@ -19,6 +19,7 @@ mod logs;
 mod main_job;
 mod mongodb;
 mod movies;
+mod outbox;
 mod settings;
 mod terminal;
 mod tidy;

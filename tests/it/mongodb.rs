@@ -101,50 +101,6 @@ fn of_fifty_resets_at_once_over_two_servers_and_the_terminal_one_succeeds() {
 }
 
 #[test]
-fn two_hundred_mails_over_two_servers_go_out_once_each() {
-    let Some(home) = Home::on_mongodb() else {
-        return;
-    };
-    let (_home, first, second) = two_servers(home);
-    let emails: Vec<String> = (0..200)
-        .map(|number| format!("user{number}@example.com"))
-        .collect();
-    thread::scope(|scope| {
-        for (number, part) in emails.chunks(50).enumerate() {
-            let server = if number % 2 == 0 { &first } else { &second };
-            scope.spawn(move || {
-                for email in part {
-                    server.sign_up(email, PASSWORD);
-                    server
-                        .post("/api/auth/forgot", json!({"email": email}))
-                        .is(200);
-                }
-            });
-        }
-    });
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while first.inbox().messages().len() < 200 {
-        assert!(
-            Instant::now() < deadline,
-            "{} mails",
-            first.inbox().messages().len()
-        );
-        thread::sleep(Duration::from_millis(100));
-    }
-    thread::sleep(Duration::from_millis(1_500));
-    let messages = first.inbox().messages();
-    let to: BTreeSet<&str> = messages
-        .iter()
-        .map(|message| message["To"][0]["Address"].as_str().unwrap())
-        .collect();
-    assert_eq!((messages.len(), to.len()), (200, 200));
-    // Both have delivered.
-    for server in [&first, &second] {
-        assert!(server.stderr().contains("mail sent"), "{}", server.stderr());
-    }
-}
-
-#[test]
 fn a_login_and_a_link_of_one_server_end_on_the_other() {
     let Some(home) = Home::on_mongodb() else {
         return;

@@ -1,12 +1,14 @@
 //! The outbox: the collection `movie_bag_outbox`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
-use mongodb::options::ReadConcern;
+use mongodb::options::{ReadConcern, ReturnDocument};
 
 use super::super::{Leasing, Outbox, StoreError};
 use super::MongoStore;
@@ -14,7 +16,7 @@ use super::accounts::page;
 use super::documents::{
     EntryDocument, GONE, LeaseDocument, date, document, free_at, object_id, read, timestamp,
 };
-use super::link::in_words;
+use super::link::{code, in_words};
 use super::steps::{Outcome, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
@@ -25,10 +27,22 @@ fn waiting(round: Round) -> Document {
     doc! { "state": EntryState::Waiting.name(), "is_again": round == Round::Later }
 }
 
+/// Those of them that may be taken at `now`.
+fn due(round: Round, now: Timestamp) -> Document {
+    // Dates are whole milliseconds, so this is "at `now` or before"; `$lte` on a compound index leaves out equal dates on
+    // one server that speaks the protocol.
+    let just_after = DateTime::from_millis(now.as_millisecond().saturating_add(1));
+    let mut due = waiting(round);
+    due.insert("free_at", doc! { "$lt": just_after });
+    due
+}
+
 fn by_urgency() -> Document {
     doc! { "free_at": 1, "_id": 1 }
 }
 
+/// How long a claim waits for somebody else's transaction.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How many entries that are busy are passed over in one look.
 const MOST_BUSY: usize = 100;
 
@@ -41,7 +55,101 @@ enum Claim {
     Busy,
 }
 
+/// Whether a claim gave up waiting for somebody else's transaction.
+fn is_held_up(error: &mongodb::error::Error) -> bool {
+    const MAX_TIME_EXPIRED: i32 = 50;
+    const WRITE_CONFLICT: i32 = 112;
+    matches!(code(error), Some(MAX_TIME_EXPIRED | WRITE_CONFLICT))
+}
+
 impl MongoStore {
+    /// Takes the next entry in one command.
+    async fn claim_next(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+    ) -> mongodb::error::Result<Option<Entry>> {
+        loop {
+            // It is due, so the lease ends later than the entry waits.
+            let held = doc! {
+                "is_again": true,
+                "lease": document(&LeaseDocument::from(lease))?,
+                "free_at": date(lease.until),
+            };
+            let claimed = self
+                .at
+                .outbox
+                .find_one_and_update(
+                    due(round, now),
+                    doc! { "$set": held, "$inc": { "attempts": 1_i64 } },
+                )
+                .sort(by_urgency())
+                .return_document(ReturnDocument::After)
+                .max_time(PATIENCE)
+                .await?;
+            let Some(claimed) = claimed else {
+                return Ok(None);
+            };
+            let id = claimed.get("_id").cloned();
+            match read("movie_bag_outbox", claimed)
+                .and_then(|entry: EntryDocument| entry.try_into())
+            {
+                Ok(entry) => return Ok(Some(entry)),
+                Err(error) => self.bury(id, &in_words(&error)).await?,
+            }
+        }
+    }
+
+    /// Takes the next entry that nobody is writing at the moment.
+    async fn find_and_claim(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+    ) -> mongodb::error::Result<Option<Entry>> {
+        let mut busy: Vec<ObjectId> = Vec::new();
+        loop {
+            let mut due = due(round, now);
+            if !busy.is_empty() {
+                due.insert("_id", doc! { "$nin": &busy });
+            }
+            // What the primary has now, also where the majority does not have it yet: the claim decides, and what is long
+            // claimed is not looked at again and again.
+            let found = self
+                .at
+                .outbox
+                .find_one(due)
+                .sort(by_urgency())
+                .read_concern(ReadConcern::local())
+                .await?;
+            let Some(found) = found else {
+                return Ok(None);
+            };
+            let id = found.get("_id").cloned();
+            let entry: EntryDocument = match read("movie_bag_outbox", found) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.bury(id, &in_words(&error)).await?;
+                    continue;
+                }
+            };
+            // What its queueing or its last attempt left unfinished may take it away.
+            if self.touch(entry.account).await? {
+                continue;
+            }
+            match self.claim(&entry, lease).await? {
+                Claim::Ours(ours) => match Entry::try_from(*ours) {
+                    Ok(entry) => return Ok(Some(entry)),
+                    Err(error) => self.bury(id, &in_words(&error)).await?,
+                },
+                Claim::Changed => {}
+                Claim::Busy if busy.len() < MOST_BUSY => busy.push(entry.id),
+                Claim::Busy => return Ok(None),
+            }
+        }
+    }
+
     /// Takes an entry where it still is as it was found.
     async fn claim(&self, entry: &EntryDocument, lease: Lease) -> mongodb::error::Result<Claim> {
         let is_free = doc! { "_id": entry.id, "state": &entry.state, "attempts": entry.attempts, "free_at": entry.free_at };
@@ -124,52 +232,16 @@ impl Outbox for MongoStore {
         now: Timestamp,
         lease: Lease,
     ) -> Result<Option<Entry>, StoreError> {
-        // Dates are whole milliseconds, so this is "at `now` or before"; `$lte` on a compound index leaves out equal
-        // dates on one server that speaks the protocol.
-        let just_after = DateTime::from_millis(now.as_millisecond().saturating_add(1));
         self.within(async {
-            // Those that somebody else is writing at the moment.
-            let mut busy: Vec<ObjectId> = Vec::new();
-            loop {
-                let mut due = waiting(round);
-                due.insert("free_at", doc! { "$lt": just_after });
-                if !busy.is_empty() {
-                    due.insert("_id", doc! { "$nin": &busy });
-                }
-                // What the primary has now, also where the majority does not have it yet: the claim decides, and what is
-                // long claimed is not looked at again and again.
-                let found = self
-                    .at
-                    .outbox
-                    .find_one(due)
-                    .sort(by_urgency())
-                    .read_concern(ReadConcern::local())
-                    .await?;
-                let Some(found) = found else {
-                    return Ok(None);
-                };
-                let id = found.get("_id").cloned();
-                let entry: EntryDocument = match read("movie_bag_outbox", found) {
-                    Ok(entry) => entry,
-                    Err(error) => {
-                        self.bury(id, &in_words(&error)).await?;
-                        continue;
-                    }
-                };
-                // What its queueing or its last attempt left unfinished may take it away.
-                if self.touch(entry.account).await? {
-                    continue;
-                }
-                match self.claim(&entry, lease).await? {
-                    Claim::Ours(ours) => match Entry::try_from(*ours) {
-                        Ok(entry) => return Ok(Some(entry)),
-                        Err(error) => self.bury(id, &in_words(&error)).await?,
-                    },
-                    Claim::Changed => {}
-                    Claim::Busy if busy.len() < MOST_BUSY => busy.push(entry.id),
-                    Claim::Busy => return Ok(None),
+            // What a standalone server has in its journal must be looked at before the claim, and only a transaction can
+            // hold an entry for long.
+            if self.has_transactions {
+                match self.claim_next(round, now, lease).await {
+                    Err(error) if is_held_up(&error) => {}
+                    claimed => return claimed,
                 }
             }
+            self.find_and_claim(round, now, lease).await
         })
         .await
     }

@@ -299,7 +299,11 @@ async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<O
         } => {
             let is_held = doc! { "_id": entry, "lease.holder": holder };
             let settled = turn
-                .update(&at.outbox, is_held, settlement(outcome, event))
+                .update(
+                    &at.outbox,
+                    is_held,
+                    settlement(outcome, event, turn.is_in_transaction()),
+                )
                 .await?;
             let is_settled = doc! { "_id": entry, "settled": event.id };
             if !settled && !turn.exists(&at.outbox, is_settled).await? {
@@ -307,10 +311,9 @@ async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<O
             }
             if turn.exists(&at.user, doc! { "_id": event.account }).await? {
                 turn.put(&at.history, document(event)?).await?;
-                if outcome.state == GONE {
-                    // Only now may the database drop it, by its own clock: nobody could tell any more that it was sent.
-                    let droppable = doc! { "$currentDate": { "gone_at": true } };
-                    turn.update(&at.outbox, doc! { "_id": entry }, droppable)
+                if outcome.state == GONE && !turn.is_in_transaction() {
+                    // Only now may the database drop it: nobody could tell any more that it was sent.
+                    turn.update(&at.outbox, doc! { "_id": entry }, droppable())
                         .await?;
                 }
             } else {
@@ -417,7 +420,12 @@ async fn was_done(turn: &mut Turn<'_>, at: &Collections, event: &EventDocument) 
     })
 }
 
-fn settlement(outcome: &OutcomeDocument, event: &EventDocument) -> Document {
+/// Lets the database drop an entry, by its own clock.
+fn droppable() -> Document {
+    doc! { "$currentDate": { "gone_at": true } }
+}
+
+fn settlement(outcome: &OutcomeDocument, event: &EventDocument, is_whole: bool) -> Document {
     let mut set = doc! { "state": &outcome.state, "settled": event.id };
     if let Some(error) = &outcome.error {
         set.insert("last_error", error);
@@ -426,7 +434,11 @@ fn settlement(outcome: &OutcomeDocument, event: &EventDocument) -> Document {
         set.insert("next_try_at", at);
         set.insert("free_at", at);
     }
-    doc! { "$set": set, "$unset": { "lease": "" } }
+    let mut settlement = doc! { "$set": set, "$unset": { "lease": "" } };
+    if is_whole && outcome.state == GONE {
+        settlement.extend(droppable());
+    }
+    settlement
 }
 
 impl JournalDocument {

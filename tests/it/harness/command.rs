@@ -62,6 +62,12 @@ impl Home {
         self
     }
 
+    pub fn is_on_mongodb(&self) -> bool {
+        self.environment
+            .iter()
+            .any(|(key, value)| key == "MOVIE_BAG_DATABASE" && value.starts_with("mongodb"))
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }

@@ -10,10 +10,12 @@
 
 mod command;
 mod inbox;
+mod mail_server;
 pub mod mongodb;
 mod server;
 
 pub use command::Home;
+pub use mail_server::{Fault, MailServer};
 
 pub use server::Server;
 

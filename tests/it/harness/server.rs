@@ -129,6 +129,17 @@ impl Server {
         }
     }
 
+    /// A command that runs `serve` without a sink, however it was put together.
+    pub fn of(command: Command) -> Self {
+        let (process, found) = Process::start(command, &["listens on http://"]);
+        Self {
+            process,
+            api: found[0].trim_end_matches('/').to_owned(),
+            sink: None,
+            agent: agent(),
+        }
+    }
+
     /// Its address, `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.api

@@ -1,0 +1,152 @@
+//! A mail server that misbehaves as it is told, one mail after the other, and keeps what it takes.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What goes wrong with one mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The greeting is a 421, and the connection closed.
+    GreetsWith421,
+    /// RCPT is answered by this.
+    AnswersRcpt(&'static str),
+    /// RCPT is answered by 421, and the connection closed.
+    LeavesAtRcpt,
+    /// The text is never answered.
+    HangsInData,
+    /// The mail is kept, and the connection closed without an answer.
+    DropsAfterData,
+}
+
+/// A mail that was kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub to: String,
+    pub message_id: String,
+}
+
+#[derive(Default)]
+struct State {
+    faults: VecDeque<Fault>,
+    kept: Vec<Kept>,
+    connections: usize,
+}
+
+/// A running one; it goes with the test process.
+pub struct MailServer {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+impl MailServer {
+    /// Starts it: `faults` befall the first mails, the others are taken.
+    pub fn start(faults: &[Fault]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State {
+            faults: faults.iter().copied().collect(),
+            ..State::default()
+        }));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || {
+                    // Whoever hangs up ends only its own conversation.
+                    let _ = converse(stream, &state);
+                });
+            }
+        });
+        Self { port, state }
+    }
+
+    pub fn port(&self) -> String {
+        self.port.to_string()
+    }
+
+    pub fn kept(&self) -> Vec<Kept> {
+        self.state.lock().unwrap().kept.clone()
+    }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+}
+
+fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut out = stream.try_clone()?;
+    let mut lines = BufReader::new(stream).lines();
+    let next_fault = |wanted: fn(&Fault) -> bool| {
+        let faults = &mut state.lock().unwrap().faults;
+        if faults.front().is_some_and(wanted) {
+            faults.pop_front()
+        } else {
+            None
+        }
+    };
+    state.lock().unwrap().connections += 1;
+    if next_fault(|fault| *fault == Fault::GreetsWith421).is_some() {
+        return out.write_all(b"421 4.3.2 too busy\r\n");
+    }
+    out.write_all(b"220 faulty ESMTP\r\n")?;
+    let (mut to, mut fault) = (String::new(), None);
+    while let Some(line) = lines.next().transpose()? {
+        let reply = match line.get(..4).unwrap_or(&line) {
+            "MAIL" => {
+                fault = next_fault(|_| true);
+                "250 2.1.0 OK"
+            }
+            "RCPT" => {
+                to = between(&line, '<', '>');
+                match fault {
+                    Some(Fault::AnswersRcpt(reply)) => {
+                        fault = None;
+                        reply
+                    }
+                    Some(Fault::LeavesAtRcpt) => {
+                        return out.write_all(b"421 4.3.0 going down\r\n");
+                    }
+                    _ => "250 2.1.5 OK",
+                }
+            }
+            "DATA" => {
+                out.write_all(b"354 go on\r\n")?;
+                let mut message_id = String::new();
+                for line in lines.by_ref().map_while(Result::ok) {
+                    if line == "." {
+                        break;
+                    }
+                    if message_id.is_empty() && line.starts_with("Message-ID:") {
+                        message_id = between(&line, '<', '>');
+                    }
+                }
+                if fault == Some(Fault::HangsInData) {
+                    std::thread::sleep(Duration::from_secs(60));
+                    return Ok(());
+                }
+                let kept = Kept {
+                    to: to.clone(),
+                    message_id,
+                };
+                state.lock().unwrap().kept.push(kept);
+                if fault == Some(Fault::DropsAfterData) {
+                    return Ok(());
+                }
+                "250 2.0.0 kept"
+            }
+            "QUIT" => return out.write_all(b"221 2.0.0 bye\r\n"),
+            _ => "250 OK",
+        };
+        out.write_all(format!("{reply}\r\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+fn between(line: &str, open: char, close: char) -> String {
+    let rest = line.split_once(open).map_or("", |(_, rest)| rest);
+    rest.split(close).next().unwrap_or_default().to_owned()
+}

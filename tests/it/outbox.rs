@@ -1,0 +1,415 @@
+//! Mail that is never lost: a mail server in every kind of trouble, servers that die, and the administrator's commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Fault, Home, MailServer, PASSWORD, Server};
+
+on_every_database! {
+    the_outbox_is_listed_tried_and_dropped_on_the_terminal,
+    a_flush_sends_all_that_waits_beside_a_running_server,
+    a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail,
+    each_trouble_of_a_mail_server_is_told_and_outlived,
+    a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards,
+    every_acknowledged_mail_arrives_however_often_the_server_is_killed,
+    many_mails_over_two_servers_go_out_once_each,
+    many_mails_go_over_few_connections,
+}
+
+const ANN: &str = "ann@example.com";
+const BOB: &str = "bob@example.com";
+
+/// The documents of `outbox list`, one a mail.
+fn listed(home: &Home) -> Vec<Value> {
+    let output = home.run(&["outbox", "list", "--json"]).ok();
+    let lines = output.stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn forgot(server: &Server, email: &str) {
+    server
+        .post("/api/auth/forgot", json!({"email": email}))
+        .is(200);
+}
+
+#[track_caller]
+fn wait_until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A number for those who want more of it than a test run does: `MOVIE_BAG_TEST_KILLS=100`.
+fn setting(name: &str, usual: usize) -> usize {
+    std::env::var(name).map_or(usual, |number| number.parse().unwrap())
+}
+
+fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
+    let server = MailServer::start(&[
+        Fault::AnswersRcpt("451 4.2.0 try later"),
+        Fault::AnswersRcpt("550 5.1.1 nobody here"),
+        Fault::AnswersRcpt("550 5.1.1 still nobody"),
+    ]);
+    let home = home.with("MAIL_PORT", server.port());
+    let empty = home.run(&["outbox", "list"]).ok();
+    assert!(
+        empty.stdout.is_empty() && empty.stderr.contains("empty"),
+        "{empty:?}"
+    );
+    for email in [ANN, BOB] {
+        home.create_account(email, PASSWORD);
+        home.run(&["forgot", "--email", email]).exits(7);
+    }
+    let mails = listed(&home);
+    let [waiting, dead] = mails.as_slice() else {
+        panic!("{mails:?}");
+    };
+    assert_eq!(
+        (&waiting["email"], &waiting["state"], &waiting["attempts"]),
+        (&json!(ANN), &json!("waiting"), &json!(1))
+    );
+    assert!(
+        waiting["last_error"]
+            .as_str()
+            .unwrap()
+            .contains("451 4.2.0 try later")
+    );
+    assert_eq!(
+        (&dead["email"], &dead["kind"], &dead["state"]),
+        (&json!(BOB), &json!("reset_password"), &json!("dead"))
+    );
+    let table = home.run(&["outbox", "list"]).ok().stdout;
+    for shown in [
+        ANN,
+        BOB,
+        "reset_password",
+        "waiting",
+        "dead",
+        "550 5.1.1 nobody",
+        "NEXT TRY",
+        "never",
+    ] {
+        assert!(table.contains(shown), "{shown:?} is not in\n{table}");
+    }
+
+    let (waiting, dead) = (
+        waiting["id"].as_str().unwrap(),
+        dead["id"].as_str().unwrap(),
+    );
+    let refused = home.run(&["outbox", "retry", dead]).exits(7);
+    assert!(
+        refused.stderr.contains("550 5.1.1 still nobody"),
+        "{refused:?}"
+    );
+    // Not due for a second yet.
+    let sent = home.run(&["outbox", "retry", waiting, "--json"]).ok();
+    assert_eq!(sent.json()["reply"], "250 2.0.0 kept");
+    home.run(&["outbox", "retry", waiting]).exits(3);
+    home.run(&["outbox", "drop", dead]).ok();
+    home.run(&["outbox", "drop", dead]).exits(3);
+    home.run(&["outbox", "retry", "nonsense"]).exits(2);
+    home.run(&["outbox", "retry"]).exits(2);
+    home.run(&["outbox", "retry", dead, "--all"]).exits(2);
+    assert_eq!(listed(&home), Vec::<Value>::new());
+    let history = home.run(&["user", "show", "--email", BOB]).ok().stdout;
+    assert!(history.contains("mail_dropped"), "{history}");
+    let kept = server.kept();
+    assert_eq!((kept.len(), kept[0].to.as_str()), (1, ANN));
+}
+
+fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
+    let down = home.sink(&[]);
+    let address = down.smtp.clone();
+    assert!(down.stop().success());
+    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    for number in 0..12 {
+        let email = format!("user{number}@example.com");
+        home.create_account(&email, PASSWORD);
+        home.run(&["forgot", "--email", &email]).exits(7);
+    }
+    let failed = home.run(&["outbox", "flush", "--json"]).exits(7);
+    assert_eq!(failed.json()["total"], 12);
+    assert_eq!(failed.json()["sent"], 0);
+    let said = home.run(&["outbox", "flush"]).exits(7);
+    assert!(
+        said.stderr.contains("connection refused") && said.stderr.contains("outbox list"),
+        "{said:?}"
+    );
+    let sink = home.sink(&["--listen", &address]);
+    // The server's worker and the flush work on the same queue.
+    let _server = home.serve_alone(&[]);
+    let flushed = home.run(&["outbox", "flush", "--json"]).ok().json();
+    assert_eq!(
+        (&flushed["waiting"], &flushed["dead"]),
+        (&json!(0), &json!(0))
+    );
+    wait_until("all are there", 20, || sink.inbox().messages().len() == 12);
+    wait_until("the outbox is empty", 20, || listed(&home).is_empty());
+    assert_eq!(sink.inbox().messages().len(), 12);
+    let nothing = home.run(&["outbox", "flush"]).ok();
+    assert!(nothing.stdout.contains("nothing to send"), "{nothing:?}");
+}
+
+fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
+    let home = home.with("MAIL_PORT", "1");
+    home.create_account(ANN, PASSWORD);
+    let link = home.run(&["forgot", "--email", ANN, "--print-link"]).ok();
+    let forgot = home.run(&["forgot", "--email", ANN]).exits(7);
+    assert!(
+        forgot
+            .stderr
+            .contains("nothing answers SMTP at localhost:1 (connection refused)")
+            && forgot.stderr.contains("stays in the outbox"),
+        "{forgot:?}"
+    );
+    let reset = ["reset", "--token", link.stdout.trim(), "--password-stdin"];
+    let reset = home
+        .run_with_input(&reset, "staple of another kind\n")
+        .exits(0);
+    assert!(
+        reset.stderr.contains("warning:") && reset.stderr.contains("connection refused"),
+        "{reset:?}"
+    );
+    let kinds: BTreeSet<_> = listed(&home)
+        .iter()
+        .map(|mail| mail["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["reset_password", "reset_successful"]
+            .map(str::to_owned)
+            .into()
+    );
+}
+
+fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
+    for (fault, words, copies) in [
+        (Fault::GreetsWith421, "421", 1),
+        (Fault::LeavesAtRcpt, "421 4.3.0 going down", 1),
+        (
+            Fault::AnswersRcpt("451 4.7.1 greylisted"),
+            "451 4.7.1 greylisted",
+            1,
+        ),
+        (Fault::HangsInData, "did not answer in time", 1),
+        (Fault::DropsAfterData, "", 2),
+    ] {
+        let mail_server = MailServer::start(&[fault]);
+        let email = format!("{}@example.com", mail_server.port());
+        let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
+        command
+            .env("MAIL_PORT", mail_server.port())
+            .env("MOVIE_BAG_MAIL_TIMEOUT", "1s");
+        let server = Server::of(command);
+        server.sign_up(&email, PASSWORD);
+        forgot(&server, &email);
+        wait_until("it arrives", 20, || mail_server.kept().len() == copies);
+        let history = || home.run(&["user", "show", "--email", &email]).ok().stdout;
+        wait_until("it is noted", 20, || history().contains("mail_sent"));
+        let history = history();
+        assert!(
+            history.contains("mail_failed") && history.contains(words),
+            "{fault:?}: {history}"
+        );
+        let ids: BTreeSet<_> = mail_server
+            .kept()
+            .into_iter()
+            .map(|kept| kept.message_id)
+            .collect();
+        assert_eq!(ids.len(), 1, "a repeat is known by its Message-ID");
+    }
+    // What is refused for good is dead at once, with the server's own words.
+    let mail_server = MailServer::start(&[Fault::AnswersRcpt("550 5.7.1 not from you")]);
+    let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
+    command.env("MAIL_PORT", mail_server.port());
+    let server = Server::of(command);
+    server.sign_up(ANN, PASSWORD);
+    forgot(&server, ANN);
+    wait_until("it is given up", 20, || {
+        listed(&home).iter().any(|mail| mail["state"] == "dead")
+    });
+    let [dead] = listed(&home).try_into().unwrap();
+    assert_eq!(dead["attempts"], 1);
+    assert!(
+        dead["last_error"]
+            .as_str()
+            .unwrap()
+            .contains("550 5.7.1 not from you")
+    );
+}
+
+fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Home) {
+    let down = home.sink(&[]);
+    let address = down.smtp.clone();
+    assert!(down.stop().success());
+    let home = home
+        .with("MAIL_PORT", address.rsplit_once(':').unwrap().1)
+        .with("MOVIE_BAG_RATE_LIMITS", "off")
+        .with("MOVIE_BAG_LOG", "error");
+    let server = home.serve_alone(&[]);
+    let emails: Vec<String> = (0..8)
+        .map(|number| format!("user{number}@example.com"))
+        .collect();
+    emails
+        .iter()
+        .for_each(|email| drop(server.sign_up(email, PASSWORD)));
+    let seconds = setting("MOVIE_BAG_TEST_DOWN_SECONDS", 3);
+    let end = Instant::now() + Duration::from_secs(seconds as u64);
+    let mut acknowledged: BTreeMap<&str, usize> = BTreeMap::new();
+    while Instant::now() < end {
+        for email in &emails {
+            forgot(&server, email);
+            *acknowledged.entry(email).or_default() += 1;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let sink = home.sink(&["--listen", &address]);
+    let total: usize = acknowledged.values().sum();
+    // Each waits for at most as long again as it has waited, and a fifth.
+    wait_until("all are there", 60 + 2 * seconds as u64, || {
+        sink.inbox().messages().len() >= total
+    });
+    wait_until("the outbox is empty", 20, || listed(&home).is_empty());
+    for (email, count) in acknowledged {
+        let came = sink.inbox().count(email, "[Movie-bag] Reset Your Password");
+        assert_eq!(came, count, "{email}");
+    }
+}
+
+fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: Home) {
+    let kills = setting("MOVIE_BAG_TEST_KILLS", 12);
+    let sink = home.sink(&["--format", "none"]);
+    let home = home
+        .with("MAIL_PORT", sink.port())
+        .with("MOVIE_BAG_RATE_LIMITS", "off")
+        .with("MOVIE_BAG_LOG", "error");
+    let emails: Vec<String> = (0..4)
+        .map(|number| format!("user{number}@example.com"))
+        .collect();
+    emails
+        .iter()
+        .for_each(|email| home.create_account(email, PASSWORD));
+    let address = Mutex::new(String::new());
+    let is_over = AtomicBool::new(false);
+    let acknowledged: Vec<usize> = thread::scope(|scope| {
+        let load: Vec<_> = emails
+            .iter()
+            .map(|email| scope.spawn(|| load(email, &address, &is_over)))
+            .collect();
+        for kill in 0..kills as u64 {
+            let server = home.serve_alone(&[]);
+            *address.lock().unwrap() = server.address().to_owned();
+            // Spread over half a second, and not drawn, so that a failure can be had again.
+            thread::sleep(Duration::from_millis(20 + kill * 197 % 500));
+            server.kill();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        load.into_iter().map(|load| load.join().unwrap()).collect()
+    });
+    let _server = home.serve_alone(&[]);
+    wait_until("the outbox is empty", 120, || listed(&home).is_empty());
+    let messages = sink.inbox().messages();
+    let mut distinct = 0;
+    for (email, acknowledged) in emails.iter().zip(&acknowledged) {
+        let ids: BTreeSet<_> = messages
+            .iter()
+            .filter(|message| message["To"][0]["Address"] == *email)
+            .map(|message| message["MessageID"].as_str().unwrap())
+            .collect();
+        assert!(
+            ids.len() >= *acknowledged,
+            "{email}: {} of {acknowledged}",
+            ids.len()
+        );
+        distinct += ids.len();
+    }
+    let acknowledged: usize = acknowledged.iter().sum();
+    assert!(acknowledged > kills, "there was a load: {acknowledged}");
+    // For whoever runs it with --nocapture.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{kills} kills: {acknowledged} acknowledged, {distinct} mails arrived, {} of them twice",
+        messages.len() - distinct
+    );
+}
+
+/// Asks for one reset after the other of whichever server is there, and counts those that were acknowledged.
+fn load(email: &str, address: &Mutex<String>, is_over: &AtomicBool) -> usize {
+    let body = json!({"email": email}).to_string();
+    let mut acknowledged = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let url = format!("http://{}/api/auth/forgot", address.lock().unwrap());
+        let asked = ureq::post(url)
+            .header("Content-Type", "application/json")
+            .send(&body);
+        match asked {
+            Ok(answer) if answer.status() == 200 => acknowledged += 1,
+            _ => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    acknowledged
+}
+
+fn many_mails_over_two_servers_go_out_once_each(home: Home) {
+    // The packaged server that speaks MongoDB's protocol is a slow one.
+    let usual = if home.is_on_mongodb() { 400 } else { 1_000 };
+    let mails = setting("MOVIE_BAG_TEST_MAILS", usual);
+    let sink = home.sink(&["--format", "none"]);
+    let home = home
+        .with("MAIL_PORT", sink.port())
+        .with("MOVIE_BAG_RATE_LIMITS", "off");
+    let servers = [home.serve_alone(&[]), home.serve_alone(&[])];
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let server = &servers[number % 2];
+            scope.spawn(move || {
+                let email = format!("user{number}@example.com");
+                server.sign_up(&email, PASSWORD);
+                for _ in 0..mails / 4 {
+                    forgot(server, &email);
+                }
+            });
+        }
+    });
+    wait_until("all are there", 240, || {
+        sink.inbox().messages().len() >= mails
+    });
+    wait_until("the outbox is empty", 20, || listed(&home).is_empty());
+    let messages = sink.inbox().messages();
+    let ids: BTreeSet<_> = messages
+        .iter()
+        .map(|message| message["MessageID"].as_str().unwrap())
+        .collect();
+    assert_eq!((messages.len(), ids.len()), (mails, mails));
+    for server in &servers {
+        assert!(server.stderr().contains("mail sent"), "both have delivered");
+    }
+}
+
+fn many_mails_go_over_few_connections(home: Home) {
+    let mail_server = MailServer::start(&[]);
+    let home = home
+        .with("MAIL_PORT", mail_server.port())
+        .with("MOVIE_BAG_RATE_LIMITS", "off");
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    for _ in 0..100 {
+        forgot(&server, ANN);
+    }
+    wait_until("all are there", 30, || mail_server.kept().len() == 100);
+    assert!(
+        mail_server.connections() <= 8,
+        "{}",
+        mail_server.connections()
+    );
+}
