@@ -43,10 +43,12 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     ]);
     let (mut after, mut count) = (None, 0);
     loop {
-        let page = app.queued_mails(after, PAGE).await?;
+        let mut page = app.queued_mails(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.entry.id);
         count += page.len();
+        // Ids tell no more than the second.
+        page.sort_by_key(|mail| mail.entry.requested_at);
         for QueuedMail { entry, address } in page {
             if ui.is_json() {
                 let mut json = entry_json(&entry);
