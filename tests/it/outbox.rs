@@ -288,7 +288,7 @@ fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Home) {
 
 fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: Home) {
     let kills = setting("MOVIE_BAG_TEST_KILLS", 12);
-    let sink = home.sink(&["--format", "none"]);
+    let sink = home.sink(&["--format", "none", "--max-messages", "100000"]);
     let home = home
         .with("MAIL_PORT", sink.port())
         .with("MOVIE_BAG_RATE_LIMITS", "off")
@@ -412,4 +412,21 @@ fn many_mails_go_over_few_connections(home: Home) {
         "{}",
         mail_server.connections()
     );
+}
+
+#[test]
+fn a_long_history_is_cut_for_people_and_whole_for_programs() {
+    let home = Home::fresh();
+    home.create_account(ANN, PASSWORD);
+    for _ in 0..59 {
+        home.run(&["forgot", "--email", ANN, "--print-link"]).ok();
+    }
+    let shown = home.run(&["user", "show", "--email", ANN]).ok().stdout;
+    assert_eq!(shown.matches("reset_requested").count(), 50);
+    assert!(shown.contains("and 10 older lines"), "{shown}");
+    let all = home
+        .run(&["user", "show", "--email", ANN, "--json"])
+        .ok()
+        .json();
+    assert_eq!(all["history"].as_array().unwrap().len(), 60);
 }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::super::outbox::entry_json;
 use super::super::ui::{Ui, local};
 use crate::app::{AccountDetails, App};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, HISTORY_LINES};
 use crate::domain::outbox::{Entry, EntryState};
 
-/// How much of the history is shown.
-const EVENTS: usize = 50;
+/// How much of the history is shown to people; programs get all of it.
+const SHOWN: usize = 50;
 
 /// Show an account, its waiting mails and its history
 ///
@@ -30,7 +30,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         account,
         mails,
         history,
-    } = app.account_details(&args.email, EVENTS).await?;
+    } = app.account_details(&args.email, 2 * HISTORY_LINES).await?;
     let json = json!({
         "id": account.id.to_string(),
         "email": account.address,
@@ -47,7 +47,11 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     text += "\nMails not delivered yet\n";
     text += &list(mails.iter().map(mail_line));
     text += "\nHistory, newest first\n";
-    text += &list(history.iter().map(event_line));
+    text += &list(history.iter().take(SHOWN).map(event_line));
+    let older = history.len().saturating_sub(SHOWN);
+    if older > 0 {
+        text += &format!("  and {older} older lines: --json has them all\n");
+    }
     ui.answer_either(text.trim_end(), &json)?;
     Ok(())
 }
