@@ -53,6 +53,8 @@ impl Inbox {
             .call()
             .unwrap()
             .body_mut()
+            .with_config()
+            .limit(256 << 20)
             .read_to_string()
             .unwrap()
     }
