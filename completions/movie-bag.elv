@@ -36,6 +36,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand outbox 'Look at the mails not delivered yet, try them now, or drop them'
             cand copy 'Copy everything into another, empty database'
             cand check 'Show every setting with its source, and what is wrong'
+            cand templates 'Manage the templates of mails and pages'
             cand completions 'Print the completions for a shell'
             cand manpages 'Write the man pages, one for each command'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -288,6 +289,65 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'movie-bag;templates'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand list 'List the templates, and where each comes from'
+            cand eject 'Write the built-in templates into a folder, to be changed'
+            cand preview 'Render a template with sample values, and print it'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;templates;list'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;templates;eject'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --force 'Overwrite files that differ'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;templates;preview'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;templates;help'= {
+            cand list 'List the templates, and where each comes from'
+            cand eject 'Write the built-in templates into a folder, to be changed'
+            cand preview 'Render a template with sample values, and print it'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;templates;help;list'= {
+        }
+        &'movie-bag;templates;help;eject'= {
+        }
+        &'movie-bag;templates;help;preview'= {
+        }
+        &'movie-bag;templates;help;help'= {
+        }
         &'movie-bag;completions'= {
             cand --env-file 'Read settings from this file instead of .env'
             cand --database 'Work on this database: sqlite:PATH or mongodb://…'
@@ -317,6 +377,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand outbox 'Look at the mails not delivered yet, try them now, or drop them'
             cand copy 'Copy everything into another, empty database'
             cand check 'Show every setting with its source, and what is wrong'
+            cand templates 'Manage the templates of mails and pages'
             cand completions 'Print the completions for a shell'
             cand manpages 'Write the man pages, one for each command'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -363,6 +424,17 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         &'movie-bag;help;copy'= {
         }
         &'movie-bag;help;check'= {
+        }
+        &'movie-bag;help;templates'= {
+            cand list 'List the templates, and where each comes from'
+            cand eject 'Write the built-in templates into a folder, to be changed'
+            cand preview 'Render a template with sample values, and print it'
+        }
+        &'movie-bag;help;templates;list'= {
+        }
+        &'movie-bag;help;templates;eject'= {
+        }
+        &'movie-bag;help;templates;preview'= {
         }
         &'movie-bag;help;completions'= {
         }

@@ -41,6 +41,7 @@ complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "user" -d 'Manag
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "copy" -d 'Copy everything into another, empty database'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "check" -d 'Show every setting with its source, and what is wrong'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "templates" -d 'Manage the templates of mails and pages'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "manpages" -d 'Write the man pages, one for each command'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -235,6 +236,47 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "list" -d 'List the templates, and where each comes from'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "preview" -d 'Render a template with sample values, and print it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l force -d 'Overwrite files that differ'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the templates, and where each comes from'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "preview" -d 'Render a template with sample values, and print it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -251,17 +293,18 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "reset" -d 'Complete a password reset with the token from the mail'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "user" -d 'Manage accounts'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "copy" -d 'Copy everything into another, empty database'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "check" -d 'Show every setting with its source, and what is wrong'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "manpages" -d 'Write the man pages, one for each command'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check completions manpages help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "reset" -d 'Complete a password reset with the token from the mail'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "user" -d 'Manage accounts'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "copy" -d 'Copy everything into another, empty database'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "check" -d 'Show every setting with its source, and what is wrong'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "templates" -d 'Manage the templates of mails and pages'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "manpages" -d 'Write the man pages, one for each command'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "create" -d 'Make an account'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List the accounts, oldest first'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account, its waiting mails and its history'
@@ -271,3 +314,6 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "flush" -d 'Try all waiting mails now, also those whose next try is later'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "retry" -d 'Try a mail now, also one that was given up'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "drop" -d 'Take a mail out of the outbox unsent'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "list" -d 'List the templates, and where each comes from'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "preview" -d 'Render a template with sample values, and print it'

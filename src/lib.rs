@@ -7,10 +7,11 @@
 //! | [`domain`] | plain values and rules: addresses, passwords, tokens, movies, the outbox entry | nothing but pure crates |
 //! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, the traits of `store` and `mail` |
 //! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain` |
-//! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain` |
+//! | [`templates`] | the words of mails and pages: those built in, and those of a folder that win | `domain` |
+//! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain`, `templates` |
 //! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
 //! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain` |
-//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app` |
+//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates` |
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain` |
 //! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
 //!
@@ -40,3 +41,4 @@ pub mod mail;
 pub mod sink;
 pub mod smtp;
 pub mod store;
+pub mod templates;

@@ -20,6 +20,7 @@ use crate::domain::token::Token;
 use crate::mail::render::TeraRenderer;
 use crate::mail::{DeliveryError, Message, Receipt};
 use crate::store::sqlite::SqliteStore;
+use crate::templates::Templates;
 
 const ANN: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse battery";
@@ -105,7 +106,7 @@ impl Fixture {
         let app = App::new(Parts {
             store: Arc::new(SqliteStore::open(&dir.path().join("test.sqlite3")).unwrap()),
             mailer: mailer.clone(),
-            renderer: Arc::new(TeraRenderer::new(None).unwrap()),
+            renderer: Arc::new(TeraRenderer::new(Arc::new(Templates::load(None).unwrap()))),
             clock: clock.clone(),
             rng: Arc::new(SystemRng),
             hasher: Hasher::new(4, 2),

@@ -10,6 +10,7 @@ use super::wiring;
 use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
 use crate::domain::account::Account;
 use crate::mail::Mailer as _;
+use crate::templates::{TEMPLATES, TemplateError, Templates};
 
 /// Show every setting with its source, and what is wrong
 ///
@@ -19,7 +20,8 @@ use crate::mail::Mailer as _;
   movie-bag check
   movie-bag check --json | jq .checks
 
-Exit codes: 0 all is well (warnings allowed), 1 something is wrong, 2 the settings can't be read")]
+Exit codes: 0 all is well (warnings allowed), 1 something is wrong, 2 the settings or the
+templates can't be read")]
 pub(super) struct Args {}
 
 /// How many groups of accounts that differ by capitals alone are named.
@@ -78,10 +80,9 @@ pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         .collect();
     checks.extend(database(&settings).await);
     checks.push(Check::of("mail server", mail_server(&settings).await));
-    checks.push(Check::of(
-        "templates",
-        wiring::renderer(&settings).map(|_| "all can be rendered".to_owned()),
-    ));
+    let tried = wiring::try_templates(&settings);
+    let is_unreadable = tried.is_err();
+    checks.extend(templates(tried));
     drop(spinner);
 
     let wrong = checks
@@ -93,19 +94,20 @@ pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     } else {
         ui.answer(&as_text(&settings, &checks))?;
     }
+    let exit = if is_unreadable { 2 } else { 1 };
     match wrong {
         0 => Ok(()),
         // The document has said it already; a second one on stdout would be one too many.
-        _ if ui.is_json() => Err(Failure::silent(1).into()),
+        _ if ui.is_json() => Err(Failure::silent(exit).into()),
         1 => Err(Failure::new(
-            1,
+            exit,
             "check",
             "something is wrong",
             "see the line marked error",
         )
         .into()),
         _ => Err(Failure::new(
-            1,
+            exit,
             "check",
             format!("{wrong} things are wrong"),
             "see the lines marked error",
@@ -175,6 +177,30 @@ fn warning(look_alikes: &[Account]) -> Check {
                 .to_owned(),
         ),
     }
+}
+
+/// What a look at the templates came to.
+fn templates(tried: Result<Templates, TemplateError>) -> Vec<Check> {
+    let templates = match tried {
+        Ok(templates) => templates,
+        Err(error) => return vec![Check::of("templates", Err(error.into()))],
+    };
+    let own = TEMPLATES
+        .iter()
+        .filter(|template| templates.path(template).is_some())
+        .count();
+    let message = match own {
+        0 => "the built-in ones".to_owned(),
+        own => format!("all can be rendered, {own} of them your own"),
+    };
+    let mut checks = vec![Check::of("templates", Ok(message))];
+    checks.extend(templates.warnings().iter().map(|warning| Check {
+        name: "templates",
+        verdict: "warning",
+        message: warning.clone(),
+        hint: None,
+    }));
+    checks
 }
 
 async fn mail_server(settings: &Settings) -> anyhow::Result<String> {

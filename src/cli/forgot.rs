@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         Some(email) => email,
         None => ui.ask("The account's email address", "--email").await?,
     };
-    let app = wiring::app_beside_server(&settings).await?;
+    let app = wiring::app_beside_server(ui, &settings).await?;
     let origin = wiring::origin();
     if args.print_link {
         let link = app.issue_reset_link(&email, &origin).await?;

@@ -15,6 +15,7 @@ mod runtime;
 mod serve;
 mod smtp_debug;
 mod stdin;
+mod templates;
 mod terminal;
 mod ui;
 mod user;
@@ -108,6 +109,8 @@ enum Command {
     Outbox(outbox::Command),
     Copy(copy::Args),
     Check(check::Args),
+    #[command(subcommand)]
+    Templates(templates::Command),
     Completions(completions::Args),
     Manpages(manpages::Args),
 }
@@ -156,6 +159,7 @@ impl Command {
             Self::Outbox(command) => interruptible(command.run(ui, flags)),
             Self::Copy(args) => interruptible(copy::run(args, ui, flags)),
             Self::Check(args) => interruptible(check::run(args, ui, flags)),
+            Self::Templates(command) => command.run(ui, flags),
             Self::Completions(args) => completions::run(args, ui),
             Self::Manpages(args) => manpages::run(&args, ui),
         }

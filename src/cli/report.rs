@@ -9,8 +9,9 @@ use serde_json::json;
 use super::ui::Ui;
 use crate::app::{AppError, CopyError};
 use crate::config::ConfigError;
-use crate::mail::{DeliveryError, RenderError};
+use crate::mail::DeliveryError;
 use crate::store::StoreError;
+use crate::templates::TemplateError;
 
 /// A failure, ready to be shown.
 #[derive(Debug, Clone)]
@@ -94,7 +95,7 @@ impl Failure {
                     .or_else(|| cause.downcast_ref::<CopyError>().map(of_copy))
                     .or_else(|| cause.downcast_ref::<DeliveryError>().map(of_delivery))
                     .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("mend what is named; \"movie-bag check\" then shows every setting and where it comes from".to_owned()))))
-                    .or_else(|| cause.downcast_ref::<RenderError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES".to_owned()))))
+                    .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES; \"movie-bag templates eject\" writes the built-in ones".to_owned()))))
             })
             .unwrap_or((1, "failed", None));
         let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
@@ -237,9 +238,8 @@ fn show(ui: &Ui, failure: &Failure) {
             message += &format!(": {cause}");
         }
         // There is nobody left to tell.
-        let _ = ui.answer(
-            &json!({"error": {"code": failure.code, "message": message, "hint": failure.hint}})
-                .to_string(),
+        let _ = ui.answer_json(
+            &json!({"error": {"code": failure.code, "message": message, "hint": failure.hint}}),
         );
     } else {
         ui.error(&failure.message, &failure.causes, failure.hint.as_deref());

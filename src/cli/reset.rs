@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         (None, _) => (ui.ask("The link from the mail", "--token").await?, None),
     };
     let token = Token::from_pasted(&token);
-    let app = wiring::app_beside_server(&settings).await?;
+    let app = wiring::app_beside_server(ui, &settings).await?;
     let password = match given {
         Some(password) => PasswordInput::new(password.as_str()),
         None => asked(&app, ui, &token).await?,

@@ -1,6 +1,7 @@
 //! `serve`: the API, the pages and the mail delivery, and with `--smtp-debug` a sink that takes the mails.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use super::smtp_debug::{self, Addresses};
 use super::ui::Ui;
 use super::wiring;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
+use crate::http::pages::Pages;
 use crate::http::{self, HttpOptions};
 use crate::sink::{Sink, SinkSettings};
 
@@ -56,6 +58,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         )
         .into());
     }
+    let templates = Arc::new(wiring::templates(ui, &settings)?);
     let defaults = SinkSettings::default();
     let addresses = args.smtp_debug.then(|| Addresses {
         listen: args.listen.unwrap_or(defaults.listen),
@@ -70,7 +73,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             None => None,
         };
         let app = tokio::select! {
-            app = wiring::app(&settings, address.port()) => app?,
+            app = wiring::app(&settings, Arc::clone(&templates), address.port()) => app?,
             () = told.next() => return Ok(()),
         };
         announce(ui, address, sink.as_ref());
@@ -94,13 +97,14 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let mut serving = tokio::spawn(http::serve(
             listener,
             app,
+            Pages::new(templates),
             options(&settings),
             raised(stops),
         ));
         tokio::select! {
             () = told.next() => {}
             // It ends by itself only where it can't go on.
-            ended = &mut serving => return Ok(ended??),
+            ended = &mut serving => return Ok(ended?),
         }
         ui.say("Stopping: requests in flight are finished first. Ctrl-C again ends at once.");
         let _ = stop.send(true);
@@ -112,7 +116,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
                 let _ = stop_sink.send(true);
                 taking.await.ok();
                 served
-            } => Ok(served??),
+            } => Ok(served?),
             () = told.next() => Ok(()),
         }
     })

@@ -12,7 +12,7 @@ use super::Color;
 use super::report::Failure;
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
-use crate::sink::print::Style as StdoutStyle;
+use crate::sink::print::{Style as StdoutStyle, harmless_json, one_line};
 
 /// How to speak to whoever called.
 #[derive(Debug, Clone)]
@@ -60,10 +60,26 @@ impl Ui {
     /// # Errors
     /// Where stdout takes nothing for another reason, such as a full disk: what was done is done, but not told.
     pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
-        match write_out(text) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(untold(&error)),
-            _ => Ok(()),
+        told(write_out(text, "\n"))
+    }
+
+    /// An answer whose words are somebody else's, as a document that no terminal obeys.
+    ///
+    /// # Errors
+    /// Those of [`Ui::answer`].
+    pub(super) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
+        self.answer(&harmless_json(&json.to_string()))
+    }
+
+    /// A text of somebody else's: byte for byte in a pipe or a file, harmless on a terminal.
+    ///
+    /// # Errors
+    /// Those of [`Ui::answer`].
+    pub(super) fn answer_as_it_is(&self, text: &str) -> Result<(), Failure> {
+        if io::stdout().is_terminal() {
+            return self.answer(&harmless(text.trim_end_matches('\n')));
         }
+        told(write_out(text, ""))
     }
 
     /// A generated password, on stdout. Nobody can ask for it again: here a closed stdout is a failure.
@@ -76,7 +92,7 @@ impl Ui {
         json: &serde_json::Value,
     ) -> Result<(), Failure> {
         let json = self.json.then(|| json.to_string());
-        write_out(json.as_deref().unwrap_or(password)).map_err(|error| untold(&error))
+        write_out(json.as_deref().unwrap_or(password), "\n").map_err(|error| untold(&error))
     }
 
     /// An answer for people or for programs, whichever was asked for.
@@ -105,21 +121,24 @@ impl Ui {
     /// What is probably not meant so, on stderr.
     pub(super) fn warn(&self, text: &str) {
         self.write(&format!(
-            "{} {text}",
-            self.styled("warning:", &Style::new().yellow().bold())
+            "{} {}",
+            self.styled("warning:", &Style::new().yellow().bold()),
+            harmless(text)
         ));
     }
 
     /// A failure, on stderr.
     pub(super) fn error(&self, message: &str, causes: &[String], hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
+        let message = harmless(message);
         let mut lines = message.lines();
         self.write(&format!("{head} {}", lines.next().unwrap_or_default()));
         lines.for_each(|line| self.write(&format!("       {line}")));
         for cause in causes {
             self.write(&format!(
-                "{} {cause}",
-                self.styled("caused by:", &Style::new().bold())
+                "{} {}",
+                self.styled("caused by:", &Style::new().bold()),
+                harmless(cause)
             ));
         }
         if let Some(hint) = hint {
@@ -228,10 +247,24 @@ pub(super) fn local(at: Timestamp) -> String {
         .to_string()
 }
 
-fn write_out(text: &str) -> io::Result<()> {
+fn write_out(text: &str, end: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")?;
+    write!(stdout, "{text}{end}")?;
     stdout.flush()
+}
+
+/// Whoever closed stdout wants no more.
+fn told(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(untold(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// What no terminal obeys, line by line: names of files, templates and addresses are not ours.
+fn harmless(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(one_line).collect();
+    lines.join("\n")
 }
 
 fn untold(error: &io::Error) -> Failure {

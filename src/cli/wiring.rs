@@ -25,6 +25,7 @@ use crate::mail::smtp::{self, Encryption, SmtpMailer, SmtpOptions};
 use crate::store::CopyableStore;
 use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
+use crate::templates::{TemplateError, Templates};
 
 /// Resolves the settings, and shows what is probably not meant so.
 pub(super) fn settings(ui: &Ui, flags: Flags) -> anyhow::Result<Settings> {
@@ -116,16 +117,30 @@ pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
     })?)
 }
 
-/// The mail templates.
-pub(super) fn renderer(settings: &Settings) -> anyhow::Result<TeraRenderer> {
-    Ok(TeraRenderer::new(settings.templates.as_deref())?)
+/// The templates of mails and pages, all of them tried; shows what is probably not meant so.
+pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, TemplateError> {
+    let templates = try_templates(settings)?;
+    templates
+        .warnings()
+        .iter()
+        .for_each(|warning| ui.warn(warning));
+    Ok(templates)
+}
+
+/// The same, for whoever shows the warnings otherwise.
+pub(super) fn try_templates(settings: &Settings) -> Result<Templates, TemplateError> {
+    Templates::load(settings.templates.as_deref())
 }
 
 /// The application, with links that begin where the settings say, or else at this port of localhost.
-pub(super) async fn app(settings: &Settings, port: u16) -> anyhow::Result<App> {
+pub(super) async fn app(
+    settings: &Settings,
+    templates: Arc<Templates>,
+    port: u16,
+) -> anyhow::Result<App> {
     let cores = available_parallelism().map_or(1, usize::from);
     Ok(App::new(Parts {
-        renderer: Arc::new(renderer(settings)?),
+        renderer: Arc::new(TeraRenderer::new(templates)),
         mailer: Arc::new(mailer(&settings.mail)?),
         keys: keys(settings)?,
         store: store(settings).await?,
@@ -149,8 +164,9 @@ pub(super) async fn app(settings: &Settings, port: u16) -> anyhow::Result<App> {
 }
 
 /// The application for a command that runs beside a server: links begin where that server's do.
-pub(super) async fn app_beside_server(settings: &Settings) -> anyhow::Result<App> {
-    app(settings, settings.http.bind.port()).await
+pub(super) async fn app_beside_server(ui: &Ui, settings: &Settings) -> anyhow::Result<App> {
+    let templates = Arc::new(templates(ui, settings)?);
+    app(settings, templates, settings.http.bind.port()).await
 }
 
 fn keys(settings: &Settings) -> anyhow::Result<TokenKeys> {

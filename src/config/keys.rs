@@ -1,5 +1,7 @@
 //! Every key there is, in one table: what `check`, the manual and the warning about misspelt keys go by.
 
+use crate::domain::spelling;
+
 /// One key.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -171,27 +173,7 @@ pub fn find(name: &str) -> Option<&'static Key> {
 
 /// The key that somebody probably meant, unless nothing is near.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let near = KEYS
-        .iter()
-        .map(|key| (distance(name, key.name), key.name))
-        .min()?;
-    (near.0 <= 4 && near.0 < name.len() / 2).then_some(near.1)
-}
-
-/// How many letters must be put in, taken out or replaced to get from one word to the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
+    spelling::nearest(name, KEYS.iter().map(|key| key.name))
 }
 
 #[cfg(test)]

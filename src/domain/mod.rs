@@ -12,4 +12,5 @@ pub mod id;
 pub mod movie;
 pub mod outbox;
 pub mod password;
+pub mod spelling;
 pub mod token;

@@ -1,13 +1,14 @@
 //! The pages for people without a program: asking for a link, and choosing a new password. Rendered here, without a
 //! script. Opening a link changes nothing, since mail scanners open links.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tera::{Context, Tera};
 
 use super::Http;
 use super::body::FormBody;
@@ -15,6 +16,7 @@ use super::client::Client;
 use super::error::{ApiError, Refusal};
 use crate::app::{AppError, Handling};
 use crate::domain::token::Token;
+use crate::templates::Templates;
 
 /// Only our own style sheet, and forms only to where they came from.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -25,8 +27,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const FROM_FORGOT: &str = "";
 const FROM_RESET: &str = "../";
 
-/// The templates, compiled once.
-pub struct Pages(Tera);
+/// The pages, rendered by the templates.
+pub struct Pages(Arc<Templates>);
 
 /// What is put into a template; what a page does not need stays empty.
 #[derive(Default)]
@@ -39,34 +41,12 @@ struct View<'a> {
 }
 
 impl Pages {
-    /// Compiles the templates.
-    ///
-    /// # Errors
-    /// A template that can't be compiled, by its name and line. Those built in are tried by a test.
-    pub fn new() -> Result<Self, tera::Error> {
-        let mut tera = Tera::default();
-        // The names end in `.html`, by which values are escaped.
-        tera.add_raw_templates([
-            ("base.html", include_str!("../../templates/web/base.html")),
-            (
-                "forgot.html",
-                include_str!("../../templates/web/forgot.html"),
-            ),
-            ("sent.html", include_str!("../../templates/web/sent.html")),
-            ("reset.html", include_str!("../../templates/web/reset.html")),
-            ("done.html", include_str!("../../templates/web/done.html")),
-            (
-                "refused.html",
-                include_str!("../../templates/web/refused.html"),
-            ),
-            (
-                "problem.html",
-                include_str!("../../templates/web/problem.html"),
-            ),
-        ])?;
-        Ok(Self(tera))
+    /// Takes the templates, which have been tried.
+    pub fn new(templates: Arc<Templates>) -> Self {
+        Self(templates)
     }
 
+    /// Renders `web/NAME`.
     fn render(&self, name: &str, view: &View<'_>) -> Result<String, AppError> {
         let View {
             root,
@@ -74,20 +54,17 @@ impl Pages {
             error,
             heading,
             message,
-        } = view;
-        let mut context = Context::new();
-        for (name, value) in [
+        } = *view;
+        let values = [
             ("root", root),
             ("email", email),
             ("error", error),
             ("heading", heading),
             ("message", message),
-        ] {
-            context.insert(name, value);
-        }
+        ];
         self.0
-            .render(name, &context)
-            .map_err(|error| AppError::Internal(format!("page {name} can't be rendered: {error}")))
+            .render(&format!("web/{name}"), values)
+            .map_err(|error| AppError::Internal(format!("a page can't be rendered: {error}")))
     }
 
     fn answer(
@@ -113,8 +90,12 @@ fn as_page(response: &mut Response) {
 }
 
 /// `GET /assets/style.css`.
-pub async fn style() -> Response {
-    let mut response = include_str!("../../templates/web/style.css").into_response();
+///
+/// # Errors
+/// None: it is no template to be rendered.
+pub async fn style(State(http): State<Http>) -> Result<Response, ApiError> {
+    let style = http.pages.render("style.css", &View::default())?;
+    let mut response = style.into_response();
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
@@ -124,7 +105,7 @@ pub async fn style() -> Response {
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=3600"),
     );
-    response
+    Ok(response)
 }
 
 /// `GET /forgot`: where to send the link.
@@ -302,11 +283,15 @@ pub async fn errors_as_pages(State(http): State<Http>, request: Request, next: N
 mod tests {
     use super::*;
 
+    fn pages() -> Pages {
+        Pages::new(Arc::new(Templates::load(None).unwrap()))
+    }
+
     const HOSTILE: &str = "\"><script>alert(1)</script>&amp;{{ root }}";
 
     #[test]
     fn every_page_renders_and_escapes_what_was_typed() {
-        let pages = Pages::new().unwrap();
+        let pages = pages();
         for name in [
             "forgot.html",
             "sent.html",
@@ -335,7 +320,7 @@ mod tests {
 
     #[test]
     fn fields_are_labelled_and_known_to_password_managers() {
-        let pages = Pages::new().unwrap();
+        let pages = pages();
         let forgot = pages.render("forgot.html", &View::default()).unwrap();
         assert!(forgot.contains("<label for=\"email\">"));
         assert!(forgot.contains("autocomplete=\"email\""));

@@ -34,16 +34,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown` resolves; then accepts nothing more, closes idle connections, and lets requests in flight
 /// end within [`HttpOptions::grace`].
-///
-/// # Errors
-/// Only before the first request: templates that can't be compiled.
 pub async fn serve(
     listener: TcpListener,
     app: App,
+    pages: Pages,
     options: HttpOptions,
     shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let pages = Pages::new().map_err(io::Error::other)?;
+) {
     let options = Arc::new(options);
     let router = routes(Http {
         app,
@@ -51,7 +48,6 @@ pub async fn serve(
         options: Arc::clone(&options),
     });
     serve_router(listener, router, options, shutdown).await;
-    Ok(())
 }
 
 pub(super) async fn serve_router(

@@ -11,6 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::templates::TemplateError;
+
 /// What a mail says: for each kind the values that its templates show.
 #[derive(Debug, Clone)]
 pub enum Mail {
@@ -82,17 +84,7 @@ pub trait Renderer: Send + Sync {
     ///
     /// # Errors
     /// Where a template fails, or the result could not travel as it is.
-    fn render(&self, mail: &Mail) -> Result<Rendered, RenderError>;
-}
-
-/// Why there are no words: the template's name, the line, and what is wrong.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("template {template}: {problem}")]
-pub struct RenderError {
-    /// Which template.
-    pub template: String,
-    /// What is wrong with it, and where.
-    pub problem: String,
+    fn render(&self, mail: &Mail) -> Result<Rendered, TemplateError>;
 }
 
 /// One mail, addressed and rendered, ready to be sent.

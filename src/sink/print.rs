@@ -321,7 +321,7 @@ fn is_harmful(char: char) -> bool {
 }
 
 /// Text for one line of a terminal: what is harmful as escapes, tabs as spaces.
-fn one_line(text: &str) -> Cow<'_, str> {
+pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
     }
@@ -340,7 +340,7 @@ fn one_line(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON escapes what is below U+0020 itself; the rest stands inside strings, where `\u` means the same.
-fn harmless_json(json: &str) -> Cow<'_, str> {
+pub fn harmless_json(json: &str) -> Cow<'_, str> {
     if !json.chars().any(is_harmful) {
         return Cow::Borrowed(json);
     }

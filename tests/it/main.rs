@@ -21,5 +21,6 @@ mod mongodb;
 mod movies;
 mod outbox;
 mod settings;
+mod templates;
 mod terminal;
 mod tidy;

@@ -28,7 +28,7 @@ impl Command {
     pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         let settings = wiring::settings(ui, flags)?;
         wiring::log(&settings.log, "off")?;
-        let app = wiring::app_beside_server(&settings).await?;
+        let app = wiring::app_beside_server(ui, &settings).await?;
         match self {
             Self::List(args) => list::run(&args, ui, &app).await,
             Self::Flush(args) => flush::run(&args, ui, &app, Flush::Waiting).await,

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::pages::Pages;
 use super::{HttpOptions, serve};
 use crate::app::system::SystemRng;
 use crate::app::{App, Hasher, Parts, Rules};
@@ -24,7 +25,8 @@ use crate::domain::clock::Clock;
 use crate::domain::event::Origin;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
-use crate::mail::{DeliveryError, Mail, Mailer, Message, Receipt, RenderError, Rendered, Renderer};
+use crate::mail::{DeliveryError, Mail, Mailer, Message, Receipt, Rendered, Renderer};
+use crate::templates::{TemplateError, Templates};
 use memory::MemoryStore;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -43,7 +45,7 @@ impl Mailer for NoMail {
 }
 
 impl Renderer for NoMail {
-    fn render(&self, _: &Mail) -> Result<Rendered, RenderError> {
+    fn render(&self, _: &Mail) -> Result<Rendered, TemplateError> {
         unreachable!("no mail is sent here")
     }
 }
@@ -142,10 +144,10 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let serving = serve(listener, app.clone(), options, async {
+        let pages = Pages::new(Arc::new(Templates::load(None).unwrap()));
+        let running = tokio::spawn(serve(listener, app.clone(), pages, options, async {
             let _ = stopped.await;
-        });
-        let running = tokio::spawn(async { serving.await.unwrap() });
+        }));
         Self {
             address,
             app,

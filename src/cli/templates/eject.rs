@@ -1,0 +1,149 @@
+//! `templates eject`: the built-in templates as files, to begin one's own from.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::Ui;
+use crate::cli::report::Failure;
+use crate::templates::{BuiltIn, TEMPLATES};
+
+/// Write the built-in templates into a folder, to be changed
+///
+/// A file that is there and differs is never overwritten, unless --force is given; then nothing at all is written.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag templates eject my-templates
+  movie-bag templates eject \"$(mktemp -d)\" --json | jq -r .folder
+
+Change what you like, delete what you leave as it is (so that a newer version can improve it), and set
+MOVIE_BAG_TEMPLATES to the folder. Exit codes: 0 written, 6 a file differs, and nothing was written")]
+pub(in crate::cli) struct Args {
+    /// Into which folder; it is made where it is not there
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    folder: PathBuf,
+    /// Overwrite files that differ
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is in the place of a template.
+enum Found {
+    Nothing,
+    TheSame,
+    AnotherFile,
+}
+
+pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
+    // Whole, since the setting must hold in whatever folder the server is started.
+    let folder = std::path::absolute(&args.folder)
+        .with_context(|| format!("{} can't be a folder", args.folder.display()))?;
+    let found = TEMPLATES
+        .iter()
+        .map(|template| Ok((template, look(&folder.join(template.name), template)?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let names = |wanted: fn(&Found) -> bool| -> Vec<&str> {
+        let those = found.iter().filter(|(_, found)| wanted(found));
+        those.map(|(template, _)| template.name).collect()
+    };
+    let differing = names(|found| matches!(found, Found::AnotherFile));
+    if !differing.is_empty() && !args.force {
+        return Err(would_overwrite(&folder, &differing).into());
+    }
+    for (template, found) in &found {
+        write(&folder.join(template.name), template, found)?;
+    }
+    tell(
+        ui,
+        &folder,
+        &names(|found| !matches!(found, Found::TheSame)),
+        &names(|found| matches!(found, Found::TheSame)),
+    )
+}
+
+fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => Err(error).with_context(|| unwritable(path))?,
+        Ok(found) if found.is_dir() => {
+            return Err(Failure::new(
+                1,
+                "no_file",
+                format!("{} is a folder", path.display()),
+                "name another folder, or move it out of the way",
+            )
+            .into());
+        }
+        Ok(_) => {}
+    }
+    // What can't be read, or is too large to be the same, is another file.
+    let size = fs::metadata(path).map_or(0, |found| found.len());
+    let is_the_same = size == template.source.len() as u64
+        && fs::read(path).is_ok_and(|bytes| bytes == template.source.as_bytes());
+    Ok(if is_the_same {
+        Found::TheSame
+    } else {
+        Found::AnotherFile
+    })
+}
+
+fn would_overwrite(folder: &Path, names: &[&str]) -> Failure {
+    let differ = if names.len() == 1 {
+        "differs from the built-in one"
+    } else {
+        "differ from the built-in ones"
+    };
+    Failure::new(
+        6,
+        "file_exists",
+        format!(
+            "in {} {} {differ}: nothing was written",
+            folder.display(),
+            names.join(", "),
+        ),
+        "name another folder, or give --force to overwrite them",
+    )
+}
+
+fn write(path: &Path, template: &BuiltIn, found: &Found) -> anyhow::Result<()> {
+    let failed = || unwritable(path);
+    match found {
+        Found::TheSame => return Ok(()),
+        // In place of a link, not through it.
+        Found::AnotherFile => fs::remove_file(path).with_context(failed)?,
+        Found::Nothing => {}
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(failed)?;
+    }
+    // Never over a file that has come meanwhile.
+    fs::File::create_new(path)
+        .and_then(|mut file| file.write_all(template.source.as_bytes()))
+        .with_context(failed)
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("{} can't be written", path.display())
+}
+
+fn tell(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow::Result<()> {
+    let shown = folder.display();
+    if ui.is_json() {
+        let json = json!({"folder": shown.to_string(), "written": written, "unchanged": unchanged});
+        ui.answer(&json.to_string())?;
+    } else {
+        for name in written {
+            ui.answer(&folder.join(name).display().to_string())?;
+        }
+    }
+    if written.is_empty() {
+        ui.say(&format!("All of them are in {shown} already."));
+    }
+    ui.say(&format!(
+        "Change what you like, delete the others, and set MOVIE_BAG_TEMPLATES={shown}"
+    ));
+    Ok(())
+}

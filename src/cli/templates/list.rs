@@ -1,0 +1,53 @@
+//! `templates list`: the templates there are, and whose they are.
+
+use comfy_table::presets;
+use comfy_table::{ContentArrangement, Table};
+use serde_json::{Map, Value, json};
+
+use super::Ui;
+use crate::templates::{BuiltIn, TEMPLATES, Templates, variable};
+
+/// List the templates, and where each comes from
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag templates list
+  movie-bag templates list --json | jq -r 'select(.path).name'       those of your own
+
+With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}, where the variables have their
+meaning and the path is null for a built-in one")]
+pub(in crate::cli) struct Args {}
+
+pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["TEMPLATE", "WHAT FOR", "VARIABLES", "FROM"]);
+    for template in TEMPLATES {
+        let path = templates
+            .path(template)
+            .map(|path| path.display().to_string());
+        if ui.is_json() {
+            let json = json!({"name": template.name, "purpose": template.purpose, "variables": meanings(template), "path": path});
+            ui.answer(&json.to_string())?;
+        } else {
+            table.add_row([
+                template.name.to_owned(),
+                template.purpose.to_owned(),
+                template.variables.join(", "),
+                path.unwrap_or_else(|| "built in".to_owned()),
+            ]);
+        }
+    }
+    if !ui.is_json() {
+        ui.answer(&table.to_string())?;
+    }
+    Ok(())
+}
+
+fn meanings(template: &BuiltIn) -> Map<String, Value> {
+    let known = template.variables.iter().filter_map(|name| variable(name));
+    known
+        .map(|variable| (variable.name.to_owned(), variable.meaning.into()))
+        .collect()
+}

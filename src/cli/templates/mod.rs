@@ -1,0 +1,43 @@
+//! `templates …`: looking at the words of mails and pages, and making them one's own.
+
+mod eject;
+mod list;
+mod preview;
+
+use super::ui::Ui;
+use super::wiring;
+use crate::config::Flags;
+use crate::templates::Templates;
+
+/// Manage the templates of mails and pages
+///
+/// Those in a folder of your own, named by MOVIE_BAG_TEMPLATES, win over the built-in ones.
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = "To change a mail or a page:
+  movie-bag templates eject my-templates              write all of them into a folder
+  $EDITOR my-templates/email/reset_password.html      change what you like, delete the others
+  export MOVIE_BAG_TEMPLATES=\"$PWD/my-templates\"      or a line in .env
+  movie-bag templates preview reset_password          look at it
+  movie-bag check                                     is anything wrong?")]
+pub(super) enum Command {
+    List(list::Args),
+    Eject(eject::Args),
+    Preview(preview::Args),
+}
+
+impl Command {
+    pub(super) fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+        match self {
+            Self::List(args) => list::run(&args, ui, &load(ui, flags)?),
+            // Loads none: it is needed most where those of one's own are broken.
+            Self::Eject(args) => eject::run(&args, ui),
+            Self::Preview(args) => preview::run(&args, ui, &load(ui, flags)?),
+        }
+    }
+}
+
+fn load(ui: &Ui, flags: Flags) -> anyhow::Result<Templates> {
+    let settings = wiring::settings(ui, flags)?;
+    wiring::log(&settings.log, "off")?;
+    Ok(wiring::templates(ui, &settings)?)
+}

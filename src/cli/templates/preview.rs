@@ -1,0 +1,69 @@
+//! `templates preview`: a mail or a page with values made up, to be looked at.
+
+use serde_json::json;
+
+use super::Ui;
+use crate::cli::report::Failure;
+use crate::domain::outbox::MailKind;
+use crate::domain::spelling;
+use crate::mail::render::subject;
+use crate::templates::{BuiltIn, Templates, find, meant_by};
+
+/// Render a template with sample values, and print it
+///
+/// The name of a mail alone, such as reset_password, shows its subject and its text; with --json both parts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag templates preview reset_password
+  movie-bag templates preview email/reset_password.html > mail.html && xdg-open mail.html
+  movie-bag templates preview invitation --json | jq -r .html
+
+With --json: {\"subject\", \"text\", \"html\"} of a mail, {\"name\", \"content\"} of a single template")]
+pub(in crate::cli) struct Args {
+    /// Which template, as \"templates list\" names it, or which mail
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
+    if let Some(template) = find(&args.name) {
+        let content = templates.preview(template)?;
+        if ui.is_json() {
+            ui.answer_json(&json!({"name": template.name, "content": content}))?;
+        } else {
+            ui.answer_as_it_is(&content)?;
+        }
+        return Ok(());
+    }
+    let kind: MailKind = args.name.parse().map_err(|_| unknown(&args.name))?;
+    let subject = subject(kind);
+    let text = part(templates, kind, "txt")?;
+    if ui.is_json() {
+        let html = part(templates, kind, "html")?;
+        ui.answer_json(&json!({"subject": subject, "text": text, "html": html}))?;
+    } else {
+        ui.answer_as_it_is(&format!("Subject: {subject}\n\n{text}"))?;
+    }
+    Ok(())
+}
+
+fn part(templates: &Templates, kind: MailKind, ending: &str) -> anyhow::Result<String> {
+    let name = format!("email/{kind}.{ending}");
+    let template: &BuiltIn = find(&name).ok_or_else(|| unknown(&name))?;
+    Ok(templates.preview(template)?)
+}
+
+fn unknown(name: &str) -> Failure {
+    let mails = MailKind::ALL.iter().map(|kind| kind.name());
+    // Whoever writes an ending means a file.
+    let meant = if name.contains(['/', '.']) {
+        meant_by(name)
+    } else {
+        spelling::nearest(name, mails).or_else(|| meant_by(name))
+    };
+    let message = match meant {
+        Some(meant) => format!("there is no template {name}: did you mean {meant}?"),
+        None => format!("there is no template {name}"),
+    };
+    Failure::usage(message, "\"movie-bag templates list\" shows them all")
+}

@@ -1,0 +1,308 @@
+//! The templates of mails and pages: the built-in ones, and those in a folder of the user's own, which win.
+//!
+//! All are compiled and tried once, when they are loaded, so that a broken one stops the start and not a mail. This is
+//! the only room that knows the template engine; who gets a mail, and what a request is answered, is not known here.
+//! Start with [`TEMPLATES`], the table that everything goes by.
+
+mod built_in;
+mod overrides;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use tera::{Context, ErrorKind, Tera};
+
+pub use built_in::{BuiltIn, TEMPLATES, VARIABLES, Variable, find, variable};
+use overrides::Override;
+pub use overrides::meant_by;
+
+/// The longest line that a message may have on its way, without its line end (RFC 5322 2.1.1).
+const LONGEST_LINE: usize = 998;
+
+/// Where in a file something is, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The character in it.
+    pub column: usize,
+}
+
+impl Place {
+    /// What comes after this text.
+    fn at_end_of(text: &str) -> Self {
+        let line = text.rsplit('\n').next().unwrap_or_default();
+        Self {
+            line: text.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }
+    }
+}
+
+/// What is wrong with which template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("template {template}{}: {problem}", colons(*.place))]
+pub struct TemplateError {
+    /// The file of the user's own, or the name of a built-in template.
+    pub template: String,
+    /// Where in it, as far as that is known.
+    pub place: Option<Place>,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+fn colons(place: Option<Place>) -> String {
+    place
+        .map(|Place { line, column }| format!(":{line}:{column}"))
+        .unwrap_or_default()
+}
+
+impl TemplateError {
+    fn whole(template: impl fmt::Display, problem: impl Into<String>) -> Self {
+        Self {
+            template: template.to_string(),
+            place: None,
+            problem: problem.into(),
+        }
+    }
+
+    fn at(template: impl fmt::Display, place: Place, problem: impl Into<String>) -> Self {
+        Self {
+            place: Some(place),
+            ..Self::whole(template, problem)
+        }
+    }
+}
+
+/// The templates, compiled.
+pub struct Templates {
+    tera: Tera,
+    /// In the order of [`TEMPLATES`].
+    overrides: Vec<Option<Override>>,
+    warnings: Vec<String>,
+}
+
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Templates")
+            .field("overrides", &self.overrides)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Templates {
+    /// Reads, compiles and tries all templates; a file of the same name in the folder `own` wins over a built-in one.
+    ///
+    /// # Errors
+    /// The first template that can't be read, compiled or rendered, with its file and line.
+    pub fn load(own: Option<&Path>) -> Result<Self, TemplateError> {
+        let mut templates = Self {
+            tera: Tera::default(),
+            overrides: read_all(own)?,
+            warnings: Vec::new(),
+        };
+        let compiled = TEMPLATES
+            .iter()
+            .filter(|template| !template.is_raw())
+            .map(|template| (template.name, templates.source(template).to_owned()))
+            .collect::<Vec<_>>();
+        // At once, since they extend each other.
+        if let Err(error) = templates.tera.add_raw_templates(compiled) {
+            return Err(templates.error("of your own", &error));
+        }
+        if let Some(own) = own {
+            templates.warnings = overrides::strangers(own);
+        }
+        // Those built in are tried by a test.
+        if templates.overrides.iter().any(Option::is_some) {
+            let more = trial::run(&templates)?;
+            templates.warnings.extend(more);
+        }
+        Ok(templates)
+    }
+
+    /// What is probably not meant so: files that win over nothing, and mails without their link.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Renders a template with its values. Others than those of its table are left out.
+    ///
+    /// # Errors
+    /// Where it uses a value that is not there, or makes a mail that can't travel.
+    pub fn render<'a, V: AsRef<str>>(
+        &self,
+        name: &str,
+        values: impl IntoIterator<Item = (&'a str, V)>,
+    ) -> Result<String, TemplateError> {
+        let Some(template) = find(name) else {
+            return Err(TemplateError::whole(name, "there is no such template"));
+        };
+        if template.is_raw() {
+            return Ok(self.source(template).to_owned());
+        }
+        let mut context = Context::new();
+        for (name, value) in values {
+            if template.variables.contains(&name) {
+                context.insert(name.to_owned(), value.as_ref());
+            }
+        }
+        let text = self
+            .tera
+            .render(name, &context)
+            .map_err(|error| self.error(name, &error))?;
+        if template.is_mail()
+            && let Some(problem) = hindrance(&text)
+        {
+            return Err(TemplateError::whole(self.whereabouts(template), problem));
+        }
+        Ok(text)
+    }
+
+    /// Renders a template with values to be looked at.
+    ///
+    /// # Errors
+    /// Those of [`Templates::render`].
+    pub fn preview(&self, template: &BuiltIn) -> Result<String, TemplateError> {
+        let values = trial::values(template, |variable| variable.sample);
+        self.render(template.name, values)
+    }
+
+    /// The text of a template, from the user's own file where there is one.
+    pub fn source(&self, template: &BuiltIn) -> &str {
+        self.own(template)
+            .map_or(template.source, |own| own.source.as_str())
+    }
+
+    /// The file of the user's own that wins over this template.
+    pub fn path(&self, template: &BuiltIn) -> Option<&Path> {
+        self.own(template).map(|own| own.path.as_path())
+    }
+
+    fn own(&self, template: &BuiltIn) -> Option<&Override> {
+        let at = TEMPLATES
+            .iter()
+            .position(|other| other.name == template.name)?;
+        self.overrides.get(at)?.as_ref()
+    }
+
+    /// What to call a template: its file, or its name.
+    fn whereabouts(&self, template: &BuiltIn) -> String {
+        self.path(template).map_or_else(
+            || template.name.to_owned(),
+            |path| path.display().to_string(),
+        )
+    }
+
+    /// The names that a template takes from outside, with those of what it extends and includes.
+    fn names_used_by(&self, template: &BuiltIn) -> HashSet<&str> {
+        self.tera
+            .get_template_variables(template.name)
+            .unwrap_or_default()
+    }
+
+    /// Whether a template makes this name itself. One that another extends may make it for both.
+    fn is_set_by_one(&self, name: &str) -> bool {
+        TEMPLATES.iter().any(|template| {
+            let source = self.source(template);
+            source.match_indices(name).any(|(at, _)| {
+                let before = source[..at].trim_end();
+                before.len() < at && (before.ends_with("set") || before.ends_with("set_global"))
+            })
+        })
+    }
+
+    /// An error at the first place of a word, in this template or the one round it.
+    fn error_at_word(&self, template: &BuiltIn, word: &str, problem: String) -> TemplateError {
+        let round_it = TEMPLATES
+            .iter()
+            .filter(|other| self.source(template).contains(other.name));
+        std::iter::once(template)
+            .chain(round_it)
+            .find_map(|template| {
+                let place = trial::place_of(word, self.source(template))?;
+                Some(TemplateError::at(
+                    self.whereabouts(template),
+                    place,
+                    &problem,
+                ))
+            })
+            .unwrap_or_else(|| TemplateError::whole(self.whereabouts(template), &problem))
+    }
+
+    /// An error of the engine in one line, at the file that it is about.
+    fn error(&self, name: &str, error: &tera::Error) -> TemplateError {
+        let whereabouts = |name: &str| {
+            find(name).map_or_else(|| name.to_owned(), |template| self.whereabouts(template))
+        };
+        match error.kind() {
+            ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
+                let place = Place {
+                    line: report.span().start_line,
+                    column: report.span().start_col + 1,
+                };
+                TemplateError::at(whereabouts(report.filename()), place, report.message())
+            }
+            ErrorKind::MissingParent { current, parent } => TemplateError::whole(
+                whereabouts(current),
+                format!("it extends {parent}, and there is no such template"),
+            ),
+            _ => {
+                let text = error.to_string();
+                match first_report(&text) {
+                    Some((name, place, problem)) => {
+                        TemplateError::at(whereabouts(name), place, problem)
+                    }
+                    None => TemplateError::whole(whereabouts(name), text.replace('\n', " ")),
+                }
+            }
+        }
+    }
+}
+
+fn read_all(own: Option<&Path>) -> Result<Vec<Option<Override>>, TemplateError> {
+    let Some(own) = own else {
+        return Ok(TEMPLATES.iter().map(|_| None).collect());
+    };
+    overrides::check_folder(own)?;
+    TEMPLATES
+        .iter()
+        .map(|template| overrides::read(own, template))
+        .collect()
+}
+
+/// The first of the reports that the engine writes for people, where it has no other form of it.
+fn first_report(text: &str) -> Option<(&str, Place, &str)> {
+    let (problem, rest) = text.strip_prefix("error: ")?.split_once('\n')?;
+    let mut place = rest
+        .lines()
+        .next()?
+        .trim_start()
+        .strip_prefix("--> ")?
+        .rsplitn(3, ':');
+    let column = place.next()?.parse().ok()?;
+    let line = place.next()?.parse().ok()?;
+    Some((place.next()?, Place { line, column }, problem))
+}
+
+/// Why mail can't carry a text.
+fn hindrance(text: &str) -> Option<String> {
+    text.split('\n').enumerate().find_map(|(number, line)| {
+        let number = number + 1;
+        if line.len() > LONGEST_LINE {
+            Some(format!(
+                "line {number} of what it makes is longer than {LONGEST_LINE} bytes, which mail can't carry: break it, for instance inside of a tag"
+            ))
+        } else if line.contains(['\r', '\0']) {
+            Some(format!(
+                "line {number} of what it makes has a lone carriage return or a NUL in it, which mail can't carry"
+            ))
+        } else {
+            None
+        }
+    })
+}

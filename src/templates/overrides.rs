@@ -1,0 +1,220 @@
+//! The folder of the user's own templates: reading those that win over a built-in one, and noticing what wins over none.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::built_in::{BuiltIn, TEMPLATES};
+use super::{Place, TemplateError};
+use crate::domain::spelling;
+
+/// The largest template that is read, in bytes: many times any mail that is still delivered.
+const LARGEST: u64 = 1024 * 1024;
+/// How far below the folder is looked for files that win over nothing: those in a folder too deep are found.
+const DEEPEST: usize = 3;
+/// How much is looked at, since somebody may name a folder that holds the whole disk.
+const MOST_LOOKED_AT: usize = 1_000;
+/// How many strange files are named.
+const MOST_NAMED: usize = 10;
+
+/// A file that wins over a built-in template.
+#[derive(Debug)]
+pub(super) struct Override {
+    pub(super) path: PathBuf,
+    pub(super) source: String,
+}
+
+/// Looks whether the folder can be one of templates.
+pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
+    let failed =
+        |problem: String| TemplateError::whole(format!("folder {}", folder.display()), problem);
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(failed("it is no folder".to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(failed("there is no such folder".to_owned()))
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// The file of this template in the folder, where there is one.
+pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>, TemplateError> {
+    let path = folder.join(template.name);
+    // A link that leads nowhere is a mistake, and not the same as no file.
+    match fs::symlink_metadata(&path) {
+        Ok(_) => {}
+        // Also where `email` is a file.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(&path, &error)),
+    }
+    let bytes = read_bytes(&path)?;
+    let source = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let place = Place::at_end_of(&String::from_utf8_lossy(good));
+        TemplateError::at(
+            path.display(),
+            place,
+            "it is not UTF-8 here: save it as UTF-8",
+        )
+    })?;
+    // What editors on Windows add would be part of the mail.
+    let source = source
+        .strip_prefix('\u{feff}')
+        .unwrap_or(&source)
+        .replace("\r\n", "\n");
+    Ok(Some(Override { path, source }))
+}
+
+/// Links are followed: that is how configuration is put in place in many a container.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, TemplateError> {
+    let whole = |problem: String| TemplateError::whole(path.display(), problem);
+    let found = fs::metadata(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            whole("it is a link to a file that is not there".to_owned())
+        } else {
+            unreadable(path, &error)
+        }
+    })?;
+    // Asked before it is opened: a pipe would be waited for.
+    if !found.is_file() {
+        return Err(whole("it is no file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(whole(format!("it is larger than {LARGEST} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> TemplateError {
+    TemplateError::whole(path.display(), format!("it can't be read: {error}"))
+}
+
+/// A warning for each file in the folder that wins over nothing, with the name that was probably meant.
+pub(super) fn strangers(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = MOST_LOOKED_AT;
+    collect(folder, "", 1, &mut left, &mut found);
+    found.retain(|name| !TEMPLATES.iter().any(|template| template.name == name));
+    found.sort();
+    let more = found.len().saturating_sub(MOST_NAMED);
+    let mut warnings: Vec<String> = found
+        .iter()
+        .take(MOST_NAMED)
+        .map(|name| {
+            let path = folder.join(name);
+            let meant = meant_by(name)
+                .map(|meant| format!(": did you mean {meant}?"))
+                .unwrap_or_default();
+            format!(
+                "{} is the name of no template and does nothing{meant}",
+                path.display()
+            )
+        })
+        .collect();
+    if more > 0 {
+        warnings.push(format!(
+            "{more} more files in {} are no templates and do nothing",
+            folder.display()
+        ));
+    }
+    warnings
+}
+
+/// Collects the names of files by their path below the folder. What can't be looked at is left out: no template that is
+/// meant is among it, since those have been read.
+fn collect(folder: &Path, below: &str, depth: usize, left: &mut usize, found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if *left == 0 {
+            return;
+        }
+        *left -= 1;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Those of version control, of the system and of mounted configuration.
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = format!("{below}{name}");
+        match fs::metadata(entry.path()) {
+            Ok(entry_is) if entry_is.is_dir() && depth < DEEPEST => {
+                collect(&entry.path(), &format!("{path}/"), depth + 1, left, found);
+            }
+            Ok(entry_is) if entry_is.is_dir() => {}
+            _ => found.push(path),
+        }
+    }
+}
+
+/// The template that was probably meant: by its whole name, or by a name that only stands in a wrong folder.
+pub fn meant_by(name: &str) -> Option<&'static str> {
+    let names = || TEMPLATES.iter().map(|template| template.name);
+    let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let written = name.rsplit('/').next().unwrap_or(name);
+    spelling::nearest(name, names()).or_else(|| {
+        let meant = spelling::nearest(written, names().map(last))?;
+        names().find(|name| last(name) == meant)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_and_a_wrong_folder_find_the_right_name() {
+        for (written, meant) in [
+            (
+                "email/reset-password.html",
+                Some("email/reset_password.html"),
+            ),
+            ("reset_password.html", Some("email/reset_password.html")),
+            ("reset-pasword.txt", Some("email/reset_password.txt")),
+            ("mail/invitation.txt", Some("email/invitation.txt")),
+            ("own/templates/style.css", Some("web/style.css")),
+            ("Email/Invitation.html", Some("email/invitation.html")),
+            ("notes.md", None),
+        ] {
+            assert_eq!(meant_by(written), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_wins_over_nothing_is_named_and_a_whole_disk_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        };
+        for name in ["email/invitation.txt", ".git/config", "a/b/c/too/deep.txt"] {
+            write(name);
+        }
+        assert_eq!(strangers(folder.path()), [""; 0]);
+        write("own/email/invitation.txt");
+        let warnings = strangers(folder.path());
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].contains("own/email/invitation.txt")
+                && warnings[0].ends_with("did you mean email/invitation.txt?"),
+            "{warnings:?}"
+        );
+        (0..2 * MOST_LOOKED_AT).for_each(|number| write(&number.to_string()));
+        let warnings = strangers(folder.path());
+        assert_eq!(warnings.len(), MOST_NAMED + 1);
+        assert!(warnings[MOST_NAMED].contains("more files"), "{warnings:?}");
+    }
+}

@@ -1,0 +1,352 @@
+//! The templates of mails and pages: listed, ejected, previewed, and those of one's own in their place.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Home, PASSWORD};
+
+const ANN: &str = "ann@example.com";
+
+/// A home with a folder of its own templates, and these files in it.
+fn home_with(files: &[(&str, &str)]) -> (Home, PathBuf) {
+    let home = Home::fresh();
+    let own = home.path().join("own");
+    for (name, text) in files {
+        fs::create_dir_all(own.join(name).parent().unwrap()).unwrap();
+        fs::write(own.join(name), text).unwrap();
+    }
+    let setting = own.display().to_string();
+    (home.with("MOVIE_BAG_TEMPLATES", setting), own)
+}
+
+fn listed(home: &Home) -> Vec<Value> {
+    let list = home.run(&["templates", "list", "--json"]).ok();
+    list.stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_list_says_what_each_is_for_and_whose_it_is() {
+    let (home, own) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
+    let templates = listed(&home);
+    let find = |name: &str| {
+        let mut found = templates.iter().filter(|template| template["name"] == name);
+        found.next().unwrap().clone()
+    };
+    let reset = find("email/reset_password.html");
+    assert_eq!(reset["path"], Value::Null);
+    assert!(reset["variables"]["url"].as_str().unwrap().contains("link"));
+    let done = own.join("web/done.html").display().to_string();
+    assert_eq!(find("web/done.html")["path"], done);
+    let shown = home.run(&["templates", "list"]).ok().stdout;
+    for template in &templates {
+        for part in ["name", "purpose"] {
+            let part = template[part].as_str().unwrap();
+            // A cell may be broken into lines.
+            assert!(shown.contains(part.split(' ').next().unwrap()), "{shown}");
+        }
+    }
+    assert!(shown.contains("built in"), "{shown}");
+}
+
+#[test]
+fn what_is_ejected_is_whole_and_can_be_started_with() {
+    let home = Home::fresh();
+    let own = home.path().join("new/own");
+    let said = home.run(&["templates", "eject", "new/own"]).ok();
+    let setting = format!("MOVIE_BAG_TEMPLATES={}", own.display());
+    assert!(said.stderr.contains(&setting), "{}", said.stderr);
+    let names: Vec<String> = listed(&home)
+        .iter()
+        .map(|template| template["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(said.stdout.lines().count(), names.len());
+    assert!(said.stdout.lines().all(|path| fs::exists(path).unwrap()));
+
+    let home = home.with("MOVIE_BAG_TEMPLATES", own.display().to_string());
+    assert!(
+        listed(&home)
+            .iter()
+            .all(|template| template["path"].is_string())
+    );
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server.reset_token(ANN);
+    assert!(!server.stderr().contains("warning"), "{}", server.stderr());
+    // And once more, which changes nothing.
+    let again = home
+        .run(&["templates", "eject", "new/own", "--json"])
+        .ok()
+        .json();
+    assert_eq!(again["folder"], own.display().to_string());
+    assert_eq!(
+        (&again["written"], &again["unchanged"]),
+        (&json!([]), &json!(names))
+    );
+}
+
+#[test]
+fn eject_overwrites_nothing_that_differs() {
+    let (home, own) = home_with(&[
+        ("email/invitation.txt", "Ours: {{ url }}"),
+        ("web/style.css", "/* ours */"),
+    ]);
+    let refused = home.run(&["templates", "eject", "own"]).exits(6);
+    for word in ["email/invitation.txt", "web/style.css", "--force"] {
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
+    assert!(refused.stdout.is_empty());
+    assert!(!own.join("web/done.html").exists(), "something was written");
+    assert_eq!(
+        fs::read_to_string(own.join("web/style.css")).unwrap(),
+        "/* ours */"
+    );
+    let code = home.run(&["templates", "eject", "own", "--json"]).exits(6);
+    assert_eq!(code.json()["error"]["code"], "file_exists");
+
+    home.run(&["templates", "eject", "own", "--force"]).ok();
+    let style = include_str!("../../templates/web/style.css");
+    assert_eq!(
+        fs::read_to_string(own.join("web/style.css")).unwrap(),
+        style
+    );
+    // A folder that can't be made or written is a failure that says so.
+    home.write("file", "x");
+    let failed = home.run(&["templates", "eject", "file"]).exits(1);
+    assert!(failed.stderr.contains("file/email"), "{}", failed.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn eject_writes_through_no_link() {
+    let (home, own) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
+    let elsewhere = home.path().join("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, own.join("web/style.css")).unwrap();
+    // The link leads nowhere, so this folder can't be loaded, and eject all the same can be asked.
+    home.run(&["templates", "list"]).exits(2);
+    let refused = home.run(&["templates", "eject", "own"]).exits(6);
+    assert!(
+        refused.stderr.contains("web/style.css"),
+        "{}",
+        refused.stderr
+    );
+    home.run(&["templates", "eject", "own", "--force"]).ok();
+    assert!(!elsewhere.exists());
+    home.run(&["templates", "list"]).ok();
+}
+
+#[test]
+fn every_template_and_every_mail_can_be_previewed() {
+    let home = Home::fresh();
+    for template in listed(&home) {
+        let name = template["name"].as_str().unwrap();
+        let preview = home.run(&["templates", "preview", name]).ok();
+        assert!(
+            !preview.stdout.contains("{{") && !preview.stdout.is_empty(),
+            "{name}"
+        );
+        let json = home
+            .run(&["templates", "preview", name, "--json"])
+            .ok()
+            .json();
+        assert_eq!(json["content"], preview.stdout, "{name}");
+    }
+    for (kind, subject) in [
+        ("reset_password", "[Movie-bag] Reset Your Password"),
+        ("reset_successful", "[Movie-bag] Password reset successful"),
+        ("invitation", "[Movie-bag] Choose Your Password"),
+    ] {
+        let shown = home.run(&["templates", "preview", kind]).ok().stdout;
+        assert!(
+            shown.starts_with(&format!("Subject: {subject}\n\n")),
+            "{shown}"
+        );
+        let json = home
+            .run(&["templates", "preview", kind, "--json"])
+            .ok()
+            .json();
+        assert_eq!(json["subject"], subject);
+        assert!(shown.ends_with(json["text"].as_str().unwrap()));
+        assert!(json["html"].as_str().unwrap().contains("ann@example.com"));
+    }
+    for (wrong, right) in [
+        ("reset-pasword", "did you mean reset_password?"),
+        ("invitation.txt", "did you mean email/invitation.txt?"),
+        ("nonsense", "templates list"),
+    ] {
+        let refused = home.run(&["templates", "preview", wrong]).exits(2);
+        assert!(refused.stderr.contains(right), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn mails_and_pages_of_ones_own_are_what_people_get() {
+    let (home, _) = home_with(&[
+        (
+            "email/reset_password.txt",
+            "Gr\u{fc}\u{df}e von uns: {{ url }} f\u{fc}r {{ email }}\n",
+        ),
+        (
+            "email/frame.html",
+            "<html lang=\"de\"><title>{% block title %}{% endblock %}</title>Ours{% block body %}{% endblock %}</html>",
+        ),
+        (
+            "web/forgot.html",
+            "{% extends \"web/base.html\" %}{% block title %}Ours{% endblock %}{% block content %}<h1>Vergessen?</h1>{% endblock %}",
+        ),
+        ("web/style.css", "body { color: rebeccapurple }"),
+    ]);
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    let mail = server.inbox().wait_for(ANN);
+    assert!(
+        mail.text.starts_with("Gr\u{fc}\u{df}e von uns: http"),
+        "{}",
+        mail.text
+    );
+    assert!(mail.text.contains(&token));
+    assert!(
+        mail.html.starts_with("<html lang=\"de\">") && mail.html.contains(&token),
+        "{}",
+        mail.html
+    );
+    assert!(
+        server
+            .get("/forgot")
+            .is(200)
+            .text
+            .contains("<h1>Vergessen?</h1>")
+    );
+    let style = server.get("/assets/style.css").is(200);
+    assert_eq!(style.text, "body { color: rebeccapurple }");
+    assert_eq!(
+        style.header("content-type"),
+        Some("text/css; charset=utf-8")
+    );
+}
+
+#[test]
+fn a_broken_one_stops_every_command_that_needs_it_before_anything_is_done() {
+    let (home, own) = home_with(&[]);
+    fs::create_dir_all(own.join("web")).unwrap();
+    home.create_account(ANN, PASSWORD);
+    // A page, of which the commands on the terminal have no need today; a server that starts tomorrow has.
+    home.write("own/web/done.html", "<h1>\n\n{{ nope }}</h1>");
+    for command in [
+        vec!["serve", "--bind", "127.0.0.1:0"],
+        vec!["forgot", "--email", ANN],
+        vec!["user", "list"],
+        vec!["templates", "list"],
+        vec!["templates", "preview", "reset_password"],
+    ] {
+        let output = home.run(&command).exits(2);
+        assert!(
+            output.stderr.contains("own/web/done.html:3:4: ") && output.stderr.contains("nope"),
+            "{command:?}: {}",
+            output.stderr
+        );
+        assert!(
+            output.stderr.contains("templates eject"),
+            "{}",
+            output.stderr
+        );
+        assert!(output.stdout.is_empty() && !output.stderr.contains("listens on"));
+        let json = home
+            .run(&[command, vec!["--json"]].concat())
+            .exits(2)
+            .json();
+        assert_eq!(json["error"]["code"], "template");
+    }
+    let check = home.run(&["check", "--json"]).exits(2).json();
+    let checks = check["checks"].as_array().unwrap();
+    let verdict = checks
+        .iter()
+        .find(|check| check["name"] == "templates")
+        .unwrap();
+    assert_eq!(verdict["verdict"], "error");
+    assert!(
+        verdict["message"]
+            .as_str()
+            .unwrap()
+            .contains("own/web/done.html:3:4")
+    );
+    // It goes on to say all else that there is to say.
+    assert!(checks.iter().any(|check| check["name"] == "mail server"));
+    let shown = home.run(&["check"]).exits(2);
+    assert!(
+        shown.stdout.contains("error    templates: "),
+        "{}",
+        shown.stdout
+    );
+    // Eject is how to get out of it.
+    home.run(&["templates", "eject", "fresh"]).ok();
+}
+
+#[test]
+fn a_file_that_wins_over_nothing_is_warned_of() {
+    let (home, _) = home_with(&[
+        ("email/reset-password.html", "x"),
+        ("done.html", "x"),
+        ("email/evil\u{1b}]0;title\u{7}.txt", "x"),
+    ]);
+    let warned = home.run(&["user", "list"]).ok().stderr;
+    for words in [
+        "own/email/reset-password.html is the name of no template and does nothing: did you mean email/reset_password.html?",
+        "own/done.html is the name of no template and does nothing: did you mean web/done.html?",
+        "\\x1b]0;title\\x07.txt is the name of no template",
+    ] {
+        assert!(warned.contains(words), "{warned}");
+    }
+    assert!(!warned.contains('\u{1b}'), "{warned:?}");
+    let check = home.run(&["check", "--json"]).json();
+    let warnings: Vec<_> = check["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["name"] == "templates" && check["verdict"] == "warning")
+        .collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+}
+
+#[test]
+fn what_somebody_typed_is_escaped_in_the_mail_and_never_run() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    // What an address may hold, and what one of another program's may hold.
+    for (name, email) in [
+        ("typed", "a&b'{{7*7}}@example.com"),
+        ("stored", "\"<b>x</b>\"@example.com"),
+    ] {
+        let address = format!("{name}@example.com");
+        server.sign_up(&address, PASSWORD);
+        let changed = home.database().execute(
+            "UPDATE account SET email = ?1 WHERE email = ?2",
+            [email, &address],
+        );
+        assert_eq!(changed.unwrap(), 1);
+        home.run(&["user", "list"]).ok();
+        let link = server.post("/api/auth/forgot", json!({"email": email}));
+        if link.status != 200 {
+            // Such an address is not taken from outside at all.
+            assert_eq!(link.status, 400, "{}", link.text);
+            continue;
+        }
+        let mail = server.inbox().wait_for(email);
+        assert!(
+            !mail.html.contains("<b>x") && !mail.html.contains("49"),
+            "{}",
+            mail.html
+        );
+        assert!(
+            mail.html.contains("a&amp;b&#39;{{7*7}}@example.com"),
+            "{}",
+            mail.html
+        );
+        assert!(mail.text.contains(email), "{}", mail.text);
+    }
+}
