@@ -218,6 +218,7 @@ fn of_delivery(error: &DeliveryError) -> Verdict {
         DeliveryError::Unreachable { hint, .. } => (7, "mail_server", Some(hint.clone())),
         DeliveryError::Transient { .. } => (7, "mail_refused", None),
         DeliveryError::Permanent { .. } => (1, "mail_refused", None),
+        DeliveryError::Unsendable { hint, .. } => (1, "mail_unsendable", Some(hint.clone())),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::domain::event::Origin;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
 use crate::mail::render::TeraRenderer;
-use crate::mail::smtp::{self, Encryption, SmtpMailer, SmtpOptions};
+use crate::mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
 use crate::store::CopyableStore;
 use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
@@ -41,6 +41,7 @@ pub(super) fn settings(ui: &Ui, flags: Flags) -> anyhow::Result<Settings> {
 pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
     let settings = config::resolve(&Sources::read(flags)?)?;
     check_database("MOVIE_BAG_DATABASE", &settings.database)?;
+    certificates(&settings.mail)?;
     Ok(settings)
 }
 
@@ -93,6 +94,19 @@ pub(super) async fn open(
     }
 }
 
+/// Whose certificates a mail server may have, besides those of the public authorities.
+fn certificates(mail: &MailSettings) -> Result<Certificates, Failure> {
+    let Some(path) = &mail.ca_file else {
+        return Ok(Certificates::default());
+    };
+    Certificates::read(path).map_err(|why| {
+        Failure::usage(
+            format!("MAIL_CA_FILE ({}) {why}", path.display()),
+            "name a PEM file with the certificate of the authority that signed the mail server's",
+        )
+    })
+}
+
 /// The way out for mails.
 pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
     smtp::check_sender(&mail.sender).map_err(|error| {
@@ -113,6 +127,8 @@ pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
             MailTls::StartTls => Encryption::StartTls,
             MailTls::Implicit => Encryption::Implicit,
         },
+        trusted: certificates(mail)?,
+        sender: mail.sender.clone(),
         timeout: mail.timeout,
     })?)
 }

@@ -82,6 +82,11 @@ pub const KEYS: &[Key] = &[
     key("MAIL_USE_TLS", "false", "demand STARTTLS"),
     key("MAIL_USE_SSL", "false", "TLS from the first byte"),
     key(
+        "MAIL_CA_FILE",
+        "none",
+        "a PEM file of certificates to trust besides the public ones",
+    ),
+    key(
         "MAIL_DEFAULT_SENDER",
         "support@movie-bag.com",
         "from whom the mails are",

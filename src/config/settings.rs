@@ -1,6 +1,6 @@
 //! The settings, complete: every value that the rest of the program runs on, in groups by who uses them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -142,6 +142,8 @@ pub struct MailSettings {
     pub credentials: Option<(String, Secret)>,
     /// How the connection is encrypted.
     pub tls: MailTls,
+    /// A PEM file of certificates that are trusted besides the public ones.
+    pub ca_file: Option<PathBuf>,
     /// From whom the mails are.
     pub sender: String,
     /// How long one mail may take.
@@ -336,6 +338,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
 
     let mut warnings = keys.unknown_keys();
     warnings.extend(keys.not_in_force(NOT_IN_FORCE));
+    warnings.extend(doubts_about_mail(&mail));
     if matches!(database, DatabaseSettings::Mongodb(_)) && tokens.secret.is_none() {
         warnings.push("JWT_SECRET_KEY is not set: all that work on one MongoDB must have the same, and links that are signed with a generated one work on this machine alone - \"serve\" needs it".to_owned());
     }
@@ -404,6 +407,7 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
             (true, false) => MailTls::StartTls,
             (false, false) => MailTls::None,
         },
+        ca_file: keys.optional("MAIL_CA_FILE", |path| Ok(PathBuf::from(path))),
         sender: keys.get(
             "MAIL_DEFAULT_SENDER",
             "support@movie-bag.com".to_owned(),
@@ -415,6 +419,26 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
             values::span,
         ),
     }
+}
+
+/// What is probably not meant so.
+fn doubts_about_mail(mail: &MailSettings) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if mail.tls != MailTls::None {
+        return doubts;
+    }
+    let address = mail.server.parse::<IpAddr>();
+    let is_here = mail.server == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    if mail.credentials.is_some() && !is_here {
+        doubts.push(format!(
+            "MAIL_PASSWORD and every link go to {} in clear text: set MAIL_USE_TLS=true, or MAIL_USE_SSL=true for port 465",
+            mail.server
+        ));
+    }
+    if mail.ca_file.is_some() {
+        doubts.push("MAIL_CA_FILE does nothing without encryption: set MAIL_USE_TLS=true, or MAIL_USE_SSL=true for port 465".to_owned());
+    }
+    doubts
 }
 
 /// What a production system can't do without, each with what to write.

@@ -1,8 +1,10 @@
-//! From what a mail says to a message on its way: `render` makes its text, `smtp` hands it to a mail server.
+//! From what a mail says to a message on its way: `render` makes its text, `smtp` hands it to a mail server, and
+//! `dialogue` tells what was said there.
 //!
 //! The use cases know the two traits here, [`Renderer`] and [`Mailer`]. Nobody here knows an account or the outbox: who
 //! gets which mail when, and whether it is tried again, is decided in [`crate::app`].
 
+pub mod dialogue;
 pub mod render;
 pub mod smtp;
 
@@ -148,7 +150,7 @@ pub enum DeliveryError {
         /// Its own words.
         reply: String,
     },
-    /// The server refused for good (5xx), or the message can't be sent as it is.
+    /// The server refused for good (5xx).
     #[error("{server} refused the mail for good: {reply}")]
     Permanent {
         /// The server's address.
@@ -156,18 +158,26 @@ pub enum DeliveryError {
         /// Its own words.
         reply: String,
     },
+    /// The message can't be sent as it is: it is wrong, or the server lacks an extension that it needs.
+    #[error("{what}")]
+    Unsendable {
+        /// What is in the way, with the server's address where it is the server.
+        what: String,
+        /// What may help.
+        hint: String,
+    },
 }
 
 impl DeliveryError {
     /// Whether trying again is of no use.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Permanent { .. })
+        matches!(self, Self::Permanent { .. } | Self::Unsendable { .. })
     }
 
     /// What may help.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreachable { hint, .. } => Some(hint.clone()),
+            Self::Unreachable { hint, .. } | Self::Unsendable { hint, .. } => Some(hint.clone()),
             Self::Transient { .. } | Self::Permanent { .. } => None,
         }
     }

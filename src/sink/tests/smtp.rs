@@ -1,6 +1,5 @@
 //! The SMTP port: what clients say and hear.
 
-use lettre::transport::smtp::client::Tls;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use super::*;
@@ -10,7 +9,6 @@ async fn lettre_delivers_and_the_message_is_told_of_and_kept() {
     let sink = start(|_| {}).await;
     let mailer = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
         .port(sink.smtp.port())
-        .tls(Tls::None)
         .build();
     for to in ["ann@example.com", "jürgen@example.com"] {
         let message = Message::builder()

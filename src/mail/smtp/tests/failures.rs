@@ -1,0 +1,308 @@
+//! What goes wrong at which stage, whether it is tried again, and what is said.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+
+use super::message;
+use super::server::{CLOSE, HANG, Script, options};
+use crate::mail::smtp::{SmtpMailer, SmtpOptions};
+use crate::mail::{DeliveryError, Mailer as _, Message};
+
+/// What becomes of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// No word about the mail: tried again.
+    Unreachable,
+    /// Refused for now: tried again.
+    Transient,
+    /// Refused for good.
+    Permanent,
+}
+
+fn fate(error: &DeliveryError) -> Fate {
+    match error {
+        DeliveryError::Unreachable { .. } => Fate::Unreachable,
+        DeliveryError::Transient { .. } => Fate::Transient,
+        DeliveryError::Permanent { .. } | DeliveryError::Unsendable { .. } => Fate::Permanent,
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
+    use Fate::{Permanent, Transient, Unreachable};
+    for (command, answer, fated, words) in [
+        (
+            "greeting",
+            "421 4.3.2 busy\r\n",
+            Transient,
+            "421 4.3.2 busy",
+        ),
+        (
+            "greeting",
+            "554 5.7.1 not from there\r\n",
+            Unreachable,
+            "refused to talk, at greeting: 554 5.7.1 not from there",
+        ),
+        (
+            "greeting",
+            CLOSE,
+            Unreachable,
+            "closed the connection at greeting",
+        ),
+        (
+            "greeting",
+            "SSH-2.0-OpenSSH_9.9\r\n",
+            Unreachable,
+            "is no SMTP server: SSH-2.0-OpenSSH_9.9",
+        ),
+        (
+            "greeting",
+            "HTTP/1.1 400 Bad Request\r\n",
+            Unreachable,
+            "is no SMTP server: HTTP/1.1 400",
+        ),
+        ("EHLO", "451 4.3.0 later\r\n", Transient, "451 4.3.0 later"),
+        (
+            "EHLO",
+            "501 5.5.4 bad name\r\n",
+            Unreachable,
+            "refused to talk, at EHLO: 501 5.5.4 bad name",
+        ),
+        ("EHLO", CLOSE, Unreachable, "closed the connection at EHLO"),
+        (
+            "MAIL",
+            "421 4.7.0 too many\r\n",
+            Transient,
+            "421 4.7.0 too many",
+        ),
+        (
+            "MAIL",
+            "450 4.1.8 greylisted\r\n",
+            Transient,
+            "450 4.1.8 greylisted",
+        ),
+        (
+            "MAIL",
+            "530 5.7.0 log in\r\n",
+            Unreachable,
+            "wants a log-in first: 530 5.7.0 log in",
+        ),
+        (
+            "MAIL",
+            "553 5.7.1 not your address\r\n",
+            Permanent,
+            "553 5.7.1 not your address",
+        ),
+        (
+            "MAIL",
+            "354 what\r\n",
+            Unreachable,
+            "answer to MAIL that makes no sense: 354 what",
+        ),
+        ("MAIL", CLOSE, Unreachable, "closed the connection at MAIL"),
+        (
+            "RCPT",
+            "451 4.3.0 try later\r\n",
+            Transient,
+            "451 4.3.0 try later",
+        ),
+        (
+            "RCPT",
+            "421 4.3.0 closing\r\n",
+            Transient,
+            "421 4.3.0 closing",
+        ),
+        (
+            "RCPT",
+            "550-5.1.1 nobody\r\n550 5.1.1 here\r\n",
+            Permanent,
+            "550 5.1.1 nobody here",
+        ),
+        ("RCPT", CLOSE, Unreachable, "closed the connection at RCPT"),
+        ("DATA", "451 4.3.0 disk\r\n", Transient, "451 4.3.0 disk"),
+        ("DATA", "554 5.5.1 no\r\n", Permanent, "554 5.5.1 no"),
+        (
+            "DATA",
+            "250 what\r\n",
+            Unreachable,
+            "answer to DATA that makes no sense: 250 what",
+        ),
+        ("DATA", CLOSE, Unreachable, "closed the connection at DATA"),
+        (".", "452 4.3.1 full\r\n", Transient, "452 4.3.1 full"),
+        (".", "554 5.6.0 spam\r\n", Permanent, "554 5.6.0 spam"),
+        (
+            ".",
+            CLOSE,
+            Unreachable,
+            "it may have taken it, and a repeat has the same Message-ID",
+        ),
+    ] {
+        let server = Script::willing().says(command, answer).start().await;
+        let error = server.mailer().send(&message()).await.unwrap_err();
+        let said = error.to_string();
+        assert_eq!(fate(&error), fated, "{command} {answer:?}: {said}");
+        assert!(said.contains(words), "{command} {answer:?}: {said}");
+        assert!(said.contains("localhost:"), "{said}");
+        assert_eq!(error.is_permanent(), fated == Permanent);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answering_is_left_within_the_time() {
+    for (command, words) in [
+        ("greeting", "did not answer in time at greeting"),
+        ("EHLO", "did not answer in time at EHLO"),
+        ("MAIL", "did not answer in time at MAIL"),
+        ("RCPT", "did not answer in time at RCPT"),
+        ("DATA", "did not answer in time at DATA"),
+        (".", "did not answer the message in time"),
+    ] {
+        let server = Script::willing().says(command, HANG).start().await;
+        let mailer = SmtpMailer::new(SmtpOptions {
+            timeout: Duration::from_millis(500),
+            ..server.options()
+        })
+        .unwrap();
+        let began = Instant::now();
+        let error = mailer.send(&message()).await.unwrap_err();
+        assert_eq!(fate(&error), Fate::Unreachable);
+        assert!(error.to_string().contains(words), "{command}: {error}");
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{command}: {:?}",
+            began.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_ehlo_and_then_is_silent_is_told_by_its_refusal() {
+    let server = Script::willing()
+        .says("EHLO", "550 5.7.1 bad name\r\n")
+        .says("QUIT", HANG)
+        .start()
+        .await;
+    let mailer = SmtpMailer::new(SmtpOptions {
+        timeout: Duration::from_millis(500),
+        ..server.options()
+    })
+    .unwrap();
+    let error = mailer.send(&message()).await.unwrap_err();
+    assert!(error.to_string().contains("550 5.7.1 bad name"), "{error}");
+    assert!(error.hint().unwrap().contains("MAIL_DEFAULT_SENDER"));
+}
+
+#[tokio::test]
+async fn nobody_at_the_port_and_no_such_name_are_said_with_what_to_do() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = SmtpMailer::new(options(port))
+        .unwrap()
+        .send(&message())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("nothing answers SMTP at localhost:{port} (connection refused)")
+    );
+    assert_eq!(
+        error.hint().unwrap(),
+        "start \"movie-bag smtp-debug\" or set MAIL_SERVER"
+    );
+
+    let nowhere = SmtpOptions {
+        server: "no-such-host.invalid".to_owned(),
+        ..options(25)
+    };
+    let error = SmtpMailer::new(nowhere)
+        .unwrap()
+        .send(&message())
+        .await
+        .unwrap_err();
+    assert_eq!(fate(&error), Fate::Unreachable);
+    let (said, hint) = (error.to_string(), error.hint().unwrap());
+    assert!(
+        said.contains("the name of SMTP at no-such-host.invalid:25"),
+        "{said}"
+    );
+    assert!(hint.contains("MAIL_SERVER"), "{hint}");
+}
+
+#[tokio::test]
+async fn a_servers_words_can_not_steer_a_terminal_and_need_not_be_utf_8() {
+    let server = Script::willing()
+        .says(".", "250 \u{1b}[31mDanke sch\u{f6}n\u{7}\r\n")
+        .start()
+        .await;
+    let reply = server.mailer().send(&message()).await.unwrap().reply;
+    assert_eq!(reply, "250  [31mDanke sch?n");
+}
+
+#[tokio::test]
+async fn letters_beyond_ascii_need_a_server_that_takes_them() {
+    let to_aenn = Message {
+        to: "änn@example.com".to_owned(),
+        ..message()
+    };
+    let in_german = Message {
+        text: "für Änn\n".to_owned(),
+        ..message()
+    };
+    let html_in_german = Message {
+        html: "<p>für Änn</p>\n".to_owned(),
+        ..message()
+    };
+    let international = "250-mail.example\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n";
+    let eight_bit = "250-mail.example\r\n250 8BITMIME\r\n";
+    let plain = "250 mail.example\r\n";
+    for (mail, ehlo, outcome) in [
+        (
+            &to_aenn,
+            international,
+            Ok("MAIL FROM:<support@movie-bag.com> SMTPUTF8 BODY=8BITMIME"),
+        ),
+        (&to_aenn, eight_bit, Err("offers no SMTPUTF8")),
+        (
+            &in_german,
+            eight_bit,
+            Ok("MAIL FROM:<support@movie-bag.com> BODY=8BITMIME"),
+        ),
+        (&in_german, plain, Err("offers no 8BITMIME")),
+        (
+            &html_in_german,
+            plain,
+            Ok("MAIL FROM:<support@movie-bag.com>"),
+        ),
+    ] {
+        let server = Script::willing().offers(ehlo).start().await;
+        match (server.mailer().send(mail).await, outcome) {
+            (Ok(_), Ok(command)) => {
+                let command = format!("clear {command}");
+                assert!(server.heard().contains(&command), "{:?}", server.heard());
+            }
+            (Err(error), Err(words)) => {
+                assert!(
+                    error.is_permanent() && error.to_string().contains(words),
+                    "{error}"
+                );
+                assert!(error.hint().is_some());
+                assert_eq!(server.commands("MAIL"), 0);
+            }
+            (sent, wanted) => panic!("{wanted:?}: {sent:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_can_not_be_built_is_not_sent_and_not_tried_again() {
+    let server = Script::willing().start().await;
+    let broken = Message {
+        text: "x".repeat(999),
+        ..message()
+    };
+    let error = server.mailer().send(&broken).await.unwrap_err();
+    assert!(error.is_permanent(), "{error}");
+    assert_eq!(server.connections(), 0);
+}

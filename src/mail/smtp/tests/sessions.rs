@@ -1,0 +1,141 @@
+//! Sessions that serve many mails, and servers that end them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::message;
+use super::server::{HANG, Script};
+use crate::mail::Mailer as _;
+use crate::mail::smtp::pool::Pool;
+use crate::mail::smtp::{SmtpMailer, SmtpOptions};
+
+#[tokio::test]
+async fn many_mails_take_few_connections() {
+    let server = Script::willing().start().await;
+    let mailer = server.mailer();
+    for _ in 0..20 {
+        mailer.send(&message()).await.unwrap();
+    }
+    assert_eq!((server.connections(), server.commands("MAIL")), (1, 20));
+    let mailer = Arc::new(mailer);
+    for _ in 0..5 {
+        let sent: Vec<_> = (0..8)
+            .map(|_| {
+                let mailer = Arc::clone(&mailer);
+                tokio::spawn(async move { mailer.send(&message()).await })
+            })
+            .collect();
+        for sent in sent {
+            sent.await.unwrap().unwrap();
+        }
+    }
+    assert!(server.connections() <= 8, "{}", server.connections());
+    assert_eq!(server.commands("MAIL"), 60);
+}
+
+#[tokio::test]
+async fn the_message_arrives_as_it_is() {
+    let server = Script::willing().start().await;
+    server.mailer().send(&message()).await.unwrap();
+    let heard = server.heard();
+    // Dots are doubled on the way (RFC 5321 4.5.2), and no line is added at the end.
+    for line in [
+        "clear ..",
+        "clear ...",
+        "clear https://movies.example/reset/x",
+    ] {
+        assert!(heard.iter().any(|heard| heard == line), "{line}: {heard:?}");
+    }
+    let dot = heard.iter().position(|line| line == "clear .").unwrap();
+    assert!(heard[dot - 1].ends_with("--"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn we_are_who_the_sender_says_or_an_address() {
+    let server = Script::willing().start().await;
+    server.mailer().send(&message()).await.unwrap();
+    let local = SmtpMailer::new(SmtpOptions {
+        sender: "support@localhost".to_owned(),
+        ..server.options()
+    })
+    .unwrap();
+    local.send(&message()).await.unwrap();
+    assert_eq!(server.commands("EHLO movie-bag.com"), 1);
+    assert_eq!(server.commands("EHLO [127.0.0.1]"), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_has_ended_does_not_fail_the_next_mail() {
+    // Without a word, and with those of RFC 5321 3.8, which wait unread.
+    for farewell in ["", "421 4.4.2 idle for too long\r\n"] {
+        let server = Script::willing()
+            .closing_after_each_mail(farewell)
+            .start()
+            .await;
+        let mailer = server.mailer();
+        for _ in 0..5 {
+            mailer.send(&message()).await.unwrap();
+            // The end of the session has time to arrive.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(
+            (server.connections(), server.commands("DATA")),
+            (5, 5),
+            "{farewell:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_refused_is_not_used_again() {
+    let server = Script::willing()
+        .says("RCPT", "450 4.2.0 later\r\n")
+        .start()
+        .await;
+    let mailer = server.mailer();
+    for _ in 0..2 {
+        assert!(!mailer.send(&message()).await.unwrap_err().is_permanent());
+    }
+    assert_eq!(server.connections(), 2);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while server.commands("QUIT") < 2 {
+        assert!(Instant::now() < deadline, "{:?}", server.heard());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_timed_out_is_not_used_again() {
+    let server = Script::willing().says(".", HANG).start().await;
+    let mailer = SmtpMailer::new(SmtpOptions {
+        timeout: Duration::from_millis(300),
+        ..server.options()
+    })
+    .unwrap();
+    for _ in 0..2 {
+        mailer.send(&message()).await.unwrap_err();
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_idle_session_is_closed_with_a_goodbye() {
+    let server = Script::willing().start().await;
+    let mut mailer = server.mailer();
+    mailer.pool = Pool::new(Duration::from_millis(50));
+    mailer.send(&message()).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while server.commands("QUIT") == 0 {
+        assert!(Instant::now() < deadline, "{:?}", server.heard());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    mailer.send(&message()).await.unwrap();
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_probe_says_no_more_than_needed() {
+    let server = Script::willing().start().await;
+    server.mailer().probe().await.unwrap();
+    assert_eq!(server.heard(), ["clear EHLO movie-bag.com", "clear QUIT"]);
+}
