@@ -7,9 +7,15 @@ use serde_json::json;
 use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
+use crate::app::AppError;
+use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
 use crate::domain::account::Account;
+use crate::domain::clock::{Clock as _, draw};
+use crate::domain::email_address::EmailAddress;
+use crate::domain::id::EntryId;
 use crate::mail::Mailer as _;
+use crate::mail::dialogue::{self, Dialogue, Step};
 use crate::templates::{TEMPLATES, TemplateError, Templates};
 
 /// Show every setting with its source, and what is wrong
@@ -19,10 +25,15 @@ use crate::templates::{TEMPLATES, TemplateError, Templates};
 #[command(after_help = "Examples:
   movie-bag check
   movie-bag check --json | jq .checks
+  movie-bag check --send-test-mail ann@example.com
 
 Exit codes: 0 all is well (warnings allowed), 1 something is wrong, 2 the settings or the
 templates can't be read")]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Send a mail to this address, and show what the mail server says to each step
+    #[arg(long, value_name = "ADDR")]
+    send_test_mail: Option<String>,
+}
 
 /// How many groups of accounts that differ by capitals alone are named.
 const LOOK_ALIKES: usize = 10;
@@ -62,7 +73,8 @@ impl Check {
     }
 }
 
-pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    let test_address = args.send_test_mail.as_deref().map(address).transpose()?;
     // Warnings are among the verdicts here.
     let mut settings = wiring::resolve(flags)?;
     wiring::log(&settings.log, "off")?;
@@ -79,7 +91,17 @@ pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         })
         .collect();
     checks.extend(database(&settings).await);
-    checks.push(Check::of("mail server", mail_server(&settings).await));
+    let dialogue = match &test_address {
+        Some(to) => {
+            let (check, steps) = test_mail(&settings, to).await;
+            checks.push(check);
+            Some(steps)
+        }
+        None => {
+            checks.push(Check::of("mail server", mail_server(&settings).await));
+            None
+        }
+    };
     let tried = wiring::try_templates(&settings);
     let is_unreadable = tried.is_err();
     checks.extend(templates(tried));
@@ -90,9 +112,9 @@ pub(super) async fn run(_: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         .filter(|check| check.verdict == "error")
         .count();
     if ui.is_json() {
-        ui.answer(&as_json(&settings, &checks, wrong == 0).to_string())?;
+        ui.answer(&as_json(&settings, dialogue.as_deref(), &checks, wrong == 0).to_string())?;
     } else {
-        ui.answer(&as_text(&settings, &checks))?;
+        ui.answer(&as_text(&settings, dialogue.as_deref(), &checks))?;
     }
     let exit = if is_unreadable { 2 } else { 1 };
     match wrong {
@@ -211,7 +233,47 @@ async fn mail_server(settings: &Settings) -> anyhow::Result<String> {
     ))
 }
 
-fn as_json(settings: &Settings, checks: &[Check], ok: bool) -> serde_json::Value {
+/// Where a test mail goes: one mailbox, as for an account.
+fn address(text: &str) -> Result<EmailAddress, AppError> {
+    EmailAddress::parse(text).map_err(AppError::InvalidEmail)
+}
+
+/// Sends a mail by the settings that all mails go by, past the outbox, since it belongs to no account.
+async fn test_mail(settings: &Settings, to: &EmailAddress) -> (Check, Vec<Step>) {
+    const NAME: &str = "test mail";
+    let mail = &settings.mail;
+    let mailer = match wiring::mailer(mail) {
+        Ok(mailer) => mailer,
+        Err(error) => return (Check::of(NAME, Err(error)), Vec::new()),
+    };
+    let now = SystemClock.now();
+    let unique = EntryId::new(now, draw(&SystemRng)).to_string();
+    let message = dialogue::test_mail(&mail.sender, to.as_str(), now, &unique);
+    let Dialogue { steps, outcome } = mailer.converse(&message).await;
+    let check = match outcome {
+        Ok(receipt) => Check::of(
+            NAME,
+            Ok(format!(
+                "{}:{} took the mail to {to}: {}",
+                mail.server, mail.port, receipt.reply
+            )),
+        ),
+        Err((error, hint)) => Check {
+            name: NAME,
+            verdict: "error",
+            message: error.to_string(),
+            hint,
+        },
+    };
+    (check, steps)
+}
+
+fn as_json(
+    settings: &Settings,
+    dialogue: Option<&[Step]>,
+    checks: &[Check],
+    ok: bool,
+) -> serde_json::Value {
     let settings: Vec<_> = settings
         .report
         .iter()
@@ -221,10 +283,17 @@ fn as_json(settings: &Settings, checks: &[Check], ok: bool) -> serde_json::Value
         .iter()
         .map(|check| json!({"name": check.name, "verdict": check.verdict, "message": check.message, "hint": check.hint}))
         .collect();
-    json!({"ok": ok, "settings": settings, "checks": checks})
+    let mut answer = json!({"ok": ok, "settings": settings, "checks": checks});
+    if let Some(steps) = dialogue {
+        let steps = steps
+            .iter()
+            .map(|step| json!({"step": step.name, "ok": step.is_done, "said": step.said}));
+        answer["dialogue"] = steps.collect();
+    }
+    answer
 }
 
-fn as_text(settings: &Settings, checks: &[Check]) -> String {
+fn as_text(settings: &Settings, dialogue: Option<&[Step]>, checks: &[Check]) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -238,6 +307,13 @@ fn as_text(settings: &Settings, checks: &[Check]) -> String {
         ]);
     }
     let mut text = format!("{table}\n");
+    for step in dialogue.unwrap_or_default() {
+        let verdict = if step.is_done { "done" } else { "broke" };
+        text += &format!("\n{verdict:<8} {:<9} {}", step.name, step.said);
+    }
+    if dialogue.is_some() {
+        text += "\n";
+    }
     for check in checks {
         text += &format!("\n{:<8} {}: {}", check.verdict, check.name, check.message);
         if let Some(hint) = &check.hint {
