@@ -111,13 +111,12 @@ pub(super) fn public_domain(sender_text: &str) -> Option<String> {
         .then(|| domain.to_owned())
 }
 
-/// The same with the domain in its ASCII form (RFC 5891), which needs nothing of the server.
+/// The same with the domain in its ASCII form (RFC 5891), which needs nothing of the server. One that is ASCII already
+/// keeps the spelling that is stored.
 fn with_ascii_domain(address: &str) -> String {
-    let Some((local, domain)) = address.rsplit_once('@') else {
-        return address.to_owned();
-    };
-    match idna::domain_to_ascii(domain) {
-        Ok(domain) if !domain.is_empty() => format!("{local}@{domain}"),
+    match address.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => idna::domain_to_ascii(domain)
+            .map_or_else(|_| address.to_owned(), |ascii| format!("{local}@{ascii}")),
         _ => address.to_owned(),
     }
 }
@@ -310,6 +309,8 @@ mod tests {
         assert!(!mail.needs_utf8());
         assert!(mail.bytes.is_ascii());
         assert_eq!(mail.to.to_string(), "ann@xn--bcher-kva.example");
+        let mail = built("support@movie-bag.com", "Ann@Example.COM");
+        assert_eq!(mail.to.to_string(), "Ann@Example.COM");
         let mail = built("support@movie-bag.com", "änn@example.com");
         assert!(mail.needs_utf8());
         let text = String::from_utf8(mail.bytes).unwrap();

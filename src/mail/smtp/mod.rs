@@ -2,7 +2,7 @@
 //! used again.
 //!
 //! Start reading at [`SmtpMailer`]; `session` is what is said to a server and in which order, `wire` the bytes below it,
-//! `failure` what is told when it fails, and whether that is for good.
+//! `failure` whether it is for good when it fails, and `words` what is told then.
 
 mod failure;
 mod message;
@@ -13,6 +13,7 @@ mod session;
 mod tests;
 mod trust;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio_rustls::rustls::version::TLS12;
 
 use super::message;
-use super::server::{Authority, CLOSE, Flaw, HANG, Script, Server};
+use super::server::{Authority, CLOSE, Flaw, HANG, Script, Server, self_signed};
 use crate::mail::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
 use crate::mail::{DeliveryError, Mailer as _};
 
@@ -100,6 +100,27 @@ async fn a_certificate_that_is_not_verified_gets_no_mail_and_no_password() {
             let hint = error.hint().unwrap();
             assert!(hint.contains(mend), "{encryption:?} {flaw:?}: {hint}");
             has_heard_nothing(&server);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_taken_where_it_is_named_and_is_a_server_s() {
+    for is_authority in [false, true] {
+        let (acceptor, trusted) = self_signed(is_authority);
+        let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+        let script = script.with_tls(acceptor, Encryption::Implicit);
+        let server = script.start().await;
+        let mailer = server.encrypted(Encryption::Implicit, &trusted);
+        match mailer.send(&message()).await {
+            Ok(_) => assert!(!is_authority),
+            Err(error) => {
+                assert!(
+                    is_authority && error.to_string().contains("that of an authority"),
+                    "{error}"
+                );
+                assert!(error.hint().unwrap().contains("CA:FALSE"));
+            }
         }
     }
 }

@@ -86,7 +86,7 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "MAIL",
             "530 5.7.0 log in\r\n",
             Unreachable,
-            "wants a log-in first: 530 5.7.0 log in",
+            "wants encryption or a log-in first: 530 5.7.0 log in",
         ),
         (
             "MAIL",

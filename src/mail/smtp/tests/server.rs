@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::super::{Certificates, Encryption, SmtpMailer, SmtpOptions};
@@ -230,7 +231,7 @@ pub(super) fn options(port: u16) -> SmtpOptions {
 /// A certificate authority of a company's own.
 pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pub(super) pem: String,
+    pem: String,
 }
 
 /// What is wrong with a certificate, if anything.
@@ -255,20 +256,11 @@ impl Authority {
 
     /// As MAIL_CA_FILE would bring it.
     pub(super) fn trusted(&self) -> Certificates {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ca.pem");
-        std::fs::write(&file, format!("Our own authority\n\n{}", self.pem)).unwrap();
-        Certificates::read(&file).unwrap()
+        read(&self.pem)
     }
 
     pub(super) fn acceptor(&self, flaw: Flaw) -> TlsAcceptor {
-        self.acceptor_of(
-            flaw,
-            &[
-                &tokio_rustls::rustls::version::TLS13,
-                &tokio_rustls::rustls::version::TLS12,
-            ],
-        )
+        self.acceptor_of(flaw, &[&TLS13, &TLS12])
     }
 
     pub(super) fn acceptor_of(
@@ -287,15 +279,41 @@ impl Authority {
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
             params.not_after = rcgen::date_time_ymd(2021, 1, 1);
         }
-        let certificate: CertificateDer<'static> =
-            params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
-        TlsAcceptor::from(Arc::new(config))
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        acceptor(&certificate, &key, versions)
     }
+}
+
+/// A server's certificate that nobody else has signed; and what MAIL_CA_FILE may hold for it.
+pub(super) fn self_signed(is_authority: bool) -> (TlsAcceptor, Certificates) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    if is_authority {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let certificate = params.self_signed(&key).unwrap();
+    let acceptor = acceptor(&certificate, &key, &[&TLS13, &TLS12]);
+    (acceptor, read(&certificate.pem()))
+}
+
+fn read(pem: &str) -> Certificates {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, format!("Our own authority\n\n{pem}")).unwrap();
+    Certificates::read(&file).unwrap()
+}
+
+fn acceptor(
+    certificate: &Certificate,
+    key: &KeyPair,
+    versions: &[&'static SupportedProtocolVersion],
+) -> TlsAcceptor {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
