@@ -258,12 +258,16 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__check)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -h --send-test-mail --env-file --database --json --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --send-test-mail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --env-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then

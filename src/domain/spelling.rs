@@ -12,20 +12,25 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
     (distance <= FARTHEST && distance < written.chars().count() / 2).then_some(name)
 }
 
-/// How many letters must be put in, taken out or replaced to get from one word to the other (Levenshtein).
+/// How many letters must be put in, taken out, replaced or swapped with the next one to get from one word to the other
+/// (Damerau and Levenshtein, optimal string alignment).
 fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for (i, a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
         for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+            let mut least = (rows[i][j] + usize::from(a != b))
+                .min(rows[i][j + 1] + 1)
+                .min(row[j] + 1);
+            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[to.len()]
+    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]
@@ -37,6 +42,7 @@ mod tests {
         let names = ["reset_password", "invitation", "url"];
         assert_eq!(nearest("reset-pasword", names), Some("reset_password"));
         assert_eq!(nearest("Invitation", names), Some("invitation"));
+        assert_eq!(nearest("emial", ["email"]), Some("email"));
         assert_eq!(nearest("origin", names), None);
         assert_eq!(nearest("", names), None);
         assert_eq!(nearest("url", []), None);

@@ -16,6 +16,7 @@ mod bad_input;
 mod crash;
 mod generated;
 mod logs;
+mod mail;
 mod main_job;
 mod mongodb;
 mod movies;

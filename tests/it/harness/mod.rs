@@ -14,7 +14,7 @@ mod mail_server;
 pub mod mongodb;
 mod server;
 
-pub use command::Home;
+pub use command::{Home, Output};
 pub use mail_server::{Fault, MailServer};
 
 pub use server::Server;

@@ -1,0 +1,228 @@
+//! The way to the mail server, tried from the terminal: `check --send-test-mail`, and the settings it goes by.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use serde_json::Value;
+
+use crate::harness::Home;
+
+const ANN: &str = "ann@example.com";
+
+/// A mail server that takes everybody's log-in and nobody's mail.
+fn refusing() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            refuse(stream.unwrap());
+        }
+    });
+    port
+}
+
+fn refuse(mut stream: TcpStream) {
+    stream.write_all(b"220 no.example ESMTP\r\n").unwrap();
+    let commands = BufReader::new(stream.try_clone().unwrap()).lines();
+    for command in commands.map_while(Result::ok) {
+        let reply = match command.get(..4).unwrap_or_default() {
+            "EHLO" => "250-no.example\r\n250 AUTH PLAIN",
+            "AUTH" => "235 2.7.0 welcome",
+            "MAIL" => "250 2.1.0 go on",
+            _ => "550 5.7.1 \u{1b}[31mrelaying denied",
+        };
+        if stream.write_all(format!("{reply}\r\n").as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The steps of a dialogue: name, whether it went well, what was said.
+fn steps(answer: &Value) -> Vec<(String, bool, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let steps = answer["dialogue"].as_array().unwrap().iter();
+    steps
+        .map(|step| {
+            let is_done = step["ok"].as_bool().unwrap();
+            (text(&step["step"]), is_done, text(&step["said"]))
+        })
+        .collect()
+}
+
+fn check<'a>(answer: &'a Value, name: &str) -> &'a Value {
+    let checks = answer["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap()
+}
+
+#[test]
+fn a_test_mail_shows_the_dialogue_and_arrives() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let home = home.with("MAIL_PORT", sink.port());
+    let arguments = ["check", "--send-test-mail", " Ann@Example.com", "--json"];
+    let answer = home.run(&arguments).ok().json();
+    let steps = steps(&answer);
+    let names: Vec<&str> = steps.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "connect", "greeting", "EHLO", "MAIL", "RCPT", "DATA", "message"
+        ]
+    );
+    assert!(steps.iter().all(|(_, is_done, _)| *is_done), "{steps:?}");
+    assert!(steps[2].2.contains("as movie-bag.com, offered ") && steps[2].2.contains("SMTPUTF8"));
+    assert_eq!(check(&answer, "test mail")["verdict"], "ok");
+    let mail = sink.inbox().wait_for(ANN);
+    assert_eq!(mail.subject, "[Movie-bag] Test mail");
+    assert!(mail.raw.contains("Auto-Submitted: auto-generated"));
+    assert!(mail.message_id.ends_with("@movie-bag.com"), "{mail:?}");
+    // It belongs to no account, and a look makes no database.
+    assert!(!home.data_dir().join("movie-bag.sqlite3").exists());
+
+    let text = home.run(&["check", "--send-test-mail", ANN]).ok().stdout;
+    for line in [
+        "done     greeting  220 ",
+        "done     RCPT      RCPT TO:<ann@example.com>: 250 ",
+        "done     message   250 ",
+        "ok       test mail: localhost:",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_test_mail_that_nobody_takes_says_where_it_broke_and_the_mend() {
+    let nobody = Home::fresh().with("MAIL_PORT", "1");
+    let output = nobody.run(&["check", "--send-test-mail", ANN]).exits(1);
+    for line in [
+        "broke    connect   nothing answers SMTP at localhost:1 (connection refused)",
+        "error    test mail: nothing answers SMTP at localhost:1",
+        "start \"movie-bag smtp-debug\" or set MAIL_SERVER",
+    ] {
+        assert!(output.stdout.contains(line), "{line}: {}", output.stdout);
+    }
+
+    let refused = Home::fresh()
+        .with("MAIL_PORT", refusing().to_string())
+        .with("MAIL_USERNAME", "support")
+        .with("MAIL_PASSWORD", "hunter2hunter2");
+    let arguments = ["check", "--send-test-mail", ANN, "--json"];
+    let output = refused.run(&arguments).exits(1);
+    let answer = output.json();
+    let steps = steps(&answer);
+    let (last, before) = steps.split_last().unwrap();
+    assert!(before.iter().all(|(_, is_done, _)| *is_done), "{steps:?}");
+    assert_eq!((last.0.as_str(), last.1), ("RCPT", false));
+    assert!(
+        last.2.contains("550 5.7.1  [31mrelaying denied"),
+        "{last:?}"
+    );
+    let auth = before.iter().find(|(name, ..)| name == "AUTH").unwrap();
+    assert_eq!(auth.2, "PLAIN: 235 2.7.0 welcome");
+    let check = check(&answer, "test mail");
+    assert_eq!(check["verdict"], "error");
+    assert!(check["hint"].as_str().unwrap().contains("MAIL_USERNAME"));
+    // Neither as it is nor as it travels.
+    for secret in ["hunter2", "AHN1cHBvcnQAaHVudGVyMmh1bnRlcjI"] {
+        assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret));
+    }
+}
+
+#[test]
+fn a_test_mail_needs_an_address() {
+    for address in ["nonsense", "ann@example.com, bob@example.com", ""] {
+        let arguments = ["--json", "check", "--send-test-mail", address];
+        let output = Home::fresh().run(&arguments).exits(2);
+        assert_eq!(output.json()["error"]["code"], "invalid_email", "{address}");
+    }
+}
+
+#[test]
+fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
+    let home = Home::fresh();
+    home.write("empty.pem", "");
+    home.write(
+        "broken.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    for (file, words) in [
+        ("nowhere.pem", "can't be read"),
+        ("empty.pem", "holds no certificate"),
+        ("broken.pem", "no certificate, at place 1"),
+    ] {
+        let mut command = home.command(&["user", "list"]);
+        command
+            .env("MAIL_CA_FILE", file)
+            .env("MAIL_USE_TLS", "true");
+        let output = crate::harness::Output::of(command, "").exits(2);
+        let named = format!("MAIL_CA_FILE ({file})");
+        assert!(
+            output.stderr.contains(&named) && output.stderr.contains(words),
+            "{}",
+            output.stderr
+        );
+    }
+    let misspelt = Home::fresh().with("MAIL_CAFILE", "empty.pem");
+    let output = misspelt.run(&["user", "list"]).ok();
+    assert!(
+        output.stderr.contains("did you mean MAIL_CA_FILE"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn a_password_that_travels_in_clear_text_is_a_warning() {
+    let home = || {
+        Home::fresh()
+            .with("MAIL_USERNAME", "support")
+            .with("MAIL_PASSWORD", "hunter2hunter2")
+    };
+    let far = home().with("MAIL_SERVER", "smtp.example.com");
+    let output = far.run(&["user", "list"]).ok();
+    assert!(
+        output
+            .stderr
+            .contains("go to smtp.example.com in clear text"),
+        "{}",
+        output.stderr
+    );
+    for quiet in [home(), far_encrypted(home())] {
+        let output = quiet.run(&["user", "list"]).ok();
+        assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+    }
+}
+
+fn far_encrypted(home: Home) -> Home {
+    home.with("MAIL_SERVER", "smtp.example.com")
+        .with("MAIL_USE_TLS", "true")
+}
+
+/// The indented blocks of README that name a mail server.
+fn blocks_of_readme() -> Vec<String> {
+    let readme = include_str!("../../README.md");
+    let paragraphs = readme.split("\n\n");
+    let blocks = paragraphs.filter(|text| text.starts_with("    MAIL_SERVER"));
+    let dedented = |block: &str| -> String {
+        let lines = block
+            .lines()
+            .map(|line| line.trim_start().to_owned() + "\n");
+        // No such file is here.
+        lines
+            .filter(|line| !line.starts_with("MAIL_CA_FILE"))
+            .collect()
+    };
+    blocks.map(dedented).collect()
+}
+
+#[test]
+fn the_settings_that_readme_names_for_mail_servers_are_taken_as_they_are() {
+    let blocks = blocks_of_readme();
+    assert_eq!(blocks.len(), 3, "{blocks:?}");
+    for block in blocks {
+        let home = Home::fresh();
+        home.write(".env", &block);
+        let output = home.run(&["user", "list"]).ok();
+        assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+    }
+}
