@@ -9,7 +9,7 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
         .into_iter()
         .map(|name| (distance(written, name), name))
         .min()?;
-    (distance <= FARTHEST && distance < written.chars().count() / 2).then_some(name)
+    (distance <= FARTHEST && 2 * distance < written.chars().count()).then_some(name)
 }
 
 /// How many letters must be put in, taken out, replaced or swapped with the next one to get from one word to the other

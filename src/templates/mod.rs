@@ -218,11 +218,8 @@ impl Templates {
 
     /// An error at the first place of a word, in this template or the one round it.
     fn error_at_word(&self, template: &BuiltIn, word: &str, problem: String) -> TemplateError {
-        let round_it = TEMPLATES
-            .iter()
-            .filter(|other| self.source(template).contains(other.name));
         std::iter::once(template)
-            .chain(round_it)
+            .chain(self.round(template))
             .find_map(|template| {
                 let place = trial::place_of(word, self.source(template))?;
                 Some(TemplateError::at(
@@ -232,6 +229,23 @@ impl Templates {
                 ))
             })
             .unwrap_or_else(|| TemplateError::whole(self.whereabouts(template), &problem))
+    }
+
+    /// The templates that another extends or includes.
+    fn round<'a>(&'a self, template: &'a BuiltIn) -> impl Iterator<Item = &'a BuiltIn> {
+        let source = self.source(template);
+        TEMPLATES
+            .iter()
+            .filter(move |other| source.contains(other.name))
+    }
+
+    /// A built-in template can only be wrong by one of the user's own that is round it.
+    fn blamed(&self, name: &str) -> String {
+        find(name)
+            .filter(|template| self.path(template).is_none())
+            .and_then(|template| self.round(template).find_map(|other| self.path(other)))
+            .map(|path| format!("; {} is round it", path.display()))
+            .unwrap_or_default()
     }
 
     /// An error of the engine in one line, at the file that it is about.
@@ -255,6 +269,7 @@ impl Templates {
                 let text = error.to_string();
                 match first_report(&text) {
                     Some((name, place, problem)) => {
+                        let problem = format!("{problem}{}", self.blamed(name));
                         TemplateError::at(whereabouts(name), place, problem)
                     }
                     None => TemplateError::whole(whereabouts(name), text.replace('\n', " ")),

@@ -148,8 +148,8 @@ fn a_broken_one_is_named_with_line_and_column_and_what_is_wrong() {
             ":2:4: email/reset_password.html has no value called nope",
         ),
         (
-            "{{ lifetme }}",
-            ":1:4: email/reset_password.html has no value called lifetme: did you mean lifetime?",
+            "{{ expire_at }}",
+            ":1:4: email/reset_password.html has no value called expire_at: did you mean expires_at?",
         ),
         // Hidden by a condition, where rendering would not find it before a mail is due.
         (
@@ -203,7 +203,7 @@ fn pages_are_tried_as_mails_are_and_so_is_what_stands_round_them() {
         (
             "email/frame.html",
             "{% block title %}{% endblock %}",
-            "Block `body`",
+            "Block `body` is not defined in any parent template; email/frame.html is round it",
         ),
     ] {
         let error = refused(&[(name, source)]);

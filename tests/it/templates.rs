@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, PASSWORD};
+use crate::harness::{Home, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
 
@@ -317,36 +317,43 @@ fn a_file_that_wins_over_nothing_is_warned_of() {
 fn what_somebody_typed_is_escaped_in_the_mail_and_never_run() {
     let home = Home::fresh();
     let server = home.serve(&[]);
-    // What an address may hold, and what one of another program's may hold.
-    for (name, email) in [
-        ("typed", "a&b'{{7*7}}@example.com"),
-        ("stored", "\"<b>x</b>\"@example.com"),
-    ] {
-        let address = format!("{name}@example.com");
-        server.sign_up(&address, PASSWORD);
-        let changed = home.database().execute(
-            "UPDATE account SET email = ?1 WHERE email = ?2",
-            [email, &address],
-        );
-        assert_eq!(changed.unwrap(), 1);
-        home.run(&["user", "list"]).ok();
-        let link = server.post("/api/auth/forgot", json!({"email": email}));
-        if link.status != 200 {
-            // Such an address is not taken from outside at all.
-            assert_eq!(link.status, 400, "{}", link.text);
-            continue;
-        }
-        let mail = server.inbox().wait_for(email);
-        assert!(
-            !mail.html.contains("<b>x") && !mail.html.contains("49"),
-            "{}",
-            mail.html
-        );
-        assert!(
-            mail.html.contains("a&amp;b&#39;{{7*7}}@example.com"),
-            "{}",
-            mail.html
-        );
-        assert!(mail.text.contains(email), "{}", mail.text);
-    }
+    let typed = "a&b'{{7*7}}@example.com";
+    server.sign_up(typed, PASSWORD);
+    server.reset_token(typed);
+    let mail = server.inbox().wait_for(typed);
+    assert!(
+        mail.html
+            .contains("<strong>a&amp;b&#39;{{7*7}}@example.com</strong>"),
+        "{}",
+        mail.html
+    );
+    assert!(mail.text.contains(typed), "{}", mail.text);
+    // On the page too, whatever it is.
+    let page = server.raw(
+        b"POST /forgot HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 47\r\nConnection: close\r\n\r\nemail=%22%3E%3Cscript%3E%7B%7B7*7%7D%7D%3C%2Fsc",
+    );
+    assert!(
+        page.contains("&quot;&gt;&lt;script&gt;{{7*7}}&lt;/sc"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_terminal_does_not_obey_a_template_and_a_pipe_gets_it_as_it_is() {
+    let (home, _) = home_with(&[(
+        "email/invitation.txt",
+        "\u{1b}[31mred\u{9b}1m\n{{ url }}\n\n",
+    )]);
+    let piped = home
+        .run(&["templates", "preview", "email/invitation.txt"])
+        .ok()
+        .stdout;
+    assert!(
+        piped.starts_with("\u{1b}[31mred\u{9b}1m\nhttps://") && piped.ends_with("\n\n"),
+        "{piped:?}"
+    );
+    let mut person = Person::runs(&home, &["templates", "preview", "email/invitation.txt"]);
+    person.sees("\\x1b[31mred\\u{9b}1m\r\nhttps://");
+    let screen = person.ends(0);
+    assert!(!screen.contains('\u{1b}'), "{screen:?}");
 }

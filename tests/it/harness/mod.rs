@@ -12,10 +12,12 @@ mod command;
 mod inbox;
 mod mail_server;
 pub mod mongodb;
+mod person;
 mod server;
 
 pub use command::{Home, Output};
 pub use mail_server::{Fault, MailServer};
+pub use person::Person;
 
 pub use server::Server;
 

@@ -1,0 +1,121 @@
+//! A pseudo-terminal, and somebody who reads and types there.
+
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use super::command::Home;
+
+/// A person at a terminal.
+pub struct Person {
+    screen: Arc<Mutex<String>>,
+    keys: Box<dyn std::io::Write + Send>,
+    /// Its modes can be asked for also when the command has ended.
+    pub master: Arc<Mutex<Box<dyn MasterPty + Send>>>,
+    child: Arc<Mutex<Box<dyn portable_pty::Child + Send + Sync>>>,
+    /// How much of the screen was waited for already.
+    seen: usize,
+}
+
+impl Person {
+    pub fn runs(home: &Home, arguments: &[&str]) -> Self {
+        let pty = native_pty_system()
+            .openpty(PtySize {
+                rows: 24,
+                cols: 100,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
+            .unwrap();
+        let prepared = home.command(arguments);
+        let mut command = CommandBuilder::new(prepared.get_program());
+        command.args(prepared.get_args());
+        command.env_clear();
+        for (key, value) in prepared.get_envs() {
+            command.env(key, value.unwrap());
+        }
+        command.env("TERM", "xterm");
+        command.cwd(home.path());
+        let child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let screen = Arc::new(Mutex::new(String::new()));
+        let shown = Arc::clone(&screen);
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        let keys = pty.master.take_writer().unwrap();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = reader.read(&mut bytes) {
+                shown
+                    .lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+        });
+        Self {
+            screen,
+            keys,
+            master: Arc::new(Mutex::new(pty.master)),
+            child: Arc::new(Mutex::new(child)),
+            seen: 0,
+        }
+    }
+
+    /// Waits until the screen shows `text`, after what was seen before.
+    #[track_caller]
+    pub fn sees(&mut self, text: &str) {
+        let screen = Arc::clone(&self.screen);
+        let seen = self.seen;
+        let mut found = None;
+        self.waits_for(text, || {
+            found = screen.lock().unwrap()[seen..].find(text);
+            found.is_some()
+        });
+        self.seen += found.unwrap() + text.len();
+    }
+
+    /// Waits until the terminal shows no more what is typed, and types.
+    #[track_caller]
+    pub fn types_hidden(&mut self, keys: &str) {
+        const ECHO: u32 = 0o10;
+        let master = Arc::clone(&self.master);
+        self.waits_for("a hidden prompt", || {
+            let modes = master.lock().unwrap().get_termios().unwrap();
+            modes.local_flags.bits() & ECHO == 0
+        });
+        self.types(keys);
+    }
+
+    #[track_caller]
+    fn waits_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_there() {
+            assert!(
+                Instant::now() < deadline,
+                "no {what:?}: {}",
+                self.screen.lock().unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    #[track_caller]
+    pub fn ends(self, code: u32) -> String {
+        let mut ended = None;
+        let child = Arc::clone(&self.child);
+        self.waits_for("end", || {
+            ended = child.lock().unwrap().try_wait().unwrap();
+            ended.is_some()
+        });
+        let status = ended.unwrap();
+        let screen = self.screen.lock().unwrap().clone();
+        assert_eq!(status.exit_code(), code, "{screen}");
+        screen
+    }
+}
