@@ -17,6 +17,7 @@ mod steps;
 pub(in crate::store) mod tests;
 
 use std::future::Future;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -53,6 +54,8 @@ pub struct MongoStore {
     link: Link,
     /// Whether the topology has transactions: a standalone server has none.
     has_transactions: bool,
+    /// How many of the next leases look for an entry that nobody holds, before they claim one.
+    careful_leases: AtomicU32,
 }
 
 /// Where things are kept.
@@ -111,6 +114,7 @@ impl MongoStore {
                 || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"),
             client,
             link,
+            careful_leases: AtomicU32::new(0),
         };
         store.check_version().await?;
         // Building an index takes as long as the collection is large.

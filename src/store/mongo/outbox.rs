@@ -1,5 +1,6 @@
 //! The outbox: the collection `movie_bag_outbox`.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,6 +44,8 @@ fn by_urgency() -> Document {
 
 /// How long a claim waits for somebody else's transaction.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How many leases after one that waited in vain do not wait: the same entry may be held for a minute.
+const CAREFUL: u32 = 200;
 /// How many entries that are busy are passed over in one look.
 const MOST_BUSY: usize = 100;
 
@@ -235,12 +238,19 @@ impl Outbox for MongoStore {
         self.within(async {
             // What a standalone server has in its journal must be looked at before the claim, and only a transaction can
             // hold an entry for long.
-            if self.has_transactions {
+            if self.has_transactions && self.careful_leases.load(Ordering::Relaxed) == 0 {
                 match self.claim_next(round, now, lease).await {
-                    Err(error) if is_held_up(&error) => {}
+                    Err(error) if is_held_up(&error) => {
+                        self.careful_leases.store(CAREFUL, Ordering::Relaxed);
+                    }
                     claimed => return claimed,
                 }
             }
+            let _ =
+                self.careful_leases
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                        left.checked_sub(1)
+                    });
             self.find_and_claim(round, now, lease).await
         })
         .await
