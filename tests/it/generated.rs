@@ -193,10 +193,14 @@ fn the_errors_as_they_are_read() {
 }
 
 #[test]
-fn the_readme_names_every_setting_command_and_exit_code() {
+fn the_readme_names_every_setting_variable_command_and_exit_code() {
     let readme = include_str!("../../README.md");
     for key in movie_bag::config::keys::KEYS {
         assert!(readme.contains(&format!("`{}`", key.name)), "{}", key.name);
+    }
+    for variable in movie_bag::templates::VARIABLES {
+        let row = format!("| `{}` | {} |", variable.name, variable.meaning);
+        assert!(readme.contains(&row), "{row}");
     }
     let home = Home::fresh();
     let mut found = Vec::new();

@@ -13,14 +13,15 @@ use crate::templates::{BuiltIn, TEMPLATES};
 
 /// Write the built-in templates into a folder, to be changed
 ///
-/// A file that is there and differs is never overwritten, unless --force is given; then nothing at all is written.
+/// Where a file is there and differs, nothing at all is written, unless --force is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag templates eject my-templates
   movie-bag templates eject \"$(mktemp -d)\" --json | jq -r .folder
 
-Change what you like, delete what you leave as it is (so that a newer version can improve it), and set
-MOVIE_BAG_TEMPLATES to the folder. Exit codes: 0 written, 6 a file differs, and nothing was written")]
+Change what you like, delete what you leave as it is, so that a newer version can improve it, and
+set MOVIE_BAG_TEMPLATES to the folder.
+Exit codes: 0 written, 6 a file differs and nothing was written")]
 pub(in crate::cli) struct Args {
     /// Into which folder; it is made where it is not there
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

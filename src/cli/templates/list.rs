@@ -13,8 +13,8 @@ use crate::templates::{BuiltIn, TEMPLATES, Templates, variable};
   movie-bag templates list
   movie-bag templates list --json | jq -r 'select(.path).name'       those of your own
 
-With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}, where the variables have their
-meaning and the path is null for a built-in one")]
+With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with
+its meaning, and null as the path of a built-in one")]
 pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {

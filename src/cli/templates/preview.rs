@@ -20,7 +20,7 @@ use crate::templates::{BuiltIn, Templates, find, meant_by};
 
 With --json: {\"subject\", \"text\", \"html\"} of a mail, {\"name\", \"content\"} of a single template")]
 pub(in crate::cli) struct Args {
-    /// Which template, as \"templates list\" names it, or which mail
+    /// Which template, by the name that "templates list" shows, or which mail
     #[arg(value_name = "NAME")]
     name: String,
 }
