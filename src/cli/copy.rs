@@ -28,8 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let settings = wiring::settings(ui, flags)?;
-    wiring::log(&settings.log, "off")?;
+    let settings = wiring::settings(ui, flags, "off")?;
     let to = DatabaseSettings::parse(&args.to)
         .map_err(|why| Failure::usage(format!("--to can't be read: {why}"), "see --help"))?;
     wiring::check_database("--to", &to)?;

@@ -28,8 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let settings = wiring::settings(ui, flags)?;
-    wiring::log(&settings.log, "off")?;
+    let settings = wiring::settings(ui, flags, "off")?;
     let email = match args.email {
         Some(email) => email,
         None => ui.ask("The account's email address", "--email").await?,

@@ -28,8 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let settings = wiring::settings(ui, flags)?;
-    wiring::log(&settings.log, "off")?;
+    let settings = wiring::settings(ui, flags, "off")?;
     let is_from_stdin = args.token.as_deref() == Some("-");
     let (token, given) = match (args.token, args.password_stdin) {
         (Some(_), true) if is_from_stdin => {

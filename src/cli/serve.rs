@@ -48,8 +48,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     flags.set("MOVIE_BAG_BIND", "--bind", args.bind);
     flags.set("MOVIE_BAG_PUBLIC_URL", "--public-url", args.public_url);
-    let mut settings = wiring::settings(ui, flags)?;
-    wiring::log(&settings.log, "info")?;
+    let mut settings = wiring::settings(ui, flags, "info")?;
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) && settings.tokens.secret.is_none()
     {
         return Err(Failure::usage(

@@ -83,8 +83,7 @@ impl From<FormatName> for Format {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let log = wiring::settings(ui, flags)?.log;
-    wiring::log(&log, "warn")?;
+    wiring::settings(ui, flags, "warn")?;
     let settings = SinkSettings {
         listen: args.addresses.listen,
         web: (!args.no_web).then_some(args.addresses.web),

@@ -27,13 +27,15 @@ use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
 use crate::templates::{TemplateError, Templates};
 
-/// Resolves the settings, and shows what is probably not meant so.
-pub(super) fn settings(ui: &Ui, flags: Flags) -> anyhow::Result<Settings> {
+/// Resolves the settings, shows what is probably not meant so, and begins to log; `usual_log` is what is logged where
+/// nobody chose.
+pub(super) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
     let settings = resolve(flags)?;
     settings
         .warnings
         .iter()
         .for_each(|warning| ui.warn(warning));
+    log(&settings.log, usual_log)?;
     Ok(settings)
 }
 
@@ -177,6 +179,12 @@ pub(super) async fn app(
             sender: settings.mail.sender.clone(),
         },
     }))
+}
+
+/// The application for a command that needs nothing else of the settings.
+pub(super) async fn terminal_app(ui: &Ui, flags: Flags) -> anyhow::Result<App> {
+    let settings = settings(ui, flags, "off")?;
+    app_beside_server(ui, &settings).await
 }
 
 /// The application for a command that runs beside a server: links begin where that server's do.

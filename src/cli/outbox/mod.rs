@@ -26,9 +26,7 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-        let settings = wiring::settings(ui, flags)?;
-        wiring::log(&settings.log, "off")?;
-        let app = wiring::app_beside_server(ui, &settings).await?;
+        let app = wiring::terminal_app(ui, flags).await?;
         match self {
             Self::List(args) => list::run(&args, ui, &app).await,
             Self::Flush(args) => flush::run(&args, ui, &app, Flush::Waiting).await,

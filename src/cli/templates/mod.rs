@@ -37,7 +37,6 @@ impl Command {
 }
 
 fn load(ui: &Ui, flags: Flags) -> anyhow::Result<Templates> {
-    let settings = wiring::settings(ui, flags)?;
-    wiring::log(&settings.log, "off")?;
+    let settings = wiring::settings(ui, flags, "off")?;
     Ok(wiring::templates(ui, &settings)?)
 }

@@ -28,9 +28,7 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-        let settings = wiring::settings(ui, flags)?;
-        wiring::log(&settings.log, "off")?;
-        let app = wiring::app_beside_server(ui, &settings).await?;
+        let app = wiring::terminal_app(ui, flags).await?;
         match self {
             Self::Create(args) => create::run(args, ui, &app).await,
             Self::List(args) => list::run(&args, ui, &app).await,

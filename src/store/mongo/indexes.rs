@@ -15,7 +15,7 @@ use mongodb::{Collection, IndexModel};
 
 use super::super::StoreError;
 use super::MongoStore;
-use super::steps::is_duplicate;
+use super::turn::is_duplicate;
 
 /// How long an entry that is gone is kept out of sight: far longer than a step that is performed twice may take.
 const GONE_IS_KEPT: Duration = Duration::from_secs(300);

@@ -2,19 +2,22 @@
 //!
 //! The collections `user` and `movie` are those of a movie-bag database written by MongoEngine, which goes on working
 //! on them at the same time; all else is in `movie_bag_outbox`, `movie_bag_history`, `movie_bag_journal` and
-//! `movie_bag_meta`. How a step of several documents is kept whole stands in `steps.rs`: start there.
+//! `movie_bag_meta`. What changes several documents at once is a step (`steps.rs`), and is kept whole by a transaction or
+//! by the journal (`journal.rs`): start there.
 
 mod accounts;
 mod copying;
 mod documents;
 mod history;
 mod indexes;
+mod journal;
 mod link;
 mod movies;
 mod outbox;
 mod steps;
 #[cfg(test)]
 pub(in crate::store) mod tests;
+mod turn;
 
 use std::future::Future;
 use std::sync::atomic::AtomicU32;
@@ -29,7 +32,7 @@ use mongodb::{Client, Collection, Database};
 use super::{Store, StoreError};
 use link::Link;
 pub use link::check_uri;
-use steps::is_duplicate;
+use turn::is_duplicate;
 
 /// The database's name where the URI has none.
 const DEFAULT_DATABASE: &str = "movie-bag";

@@ -7,7 +7,8 @@ use super::super::{MovieChange, MovieCreation, Movies, StoreError};
 use super::MongoStore;
 use super::accounts::page;
 use super::documents::{MovieDocument, object_id, read};
-use super::steps::{Outcome, Step, is_duplicate};
+use super::steps::{Outcome, Step};
+use super::turn::is_duplicate;
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
 

@@ -115,7 +115,7 @@ async fn a_step_that_several_perform_at_once_is_done_once() {
             assert!(step(store, number).await.unwrap().1.is_err());
             fallible.fail_no_more().await;
             let left = store.at.journal.find_one(doc! {}).await.unwrap().unwrap();
-            let left: super::super::steps::JournalDocument =
+            let left: super::super::journal::JournalDocument =
                 documents::read("movie_bag_journal", left).unwrap();
             let (own, ..) = tokio::join!(
                 store.perform_and_strike(&left),

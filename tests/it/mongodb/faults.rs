@@ -1,0 +1,262 @@
+//! A database that is not there, goes and comes back, or can't be named.
+
+use super::*;
+
+#[test]
+fn a_database_that_is_not_there_is_a_clear_error_within_its_time() {
+    let uri = "mongodb://ann:hunter2@127.0.0.1:1/movies";
+    let home = Home::fresh()
+        .on_database(uri)
+        .with("MOVIE_BAG_DATABASE_TIMEOUT", "2s");
+    for arguments in [
+        vec!["serve", "--bind", "127.0.0.1:0"],
+        vec!["user", "list"],
+        vec!["--json", "user", "list"],
+        vec!["forgot", "--email", ANN],
+    ] {
+        let began = Instant::now();
+        let output = home.run(&arguments).exits(7);
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            began.elapsed()
+        );
+        let said = output.stdout + &output.stderr;
+        assert!(
+            said.contains("127.0.0.1:1") && said.contains("refused"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("hunter2") && !said.contains("ann:"),
+            "{said}"
+        );
+    }
+    let output = home.with("MOVIE_BAG_LOG", "trace").run(&["check"]).exits(1);
+    let said = output.stdout + &output.stderr;
+    assert!(said.contains("error    database"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_user_with_a_password_is_let_in_and_a_wrong_one_is_told() {
+    let Some(mut database) = MongoServer::start(Topology::Standalone, &[]) else {
+        return;
+    };
+    blocking(async {
+        let client = mongodb::Client::with_uri_str(database.uri()).await.unwrap();
+        let user = doc! { "createUser": "mb", "pwd": "hun@ter/2", "roles": [{ "role": "root", "db": "admin" }] };
+        client.database("admin").run_command(user).await.unwrap();
+    });
+    database.kill();
+    database.restart_as(Topology::Standalone, &["--auth".to_owned()]);
+    let as_user = |user: &str| {
+        let uri =
+            database.uri().replace("://", &format!("://{user}@")) + "/movies?authSource=admin";
+        Home::fresh()
+            .on_database(&uri)
+            .with("MOVIE_BAG_DATABASE_TIMEOUT", "3s")
+    };
+    as_user("mb:hun%40ter%2F2").create_account(ANN, PASSWORD);
+    let output = as_user("mb:hunter3").run(&["user", "list"]).exits(7);
+    assert!(
+        output.stderr.contains("refuses the user or the password"),
+        "{}",
+        output.stderr
+    );
+    assert!(!output.stderr.contains("hunter3"), "{}", output.stderr);
+}
+
+#[test]
+fn a_uri_that_cannot_be_read_is_a_wrong_setting() {
+    let uri = "mongodb://ann:hun/ter2@localhost/movies";
+    let output = Home::fresh()
+        .on_database(uri)
+        .run(&["user", "list"])
+        .exits(2);
+    assert!(
+        output.stderr.contains("percent-encoded"),
+        "{}",
+        output.stderr
+    );
+    assert!(!output.stderr.contains("ter2"), "{}", output.stderr);
+}
+
+#[test]
+fn servers_on_mongodb_must_be_given_the_secret_they_share() {
+    let home = Home::fresh().with("MOVIE_BAG_DATABASE", "mongodb://127.0.0.1:1/movies");
+    let output = home.run(&["serve", "--bind", "127.0.0.1:0"]).exits(2);
+    assert!(
+        output.stderr.contains("JWT_SECRET_KEY is missing"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// Killed, and halted, which is worse: then it is connected and silent.
+#[test]
+fn a_database_that_goes_and_comes_back_is_waited_for() {
+    let Some(mut database) = MongoServer::start(Topology::ReplicaSet, &[]) else {
+        return;
+    };
+    let home = Home::fresh()
+        .on_database(&format!("{}/goes", database.uri()))
+        .with("MOVIE_BAG_DATABASE_TIMEOUT", "2s");
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    for is_halted in [false, true] {
+        if is_halted {
+            database.halt();
+        } else {
+            database.kill();
+        }
+        let began = Instant::now();
+        server.get("/readyz").fails_with(503, "unavailable");
+        for (path, body) in [
+            (
+                "/api/auth/login",
+                json!({"email": ANN, "password": PASSWORD}),
+            ),
+            ("/api/auth/forgot", json!({"email": ANN})),
+            (
+                "/api/auth/signup",
+                json!({"email": "bob@example.com", "password": PASSWORD}),
+            ),
+        ] {
+            let answer = server.post(path, body).fails_with(503, "unavailable");
+            assert!(answer.header("retry-after").is_some());
+            assert!(
+                !answer.text.contains("127.0.0.1"),
+                "it tells nobody where the database is"
+            );
+        }
+        server.get("/healthz").is(200);
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
+        if is_halted {
+            database.go_on();
+        } else {
+            database.restart();
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while server.get("/readyz").status != 200 {
+            assert!(Instant::now() < deadline, "{}", server.stderr());
+            thread::sleep(Duration::from_millis(100));
+        }
+        server.access_token(ANN, PASSWORD);
+    }
+    // The mail that could not be asked for comes now.
+    server.reset_token(ANN);
+    let stderr = server.stderr();
+    for said in ["does not answer", "answers again"] {
+        assert!(stderr.contains(said), "{stderr}");
+    }
+}
+
+/// The database is killed in the middle of a load and comes back: what was acknowledged has lasted, and no account has
+/// a part of a reset.
+#[test]
+fn what_was_acknowledged_lasts_when_the_database_dies() {
+    for topology in [Topology::ReplicaSet, Topology::Standalone] {
+        let Some(mut database) = MongoServer::start(topology, &[]) else {
+            return;
+        };
+        let home = Home::fresh()
+            .on_database(&format!("{}/dies", database.uri()))
+            .with("MOVIE_BAG_DATABASE_TIMEOUT", "3s");
+        let (home, first, second) = two_servers(home);
+        let emails: Vec<String> = (0..24)
+            .map(|number| format!("user{number}@example.com"))
+            .collect();
+        let tokens: Vec<String> = emails
+            .iter()
+            .map(|email| {
+                first.sign_up(email, PASSWORD);
+                first.reset_token(email)
+            })
+            .collect();
+        let dead = AtomicBool::new(false);
+        let outcomes: Vec<(u16, Vec<String>)> = thread::scope(|scope| {
+            let (dead, first, second) = (&dead, &first, &second);
+            let loads: Vec<_> = emails
+                .iter()
+                .zip(&tokens)
+                .enumerate()
+                .map(|(number, (email, token))| {
+                    let server = if number % 2 == 0 { first } else { second };
+                    scope.spawn(move || {
+                        // Some before the database dies, some in the middle, some while it is dead.
+                        thread::sleep(Duration::from_millis(number as u64 * 12));
+                        let reset = server.reset(token, NEW_PASSWORD).status;
+                        let mut signed_up = Vec::new();
+                        for more in 0.. {
+                            let new = format!("{more}.{email}");
+                            let body = json!({"email": new, "password": PASSWORD});
+                            match server.post("/api/auth/signup", body).status {
+                                200 => signed_up.push(new),
+                                503 => break,
+                                status => panic!("{status}"),
+                            }
+                            if dead.load(Ordering::Relaxed) || more == 50 {
+                                break;
+                            }
+                        }
+                        (reset, signed_up)
+                    })
+                })
+                .collect();
+            thread::sleep(Duration::from_millis(150));
+            database.kill();
+            dead.store(true, Ordering::Relaxed);
+            loads.into_iter().map(|load| load.join().unwrap()).collect()
+        });
+        database.restart();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        for server in [&first, &second] {
+            while server.get("/readyz").status != 200 {
+                assert!(Instant::now() < deadline, "{}", server.stderr());
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+        for ((reset, signed_up), email) in outcomes.iter().zip(&emails) {
+            assert!(matches!(reset, 200 | 503), "{reset}");
+            for new in signed_up {
+                second.access_token(new, PASSWORD);
+            }
+            let changed = first.log_in(email, NEW_PASSWORD).status == 200;
+            let unchanged = second.log_in(email, PASSWORD).status == 200;
+            assert!(
+                changed != unchanged,
+                "{topology:?} {email}: one password of the two"
+            );
+            assert!(
+                changed || *reset != 200,
+                "{topology:?} {email}: what was acknowledged has lasted"
+            );
+            let done = kinds(&home, email)
+                .iter()
+                .filter(|kind| *kind == "reset_done")
+                .count();
+            assert_eq!(done, usize::from(changed), "{topology:?} {email}");
+            if changed {
+                first.inbox().wait_for_count(email, CONFIRMATION, 1);
+            }
+        }
+        // A mail that is sent again, since what came of it could not be written down, is the same mail.
+        let mut seen: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+        for message in first.inbox().messages() {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            seen.entry((
+                text(&message["To"][0]["Address"]),
+                text(&message["Subject"]),
+            ))
+            .or_default()
+            .insert(text(&message["MessageID"]));
+        }
+        for ((to, subject), ids) in seen {
+            assert_eq!(ids.len(), 1, "{to}: {subject}");
+        }
+    }
+}
