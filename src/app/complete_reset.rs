@@ -32,6 +32,7 @@ impl App {
         origin: &Origin,
         handling: Handling,
     ) -> Result<Completed, AppError> {
+        self.admit(origin).await?;
         let account = self.account_of_reset(token, origin).await?;
         if let Err(rule) = self
             .parts
@@ -51,6 +52,7 @@ impl App {
         let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
         let event = self.event(account.id, EventKind::ResetDone, origin, "");
         let change = CredentialChange {
+            forgives: Some(self.login_tally(&account)),
             expected: account,
             password_hash,
             event,

@@ -32,6 +32,7 @@ impl App {
         if !self.parts.rules.signup_open {
             return Err(AppError::SignupClosed);
         }
+        self.admit(&new.origin).await?;
         self.create_account(new).await
     }
 

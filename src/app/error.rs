@@ -59,6 +59,12 @@ pub enum AppError {
     /// Somebody else added the movie.
     #[error("{} movie added by other is forbidden", match .0 { MovieAction::Updating => "Updating", MovieAction::Deleting => "Deleting" })]
     NotYourMovie(MovieAction),
+    /// It was done too often.
+    #[error("Too many requests")]
+    RateLimited {
+        /// When it may go.
+        retry_after: Duration,
+    },
     /// Too many passwords wait to be hashed.
     #[error("Too many passwords are waiting to be verified: try again in {} seconds", retry_after.as_secs())]
     Busy {

@@ -1,4 +1,4 @@
-//! Forgetting what happened too long ago.
+//! Forgetting what happened too long ago, and how often things were done when that no longer matters.
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,7 +16,9 @@ impl App {
     /// # Errors
     /// The database.
     pub async fn forget_history(&self) -> Result<u64, AppError> {
-        let oldest = self.parts.clock.now() - self.parts.rules.history_kept;
+        let now = self.parts.clock.now();
+        let oldest = now - self.parts.rules.history_kept;
+        self.parts.store.forget_tallies(now).await?;
         Ok(self.parts.store.forget_before(oldest).await?)
     }
 

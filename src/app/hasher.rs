@@ -77,7 +77,7 @@ impl Hasher {
             return Ok(false);
         }
         let decoy = self.decoy();
-        let hash = hash.map_or_else(|| decoy.clone(), |hash| hash.as_str().to_owned());
+        let hash = hash.unwrap_or(&decoy).clone();
         self.run(move || {
             candidates
                 .iter()
@@ -87,8 +87,8 @@ impl Hasher {
     }
 
     /// A hash of the usual cost that no password is known to fit.
-    fn decoy(&self) -> String {
-        format!("$2b${:02}${}", self.cost, ".".repeat(53))
+    pub(super) fn decoy(&self) -> PasswordHash {
+        PasswordHash::from_stored(format!("$2b${:02}${}", self.cost, ".".repeat(53)))
     }
 
     async fn run<T: Send + 'static>(
@@ -117,10 +117,10 @@ impl Hasher {
     }
 }
 
-fn fits(password: &Zeroizing<String>, hash: &str, decoy: &str) -> bool {
-    bcrypt::verify(password.as_bytes(), hash).unwrap_or_else(|_| {
+fn fits(password: &Zeroizing<String>, hash: &PasswordHash, decoy: &PasswordHash) -> bool {
+    bcrypt::verify(password.as_bytes(), hash.as_str()).unwrap_or_else(|_| {
         // No bcrypt hash: the answer is no, and it costs as much as any other.
-        let _ = bcrypt::verify(password.as_bytes(), decoy);
+        let _ = bcrypt::verify(password.as_bytes(), decoy.as_str());
         false
     })
 }

@@ -82,6 +82,7 @@ impl App {
                 ..account.clone()
             };
             let change = CredentialChange {
+                forgives: Some(self.login_tally(&account)),
                 mail: self.entry(&changed, MailKind::ResetSuccessful, origin, handling),
                 event: self.event(account.id, EventKind::PasswordSet, origin, ""),
                 expected: account,

@@ -12,6 +12,7 @@ mod deliver_outbox;
 mod error;
 mod forget_history;
 mod hasher;
+mod limits;
 mod log_in;
 mod manage_accounts;
 mod manage_outbox;
@@ -64,6 +65,8 @@ pub struct Rules {
     pub conceal_accounts: bool,
     /// Whether anybody may make an account over HTTP.
     pub signup_open: bool,
+    /// Whether calls over HTTP are limited in number.
+    pub limits: bool,
     /// The base of every link, without a slash at its end.
     pub public_url: String,
     /// From whom the mails are.

@@ -6,10 +6,14 @@ use jiff::Timestamp;
 
 use super::{App, AppError, Delivery, Handling};
 use crate::domain::account::Account;
+use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
+use crate::domain::id::AccountId;
+use crate::domain::limit::Limit;
 use crate::domain::outbox::MailKind;
 use crate::domain::token::{Purpose, Token};
+use crate::store::Queueing;
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +37,7 @@ impl App {
     /// Starts a reset: durably queues the mail with the link when it returns.
     ///
     /// # Errors
-    /// An address that is no mailbox; [`AppError::NoSuchAccount`] on the terminal, and over HTTP unless accounts are
+    /// An address that is no mailbox; [`AppError::RateLimited`]; [`AppError::NoSuchAccount`] on the terminal, and over HTTP unless accounts are
     /// concealed; the database.
     pub async fn request_reset(
         &self,
@@ -41,20 +45,27 @@ impl App {
         origin: &Origin,
         handling: Handling,
     ) -> Result<Requested, AppError> {
-        let account = match self.account_named(email).await {
-            Err(AppError::NoSuchAccount) if self.conceals_from(origin) => {
-                return Ok(Requested::Concealed);
-            }
-            found => found?,
-        };
+        self.admit(origin).await?;
+        let address = EmailAddress::parse(email)?;
+        let found = self.parts.store.account_by_address(email, &address).await?;
+        let counting = self.counting(Limit::Forgot, origin, address.as_str());
+        // For nobody the same work is done as for somebody: where accounts are concealed, the time must not tell either.
+        let account = found.unwrap_or_else(|| self.nobody(&address));
         let entry = self.entry(&account, MailKind::ResetPassword, origin, handling);
         let event = self.event(account.id, EventKind::ResetRequested, origin, "");
-        if !self.parts.store.queue_mail(&entry, &event).await? {
-            return if self.conceals_from(origin) {
-                Ok(Requested::Concealed)
-            } else {
-                Err(AppError::NoSuchAccount)
-            };
+        match self
+            .parts
+            .store
+            .queue_mail(&entry, &event, counting)
+            .await?
+        {
+            Queueing::Queued => {}
+            Queueing::NoAccount if self.conceals_from(origin) => {
+                self.queued.notify_one();
+                return Ok(Requested::Concealed);
+            }
+            Queueing::NoAccount => return Err(AppError::NoSuchAccount),
+            Queueing::TooEarly(early) => return Err(self.limited(early)),
         }
         tracing::info!(account = %account.id, entry = %entry.id, kind = %entry.kind, "reset requested");
         self.hand_over(entry, handling).await.map(Requested::Queued)
@@ -110,6 +121,15 @@ impl App {
             .account_by_address(email, &address)
             .await?
             .ok_or(AppError::NoSuchAccount)
+    }
+
+    /// An account that is not there.
+    fn nobody(&self, address: &EmailAddress) -> Account {
+        Account {
+            id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
+            address: address.as_str().to_owned(),
+            password_hash: self.parts.hasher.decoy(),
+        }
     }
 
     /// The terminal is the operator's: nothing is concealed there.

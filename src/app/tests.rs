@@ -117,6 +117,7 @@ impl Fixture {
                 invitation_lifetime: 3 * HOUR,
                 access_lifetime: HOUR,
                 password_policy: PasswordPolicy { min_length: 8 },
+                limits: true,
                 conceal_accounts: false,
                 signup_open: true,
                 public_url: "https://movies.example".to_owned(),
@@ -186,7 +187,7 @@ impl Fixture {
 
     async fn log_in(&self, password: &str) -> bool {
         let password = PasswordInput::new(password);
-        self.app.log_in(ANN, &password).await.is_ok()
+        self.app.log_in(ANN, &password, &terminal()).await.is_ok()
     }
 }
 

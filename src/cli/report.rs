@@ -167,6 +167,7 @@ fn of_app(error: &AppError) -> Verdict {
         AppError::NoSuchMovie => (3, "movie_not_exists", None),
         AppError::MovieNameTaken => (6, "movie_already_exists", None),
         AppError::NotYourMovie(_) => (1, "not_your_movie", None),
+        AppError::RateLimited { .. } => (1, "rate_limited", hint("try again later")),
         AppError::Busy { .. } => (7, "unavailable", hint("try again in a moment")),
         AppError::Unavailable(_) => (
             7,

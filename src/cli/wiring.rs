@@ -173,6 +173,7 @@ pub(super) async fn app(
             password_policy: PasswordPolicy {
                 min_length: settings.passwords.min_length,
             },
+            limits: settings.accounts.rate_limits,
             conceal_accounts: settings.accounts.conceal,
             signup_open: settings.accounts.signup_open,
             public_url: settings.public_url(port).as_str().to_owned(),

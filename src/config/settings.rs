@@ -9,11 +9,7 @@ use super::values::{self, BaseUrl, Network, PUBLISHED_SECRET, Secret};
 use super::{ConfigError, Reported, Source, Sources};
 
 /// Keys that are read and checked, and that nothing acts on yet. Whoever sets one is told.
-const NOT_IN_FORCE: &[&str] = &[
-    "MOVIE_BAG_RATE_LIMITS",
-    "MOVIE_BAG_METRICS_BIND",
-    "MOVIE_BAG_INBOX_URL",
-];
+const NOT_IN_FORCE: &[&str] = &["MOVIE_BAG_METRICS_BIND", "MOVIE_BAG_INBOX_URL"];
 
 /// How strict the settings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod email_address;
 pub mod event;
 pub mod id;
+pub mod limit;
 pub mod movie;
 pub mod outbox;
 pub mod password;

@@ -18,6 +18,7 @@ use sha2::Sha256;
 use super::account::Account;
 use super::clock::{Rng, draw};
 use super::id::AccountId;
+use super::limit::{Limit, LimitKey};
 
 /// A longer text is no token of ours: theirs are about 330 bytes.
 const LONGEST: usize = 1024;
@@ -129,7 +130,6 @@ impl Key {
 
     /// Binds to what the purpose depends on: a reset to the address too, since the mail went there.
     fn bind(&self, purpose: Purpose, account: &Account) -> Hmac<Sha256> {
-        let mut mac = self.binding.clone();
         let address: &[u8] = match purpose {
             Purpose::Reset => account.address.as_bytes(),
             Purpose::Access => b"",
@@ -138,13 +138,18 @@ impl Key {
             Purpose::Reset => b"reset",
             Purpose::Access => b"access",
         };
-        for part in [
+        self.digest(&[
             name,
             account.id.as_bytes().as_slice(),
             address,
             account.password_hash.as_str().as_bytes(),
-        ] {
-            // The length before each part, so that no two accounts give the same bytes.
+        ])
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut mac = self.binding.clone();
+        for part in parts {
+            // The length before each part, so that no two lists of them give the same bytes.
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
@@ -207,6 +212,14 @@ impl TokenKeys {
         std::iter::once(&self.current)
             .chain(&self.previous)
             .any(|key| key.fits(&fingerprint.0, Purpose::Reset, account))
+    }
+
+    /// Whom a limit is about, without saying so to who reads the database.
+    pub fn limit_key(&self, limit: Limit, subject: &str) -> LimitKey {
+        let mac = self
+            .current
+            .digest(&[b"limit", limit.name().as_bytes(), subject.as_bytes()]);
+        LimitKey(mac.finalize().into_bytes().into())
     }
 
     /// Makes a token for the account's present credential, valid from `issued_at` for `lifetime`.

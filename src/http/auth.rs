@@ -43,11 +43,12 @@ pub async fn sign_up(
 /// Those of [`crate::app::App::log_in`], and wrong fields.
 pub async fn log_in(
     State(http): State<Http>,
+    client: Client,
     JsonBody(mut fields): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
     let (email, password) = (fields.string("email"), fields.password("password"));
     fields.finish()?;
-    let token = http.app.log_in(&email, &password).await?;
+    let token = http.app.log_in(&email, &password, &client.origin()).await?;
     Ok(Json(json!({"token": token.as_str()})))
 }
 

@@ -160,6 +160,17 @@ impl Refusal {
                 "deleting_movie",
                 "Deleting movie added by other is forbidden",
             ),
+            AppError::RateLimited { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    format!(
+                        "Too many requests: try again in {} seconds",
+                        seconds(retry_after)
+                    ),
+                )
+            },
             AppError::Busy { retry_after } => Self::unavailable(
                 format!(
                     "Too many passwords are waiting to be verified: try again in {} seconds",

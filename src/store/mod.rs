@@ -23,6 +23,7 @@ use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::limit::{Limit, LimitKey, Tally, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, Lease, Outcome, Round};
 use crate::domain::password::PasswordHash;
@@ -59,6 +60,8 @@ pub struct CredentialChange {
     pub event: Event,
     /// The confirmation, queued with the change.
     pub mail: Entry,
+    /// The tally that is forgotten with the change: the failed logins with the password before.
+    pub forgives: Option<LimitKey>,
 }
 
 /// What came of a [`CredentialChange`].
@@ -68,6 +71,28 @@ pub enum Replacement {
     Replaced,
     /// The credential was no longer the expected one, or the account is gone; nothing changed.
     Superseded,
+}
+
+/// What a call is counted against.
+#[derive(Debug, Clone, Copy)]
+pub struct Counting {
+    /// How often it may be done.
+    pub limit: Limit,
+    /// By whom, or to whom.
+    pub key: LimitKey,
+    /// When it is done.
+    pub now: Timestamp,
+}
+
+/// What came of queueing a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queueing {
+    /// It is queued, and counted.
+    Queued,
+    /// There is no such account: it is counted, and nothing is queued.
+    NoAccount,
+    /// It is too early for another one; nothing changed.
+    TooEarly(TooEarly),
 }
 
 /// What came of leasing one entry by name.
@@ -198,9 +223,15 @@ pub trait Accounts {
 /// The queue of mails that are decided and not sent yet.
 #[async_trait]
 pub trait Outbox {
-    /// Queues a mail and writes the history line that goes with it, both or none. `false`, and neither, where the
-    /// account is gone. An entry may come with a lease: then it is its holder's from the start.
-    async fn queue_mail(&self, entry: &Entry, event: &Event) -> Result<bool, StoreError>;
+    /// Queues a mail, writes the history line that goes with it, and counts both where they are counted: all of it or
+    /// nothing. Where there is no such account, the same work is done for nothing, so that the time does not tell. An
+    /// entry may come with a lease: then it is its holder's from the start.
+    async fn queue_mail(
+        &self,
+        entry: &Entry,
+        event: &Event,
+        counting: Option<Counting>,
+    ) -> Result<Queueing, StoreError>;
 
     /// Leases that waiting entry of a round which has been due the longest at `now` (equal times: by id) and is held by
     /// nobody, and counts the attempt. Two that ask at once never get the same one.
@@ -258,6 +289,24 @@ pub trait History {
 
     /// Deletes the lines of all accounts from before this moment; how many there were.
     async fn forget_before(&self, moment: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// How often things were done. A tally outlives the process, and need not outlive a power cut.
+#[async_trait]
+pub trait Limits {
+    /// What is kept of a key; a tally that may be forgotten may still be there.
+    async fn tally(&self, key: LimitKey) -> Result<Option<Tally>, StoreError>;
+
+    /// Counts one more, and answers what is kept from then on. Where it is too early, nothing is written. Of any number
+    /// at once none is left out.
+    async fn count(&self, counting: Counting) -> Result<Result<Tally, TooEarly>, StoreError>;
+
+    /// Forgets what is kept of a key.
+    async fn clear_tally(&self, key: LimitKey) -> Result<(), StoreError>;
+
+    /// Deletes the tallies that may be forgotten at `now`; how many there were, as far as the database does not do so by
+    /// itself.
+    async fn forget_tallies(&self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// Movies.
@@ -322,7 +371,7 @@ fn another_copy() -> StoreError {
 
 /// A database that keeps all of these promises.
 #[async_trait]
-pub trait Store: Accounts + Outbox + History + Movies + Send + Sync {
+pub trait Store: Accounts + Outbox + History + Limits + Movies + Send + Sync {
     /// Asks the database for a sign of life.
     async fn ping(&self) -> Result<(), StoreError>;
 }

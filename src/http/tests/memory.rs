@@ -1,6 +1,6 @@
 //! The least of a store that the handlers can be tried with. The promises themselves are tried in `store::contract`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,17 +12,19 @@ use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::limit::{LimitKey, Tally, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, Lease, Outcome, Round};
 use crate::store::{
-    Accounts, Creation, CredentialChange, Deletion, History, Leasing, MovieChange, MovieCreation,
-    Movies, Outbox, Replacement, Store, StoreError,
+    Accounts, Counting, Creation, CredentialChange, Deletion, History, Leasing, Limits,
+    MovieChange, MovieCreation, Movies, Outbox, Queueing, Replacement, Store, StoreError,
 };
 
 pub(super) struct MemoryStore {
     pub(super) accounts: Mutex<BTreeMap<AccountId, Account>>,
     pub(super) movies: Mutex<BTreeMap<MovieId, Movie>>,
     pub(super) mails: Mutex<Vec<Entry>>,
+    pub(super) tallies: Mutex<HashMap<LimitKey, Tally>>,
     /// Nothing can be reached.
     pub(super) is_down: AtomicBool,
     /// A ping panics.
@@ -37,6 +39,7 @@ impl MemoryStore {
             accounts: Mutex::default(),
             movies: Mutex::default(),
             mails: Mutex::default(),
+            tallies: Mutex::default(),
             is_down: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             pings: Semaphore::new(1_000),
@@ -121,9 +124,24 @@ impl Accounts for MemoryStore {
 
 #[async_trait]
 impl Outbox for MemoryStore {
-    async fn queue_mail(&self, entry: &Entry, _: &Event) -> Result<bool, StoreError> {
-        self.mails.lock().unwrap().push(entry.clone());
-        Ok(true)
+    async fn queue_mail(
+        &self,
+        entry: &Entry,
+        _: &Event,
+        counting: Option<Counting>,
+    ) -> Result<Queueing, StoreError> {
+        if let Some(counting) = counting
+            && let Err(early) = self.count(counting).await?
+        {
+            return Ok(Queueing::TooEarly(early));
+        }
+        let is_there = self.accounts.lock().unwrap().contains_key(&entry.account);
+        Ok(if is_there {
+            self.mails.lock().unwrap().push(entry.clone());
+            Queueing::Queued
+        } else {
+            Queueing::NoAccount
+        })
     }
 
     async fn lease_entry(&self, _: EntryId, _: Timestamp, _: Lease) -> Result<Leasing, StoreError> {
@@ -178,6 +196,32 @@ impl History for MemoryStore {
 
     async fn history(&self, _: AccountId, _: usize) -> Result<Vec<Event>, StoreError> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Limits for MemoryStore {
+    async fn tally(&self, key: LimitKey) -> Result<Option<Tally>, StoreError> {
+        Ok(self.tallies.lock().unwrap().get(&key).copied())
+    }
+
+    async fn count(&self, counting: Counting) -> Result<Result<Tally, TooEarly>, StoreError> {
+        let mut tallies = self.tallies.lock().unwrap();
+        let kept = tallies.get(&counting.key).copied();
+        let counted = counting.limit.count(kept, counting.now);
+        if let Ok(tally) = counted {
+            tallies.insert(counting.key, tally);
+        }
+        Ok(counted)
+    }
+
+    async fn clear_tally(&self, key: LimitKey) -> Result<(), StoreError> {
+        self.tallies.lock().unwrap().remove(&key);
+        Ok(())
+    }
+
+    async fn forget_tallies(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
     }
 }
 

@@ -121,6 +121,7 @@ impl Server {
             invitation_lifetime: HOUR,
             access_lifetime: HOUR,
             password_policy: PasswordPolicy { min_length: 8 },
+            limits: true,
             conceal_accounts: false,
             signup_open: true,
             public_url: "https://movie-bag.example".to_owned(),

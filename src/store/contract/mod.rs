@@ -7,6 +7,7 @@
 mod accounts;
 mod copying;
 mod history;
+mod limits;
 mod model;
 mod movies;
 mod outbox;
@@ -16,13 +17,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    CopyableStore, Counts, Creation, CredentialChange, Deletion, Leasing, MovieChange,
-    MovieCreation, Outbox, Portion, Replacement, StoreError,
+    CopyableStore, Counting, Counts, Creation, CredentialChange, Deletion, Leasing, MovieChange,
+    MovieCreation, Outbox, Portion, Queueing, Replacement, StoreError,
 };
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{Event, EventKind, HISTORY_LINES, Origin};
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::limit::{Limit, LimitKey, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome, Round};
 use crate::domain::password::PasswordHash;
@@ -30,6 +32,7 @@ use crate::domain::token::Fingerprint;
 use accounts::*;
 use copying::*;
 use history::*;
+use limits::*;
 use model::*;
 use movies::*;
 use outbox::*;
@@ -127,6 +130,11 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     the_history_keeps_its_newest_lines,
     what_is_too_old_is_forgotten,
     an_event_for_nobody_is_dropped,
+    a_limit_counts_up_to_its_end_and_a_refused_call_changes_nothing,
+    of_many_at_once_a_limit_lets_so_many_through_as_it_says,
+    a_mail_is_counted_with_its_queueing_for_known_and_unknown_alike,
+    a_changed_password_forgives_the_failures_before,
+    what_is_kept_of_limits_is_forgotten,
     a_movie_comes_back_as_it_was_added,
     a_movies_name_is_unique,
     movies_come_in_the_order_of_their_ids,
@@ -192,6 +200,7 @@ pub(in crate::store) fn change(number: u8, to: &str) -> CredentialChange {
             kind: MailKind::ResetSuccessful,
             ..entry(200, number, 10)
         },
+        forgives: None,
     }
 }
 
@@ -234,7 +243,8 @@ pub(in crate::store) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entr
         account: entry.account,
         ..event(1, EventKind::ResetRequested, 1)
     };
-    assert!(store.queue_mail(entry, &requested).await.unwrap());
+    let queued = store.queue_mail(entry, &requested, None).await.unwrap();
+    assert_eq!(queued, Queueing::Queued);
 }
 
 pub(in crate::store) async fn by_address(

@@ -191,6 +191,7 @@ impl Run<'_> {
                     password_hash: PasswordHash::from_stored(format!("hash {:?}", self.id())),
                     event: self.event(id, EventKind::ResetDone),
                     mail: self.mail(id, 1),
+                    forgives: None,
                 };
                 let replaced = self.store.replace_credential(&change).await.unwrap();
                 if known.as_ref() == Some(&expected) {
@@ -223,7 +224,8 @@ impl Run<'_> {
                     mail.attempts = 1;
                 }
                 let event = self.event(id, EventKind::ResetRequested);
-                let queued = self.store.queue_mail(&mail, &event).await.unwrap();
+                let queued =
+                    self.store.queue_mail(&mail, &event, None).await.unwrap() == Queueing::Queued;
                 assert_eq!(queued, self.model.accounts.contains_key(&id));
                 if queued {
                     self.model.entries.insert(mail.id, mail);

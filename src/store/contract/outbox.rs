@@ -3,12 +3,13 @@
 use super::*;
 
 pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn CopyableStore>) {
-    assert!(
-        !store
-            .queue_mail(&entry(1, 1, 0), &event(1, EventKind::ResetRequested, 0))
-            .await
-            .unwrap()
-    );
+    let asked = event(1, EventKind::ResetRequested, 0);
+    let queued = store
+        .queue_mail(&entry(1, 1, 0), &asked, None)
+        .await
+        .unwrap();
+    assert_eq!(queued, Queueing::NoAccount);
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
     assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
 }

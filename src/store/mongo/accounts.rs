@@ -11,6 +11,7 @@ use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, 
 use super::MongoStore;
 use super::documents::{AccountDocument, EntryDocument, EventDocument, object_id, read};
 use super::indexes::ignoring_case;
+use super::limits::id_of;
 use super::link::in_words;
 use super::steps::{Outcome, Step};
 use crate::domain::account::Account;
@@ -192,6 +193,7 @@ impl Accounts for MongoStore {
             password: change.password_hash.as_str().to_owned(),
             event: EventDocument::from(&change.event),
             mail: EntryDocument::from(&change.mail),
+            forgives: change.forgives.map(id_of),
         };
         Ok(match self.step(step).await? {
             Outcome::Done => Replacement::Replaced,

@@ -26,7 +26,7 @@ pub(super) fn date(at: Timestamp) -> DateTime {
 }
 
 /// A value that some other program may have written wrongly: an error, never a panic.
-fn wrong(what: impl std::fmt::Display) -> Error {
+pub(super) fn wrong(what: impl std::fmt::Display) -> Error {
     Error::custom(what.to_string())
 }
 

@@ -49,7 +49,7 @@ fn unique(keys: Document) -> IndexModel {
 }
 
 impl MongoStore {
-    fn wanted(&self) -> [Wanted<'_>; 10] {
+    fn wanted(&self) -> [Wanted<'_>; 12] {
         let at = &self.at;
         // Not unique: an existing database may have addresses that differ by capitals alone.
         let spellings = IndexOptions::builder()
@@ -57,6 +57,7 @@ impl MongoStore {
             .collation(ignoring_case())
             .build();
         let of_gone = IndexOptions::builder().expire_after(GONE_IS_KEPT).build();
+        let at_once = || IndexOptions::builder().expire_after(Duration::ZERO).build();
         [
             (&at.user, unique(doc! { "email": 1 })),
             (&at.user, with(doc! { "email": 1 }, spellings)),
@@ -74,6 +75,8 @@ impl MongoStore {
             ),
             (&at.history, plain(doc! { "at": 1 })),
             (&at.journal, plain(doc! { "account": 1 })),
+            (&at.tallies, with(doc! { "kept_until": 1 }, at_once())),
+            (&at.decoys, with(doc! { "at": 1 }, at_once())),
         ]
         .map(|(collection, model)| Wanted { collection, model })
     }

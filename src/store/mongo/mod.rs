@@ -1,8 +1,7 @@
 //! The database that several servers share: MongoDB, by the official driver.
 //!
 //! The collections `user` and `movie` are those of a movie-bag database written by MongoEngine, which goes on working
-//! on them at the same time; all else is in `movie_bag_outbox`, `movie_bag_history`, `movie_bag_journal` and
-//! `movie_bag_meta`. What changes several documents at once is a step (`steps.rs`), and is kept whole by a transaction or
+//! on them at the same time; all else is in collections of its own, `movie_bag_…`. What changes several documents at once is a step (`steps.rs`), and is kept whole by a transaction or
 //! by the journal (`journal.rs`): start there.
 
 mod accounts;
@@ -11,6 +10,7 @@ mod documents;
 mod history;
 mod indexes;
 mod journal;
+mod limits;
 mod link;
 mod movies;
 mod outbox;
@@ -69,6 +69,8 @@ struct Collections {
     outbox: Collection<Document>,
     history: Collection<Document>,
     journal: Collection<Document>,
+    tallies: Collection<Document>,
+    decoys: Collection<Document>,
     meta: Collection<Document>,
 }
 
@@ -80,6 +82,8 @@ impl Collections {
             outbox: database.collection("movie_bag_outbox"),
             history: database.collection("movie_bag_history"),
             journal: database.collection("movie_bag_journal"),
+            tallies: database.collection("movie_bag_tallies"),
+            decoys: database.collection("movie_bag_decoys"),
             meta: database.collection("movie_bag_meta"),
         }
     }

@@ -11,7 +11,7 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
 use mongodb::options::{ReadConcern, ReturnDocument};
 
-use super::super::{Leasing, Outbox, StoreError};
+use super::super::{Counting, Leasing, Limits as _, Outbox, Queueing, StoreError};
 use super::MongoStore;
 use super::accounts::page;
 use super::documents::{
@@ -221,12 +221,32 @@ impl MongoStore {
 
 #[async_trait]
 impl Outbox for MongoStore {
-    async fn queue_mail(&self, entry: &Entry, event: &Event) -> Result<bool, StoreError> {
+    async fn queue_mail(
+        &self,
+        entry: &Entry,
+        event: &Event,
+        counting: Option<Counting>,
+    ) -> Result<Queueing, StoreError> {
+        if let Some(counting) = counting {
+            let early = if self.has_transactions {
+                self.too_early(counting).await?
+            } else {
+                self.count(counting).await?.err()
+            };
+            if let Some(early) = early {
+                return Ok(Queueing::TooEarly(early));
+            }
+        }
         let step = Step::QueueMail {
             event: event.into(),
             mail: entry.into(),
+            counting,
         };
-        Ok(self.step(step).await? == Outcome::Done)
+        Ok(match self.step(step).await? {
+            Outcome::Done => Queueing::Queued,
+            Outcome::TooEarly(early) => Queueing::TooEarly(early),
+            _ => Queueing::NoAccount,
+        })
     }
 
     async fn lease_next(

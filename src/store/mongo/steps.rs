@@ -6,16 +6,17 @@
 //! makes an account or a movie is not made again: what was deleted meanwhile would come back.
 
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::Result;
 use serde::{Deserialize, Serialize};
 
-use super::super::Deletion;
+use super::super::{Counting, Deletion};
 use super::Collections;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, OutcomeDocument, document,
 };
 use super::turn::Turn;
+use crate::domain::limit::TooEarly;
 
 /// A step, as the journal keeps it. It has no `Debug`, and so no way into a log: there are hashes in it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -31,10 +32,16 @@ pub(super) enum Step {
         password: String,
         event: EventDocument,
         mail: EntryDocument,
+        /// The tally that is forgotten with it.
+        #[serde(default)]
+        forgives: Option<Bson>,
     },
     QueueMail {
         event: EventDocument,
         mail: EntryDocument,
+        /// Within a transaction; on a standalone server it is counted before.
+        #[serde(skip)]
+        counting: Option<Counting>,
     },
     Settle {
         entry: ObjectId,
@@ -69,6 +76,8 @@ pub(super) enum Outcome {
     Refused,
     /// A name that must be unique is taken; nothing changed.
     Taken,
+    /// It would be one too many; nothing changed.
+    TooEarly(TooEarly),
 }
 
 impl Step {
@@ -127,6 +136,7 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
             password,
             event,
             mail,
+            forgives,
         } => {
             let replaced = turn
                 .update(
@@ -142,10 +152,27 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
             }
             turn.put(&at.outbox, document(mail)?).await?;
             turn.put(&at.history, document(event)?).await?;
+            if let Some(tally) = forgives {
+                turn.delete(&at.tallies, doc! { "_id": tally }).await?;
+            }
             Ok(Outcome::Done)
         }
-        Step::QueueMail { event, mail } => {
+        Step::QueueMail {
+            event,
+            mail,
+            counting,
+        } => {
+            if let Some(counting) = counting
+                && turn.is_in_transaction()
+                && let Err(early) = turn.count(&at.tallies, *counting).await?
+            {
+                return Ok(Outcome::TooEarly(early));
+            }
             if !turn.exists(&at.user, doc! { "_id": event.account }).await? {
+                // As much work as for one that is there.
+                for whole in [document(mail)?, document(event)?] {
+                    turn.put(&at.decoys, decoy(whole)).await?;
+                }
                 return Ok(Outcome::Refused);
             }
             turn.put(&at.outbox, document(mail)?).await?;
@@ -287,6 +314,12 @@ async fn was_done(turn: &mut Turn<'_>, at: &Collections, event: &EventDocument) 
     } else {
         Outcome::Refused
     })
+}
+
+/// What looks like a line or an entry, and is forgotten at once.
+fn decoy(mut whole: Document) -> Document {
+    whole.insert("at", DateTime::now());
+    whole
 }
 
 /// Lets the database drop an entry, by its own clock.

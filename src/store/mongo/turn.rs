@@ -4,7 +4,10 @@ use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, Result};
 use mongodb::{ClientSession, Collection};
 
+use super::super::Counting;
+use super::limits;
 use super::link::code;
+use crate::domain::limit::{Tally, TooEarly};
 
 /// One performance of a step.
 pub(super) struct Turn<'a> {
@@ -106,6 +109,33 @@ impl<'a> Turn<'a> {
             None => action.await?,
         };
         Ok(found.is_some())
+    }
+
+    /// Counts one more, within the transaction: another one that counts on the same tally makes it begin anew.
+    pub(super) async fn count(
+        &mut self,
+        tallies: &Collection<Document>,
+        counting: Counting,
+    ) -> Result<std::result::Result<Tally, TooEarly>> {
+        let id = limits::id_of(counting.key);
+        let action = tallies.find_one(doc! { "_id": id.clone() });
+        let found = match &mut self.session {
+            Some(session) => action.session(&mut **session).await?,
+            None => action.await?,
+        };
+        let kept = found.as_ref().map(limits::tally).transpose()?;
+        let counted = counting.limit.count(kept, counting.now);
+        if let Ok(tally) = &counted {
+            let action = tallies
+                .update_one(doc! { "_id": id }, limits::set(counting, tally))
+                .upsert(true);
+            match &mut self.session {
+                Some(session) => action.session(&mut **session).await?,
+                None => action.await?,
+            };
+            self.has_written = true;
+        }
+        Ok(counted)
     }
 
     /// Deletes all that match; how many there were.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
 use super::history::insert_event;
+use super::limits::clear;
 use super::outbox::insert_entry;
 use super::{SqliteStore, failed, is_taken};
 use crate::domain::account::Account;
@@ -94,16 +95,16 @@ impl Accounts for SqliteStore {
         let (typed, canonical) = (typed.to_owned(), canonical.as_str().to_owned());
         self.readers
             .read(move |connection| {
+                // All are asked, so that a known and an unknown address cost the same.
+                let mut found = Vec::new();
                 for (condition, address) in [
                     ("email = ?", &typed),
                     ("email = ?", &canonical),
                     ("email = ? COLLATE NOCASE", &canonical),
                 ] {
-                    if let Some(account) = only(connection, condition, address).map_err(failed)? {
-                        return Ok(Some(account));
-                    }
+                    found.extend(only(connection, condition, address).map_err(failed)?);
                 }
-                Ok(None)
+                Ok(found.into_iter().next())
             })
             .await
     }
@@ -187,6 +188,9 @@ impl Accounts for SqliteStore {
                 }
                 insert_event(connection, &change.event).map_err(failed)?;
                 insert_entry(connection, &change.mail).map_err(failed)?;
+                if let Some(key) = change.forgives {
+                    clear(connection, key).map_err(failed)?;
+                }
                 Ok(Replacement::Replaced)
             })
             .await

@@ -14,22 +14,35 @@ const AT_ONCE: usize = 1_000;
 
 /// Adds a line, as a part of a greater step, and drops the account's oldest ones beyond its limit.
 pub(super) fn insert_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
-    insert_line(connection, event)?;
+    insert_event_into(connection, "history", event)
+}
+
+/// The same for a table that is like it.
+pub(super) fn insert_event_into(
+    connection: &Connection,
+    table: &str,
+    event: &Event,
+) -> rusqlite::Result<()> {
+    insert_line_into(connection, table, event)?;
     connection
-        .prepare_cached(
-            "DELETE FROM history WHERE account = ?1 AND (at, number) <=
-                 (SELECT at, number FROM history WHERE account = ?1 ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?2)",
-        )?
+        .prepare_cached(&format!(
+            "DELETE FROM {table} WHERE account = ?1 AND (at, number) <=
+                 (SELECT at, number FROM {table} WHERE account = ?1 ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?2)"
+        ))?
         .execute(params![event.account.as_bytes(), HISTORY_LINES as i64])
         .map(|_| ())
 }
 
 /// Adds a line as it is.
 pub(super) fn insert_line(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    insert_line_into(connection, "history", event)
+}
+
+fn insert_line_into(connection: &Connection, table: &str, event: &Event) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
-            "INSERT INTO history (account, at, kind, origin, detail) VALUES (?, ?, ?, ?, ?)",
-        )?
+        .prepare_cached(&format!(
+            "INSERT INTO {table} (account, at, kind, origin, detail) VALUES (?, ?, ?, ?, ?)"
+        ))?
         .execute(params![
             event.account.as_bytes(),
             event.at.as_millisecond(),

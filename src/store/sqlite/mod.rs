@@ -6,6 +6,7 @@
 mod accounts;
 mod copying;
 mod history;
+mod limits;
 mod movies;
 mod outbox;
 mod readers;
@@ -65,7 +66,7 @@ impl SqliteStore {
         // Before anything is changed in it.
         schema::refuse_foreign(&connection, &shown).map_err(at_path)?;
         use_wal(&connection).map_err(at_path)?;
-        // Full durability: an acknowledged step survives a power cut.
+        // Full durability: an acknowledged step survives a power cut, unless it says that it need not.
         connection
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
             .map_err(|error| at_path(failed(error)))?;

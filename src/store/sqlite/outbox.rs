@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Leasing, Outbox, StoreError};
-use super::history::insert_event;
+use super::super::{Counting, Leasing, Outbox, Queueing, StoreError};
+use super::history::{insert_event, insert_event_into};
+use super::limits::count;
 use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
@@ -16,9 +17,13 @@ pub(super) const COLUMNS: &str = "id, account, kind, requested_at, origin, finge
 
 /// Queues a mail, as a part of a greater step.
 pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    insert_entry_into(connection, "outbox", entry)
+}
+
+fn insert_entry_into(connection: &Connection, table: &str, entry: &Entry) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
-            "INSERT INTO outbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         ))?
         .execute(params![
             entry.id.as_bytes(),
@@ -94,17 +99,49 @@ fn leasing(which: &str) -> String {
     )
 }
 
+/// Writes as much as for a mail that is queued, and leaves nothing.
+fn write_decoy(connection: &Connection, entry: &Entry, event: &Event) -> rusqlite::Result<()> {
+    insert_entry_into(connection, "decoy_outbox", entry)?;
+    insert_event_into(connection, "decoy_history", event)?;
+    for table in ["decoy_outbox", "decoy_history"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table}"))?
+            .execute([])?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Outbox for SqliteStore {
-    async fn queue_mail(&self, entry: &Entry, event: &Event) -> Result<bool, StoreError> {
+    async fn queue_mail(
+        &self,
+        entry: &Entry,
+        event: &Event,
+        counting: Option<Counting>,
+    ) -> Result<Queueing, StoreError> {
+        if let Some(counting) = counting
+            && let Some(early) = self.too_early(counting).await?
+        {
+            return Ok(Queueing::TooEarly(early));
+        }
         let (entry, event) = (entry.clone(), event.clone());
         self.writer
-            .write(move |connection| match insert_entry(connection, &entry) {
-                Err(error) if is_orphaned(&error) => Ok(false),
-                inserted => {
-                    inserted.map_err(failed)?;
-                    insert_event(connection, &event).map_err(failed)?;
-                    Ok(true)
+            .write(move |connection| {
+                if let Some(counting) = counting
+                    && let Err(early) = count(connection, counting)?
+                {
+                    return Ok(Queueing::TooEarly(early));
+                }
+                match insert_entry(connection, &entry) {
+                    Err(error) if is_orphaned(&error) => {
+                        write_decoy(connection, &entry, &event).map_err(failed)?;
+                        Ok(Queueing::NoAccount)
+                    }
+                    inserted => {
+                        inserted.map_err(failed)?;
+                        insert_event(connection, &event).map_err(failed)?;
+                        Ok(Queueing::Queued)
+                    }
                 }
             })
             .await

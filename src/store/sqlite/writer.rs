@@ -20,8 +20,23 @@ const LONGEST_QUEUE: usize = 1024;
 
 /// A step to be done, or an error to pass on to its caller. `Some` is how to answer once it is known whether the step
 /// lasts; with `None` it has failed and been answered, and nothing of it may stay.
-type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Option<Answer> + Send>;
+type Step = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Option<Answer> + Send>;
 type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// A step, and how long it must last.
+struct Job {
+    step: Step,
+    lasting: Lasting,
+}
+
+/// What an answered step outlives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lasting {
+    /// This process.
+    Process,
+    /// A power cut.
+    PowerCut,
+}
 
 /// The way to the writing thread.
 pub(super) struct Writer {
@@ -41,14 +56,30 @@ impl Writer {
         })
     }
 
-    /// Does `step` in a transaction, and returns once it has lasted.
+    /// Does `step` in a transaction, and returns once it is on the disk.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.queue(Lasting::PowerCut, step).await
+    }
+
+    /// The same for what may be lost with the power, though not with the process: nobody waits for the disk.
+    pub(super) async fn write_lightly<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.queue(Lasting::Process, step).await
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        lasting: Lasting,
+        step: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (sender, answered) = oneshot::channel();
         // The caller may have hung up: the step is done all the same, and the answer goes nowhere.
-        let job: Job = Box::new(move |connection| match connection.and_then(step) {
+        let step: Step = Box::new(move |connection| match connection.and_then(step) {
             Ok(value) => Some(Box::new(move |lasting| {
                 drop(sender.send(lasting.map(|()| value)))
             })),
@@ -61,7 +92,7 @@ impl Writer {
         self.jobs
             .as_ref()
             .ok_or_else(ended)?
-            .send(job)
+            .send(Job { step, lasting })
             .await
             .map_err(|_| ended())?;
         answered
@@ -81,52 +112,70 @@ impl Drop for Writer {
 }
 
 fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
-    while let Some(job) = queue.blocking_recv() {
+    let mut now_lasting = None;
+    while let Some(first) = queue.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < LONGEST_BATCH
+            && let Ok(job) = queue.try_recv()
+        {
+            batch.push(job);
+        }
+        let lasting = batch.iter().map(|job| job.lasting).max();
+        if now_lasting != lasting {
+            if let Err(error) = lasts(&connection, lasting) {
+                refuse(batch, &failed(error));
+                continue;
+            }
+            now_lasting = lasting;
+        }
         match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-            Ok(transaction) => commit_batch(transaction, job, &mut queue),
+            Ok(transaction) => commit_batch(transaction, batch),
             Err(error) => {
                 // Those who waited behind it have waited as long: nobody is made to wait a second time. Who they are is
                 // settled before the first is answered, since whoever comes after that has not waited.
-                let error = failed(error);
-                let mut waited = vec![job];
                 while let Ok(job) = queue.try_recv() {
-                    waited.push(job);
+                    batch.push(job);
                 }
-                for job in waited {
-                    drop(job(Err(error.clone())));
-                }
+                refuse(batch, &failed(error));
             }
         }
     }
 }
 
-/// Does the first step and all that waits behind it, commits, and answers them.
-fn commit_batch(mut transaction: Transaction<'_>, first: Job, queue: &mut mpsc::Receiver<Job>) {
-    let mut answers = Vec::new();
-    let mut next = Some(first);
-    let mut taken = 0;
-    while let Some(job) = next {
-        answers.extend(do_step(&mut transaction, job));
-        taken += 1;
-        next = if taken < LONGEST_BATCH {
-            queue.try_recv().ok()
-        } else {
-            None
-        };
+fn refuse(batch: Vec<Job>, error: &StoreError) {
+    for job in batch {
+        drop((job.step)(Err(error.clone())));
     }
+}
+
+/// With the write-ahead log, a commit is flushed to the disk where `synchronous` is FULL, and lasts by the system's own
+/// cache where it is NORMAL (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+fn lasts(connection: &Connection, lasting: Option<Lasting>) -> rusqlite::Result<()> {
+    connection.execute_batch(match lasting {
+        Some(Lasting::Process) => "PRAGMA synchronous = NORMAL",
+        Some(Lasting::PowerCut) | None => "PRAGMA synchronous = FULL",
+    })
+}
+
+/// Does all steps of a batch, commits, and answers them.
+fn commit_batch(mut transaction: Transaction<'_>, batch: Vec<Job>) {
+    let answers: Vec<_> = batch
+        .into_iter()
+        .filter_map(|job| do_step(&mut transaction, job.step))
+        .collect();
     let lasting = transaction.commit().map_err(failed);
     for answer in answers {
         answer(lasting.clone());
     }
 }
 
-fn do_step(transaction: &mut Transaction<'_>, job: Job) -> Option<Answer> {
+fn do_step(transaction: &mut Transaction<'_>, step: Step) -> Option<Answer> {
     let savepoint = match transaction.savepoint() {
         Ok(savepoint) => savepoint,
-        Err(error) => return job(Err(failed(error))),
+        Err(error) => return step(Err(failed(error))),
     };
     // A defect in one step must not end the thread; dropping the savepoint rolls the step back.
-    let answer = catch_unwind(AssertUnwindSafe(|| job(Ok(&savepoint)))).ok()??;
+    let answer = catch_unwind(AssertUnwindSafe(|| step(Ok(&savepoint)))).ok()??;
     match savepoint.commit() {
         Ok(()) => Some(answer),
         Err(error) => {

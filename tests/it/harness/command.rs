@@ -32,7 +32,13 @@ pub struct Output {
 impl Home {
     pub fn fresh() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let environment = vec![("MOVIE_BAG_BCRYPT_COST".to_owned(), "4".to_owned())];
+        // Tests hurry, and all of them come from one address.
+        let environment = [
+            ("MOVIE_BAG_BCRYPT_COST", "4"),
+            ("MOVIE_BAG_RATE_LIMITS", "off"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec();
         Self {
             dir,
             environment,

@@ -154,7 +154,10 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
             let asked = event(2, EventKind::ResetRequested, 1);
             (
                 2,
-                store.queue_mail(&entry(8, 2, 0), &asked).await.map(|_| ()),
+                store
+                    .queue_mail(&entry(8, 2, 0), &asked, None)
+                    .await
+                    .map(|_| ()),
             )
         }
         3 => {

@@ -1,0 +1,122 @@
+//! What is kept of limits: the collection `movie_bag_tallies`, of which the database itself forgets what is over.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, Document, doc};
+use mongodb::error::Result;
+use mongodb::options::{ReadConcern, WriteConcern};
+
+use super::super::{Counting, Limits, StoreError};
+use super::MongoStore;
+use super::documents::{date, timestamp, wrong};
+use super::turn::is_duplicate;
+use crate::domain::limit::{LimitKey, Tally, TooEarly};
+
+/// The id of a key's document.
+pub(super) fn id_of(key: LimitKey) -> Bson {
+    Bson::Binary(Binary {
+        subtype: BinarySubtype::Generic,
+        bytes: key.0.to_vec(),
+    })
+}
+
+/// What a document says.
+pub(super) fn tally(found: &Document) -> Result<Tally> {
+    Ok(Tally {
+        count: u32::try_from(found.get_i64("count")?).map_err(wrong)?,
+        until: timestamp(*found.get_datetime("until")?)?,
+    })
+}
+
+/// What a document is to say.
+pub(super) fn set(counting: Counting, tally: &Tally) -> Document {
+    doc! { "$set": {
+        "count": i64::from(tally.count),
+        "until": date(tally.until),
+        "kept_until": date(counting.limit.kept_until(tally)),
+    } }
+}
+
+/// Matches a key's document where it still says this.
+pub(super) fn still_says(key: LimitKey, tally: &Tally) -> Document {
+    doc! { "_id": id_of(key), "count": i64::from(tally.count), "until": date(tally.until) }
+}
+
+impl MongoStore {
+    async fn find_tally(&self, key: LimitKey) -> Result<Option<Tally>> {
+        let found = self
+            .at
+            .tallies
+            .find_one(doc! { "_id": id_of(key) })
+            .read_concern(ReadConcern::local())
+            .await?;
+        found.as_ref().map(tally).transpose()
+    }
+
+    /// Whether it is too early: a refused call writes nothing.
+    pub(super) async fn too_early(
+        &self,
+        counting: Counting,
+    ) -> std::result::Result<Option<TooEarly>, StoreError> {
+        let kept = self.tally(counting.key).await?;
+        Ok(counting.limit.check(kept, counting.now).err())
+    }
+}
+
+#[async_trait]
+impl Limits for MongoStore {
+    async fn tally(&self, key: LimitKey) -> std::result::Result<Option<Tally>, StoreError> {
+        self.within(self.find_tally(key)).await
+    }
+
+    async fn count(
+        &self,
+        counting: Counting,
+    ) -> std::result::Result<std::result::Result<Tally, TooEarly>, StoreError> {
+        let key = counting.key;
+        self.within(async {
+            loop {
+                let kept = self.find_tally(key).await?;
+                let counted = match counting.limit.count(kept, counting.now) {
+                    Ok(counted) => counted,
+                    Err(early) => return Ok(Err(early)),
+                };
+                // Where another call was faster, it is counted on top of that one.
+                let said = match &kept {
+                    Some(kept) => still_says(key, kept),
+                    None => doc! { "_id": id_of(key), "count": { "$exists": false } },
+                };
+                let update = self
+                    .at
+                    .tallies
+                    .update_one(said, set(counting, &counted))
+                    .upsert(kept.is_none())
+                    .write_concern(WriteConcern::nodes(1));
+                match update.await {
+                    Err(error) if is_duplicate(&error) => {}
+                    updated => {
+                        let updated = updated?;
+                        if updated.matched_count > 0 || updated.upserted_id.is_some() {
+                            return Ok(Ok(counted));
+                        }
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    async fn clear_tally(&self, key: LimitKey) -> std::result::Result<(), StoreError> {
+        self.within(async {
+            let cleared = self.at.tallies.delete_one(doc! { "_id": id_of(key) });
+            cleared.await.map(|_| ())
+        })
+        .await
+    }
+
+    async fn forget_tallies(&self, _: Timestamp) -> std::result::Result<u64, StoreError> {
+        // An index of the collection does (see `indexes.rs`).
+        Ok(0)
+    }
+}
