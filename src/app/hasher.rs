@@ -117,12 +117,24 @@ impl Hasher {
     }
 }
 
+/// The costs of the hashes that are missing after one of the cost `done`, until all of them together are as much work as
+/// one of the cost `usual`: each step of the cost doubles the work, so it is every cost between.
+fn topping_up(done: u32, usual: u32) -> Vec<u32> {
+    (done..usual).collect()
+}
+
+/// Whether a password fits a hash, by as much work as for `decoy` whatever the hash is; for a dearer one it is more.
 fn fits(password: &Zeroizing<String>, hash: &PasswordHash, decoy: &PasswordHash) -> bool {
-    bcrypt::verify(password.as_bytes(), hash.as_str()).unwrap_or_else(|_| {
-        // No bcrypt hash: the answer is no, and it costs as much as any other.
-        let _ = bcrypt::verify(password.as_bytes(), decoy.as_str());
-        false
-    })
+    let fits = bcrypt::verify(password.as_bytes(), hash.as_str());
+    let still_to_do = match (&fits, hash.cost(), decoy.cost()) {
+        (Ok(_), Some(done), Some(usual)) => topping_up(done, usual),
+        // No bcrypt hash: the answer is no.
+        (_, _, usual) => usual.into_iter().collect(),
+    };
+    for cost in still_to_do {
+        let _ = bcrypt::hash(password.as_bytes(), cost);
+    }
+    fits.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -224,6 +236,16 @@ mod tests {
                 .await
                 .unwrap()
         );
+    }
+
+    #[test]
+    fn a_cheaper_hash_is_topped_up_to_the_work_of_the_usual_one() {
+        let work = |cost: u32| 1_u64 << cost;
+        for done in 4..=12 {
+            let more: u64 = topping_up(done, 12).into_iter().map(work).sum();
+            assert_eq!(work(done) + more, work(12), "{done}");
+        }
+        assert!(topping_up(14, 12).is_empty());
     }
 
     #[tokio::test]

@@ -155,6 +155,22 @@ impl PasswordHash {
     }
 }
 
+impl PasswordHash {
+    /// The cost of a bcrypt hash (the base-2 logarithm of its rounds), 4 to 31; `None` for anything else.
+    pub fn cost(&self) -> Option<u32> {
+        let rest = ["$2a$", "$2b$", "$2y$"]
+            .iter()
+            .find_map(|version| self.0.strip_prefix(version))?;
+        let (cost, salt_and_hash) = rest.split_once('$')?;
+        let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/');
+        let is_whole = cost.len() == 2 && salt_and_hash.len() == 53;
+        (is_whole && salt_and_hash.chars().all(is_base64))
+            .then(|| cost.parse().ok())
+            .flatten()
+            .filter(|cost| (4..=31).contains(cost))
+    }
+}
+
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHash(…)")
@@ -182,6 +198,25 @@ mod tests {
             "lovelace-1815 ",
         ] {
             assert_eq!(check(password), Ok(()), "{password}");
+        }
+    }
+
+    #[test]
+    fn the_cost_is_read_from_whole_bcrypt_hashes_alone() {
+        let rest = "abcdefghijklmnopqrstuvwxyz./ABCDEFGHIJKLMNOPQRSTUVWXY";
+        for (text, cost) in [
+            (format!("$2b$12${rest}"), Some(12)),
+            (format!("$2a$04${rest}"), Some(4)),
+            (format!("$2y$31${rest}"), Some(31)),
+            (format!("$2b$03${rest}"), None),
+            (format!("$2b$32${rest}"), None),
+            (format!("$2x$12${rest}"), None),
+            (format!("$2b$12${rest}x"), None),
+            (format!("$2b$1${rest}"), None),
+            ("$argon2id$v=19$m=65536".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(PasswordHash::from_stored(&text).cost(), cost, "{text}");
         }
     }
 
