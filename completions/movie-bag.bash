@@ -258,7 +258,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__check)
-            opts="-q -h --send-test-mail --env-file --database --json --color --quiet --help"
+            opts="-q -h --send-test-mail --deploy --env-file --database --json --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

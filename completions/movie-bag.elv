@@ -284,6 +284,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --env-file 'Read settings from this file instead of .env'
             cand --database 'Work on this database: sqlite:PATH or mongodb://…'
             cand --color 'Colour the output'
+            cand --deploy 'Look also at what a real system needs'
             cand --json 'Print one JSON document on stdout, also for errors'
             cand -q 'Say nothing but answers, warnings and errors'
             cand --quiet 'Say nothing but answers, warnings and errors'

@@ -234,6 +234,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l database -
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l deploy -d 'Look also at what a real system needs'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -9,6 +9,7 @@ use super::ui::Ui;
 use super::wiring;
 use crate::app::AppError;
 use crate::app::system::{SystemClock, SystemRng};
+use crate::config::deploy::{self, Finding, Gravity};
 use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
 use crate::domain::account::Account;
 use crate::domain::clock::{Clock as _, draw};
@@ -26,6 +27,7 @@ use crate::templates::{TEMPLATES, TemplateError, Templates};
   movie-bag check
   movie-bag check --json | jq .checks
   movie-bag check --send-test-mail ann@example.com
+  movie-bag check --deploy
 
 Exit codes: 0 all is well (warnings allowed), 1 something is wrong, 2 the settings or the
 templates can't be read")]
@@ -33,6 +35,9 @@ pub(super) struct Args {
     /// Send a mail to this address, and show what the mail server says to each step
     #[arg(long, value_name = "ADDR")]
     send_test_mail: Option<String>,
+    /// Look also at what a real system needs
+    #[arg(long)]
+    deploy: bool,
 }
 
 /// How many groups of accounts that differ by capitals alone are named.
@@ -105,6 +110,9 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let tried = wiring::try_templates(&settings);
     let is_unreadable = tried.is_err();
     checks.extend(templates(tried));
+    if args.deploy {
+        checks.extend(deployment(&settings).await);
+    }
     drop(spinner);
 
     let wrong = checks
@@ -180,6 +188,57 @@ async fn database(settings: &Settings) -> Vec<Check> {
             let mut checks = vec![Check::of("database", answers)];
             checks.extend(warnings);
             checks
+        }
+    }
+}
+
+/// What a real system needs beyond what works.
+async fn deployment(settings: &Settings) -> Vec<Check> {
+    let mut findings = deploy::findings(settings);
+    let is_there = match &settings.database {
+        DatabaseSettings::Sqlite(path) => path.exists(),
+        DatabaseSettings::Mongodb(_) => true,
+    };
+    // What is wrong with the database has been told above.
+    if is_there && let Ok(dear) = dear_hashes(settings).await {
+        findings.extend(dear);
+    }
+    let checks: Vec<_> = findings
+        .into_iter()
+        .map(|finding| Check {
+            name: "deploy",
+            verdict: match finding.gravity {
+                Gravity::Wrong => "error",
+                Gravity::ToBeKnown => "warning",
+            },
+            message: format!("{}: {}", finding.what, finding.why),
+            hint: Some(finding.mend),
+        })
+        .collect();
+    if checks.is_empty() {
+        return vec![Check::of("deploy", Ok("nothing is missing".to_owned()))];
+    }
+    checks
+}
+
+/// Whether accounts have hashes of a higher cost than is set.
+async fn dear_hashes(settings: &Settings) -> anyhow::Result<Option<Finding>> {
+    const PAGE: usize = 1_000;
+    let usual = settings.passwords.bcrypt_cost;
+    let store = wiring::store(settings).await?;
+    let (mut after, mut accounts, mut highest) = (None, 0, usual);
+    loop {
+        let page = store.accounts(after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok((accounts > 0).then(|| deploy::of_dear_hashes(accounts, highest, usual)));
+        };
+        after = Some(last.id);
+        let costs = page
+            .iter()
+            .filter_map(|account| account.password_hash.cost());
+        for cost in costs.filter(|cost| *cost > usual) {
+            accounts += 1;
+            highest = highest.max(cost);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! which knows where it comes from. All mistakes are told together. Nothing else reads the environment. Start with
 //! [`resolve`], which shows every key with its form and default; [`keys`] says what each means.
 
+pub mod deploy;
 pub mod env_file;
 pub mod keys;
 mod resolver;

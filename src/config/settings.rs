@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::deploy::obstacles;
 use super::resolver::Resolver;
 use super::values::{self, BaseUrl, Network, PUBLISHED_SECRET, Secret};
 use super::{ConfigError, Reported, Source, Sources};
@@ -339,8 +340,9 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         warnings.push("JWT_SECRET_KEY is not set: all that work on one MongoDB must have the same, and links that are signed with a generated one work on this machine alone - \"serve\" needs it".to_owned());
     }
     if is_production {
+        let obstacles = obstacles(public_url.as_ref(), &tokens);
         keys.problems
-            .extend(not_for_production(public_url.as_ref(), &tokens));
+            .extend(obstacles.iter().map(ToString::to_string));
     } else {
         for (key, _) in keys_of(&tokens).filter(|(_, secret)| is_published(secret)) {
             warnings.push(format!("{key} is the published one, with which anybody can sign tokens: remove it, and one is generated"));
@@ -417,15 +419,19 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
     }
 }
 
+/// Whether a host is this machine.
+pub(super) fn is_here(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// What is probably not meant so.
 fn doubts_about_mail(mail: &MailSettings) -> Vec<String> {
     let mut doubts = Vec::new();
     if mail.tls != MailTls::None {
         return doubts;
     }
-    let address = mail.server.parse::<IpAddr>();
-    let is_here = mail.server == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    if mail.credentials.is_some() && !is_here {
+    if mail.credentials.is_some() && !is_here(&mail.server) {
         doubts.push(format!(
             "MAIL_PASSWORD and every link go to {} in clear text: set MAIL_USE_TLS=true, or MAIL_USE_SSL=true for port 465",
             mail.server
@@ -437,32 +443,8 @@ fn doubts_about_mail(mail: &MailSettings) -> Vec<String> {
     doubts
 }
 
-/// What a production system can't do without, each with what to write.
-fn not_for_production(public_url: Option<&BaseUrl>, tokens: &TokenSettings) -> Vec<String> {
-    let mut problems = Vec::new();
-    match public_url {
-        None => problems.push("MOVIE_BAG_PUBLIC_URL is missing, and production needs it: links begin with it - write https://…".to_owned()),
-        Some(url) if !url.is_https() => {
-            problems.push(format!("MOVIE_BAG_PUBLIC_URL ({}) must be https in production: a link opens an account", url.as_str()));
-        }
-        Some(_) => {}
-    }
-    if tokens.secret.is_none() {
-        problems.push("JWT_SECRET_KEY is missing, and production needs it - write 32 random bytes or more, by openssl rand -base64 48".to_owned());
-    }
-    // The previous one still opens everything.
-    for (key, secret) in keys_of(tokens) {
-        if is_published(secret) {
-            problems.push(format!("{key} is the published one, with which anybody can sign tokens - write another, by openssl rand -base64 48"));
-        } else if is_monotonous(secret) {
-            problems.push(format!("{key} is easily guessed: it has hardly any different characters - write another, by openssl rand -base64 48"));
-        }
-    }
-    problems
-}
-
 /// The secrets that are set, with their keys.
-fn keys_of(tokens: &TokenSettings) -> impl Iterator<Item = (&'static str, &Secret)> {
+pub(super) fn keys_of(tokens: &TokenSettings) -> impl Iterator<Item = (&'static str, &Secret)> {
     let current = tokens
         .secret
         .iter()
@@ -472,12 +454,12 @@ fn keys_of(tokens: &TokenSettings) -> impl Iterator<Item = (&'static str, &Secre
 }
 
 /// 32 random hexadecimal digits have fewer than 8 different ones in one case of a million.
-fn is_monotonous(secret: &Secret) -> bool {
+pub(super) fn is_monotonous(secret: &Secret) -> bool {
     let different: std::collections::HashSet<u8> = secret.expose().bytes().collect();
     different.len() < 8
 }
 
-fn is_published(secret: &Secret) -> bool {
+pub(super) fn is_published(secret: &Secret) -> bool {
     secret.expose() == PUBLISHED_SECRET
 }
 

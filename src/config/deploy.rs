@@ -1,0 +1,404 @@
+//! What a real system needs beyond settings that work: `check --deploy`.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::settings::{is_here, is_monotonous, is_published, keys_of};
+use super::values::BaseUrl;
+use super::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gravity {
+    /// It must be mended.
+    Wrong,
+    /// It is to be known, and may be meant so.
+    ToBeKnown,
+}
+
+/// One thing that a real system should not go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub gravity: Gravity,
+    /// What is wrong.
+    pub what: String,
+    /// Why that matters.
+    pub why: &'static str,
+    /// The line to set, or what to do.
+    pub mend: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} - write {}", self.what, self.why, self.mend)
+    }
+}
+
+fn wrong(what: impl Into<String>, why: &'static str, mend: impl Into<String>) -> Finding {
+    Finding {
+        gravity: Gravity::Wrong,
+        what: what.into(),
+        why,
+        mend: mend.into(),
+    }
+}
+
+fn to_be_known(what: impl Into<String>, why: &'static str, mend: impl Into<String>) -> Finding {
+    Finding {
+        gravity: Gravity::ToBeKnown,
+        ..wrong(what, why, mend)
+    }
+}
+
+/// What is wrong with the settings for a real system.
+pub fn findings(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if settings.profile != Profile::Production {
+        findings.push(wrong(
+            "the profile is development",
+            "a missing or published secret and links in clear text are let through",
+            "MOVIE_BAG_PROFILE = production",
+        ));
+    }
+    findings.extend(obstacles(settings.public_url.as_ref(), &settings.tokens));
+    findings.extend(of_tokens(&settings.tokens));
+    findings.extend(of_accounts(settings));
+    findings.extend(of_passwords(settings));
+    findings.extend(of_mail(settings));
+    findings.extend(of_network(settings));
+    findings.extend(of_database(&settings.database));
+    findings
+}
+
+/// What keeps a production system from starting.
+pub(super) fn obstacles(public_url: Option<&BaseUrl>, tokens: &TokenSettings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match public_url {
+        None => findings.push(wrong(
+            "MOVIE_BAG_PUBLIC_URL is missing",
+            "every link in a mail would begin with http://localhost",
+            "MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
+        )),
+        Some(url) if !url.is_https() => findings.push(wrong(
+            format!("MOVIE_BAG_PUBLIC_URL ({}) is not https", url.as_str()),
+            "whoever reads a link on its way can set the password",
+            "MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
+        )),
+        Some(_) => {}
+    }
+    let another = |key: &str| format!("{key} = the output of: openssl rand -base64 48");
+    if tokens.secret.is_none() {
+        findings.push(wrong(
+            "JWT_SECRET_KEY is missing",
+            "a generated one is lost with the folder it is kept in, and other servers do not have it",
+            another("JWT_SECRET_KEY"),
+        ));
+    }
+    // The previous one still opens everything.
+    for (key, secret) in keys_of(tokens) {
+        const FORGED: &str = "whoever has or guesses it can sign tokens for every account";
+        if is_published(secret) {
+            findings.push(wrong(
+                format!("{key} is the published one"),
+                FORGED,
+                another(key),
+            ));
+        } else if is_monotonous(secret) {
+            findings.push(wrong(
+                format!("{key} is easily guessed: it has hardly any different characters"),
+                FORGED,
+                another(key),
+            ));
+        }
+    }
+    findings
+}
+
+fn of_tokens(tokens: &TokenSettings) -> Vec<Finding> {
+    const LONGEST: Duration = Duration::from_secs(3_600);
+    let mut findings = Vec::new();
+    if tokens.reset_lifetime > LONGEST {
+        findings.push(to_be_known(
+            "a reset link works for longer than an hour",
+            "a link that lies in a mailbox opens the account for so long",
+            "MOVIE_BAG_RESET_TOKEN_LIFETIME = 1h",
+        ));
+    }
+    if tokens.previous.is_some() {
+        findings.push(to_be_known(
+            "JWT_SECRET_KEY_PREVIOUS is set",
+            "what it has signed still opens accounts",
+            "remove JWT_SECRET_KEY_PREVIOUS once the longest lifetime of a token has passed since the change",
+        ));
+    }
+    findings
+}
+
+fn of_accounts(settings: &Settings) -> Vec<Finding> {
+    let accounts = &settings.accounts;
+    let mut findings = Vec::new();
+    if !accounts.conceal {
+        findings.push(wrong(
+            "forgot tells whether an address has an account",
+            "anybody can find out who is a customer",
+            "MOVIE_BAG_CONCEAL_ACCOUNTS = true",
+        ));
+    }
+    if !accounts.rate_limits {
+        findings.push(wrong(
+            "limits are off",
+            "passwords can be guessed as fast as they are hashed, and mailboxes flooded",
+            "MOVIE_BAG_RATE_LIMITS = on",
+        ));
+    }
+    if accounts.signup_open {
+        findings.push(to_be_known(
+            "anybody may sign up",
+            "sign-up answers whether an address is taken, also where forgot conceals it",
+            "MOVIE_BAG_SIGNUP = closed",
+        ));
+    }
+    findings
+}
+
+fn of_passwords(settings: &Settings) -> Vec<Finding> {
+    let passwords = &settings.passwords;
+    let mut findings = Vec::new();
+    if passwords.bcrypt_cost < 12 {
+        findings.push(wrong(
+            format!("the cost of a password's hash is {}", passwords.bcrypt_cost),
+            "who steals the database guesses passwords faster",
+            "MOVIE_BAG_BCRYPT_COST = 12",
+        ));
+    }
+    if passwords.min_length < 8 {
+        findings.push(wrong(
+            format!("a password may have {} characters", passwords.min_length),
+            "short passwords are guessed within the limits",
+            "MOVIE_BAG_PASSWORD_MIN_LENGTH = 8",
+        ));
+    }
+    findings
+}
+
+fn of_mail(settings: &Settings) -> Vec<Finding> {
+    let mail = &settings.mail;
+    let mut findings = Vec::new();
+    if is_here(&mail.server) && mail.port == 1025 {
+        findings.push(wrong(
+            "mails go to the debugging SMTP server",
+            "it shows them to whoever looks, and delivers none",
+            "MAIL_SERVER = your mail server",
+        ));
+    } else if mail.tls == MailTls::None && !is_here(&mail.server) {
+        findings.push(wrong(
+            format!("mails go to {} in clear text", mail.server),
+            "whoever reads a link on its way can set the password",
+            "MAIL_USE_TLS = true",
+        ));
+    }
+    if mail.sender == "support@movie-bag.com" {
+        findings.push(wrong(
+            "mails come from support@movie-bag.com",
+            "that domain is not yours: other mail servers take such mails for forged",
+            "MAIL_DEFAULT_SENDER = support@YOUR.DOMAIN",
+        ));
+    }
+    findings
+}
+
+fn of_network(settings: &Settings) -> Vec<Finding> {
+    let http = &settings.http;
+    let mut findings = Vec::new();
+    if http.trusted_proxies.is_empty() {
+        findings.push(wrong(
+            "no proxy is trusted",
+            "https needs a proxy in front, and behind one that is not named all clients share one limit",
+            "MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
+        ));
+    }
+    if http.trusted_proxies.iter().any(|(_, prefix)| *prefix == 0) {
+        findings.push(wrong(
+            "everybody is trusted as a proxy",
+            "a header that anybody writes chooses the client's address, and so has limits of its own",
+            "MOVIE_BAG_TRUSTED_PROXIES = the address of your proxy",
+        ));
+    }
+    if !http.bind.ip().is_loopback() {
+        findings.push(to_be_known(
+            format!("the server listens on {}", http.bind),
+            "it speaks clear-text HTTP: only the proxy should reach it",
+            "MOVIE_BAG_BIND = 127.0.0.1:3000",
+        ));
+    }
+    if let Some(bind) = http.metrics_bind
+        && !bind.ip().is_loopback()
+    {
+        findings.push(to_be_known(
+            format!("metrics are served on {bind}"),
+            "their counters tell whether a mail was queued",
+            "MOVIE_BAG_METRICS_BIND = 127.0.0.1:9090",
+        ));
+    }
+    findings
+}
+
+fn of_database(database: &DatabaseSettings) -> Vec<Finding> {
+    let DatabaseSettings::Mongodb(uri) = database else {
+        return Vec::new();
+    };
+    let (place, options) = uri.split_once('?').unwrap_or((uri, ""));
+    let options = options.to_ascii_lowercase();
+    let is_srv = place.starts_with("mongodb+srv://");
+    let has_tls = is_srv
+        || ["tls=true", "ssl=true"]
+            .iter()
+            .any(|tls| options.contains(tls));
+    let hosts = place.rsplit_once('@').map_or(place, |(_, hosts)| hosts);
+    let hosts = hosts.trim_start_matches("mongodb://").split('/').next();
+    let is_remote = hosts.unwrap_or_default().split(',').any(|host| {
+        let name = match host.rsplit_once(':') {
+            Some((name, _)) if !host.ends_with(']') => name,
+            _ => host,
+        };
+        !is_here(name.trim_matches(['[', ']']))
+    });
+    let mut findings = Vec::new();
+    if is_remote && !has_tls {
+        findings.push(wrong(
+            "the database is reached in clear text",
+            "password hashes and addresses can be read and changed on their way",
+            "add tls=true to the options of MOVIE_BAG_DATABASE",
+        ));
+    }
+    if is_remote && !place.contains('@') {
+        findings.push(wrong(
+            "the database is used without a user",
+            "whoever reaches it can read and change every account",
+            "MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
+        ));
+    }
+    findings
+}
+
+/// What is wrong with how many hashes cost more than the settings say.
+pub fn of_dear_hashes(accounts: u64, highest: u32, usual: u32) -> Finding {
+    wrong(
+        format!("{accounts} accounts have hashes of a higher cost than {usual}"),
+        "their logins take longer than those of unknown addresses, which tells that they are there",
+        format!("MOVIE_BAG_BCRYPT_COST = {highest}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{Flags, Sources, resolve};
+    use super::*;
+
+    const SECRET: &str = "a secret of thirty-two bytes or more";
+
+    /// The mends of all findings that are wrong.
+    fn wrongs(settings: &[(&'static str, &str)]) -> Vec<String> {
+        let good = [
+            ("MOVIE_BAG_PROFILE", "production"),
+            ("MOVIE_BAG_PUBLIC_URL", "https://movies.example"),
+            ("JWT_SECRET_KEY", SECRET),
+            ("MAIL_SERVER", "smtp.example"),
+            ("MAIL_USE_TLS", "true"),
+            ("MAIL_DEFAULT_SENDER", "support@movies.example"),
+            ("MOVIE_BAG_TRUSTED_PROXIES", "10.0.0.1/32"),
+            ("MOVIE_BAG_DATA_DIR", "/nowhere"),
+        ];
+        let mut environment: BTreeMap<String, String> = BTreeMap::new();
+        for (key, value) in good.iter().chain(settings) {
+            environment.insert((*key).to_owned(), (*value).to_owned());
+        }
+        let sources = Sources {
+            flags: Flags::default(),
+            environment,
+            env_file: None,
+        };
+        let settings = resolve(&sources).unwrap();
+        let findings = findings(&settings).into_iter();
+        findings
+            .filter(|finding| finding.gravity == Gravity::Wrong)
+            .map(|finding| finding.mend)
+            .collect()
+    }
+
+    #[test]
+    fn a_system_that_is_set_up_well_has_no_finding() {
+        assert!(wrongs(&[]).is_empty(), "{:?}", wrongs(&[]));
+        let remote = "mongodb://ann:secret@db.example:27017/movies?tls=true&replicaSet=r";
+        assert!(wrongs(&[("MOVIE_BAG_DATABASE", remote)]).is_empty());
+    }
+
+    #[test]
+    fn each_weakness_is_found_with_the_line_to_set() {
+        for (key, value, mend) in [
+            (
+                "MOVIE_BAG_PROFILE",
+                "development",
+                "MOVIE_BAG_PROFILE = production",
+            ),
+            (
+                "MOVIE_BAG_CONCEAL_ACCOUNTS",
+                "false",
+                "MOVIE_BAG_CONCEAL_ACCOUNTS = true",
+            ),
+            ("MOVIE_BAG_RATE_LIMITS", "off", "MOVIE_BAG_RATE_LIMITS = on"),
+            ("MOVIE_BAG_BCRYPT_COST", "10", "MOVIE_BAG_BCRYPT_COST = 12"),
+            (
+                "MOVIE_BAG_PASSWORD_MIN_LENGTH",
+                "7",
+                "MOVIE_BAG_PASSWORD_MIN_LENGTH = 8",
+            ),
+            ("MAIL_USE_TLS", "false", "MAIL_USE_TLS = true"),
+            (
+                "MAIL_DEFAULT_SENDER",
+                "support@movie-bag.com",
+                "MAIL_DEFAULT_SENDER = support@YOUR.DOMAIN",
+            ),
+            (
+                "MOVIE_BAG_TRUSTED_PROXIES",
+                "",
+                "MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
+            ),
+            (
+                "MOVIE_BAG_TRUSTED_PROXIES",
+                "0.0.0.0/0",
+                "MOVIE_BAG_TRUSTED_PROXIES = the address of your proxy",
+            ),
+            (
+                "MOVIE_BAG_DATABASE",
+                "mongodb://a:b@db.example/movies",
+                "add tls=true to the options of MOVIE_BAG_DATABASE",
+            ),
+            (
+                "MOVIE_BAG_DATABASE",
+                "mongodb+srv://db.example/movies",
+                "MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
+            ),
+        ] {
+            assert!(
+                wrongs(&[(key, value)]).contains(&mend.to_owned()),
+                "{key} = {value}: {:?}",
+                wrongs(&[(key, value)])
+            );
+        }
+        let sink = [("MAIL_SERVER", "localhost"), ("MAIL_PORT", "1025")];
+        assert_eq!(wrongs(&sink), ["MAIL_SERVER = your mail server"]);
+        let all = wrongs(&[
+            ("MOVIE_BAG_PROFILE", "development"),
+            ("MOVIE_BAG_PUBLIC_URL", "http://movies.example"),
+            ("JWT_SECRET_KEY", super::super::values::PUBLISHED_SECRET),
+        ]);
+        assert!(all.contains(&"MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST".to_owned()));
+        assert!(
+            all.contains(&"JWT_SECRET_KEY = the output of: openssl rand -base64 48".to_owned())
+        );
+    }
+}
