@@ -118,6 +118,12 @@ _movie__bag() {
             movie__bag__subcmd__help__subcmd__user,list)
                 cmd="movie__bag__subcmd__help__subcmd__user__subcmd__list"
                 ;;
+            movie__bag__subcmd__help__subcmd__user,revoke)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__revoke"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,set-email)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__email"
+                ;;
             movie__bag__subcmd__help__subcmd__user,set-password)
                 cmd="movie__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__password"
                 ;;
@@ -190,6 +196,12 @@ _movie__bag() {
             movie__bag__subcmd__user,list)
                 cmd="movie__bag__subcmd__user__subcmd__list"
                 ;;
+            movie__bag__subcmd__user,revoke)
+                cmd="movie__bag__subcmd__user__subcmd__revoke"
+                ;;
+            movie__bag__subcmd__user,set-email)
+                cmd="movie__bag__subcmd__user__subcmd__set__subcmd__email"
+                ;;
             movie__bag__subcmd__user,set-password)
                 cmd="movie__bag__subcmd__user__subcmd__set__subcmd__password"
                 ;;
@@ -207,6 +219,12 @@ _movie__bag() {
                 ;;
             movie__bag__subcmd__user__subcmd__help,list)
                 cmd="movie__bag__subcmd__user__subcmd__help__subcmd__list"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,revoke)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__revoke"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,set-email)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__email"
                 ;;
             movie__bag__subcmd__user__subcmd__help,set-password)
                 cmd="movie__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__password"
@@ -684,7 +702,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__help__subcmd__user)
-            opts="create list show set-password delete"
+            opts="create list show set-password set-email revoke delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -726,6 +744,34 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__email)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1451,7 +1497,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user)
-            opts="-q -h --env-file --database --json --color --quiet --help create list show set-password delete help"
+            opts="-q -h --env-file --database --json --color --quiet --help create list show set-password set-email revoke delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1570,7 +1616,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__help)
-            opts="create list show set-password delete help"
+            opts="create list show set-password set-email revoke delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1639,6 +1685,34 @@ _movie__bag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__email)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__password)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1674,6 +1748,92 @@ _movie__bag() {
                 return 0
             fi
             case "${prev}" in
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__revoke)
+            opts="-q -h --email --env-file --database --json --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --email)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__set__subcmd__email)
+            opts="-q -h --email --to --env-file --database --json --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --email)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --env-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then

@@ -111,6 +111,8 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand list 'List the accounts, oldest first'
             cand show 'Show an account, its waiting mails and its history'
             cand set-password 'Set an account''s password and mail its owner'
+            cand set-email 'Give an account another address and mail its owner at both'
+            cand revoke 'End all logins of an account and mail its owner'
             cand delete 'Delete an account, its movies, waiting mails and history'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -162,6 +164,29 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'movie-bag;user;set-email'= {
+            cand --email 'The account''s address'
+            cand --to 'The address from now on'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;user;revoke'= {
+            cand --email 'The account''s address'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'movie-bag;user;delete'= {
             cand --email 'The account''s address'
             cand --env-file 'Read settings from this file instead of .env'
@@ -180,6 +205,8 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand list 'List the accounts, oldest first'
             cand show 'Show an account, its waiting mails and its history'
             cand set-password 'Set an account''s password and mail its owner'
+            cand set-email 'Give an account another address and mail its owner at both'
+            cand revoke 'End all logins of an account and mail its owner'
             cand delete 'Delete an account, its movies, waiting mails and history'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -190,6 +217,10 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         &'movie-bag;user;help;show'= {
         }
         &'movie-bag;user;help;set-password'= {
+        }
+        &'movie-bag;user;help;set-email'= {
+        }
+        &'movie-bag;user;help;revoke'= {
         }
         &'movie-bag;user;help;delete'= {
         }
@@ -397,6 +428,8 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand list 'List the accounts, oldest first'
             cand show 'Show an account, its waiting mails and its history'
             cand set-password 'Set an account''s password and mail its owner'
+            cand set-email 'Give an account another address and mail its owner at both'
+            cand revoke 'End all logins of an account and mail its owner'
             cand delete 'Delete an account, its movies, waiting mails and history'
         }
         &'movie-bag;help;user;create'= {
@@ -406,6 +439,10 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         &'movie-bag;help;user;show'= {
         }
         &'movie-bag;help;user;set-password'= {
+        }
+        &'movie-bag;help;user;set-email'= {
+        }
+        &'movie-bag;help;user;revoke'= {
         }
         &'movie-bag;help;user;delete'= {
         }

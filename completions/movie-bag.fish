@@ -98,20 +98,22 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l password-s
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -l json -d 'Print one JSON document on stdout, also for errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "create" -d 'Make an account'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "list" -d 'List the accounts, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "show" -d 'Show an account, its waiting mails and its history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "revoke" -d 'End all logins of an account and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l email -d 'The address of the new account' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -152,6 +154,25 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l to -d 'The address from now on' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l email -d 'The account\'s address' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -166,6 +187,8 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the accounts, oldest first'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an account, its waiting mails and its history'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'End all logins of an account and mail its owner'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -311,6 +334,8 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List the accounts, oldest first'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account, its waiting mails and its history'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "revoke" -d 'End all logins of an account and mail its owner'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "list" -d 'List the mails not delivered yet, oldest first'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "flush" -d 'Try all waiting mails now, also those whose next try is later'

@@ -53,32 +53,22 @@ impl App {
         let event = self.event(account.id, EventKind::ResetDone, origin, "");
         let change = CredentialChange {
             forgives: Some(self.login_tally(&account)),
+            address: account.address.clone(),
             expected: account,
             password_hash,
             event,
-            mail,
+            mails: vec![mail.clone()],
         };
         match self.parts.store.replace_credential(&change).await? {
             Replacement::Replaced => {
                 tracing::info!(account = %changed.id, "password reset");
-                let confirmation =
-                    self.hand_over(change.mail, handling)
-                        .await
-                        .unwrap_or_else(|error| {
-                            // The password is changed, and the confirmation is durably queued: that is no failed reset.
-                            tracing::warn!(%error, "the confirmation stays in the outbox");
-                            Some(Delivery::Waiting {
-                                error: error.to_string(),
-                                hint: None,
-                                next_try_at: None,
-                            })
-                        });
                 Ok(Completed {
                     account: changed.id,
-                    confirmation,
+                    confirmation: self.tell(mail, handling).await,
                 })
             }
-            Replacement::Superseded => {
+            // A reset leaves the address as it is.
+            Replacement::Superseded | Replacement::AddressTaken => {
                 self.record_refusal(changed.id, origin, "the token was used already")
                     .await?;
                 Err(AppError::BadToken)

@@ -96,7 +96,7 @@ impl App {
             .store
             .create_account(&account, &event, Some(&mail));
         match made.await? {
-            Creation::Created => Ok((account, self.hand_over(mail, handling).await?)),
+            Creation::Created => Ok((account, self.tell(mail, handling).await)),
             Creation::AddressTaken => Err(AppError::AddressTaken),
         }
     }
@@ -110,6 +110,7 @@ impl App {
             id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
             address: address.as_str().to_owned(),
             password_hash: self.parts.hasher.hash(password).await?,
+            revocation: None,
         })
     }
 }

@@ -3,19 +3,23 @@
 //! At least once: an attempt that dies leaves its entry to the next one when the lease ends, and a repeat has the
 //! same Message-ID. The network is never waited for inside a step of the store.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{App, AppError};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
 use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, Round, backoff};
-use crate::mail::{Invitation, Mail, Message, ResetPassword, ResetSuccessful};
+use crate::mail::{
+    AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
+};
+use crate::store::StoreError;
 
 /// How many mails one process sends at once.
 pub(super) const AT_ONCE: usize = 8;
@@ -23,6 +27,14 @@ pub(super) const AT_ONCE: usize = 8;
 const LATER_AT_ONCE: usize = 6;
 /// How often the worker looks for what other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long what came of an attempt is tried to be written down, while the database can't be reached. It goes on holding
+/// the entry meanwhile, so that no other worker sends the mail again.
+const WRITTEN_DOWN_WITHIN: Duration = Duration::from_secs(30);
+/// How long it waits between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+/// After how long a mail that has no link to expire is given up: a mail server that is only busy takes it before
+/// (RFC 5321 4.5.4.1).
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 86_400);
 /// How long a stopping worker waits for attempts that still run; what is cut off is tried again by the next one.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -55,8 +67,8 @@ pub enum Delivery {
 struct Attempts {
     first: JoinSet<()>,
     later: JoinSet<()>,
-    /// Whether there was no mail of a later round at the last look: one becomes due by time alone.
-    none_later: bool,
+    /// Until then no mail of a later round is looked for, since there was none: one becomes due by time alone.
+    none_later_until: Option<Instant>,
 }
 
 impl Attempts {
@@ -71,11 +83,16 @@ impl Attempts {
         }
     }
 
+    fn knows_none_later(&self) -> bool {
+        self.none_later_until
+            .is_some_and(|until| Instant::now() < until)
+    }
+
     /// Which rounds the next attempt may be of, in this order: neither starves behind the other.
     fn turn(&self) -> &'static [Round] {
         if self.len() >= AT_ONCE {
             &[]
-        } else if self.none_later || self.later.len() >= LATER_AT_ONCE {
+        } else if self.knows_none_later() || self.later.len() >= LATER_AT_ONCE {
             &[Round::First]
         } else if self.later.len() < self.first.len() {
             &[Round::Later, Round::First]
@@ -108,18 +125,26 @@ impl App {
     /// # Errors
     /// The database. The entry then waits until its lease ends.
     pub async fn deliver(&self, entry: Entry) -> Result<Delivery, AppError> {
-        let attempt = self.attempt(&entry);
-        tokio::pin!(attempt);
-        let mut renewal = interval(RENEWAL);
-        renewal.tick().await;
-        let delivery = loop {
-            tokio::select! {
-                delivery = &mut attempt => break delivery?,
-                _ = renewal.tick() => self.renew(&entry).await,
-            }
+        let attempt = async {
+            let delivery = self.attempt(&entry).await?;
+            self.settle(&entry, &delivery).await?;
+            Ok(delivery)
         };
-        self.settle(&entry, &delivery).await?;
-        Ok(delivery)
+        tokio::select! {
+            delivery = attempt => delivery,
+            never = self.keep(&entry) => match never {},
+        }
+    }
+
+    /// Keeps the lease of an entry, for as long as it is asked to.
+    async fn keep(&self, entry: &Entry) -> Infallible {
+        let mut renewal = interval(RENEWAL);
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        renewal.tick().await;
+        loop {
+            renewal.tick().await;
+            self.renew(entry).await;
+        }
     }
 
     /// Leases the entry that has been due the longest, new ones first, and makes one attempt at it; `None` where none is
@@ -151,7 +176,7 @@ impl App {
                 () = attempts.one_ends(), if attempts.len() > 0 => {}
                 () = self.queued.notified(), if has_room => {}
                 () = &mut look, if has_room => {
-                    attempts.none_later = false;
+                    attempts.none_later_until = None;
                     look.set(self.next_look());
                 }
             }
@@ -171,14 +196,15 @@ impl App {
     /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
     async fn next_look(&self) {
         let due = self.parts.store.next_due().await.ok().flatten();
+        let now = self.parts.clock.now();
         let until_due =
-            due.and_then(|due| Duration::try_from(due.duration_since(self.parts.clock.now())).ok());
-        // Never at once: an entry that is due and could not be leased would keep a core busy.
-        sleep(
-            until_due
-                .unwrap_or(LONGEST_SLEEP)
-                .clamp(Duration::from_millis(50), LONGEST_SLEEP),
-        )
+            due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
+        sleep(match until_due {
+            None => LONGEST_SLEEP,
+            // What is due by now could not be leased just before: all rooms for it are full, or somebody holds it.
+            Some(Duration::ZERO) => LONGEST_SLEEP / 2,
+            Some(until_due) => until_due.clamp(Duration::from_millis(10), LONGEST_SLEEP),
+        })
         .await;
     }
 
@@ -198,7 +224,10 @@ impl App {
         for round in attempts.turn() {
             match self.lease_next(*round).await {
                 Ok(Some(entry)) => return Some((*round, entry)),
-                Ok(None) => attempts.none_later |= *round == Round::Later,
+                Ok(None) if *round == Round::Later => {
+                    attempts.none_later_until = Some(Instant::now() + LONGEST_SLEEP);
+                }
+                Ok(None) => {}
                 Err(error) => {
                     tracing::error!(%error, "the outbox could not be read");
                     return None;
@@ -283,7 +312,10 @@ impl App {
             message_id: format!("{}.{}@{domain}", entry.kind, entry.id),
             date: self.parts.clock.now(),
             from: sender.clone(),
-            to: account.address.clone(),
+            to: entry
+                .recipient
+                .clone()
+                .unwrap_or_else(|| account.address.clone()),
             subject: rendered.subject,
             text: rendered.text,
             html: rendered.html,
@@ -293,6 +325,9 @@ impl App {
     /// What the mail says; an error where a link could not be used any more.
     fn mail(&self, entry: &Entry, account: &Account) -> Result<Mail, &'static str> {
         let rules = &self.parts.rules;
+        if self.parts.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {
+            return Err("no mail server has taken it for five days");
+        }
         let email = account.address.clone();
         match entry.kind {
             MailKind::ResetPassword => {
@@ -321,9 +356,24 @@ impl App {
                 email,
                 at: entry.requested_at,
                 origin: entry.origin.in_words(),
-                forgot_url: format!("{}/forgot", rules.public_url),
+                forgot_url: self.forgot_url(),
+            })),
+            MailKind::AddressChanged => Ok(Mail::AddressChanged(AddressChanged {
+                email: entry.recipient.clone().unwrap_or(email),
+                at: entry.requested_at,
+                origin: entry.origin.in_words(),
+            })),
+            MailKind::AccessRevoked => Ok(Mail::AccessRevoked(AccessRevoked {
+                email,
+                at: entry.requested_at,
+                origin: entry.origin.in_words(),
+                forgot_url: self.forgot_url(),
             })),
         }
+    }
+
+    fn forgot_url(&self) -> String {
+        format!("{}/forgot", self.parts.rules.public_url)
     }
 
     fn fresh_link(
@@ -378,11 +428,22 @@ impl App {
                 entry.id
             )));
         };
-        let held = self
-            .parts
-            .store
-            .settle(entry.id, lease.holder, &outcome, &event)
-            .await?;
+        let began = Instant::now();
+        let store = &self.parts.store;
+        let mut tries = 1;
+        let held = loop {
+            match store.settle(entry.id, lease.holder, &outcome, &event).await {
+                Err(error @ StoreError::Unavailable(_))
+                    if began.elapsed() < WRITTEN_DOWN_WITHIN =>
+                {
+                    tracing::warn!(entry = %entry.id, %error, "what came of a mail could not be written down yet");
+                    sleep(PAUSE).await;
+                    tries += 1;
+                }
+                // The database may have settled it by a try whose answer was lost.
+                settled => break settled? || tries > 1,
+            }
+        };
         if !held {
             tracing::warn!(entry = %entry.id, "another worker took over this mail: it may come twice, with the same Message-ID");
         }

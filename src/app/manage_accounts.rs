@@ -1,9 +1,13 @@
 //! What the administrator does with accounts on the terminal.
 
+use futures_util::future::join_all;
+
 use super::{App, AppError, Delivery, Handling};
 use crate::domain::account::Account;
+use crate::domain::clock::draw;
+use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{Event, EventKind, Origin};
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, RevocationId};
 use crate::domain::outbox::{Entry, MailKind};
 use crate::domain::password::PasswordInput;
 use crate::store::{CredentialChange, Deletion, Replacement};
@@ -20,6 +24,17 @@ pub struct AccountDetails {
     pub mails: Vec<Entry>,
     /// The newest lines of its history, newest first.
     pub history: Vec<Event>,
+}
+
+/// An address that was changed.
+#[derive(Debug, Clone)]
+pub struct AddressChanged {
+    /// The address before.
+    pub before: String,
+    /// The address from now on.
+    pub now: EmailAddress,
+    /// What came of the mails, where the caller delivers them; none where nothing was to be changed.
+    pub mails: Vec<Delivery>,
 }
 
 impl App {
@@ -81,22 +96,106 @@ impl App {
                 password_hash: self.parts.hasher.hash(password).await?,
                 ..account.clone()
             };
+            let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
             let change = CredentialChange {
                 forgives: Some(self.login_tally(&account)),
-                mail: self.entry(&changed, MailKind::ResetSuccessful, origin, handling),
+                mails: vec![mail.clone()],
                 event: self.event(account.id, EventKind::PasswordSet, origin, ""),
                 expected: account,
+                address: changed.address,
                 password_hash: changed.password_hash,
             };
             match self.parts.store.replace_credential(&change).await? {
-                Replacement::Replaced => return self.hand_over(change.mail, handling).await,
+                Replacement::Replaced => return Ok(self.tell(mail, handling).await),
+                Replacement::AddressTaken => return Err(AppError::AddressTaken),
                 Replacement::Superseded => {}
             }
         }
-        Err(AppError::Unavailable(
-            "the account's password is being changed by others again and again: try later"
-                .to_owned(),
-        ))
+        Err(overtaken())
+    }
+
+    /// Gives an account another address and tells its owner at both, the one before and the new one. Reset links and
+    /// invitations end: they were mailed to the one before. Answers what came of each mail, the new address first.
+    ///
+    /// # Errors
+    /// An address that is no mailbox, unknown, or another account's; the database.
+    pub async fn set_address(
+        &self,
+        email: &str,
+        to: &str,
+        origin: &Origin,
+        handling: Handling,
+    ) -> Result<AddressChanged, AppError> {
+        let to = EmailAddress::parse(to)?;
+        for _ in 0..TRIES {
+            let account = self.account_named(email).await?;
+            if account.address == to.as_str() {
+                return Ok(AddressChanged {
+                    before: account.address,
+                    now: to,
+                    mails: Vec::new(),
+                });
+            }
+            // Its own address in other capitals may be given to it.
+            let is_own = EmailAddress::parse(&account.address).is_ok_and(|own| own == to);
+            if !is_own && self.parts.store.is_address_taken(&to).await? {
+                return Err(AppError::AddressTaken);
+            }
+            let changed = Account {
+                address: to.as_str().to_owned(),
+                ..account.clone()
+            };
+            let told = self.entry(&changed, MailKind::AddressChanged, origin, handling);
+            let told_before = Entry {
+                recipient: Some(account.address.clone()),
+                ..self.entry(&changed, MailKind::AddressChanged, origin, handling)
+            };
+            let detail = format!("from {} to {to}", account.address);
+            let change = CredentialChange {
+                forgives: None,
+                mails: vec![told, told_before],
+                event: self.event(account.id, EventKind::AddressChanged, origin, detail),
+                expected: account,
+                address: changed.address,
+                password_hash: changed.password_hash,
+            };
+            match self.parts.store.replace_credential(&change).await? {
+                Replacement::Replaced => {
+                    let mails = change.mails.into_iter();
+                    let told = join_all(mails.map(|mail| self.tell(mail, handling))).await;
+                    return Ok(AddressChanged {
+                        before: change.expected.address,
+                        now: to,
+                        mails: told.into_iter().flatten().collect(),
+                    });
+                }
+                Replacement::AddressTaken => return Err(AppError::AddressTaken),
+                Replacement::Superseded => {}
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// Ends all logins of an account and tells its owner; the password stays.
+    ///
+    /// # Errors
+    /// An address that is no mailbox or unknown; the database.
+    pub async fn revoke_access(
+        &self,
+        email: &str,
+        origin: &Origin,
+        handling: Handling,
+    ) -> Result<Option<Delivery>, AppError> {
+        let account = self.account_named(email).await?;
+        let revocation = RevocationId::new(self.parts.clock.now(), draw(&*self.parts.rng));
+        let mail = self.entry(&account, MailKind::AccessRevoked, origin, handling);
+        let event = self.event(account.id, EventKind::AccessRevoked, origin, "");
+        let store = &self.parts.store;
+        let revoked = store.revoke_access(account.id, revocation, &event, &mail);
+        if !revoked.await? {
+            return Err(AppError::NoSuchAccount);
+        }
+        Ok(self.tell(mail, handling).await)
     }
 
     /// Deletes an account with its movies, waiting mails and history.
@@ -111,4 +210,10 @@ impl App {
             .await?
             .ok_or(AppError::NoSuchAccount)
     }
+}
+
+fn overtaken() -> AppError {
+    AppError::Unavailable(
+        "the account is being changed by others again and again: try later".to_owned(),
+    )
 }

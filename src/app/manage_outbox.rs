@@ -1,7 +1,7 @@
 //! The outbox as the administrator handles it: looking, trying now, taking out.
 
 use std::future::ready;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -10,7 +10,7 @@ use super::{App, AppError, Delivery};
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::EntryId;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
-use crate::store::Leasing;
+use crate::store::{Leasing, Wanted};
 
 /// How many entries are asked for at a time.
 const PAGE: usize = 500;
@@ -88,7 +88,11 @@ impl App {
     /// # Errors
     /// [`AppError::NoSuchMail`], [`AppError::MailHeld`]; the database.
     pub async fn retry_mail(&self, id: EntryId) -> Result<Delivery, AppError> {
-        let entry = self.take(id, self.lease()).await?;
+        self.try_now(id, Wanted::Any).await
+    }
+
+    async fn try_now(&self, id: EntryId, wanted: Wanted) -> Result<Delivery, AppError> {
+        let entry = self.take(id, wanted, self.lease()).await?;
         self.deliver(entry).await
     }
 
@@ -98,7 +102,8 @@ impl App {
     /// [`AppError::NoSuchMail`], [`AppError::MailHeld`]; the database.
     pub async fn drop_mail(&self, id: EntryId, origin: &Origin) -> Result<Entry, AppError> {
         let lease = self.lease();
-        let entry = self.take(id, lease).await?;
+        // A mail that was given up stays so: if this is broken off, nobody sends it.
+        let entry = self.take(id, Wanted::AsItIs, lease).await?;
         let event = self.event(
             entry.account,
             EventKind::MailDropped,
@@ -128,26 +133,30 @@ impl App {
             total: ids.len() as u64,
             ..Flushed::default()
         };
-        // Nothing that has begun is broken off: only what is still to come is left.
-        let unreachable_in_a_row = AtomicUsize::new(0);
-        let goes_on = |_: &EntryId| {
-            ready(unreachable_in_a_row.load(Ordering::Relaxed) < UNREACHABLE_IN_A_ROW)
+        let wanted = match which {
+            Flush::Waiting => Wanted::Waiting,
+            Flush::All => Wanted::Any,
         };
+        // Nothing that has begun is broken off: only what is still to come is left.
+        let goes_on = AtomicBool::new(true);
         let attempts = stream::iter(ids)
-            .take_while(goes_on)
-            .map(|id| self.retry_mail(id))
+            .take_while(|_| ready(goes_on.load(Ordering::Relaxed)))
+            .map(|id| self.try_now(id, wanted))
             .buffer_unordered(AT_ONCE);
         tokio::pin!(attempts);
+        let (mut unreachable_in_a_row, mut failed) = (0, None);
         while let Some(attempt) = attempts.next().await {
-            match &attempt {
-                Ok(Delivery::Waiting { hint: Some(_), .. }) => {
-                    unreachable_in_a_row.fetch_add(1, Ordering::Relaxed);
-                }
-                _ => unreachable_in_a_row.store(0, Ordering::Relaxed),
-            }
             match attempt {
-                Ok(Delivery::Sent { .. }) => flushed.sent += 1,
+                Ok(Delivery::Sent { .. }) => {
+                    flushed.sent += 1;
+                    unreachable_in_a_row = 0;
+                }
                 Ok(Delivery::Waiting { error, hint, .. }) => {
+                    // A mail server that can't be reached is known by what may help.
+                    match hint {
+                        Some(_) => unreachable_in_a_row += 1,
+                        None => unreachable_in_a_row = 0,
+                    }
                     flushed.waiting += 1;
                     flushed.last = Some((error, hint));
                 }
@@ -156,12 +165,15 @@ impl App {
                     flushed.last = Some((error, None));
                 }
                 Err(AppError::NoSuchMail | AppError::MailHeld) => flushed.elsewhere += 1,
-                Err(error) => return Err(error),
+                Err(error) => failed = Some(error),
+            }
+            if failed.is_some() || unreachable_in_a_row >= UNREACHABLE_IN_A_ROW {
+                goes_on.store(false, Ordering::Relaxed);
             }
             progress(&flushed);
         }
         flushed.left = flushed.total - flushed.tried();
-        Ok(flushed)
+        failed.map_or(Ok(flushed), Err)
     }
 
     async fn ids_to_flush(&self, which: Flush) -> Result<Vec<EntryId>, AppError> {
@@ -179,9 +191,10 @@ impl App {
         }
     }
 
-    async fn take(&self, id: EntryId, lease: Lease) -> Result<Entry, AppError> {
+    async fn take(&self, id: EntryId, wanted: Wanted, lease: Lease) -> Result<Entry, AppError> {
         let now = self.parts.clock.now();
-        match self.parts.store.lease_entry(id, now, lease).await? {
+        let store = &self.parts.store;
+        match store.lease_entry(id, wanted, now, lease).await? {
             Leasing::Leased(entry) => Ok(*entry),
             Leasing::Held => Err(AppError::MailHeld),
             Leasing::NotFound => Err(AppError::NoSuchMail),

@@ -34,7 +34,7 @@ pub use create_account::NewAccount;
 pub use deliver_outbox::Delivery;
 pub use error::{AppError, MovieAction};
 pub use hasher::Hasher;
-pub use manage_accounts::AccountDetails;
+pub use manage_accounts::{AccountDetails, AddressChanged};
 pub use manage_outbox::{Flush, Flushed, QueuedMail};
 pub use request_reset::{Requested, ResetLink};
 
@@ -140,6 +140,7 @@ impl App {
         Entry {
             id: EntryId::new(now, draw(&*self.parts.rng)),
             account: account.id,
+            recipient: None,
             kind,
             requested_at: now,
             origin: origin.clone(),
@@ -174,6 +175,20 @@ impl App {
             origin: origin.clone(),
             detail: detail.into(),
         }
+    }
+
+    /// Hands on the mail that tells of something done. It is durably queued, so a failure undoes nothing.
+    async fn tell(&self, entry: Entry, handling: Handling) -> Option<Delivery> {
+        self.hand_over(entry, handling)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "a mail stays in the outbox");
+                Some(Delivery::Waiting {
+                    error: error.to_string(),
+                    hint: None,
+                    next_try_at: None,
+                })
+            })
     }
 
     /// Hands a decided mail on: to the worker, or out of the door at once.

@@ -129,6 +129,7 @@ impl App {
             id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
             address: address.as_str().to_owned(),
             password_hash: self.parts.hasher.decoy(),
+            revocation: None,
         }
     }
 

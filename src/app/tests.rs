@@ -4,7 +4,8 @@
 mod outbox;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,11 @@ struct TestMailer {
     tried: Mutex<Vec<Message>>,
     /// Whether a mail that was tried before is taken in and never answered.
     hangs_on_repeats: AtomicBool,
+    /// How many milliseconds it takes over a mail.
+    is_slow_by: AtomicU64,
+    /// A database file that somebody else begins to write, and writes for longer than anybody waits, when a mail is
+    /// taken.
+    locks: Mutex<Option<PathBuf>>,
 }
 
 #[async_trait]
@@ -63,6 +69,13 @@ impl Mailer for TestMailer {
         if let Some(error) = self.answers.lock().unwrap().pop_front() {
             return Err(error);
         }
+        tokio::time::sleep(Duration::from_millis(
+            self.is_slow_by.load(Ordering::Relaxed),
+        ))
+        .await;
+        if let Some(path) = self.locks.lock().unwrap().take() {
+            lock_for_a_while(&path);
+        }
         self.taken.lock().unwrap().push(message.clone());
         Ok(Receipt {
             reply: "250 2.0.0 kept".to_owned(),
@@ -72,6 +85,16 @@ impl Mailer for TestMailer {
     async fn probe(&self) -> Result<(), DeliveryError> {
         Ok(())
     }
+}
+
+/// Writes a database for longer than a step waits, from when it returns.
+fn lock_for_a_while(path: &Path) {
+    let other = rusqlite::Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(5_500));
+        drop(other);
+    });
 }
 
 fn gone() -> DeliveryError {
@@ -92,7 +115,7 @@ struct Fixture {
     app: App,
     clock: Arc<TestClock>,
     mailer: Arc<TestMailer>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Fixture {
@@ -134,7 +157,7 @@ impl Fixture {
             app,
             clock,
             mailer,
-            _dir: dir,
+            dir,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The person's record: who it is and what proves it.
 
-use super::id::AccountId;
+use super::id::{AccountId, RevocationId};
 use super::password::PasswordHash;
 
 /// An account as the database has it.
@@ -13,4 +13,6 @@ pub struct Account {
     pub address: String,
     /// The credential: what the password is verified against.
     pub password_hash: PasswordHash,
+    /// The last time that all its logins were ended without a change of the password.
+    pub revocation: Option<RevocationId>,
 }

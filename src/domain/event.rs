@@ -118,6 +118,10 @@ named! {
         ResetRefused = "reset_refused",
         /// An administrator set the password.
         PasswordSet = "password_set",
+        /// An administrator changed the address; the detail names both.
+        AddressChanged = "address_changed",
+        /// An administrator ended all logins.
+        AccessRevoked = "access_revoked",
         /// Logins are delayed after too many wrong passwords.
         LoginDelayed = "login_delayed",
     }

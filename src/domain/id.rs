@@ -104,6 +104,11 @@ id_type! {
     LeaseId
 }
 
+id_type! {
+    /// Names one ending of all logins of an account.
+    RevocationId
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,10 @@ named! {
         ResetSuccessful = "reset_successful",
         /// The link to choose the first password.
         Invitation = "invitation",
+        /// The address was changed.
+        AddressChanged = "address_changed",
+        /// All logins were ended.
+        AccessRevoked = "access_revoked",
     }
 }
 
@@ -63,8 +67,10 @@ pub struct Lease {
 pub struct Entry {
     /// Its identity, also in the Message-ID, so that a repeat is recognised.
     pub id: EntryId,
-    /// Whom it is for; the address is read from the account when it is sent.
+    /// Whom it is for; the address is read from the account when it is sent, unless another one is named.
     pub account: AccountId,
+    /// The address that the account had before, where that one is to hear of the change.
+    pub recipient: Option<String>,
     /// Which mail it is.
     pub kind: MailKind,
     /// When it was asked for; a token's lifetime begins here.

@@ -128,11 +128,17 @@ impl Key {
         }
     }
 
-    /// Binds to what the purpose depends on: a reset to the address too, since the mail went there.
+    /// Binds to what the purpose depends on: a reset to the address too, since the mail went there; a login to the last
+    /// time that all logins were ended.
     fn bind(&self, purpose: Purpose, account: &Account) -> Hmac<Sha256> {
         let address: &[u8] = match purpose {
             Purpose::Reset => account.address.as_bytes(),
             Purpose::Access => b"",
+        };
+        let revocation = account.revocation.as_ref();
+        let revocation: &[u8] = match purpose {
+            Purpose::Reset => b"",
+            Purpose::Access => revocation.map_or(b"", |id| id.as_bytes()),
         };
         let name: &[u8] = match purpose {
             Purpose::Reset => b"reset",
@@ -143,6 +149,7 @@ impl Key {
             account.id.as_bytes().as_slice(),
             address,
             account.password_hash.as_str().as_bytes(),
+            revocation,
         ])
     }
 
@@ -317,6 +324,7 @@ mod tests {
             id: AccountId::from_bytes([1; 12]),
             address: "ann@example.com".to_owned(),
             password_hash: PasswordHash::from_stored("$2b$12$first"),
+            revocation: None,
         }
     }
 

@@ -24,6 +24,10 @@ pub enum Mail {
     ResetSuccessful(ResetSuccessful),
     /// The link to choose the first password.
     Invitation(Invitation),
+    /// The address was changed.
+    AddressChanged(AddressChanged),
+    /// All logins were ended.
+    AccessRevoked(AccessRevoked),
 }
 
 /// The link to choose a new password.
@@ -67,6 +71,30 @@ pub struct Invitation {
     pub expires_at: Timestamp,
     /// How long it works from the invitation on.
     pub lifetime: Duration,
+}
+
+/// The address was changed; goes to the one before and to the one from then on.
+#[derive(Debug, Clone)]
+pub struct AddressChanged {
+    /// Which of the two it goes to.
+    pub email: String,
+    /// When it was changed.
+    pub at: Timestamp,
+    /// From where, as a phrase.
+    pub origin: String,
+}
+
+/// All logins were ended.
+#[derive(Debug, Clone)]
+pub struct AccessRevoked {
+    /// Whom it is for.
+    pub email: String,
+    /// When they were ended.
+    pub at: Timestamp,
+    /// From where, as a phrase.
+    pub origin: String,
+    /// Where a new password can be chosen.
+    pub forgot_url: String,
 }
 
 /// A mail in words.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Invitation, Mail, Rendered, Renderer, ResetPassword, ResetSuccessful};
+use super::{
+    AccessRevoked, AddressChanged, Invitation, Mail, Rendered, Renderer, ResetPassword,
+    ResetSuccessful,
+};
 use crate::domain::outbox::MailKind;
 use crate::templates::{TemplateError, Templates};
 
@@ -30,6 +33,8 @@ impl Renderer for TeraRenderer {
             Mail::ResetPassword(mail) => (MailKind::ResetPassword, reset_password(mail)),
             Mail::ResetSuccessful(mail) => (MailKind::ResetSuccessful, reset_successful(mail)),
             Mail::Invitation(mail) => (MailKind::Invitation, invitation(mail)),
+            Mail::AddressChanged(mail) => (MailKind::AddressChanged, address_changed(mail)),
+            Mail::AccessRevoked(mail) => (MailKind::AccessRevoked, access_revoked(mail)),
         };
         let part = |ending: &str| {
             let values = values.iter().map(|(name, value)| (*name, value));
@@ -50,6 +55,8 @@ pub fn subject(kind: MailKind) -> &'static str {
         MailKind::ResetPassword => "[Movie-bag] Reset Your Password",
         MailKind::ResetSuccessful => "[Movie-bag] Password reset successful",
         MailKind::Invitation => "[Movie-bag] Choose Your Password",
+        MailKind::AddressChanged => "[Movie-bag] Email address changed",
+        MailKind::AccessRevoked => "[Movie-bag] Logins ended",
     }
 }
 
@@ -79,6 +86,23 @@ fn invitation(mail: &Invitation) -> Values {
         ("email", plain(&mail.email)),
         ("expires_at", moment(mail.expires_at)),
         ("lifetime", length(mail.lifetime)),
+    ]
+}
+
+fn address_changed(mail: &AddressChanged) -> Values {
+    vec![
+        ("email", plain(&mail.email)),
+        ("at", moment(mail.at)),
+        ("origin", plain(&mail.origin)),
+    ]
+}
+
+fn access_revoked(mail: &AccessRevoked) -> Values {
+    vec![
+        ("email", plain(&mail.email)),
+        ("at", moment(mail.at)),
+        ("origin", plain(&mail.origin)),
+        ("forgot_url", mail.forgot_url.clone()),
     ]
 }
 
@@ -116,7 +140,7 @@ mod tests {
     }
 
     /// One mail of each kind, with values as nasty as they come.
-    fn mails() -> [Mail; 3] {
+    fn mails() -> [Mail; 5] {
         let (url, email, origin) = (
             "https://movies.example/reset/abc".to_owned(),
             "<script>'\"&@example.com".to_owned(),
@@ -135,14 +159,25 @@ mod tests {
             Mail::ResetSuccessful(ResetSuccessful {
                 email: email.clone(),
                 at,
-                origin,
+                origin: origin.clone(),
                 forgot_url: url.clone(),
             }),
             Mail::Invitation(Invitation {
-                url,
-                email,
+                url: url.clone(),
+                email: email.clone(),
                 expires_at: at,
                 lifetime,
+            }),
+            Mail::AddressChanged(AddressChanged {
+                email: email.clone(),
+                at,
+                origin: origin.clone(),
+            }),
+            Mail::AccessRevoked(AccessRevoked {
+                email,
+                at,
+                origin,
+                forgot_url: url,
             }),
         ]
     }
@@ -153,6 +188,8 @@ mod tests {
             Mail::ResetPassword(reset),
             Mail::ResetSuccessful(done),
             Mail::Invitation(invited),
+            Mail::AddressChanged(changed),
+            Mail::AccessRevoked(revoked),
         ] = mails()
         else {
             panic!("one mail of each kind")
@@ -161,6 +198,8 @@ mod tests {
             (MailKind::ResetPassword, reset_password(&reset)),
             (MailKind::ResetSuccessful, reset_successful(&done)),
             (MailKind::Invitation, invitation(&invited)),
+            (MailKind::AddressChanged, address_changed(&changed)),
+            (MailKind::AccessRevoked, access_revoked(&revoked)),
         ] {
             for ending in ["html", "txt"] {
                 let template = templates::find(&format!("email/{kind}.{ending}")).unwrap();
@@ -189,7 +228,7 @@ mod tests {
     #[test]
     fn the_link_stands_whole_on_one_line_of_both_parts_however_long_it_is() {
         let long = format!("https://movies.example/reset/{}", "a".repeat(900));
-        let [Mail::ResetPassword(reset), _, Mail::Invitation(invited)] = mails() else {
+        let [Mail::ResetPassword(reset), _, Mail::Invitation(invited), ..] = mails() else {
             panic!("one mail of each kind")
         };
         for url in [reset.url.clone(), long] {

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
-use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{Limit, LimitKey, Tally, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, Lease, Outcome, Round};
@@ -49,17 +49,19 @@ pub enum Creation {
     AddressTaken,
 }
 
-/// A change of an account's password, to be done only where the credential still is the expected one.
+/// A change of an account's password or address, to be done only where the credential still is the expected one.
 #[derive(Debug, Clone)]
 pub struct CredentialChange {
     /// The account as it was read: its id, and the address and hash that must still stand there.
     pub expected: Account,
-    /// The hash that takes the place of the expected one.
+    /// The address from then on.
+    pub address: String,
+    /// The hash from then on.
     pub password_hash: PasswordHash,
     /// The line in the history, kept with the change.
     pub event: Event,
-    /// The confirmation, queued with the change.
-    pub mail: Entry,
+    /// The confirmations, queued with the change.
+    pub mails: Vec<Entry>,
     /// The tally that is forgotten with the change: the failed logins with the password before.
     pub forgives: Option<LimitKey>,
 }
@@ -67,8 +69,10 @@ pub struct CredentialChange {
 /// What came of a [`CredentialChange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replacement {
-    /// The password is changed, and history and confirmation are there.
+    /// The credential is changed, and history and confirmations are there.
     Replaced,
+    /// Another account has the new address; nothing changed.
+    AddressTaken,
     /// The credential was no longer the expected one, or the account is gone; nothing changed.
     Superseded,
 }
@@ -93,6 +97,17 @@ pub enum Queueing {
     NoAccount,
     /// It is too early for another one; nothing changed.
     TooEarly(TooEarly),
+}
+
+/// Which entry may be leased by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// One that waits: a dead one is as good as none.
+    Waiting,
+    /// A dead one, too: it waits from then on.
+    Any,
+    /// A dead one, too, which stays dead.
+    AsItIs,
 }
 
 /// What came of leasing one entry by name.
@@ -208,13 +223,23 @@ pub trait Accounts {
     /// spelling only. Walks through all accounts.
     async fn look_alikes(&self, limit: usize) -> Result<Vec<Vec<Account>>, StoreError>;
 
-    /// Changes the password where the credential (hash and address) still is the expected one, and with it writes the
-    /// history and queues the confirmation. Of any number at once with the same expectation exactly one is
+    /// Changes password or address where the credential (both of them) still is the expected one, and with it writes the
+    /// history and queues the confirmations. Of any number at once with the same expectation exactly one is
     /// [`Replacement::Replaced`].
     async fn replace_credential(
         &self,
         change: &CredentialChange,
     ) -> Result<Replacement, StoreError>;
+
+    /// Ends all logins of an account, writes the history and tells the owner; `false`, and nothing, where the account is
+    /// gone.
+    async fn revoke_access(
+        &self,
+        account: AccountId,
+        revocation: RevocationId,
+        event: &Event,
+        mail: &Entry,
+    ) -> Result<bool, StoreError>;
 
     /// Deletes an account, its movies, its mails and its history; `None` where there is none.
     async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError>;
@@ -242,10 +267,11 @@ pub trait Outbox {
         lease: Lease,
     ) -> Result<Option<Entry>, StoreError>;
 
-    /// Leases this entry, due or not, waiting or dead, and counts the attempt: it is a waiting one from then on.
+    /// Leases this entry, due or not, where it is as wanted, and counts the attempt.
     async fn lease_entry(
         &self,
         id: EntryId,
+        wanted: Wanted,
         now: Timestamp,
         lease: Lease,
     ) -> Result<Leasing, StoreError>;

@@ -102,6 +102,26 @@ pub const TEMPLATES: &[BuiltIn] = &[
         ["url", "email", "lifetime", "expires_at"]
     ),
     template!(
+        "email/address_changed.html",
+        "the address was changed, to both of them",
+        ["email", "at", "origin"]
+    ),
+    template!(
+        "email/address_changed.txt",
+        "the same as plain text",
+        ["email", "at", "origin"]
+    ),
+    template!(
+        "email/access_revoked.html",
+        "all logins were ended",
+        ["email", "at", "origin", "forgot_url"]
+    ),
+    template!(
+        "email/access_revoked.txt",
+        "the same as plain text",
+        ["email", "at", "origin", "forgot_url"]
+    ),
+    template!(
         "email/frame.html",
         "what is round every HTML mail",
         ["email"]
@@ -173,7 +193,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     typed(
         "email",
-        "the address of the account; on a page, what was typed",
+        "the address that the mail is for; on a page, what was typed",
         "ann@example.com",
     ),
     ours(
@@ -190,7 +210,7 @@ pub const VARIABLES: &[Variable] = &[
     typed("origin", "from where, in words", "the address 192.0.2.1"),
     ours(
         "at",
-        "when the password was changed",
+        "when what the mail tells of happened",
         "2027-03-14 09:31 UTC",
     ),
     ours(

@@ -271,3 +271,67 @@ async fn new_mails_are_sent_while_old_ones_hang() {
     assert_eq!(fixture.taken().len(), 3);
     worker.abort();
 }
+
+#[tokio::test]
+async fn a_mail_that_failed_is_tried_again_while_new_ones_keep_coming() {
+    let fixture = Fixture::fresh().await;
+    fixture.mail_server_answers(gone());
+    fixture.forgot().await;
+    fixture.step().await;
+    let failed = fixture.mailer.tried.lock().unwrap()[0].message_id.clone();
+    for _ in 0..400 {
+        fixture.forgot().await;
+    }
+    fixture.mailer.is_slow_by.store(40, Ordering::Relaxed);
+    let app = fixture.app.clone();
+    let worker = tokio::spawn(async move { app.run_delivery(std::future::pending()).await });
+    // The worker has looked for it once, in vain, when it becomes due.
+    while fixture.taken().len() < 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fixture.wait(Duration::from_secs(2));
+    while fixture.taken().len() < 401 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    worker.abort();
+    let taken = fixture.taken();
+    let place = taken.iter().position(|mail| mail.message_id == failed);
+    assert!(place.unwrap() < 395, "it came as number {place:?} of 401");
+}
+
+/// Another process writes while the mail server answers, for longer than a step waits.
+#[tokio::test]
+async fn what_came_of_a_mail_is_written_down_once_the_database_can_be_written_again() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    let path = fixture.dir.path().join("test.sqlite3");
+    *fixture.mailer.locks.lock().unwrap() = Some(path);
+    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
+    assert!(fixture.entries().await.is_empty());
+    fixture.wait(Duration::from_secs(60));
+    assert_eq!(fixture.step().await, None);
+    assert_eq!(fixture.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn a_confirmation_that_nobody_takes_for_five_days_is_given_up() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    fixture.step().await;
+    fixture.reset(&token(&fixture.taken()[0])).await.unwrap();
+    fixture.mail_server_answers(gone());
+    fixture.step().await;
+    let day = Duration::from_secs(86_400);
+    fixture.wait(5 * day - Duration::from_secs(1));
+    fixture.mail_server_answers(gone());
+    assert!(matches!(
+        fixture.step().await,
+        Some(Delivery::Waiting { .. })
+    ));
+    fixture.wait(day);
+    let Some(Delivery::Dead { error }) = fixture.step().await else {
+        panic!("it is still tried");
+    };
+    assert_eq!(error, "no mail server has taken it for five days");
+    assert_eq!(fixture.entries().await[0].state, EntryState::Dead);
+}

@@ -40,8 +40,12 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::R
     let Some((error, hint)) = flushed.last else {
         return Ok(());
     };
-    // A mail server that can't be reached is known by what may help.
-    let exit = if hint.is_some() { 7 } else { 1 };
+    // A mail server that can't be reached is known by what may help, and by what was not even tried.
+    let exit = if hint.is_some() || flushed.left > 0 {
+        7
+    } else {
+        1
+    };
     if ui.is_json() {
         // The document has said it already; a second one on stdout would be one too many.
         return Err(Failure::silent(exit).into());
@@ -64,7 +68,7 @@ fn in_words(flushed: &Flushed) -> String {
     for (number, what) in [
         (flushed.waiting, "wait for another try"),
         (flushed.dead, "were given up"),
-        (flushed.elsewhere, "were somebody else's"),
+        (flushed.elsewhere, "were held or taken out by a server"),
         (flushed.left, "were not tried"),
     ] {
         if number > 0 {

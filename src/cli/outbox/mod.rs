@@ -49,8 +49,9 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
     })
 }
 
-/// What a mail that was not sent means for whoever wanted it sent now: its exit code is 7, and it is kept.
-pub(super) fn not_sent(delivery: Delivery) -> Result<String, Failure> {
+/// What a mail that was not sent means for whoever wanted it sent now. It is kept, and where it waits the exit code is
+/// 7; `refused` is the one where it was given up.
+pub(super) fn not_sent(delivery: Delivery, refused: u8) -> Result<String, Failure> {
     match delivery {
         Delivery::Sent { reply } => Ok(reply),
         Delivery::Waiting { error, hint, .. } => {
@@ -60,10 +61,10 @@ pub(super) fn not_sent(delivery: Delivery) -> Result<String, Failure> {
             Err(Failure::new(7, "mail_server", error, hint))
         }
         Delivery::Dead { error } => Err(Failure::new(
-            7,
+            refused,
             "mail_refused",
             error,
-            "the mail stays in the outbox, given up: \"movie-bag outbox retry\" tries it again",
+            "the mail stays in the outbox, given up: once the reason is mended, \"movie-bag outbox retry\" tries it again",
         )),
     }
 }

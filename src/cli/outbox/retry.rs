@@ -15,7 +15,8 @@ use crate::domain::id::EntryId;
   movie-bag outbox retry 6b04933dbb18cc05d63b86dd
   movie-bag outbox retry --all
 
-Exit codes: 0 sent, 3 there is no such mail, 7 it was not sent, and why; with --all those of \"outbox flush\"")]
+Exit codes: 0 sent, 1 it was given up or is just being sent, 3 there is no such mail, 7 the mail
+server can't be reached or refused it for now; with --all those of \"outbox flush\"")]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct Args {
     /// The mail's id, as "outbox list" shows it
@@ -33,7 +34,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("delivering the mail");
     let delivery = app.retry_mail(id).await;
     std::mem::drop(spinner);
-    let reply = not_sent(delivery?)?;
+    let reply = not_sent(delivery?, 1)?;
     ui.answer_either(
         &format!("The mail is on its way ({reply})."),
         &json!({"id": id.to_string(), "sent": true, "reply": reply}),

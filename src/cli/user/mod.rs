@@ -3,6 +3,8 @@
 mod create;
 mod delete;
 mod list;
+mod revoke;
+mod set_email;
 mod set_password;
 mod show;
 
@@ -23,6 +25,8 @@ pub(super) enum Command {
     List(list::Args),
     Show(show::Args),
     SetPassword(set_password::Args),
+    SetEmail(set_email::Args),
+    Revoke(revoke::Args),
     Delete(delete::Args),
 }
 
@@ -34,6 +38,8 @@ impl Command {
             Self::List(args) => list::run(&args, ui, &app).await,
             Self::Show(args) => show::run(&args, ui, &app).await,
             Self::SetPassword(args) => set_password::run(args, ui, &app).await,
+            Self::SetEmail(args) => set_email::run(&args, ui, &app).await,
+            Self::Revoke(args) => revoke::run(&args, ui, &app).await,
             Self::Delete(args) => delete::run(&args, ui, &app).await,
         }
     }

@@ -11,13 +11,13 @@ use tokio::sync::Semaphore;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
-use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{LimitKey, Tally, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, Lease, Outcome, Round};
 use crate::store::{
     Accounts, Counting, Creation, CredentialChange, Deletion, History, Leasing, Limits,
-    MovieChange, MovieCreation, Movies, Outbox, Queueing, Replacement, Store, StoreError,
+    MovieChange, MovieCreation, Movies, Outbox, Queueing, Replacement, Store, StoreError, Wanted,
 };
 
 pub(super) struct MemoryStore {
@@ -99,11 +99,26 @@ impl Accounts for MemoryStore {
     ) -> Result<Replacement, StoreError> {
         match self.accounts.lock().unwrap().get_mut(&change.expected.id) {
             Some(account) if *account == change.expected => {
+                account.address.clone_from(&change.address);
                 account.password_hash = change.password_hash.clone();
                 Ok(Replacement::Replaced)
             }
             _ => Ok(Replacement::Superseded),
         }
+    }
+
+    async fn revoke_access(
+        &self,
+        account: AccountId,
+        revocation: RevocationId,
+        _: &Event,
+        _: &Entry,
+    ) -> Result<bool, StoreError> {
+        let mut accounts = self.accounts.lock().unwrap();
+        let account = accounts.get_mut(&account);
+        Ok(account
+            .map(|account| account.revocation = Some(revocation))
+            .is_some())
     }
 
     async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError> {
@@ -144,7 +159,13 @@ impl Outbox for MemoryStore {
         })
     }
 
-    async fn lease_entry(&self, _: EntryId, _: Timestamp, _: Lease) -> Result<Leasing, StoreError> {
+    async fn lease_entry(
+        &self,
+        _: EntryId,
+        _: Wanted,
+        _: Timestamp,
+        _: Lease,
+    ) -> Result<Leasing, StoreError> {
         Ok(Leasing::NotFound)
     }
 

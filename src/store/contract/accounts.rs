@@ -187,10 +187,7 @@ pub(super) async fn a_change_takes_password_event_and_mail_together(
             .as_str(),
         "second"
     );
-    assert_eq!(
-        store.entries_of(account(1).id).await.unwrap(),
-        [change.mail]
-    );
+    assert_eq!(store.entries_of(account(1).id).await.unwrap(), change.mails);
     assert_eq!(
         store.history(account(1).id, 1).await.unwrap(),
         [change.event]
@@ -240,7 +237,7 @@ pub(super) async fn of_fifty_changes_at_once_one_is_made(store: &Arc<dyn Copyabl
             let store = Arc::clone(store);
             tokio::spawn(async move {
                 let mut change = change(1, &format!("hash of {rival}"));
-                change.mail.id = EntryId::from_bytes([rival; 12]);
+                change.mails[0].id = EntryId::from_bytes([rival; 12]);
                 (rival, store.replace_credential(&change).await.unwrap())
             })
         })
@@ -289,4 +286,77 @@ pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn 
         store.entries_of(account(2).id).await.unwrap(),
         [entry(2, 2, 0)]
     );
+}
+
+pub(super) async fn an_address_is_changed_where_it_is_free(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    create(store, 2).await;
+    let to = |address: &str| CredentialChange {
+        address: address.to_owned(),
+        password_hash: account(1).password_hash,
+        mails: vec![
+            entry(200, 1, 10),
+            Entry {
+                recipient: Some(account(1).address),
+                ..entry(201, 1, 10)
+            },
+        ],
+        ..change(1, "unused")
+    };
+    let taken = store.replace_credential(&to(&account(2).address)).await;
+    assert_eq!(taken.unwrap(), Replacement::AddressTaken);
+    assert_eq!(
+        store.account(account(1).id).await.unwrap(),
+        Some(account(1))
+    );
+    assert!(store.entries_of(account(1).id).await.unwrap().is_empty());
+    let change = to("new@example.com");
+    let replaced = store.replace_credential(&change).await.unwrap();
+    assert_eq!(replaced, Replacement::Replaced);
+    let changed = Account {
+        address: "new@example.com".to_owned(),
+        ..account(1)
+    };
+    assert_eq!(by_address(store, "new@example.com").await, Some(changed.id));
+    assert_eq!(store.account(changed.id).await.unwrap(), Some(changed));
+    assert_eq!(by_address(store, &account(1).address).await, None);
+    let mails = store.entries_of(account(1).id).await.unwrap();
+    assert_eq!(mails, change.mails);
+    let too_late = store.replace_credential(&to("other@example.com")).await;
+    assert_eq!(too_late.unwrap(), Replacement::Superseded);
+}
+
+pub(super) async fn the_end_of_all_logins_is_kept(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    let told = event(1, EventKind::AccessRevoked, 10);
+    for revocation in [1, 2].map(|number| RevocationId::from_bytes([number; 12])) {
+        let mail = entry(100 + revocation.as_bytes()[0], 1, 10);
+        let revoke = store.revoke_access(account(1).id, revocation, &told, &mail);
+        assert!(revoke.await.unwrap());
+        let revoked = Account {
+            revocation: Some(revocation),
+            ..account(1)
+        };
+        assert_eq!(
+            store.account(account(1).id).await.unwrap().as_ref(),
+            Some(&revoked)
+        );
+        assert_eq!(store.accounts(None, 10).await.unwrap(), [revoked]);
+    }
+    assert_eq!(store.entries_of(account(1).id).await.unwrap().len(), 2);
+    assert_eq!(
+        store.history(account(1).id, 2).await.unwrap(),
+        [told.clone(), told.clone()]
+    );
+    // It goes with the account, and of nobody nothing is kept.
+    store.delete_account(account(1).id).await.unwrap();
+    create(store, 1).await;
+    assert_eq!(
+        store.account(account(1).id).await.unwrap(),
+        Some(account(1))
+    );
+    let revocation = RevocationId::from_bytes([3; 12]);
+    let mail = entry(110, 2, 10);
+    let revoke = store.revoke_access(account(2).id, revocation, &told, &mail);
+    assert!(!revoke.await.unwrap());
 }

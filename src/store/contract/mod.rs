@@ -18,12 +18,12 @@ use jiff::Timestamp;
 
 use super::{
     CopyableStore, Counting, Counts, Creation, CredentialChange, Deletion, Leasing, MovieChange,
-    MovieCreation, Outbox, Portion, Queueing, Replacement, StoreError,
+    MovieCreation, Outbox, Portion, Queueing, Replacement, StoreError, Wanted,
 };
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{Event, EventKind, HISTORY_LINES, Origin};
-use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{Limit, LimitKey, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome, Round};
@@ -112,6 +112,8 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     a_change_takes_password_event_and_mail_together,
     a_superseded_change_changes_nothing,
     of_fifty_changes_at_once_one_is_made,
+    an_address_is_changed_where_it_is_free,
+    the_end_of_all_logins_is_kept,
     a_deleted_account_takes_all_that_is_its_own,
     a_mail_for_nobody_is_not_queued,
     an_entry_comes_back_as_it_was_queued,
@@ -155,6 +157,7 @@ pub(in crate::store) fn account(number: u8) -> Account {
         id: AccountId::from_bytes([number; 12]),
         address: format!("user{number}@example.com"),
         password_hash: PasswordHash::from_stored(format!("$2b$04$hash{number}")),
+        revocation: None,
     }
 }
 
@@ -172,6 +175,7 @@ pub(in crate::store) fn entry(id: u8, number: u8, due: i64) -> Entry {
     Entry {
         id: EntryId::from_bytes([id; 12]),
         account: AccountId::from_bytes([number; 12]),
+        recipient: None,
         kind: MailKind::ResetPassword,
         requested_at: at(0),
         origin: Origin::Terminal("ann".to_owned()),
@@ -196,10 +200,11 @@ pub(in crate::store) fn change(number: u8, to: &str) -> CredentialChange {
         expected: account(number),
         password_hash: PasswordHash::from_stored(to),
         event: event(number, EventKind::ResetDone, 10),
-        mail: Entry {
+        mails: vec![Entry {
             kind: MailKind::ResetSuccessful,
             ..entry(200, number, 10)
-        },
+        }],
+        address: account(number).address,
         forgives: None,
     }
 }

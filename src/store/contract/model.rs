@@ -190,7 +190,8 @@ impl Run<'_> {
                     expected: expected.clone(),
                     password_hash: PasswordHash::from_stored(format!("hash {:?}", self.id())),
                     event: self.event(id, EventKind::ResetDone),
-                    mail: self.mail(id, 1),
+                    address: expected.address.clone(),
+                    mails: vec![self.mail(id, 1)],
                     forgives: None,
                 };
                 let replaced = self.store.replace_credential(&change).await.unwrap();
@@ -201,7 +202,9 @@ impl Run<'_> {
                         ..expected
                     };
                     self.model.accounts.insert(id, changed);
-                    self.model.entries.insert(change.mail.id, change.mail);
+                    for mail in change.mails {
+                        self.model.entries.insert(mail.id, mail);
+                    }
                     self.model.events.push(change.event);
                 } else {
                     assert_eq!(replaced, Replacement::Superseded);
@@ -268,7 +271,11 @@ impl Run<'_> {
                     holder: LeaseId::from_bytes(self.id()),
                     until: at(now + 15),
                 };
-                let leasing = self.store.lease_entry(id, at(now), hold).await.unwrap();
+                let leasing = self
+                    .store
+                    .lease_entry(id, Wanted::Any, at(now), hold)
+                    .await
+                    .unwrap();
                 let expected = match self.model.entries.get_mut(&id) {
                     None => Leasing::NotFound,
                     Some(entry) if entry.lease.is_some_and(|lease| lease.until > at(now)) => {

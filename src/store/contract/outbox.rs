@@ -307,7 +307,9 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
 ) {
     create(store, 1).await;
     let id = EntryId::from_bytes([1; 12]);
-    let nobody = store.lease_entry(id, at(0), lease(1, 15)).await;
+    let nobody = store
+        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .await;
     assert_eq!(nobody.unwrap(), Leasing::NotFound);
     queue(store, &entry(1, 1, 99)).await;
     let leased = Entry {
@@ -315,9 +317,13 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
         lease: Some(lease(1, 15)),
         ..entry(1, 1, 99)
     };
-    let early = store.lease_entry(id, at(0), lease(1, 15)).await;
+    let early = store
+        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .await;
     assert_eq!(early.unwrap(), Leasing::Leased(Box::new(leased)));
-    let held = store.lease_entry(id, at(14), lease(2, 29)).await;
+    let held = store
+        .lease_entry(id, Wanted::Any, at(14), lease(2, 29))
+        .await;
     assert_eq!(held.unwrap(), Leasing::Held);
     let dead = Outcome::Dead {
         error: "550".to_owned(),
@@ -329,13 +335,27 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
             .await
             .unwrap()
     );
-    let revived = store.lease_entry(id, at(4), lease(3, 19)).await.unwrap();
+    let waiting = store.lease_entry(id, Wanted::Waiting, at(4), lease(2, 19));
+    assert_eq!(waiting.await.unwrap(), Leasing::NotFound);
+    let as_it_is = store.lease_entry(id, Wanted::AsItIs, at(4), lease(2, 5));
+    let Leasing::Leased(as_it_is) = as_it_is.await.unwrap() else {
+        panic!("it is free");
+    };
+    assert_eq!(as_it_is.state, EntryState::Dead);
+    for round in [Round::First, Round::Later] {
+        let next = store.lease_next(round, at(50), lease(4, 65)).await;
+        assert_eq!(next.unwrap(), None, "it stays dead");
+    }
+    let revived = store
+        .lease_entry(id, Wanted::Any, at(5), lease(3, 19))
+        .await
+        .unwrap();
     let Leasing::Leased(revived) = revived else {
         panic!("{revived:?}");
     };
     assert_eq!(
         (revived.state, revived.attempts, revived.lease),
-        (EntryState::Waiting, 2, Some(lease(3, 19)))
+        (EntryState::Waiting, 3, Some(lease(3, 19)))
     );
     assert_eq!(
         store.entries_of(account(1).id).await.unwrap(),
@@ -348,7 +368,10 @@ pub(super) async fn a_dropped_mail_goes_and_the_history_keeps_it(store: &Arc<dyn
     create(store, 1).await;
     queue(store, &entry(1, 1, 0)).await;
     let id = EntryId::from_bytes([1; 12]);
-    store.lease_entry(id, at(0), lease(1, 15)).await.unwrap();
+    store
+        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .await
+        .unwrap();
     let dropped = event(1, EventKind::MailDropped, 1);
     assert!(
         store
@@ -359,7 +382,9 @@ pub(super) async fn a_dropped_mail_goes_and_the_history_keeps_it(store: &Arc<dyn
     assert_eq!(store.entries(None, 10).await.unwrap(), []);
     assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.history(account(1).id, 1).await.unwrap(), [dropped]);
-    let again = store.lease_entry(id, at(20), lease(2, 35)).await;
+    let again = store
+        .lease_entry(id, Wanted::Any, at(20), lease(2, 35))
+        .await;
     assert_eq!(again.unwrap(), Leasing::NotFound);
 }
 

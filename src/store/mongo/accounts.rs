@@ -1,5 +1,7 @@
 //! Accounts: the collection `user`.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;
@@ -9,7 +11,9 @@ use mongodb::error::Result;
 
 use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
 use super::MongoStore;
-use super::documents::{AccountDocument, EntryDocument, EventDocument, object_id, read};
+use super::documents::{
+    AccountDocument, EntryDocument, EventDocument, RevocationDocument, object_id, read,
+};
 use super::indexes::ignoring_case;
 use super::limits::id_of;
 use super::link::in_words;
@@ -17,7 +21,7 @@ use super::steps::{Outcome, Step};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, RevocationId};
 use crate::domain::outbox::Entry;
 
 /// The collation calls more alike than we do (ß and ss, wide letters), so what it finds is looked through. Nobody has so
@@ -29,6 +33,33 @@ impl MongoStore {
     async fn find_account(&self, filter: Document) -> Result<Option<AccountDocument>> {
         let found = self.at.user.find_one(filter).projection(fields()).await?;
         found.map(|found| read("user", found)).transpose()
+    }
+
+    /// The accounts with what is kept of them beside `user`.
+    async fn all_whole(&self, accounts: Vec<AccountDocument>) -> Result<Vec<Account>> {
+        let ids: Vec<ObjectId> = accounts.iter().map(|account| account.id).collect();
+        let found: Vec<RevocationDocument> = self
+            .at
+            .revocations
+            .clone_with_type()
+            .find(doc! { "_id": { "$in": ids } })
+            .await?
+            .try_collect()
+            .await?;
+        let revocations: BTreeMap<ObjectId, ObjectId> = found
+            .into_iter()
+            .map(|found| (found.account, found.revocation))
+            .collect();
+        let whole = accounts.into_iter().map(|account| {
+            let revocation = revocations.get(&account.id).copied();
+            account.with(revocation)
+        });
+        Ok(whole.collect())
+    }
+
+    /// The same for one, which is asked for also where there is none: an unknown address costs as much.
+    async fn whole(&self, account: Option<AccountDocument>) -> Result<Option<Account>> {
+        Ok(self.all_whole(account.into_iter().collect()).await?.pop())
     }
 
     /// Looks for all spellings at once, so that a known and an unknown address cost the same.
@@ -80,7 +111,7 @@ impl Accounts for MongoStore {
         self.within(async {
             self.touch(id).await?;
             let found = self.find_account(doc! { "_id": id }).await?;
-            Ok(found.map(Account::from))
+            self.whole(found).await
         })
         .await
     }
@@ -97,7 +128,7 @@ impl Accounts for MongoStore {
             {
                 found = self.find_address(typed, canonical.as_str()).await?;
             }
-            Ok(found.map(Account::from))
+            self.whole(found).await
         })
         .await
     }
@@ -108,14 +139,12 @@ impl Accounts for MongoStore {
         limit: usize,
     ) -> std::result::Result<Vec<Account>, StoreError> {
         let after = after.map(|id| object_id(id.as_bytes()));
-        self.within(page(
-            &self.at.user,
-            doc! {},
-            fields(),
-            after,
-            limit,
-            |found| Ok(read::<AccountDocument>("user", found)?.into()),
-        ))
+        self.within(async {
+            let found = page(&self.at.user, doc! {}, fields(), after, limit, |found| {
+                read::<AccountDocument>("user", found)
+            });
+            self.all_whole(found.await?).await
+        })
         .await
     }
 
@@ -171,10 +200,8 @@ impl Accounts for MongoStore {
                     .projection(fields())
                     .sort(doc! { "_id": 1 })
                     .await?;
-                let accounts = found.and_then(|found| async {
-                    read::<AccountDocument>("user", found).map(Account::from)
-                });
-                look_alikes.push(accounts.try_collect().await?);
+                let accounts = found.and_then(|found| async { read("user", found) });
+                look_alikes.push(self.all_whole(accounts.try_collect().await?).await?);
             }
             Ok(look_alikes)
         };
@@ -190,15 +217,35 @@ impl Accounts for MongoStore {
         self.within(self.touch_credential(&expected)).await?;
         let step = Step::ReplaceCredential {
             expected,
+            email: change.address.clone(),
             password: change.password_hash.as_str().to_owned(),
             event: EventDocument::from(&change.event),
-            mail: EntryDocument::from(&change.mail),
+            mails: change.mails.iter().map(EntryDocument::from).collect(),
             forgives: change.forgives.map(id_of),
         };
         Ok(match self.step(step).await? {
             Outcome::Done => Replacement::Replaced,
+            Outcome::Taken => Replacement::AddressTaken,
             _ => Replacement::Superseded,
         })
+    }
+
+    async fn revoke_access(
+        &self,
+        account: AccountId,
+        revocation: RevocationId,
+        event: &Event,
+        mail: &Entry,
+    ) -> std::result::Result<bool, StoreError> {
+        let account = object_id(account.as_bytes());
+        self.within(self.touch(account)).await?;
+        let step = Step::RevokeAccess {
+            account,
+            revocation: object_id(revocation.as_bytes()),
+            event: event.into(),
+            mail: mail.into(),
+        };
+        Ok(self.step(step).await? == Outcome::Done)
     }
 
     async fn delete_account(

@@ -14,7 +14,8 @@ use super::super::{Copying, Counts, EventPlace, Portion, StoreError, another_cop
 use super::MongoStore;
 use super::accounts::{bounded, later_than};
 use super::documents::{
-    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, document, object_id,
+    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, RevocationDocument,
+    document, object_id,
 };
 use crate::domain::event::Event;
 use crate::domain::id::LeaseId;
@@ -102,6 +103,7 @@ impl Copying for MongoStore {
                 &self.at.movie,
                 &self.at.outbox,
                 &self.at.history,
+                &self.at.revocations,
             ] {
                 // Without a limit in time: it takes as long as there is much.
                 let cleared = collection.delete_many(doc! {}).await;
@@ -133,6 +135,14 @@ impl Copying for MongoStore {
                         Ok(account)
                     });
                     insert_all(&self.at.user, whole).await?;
+                    let revoked = accounts.iter().filter_map(|account| {
+                        let revocation = account.revocation?;
+                        Some(document(&RevocationDocument {
+                            account: object_id(account.id.as_bytes()),
+                            revocation: object_id(revocation.as_bytes()),
+                        }))
+                    });
+                    insert_all(&self.at.revocations, revoked).await?;
                 }
                 Portion::Movies(movies) => {
                     insert_all(&self.at.movie, as_documents::<_, MovieDocument>(movies)).await?;

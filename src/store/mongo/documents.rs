@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::account::Account;
 use crate::domain::event::{Event, UnknownName};
-use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
+use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::movie::Movie;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
 use crate::domain::password::PasswordHash;
@@ -93,14 +93,25 @@ impl From<&Account> for AccountDocument {
     }
 }
 
-impl From<AccountDocument> for Account {
-    fn from(document: AccountDocument) -> Self {
-        Self {
-            id: AccountId::from_bytes(document.id.bytes()),
-            address: document.email,
-            password_hash: PasswordHash::from_stored(document.password),
+impl AccountDocument {
+    /// The account, with what is kept of it beside `user`.
+    pub(super) fn with(self, revocation: Option<ObjectId>) -> Account {
+        Account {
+            id: AccountId::from_bytes(self.id.bytes()),
+            address: self.email,
+            password_hash: PasswordHash::from_stored(self.password),
+            revocation: revocation.map(|id| RevocationId::from_bytes(id.bytes())),
         }
     }
+}
+
+/// A document in `movie_bag_revocations`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RevocationDocument {
+    /// The account.
+    #[serde(rename = "_id")]
+    pub(super) account: ObjectId,
+    pub(super) revocation: ObjectId,
 }
 
 /// A document in `movie`.
@@ -204,6 +215,8 @@ pub(super) struct EntryDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) account: ObjectId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipient: Option<String>,
     kind: String,
     requested_at: DateTime,
     origin: String,
@@ -225,6 +238,7 @@ impl From<&Entry> for EntryDocument {
         Self {
             id: object_id(entry.id.as_bytes()),
             account: object_id(entry.account.as_bytes()),
+            recipient: entry.recipient.clone(),
             kind: entry.kind.name().to_owned(),
             requested_at: date(entry.requested_at),
             origin: entry.origin.to_string(),
@@ -253,6 +267,7 @@ impl TryFrom<EntryDocument> for Entry {
         Ok(Self {
             id: EntryId::from_bytes(document.id.bytes()),
             account: AccountId::from_bytes(document.account.bytes()),
+            recipient: document.recipient,
             kind: document.kind.parse().map_err(unknown)?,
             requested_at: timestamp(document.requested_at)?,
             origin: document.origin.parse().map_err(unknown)?,

@@ -67,7 +67,12 @@ impl MongoStore {
         });
         let outcome = outcome.await?;
         if outcome == Outcome::Done && has_event {
-            self.trim_now_and_then(account).await;
+            // What is done is done: if this takes too long, the next one does it.
+            let trimming = async {
+                self.trim_now_and_then(account).await;
+                Ok(())
+            };
+            let _ = self.within(trimming).await;
         }
         Ok(outcome)
     }

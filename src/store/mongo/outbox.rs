@@ -8,10 +8,10 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
-use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
+use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{ReadConcern, ReturnDocument};
 
-use super::super::{Counting, Leasing, Limits as _, Outbox, Queueing, StoreError};
+use super::super::{Counting, Leasing, Limits as _, Outbox, Queueing, StoreError, Wanted};
 use super::MongoStore;
 use super::accounts::page;
 use super::documents::{
@@ -21,11 +21,12 @@ use super::link::{code, in_words};
 use super::steps::{Outcome, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
-use crate::domain::outbox::{self, Entry, EntryState, Lease, Round};
+use crate::domain::outbox::{self, Entry, EntryState, Lease, MailKind, Round};
 
-/// The waiting entries of a round.
+/// The waiting entries of a round. A kind that a newer version has queued is left to that one.
 fn waiting(round: Round) -> Document {
-    doc! { "state": EntryState::Waiting.name(), "is_again": round == Round::Later }
+    let known: Vec<&str> = MailKind::ALL.iter().map(|kind| kind.name()).collect();
+    doc! { "state": EntryState::Waiting.name(), "is_again": round == Round::Later, "kind": { "$in": known } }
 }
 
 /// Those of them that may be taken at `now`.
@@ -62,7 +63,14 @@ enum Claim {
 fn is_held_up(error: &mongodb::error::Error) -> bool {
     const MAX_TIME_EXPIRED: i32 = 50;
     const WRITE_CONFLICT: i32 = 112;
-    matches!(code(error), Some(MAX_TIME_EXPIRED | WRITE_CONFLICT))
+    !is_unconfirmed(error) && matches!(code(error), Some(MAX_TIME_EXPIRED | WRITE_CONFLICT))
+}
+
+/// Whether a claim was made, and the majority did not confirm it in time.
+fn is_unconfirmed(error: &mongodb::error::Error) -> bool {
+    let unconfirmed =
+        |failure: &WriteFailure| matches!(failure, WriteFailure::WriteConcernError(_));
+    matches!(&*error.kind, ErrorKind::Write(failure) if unconfirmed(failure))
 }
 
 impl MongoStore {
@@ -90,7 +98,11 @@ impl MongoStore {
                 .sort(by_urgency())
                 .return_document(ReturnDocument::After)
                 .max_time(PATIENCE)
-                .await?;
+                .await;
+            let claimed = match claimed {
+                Err(error) if is_unconfirmed(&error) => self.find_held(lease).await?,
+                claimed => claimed?,
+            };
             let Some(claimed) = claimed else {
                 return Ok(None);
             };
@@ -102,6 +114,14 @@ impl MongoStore {
                 Err(error) => self.bury(id, &in_words(&error)).await?,
             }
         }
+    }
+
+    /// The entry that somebody has just leased.
+    async fn find_held(&self, lease: Lease) -> mongodb::error::Result<Option<Document>> {
+        let mut held = waiting(Round::Later);
+        held.insert("free_at", date(lease.until));
+        held.insert("lease.holder", object_id(lease.holder.as_bytes()));
+        self.at.outbox.find_one(held).await
     }
 
     /// Takes the next entry that nobody is writing at the moment.
@@ -141,7 +161,7 @@ impl MongoStore {
             if self.touch(entry.account).await? {
                 continue;
             }
-            match self.claim(&entry, lease).await? {
+            match self.claim(&entry, &entry.state, lease).await? {
                 Claim::Ours(ours) => match Entry::try_from(*ours) {
                     Ok(entry) => return Ok(Some(entry)),
                     Err(error) => self.bury(id, &in_words(&error)).await?,
@@ -153,11 +173,16 @@ impl MongoStore {
         }
     }
 
-    /// Takes an entry where it still is as it was found.
-    async fn claim(&self, entry: &EntryDocument, lease: Lease) -> mongodb::error::Result<Claim> {
+    /// Takes an entry where it still is as it was found, and gives it this state.
+    async fn claim(
+        &self,
+        entry: &EntryDocument,
+        state: &str,
+        lease: Lease,
+    ) -> mongodb::error::Result<Claim> {
         let is_free = doc! { "_id": entry.id, "state": &entry.state, "attempts": entry.attempts, "free_at": entry.free_at };
         let held = doc! {
-            "state": EntryState::Waiting.name(),
+            "state": state,
             "is_again": true,
             "lease": document(&LeaseDocument::from(lease))?,
             "free_at": free_at(entry.next_try_at, Some(lease)),
@@ -187,7 +212,7 @@ impl MongoStore {
             return Ok(Claim::Changed);
         }
         let mut ours = entry.clone();
-        ours.state = EntryState::Waiting.name().to_owned();
+        ours.state = state.to_owned();
         ours.lease = Some(lease.into());
         ours.attempts += 1;
         Ok(Claim::Ours(Box::new(ours)))
@@ -279,10 +304,15 @@ impl Outbox for MongoStore {
     async fn lease_entry(
         &self,
         id: EntryId,
+        wanted: Wanted,
         now: Timestamp,
         lease: Lease,
     ) -> Result<Leasing, StoreError> {
-        let which = doc! { "_id": object_id(id.as_bytes()), "state": { "$ne": GONE } };
+        let is_wanted = match wanted {
+            Wanted::Waiting => doc! { "$eq": EntryState::Waiting.name() },
+            Wanted::Any | Wanted::AsItIs => doc! { "$ne": GONE },
+        };
+        let which = doc! { "_id": object_id(id.as_bytes()), "state": is_wanted };
         self.within(async {
             loop {
                 let Some(found) = self.at.outbox.find_one(which.clone()).await? else {
@@ -300,7 +330,11 @@ impl Outbox for MongoStore {
                 {
                     return Ok(Leasing::Held);
                 }
-                match self.claim(&entry, lease).await? {
+                let state = match wanted {
+                    Wanted::Any => EntryState::Waiting.name(),
+                    Wanted::Waiting | Wanted::AsItIs => &entry.state,
+                };
+                match self.claim(&entry, state, lease).await? {
                     Claim::Ours(ours) => return Ok(Leasing::Leased(Box::new((*ours).try_into()?))),
                     Claim::Changed => {}
                     Claim::Busy => return Ok(Leasing::Held),

@@ -29,12 +29,19 @@ pub(super) enum Step {
     },
     ReplaceCredential {
         expected: AccountDocument,
+        email: String,
         password: String,
         event: EventDocument,
-        mail: EntryDocument,
+        mails: Vec<EntryDocument>,
         /// The tally that is forgotten with it.
         #[serde(default)]
         forgives: Option<Bson>,
+    },
+    RevokeAccess {
+        account: ObjectId,
+        revocation: ObjectId,
+        event: EventDocument,
+        mail: EntryDocument,
     },
     QueueMail {
         event: EventDocument,
@@ -92,6 +99,7 @@ impl Step {
             self,
             Self::CreateAccount { .. }
                 | Self::ReplaceCredential { .. }
+                | Self::RevokeAccess { .. }
                 | Self::QueueMail { .. }
                 | Self::Settle { .. }
         )
@@ -105,7 +113,9 @@ impl Step {
                 expected: account, ..
             } => account.id,
             Self::QueueMail { event, .. } | Self::Settle { event, .. } => event.account,
-            Self::DeleteAccount { account } | Self::Sweep { account } => *account,
+            Self::RevokeAccess { account, .. }
+            | Self::DeleteAccount { account }
+            | Self::Sweep { account } => *account,
             Self::CreateMovie { movie } => movie.added_by,
             Self::DeleteMovie { by, .. } => *by,
         }
@@ -133,28 +143,50 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
         }
         Step::ReplaceCredential {
             expected,
+            email,
             password,
             event,
-            mail,
+            mails,
             forgives,
         } => {
             let replaced = turn
                 .update(
                     &at.user,
                     expected.still_stands(),
-                    doc! { "$set": { "password": password } },
+                    doc! { "$set": { "email": email, "password": password } },
                 )
                 .await?;
-            // Salted hashes are never the same twice: this one can only be there by this step.
-            let is_replaced = doc! { "_id": expected.id, "password": password };
-            if !replaced && !turn.exists(&at.user, is_replaced).await? {
-                return was_done(turn, at, event).await;
+            if !replaced {
+                // Salted hashes are never the same twice, so by the journal this may be what it did the first time. Two
+                // who give an account the same address at once may both be told that they did.
+                let is_replaced = doc! { "_id": expected.id, "email": email, "password": password };
+                if turn.is_in_transaction() || !turn.exists(&at.user, is_replaced).await? {
+                    return was_done(turn, at, event).await;
+                }
             }
-            turn.put(&at.outbox, document(mail)?).await?;
+            for mail in mails {
+                turn.put(&at.outbox, document(mail)?).await?;
+            }
             turn.put(&at.history, document(event)?).await?;
             if let Some(tally) = forgives {
                 turn.delete(&at.tallies, doc! { "_id": tally }).await?;
             }
+            Ok(Outcome::Done)
+        }
+        Step::RevokeAccess {
+            account,
+            revocation,
+            event,
+            mail,
+        } => {
+            if !turn.exists(&at.user, doc! { "_id": account }).await? {
+                return Ok(Outcome::Refused);
+            }
+            // Later ones are greater: performed again, this step does not take a later one back.
+            turn.raise(&at.revocations, account, doc! { "revocation": revocation })
+                .await?;
+            turn.put(&at.outbox, document(mail)?).await?;
+            turn.put(&at.history, document(event)?).await?;
             Ok(Outcome::Done)
         }
         Step::QueueMail {
@@ -221,6 +253,8 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
         Step::DeleteAccount { account } => {
             let deleted = turn.delete(&at.user, doc! { "_id": account }).await?;
             let movies = turn.delete(&at.movie, doc! { "added_by": account }).await?;
+            turn.delete(&at.revocations, doc! { "_id": account })
+                .await?;
             if turn.is_in_transaction() {
                 return Ok(match deleted {
                     0 => Outcome::Refused,

@@ -1,5 +1,6 @@
 //! The writes of a step, within a transaction or without one.
 
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, Result};
 use mongodb::{ClientSession, Collection};
@@ -96,6 +97,24 @@ impl<'a> Turn<'a> {
         };
         self.has_written = true;
         put.map(|_| ())
+    }
+
+    /// Raises values of a document that may not be there yet to these, where they are lower.
+    pub(super) async fn raise(
+        &mut self,
+        collection: &Collection<Document>,
+        id: &ObjectId,
+        values: Document,
+    ) -> Result<()> {
+        let action = collection
+            .update_one(doc! { "_id": id }, doc! { "$max": values })
+            .upsert(true);
+        match &mut self.session {
+            Some(session) => action.session(&mut **session).await?,
+            None => action.await?,
+        };
+        self.has_written = true;
+        Ok(())
     }
 
     pub(super) async fn exists(

@@ -11,27 +11,32 @@ use super::{SqliteStore, failed, is_taken};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, RevocationId};
 use crate::domain::outbox::Entry;
 use crate::domain::password::PasswordHash;
 
 /// Adds an account, as a part of a greater step.
 pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO account (id, email, password) VALUES (?, ?, ?)")?
+        .prepare_cached(
+            "INSERT INTO account (id, email, password, revocation) VALUES (?, ?, ?, ?)",
+        )?
         .execute(params![
             account.id.as_bytes(),
             account.address,
-            account.password_hash.as_str()
+            account.password_hash.as_str(),
+            account.revocation.map(|id| *id.as_bytes()),
         ])
         .map(|_| ())
 }
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let revocation: Option<[u8; 12]> = row.get("revocation")?;
     Ok(Account {
         id: AccountId::from_bytes(row.get("id")?),
         address: row.get("email")?,
         password_hash: PasswordHash::from_stored(row.get::<_, String>("password")?),
+        revocation: revocation.map(RevocationId::from_bytes),
     })
 }
 
@@ -41,7 +46,8 @@ fn only(
     condition: &str,
     email: &str,
 ) -> rusqlite::Result<Option<Account>> {
-    let sql = format!("SELECT id, email, password FROM account WHERE {condition} LIMIT 2");
+    let sql =
+        format!("SELECT id, email, password, revocation FROM account WHERE {condition} LIMIT 2");
     let mut found = connection
         .prepare_cached(&sql)?
         .query_map([email], account)?
@@ -77,7 +83,9 @@ impl Accounts for SqliteStore {
         self.readers
             .read(move |connection| {
                 let mut statement = connection
-                    .prepare_cached("SELECT id, email, password FROM account WHERE id = ?")
+                    .prepare_cached(
+                        "SELECT id, email, password, revocation FROM account WHERE id = ?",
+                    )
                     .map_err(failed)?;
                 statement
                     .query_row([id.as_bytes()], account)
@@ -119,7 +127,7 @@ impl Accounts for SqliteStore {
                 let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
                 let mut statement = connection
                     .prepare_cached(
-                        "SELECT id, email, password FROM account WHERE id > ? ORDER BY id LIMIT ?",
+                        "SELECT id, email, password, revocation FROM account WHERE id > ? ORDER BY id LIMIT ?",
                     )
                     .map_err(failed)?;
                 let rows = statement
@@ -149,7 +157,7 @@ impl Accounts for SqliteStore {
             .read(move |connection| {
                 let mut statement = connection
                     .prepare_cached(
-                        "SELECT id, email, password FROM account WHERE email COLLATE NOCASE IN
+                        "SELECT id, email, password, revocation FROM account WHERE email COLLATE NOCASE IN
                          (SELECT email FROM account GROUP BY email COLLATE NOCASE HAVING count(*) > 1 ORDER BY email COLLATE NOCASE LIMIT ?)
                          ORDER BY email COLLATE NOCASE, id",
                     )
@@ -174,24 +182,56 @@ impl Accounts for SqliteStore {
             .write(move |connection| {
                 let expected = &change.expected;
                 let changed = connection
-                    .prepare_cached("UPDATE account SET password = ? WHERE id = ? AND email = ? AND password = ?")
+                    .prepare_cached(
+                        "UPDATE account SET email = ?, password = ? WHERE id = ? AND email = ? AND password = ?",
+                    )
                     .map_err(failed)?
                     .execute(params![
+                        change.address,
                         change.password_hash.as_str(),
                         expected.id.as_bytes(),
                         expected.address,
                         expected.password_hash.as_str(),
-                    ])
-                    .map_err(failed)?;
-                if changed == 0 {
-                    return Ok(Replacement::Superseded);
-                }
+                    ]);
+                match changed {
+                    Ok(0) => return Ok(Replacement::Superseded),
+                    Err(error) if is_taken(&error) => return Ok(Replacement::AddressTaken),
+                    changed => changed.map_err(failed)?,
+                };
                 insert_event(connection, &change.event).map_err(failed)?;
-                insert_entry(connection, &change.mail).map_err(failed)?;
+                for mail in &change.mails {
+                    insert_entry(connection, mail).map_err(failed)?;
+                }
                 if let Some(key) = change.forgives {
                     clear(connection, key).map_err(failed)?;
                 }
                 Ok(Replacement::Replaced)
+            })
+            .await
+    }
+
+    async fn revoke_access(
+        &self,
+        account: AccountId,
+        revocation: RevocationId,
+        event: &Event,
+        mail: &Entry,
+    ) -> Result<bool, StoreError> {
+        let (event, mail) = (event.clone(), mail.clone());
+        self.writer
+            .write(move |connection| {
+                let revoked = connection
+                    .execute(
+                        "UPDATE account SET revocation = ? WHERE id = ?",
+                        [revocation.as_bytes(), account.as_bytes()],
+                    )
+                    .map_err(failed)?;
+                if revoked == 0 {
+                    return Ok(false);
+                }
+                insert_event(connection, &event).map_err(failed)?;
+                insert_entry(connection, &mail).map_err(failed)?;
+                Ok(true)
             })
             .await
     }

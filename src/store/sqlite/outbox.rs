@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Counting, Leasing, Outbox, Queueing, StoreError};
+use super::super::{Counting, Leasing, Outbox, Queueing, StoreError, Wanted};
 use super::history::{insert_event, insert_event_into};
 use super::limits::count;
 use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
-use crate::domain::outbox::{Entry, Lease, Outcome, Round};
+use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome, Round};
 use crate::domain::token::Fingerprint;
 
-pub(super) const COLUMNS: &str = "id, account, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
+pub(super) const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
 
 /// Queues a mail, as a part of a greater step.
 pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
@@ -23,11 +23,12 @@ pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::
 fn insert_entry_into(connection: &Connection, table: &str, entry: &Entry) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
-            "INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         ))?
         .execute(params![
             entry.id.as_bytes(),
             entry.account.as_bytes(),
+            entry.recipient,
             entry.kind.name(),
             entry.requested_at.as_millisecond(),
             entry.origin.to_string(),
@@ -55,6 +56,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         id: EntryId::from_bytes(row.get("id")?),
         account: AccountId::from_bytes(row.get("account")?),
+        recipient: row.get("recipient")?,
         kind: parsed(row, "kind")?,
         requested_at: timestamp(row.get("requested_at")?)?,
         origin: parsed(row, "origin")?,
@@ -67,12 +69,21 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// The entries of a round, as a condition that one of the partial indexes answers.
-fn of_round(round: Round) -> &'static str {
-    match round {
-        Round::First => "state = 'waiting' AND attempts = 0",
-        Round::Later => "state = 'waiting' AND attempts > 0",
-    }
+/// The entries of a round, as a condition that one of the partial indexes answers. A kind that a newer version has
+/// queued is left to that one.
+fn of_round(round: Round) -> String {
+    let attempts = match round {
+        Round::First => "= 0",
+        Round::Later => "> 0",
+    };
+    let known: Vec<String> = MailKind::ALL
+        .iter()
+        .map(|kind| format!("'{kind}'"))
+        .collect();
+    format!(
+        "state = 'waiting' AND attempts {attempts} AND kind IN ({})",
+        known.join(", ")
+    )
 }
 
 /// The moment at which a round's next entry may be taken.
@@ -94,7 +105,7 @@ fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>
 /// Takes the entry that a condition picks, for the holder ?1 until ?2.
 fn leasing(which: &str) -> String {
     format!(
-        "UPDATE outbox SET state = 'waiting', lease_holder = ?1, lease_until = ?2, attempts = attempts + 1
+        "UPDATE outbox SET lease_holder = ?1, lease_until = ?2, attempts = attempts + 1
          WHERE id = (SELECT id FROM outbox WHERE {which}) RETURNING {COLUMNS}"
     )
 }
@@ -186,10 +197,18 @@ impl Outbox for SqliteStore {
     async fn lease_entry(
         &self,
         id: EntryId,
+        wanted: Wanted,
         now: Timestamp,
         lease: Lease,
     ) -> Result<Leasing, StoreError> {
-        let sql = leasing("id = ?4 AND coalesce(lease_until, ?3) <= ?3");
+        let state = match wanted {
+            Wanted::Waiting => " AND state = 'waiting'",
+            Wanted::Any | Wanted::AsItIs => "",
+        };
+        let is_there = format!("SELECT 1 FROM outbox WHERE id = ?{state}");
+        let sql = leasing(&format!(
+            "id = ?4 AND coalesce(lease_until, ?3) <= ?3{state}"
+        ));
         self.writer
             .write(move |connection| {
                 let leased = connection
@@ -204,11 +223,18 @@ impl Outbox for SqliteStore {
                         statement.query_row(parameters, entry).optional()
                     })
                     .map_err(failed)?;
-                if let Some(entry) = leased {
+                if let Some(mut entry) = leased {
+                    if wanted == Wanted::Any {
+                        connection
+                            .prepare_cached("UPDATE outbox SET state = 'waiting' WHERE id = ?")
+                            .and_then(|mut statement| statement.execute([id.as_bytes()]))
+                            .map_err(failed)?;
+                        entry.state = EntryState::Waiting;
+                    }
                     return Ok(Leasing::Leased(Box::new(entry)));
                 }
                 let is_there = connection
-                    .prepare_cached("SELECT 1 FROM outbox WHERE id = ?")
+                    .prepare_cached(&is_there)
                     .and_then(|mut statement| statement.exists([id.as_bytes()]))
                     .map_err(failed)?;
                 Ok(if is_there {

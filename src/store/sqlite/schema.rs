@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_copying.sql"),
     include_str!("migrations/0003_rounds.sql"),
     include_str!("migrations/0004_limits.sql"),
+    include_str!("migrations/0005_revocations.sql"),
 ];
 
 /// Brings the database up to date. Several processes may do so at once: the first one that gets the write lock does the

@@ -79,7 +79,14 @@ impl Fallible {
     /// Back to two accounts, a movie each, and a mail that is leased.
     async fn begin_again(&self) {
         let at = &self.store.at;
-        for collection in [&at.user, &at.movie, &at.outbox, &at.history, &at.journal] {
+        for collection in [
+            &at.user,
+            &at.movie,
+            &at.outbox,
+            &at.history,
+            &at.journal,
+            &at.revocations,
+        ] {
             collection.delete_many(doc! {}).await.unwrap();
         }
         let store = self.any();
@@ -180,6 +187,21 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
                 .await
                 .map(|_| ()),
         ),
+        8 => {
+            let revocation = crate::domain::id::RevocationId::from_bytes([9; 12]);
+            let revoked = event(2, EventKind::AccessRevoked, 1);
+            let mail = entry(8, 2, 0);
+            let revoke = store.revoke_access(account(2).id, revocation, &revoked, &mail);
+            (2, revoke.await.map(|_| ()))
+        }
+        9 => {
+            let change = crate::store::CredentialChange {
+                address: "new@example.com".to_owned(),
+                password_hash: account(1).password_hash,
+                ..change(1, "unused")
+            };
+            (1, store.replace_credential(&change).await.map(|_| ()))
+        }
         _ => return None,
     })
 }
@@ -444,8 +466,9 @@ async fn odd_documents_of_others_hurt_nobody_else() {
         let id = crate::domain::id::AccountId::from_bytes(id.bytes());
         let mut set = change(1, "second");
         set.expected = store.account(id).await.unwrap().unwrap();
-        set.mail.account = id;
-        set.mail.id = crate::domain::id::EntryId::from_bytes([100 + number as u8; 12]);
+        set.address = set.expected.address.clone();
+        set.mails[0].account = id;
+        set.mails[0].id = crate::domain::id::EntryId::from_bytes([100 + number as u8; 12]);
         set.event.account = id;
         let replaced = store.replace_credential(&set).await.unwrap();
         assert_eq!(replaced, crate::store::Replacement::Replaced);

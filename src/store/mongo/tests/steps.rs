@@ -78,7 +78,7 @@ async fn a_step_that_is_performed_again_sends_no_second_mail() {
     let left = store.at.journal.find_one(doc! {}).await.unwrap().unwrap();
     // It is completed, its mail sent and settled; then the slow one comes back with the same step.
     store.account(account(1).id).await.unwrap();
-    let mail = change(1, "second").mail;
+    let mail = change(1, "second").mails.remove(0);
     let leased = lease_any(store, at(12), lease(5, 30))
         .await
         .unwrap()
@@ -285,7 +285,7 @@ async fn a_change_completes_the_one_it_builds_on() {
     fallible.fail_no_more().await;
     let mut next = change(1, "third");
     next.expected.password_hash = crate::domain::password::PasswordHash::from_stored("second");
-    next.mail.id = crate::domain::id::EntryId::from_bytes([201; 12]);
+    next.mails[0].id = crate::domain::id::EntryId::from_bytes([201; 12]);
     store.replace_credential(&next).await.unwrap();
     let confirmations = store.entries_of(account(1).id).await.unwrap();
     let confirmations = confirmations
