@@ -25,6 +25,9 @@ use super::trust::Tls;
 /// Longer lines are handed over in pieces; RFC 5321 4.5.3.1.5 allows 512 bytes, and lettre refuses more than 1,000.
 const LONGEST_LINE: usize = 2_048;
 
+/// More lines than that are no reply (RFC 5321 4.2.1 shows a handful): they would be kept until the time is over.
+const MOST_LINES: usize = 1_000;
+
 /// One handle of the connection; all of them are the same connection.
 #[derive(Clone)]
 pub(super) struct Wire(Arc<Mutex<State>>);
@@ -161,6 +164,9 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let mut state = self.state();
         loop {
+            if state.heard.len() >= MOST_LINES {
+                return Poll::Ready(Err(io::Error::other("a reply without an end")));
+            }
             if let Some(length) = state.ready() {
                 state.hand_over(length.min(to.remaining()), to);
                 return Poll::Ready(Ok(()));

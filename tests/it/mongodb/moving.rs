@@ -98,7 +98,7 @@ fn a_copy_that_is_broken_off_is_begun_anew() {
     connection
         .execute_batch(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
-             INSERT INTO account SELECT unhex(printf('%024x', i)), 'user' || i || '@example.com', '$2b$04$hash' FROM n",
+             INSERT INTO account (id, email, password) SELECT unhex(printf('%024x', i)), 'user' || i || '@example.com', '$2b$04$hash' FROM n",
         )
         .unwrap();
     let copy = ["copy", "--to", database.uri.as_str()];

@@ -177,6 +177,18 @@ async fn a_server_that_stops_answering_is_left_within_the_time() {
 }
 
 #[tokio::test]
+async fn a_reply_without_an_end_is_not_kept_until_the_time_is_over() {
+    let endless: &'static str = "250-more\r\n".repeat(100_000).leak();
+    let server = Script::willing().says("MAIL", endless).start().await;
+    let error = server.mailer().send(&message()).await.unwrap_err();
+    assert_eq!(fate(&error), Fate::Unreachable);
+    assert!(
+        error.to_string().contains("a reply without an end"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_refuses_ehlo_and_then_is_silent_is_told_by_its_refusal() {
     let server = Script::willing()
         .says("EHLO", "550 5.7.1 bad name\r\n")
