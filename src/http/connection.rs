@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::error::Code;
+
 /// How long, and how much, is still read from a client that sends while the connection is closed. Closing at once
 /// would reset it, and the client might never see the answer (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(1);
@@ -148,19 +150,19 @@ fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
             414,
             "URI Too Long",
             "The path is too long",
-            "payload_too_large",
+            Code::PayloadTooLarge,
         ),
         "31" => (
             431,
             "Request Header Fields Too Large",
             "The headers are too many, or too large: they may take up to 128 KiB",
-            "payload_too_large",
+            Code::PayloadTooLarge,
         ),
         _ => (
             400,
             "Bad Request",
             "Request is missing required fields",
-            "schema_validation",
+            Code::SchemaValidation,
         ),
     };
     let fields = if status == 400 {
@@ -168,6 +170,7 @@ fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
     } else {
         ""
     };
+    let code = code.as_str();
     let body = format!(r#"{{"message":"{message}","status":{status},"code":"{code}"{fields}}}"#);
     tracing::debug!(status, "a request was no HTTP");
     Some(

@@ -1,5 +1,5 @@
 //! How a refusal looks: the one place that turns an error into status, code and message. The use cases know no
-//! status, and the handlers no message.
+//! status, and the handlers no message. Which call may give which code stands in `openapi.rs`.
 
 use std::time::Duration;
 
@@ -13,6 +13,61 @@ use crate::app::{AccessError, AppError, MovieAction};
 
 /// What a client is told to wait where nobody knows how long it will take.
 const RETRY_SOON: Duration = Duration::from_secs(5);
+
+macro_rules! codes {
+    ($($name:ident = $status:ident $text:literal,)+) => {
+        /// What programs tell refusals by.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $(#[doc = concat!("`", $text, "`")] $name,)+
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The status that goes with it.
+            pub fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$name => StatusCode::$status,)+
+                }
+            }
+
+            /// As it stands in an answer.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    SchemaValidation = BAD_REQUEST "schema_validation",
+    InvalidEmail = BAD_REQUEST "invalid_email",
+    WeakPassword = BAD_REQUEST "weak_password",
+    EmailAlreadyExists = BAD_REQUEST "email_already_exists",
+    EmailDoesNotExist = BAD_REQUEST "email_does_not_exist",
+    MovieAlreadyExists = BAD_REQUEST "movie_already_exists",
+    MovieNotExists = BAD_REQUEST "movie_not_exists",
+    Unauthorized = UNAUTHORIZED "unauthorized",
+    MissingToken = UNAUTHORIZED "missing_token",
+    InvalidAccessToken = UNAUTHORIZED "invalid_access_token",
+    BadToken = FORBIDDEN "bad_token",
+    ExpiredToken = FORBIDDEN "expired_token",
+    SignupClosed = FORBIDDEN "signup_closed",
+    UpdatingMovie = FORBIDDEN "updating_movie",
+    DeletingMovie = FORBIDDEN "deleting_movie",
+    NotFound = NOT_FOUND "not_found",
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed",
+    RequestTimeout = REQUEST_TIMEOUT "request_timeout",
+    PayloadTooLarge = PAYLOAD_TOO_LARGE "payload_too_large",
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type",
+    RateLimited = TOO_MANY_REQUESTS "rate_limited",
+    InternalError = INTERNAL_SERVER_ERROR "internal_error",
+    Unavailable = SERVICE_UNAVAILABLE "unavailable",
+}
 
 /// Each wrong field with what is wrong with it, in the order in which they were looked at.
 pub type WrongFields = Map<String, Value>;
@@ -73,7 +128,7 @@ pub struct Refusal {
     /// The status of the answer.
     pub status: StatusCode,
     /// For programs.
-    pub code: &'static str,
+    pub code: Code,
     /// For people.
     pub message: String,
     challenge: Option<&'static str>,
@@ -84,9 +139,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
-            status,
+            status: code.status(),
             code,
             message: message.into(),
             challenge: None,
@@ -99,72 +154,59 @@ impl Refusal {
     fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self {
             retry_after: Some(retry_after),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+            ..Self::new(Code::Unavailable, message)
         }
     }
 
-    fn unauthorized(code: &'static str, message: &str, challenge: &'static str) -> Self {
+    fn unauthorized(code: Code, message: &str, challenge: &'static str) -> Self {
         Self {
             challenge: Some(challenge),
-            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+            ..Self::new(code, message)
         }
     }
 
     /// The table of the API, for what the use cases say. No `_` arm: a new failure does not compile until somebody
     /// has decided how clients see it.
     fn of_app(error: AppError) -> Self {
-        let bad = StatusCode::BAD_REQUEST;
-        let forbidden = StatusCode::FORBIDDEN;
         match error {
-            AppError::InvalidEmail(_) => {
-                Self::new(bad, "invalid_email", "Not a valid email address")
-            }
-            AppError::WeakPassword(rule) => Self::new(bad, "weak_password", rule.to_string()),
+            AppError::InvalidEmail(_) => Self::new(Code::InvalidEmail, "Not a valid email address"),
+            AppError::WeakPassword(rule) => Self::new(Code::WeakPassword, rule.to_string()),
             AppError::AddressTaken => Self::new(
-                bad,
-                "email_already_exists",
+                Code::EmailAlreadyExists,
                 "User with given email address already exists",
             ),
             AppError::SignupClosed => Self::new(
-                forbidden,
-                "signup_closed",
+                Code::SignupClosed,
                 "Sign-up is closed: ask the administrator for an account",
             ),
             AppError::WrongPassword => {
-                Self::unauthorized("unauthorized", "Invalid username or password", "Bearer")
+                Self::unauthorized(Code::Unauthorized, "Invalid username or password", "Bearer")
             }
             AppError::NoSuchAccount => Self::new(
-                bad,
-                "email_does_not_exist",
+                Code::EmailDoesNotExist,
                 "Couldn't find the user with given email address",
             ),
-            AppError::BadToken => Self::new(forbidden, "bad_token", "Invalid token"),
-            AppError::ExpiredToken => Self::new(forbidden, "expired_token", "Token has expired"),
-            AppError::NoSuchMovie => Self::new(
-                bad,
-                "movie_not_exists",
-                "Movie with given id doesn't exists",
-            ),
+            AppError::BadToken => Self::new(Code::BadToken, "Invalid token"),
+            AppError::ExpiredToken => Self::new(Code::ExpiredToken, "Token has expired"),
+            AppError::NoSuchMovie => {
+                Self::new(Code::MovieNotExists, "Movie with given id doesn't exists")
+            }
             AppError::MovieNameTaken => Self::new(
-                bad,
-                "movie_already_exists",
+                Code::MovieAlreadyExists,
                 "Movie with given name already exists",
             ),
             AppError::NotYourMovie(MovieAction::Updating) => Self::new(
-                forbidden,
-                "updating_movie",
+                Code::UpdatingMovie,
                 "Updating movie added by other is forbidden",
             ),
             AppError::NotYourMovie(MovieAction::Deleting) => Self::new(
-                forbidden,
-                "deleting_movie",
+                Code::DeletingMovie,
                 "Deleting movie added by other is forbidden",
             ),
             AppError::RateLimited { retry_after } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "rate_limited",
+                    Code::RateLimited,
                     format!(
                         "Too many requests: try again in {} seconds",
                         seconds(retry_after)
@@ -191,11 +233,7 @@ impl Refusal {
             }
             AppError::Internal(why) => {
                 tracing::error!(%why, "a request failed");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal_error",
-                    "Something went wrong",
-                )
+                Self::new(Code::InternalError, "Something went wrong")
             }
         }
     }
@@ -204,7 +242,7 @@ impl Refusal {
         let mut body = json!({
             "message": self.message,
             "status": self.status.as_u16(),
-            "code": self.code,
+            "code": self.code.as_str(),
         });
         if let (Some(fields), Some(body)) = (&self.fields, body.as_object_mut()) {
             body.insert("fields".to_owned(), Value::Object(fields.clone()));
@@ -219,47 +257,35 @@ impl From<ApiError> for Refusal {
             ApiError::App(error) => Self::of_app(error),
             ApiError::Fields(fields) => Self {
                 fields: Some(fields),
-                ..Self::new(
-                    StatusCode::BAD_REQUEST,
-                    "schema_validation",
-                    "Request is missing required fields",
-                )
+                ..Self::new(Code::SchemaValidation, "Request is missing required fields")
             },
             ApiError::MissingToken => Self::unauthorized(
-                "missing_token",
+                Code::MissingToken,
                 "Missing or malformed Authorization header",
                 "Bearer",
             ),
             ApiError::InvalidAccessToken => Self::unauthorized(
-                "invalid_access_token",
+                Code::InvalidAccessToken,
                 "Invalid access token: log in again",
                 "Bearer error=\"invalid_token\"",
             ),
             ApiError::PayloadTooLarge => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "payload_too_large",
+                Code::PayloadTooLarge,
                 "The body is too large: it may take up to 64 KiB",
             ),
             ApiError::UnsupportedMediaType(wanted) => Self::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
+                Code::UnsupportedMediaType,
                 format!("The body is of another type: send it with Content-Type: {wanted}"),
             ),
             ApiError::MethodNotAllowed => Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
+                Code::MethodNotAllowed,
                 "This path does not take that method: the Allow header names those it takes",
             ),
-            ApiError::NotFound => Self::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "There is nothing at this path",
-            ),
+            ApiError::NotFound => Self::new(Code::NotFound, "There is nothing at this path"),
             ApiError::BodyTooSlow => Self {
                 closes: true,
                 ..Self::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "request_timeout",
+                    Code::RequestTimeout,
                     "The body did not arrive in time: send it again",
                 )
             },
@@ -413,7 +439,7 @@ mod tests {
             let seen = format!(
                 "{} {} {}",
                 refusal.status.as_u16(),
-                refusal.code,
+                refusal.code.as_str(),
                 refusal.message
             );
             assert_eq!(seen, expected);
