@@ -85,8 +85,10 @@ impl PasswordPolicy {
     /// # Errors
     /// The first rule that is broken.
     pub fn check(&self, password: &PasswordInput, address: &str) -> Result<(), WeakPassword> {
+        let typed = password.0.chars().count();
         let password = password.normalized();
-        if password.chars().count() < self.min_length {
+        // Neither form may be shorter: some single characters normalise to three.
+        if typed.min(password.chars().count()) < self.min_length {
             return Err(WeakPassword::TooShort {
                 minimum: self.min_length,
             });
@@ -226,6 +228,11 @@ mod tests {
             ("", WeakPassword::TooShort { minimum: 8 }),
             ("1234567", WeakPassword::TooShort { minimum: 8 }),
             ("äöüäöüä", WeakPassword::TooShort { minimum: 8 }),
+            // Three characters each in the form that is hashed.
+            (
+                "\u{fb2c}\u{fb2c}\u{fb2c}",
+                WeakPassword::TooShort { minimum: 8 },
+            ),
             (&"xy".repeat(37), WeakPassword::TooLong),
             (&"ä".repeat(37), WeakPassword::TooLong),
             ("nine\0nine", WeakPassword::Nul),
