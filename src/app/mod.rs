@@ -119,6 +119,11 @@ impl App {
         }
     }
 
+    /// What a new password must fulfil.
+    pub fn password_policy(&self) -> &PasswordPolicy {
+        &self.parts.rules.password_policy
+    }
+
     /// Asks the database for a sign of life.
     ///
     /// # Errors

@@ -165,6 +165,7 @@ fn options(settings: &Settings) -> HttpOptions {
         // A request in flight may take so long; whoever can't wait says so by a second Ctrl-C.
         grace: settings.http.request_timeout,
         trusted_proxies: settings.http.trusted_proxies.clone(),
+        cors_origins: settings.http.cors_origins.clone(),
         ..HttpOptions::default()
     }
 }

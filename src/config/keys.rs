@@ -138,6 +138,11 @@ pub const KEYS: &[Key] = &[
         "CIDRs whose X-Forwarded-For is believed, with commas between",
     ),
     key(
+        "MOVIE_BAG_CORS_ORIGINS",
+        "none",
+        "origins whose pages may call the API from a browser, with commas between",
+    ),
+    key(
         "MOVIE_BAG_MAX_CONNECTIONS",
         "768",
         "how many clients may be connected at once",

@@ -113,6 +113,8 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Whose pages may call the API from a browser.
+    pub cors_origins: Vec<String>,
     /// Where `/metrics` is served, apart from the API.
     pub metrics_bind: Option<SocketAddr>,
 }
@@ -316,6 +318,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         max_connections: keys.get("MOVIE_BAG_MAX_CONNECTIONS", 768, number(1, 100_000)) as usize,
         request_timeout: keys.get("MOVIE_BAG_REQUEST_TIMEOUT", Duration::from_secs(90), span),
         trusted_proxies: keys.get("MOVIE_BAG_TRUSTED_PROXIES", Vec::new(), values::networks),
+        cors_origins: keys.get("MOVIE_BAG_CORS_ORIGINS", Vec::new(), values::origins),
         metrics_bind: keys.optional("MOVIE_BAG_METRICS_BIND", socket_address),
     };
     let templates = keys.optional("MOVIE_BAG_TEMPLATES", |path| Ok(PathBuf::from(path)));

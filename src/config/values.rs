@@ -136,6 +136,60 @@ fn network(text: &str) -> Result<Network, String> {
     }
 }
 
+/// Origins with commas between, as browsers write them: `https://app.example, http://localhost:5173`.
+pub fn origins(text: &str) -> Result<Vec<String>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(origin)
+        .collect()
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    if text == "*" {
+        return Err("name each origin: pages of all the world are no choice here".to_owned());
+    }
+    let wanted = || {
+        format!(
+            "\"{text}\" is no origin: write scheme, host and port as https://app.example or http://localhost:5173, without a slash at the end, with commas between"
+        )
+    };
+    let text = text.to_ascii_lowercase();
+    let (scheme, rest) = text.split_once("://").ok_or_else(wanted)?;
+    // A page in an application of its own may have another scheme than http.
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let is_address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_name = !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    let port = port
+        .map(|port| {
+            let digits = port.bytes().all(|c| c.is_ascii_digit());
+            let number = port.parse::<u16>().ok().filter(|_| digits);
+            number.ok_or_else(wanted)
+        })
+        .transpose()?;
+    if !is_scheme || !(is_name || is_address) {
+        return Err(wanted());
+    }
+    // Browsers leave the port out where it is the scheme's own.
+    Ok(match (scheme, port) {
+        (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
+        (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+    })
+}
+
 /// What links begin with: a scheme, a host, and perhaps a path; without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(String);
@@ -225,6 +279,46 @@ mod tests {
         assert_eq!(networks(""), Ok(vec![]));
         for text in ["10.0.0.0/33", "example.com", "10.0.0.0/x", "10.0.0.0/8;::1"] {
             assert!(networks(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_are_read_as_browsers_write_them() {
+        for (text, origin) in [
+            ("https://app.example", "https://app.example"),
+            (" HTTPS://App.Example:443 ", "https://app.example"),
+            ("http://localhost:5173", "http://localhost:5173"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://[::1]", "http://[::1]"),
+            ("capacitor://localhost", "capacitor://localhost"),
+        ] {
+            assert_eq!(origins(text), Ok(vec![origin.to_owned()]), "{text}");
+        }
+        assert_eq!(
+            origins("https://a.example, https://b.example")
+                .unwrap()
+                .len(),
+            2
+        );
+        assert_eq!(origins(" , "), Ok(vec![]));
+        for text in [
+            "*",
+            "null",
+            "app.example",
+            "https://",
+            "https://app.example/",
+            "https://app.example/path",
+            "https://*.example",
+            "https://u@app.example",
+            "https://app.example:",
+            "https://app.example:99999",
+            "https://app.example:+1",
+            "https://app.example; https://b.example",
+            "https://münchen.example",
+            "://x",
+            "https://[::1",
+        ] {
+            assert!(origins(text).is_err(), "{text}");
         }
     }
 

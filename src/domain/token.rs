@@ -21,7 +21,7 @@ use super::id::AccountId;
 use super::limit::{Limit, LimitKey};
 
 /// A longer text is no token of ours: theirs are about 330 bytes.
-const LONGEST: usize = 1024;
+pub const LONGEST: usize = 1024;
 
 /// What a token opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,22 +1,25 @@
 //! The HTTP side: a request in, one use case, an answer out.
 //!
 //! It knows methods, headers, JSON and forms, and never a rule: those are in [`crate::app`]. Start with [`routes`] for
-//! what is where, `error.rs` for how a refusal looks, and `server.rs` for sockets and time-outs.
+//! what is where, `openapi.rs` for what each call takes and answers, `error.rs` for how a refusal looks, and `server.rs`
+//! for sockets and time-outs.
 //!
 //! ```text
-//! server (socket, limits) → log (id, access log) → [pages: errors as pages] → guard (panic, time-out)
-//!   → body (read whole, at most 64 KiB) → handler → one use case
+//! server (socket, limits) → log (id, access log) → cors (other origins) → [pages: errors as pages]
+//!   → guard (panic, time-out) → body (read whole, at most 64 KiB) → handler → one use case
 //! ```
 
 pub mod auth;
 pub mod body;
 pub mod client;
 mod connection;
+pub mod cors;
 pub mod error;
 pub mod guard;
 pub mod health;
 pub mod log;
 pub mod movies;
+pub mod openapi;
 pub mod pages;
 mod server;
 #[cfg(test)]
@@ -28,7 +31,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
+use bytes::Bytes;
 
 pub use server::serve;
 
@@ -53,6 +57,8 @@ pub struct HttpOptions {
     pub grace: Duration,
     /// Networks, as address and length of prefix, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// The origins whose pages may call the API.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for HttpOptions {
@@ -65,6 +71,7 @@ impl Default for HttpOptions {
             write_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -78,22 +85,33 @@ pub struct Http {
     pub pages: Arc<Pages>,
     /// What the settings say.
     pub options: Arc<HttpOptions>,
+    /// The description of the API, as it is served.
+    pub openapi: Bytes,
+}
+
+/// The JSON calls, by their paths. What each takes and answers stands in `openapi.rs`.
+fn calls() -> [(&'static str, MethodRouter<Http>); 9] {
+    [
+        ("/api/auth/signup", post(auth::sign_up)),
+        ("/api/auth/login", post(auth::log_in)),
+        ("/api/auth/forgot", post(auth::forgot)),
+        ("/api/auth/reset", post(auth::reset)),
+        ("/api/movies", get(movies::list).post(movies::add)),
+        (
+            "/api/movies/{id}",
+            get(movies::show).put(movies::change).delete(movies::delete),
+        ),
+        ("/healthz", get(health::alive)),
+        ("/readyz", get(health::ready)),
+        ("/openapi.json", get(openapi::describe)),
+    ]
 }
 
 /// Everything that answers, by its path.
 pub fn routes(http: Http) -> Router {
-    let api = Router::new()
-        .route("/api/auth/signup", post(auth::sign_up))
-        .route("/api/auth/login", post(auth::log_in))
-        .route("/api/auth/forgot", post(auth::forgot))
-        .route("/api/auth/reset", post(auth::reset))
-        .route("/api/movies", get(movies::list).post(movies::add))
-        .route(
-            "/api/movies/{id}",
-            get(movies::show).put(movies::change).delete(movies::delete),
-        )
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    let api = calls()
+        .into_iter()
+        .fold(Router::new(), |api, (path, call)| api.route(path, call))
         .route("/assets/style.css", get(pages::style))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .fallback(async || ApiError::NotFound);
@@ -113,6 +131,7 @@ pub fn routes(http: Http) -> Router {
         .merge(
             guarded(pages, &http).layer(from_fn_with_state(http.clone(), pages::errors_as_pages)),
         )
+        .layer(from_fn_with_state(http.clone(), cors::share))
         .layer(from_fn(log::observe))
         .with_state(http)
 }

@@ -23,7 +23,7 @@ use crate::domain::movie::{Movie, MovieChanges};
 /// How many movies of the whole list are in memory at once for one client.
 const PAGE: usize = 256;
 /// The longest page that a client may ask for.
-const LONGEST_PAGE: usize = 1_000;
+pub const LONGEST_PAGE: usize = 1_000;
 
 /// A movie as clients see it: ids in MongoDB's extended JSON, the keys in this order.
 #[derive(Serialize)]
@@ -179,7 +179,7 @@ fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Bytes, AppEr
 }
 
 /// Movies are no secret and may be kept, yet asked for anew each time.
-fn json_response(body: Body) -> Response {
+pub(super) fn json_response(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::Connection;
 use super::pages::Pages;
-use super::{Http, HttpOptions, routes};
+use super::{Http, HttpOptions, openapi, routes};
 use crate::app::App;
 
 /// The most that the head of a request may take; what comes over it is answered 431.
@@ -43,6 +43,7 @@ pub async fn serve(
 ) {
     let options = Arc::new(options);
     let router = routes(Http {
+        openapi: openapi::document(app.password_policy()),
         app,
         pages: Arc::new(pages),
         options: Arc::clone(&options),

@@ -20,6 +20,7 @@ mod mail;
 mod main_job;
 mod mongodb;
 mod movies;
+mod openapi;
 mod outbox;
 mod settings;
 mod templates;

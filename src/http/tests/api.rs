@@ -265,6 +265,38 @@ async fn without_a_fitting_access_token_nothing_opens() {
     assert_eq!(expired.error(), "401 invalid_access_token");
 }
 
+#[tokio::test]
+async fn the_description_names_the_methods_that_each_path_takes() {
+    let server = Server::start().await;
+    let described = server.get("/openapi.json").await;
+    assert_eq!(described.header("content-type"), Some("application/json"));
+    assert_eq!(described.header("cache-control"), Some("no-cache"));
+    let document = described.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for (path, methods) in openapi::methods() {
+        let refused = server.call("BREW", path, "", b"").await;
+        let allowed: BTreeSet<String> = refused
+            .header("allow")
+            .unwrap()
+            .split(',')
+            .filter(|method| *method != "HEAD")
+            .map(str::to_ascii_lowercase)
+            .collect();
+        assert_eq!(
+            allowed,
+            methods.into_iter().map(str::to_owned).collect(),
+            "{path}"
+        );
+        let written: BTreeSet<String> = document["paths"][path]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        assert_eq!(allowed, written, "{path}");
+    }
+}
+
 fn fill(server: &Server, count: u32, broken: Option<u32>) {
     let mut movies = server.store.movies.lock().unwrap();
     for number in 0..count {

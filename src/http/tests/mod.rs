@@ -1,6 +1,7 @@
 //! The handlers over a real socket, with a store in memory and no mail.
 
 mod api;
+mod cors;
 mod memory;
 mod pages;
 mod wire;
@@ -18,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::pages::Pages;
-use super::{HttpOptions, serve};
+use super::{HttpOptions, openapi, serve};
 use crate::app::system::SystemRng;
 use crate::app::{App, Hasher, Parts, Rules};
 use crate::domain::clock::Clock;
@@ -94,6 +95,17 @@ impl Answer {
         lines
             .find(|(other, _)| other.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
+    }
+
+    /// Checked against the description of the API, which must know every answer to a call.
+    fn is_described(&self, method: &str, path: &str) {
+        let path = path.split('?').next().unwrap();
+        let is_page =
+            path == "/forgot" || path.starts_with("/reset") || path.starts_with("/assets");
+        if !is_page {
+            let json: Value = serde_json::from_str(&self.body).unwrap_or_default();
+            openapi::check(method, path, self.status, json["code"].as_str());
+        }
     }
 
     fn json(&self) -> Value {
@@ -187,7 +199,9 @@ impl Server {
         )
         .into_bytes();
         request.extend_from_slice(body);
-        Answer::parse(&self.raw(&request).await)
+        let answer = Answer::parse(&self.raw(&request).await);
+        answer.is_described(method, path);
+        answer
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -17,6 +17,7 @@ mod server;
 
 pub use command::{Home, Output};
 pub use mail_server::{Fault, MailServer};
+pub use mongodb::virtual_env;
 pub use person::Person;
 
 pub use server::Server;

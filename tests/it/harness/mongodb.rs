@@ -11,6 +11,9 @@
     reason = "each of the two binaries uses its part, and a test ends where it is surprised"
 )]
 
+#[path = "virtual_env.rs"]
+pub mod virtual_env;
+
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -385,7 +388,7 @@ fn program() -> Option<&'static Program> {
 pub fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON
-        .get_or_init(|| match install() {
+        .get_or_init(|| match virtual_env::install("test-python", PACKAGES) {
             Ok(python) => Some(python),
             Err(why) => {
                 let message = format!(
@@ -398,72 +401,4 @@ pub fn python() -> Option<&'static Path> {
             }
         })
         .as_deref()
-}
-
-/// Installs the packages under `target/`, once for all runs.
-fn install() -> Result<PathBuf, String> {
-    // target/debug/deps/NAME-HASH
-    let exe = std::env::current_exe().map_err(|error| error.to_string())?;
-    let target = exe
-        .ancestors()
-        .nth(3)
-        .ok_or("the tests run outside a target folder")?;
-    let folder = target.join("test-python");
-    // Both binaries, and every run, want the same folder.
-    let lock = File::create(target.join("test-python.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let mark = folder.join("installed");
-    let wanted = PACKAGES.join("\n");
-    let python = folder.join("bin/python");
-    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-    let _ = fs::remove_dir_all(&folder);
-    let suitable = [
-        "python3.13",
-        "python3.12",
-        "python3.11",
-        "python3.10",
-        "python3",
-    ]
-    .into_iter()
-    .find(|name| {
-        let asked = Command::new(name)
-            .args([
-                "-c",
-                "import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))",
-            ])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        asked.is_ok_and(|status| status.success())
-    })
-    .ok_or("There is no Python 3.10 to 3.13 with venv.")?;
-    run(Command::new(suitable).args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ])
-        .args(PACKAGES))?;
-    fs::write(&mark, wanted).map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!(
-        "{command:?} failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    ))
 }

@@ -1,0 +1,674 @@
+//! `GET /openapi.json`: the JSON calls as OpenAPI 3.1, for client generators and test tools.
+//!
+//! [`CALLS`] says what each call takes and which codes it may refuse with; statuses, bodies and headers of the refusals
+//! follow from [`Code`]. The tests hold it to the router, and every answer in the tests of this room to it. It describes
+//! what is demanded, so a rule that JSON Schema can't say (is this a domain? is this a common password?) is a code.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::Http;
+use super::error::Code;
+use super::movies::{self, LONGEST_PAGE};
+use crate::domain::password::PasswordPolicy;
+
+/// One call.
+struct Call {
+    path: &'static str,
+    method: &'static str,
+    /// The name that generated clients give it.
+    id: &'static str,
+    summary: &'static str,
+    /// Whether it wants an access token.
+    needs_login: bool,
+    /// The schema of its body.
+    takes: Option<&'static str>,
+    /// The schema of its answer, and what that means.
+    gives: (&'static str, &'static str),
+    /// What it may refuse with, besides [`ANY_CALL`].
+    refusals: &'static [Code],
+}
+
+/// What every call may refuse with: what came was no HTTP, or its body too slow or too large.
+const ANY_CALL: &[Code] = &[
+    Code::SchemaValidation,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+];
+
+const CALLS: &[Call] = &[
+    Call {
+        path: "/api/auth/signup",
+        method: "post",
+        id: "signUp",
+        summary: "Make an account",
+        needs_login: false,
+        takes: Some("SignUp"),
+        gives: ("Made", "The id of the account"),
+        refusals: &[
+            Code::InvalidEmail,
+            Code::WeakPassword,
+            Code::EmailAlreadyExists,
+            Code::SignupClosed,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/auth/login",
+        method: "post",
+        id: "logIn",
+        summary: "Exchange address and password for an access token",
+        needs_login: false,
+        takes: Some("LogIn"),
+        gives: (
+            "AccessToken",
+            "The access token, to be sent as `Authorization: Bearer …`",
+        ),
+        refusals: &[
+            Code::Unauthorized,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/auth/forgot",
+        method: "post",
+        id: "forgot",
+        summary: "Ask for a mail with a link to choose a new password",
+        needs_login: false,
+        takes: Some("Forgot"),
+        gives: ("Done", "The mail is durably queued"),
+        refusals: &[
+            Code::InvalidEmail,
+            Code::EmailDoesNotExist,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/auth/reset",
+        method: "post",
+        id: "reset",
+        summary: "Change the password with the token from the mail, which works once",
+        needs_login: false,
+        takes: Some("Reset"),
+        gives: (
+            "Done",
+            "The password is changed, earlier logins have ended, and a confirmation is queued",
+        ),
+        refusals: &[
+            Code::WeakPassword,
+            Code::BadToken,
+            Code::ExpiredToken,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/movies",
+        method: "get",
+        id: "listMovies",
+        summary: "List the movies in the order of their ids",
+        needs_login: false,
+        takes: None,
+        gives: (
+            "Movies",
+            "All movies, streamed; or a page of them where `limit` is given, and then `Link` leads to the next one",
+        ),
+        refusals: &[Code::InternalError, Code::Unavailable],
+    },
+    Call {
+        path: "/api/movies",
+        method: "post",
+        id: "addMovie",
+        summary: "Add a movie",
+        needs_login: true,
+        takes: Some("NewMovie"),
+        gives: ("Made", "The id of the movie"),
+        refusals: &[
+            Code::MovieAlreadyExists,
+            Code::MissingToken,
+            Code::InvalidAccessToken,
+            Code::UnsupportedMediaType,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/movies/{id}",
+        method: "get",
+        id: "showMovie",
+        summary: "Show one movie",
+        needs_login: false,
+        takes: None,
+        gives: ("Movie", "The movie"),
+        refusals: &[Code::MovieNotExists, Code::InternalError, Code::Unavailable],
+    },
+    Call {
+        path: "/api/movies/{id}",
+        method: "put",
+        id: "changeMovie",
+        summary: "Change some fields of a movie that the caller added",
+        needs_login: true,
+        takes: Some("MovieChanges"),
+        gives: ("Empty", "The movie is changed"),
+        refusals: &[
+            Code::MovieAlreadyExists,
+            Code::MovieNotExists,
+            Code::MissingToken,
+            Code::InvalidAccessToken,
+            Code::UpdatingMovie,
+            Code::UnsupportedMediaType,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/movies/{id}",
+        method: "delete",
+        id: "deleteMovie",
+        summary: "Delete a movie that the caller added",
+        needs_login: true,
+        takes: None,
+        gives: ("Empty", "The movie is deleted"),
+        refusals: &[
+            Code::MovieNotExists,
+            Code::MissingToken,
+            Code::InvalidAccessToken,
+            Code::DeletingMovie,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/healthz",
+        method: "get",
+        id: "isAlive",
+        summary: "Tell whether the process lives",
+        needs_login: false,
+        takes: None,
+        gives: ("Health", "It lives"),
+        refusals: &[],
+    },
+    Call {
+        path: "/readyz",
+        method: "get",
+        id: "isReady",
+        summary: "Tell whether the database answers too",
+        needs_login: false,
+        takes: None,
+        gives: ("Health", "It answers"),
+        refusals: &[Code::InternalError, Code::Unavailable],
+    },
+    Call {
+        path: "/openapi.json",
+        method: "get",
+        id: "describe",
+        summary: "This document",
+        needs_login: false,
+        takes: None,
+        gives: ("Document", "This document"),
+        refusals: &[],
+    },
+];
+
+/// `GET /openapi.json`.
+pub async fn describe(State(http): State<Http>) -> Response {
+    movies::json_response(Body::from(http.openapi))
+}
+
+/// The document, as it is served.
+pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
+    let mut paths = Map::new();
+    for call in CALLS {
+        let path = paths.entry(call.path).or_insert_with(|| json!({}));
+        path[call.method] = operation(call);
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "movie-bag",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Accounts, login and a password reset that can't be got wrong, and the movies they are for.\n\nEvery refusal is JSON with a `message` for people and a `code` for programs. A path that is not here is answered 404 `not_found`, another method than those here 405 `method_not_allowed` with `Allow`; what takes GET takes HEAD too. `X-Request-Id` names the request in the log of the server.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        // Relative to where the document is: true under any name that the server is reached by.
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas(policy),
+            "responses": responses(),
+            "headers": {
+                "Allow": {
+                    "description": "The methods that the path takes",
+                    "required": true,
+                    "schema": {"type": "string"},
+                },
+                "Link": {
+                    "description": "`<…>; rel=\"next\"`, the next page; only where there is one",
+                    "schema": {"type": "string"},
+                },
+                "RetryAfter": {
+                    "description": "After how many seconds to try again",
+                    "required": true,
+                    "schema": {"type": "integer", "minimum": 1},
+                },
+            },
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The access token of `logIn`",
+                },
+            },
+        },
+    });
+    document.to_string().into()
+}
+
+fn operation(call: &Call) -> Value {
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), success(call));
+    let mut codes = [ANY_CALL, call.refusals].concat();
+    codes.sort_by_key(|code| code.status());
+    for codes in codes.chunk_by(|a, b| a.status() == b.status()) {
+        let response = match codes {
+            [one] => json!({"$ref": format!("#/components/responses/{}", one.as_str())}),
+            several => refusal(several[0].status().as_u16(), several),
+        };
+        responses.insert(codes[0].status().as_u16().to_string(), response);
+    }
+    for (status, name) in [("414", "uri_too_long"), ("431", "headers_too_large")] {
+        let response = json!({"$ref": format!("#/components/responses/{name}")});
+        responses.insert(status.to_owned(), response);
+    }
+    let mut operation = json!({
+        "operationId": call.id,
+        "summary": call.summary,
+        "responses": responses,
+    });
+    let parameters = parameters(call);
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    if let Some(schema) = call.takes {
+        operation["requestBody"] = json!({"required": true, "content": content(&of(schema))});
+    }
+    if call.needs_login {
+        operation["security"] = json!([{"bearer": []}]);
+    }
+    operation
+}
+
+fn parameters(call: &Call) -> Vec<Value> {
+    let id = json!({"type": "string", "pattern": "^[0-9A-Fa-f]{24}$"});
+    if call.path.ends_with("{id}") {
+        return vec![json!({
+            "name": "id",
+            "in": "path",
+            "required": true,
+            "description": "The id of a movie",
+            "schema": id,
+        })];
+    }
+    if call.id != "listMovies" {
+        return Vec::new();
+    }
+    vec![
+        json!({
+            "name": "limit",
+            "in": "query",
+            "description": "At most so many; without it all of them come",
+            "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE},
+        }),
+        json!({
+            "name": "after",
+            "in": "query",
+            "description": "From the movie on that comes after this id, which need not be there any more",
+            "schema": id,
+        }),
+    ]
+}
+
+fn success(call: &Call) -> Value {
+    let (schema, meaning) = call.gives;
+    let mut response = json!({"description": meaning, "content": content(&of(schema))});
+    match call.id {
+        "listMovies" => {
+            response["headers"] = json!({"Link": {"$ref": "#/components/headers/Link"}});
+        }
+        "addMovie" => {
+            let with_id = |operation| json!({"operationId": operation, "parameters": {"id": "$response.body#/id"}});
+            response["links"] = json!({
+                "show": with_id("showMovie"),
+                "change": with_id("changeMovie"),
+                "delete": with_id("deleteMovie"),
+            });
+        }
+        _ => {}
+    }
+    response
+}
+
+/// A refusal with each code alone, and the two whose status is of HTTP itself.
+fn responses() -> Map<String, Value> {
+    let mut responses: Map<_, _> = Code::ALL
+        .iter()
+        .map(|code| {
+            let response = refusal(code.status().as_u16(), &[*code]);
+            (code.as_str().to_owned(), response)
+        })
+        .collect();
+    for (status, name) in [(414, "uri_too_long"), (431, "headers_too_large")] {
+        let response = refusal(status, &[Code::PayloadTooLarge]);
+        responses.insert(name.to_owned(), response);
+    }
+    responses
+}
+
+/// A refusal by one of these codes, which have this status.
+fn refusal(status: u16, codes: &[Code]) -> Value {
+    let has = |code| codes.contains(&code);
+    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let others: Vec<&str> = codes
+        .iter()
+        .filter(|code| **code != Code::SchemaValidation)
+        .map(|code| code.as_str())
+        .collect();
+    let error = json!({
+        "type": "object",
+        "properties": {
+            "message": {"type": "string", "minLength": 1, "description": "For people"},
+            "status": {"type": "integer", "const": status},
+            "code": {"type": "string", "enum": others, "description": "For programs"},
+        },
+        "required": ["message", "status", "code"],
+        "additionalProperties": false,
+    });
+    let schema = match (has(Code::SchemaValidation), others.is_empty()) {
+        (true, true) => of("WrongFields"),
+        (true, false) => json!({"oneOf": [of("WrongFields"), error]}),
+        (false, _) => error,
+    };
+    let mut response = json!({
+        "description": format!("`{}`", names.join("`, `")),
+        "content": content(&schema),
+    });
+    match status {
+        401 => {
+            let mut challenges = vec!["Bearer"];
+            if has(Code::InvalidAccessToken) {
+                challenges.push("Bearer error=\"invalid_token\"");
+            }
+            if codes == [Code::InvalidAccessToken] {
+                challenges.remove(0);
+            }
+            response["headers"] = json!({
+                "WWW-Authenticate": {
+                    "required": true,
+                    "schema": {"type": "string", "enum": challenges},
+                },
+            });
+        }
+        405 => response["headers"] = json!({"Allow": {"$ref": "#/components/headers/Allow"}}),
+        429 | 503 => {
+            response["headers"] =
+                json!({"Retry-After": {"$ref": "#/components/headers/RetryAfter"}});
+        }
+        _ => {}
+    }
+    response
+}
+
+fn content(schema: &Value) -> Value {
+    json!({"application/json": {"schema": schema}})
+}
+
+fn of(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// Every field of this object is demanded, and no other is known.
+fn object(properties: Value) -> Value {
+    let names: Vec<String> = properties
+        .as_object()
+        .map(|properties| properties.keys().cloned().collect())
+        .unwrap_or_default();
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": names,
+        "additionalProperties": false,
+    })
+}
+
+fn schemas(policy: &PasswordPolicy) -> Value {
+    let new_password = json!({
+        "type": "string",
+        "minLength": policy.min_length,
+        // The rest of the rule, which counts bytes after a normalisation, JSON Schema can't say.
+        "pattern": "^[^\\u0000]*$",
+        "description": "At most 72 bytes in UTF-8; no common password, not the address, not the name of this service",
+        "examples": ["correct horse battery"],
+    });
+    // An @ of any width, and something on both sides of it; names and domains may be in any script.
+    let address = json!({
+        "type": "string",
+        "format": "idn-email",
+        "minLength": 3,
+        "pattern": "^[^@\\uFF20\\uFE6B]+[@\\uFF20\\uFE6B][^@\\uFF20\\uFE6B]+$",
+        "description": "Exactly one mailbox; spaces round it and capitals are dropped",
+        "examples": ["ann@example.com"],
+    });
+    // What Unicode calls white space, spelt out since the \S of languages differ.
+    let text = json!({
+        "type": "string",
+        "minLength": 1,
+        "pattern": "[^\\u0009-\\u000D\\u0020\\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]",
+        "description": "Something must be seen in it",
+    });
+    let with_examples = |schema: &Value, examples: Value| {
+        let mut schema = schema.clone();
+        schema["examples"] = examples;
+        schema
+    };
+    let texts = json!({"type": "array", "items": text, "minItems": 1});
+    let movie = json!({
+        "name": with_examples(&text, json!(["Metropolis"])),
+        "casts": with_examples(&texts, json!([["Brigitte Helm"]])),
+        "genres": with_examples(&texts, json!([["drama"]])),
+    });
+    let mut changes = object(movie.clone());
+    changes["required"] = json!([]);
+    changes["minProperties"] = json!(1);
+    let id = json!({"type": "string", "pattern": "^[0-9a-f]{24}$"});
+    let token = "[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{43}";
+    json!({
+        "SignUp": object(json!({"email": address, "password": new_password})),
+        "LogIn": object(json!({
+            "email": {
+                "type": "string",
+                "description": "What is no address is answered as an unknown one",
+                "examples": ["ann@example.com"],
+            },
+            "password": {"type": "string", "examples": ["correct horse battery"]},
+        })),
+        "Forgot": object(json!({"email": address})),
+        "Reset": object(json!({
+            "reset_token": {
+                "type": "string",
+                "pattern": format!("^{token}$"),
+                "maxLength": crate::domain::token::LONGEST,
+                "description": "The last part of the link in the mail",
+            },
+            "password": new_password,
+        })),
+        "NewMovie": object(movie),
+        "MovieChanges": changes,
+        "Made": object(json!({"id": id})),
+        "AccessToken": object(json!({"token": {"type": "string", "pattern": format!("^{token}$")}})),
+        "Done": object(json!({"message": {"type": "string", "minLength": 1}})),
+        "Empty": {"type": "string", "const": ""},
+        "Health": object(json!({"status": {"type": "string", "const": "ok"}})),
+        "Document": {"type": "object"},
+        "Movies": {"type": "array", "items": of("Movie")},
+        "Movie": object(json!({
+            "_id": of("ObjectId"),
+            "name": {"type": "string"},
+            "casts": {"type": "array", "items": {"type": "string"}},
+            "genres": {"type": "array", "items": {"type": "string"}},
+            "added_by": of("ObjectId"),
+        })),
+        "ObjectId": object(json!({"$oid": id})),
+        "WrongFields": object(json!({
+            "message": {"type": "string", "minLength": 1, "description": "For people"},
+            "status": {"type": "integer", "const": Code::SchemaValidation.status().as_u16()},
+            "code": {"type": "string", "const": Code::SchemaValidation.as_str(), "description": "For programs"},
+            "fields": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {"type": "string"},
+                "description": "Each wrong field (or `body`, or `request`) with what is wrong with it",
+            },
+        })),
+    })
+}
+
+/// The paths, each with its methods.
+#[cfg(test)]
+pub(super) fn methods() -> std::collections::BTreeMap<&'static str, Vec<&'static str>> {
+    let mut paths = std::collections::BTreeMap::<_, Vec<_>>::new();
+    for call in CALLS {
+        paths.entry(call.path).or_default().push(call.method);
+    }
+    paths
+}
+
+/// Fails where the document does not know this answer to a request for this path, which is without its query. What no
+/// call is described for must be answered 404 or 405.
+#[cfg(test)]
+pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
+    let is_at = |call: &&Call| {
+        call.path.split('/').count() == path.split('/').count()
+            && call
+                .path
+                .split('/')
+                .zip(path.split('/'))
+                .all(|(wanted, seen)| wanted == seen || (wanted == "{id}" && !seen.is_empty()))
+    };
+    let is_head = method == "HEAD";
+    let method = if is_head { "GET" } else { method };
+    let call = CALLS
+        .iter()
+        .filter(is_at)
+        .find(|call| call.method.eq_ignore_ascii_case(method));
+    let refusals = match call {
+        Some(call) => [ANY_CALL, call.refusals].concat(),
+        None => vec![
+            Code::NotFound,
+            Code::MethodNotAllowed,
+            Code::PayloadTooLarge,
+        ],
+    };
+    let is_known = match code {
+        Some(code) => refusals
+            .iter()
+            .any(|known| (known.status().as_u16(), known.as_str()) == (status, code)),
+        // The answer to a browser's question is no call.
+        None if method == "OPTIONS" => status == 204,
+        None => call.is_some() && (status == 200 || is_head),
+    };
+    assert!(
+        is_known,
+        "openapi.rs has no {status} {code:?} for {method} {path}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::calls;
+    use super::*;
+
+    fn parsed() -> Value {
+        serde_json::from_slice(&document(&PasswordPolicy { min_length: 8 })).unwrap()
+    }
+
+    #[test]
+    fn every_path_of_the_router_is_described_and_no_other() {
+        let routed: BTreeSet<&str> = calls().iter().map(|(path, _)| *path).collect();
+        let described: BTreeSet<&str> = CALLS.iter().map(|call| call.path).collect();
+        assert_eq!(routed, described);
+    }
+
+    #[test]
+    fn every_code_can_be_given_by_some_call() {
+        let given: Vec<Code> = CALLS
+            .iter()
+            .flat_map(|call| [ANY_CALL, call.refusals].concat())
+            // These are for what is no call.
+            .chain([Code::NotFound, Code::MethodNotAllowed])
+            .collect();
+        for code in Code::ALL {
+            assert!(
+                given.contains(code),
+                "no call has {code:?}: name it in CALLS"
+            );
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_name_is_given_once() {
+        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(fields) => {
+                    for (name, value) in fields {
+                        match value {
+                            Value::String(target) if name == "$ref" => found.push(target),
+                            other => references(other, found),
+                        }
+                    }
+                }
+                Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+                _ => {}
+            }
+        }
+        let document = parsed();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 50);
+        for target in found {
+            let pointer = target.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{target}");
+        }
+        let ids: BTreeSet<&str> = CALLS.iter().map(|call| call.id).collect();
+        assert_eq!(ids.len(), CALLS.len());
+    }
+
+    #[test]
+    fn the_settings_and_the_version_are_those_of_this_server() {
+        let document = parsed();
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+        let strict = document_with(12);
+        let password = "/components/schemas/SignUp/properties/password/minLength";
+        assert_eq!(strict.pointer(password), Some(&json!(12)));
+    }
+
+    fn document_with(min_length: usize) -> Value {
+        serde_json::from_slice(&document(&PasswordPolicy { min_length })).unwrap()
+    }
+}

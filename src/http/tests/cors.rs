@@ -1,0 +1,133 @@
+//! Calls from pages of other origins.
+
+use super::*;
+
+const PAGE: &str = "https://app.example";
+const ASKS: &str = "access-control-request-method: PUT\r\naccess-control-request-headers: authorization,content-type\r\n";
+
+async fn shared_with(origins: &[&str]) -> Server {
+    let options = HttpOptions {
+        cors_origins: origins.iter().map(ToString::to_string).collect(),
+        ..HttpOptions::default()
+    };
+    Server::start_with(options, |_| {}).await
+}
+
+fn cors_headers(answer: &Answer) -> Vec<&str> {
+    let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+    lines
+        .filter(|(name, _)| name.to_ascii_lowercase().starts_with("access-control-"))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_listed_origin_is_told_what_it_may_do() {
+    let server = shared_with(&["https://other.example", PAGE]).await;
+    let asked = server
+        .call(
+            "OPTIONS",
+            "/api/movies/1",
+            &format!("origin: {PAGE}\r\n{ASKS}"),
+            b"",
+        )
+        .await;
+    assert_eq!((asked.status, asked.body.as_str()), (204, ""));
+    for (name, value) in [
+        ("access-control-allow-origin", PAGE),
+        ("access-control-allow-methods", "GET, POST, PUT, DELETE"),
+        (
+            "access-control-allow-headers",
+            "Authorization, Content-Type",
+        ),
+        ("access-control-max-age", "600"),
+        ("vary", "Origin"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(asked.header(name), Some(value), "{name}");
+    }
+    assert!(asked.header("access-control-allow-credentials").is_none());
+}
+
+#[tokio::test]
+async fn a_page_of_a_listed_origin_reads_answers_and_refusals() {
+    let server = shared_with(&[PAGE]).await;
+    let origin = format!("origin: {PAGE}\r\n");
+    let too_large = vec![b'x'; 70_000];
+    for (method, path, body, status) in [
+        ("GET", "/api/movies", &b""[..], 200),
+        ("POST", "/api/movies", b"{}", 401),
+        ("POST", "/api/auth/login", b"{}", 415),
+        ("POST", "/api/auth/login", &too_large, 413),
+        ("GET", "/api/nowhere", b"", 404),
+        // No question: it does not say what it is about to do.
+        ("OPTIONS", "/api/movies", b"", 405),
+    ] {
+        let answer = server.call(method, path, &origin, body).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+        assert_eq!(
+            answer.header("access-control-expose-headers"),
+            Some("Link, Retry-After, WWW-Authenticate, X-Request-Id")
+        );
+        assert_eq!(answer.header("vary"), Some("Origin"));
+    }
+}
+
+#[tokio::test]
+async fn any_other_origin_gets_no_header_and_no_leave() {
+    let server = shared_with(&[PAGE]).await;
+    for origin in [
+        "https://evil.example",
+        "https://app.example.evil.example",
+        "https://evil.example/https://app.example",
+        "https://app.example:8443",
+        "http://app.example",
+        "https://APP.example",
+        "https://app.example, https://evil.example",
+        "https://app.example\r\norigin: https://evil.example",
+        "null",
+        "*",
+        "",
+    ] {
+        let origin = format!("origin: {origin}\r\n");
+        let read = server.call("GET", "/api/movies", &origin, b"").await;
+        assert_eq!(
+            (read.status, cors_headers(&read)),
+            (200, vec![]),
+            "{origin}"
+        );
+        assert_eq!(read.header("vary"), Some("Origin"), "{origin}");
+        let asked = server
+            .call("OPTIONS", "/api/movies", &format!("{origin}{ASKS}"), b"")
+            .await;
+        assert_eq!(asked.error(), "405 method_not_allowed", "{origin}");
+        assert_eq!(cors_headers(&asked), Vec::<&str>::new(), "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_api_is_shared_and_nothing_unless_it_is_set() {
+    let origin = format!("origin: {PAGE}\r\n{ASKS}");
+    let server = shared_with(&[PAGE]).await;
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/forgot",
+        "/reset/x",
+        "/openapi.json",
+        "/apis",
+    ] {
+        for method in ["GET", "OPTIONS"] {
+            let answer = server.call(method, path, &origin, b"").await;
+            assert_eq!(cors_headers(&answer), Vec::<&str>::new(), "{method} {path}");
+            assert!(answer.header("vary").is_none(), "{method} {path}");
+        }
+    }
+    let alone = Server::start().await;
+    for method in ["GET", "OPTIONS"] {
+        let answer = alone.call(method, "/api/movies", &origin, b"").await;
+        assert_eq!(cors_headers(&answer), Vec::<&str>::new());
+        assert!(answer.header("vary").is_none());
+    }
+}
