@@ -23,6 +23,7 @@ mod movies;
 mod openapi;
 mod outbox;
 mod settings;
+mod supply_chain;
 mod templates;
 mod terminal;
 mod tidy;
