@@ -36,6 +36,8 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
+#[cfg(test)]
+mod fuzz;
 pub mod http;
 pub mod mail;
 pub mod sink;

@@ -1,6 +1,7 @@
 //! The env file: lines of `KEY = value`, read strictly. A line that can't be read is an error with its number and the
 //! mend, since a setting that is silently ignored is the one that is looked for longest.
 
+use std::collections::HashMap;
 /// One setting in an env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -43,6 +44,8 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
 /// All lines that can't be read, so that they are mended in one go.
 pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
     let mut lines: Vec<Line> = Vec::new();
+    // Where each key stands first.
+    let mut firsts: HashMap<String, usize> = HashMap::new();
     let mut bad = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in (1..).zip(text.lines()) {
@@ -51,10 +54,8 @@ pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
                 return Ok(());
             };
             // Twice the same key is a mistake of somebody who looks at the other line.
-            if let Some(earlier) = lines
-                .iter()
-                .find(|earlier| earlier.key == key && earlier.value != value)
-            {
+            let first = *firsts.entry(key.clone()).or_insert(lines.len());
+            if let Some(earlier) = lines.get(first).filter(|earlier| earlier.value != value) {
                 return Err(format!(
                     "{key} stands in line {} already, with another value: remove one of them",
                     earlier.number
@@ -107,16 +108,11 @@ fn setting(line: &str) -> Result<Option<(String, String)>, String> {
 fn unquoted(key: &str, value: &str) -> Result<String, String> {
     let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
         // A # belongs to a bare value unless a space stands before it: passwords have them.
-        let end = value
-            .find(" #")
-            .or_else(|| value.find("\t#"))
-            .unwrap_or(value.len());
-        let bare = if value.starts_with('#') {
-            ""
-        } else {
-            value[..end].trim_end()
-        };
-        return Ok(bare.to_owned());
+        let begins_comment =
+            |(at, _): &(usize, &str)| *at == 0 || value[..*at].ends_with([' ', '\t']);
+        let comment = value.match_indices('#').find(begins_comment);
+        let end = comment.map_or(value.len(), |(at, _)| at);
+        return Ok(value[..end].trim_end().to_owned());
     };
     let rest = &value[1..];
     let Some(end) = rest.find(quote) else {
@@ -206,15 +202,96 @@ mod tests {
         );
     }
 
-    proptest! {
-        #[test]
-        fn any_text_is_read_or_refused(text in "(?s).{0,200}") {
-            let _ = parse(&text);
-        }
+    mod fuzz {
+        use super::*;
+        use crate::fuzz::Target;
 
         #[test]
-        fn a_quoted_value_comes_back(value in "[^'\r\n]{0,40}") {
-            prop_assert_eq!(one(&format!("KEY = '{value}'")), Some(("KEY".to_owned(), value)));
+        fn any_file_is_read_or_refused_in_words_without_its_values() {
+            let target = Target {
+                name: "env_file",
+                words: &[
+                    "KEY",
+                    "MAIL_PORT",
+                    "=",
+                    " = ",
+                    ":",
+                    "\n",
+                    "\r\n",
+                    "#",
+                    " #",
+                    "\t#",
+                    "'",
+                    "\"",
+                    "export ",
+                    " ",
+                    "\t",
+                    "value",
+                    "1025",
+                    "\u{feff}",
+                    "\u{a0}",
+                ],
+                seeds: vec![],
+                cases: 2000,
+            };
+            target.run(|bytes| match parse_bytes(bytes) {
+                Ok(lines) => {
+                    let text = std::str::from_utf8(bytes).unwrap();
+                    let typed: Vec<&str> = text.lines().collect();
+                    for line in &lines {
+                        let typed = typed[line.number - 1];
+                        assert!(typed.contains(&line.key) && typed.contains(&line.value));
+                        assert!(
+                            line.key
+                                .bytes()
+                                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                        );
+                        assert_eq!(
+                            line.value.lines().count(),
+                            usize::from(!line.value.is_empty())
+                        );
+                    }
+                    assert!(lines.is_sorted_by(|one, next| one.number < next.number));
+                }
+                Err(bad) => {
+                    assert!(!bad.is_empty());
+                    assert!(bad.is_sorted_by(|one, next| one.number < next.number));
+                    for line in bad {
+                        assert!(!line.to_string().contains(char::is_control), "{line}");
+                    }
+                }
+            });
+        }
+
+        /// The rule as a sentence: up to the first # with a blank before it, without the blanks round it.
+        fn naive_bare(typed: &str) -> &str {
+            let typed = typed.trim();
+            let ends = |(at, _): &(usize, &str)| *at == 0 || typed[..*at].ends_with([' ', '\t']);
+            let end = typed.match_indices('#').find(ends);
+            typed[..end.map_or(typed.len(), |(at, _)| at)].trim_end()
+        }
+
+        proptest! {
+            #[test]
+            fn a_bare_value_ends_where_its_comment_begins(typed in "[ \t]{0,2}[ab=][ab#= \t\"]{0,10}") {
+                prop_assert_eq!(one(&format!("KEY ={typed}")), Some(("KEY".to_owned(), naive_bare(&typed).to_owned())));
+            }
+
+            #[test]
+            fn a_quoted_value_comes_back(value in "[^'\r\n]{0,40}") {
+                prop_assert_eq!(one(&format!("KEY = '{value}'")), Some(("KEY".to_owned(), value)));
+            }
+
+            #[test]
+            fn no_refusal_shows_what_stands_behind_the_sign(
+                before in "[A-Za-z_ \"'#]{0,8}[=:][ \"'=:]{0,3}",
+                after in "[ \"'=:#a\n]{0,8}",
+            ) {
+                let secret = "swordfish";
+                if let Err(bad) = parse(&format!("{before}{secret}{after}")) {
+                    prop_assert!(bad.iter().all(|line| !line.to_string().contains(secret)), "{:?}", bad);
+                }
+            }
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::unicode::is_ignorable;
+
 /// The longest address that mail can carry (RFC 5321 4.5.3.1.3 less the angle brackets).
 const LONGEST: usize = 254;
 /// The longest local part (RFC 5321 4.5.3.1.1).
@@ -25,8 +27,8 @@ pub enum InvalidEmailAddress {
     /// Several addresses, a display name or a comment: more than one mailbox and nothing else.
     #[error("it is not exactly one mailbox")]
     NotOne,
-    /// CR, LF, NUL, other control characters, or spaces inside.
-    #[error("it has a space or a control character in it")]
+    /// CR, LF, NUL, other control characters, spaces inside, or what is not seen.
+    #[error("it has a space, a control or an invisible character in it")]
     Control,
     /// Longer than mail can carry.
     #[error("it is longer than 254 characters, or its name than 64")]
@@ -109,9 +111,7 @@ fn is_atom_character(c: char) -> bool {
 /// Control characters, white space and the characters that only change how their neighbours look: none of them
 /// belongs in an address, and all of them are used to make one look like another.
 fn is_forbidden(c: char) -> bool {
-    c.is_control()
-        || c.is_whitespace()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffd}')
+    c.is_control() || c.is_whitespace() || is_ignorable(c) || matches!(c, '\u{fff9}'..='\u{fffd}')
 }
 
 impl fmt::Display for EmailAddress {
@@ -133,8 +133,6 @@ pub fn masked(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::InvalidEmailAddress as Invalid;
     use super::*;
 
@@ -193,7 +191,7 @@ mod tests {
             ("ann@exa mple.com", Invalid::Control),
             ("😀@example.com", Invalid::Character),
             ("ADMİN@example.com", Invalid::Character),
-            ("a\u{34f}b@example.com", Invalid::Character),
+            ("a\u{34f}b@example.com", Invalid::Control),
             ("ann@exam_ple.com", Invalid::Domain),
             ("ann@-example.com", Invalid::Domain),
             ("ann@example..com", Invalid::Domain),
@@ -210,11 +208,89 @@ mod tests {
         assert_eq!(masked("nonsense"), "…");
     }
 
-    proptest! {
+    mod fuzz {
+        use super::*;
+        use crate::fuzz::Target;
+
+        /// What stays invisible in most fonts, though Unicode calls some of it letters.
+        fn is_invisible(c: char) -> bool {
+            matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{2060}'..='\u{206f}'
+                | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffd}'
+                | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        }
+
+        fn check(text: &str) {
+            let Ok(address) = EmailAddress::parse(text) else {
+                return;
+            };
+            let canonical = address.as_str();
+            assert_eq!(EmailAddress::parse(canonical), Ok(address.clone()));
+            let forbidden = |c: char| {
+                c.is_control()
+                    || c.is_whitespace()
+                    || is_invisible(c)
+                    || ",;<>\"()[]\\:".contains(c)
+            };
+            assert!(!canonical.contains(forbidden), "{canonical:?}");
+            let (local, domain) = canonical.split_once('@').unwrap();
+            assert!(domain.is_ascii() && !domain.contains(['@', '_']) && !local.is_empty());
+            assert!(canonical.len() <= LONGEST && local.len() <= LONGEST_LOCAL_PART);
+            let shown = masked(canonical);
+            assert!(shown.split_once('@').unwrap().0 != local);
+            assert!(
+                canonical.parse::<lettre::Address>().is_ok(),
+                "no mail goes to {canonical:?}"
+            );
+        }
+
         #[test]
-        fn the_canonical_form_is_its_own_canonical_form(text in "\\PC{1,20}@\\PC{1,20}\\.com") {
-            if let Ok(address) = EmailAddress::parse(&text) {
-                prop_assert_eq!(EmailAddress::parse(address.as_str()), Ok(address));
+        fn what_is_taken_is_one_plain_mailbox_in_its_canonical_form() {
+            let target = Target {
+                name: "address",
+                words: &[
+                    "ann",
+                    "@",
+                    ".",
+                    "example",
+                    "com",
+                    "xn--",
+                    "xn--mnchen-3ya",
+                    "+",
+                    "'",
+                    ",",
+                    ";",
+                    "<",
+                    "\"",
+                    "(",
+                    ")",
+                    ":",
+                    "ａ",
+                    "。",
+                    "．",
+                    "ß",
+                    "ς",
+                    "İ",
+                    "K",
+                    "\u{345}",
+                    "\u{3164}",
+                    "用户",
+                    "-",
+                ],
+                seeds: vec![],
+                cases: 3000,
+            };
+            target.run(|bytes| check(&String::from_utf8_lossy(bytes)));
+        }
+
+        #[test]
+        fn no_character_at_all_comes_through_as_another_one() {
+            for c in '\0'..=char::MAX {
+                check(&format!("a{c}b@example.com"));
+                // Most of them go the same way through IDNA, which takes its time.
+                if u32::from(c) < 0x3000 || u32::from(c) % 16 == 0 {
+                    check(&format!("ann@a{c}b.com"));
+                }
             }
         }
     }

@@ -15,3 +15,4 @@ pub mod outbox;
 pub mod password;
 pub mod spelling;
 pub mod token;
+pub mod unicode;

@@ -3,10 +3,13 @@
 //! Both parts are read after decoding, so that no transfer encoding cuts a link. What a mail only mentions in
 //! passing must not be found: a price is no code, an address of a picture no link.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::html;
+use crate::domain::unicode::is_ignorable;
 
 /// What was found, each list in order of appearance and without repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +39,20 @@ pub fn extract(text: Option<&str>, html: Option<&str>) -> Extracted {
         }
         found.read(&reading.text);
     }
+    let lists = [
+        &mut found.links,
+        &mut found.tokens,
+        &mut found.reset_tokens,
+        &mut found.codes,
+    ];
+    lists.into_iter().for_each(keep_first);
     found
+}
+
+/// Takes out repeats.
+fn keep_first(list: &mut Vec<String>) {
+    let mut seen = HashSet::new();
+    list.retain(|found| seen.insert(found.clone()));
 }
 
 impl Extracted {
@@ -46,7 +62,8 @@ impl Extracted {
         let mut rest = text;
         while let Some(at) = find_scheme(rest) {
             let starts_word = !rest[..at].ends_with(|char: char| char.is_ascii_alphanumeric());
-            match link_at(&rest[at..]).filter(|_| starts_word) {
+            let link = starts_word.then(|| link_at(&rest[at..])).flatten();
+            match link {
                 Some(link) => {
                     prose.push_str(&rest[..at]);
                     prose.push_str(" \u{0} ");
@@ -61,13 +78,11 @@ impl Extracted {
         }
         prose.push_str(rest);
         self.add_tokens(&prose);
-        for code in codes(&prose) {
-            add(&mut self.codes, &code);
-        }
+        self.codes.extend(codes(&prose));
     }
 
     fn add_link(&mut self, link: &str) {
-        add(&mut self.links, link);
+        self.links.push(link.to_owned());
         self.add_tokens(link);
         let path = link
             .split(['?', '#'])
@@ -78,7 +93,7 @@ impl Extracted {
             && before.ends_with("/reset")
             && is_jwt(token)
         {
-            add(&mut self.reset_tokens, token);
+            self.reset_tokens.push(token.to_owned());
         }
     }
 
@@ -87,15 +102,9 @@ impl Extracted {
         {
             let word = word.trim_matches('.');
             if word.starts_with("eyJ") && is_jwt(word) {
-                add(&mut self.tokens, word);
+                self.tokens.push(word.to_owned());
             }
         }
-    }
-}
-
-fn add(list: &mut Vec<String>, found: &str) {
-    if !list.iter().any(|known| known == found) {
-        list.push(found.to_owned());
     }
 }
 
@@ -115,36 +124,44 @@ fn link_at(text: &str) -> Option<&str> {
                 .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
         })?
         .len();
+    // Asked before its end is looked for, so that a thousand of them without a host are not each read to the end.
+    let starts_host =
+        |char: char| (char.is_alphanumeric() || char == '[' || char == '_') && !is_ignorable(char);
+    if !text[after..].starts_with(starts_host) {
+        return None;
+    }
     let is_end = |char: char| {
         char.is_whitespace()
             || char.is_control()
             || "<>\"`{}|\\^「」『』《》，。、；！？）】“”«»".contains(char)
-            || is_invisible(char)
+            // They would make a link look other than it is.
+            || is_ignorable(char)
     };
     let mut link = &text[..text.find(is_end).unwrap_or(text.len())];
+    let surplus = |open, close| {
+        link.matches(close)
+            .count()
+            .saturating_sub(link.matches(open).count())
+    };
+    let (mut round, mut square) = (surplus('(', ')'), surplus('[', ']'));
+    let take = |surplus: &mut usize| {
+        let is_unbalanced = *surplus > 0;
+        *surplus = surplus.saturating_sub(1);
+        is_unbalanced
+    };
     loop {
         let last = link.chars().next_back()?;
-        let is_unbalanced = |open: char| link.matches(last).count() > link.matches(open).count();
         let is_punctuation = match last {
             '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '…' | '’' => true,
-            ')' => is_unbalanced('('),
-            ']' => is_unbalanced('['),
+            ')' => take(&mut round),
+            ']' => take(&mut square),
             _ => false,
         };
         if !is_punctuation {
-            break;
+            return Some(link);
         }
         link = &link[..link.len() - last.len_utf8()];
     }
-    let starts_host = |char: char| char.is_alphanumeric() || char == '[' || char == '_';
-    link.get(after..)
-        .is_some_and(|rest| rest.starts_with(starts_host))
-        .then_some(link)
-}
-
-/// Characters that would make a link look other than it is.
-fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Three parts in base64url, of which the first two are JSON objects and the first names an algorithm.
@@ -222,6 +239,9 @@ const UNITS: [&str; 14] = [
 /// How far from its keyword a code may stand on one line, in bytes.
 const NEAR: usize = 80;
 
+/// No keyword has more bytes.
+const LONGEST_KEYWORD: usize = 16;
+
 fn codes(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     // The last line with a keyword, and how many lines with text came since.
@@ -229,15 +249,16 @@ fn codes(text: &str) -> Vec<String> {
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let lower = line.to_lowercase();
         let keywords = keyword_places(&lower);
-        let is_alone = |number: &Number| {
-            let around = [&lower[..number.start], &lower[number.end..]];
-            around
-                .iter()
-                .all(|text| !text.chars().any(char::is_alphanumeric))
-        };
+        let letters = lower.chars().filter(|char| char.is_alphanumeric()).count();
+        let is_alone = |number: &Number| number.digits.len() == letters;
         for number in numbers(&lower) {
-            let near = keywords
+            let from = number.start.saturating_sub(NEAR + LONGEST_KEYWORD);
+            let first = keywords.partition_point(|&(start, _)| start < from);
+            let around = keywords[first..]
                 .iter()
+                .take_while(|&&(start, _)| start <= number.end + NEAR);
+            let near = around
+                .into_iter()
                 .any(|&(start, end)| match end <= number.start {
                     true => number.start - end <= NEAR,
                     false => start >= number.end && start - number.end <= NEAR / 2,
@@ -254,15 +275,19 @@ fn codes(text: &str) -> Vec<String> {
     found
 }
 
-/// Where keywords stand in a lower-case line, other codes left out.
-fn keyword_places(line: &str) -> Vec<(usize, usize)> {
-    let others: Vec<(usize, usize)> = OTHER_CODES
-        .iter()
-        .flat_map(|other| {
-            line.match_indices(other)
-                .map(|(at, text)| (at, at + text.len()))
+/// Whether this keyword, which stands here in a line, is a word of one of [`OTHER_CODES`].
+fn is_other_code(line: &str, keyword: &str, start: usize) -> bool {
+    OTHER_CODES.iter().any(|other| {
+        let mut words = other.match_indices(keyword);
+        words.any(|(offset, _)| {
+            let from = start.checked_sub(offset);
+            from.is_some_and(|from| line.as_bytes()[from..].starts_with(other.as_bytes()))
         })
-        .collect();
+    })
+}
+
+/// Where keywords stand in a lower-case line, from left to right, other codes left out.
+fn keyword_places(line: &str) -> Vec<(usize, usize)> {
     let mut places = Vec::new();
     for keyword in KEYWORDS {
         for (start, text) in line.match_indices(keyword) {
@@ -275,12 +300,12 @@ fn keyword_places(line: &str) -> Vec<(usize, usize)> {
             let ends_well = !keyword.is_ascii()
                 || after.is_none_or(|char| !char.is_ascii_alphabetic())
                 || line[end..].starts_with('s');
-            let is_other = others.iter().any(|&(from, to)| from <= start && end <= to);
-            if starts_well && ends_well && !is_other {
+            if starts_well && ends_well && !is_other_code(line, keyword, start) {
                 places.push((start, end));
             }
         }
     }
+    places.sort_unstable();
     places
 }
 

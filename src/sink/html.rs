@@ -50,6 +50,8 @@ pub fn read(html: &str) -> Reading {
     let mut rest = html;
     // Elements known to have no end any more, so that a million of them are not each searched for it.
     let mut endless: Vec<String> = Vec::new();
+    // Until one is known to be never closed; then no tag is searched for the end of one again.
+    let mut quotes_count = true;
     while let Some(at) = rest.find('<') {
         push_text(&mut reading.text, &rest[..at]);
         rest = &rest[at..];
@@ -62,7 +64,11 @@ pub fn read(html: &str) -> Reading {
             rest = &rest[1..];
             continue;
         }
-        let (tag, after) = split_tag(&rest[1..]);
+        let quoted = quotes_count.then(|| split_tag(&rest[1..])).flatten();
+        quotes_count &= quoted.is_some();
+        // Without them the tag ends at the first `>`, as good as anything.
+        let (tag, after) =
+            quoted.unwrap_or_else(|| rest[1..].split_once('>').unwrap_or((&rest[1..], "")));
         rest = after;
         let name = tag_name(tag);
         if UNSEEN.contains(&name.as_str()) && !tag.ends_with('/') && !endless.contains(&name) {
@@ -87,13 +93,13 @@ pub fn read(html: &str) -> Reading {
     reading
 }
 
-/// What stands between `<` and `>`, quotes respected, and what follows.
-fn split_tag(text: &str) -> (&str, &str) {
+/// What stands between `<` and `>`, quotes respected, and what follows; `None` where it has no end.
+fn split_tag(text: &str) -> Option<(&str, &str)> {
     let mut quote = None;
     let mut previous = b' ';
     for (at, byte) in text.bytes().enumerate() {
         match (quote, byte) {
-            (None, b'>') => return (&text[..at], &text[at + 1..]),
+            (None, b'>') => return Some((&text[..at], &text[at + 1..])),
             // Only the quote that begins a value counts; others are someone's typing error.
             (None, b'"' | b'\'') if previous == b'=' => quote = Some(byte),
             (Some(open), _) if byte == open => quote = None,
@@ -103,8 +109,7 @@ fn split_tag(text: &str) -> (&str, &str) {
             previous = byte;
         }
     }
-    // A quote that never ends: the tag ends at the first `>`, as good as anything.
-    text.split_once('>').unwrap_or((text, ""))
+    None
 }
 
 fn tag_name(tag: &str) -> String {

@@ -18,6 +18,10 @@ use super::inbox::ReceivedMessage;
 /// Bytes of visible text in a snippet.
 const SNIPPET: usize = 200;
 
+/// Addresses that are read from one header. More than any server takes as recipients; without an end, a header of
+/// nothing but commas would grow to fifty times its length.
+pub(super) const MOST_ADDRESSES: usize = 10_000;
+
 /// A name and an address; either may be empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mailbox {
@@ -88,31 +92,7 @@ pub struct Attachment {
 
 /// Derives what a list shows.
 pub fn digest(message: &ReceivedMessage) -> Digest {
-    let parsed = guarded(&message.source, |parsed| {
-        let (text, html) = bodies(parsed);
-        let visible = match html.is_empty() {
-            true => text,
-            false => html::read(&html).text,
-        };
-        Digest {
-            is_parsed: true,
-            message_id: parsed.message_id().unwrap_or_default().to_owned(),
-            from: mailboxes(parsed.from())
-                .into_iter()
-                .next()
-                .unwrap_or_default(),
-            to: mailboxes(parsed.to()),
-            cc: mailboxes(parsed.cc()),
-            bcc: mailboxes(parsed.bcc()),
-            reply_to: mailboxes(parsed.reply_to()),
-            subject: parsed.subject().unwrap_or_default().to_owned(),
-            attachments: named_parts(parsed)
-                .filter(|(_, part)| !is_inline(part))
-                .count(),
-            snippet: snippet(&visible),
-        }
-    });
-    let mut digest = parsed.unwrap_or_else(|| Digest {
+    let mut digest = guarded(&message.source, digest_of).unwrap_or_else(|| Digest {
         snippet: snippet(&String::from_utf8_lossy(
             &message.source[..message.source.len().min(4 * SNIPPET)],
         )),
@@ -122,37 +102,62 @@ pub fn digest(message: &ReceivedMessage) -> Digest {
     digest
 }
 
+pub(super) fn digest_of(parsed: &Message<'_>) -> Digest {
+    let (text, html) = bodies(parsed);
+    let visible = match html.is_empty() {
+        true => text,
+        false => html::read(&html).text,
+    };
+    Digest {
+        is_parsed: true,
+        message_id: parsed.message_id().unwrap_or_default().to_owned(),
+        from: mailboxes(parsed.from())
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
+        to: mailboxes(parsed.to()),
+        cc: mailboxes(parsed.cc()),
+        bcc: mailboxes(parsed.bcc()),
+        reply_to: mailboxes(parsed.reply_to()),
+        subject: parsed.subject().unwrap_or_default().to_owned(),
+        attachments: named_parts(parsed)
+            .filter(|(_, part)| !is_inline(part))
+            .count(),
+        snippet: snippet(&visible),
+    }
+}
+
 /// Derives the rest.
 pub fn content(message: &ReceivedMessage) -> Content {
-    guarded(&message.source, |parsed| {
-        let (text, html) = bodies(parsed);
-        let text = match text.is_empty() && !html.is_empty() {
-            true => html::read(&html).text,
-            false => text,
-        };
-        let (inline, attachments) = named_parts(parsed)
-            .map(|(number, part)| (is_inline(part), attachment(number, part)))
-            .partition::<Vec<_>, _>(|(inline, _)| *inline);
-        let strip =
-            |parts: Vec<(bool, Attachment)>| parts.into_iter().map(|(_, part)| part).collect();
-        Content {
-            date: parsed
-                .date()
-                .map(|date| date.to_rfc3339())
-                // The parser takes the 31st of February; whoever reads the JSON would not.
-                .filter(|date| date.parse::<Timestamp>().is_ok()),
-            list_unsubscribe: unfolded(parsed, "List-Unsubscribe"),
-            list_unsubscribe_post: unfolded(parsed, "List-Unsubscribe-Post"),
-            text,
-            html,
-            inline: strip(inline),
-            attachments: strip(attachments),
-        }
-    })
-    .unwrap_or_else(|| Content {
+    guarded(&message.source, content_of).unwrap_or_else(|| Content {
         text: String::from_utf8_lossy(&message.source).into_owned(),
         ..Content::default()
     })
+}
+
+pub(super) fn content_of(parsed: &Message<'_>) -> Content {
+    let (text, html) = bodies(parsed);
+    let text = match text.is_empty() && !html.is_empty() {
+        true => html::read(&html).text,
+        false => text,
+    };
+    let (inline, attachments) = named_parts(parsed)
+        .map(|(number, part)| (is_inline(part), attachment(number, part)))
+        .partition::<Vec<_>, _>(|(inline, _)| *inline);
+    let strip = |parts: Vec<(bool, Attachment)>| parts.into_iter().map(|(_, part)| part).collect();
+    Content {
+        date: parsed
+            .date()
+            .map(|date| date.to_rfc3339())
+            // The parser takes the 31st of February; whoever reads the JSON would not.
+            .filter(|date| date.parse::<Timestamp>().is_ok()),
+        list_unsubscribe: unfolded(parsed, "List-Unsubscribe"),
+        list_unsubscribe_post: unfolded(parsed, "List-Unsubscribe-Post"),
+        text,
+        html,
+        inline: strip(inline),
+        attachments: strip(attachments),
+    }
 }
 
 /// Runs on the parsed message; `None` where there is no header to be found, or the parser breaks on it.
@@ -195,6 +200,7 @@ fn mailboxes(address: Option<&Address<'_>>) -> Vec<Mailbox> {
     address
         .into_iter()
         .flat_map(Address::iter)
+        .take(MOST_ADDRESSES)
         .map(|one| Mailbox {
             name: own(one.name()),
             address: own(one.address()),

@@ -36,7 +36,7 @@ pub async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
 }
 
-fn render(state: &ApiState) -> String {
+pub(super) fn render(state: &ApiState) -> String {
     let totals = state.inbox.totals();
     let counts = state.inbox.counts();
     let messages = state.inbox.list(0, SHOWN, None);

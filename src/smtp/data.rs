@@ -138,6 +138,19 @@ pub(crate) fn stuff(message: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The rule of RFC 5321 4.5.2 line by line, on a message without its end.
+#[cfg(test)]
+pub(crate) fn naive_unstuff(wire: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (at, &byte) in wire.iter().enumerate() {
+        let starts_line = at == 0 || wire[..at].ends_with(b"\r\n");
+        if !(byte == b'.' && starts_line) {
+            out.push(byte);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,18 +170,6 @@ mod tests {
                 wire[at..].starts_with(b".\r\n") && (at == 0 || wire[..at].ends_with(b"\r\n"))
             })
             .map(|at| at + 3)
-    }
-
-    /// The rule of RFC 5321 4.5.2 line by line, on a message without its end.
-    fn naive_unstuff(wire: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (at, &byte) in wire.iter().enumerate() {
-            let starts_line = at == 0 || wire[..at].ends_with(b"\r\n");
-            if !(byte == b'.' && starts_line) {
-                out.push(byte);
-            }
-        }
-        out
     }
 
     #[test]

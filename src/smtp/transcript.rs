@@ -5,13 +5,18 @@
 /// Bytes of a transcript before further lines are left out.
 const LIMIT: usize = 64 * 1024;
 
+/// Bytes of an opening. Who says EHLO before each mail would make it grow with each of them, and all keep it.
+const OPENING_LIMIT: usize = 4 * 1024;
+
+/// The last line of a transcript that reached the limit.
+const MORE: &str = "   (more was said)\n";
+
 /// Lines such as `C: EHLO there` and `S: 250 HELP`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
     text: String,
     /// The length of the part that opened the session, which every message of it shows.
     opening: usize,
-    cut: bool,
 }
 
 impl Transcript {
@@ -43,23 +48,25 @@ impl Transcript {
         self.push("   ", line);
     }
 
-    /// Everything so far belongs to the opening of the session.
+    /// Everything so far belongs to the opening of the session, unless that is too much.
     pub(super) fn end_opening(&mut self) {
-        self.opening = self.text.len();
+        if self.text.len() <= OPENING_LIMIT {
+            self.opening = self.text.len();
+        }
     }
 
     /// Forgets what was said since the opening.
     pub(super) fn restart(&mut self) {
         self.text.truncate(self.opening);
-        self.cut = false;
     }
 
     fn push(&mut self, speaker: &str, line: &str) {
+        // No line of either side looks like that one.
+        if self.text.ends_with(MORE) {
+            return;
+        }
         if self.text.len() + line.len() > LIMIT {
-            if !self.cut {
-                self.text.push_str("   (more was said)\n");
-                self.cut = true;
-            }
+            self.text.push_str(MORE);
             return;
         }
         self.text.push_str(speaker);

@@ -1,5 +1,8 @@
 //! What is wrong gets its clear error, and changes nothing.
 
+mod random;
+
+use random::five_thousand_random_requests_get_no_5xx_and_keep_their_connections;
 use serde_json::json;
 
 use crate::harness::{Home, PASSWORD, Server};
@@ -12,6 +15,7 @@ on_every_database! {
     bytes_that_are_no_request_hurt_nobody,
     many_sign_ups_for_one_address_make_one_account,
     sign_up_can_be_closed,
+    five_thousand_random_requests_get_no_5xx_and_keep_their_connections,
 }
 
 const ANN: &str = "ann@example.com";

@@ -110,4 +110,55 @@ mod tests {
         }
         assert_eq!(parse_time("yesterday"), None);
     }
+
+    mod fuzz {
+        use super::*;
+        use crate::fuzz::Target;
+
+        #[test]
+        fn any_query_is_read_or_passed_over() {
+            let target = Target {
+                name: "query",
+                words: &[
+                    "start=",
+                    "limit=",
+                    "before=",
+                    "query=",
+                    "&",
+                    "=",
+                    "+",
+                    "%20",
+                    "%",
+                    "%ff",
+                    "%00",
+                    "2026-11-23",
+                    "T00:00:00Z",
+                    "+01:00",
+                    " 00:00:00",
+                    "-262143-01-01",
+                    "9999-12-31T23:59:60Z",
+                    "1e9",
+                    "-1",
+                    "[Europe/Berlin]",
+                ],
+                seeds: vec![],
+                cases: 1500,
+            };
+            target.run(|bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                let _ = parse_time(&text);
+                let Ok(uri) = format!("/api/v1/messages?{text}").parse::<Uri>() else {
+                    return;
+                };
+                let before = query(&uri, "before").and_then(|text| parse_time(&text));
+                // Whatever time it is, it can be said and understood again, as the list does.
+                if let Some(before) = before {
+                    assert_eq!(parse_time(&before.to_string()), Some(before));
+                }
+                for name in ["start", "limit", "query"] {
+                    let _ = query(&uri, name).and_then(|text| text.parse::<usize>().ok());
+                }
+            });
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The whole sink over real sockets, bound to port 0.
 
+mod fuzz;
 mod smtp;
 mod web;
 

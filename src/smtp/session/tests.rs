@@ -3,6 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod fuzz;
+
 /// Plays bytes, cut into the given sizes; each verdict comes after as many further cuts as `delay` says.
 fn play(
     bytes: &[u8],
@@ -431,24 +433,6 @@ proptest! {
             }
             if session.is_closed() {
                 break;
-            }
-        }
-    }
-
-    #[test]
-    fn arbitrary_bytes_never_panic(said in proptest::collection::vec(any::<u8>(), 0..2000)) {
-        at_once(&said);
-    }
-
-    #[test]
-    fn lettre_reads_every_reply(said in dialogue()) {
-        for effect in play(&said, &[usize::MAX], 0, tight()).0 {
-            if let Effect::Reply(reply) = effect {
-                let mut text = Vec::new();
-                reply.write_to(&mut text);
-                let text = String::from_utf8(text).unwrap();
-                let read: Result<lettre::transport::smtp::response::Response, _> = text.parse();
-                prop_assert!(read.is_ok(), "{}", text);
             }
         }
     }

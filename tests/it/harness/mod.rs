@@ -9,6 +9,7 @@
 //! ```
 
 mod command;
+mod connection;
 mod inbox;
 mod mail_server;
 pub mod mongodb;
@@ -16,6 +17,7 @@ mod person;
 mod server;
 
 pub use command::{Home, Output};
+pub use connection::Connection;
 pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
 pub use person::Person;

@@ -1,0 +1,275 @@
+//! Any mail: shown whichever way, without a panic, in time and space in proportion to its length, and obeyed by nobody.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mail_parser::MessageParser;
+
+use super::Stopped;
+use crate::fuzz::Target;
+use crate::sink::api::ApiState;
+use crate::sink::api::shapes;
+use crate::sink::inbox::tests::{Counting, received};
+use crate::sink::inbox::{Inbox, ReceivedMessage};
+use crate::sink::print::{Format, Style, print};
+use crate::sink::{extract, html, view, web};
+
+const MAIL: &[&str] = &[
+    "From: ",
+    "To: ",
+    "Cc: ",
+    "Subject: ",
+    "Date: Tue, 24 Nov 2026 01:02:03 +0200",
+    "Message-ID: <1@x>",
+    "Content-Type: ",
+    "text/plain",
+    "text/html",
+    "multipart/mixed; boundary=b",
+    "multipart/alternative; boundary=\"b\"",
+    "message/rfc822",
+    "application/octet-stream; name=",
+    "; charset=utf-8",
+    "; charset=utf-16",
+    "; charset=iso-2022-jp",
+    "Content-Transfer-Encoding: base64",
+    "Content-Transfer-Encoding: quoted-printable",
+    "Content-ID: <c>",
+    "Content-Disposition: attachment; filename=",
+    "filename*0*=utf-8''%41",
+    "List-Unsubscribe: <https://x>",
+    "\r\n",
+    "\r\n\r\n",
+    "--b\r\n",
+    "--b--\r\n",
+    "=?utf-8?q?=1B=5B?=",
+    "=?utf-8?b?4oCu?=",
+    "a@b.c",
+    "Ann <a@b.c>, ",
+    "group: a@b;",
+    "\"",
+    "(",
+    "=3D",
+    "=\r\n",
+    "aGk=",
+    "<p>",
+    "<script>",
+    "</script>",
+    "<a href=\"",
+    "http://x.y/",
+];
+
+const TEXT: &[&str] = &[
+    "http",
+    "https://",
+    "://",
+    "http://a.b/",
+    "/reset/",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    "eyJ",
+    ")",
+    "(",
+    "]",
+    "[",
+    ".",
+    ",",
+    ";",
+    "1234",
+    "123 456",
+    "code",
+    "Your code: ",
+    "zip code ",
+    "pin",
+    " ",
+    "\n",
+    "«",
+    "。",
+    "<a href=",
+    "<a href='",
+    "<a =\" \" =\">",
+    "<style>",
+    "</style>",
+    "<script>",
+    "</",
+    "<!--",
+    "-->",
+    "<td>",
+    "<br/>",
+    "<p>",
+    "&amp;",
+    "&#",
+    "&#x1b;",
+    "&#x202e;",
+    "&lt;script&gt;",
+    "\"",
+    "'",
+    "=",
+    ">",
+];
+
+fn inbox_with(source: &[u8]) -> (Arc<Inbox>, Arc<ReceivedMessage>) {
+    let inbox = Arc::new(Inbox::new(10, 1 << 30, Arc::new(Counting::default())));
+    let to = ["ann@example.com", "<script>\u{202e}@x", "a@b.c"];
+    let message = received(source, "\u{9b}\"'<img src=x>@y", &to);
+    let peer = ([127, 0, 0, 1], 4000).into();
+    let message = inbox.store(message, peer, Timestamp::UNIX_EPOCH).unwrap();
+    (inbox, message)
+}
+
+/// What a terminal would obey, and what turns the text of a line round.
+fn is_obeyed(char: char) -> bool {
+    (char.is_control() && char != '\n')
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn assert_harmless_on_a_terminal(message: &ReceivedMessage) {
+    let style = Style {
+        color: false,
+        terminal: true,
+    };
+    for format in [
+        Format::Text,
+        Format::Json,
+        Format::Raw,
+        Format::Classic,
+        Format::None,
+    ] {
+        let mut out = Vec::new();
+        print(&mut out, message, format, style).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let obeyed = text.chars().find(|char| is_obeyed(*char));
+        assert!(obeyed.is_none(), "{format:?}: {obeyed:?}");
+        assert!(
+            text.len() <= 100_000 + 40 * message.source.len(),
+            "{format:?}: {} bytes",
+            text.len()
+        );
+        if format == Format::Json {
+            assert_eq!(text.lines().count(), 1);
+            assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        }
+    }
+    let mut exact = Vec::new();
+    print(&mut exact, message, Format::Raw, Style::default()).unwrap();
+    assert_eq!(exact, message.source);
+}
+
+/// Nothing that the page itself did not put there: no script, no frame, no picture, no address elsewhere.
+fn assert_harmless_in_a_browser(page: &str) {
+    const OURS: [&str; 20] = [
+        "!DOCTYPE",
+        "a",
+        "body",
+        "br",
+        "code",
+        "h1",
+        "head",
+        "html",
+        "link",
+        "meta",
+        "p",
+        "strong",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "title",
+        "tr",
+        "tr class=\"unread\"",
+    ];
+    for tag in page.split('<').skip(1) {
+        let tag = tag.split_once('>').unwrap().0;
+        let name = tag.trim_start_matches('/').split(' ').next().unwrap();
+        assert!(OURS.contains(&name), "<{tag}>");
+        for attribute in tag.split(' ').skip(1) {
+            let attribute = attribute.trim_end_matches('"');
+            assert!(
+                !attribute.starts_with("on") && !attribute.contains("//"),
+                "<{tag}>"
+            );
+        }
+    }
+}
+
+#[test]
+fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
+    let target = Target {
+        name: "mail",
+        words: MAIL,
+        seeds: vec![],
+        cases: 250,
+    };
+    target.run(|bytes| {
+        // Without the guard of `view`, so that a panic of the parser is seen here and not only survived there.
+        if let Some(parsed) = MessageParser::default().parse(bytes) {
+            view::digest_of(&parsed);
+            view::content_of(&parsed);
+        }
+        let (inbox, message) = inbox_with(bytes);
+        let digest = message.digest();
+        assert!(digest.snippet.len() <= 203);
+        assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * view::MOST_ADDRESSES);
+        assert_harmless_on_a_terminal(&message);
+        let state = ApiState::new(
+            inbox,
+            Arc::new(Stopped),
+            vec![],
+            ([127, 0, 0, 1], 1025).into(),
+        );
+        assert_harmless_in_a_browser(&web::render(&state));
+        serde_json::to_string(&shapes::Message::from(&*message)).unwrap();
+        serde_json::to_string(&shapes::Summary::from(&*message)).unwrap();
+    });
+}
+
+#[test]
+fn any_text_is_searched_in_time_and_what_is_found_can_be_copied() {
+    let target = Target {
+        name: "text",
+        words: TEXT,
+        seeds: vec![],
+        cases: 600,
+    };
+    target.run(|bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let reading = html::read(&text);
+        assert!(reading.text.len() <= 3 * text.len() && !reading.text.contains("\n\n\n"));
+        let found = extract::extract(Some(&text), Some(&text));
+        for link in &found.links {
+            let scheme = link.as_bytes()[..link.len().min(8)].to_ascii_lowercase();
+            assert!(
+                scheme.starts_with(b"http://") || scheme.starts_with(b"https://"),
+                "{link:?}"
+            );
+            assert!(
+                !link.contains(|char: char| char.is_whitespace()
+                    || is_obeyed(char)
+                    || "<>\"`".contains(char)),
+                "{link:?}"
+            );
+        }
+        for token in found.tokens.iter().chain(&found.reset_tokens) {
+            assert!(
+                token
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+                "{token:?}"
+            );
+        }
+        for code in &found.codes {
+            assert!(
+                (4..=8).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()),
+                "{code:?}"
+            );
+        }
+        for list in [
+            &found.links,
+            &found.tokens,
+            &found.reset_tokens,
+            &found.codes,
+        ] {
+            let all: std::collections::HashSet<_> = list.iter().collect();
+            assert_eq!(all.len(), list.len(), "something is named twice");
+        }
+    });
+}

@@ -1,0 +1,69 @@
+//! One connection that is kept, for requests to the byte: what no client library would send.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::server::Server;
+
+/// A connection to the API.
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub struct RawAnswer {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl RawAnswer {
+    pub fn ends_the_connection(&self) -> bool {
+        self.head.contains("\r\nconnection: close\r\n")
+    }
+}
+
+impl Connection {
+    pub fn to(server: &Server) -> Self {
+        let stream = TcpStream::connect(server.address()).unwrap();
+        let patience = Some(Duration::from_secs(20));
+        stream.set_read_timeout(patience).unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// Sends bytes, and answers the next answer that is final.
+    pub fn exchange(&mut self, request: &[u8], is_head: bool) -> std::io::Result<RawAnswer> {
+        // It may answer and close before all is written.
+        let _ = self.stream.get_mut().write_all(request);
+        loop {
+            let answer = self.read_answer(is_head)?;
+            if answer.status >= 200 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn read_answer(&mut self, is_head: bool) -> std::io::Result<RawAnswer> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.stream.read_line(&mut head)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let status = head[9..12].parse().unwrap();
+        let head = head.to_ascii_lowercase();
+        // It never answers in chunks: every answer is made before it is sent.
+        let length = head
+            .split_once("\r\ncontent-length: ")
+            .map(|(_, rest)| rest.split("\r\n").next().unwrap().parse().unwrap());
+        let has_body = !is_head && status >= 200 && status != 204 && status != 304;
+        let mut body = vec![0; if has_body { length.unwrap_or(0) } else { 0 }];
+        self.stream.read_exact(&mut body)?;
+        Ok(RawAnswer { status, head, body })
+    }
+}
