@@ -70,6 +70,11 @@ pub enum WeakPassword {
     /// Nothing but the service's name.
     #[error("The password must not be the name of this service")]
     IsServiceName,
+    /// Either of them with little done to it.
+    #[error(
+        "The password is too close to the email address or the name of this service: choose another"
+    )]
+    Derived,
 }
 
 /// What a new password must fulfil.
@@ -109,23 +114,27 @@ impl PasswordPolicy {
         if letters == "moviebag" {
             return Err(WeakPassword::IsServiceName);
         }
-        if is_common(&bare) {
+        if is_guessed_soon(&bare, &[]) {
             return Err(WeakPassword::Common);
+        }
+        if is_guessed_soon(&bare, &[address, local_part, "movie-bag", "moviebag"]) {
+            return Err(WeakPassword::Derived);
         }
         Ok(())
     }
 }
 
-/// Whether a guesser who begins with the most common passwords comes to this one within the length of zxcvbn's list of
+/// Whether a guesser who begins with these words and the most common passwords comes to this one within the length of zxcvbn's list of
 /// them. That takes every entry of the list, whatever shorter way zxcvbn knows to it (`drowssap`, `poiuytrewq`), and
-/// what is guessed as soon, such as `abcdefgh` or a single common word (NIST SP 800-63B-4 3.1.1.2). Longer ones than
+/// what is guessed as soon, such as `abcdefgh`, a single common word or `movie-bag1` (NIST SP 800-63B-4 3.1.1.2). Longer ones than
 /// the list has are never refused: repetition is no rule of its own.
-fn is_common(password: &str) -> bool {
+fn is_guessed_soon(password: &str, words: &[&str]) -> bool {
     /// The list's length; the estimate of a single guess is its rank and one more.
     const LIST: u64 = 30_000;
     /// Characters of its longest entry.
     const LONGEST_ENTRY: usize = 20;
-    password.chars().count() <= LONGEST_ENTRY && zxcvbn::zxcvbn(password, &[]).guesses() <= LIST + 1
+    password.chars().count() <= LONGEST_ENTRY
+        && zxcvbn::zxcvbn(password, words).guesses() <= LIST + 1
 }
 
 /// How strong a password is, from 0 (guessed at once) to 4, with a hint for who types it.
@@ -257,6 +266,8 @@ mod tests {
             ("annabella@example.com", WeakPassword::IsAddress),
             ("Annabella", WeakPassword::IsAddress),
             ("Movie-Bag", WeakPassword::IsServiceName),
+            ("movie-bag1", WeakPassword::Derived),
+            ("Annabella1!", WeakPassword::Derived),
         ] {
             assert_eq!(check(password), Err(rule), "{password:?}");
         }

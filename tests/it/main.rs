@@ -13,7 +13,6 @@
 mod harness;
 
 mod bad_input;
-mod crash;
 mod generated;
 mod logs;
 mod mail;
@@ -22,6 +21,7 @@ mod mongodb;
 mod movies;
 mod openapi;
 mod outbox;
+mod security;
 mod settings;
 mod supply_chain;
 mod templates;

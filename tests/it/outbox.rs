@@ -9,44 +9,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Fault, Home, MailServer, PASSWORD, Server};
+use crate::harness::{Fault, Home, MailServer, PASSWORD, Server, wait_until};
 
 on_every_database! {
     the_outbox_is_listed_tried_and_dropped_on_the_terminal,
     a_flush_sends_all_that_waits_beside_a_running_server,
     a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail,
-    each_trouble_of_a_mail_server_is_told_and_outlived,
-    a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards,
-    every_acknowledged_mail_arrives_however_often_the_server_is_killed,
-    many_mails_over_two_servers_go_out_once_each,
     many_mails_go_over_few_connections,
 }
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
 
-/// The documents of `outbox list`, one a mail.
-fn listed(home: &Home) -> Vec<Value> {
-    let output = home.run(&["outbox", "list", "--json"]).ok();
-    let lines = output.stdout.lines();
-    lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
 fn forgot(server: &Server, email: &str) {
     server
         .post("/api/auth/forgot", json!({"email": email}))
         .is(200);
-}
-
-#[track_caller]
-fn wait_until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// A number for those who want more of it than a test run does: `MOVIE_BAG_TEST_KILLS=100`.
@@ -70,7 +48,7 @@ fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
         home.create_account(email, PASSWORD);
         home.run(&["forgot", "--email", email]).exits(7);
     }
-    let mails = listed(&home);
+    let mails = home.outbox();
     let [waiting, dead] = mails.as_slice() else {
         panic!("{mails:?}");
     };
@@ -120,7 +98,7 @@ fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
     home.run(&["outbox", "retry", "nonsense"]).exits(2);
     home.run(&["outbox", "retry"]).exits(2);
     home.run(&["outbox", "retry", dead, "--all"]).exits(2);
-    assert_eq!(listed(&home), Vec::<Value>::new());
+    assert_eq!(home.outbox(), Vec::<Value>::new());
     let history = home.run(&["user", "show", "--email", BOB]).ok().stdout;
     assert!(history.contains("mail_dropped"), "{history}");
     let kept = server.kept();
@@ -154,7 +132,7 @@ fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
         (&json!(0), &json!(0))
     );
     wait_until("all are there", 20, || sink.inbox().messages().len() == 12);
-    wait_until("the outbox is empty", 20, || listed(&home).is_empty());
+    wait_until("the outbox is empty", 20, || home.outbox().is_empty());
     assert_eq!(sink.inbox().messages().len(), 12);
     let nothing = home.run(&["outbox", "flush"]).ok();
     assert!(nothing.stdout.contains("nothing to send"), "{nothing:?}");
@@ -180,7 +158,8 @@ fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
         reset.stderr.contains("warning:") && reset.stderr.contains("connection refused"),
         "{reset:?}"
     );
-    let kinds: BTreeSet<_> = listed(&home)
+    let kinds: BTreeSet<_> = home
+        .outbox()
         .iter()
         .map(|mail| mail["kind"].as_str().unwrap().to_owned())
         .collect();
@@ -192,7 +171,7 @@ fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
     );
 }
 
-fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
+pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
     for (fault, words, copies) in [
         (Fault::GreetsWith421, "421", 1),
         (Fault::LeavesAtRcpt, "421 4.3.0 going down", 1),
@@ -236,9 +215,9 @@ fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
     server.sign_up(ANN, PASSWORD);
     forgot(&server, ANN);
     wait_until("it is given up", 20, || {
-        listed(&home).iter().any(|mail| mail["state"] == "dead")
+        home.outbox().iter().any(|mail| mail["state"] == "dead")
     });
-    let [dead] = listed(&home).try_into().unwrap();
+    let [dead] = home.outbox().try_into().unwrap();
     assert_eq!(dead["attempts"], 1);
     assert!(
         dead["last_error"]
@@ -248,7 +227,7 @@ fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
     );
 }
 
-fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Home) {
+pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Home) {
     let down = home.sink(&[]);
     let address = down.smtp.clone();
     assert!(down.stop().success());
@@ -279,14 +258,14 @@ fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Home) {
     wait_until("all are there", 60 + 2 * seconds as u64, || {
         sink.inbox().messages().len() >= total
     });
-    wait_until("the outbox is empty", 20, || listed(&home).is_empty());
+    wait_until("the outbox is empty", 20, || home.outbox().is_empty());
     for (email, count) in acknowledged {
         let came = sink.inbox().count(email, "[Movie-bag] Reset Your Password");
         assert_eq!(came, count, "{email}");
     }
 }
 
-fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: Home) {
+pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: Home) {
     let kills = setting("MOVIE_BAG_TEST_KILLS", 12);
     let sink = home.sink(&["--format", "none", "--max-messages", "100000"]);
     let home = home
@@ -318,7 +297,7 @@ fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: Home
     });
     let _server = home.serve_alone(&[]);
     wait_until("the outbox is empty", 120 + 2 * kills as u64, || {
-        listed(&home).is_empty()
+        home.outbox().is_empty()
     });
     let messages = sink.inbox().messages();
     let mut distinct = 0;
@@ -364,7 +343,7 @@ fn load(email: &str, address: &Mutex<String>, is_over: &AtomicBool) -> usize {
     acknowledged
 }
 
-fn many_mails_over_two_servers_go_out_once_each(home: Home) {
+pub fn many_mails_over_two_servers_go_out_once_each(home: Home) {
     // The packaged server that speaks MongoDB's protocol is a slow one.
     let usual = if home.is_on_mongodb() { 400 } else { 1_000 };
     let mails = setting("MOVIE_BAG_TEST_MAILS", usual);
@@ -388,7 +367,7 @@ fn many_mails_over_two_servers_go_out_once_each(home: Home) {
     wait_until("all are there", 240, || {
         sink.inbox().messages().len() >= mails
     });
-    wait_until("the outbox is empty", 20, || listed(&home).is_empty());
+    wait_until("the outbox is empty", 20, || home.outbox().is_empty());
     let messages = sink.inbox().messages();
     let ids: BTreeSet<_> = messages
         .iter()

@@ -4,6 +4,7 @@
 //! not to be had everywhere; what Cargo itself knows is enough for all but the advisories, and needs no network.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -56,7 +57,7 @@ fn packages() -> Vec<Value> {
         let host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
         let host = String::from_utf8(host).unwrap();
         let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-        println!("The licences of packages for other platforms than {host} are NOT checked, since they are not here (cargo fetch brings them): {error}");
+        let _ = writeln!(std::io::stderr(), "The licences of packages for other platforms than {host} are NOT checked, since they are not here (cargo fetch brings them): {error}");
         metadata(&["--filter-platform", host]).unwrap()
     });
     match known["packages"].take() {

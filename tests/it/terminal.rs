@@ -6,9 +6,7 @@ use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
 
-#[test]
-fn each_outcome_has_its_exit_code() {
-    let home = Home::fresh();
+pub fn each_outcome_has_its_exit_code(home: Home) {
     home.create_account(ANN, PASSWORD);
     let cases: &[(&[&str], &str, i32)] = &[
         (&["--version"], "", 0),
@@ -274,6 +272,60 @@ fn set_password_tells_the_owner() {
 }
 
 #[test]
+fn an_administrator_ends_all_logins_and_the_owner_is_told() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let port = server.smtp().rsplit_once(':').unwrap().1.to_owned();
+    let home = home.with("MAIL_PORT", port);
+    server.sign_up(ANN, PASSWORD);
+    let (access, reset) = (server.access_token(ANN, PASSWORD), home.reset_token(ANN));
+    let movie = serde_json::json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
+    let add = || server.send("POST", "/api/movies", Some(&access), &movie);
+    add().is(200);
+    home.run(&["user", "revoke", "--email", ANN]).ok();
+    add().fails_with(401, "invalid_access_token");
+    assert_eq!(home.history(ANN)[0]["kind"], "mail_sent");
+    assert_eq!(home.history(ANN)[1]["kind"], "access_revoked");
+    let told = server.inbox().wait_for(ANN);
+    assert!(told.text.contains("terminal"), "{}", told.text);
+    // The password and a link that was asked for go on working.
+    server.access_token(ANN, PASSWORD);
+    server.reset(&reset, NEW_PASSWORD).is(200);
+    home.run(&["user", "revoke", "--email", "nobody@example.com"])
+        .exits(3);
+}
+
+#[test]
+fn an_administrator_changes_the_address_and_both_are_told() {
+    const NEW: &str = "ann.new@example.com";
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let port = server.smtp().rsplit_once(':').unwrap().1.to_owned();
+    let home = home.with("MAIL_PORT", port);
+    server.sign_up(ANN, PASSWORD);
+    server.sign_up("bob@example.com", PASSWORD);
+    let set_email =
+        |from: &str, to: &str| home.run(&["user", "set-email", "--email", from, "--to", to]);
+    set_email(ANN, "bob@example.com").exits(6);
+    set_email("nobody@example.com", NEW).exits(3);
+    set_email(ANN, "no address").exits(2);
+    assert!(server.inbox().messages().is_empty());
+    set_email(ANN, NEW).ok();
+    for told in [ANN, NEW] {
+        let mail = server.inbox().wait_for(told);
+        assert!(mail.text.contains(told), "{}", mail.text);
+    }
+    let history = home.history(NEW);
+    assert!(
+        history
+            .iter()
+            .any(|event| event["kind"] == "address_changed")
+    );
+    server.log_in(ANN, PASSWORD).fails_with(401, "unauthorized");
+    server.access_token(NEW, PASSWORD);
+}
+
+#[test]
 fn an_invited_person_chooses_the_password() {
     let home = Home::fresh();
     let sink = home.sink(&[]);
@@ -319,9 +371,7 @@ fn nothing_is_asked_where_nobody_can_answer() {
     }
 }
 
-#[test]
-fn a_password_is_asked_for_twice_and_never_shown() {
-    let home = Home::fresh();
+pub fn a_password_is_asked_for_twice_and_never_shown(home: Home) {
     let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
     for (prompt, typed) in [
         ("New password", "short\r"),

@@ -305,7 +305,7 @@ fn number(key: &str) -> Option<u64> {
     std::env::var(key).ok().map(|text| text.parse().unwrap())
 }
 
-pub(super) fn five_thousand_random_requests_get_no_5xx_and_keep_their_connections(home: Home) {
+pub fn five_thousand_random_requests_get_no_5xx_and_keep_their_connections(home: Home) {
     let seed =
         number("MOVIE_BAG_TEST_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let requests = number("MOVIE_BAG_TEST_REQUESTS").unwrap_or(5_000);

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::mongodb::FreshDatabase;
@@ -69,9 +70,15 @@ impl Home {
     }
 
     pub fn is_on_mongodb(&self) -> bool {
-        self.environment
+        self.mongodb_uri().is_some()
+    }
+
+    pub fn mongodb_uri(&self) -> Option<&str> {
+        let uris = self
+            .environment
             .iter()
-            .any(|(key, value)| key == "MOVIE_BAG_DATABASE" && value.starts_with("mongodb"))
+            .filter(|(key, value)| key == "MOVIE_BAG_DATABASE" && value.starts_with("mongodb"));
+        uris.map(|(_, value)| value.as_str()).next_back()
     }
 
     pub fn path(&self) -> &Path {
@@ -80,6 +87,15 @@ impl Home {
 
     pub fn data_dir(&self) -> PathBuf {
         self.path().join("data")
+    }
+
+    /// What is kept there: the embedded database and the generated secret, and nothing where both are elsewhere.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.data_dir());
+        let paths = files.into_iter().flatten().map(|file| file.unwrap().path());
+        let paths: Vec<_> = paths.collect();
+        assert_eq!(self.is_on_mongodb(), paths.is_empty(), "{paths:?}");
+        paths
     }
 
     /// The database file, read as any program could.
@@ -142,6 +158,42 @@ impl Home {
     /// `smtp-debug` on free ports, and more arguments.
     pub fn sink(&self, more: &[&str]) -> Sink {
         Sink::start(self, more)
+    }
+
+    /// The history of an account, newest first.
+    pub fn history(&self, email: &str) -> Vec<Value> {
+        let shown = self.run(&["--json", "user", "show", "--email", email]);
+        shown.ok().json()["history"].as_array().unwrap().clone()
+    }
+
+    /// What `outbox list` has, one document a mail.
+    pub fn outbox(&self) -> Vec<Value> {
+        let output = self.run(&["outbox", "list", "--json"]).ok();
+        let lines = output.stdout.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// A reset token without a mail.
+    pub fn reset_token(&self, email: &str) -> String {
+        let output = self.run(&["forgot", "--email", email, "--print-link"]);
+        let link = output.ok().stdout;
+        link.trim().rsplit_once('/').unwrap().1.to_owned()
+    }
+
+    /// Chooses a new password on the terminal.
+    pub fn reset(&self, token: &str, password: &str) -> Output {
+        let arguments = ["reset", "--token", token, "--password-stdin"];
+        self.run_with_input(&arguments, &format!("{password}\n"))
+    }
+
+    /// Every value of every field of every table or collection: numbers as text, bytes in hex.
+    pub fn stored_values(&self) -> Vec<String> {
+        match self.mongodb_uri() {
+            Some(uri) => super::mongodb::stored_values(uri),
+            None => super::sqlite::stored_values(&self.database()),
+        }
     }
 
     /// Makes an account from the terminal.

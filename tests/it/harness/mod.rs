@@ -8,6 +8,8 @@
 //! home.run(&["user", "list"]).ok();             // an Output: stdout, stderr, exit code
 //! ```
 
+use std::time::{Duration, Instant};
+
 mod command;
 mod connection;
 mod inbox;
@@ -15,6 +17,7 @@ mod mail_server;
 pub mod mongodb;
 mod person;
 mod server;
+mod sqlite;
 
 pub use command::{Home, Output};
 pub use connection::Connection;
@@ -22,7 +25,7 @@ pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
 pub use person::Person;
 
-pub use server::Server;
+pub use server::{Answer, Server};
 
 /// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
 macro_rules! on_every_database {
@@ -39,6 +42,30 @@ macro_rules! on_every_database {
             })+
         }
     };
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The time since 1970, as the servers see it.
+pub fn now() -> Duration {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever looks from outside has the machine's clock alone"
+    )]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).unwrap()
+}
+
+/// Waits for what happens by itself.
+#[track_caller]
+pub fn wait_until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// A password that every policy takes.

@@ -402,3 +402,37 @@ pub fn python() -> Option<&'static Path> {
         })
         .as_deref()
 }
+
+/// Every value of every field of every collection.
+pub fn stored_values(uri: &str) -> Vec<String> {
+    use mongodb::bson::{Bson, Document};
+
+    fn add(value: Bson, values: &mut Vec<String>) {
+        match value {
+            Bson::Document(fields) => fields.into_iter().for_each(|(_, value)| add(value, values)),
+            Bson::Array(items) => items.into_iter().for_each(|item| add(item, values)),
+            Bson::String(text) => values.push(text),
+            Bson::ObjectId(id) => values.push(id.to_hex()),
+            Bson::Binary(binary) => {
+                let digits = binary.bytes.iter().map(|byte| format!("{byte:02x}"));
+                values.push(digits.collect());
+            }
+            other => values.push(other.to_string()),
+        }
+    }
+
+    blocking(async {
+        let client = mongodb::Client::with_uri_str(uri).await.unwrap();
+        let database = client.default_database().unwrap();
+        let mut values = Vec::new();
+        for name in database.list_collection_names().await.unwrap() {
+            let collection = database.collection::<Document>(&name);
+            let mut documents = collection.find(Document::new()).await.unwrap();
+            while documents.advance().await.unwrap() {
+                let document = documents.deserialize_current().unwrap();
+                add(Bson::Document(document), &mut values);
+            }
+        }
+        values
+    })
+}

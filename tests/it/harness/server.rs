@@ -155,6 +155,41 @@ impl Server {
         Inbox::at(&self.sink.as_ref().unwrap().1)
     }
 
+    /// Its number among the processes.
+    pub fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    /// A form, as a browser sends it.
+    pub fn post_form(&self, path: &str, form: &str) -> Answer {
+        let request = self
+            .agent
+            .post(format!("http://{}{path}", self.api))
+            .header("Content-Type", "application/x-www-form-urlencoded");
+        Answer::of(request.send(form))
+    }
+
+    /// A call with a header of the caller's own.
+    pub fn post_with(&self, path: &str, body: Value, header: (&str, &str)) -> Answer {
+        let request = self
+            .agent
+            .post(format!("http://{}{path}", self.api))
+            .header("Content-Type", "application/json")
+            .header(header.0, header.1);
+        Answer::of(request.send(body.to_string()))
+    }
+
+    /// Chooses a password on the page of a link.
+    pub fn reset_on_page(&self, token: &str, password: &str) -> Answer {
+        let password = password.replace(' ', "+");
+        let form = format!("password={password}&password_again={password}");
+        self.post_form(&format!("/reset/{token}"), &form)
+    }
+
+    pub fn forgot(&self, email: &str) -> Answer {
+        self.post("/api/auth/forgot", serde_json::json!({"email": email}))
+    }
+
     pub fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, None, &body.to_string())
     }

@@ -1,0 +1,322 @@
+//! What must hold, as a list that can be run: each promise has its number and the attacks that try to break it, from
+//! outside and on every database.
+//!
+//! `security::sqlite::t4` is promise T4 on SQLite. When all have been run, their results are compared with the table in
+//! `docs/security.md`; `BLESS=1 cargo test security` writes it.
+
+mod enumeration;
+mod identity;
+mod limits;
+mod link;
+mod mail;
+mod passwords;
+mod state;
+mod terminal;
+mod token;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::harness::{Home, Server};
+use crate::{bad_input, main_job, outbox, settings, terminal as commands};
+
+/// One promise.
+struct Promise {
+    number: &'static str,
+    what: &'static str,
+    attacks: &'static [Attack],
+    /// What shows it closer than from outside, or measures it.
+    nearer: &'static [&'static str],
+}
+
+/// The name of a test that tries to break a promise, and the test.
+type Attack = (&'static str, fn(Home));
+
+/// The sections of the list, by the first letter of the numbers.
+const SECTIONS: &[(&str, &str)] = &[
+    ("t", "Token"),
+    ("e", "Enumeration, with accounts concealed"),
+    ("l", "Link"),
+    ("r", "Limits"),
+    ("p", "Passwords"),
+    ("i", "Identity and input"),
+    ("s", "State"),
+    ("m", "Mail"),
+    ("c", "Terminal"),
+];
+
+macro_rules! promises {
+    ($($number:ident: $what:literal [$($attack:path),+ $(,)?] $([$($nearer:literal),+])?;)+) => {
+        const PROMISES: &[Promise] = &[$(Promise {
+            number: stringify!($number),
+            what: $what,
+            attacks: &[$((stringify!($attack), $attack)),+],
+            nearer: &[$($($nearer),+)?],
+        }),+];
+
+        mod sqlite {
+            $(#[test] fn $number() { super::attack(stringify!($number), super::Database::Sqlite); })+
+        }
+        mod mongodb {
+            $(#[test] fn $number() { super::attack(stringify!($number), super::Database::Mongodb); })+
+        }
+    };
+}
+
+promises! {
+    t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, and holds no address or hash in clear"
+        [token::it_is_random_and_says_nothing];
+    t2: "Nothing in the database, the outbox, the log at any level or the process list can be redeemed"
+        [token::nothing_that_is_kept_can_be_redeemed];
+    t3: "It works once; again fails, also with the same password"
+        [token::it_works_once];
+    t4: "Of 50 redemptions at once, over two servers and a command, one succeeds, and one confirmation is sent"
+        [token::of_fifty_at_once_one_succeeds]
+        ["`mongodb::of_fifty_resets_at_once_over_two_servers_and_the_terminal_one_succeeds` (without transactions)"];
+    t5: "Expired exactly at the limit; the answer tells expired from invalid only for an authentic token"
+        [token::it_expires_at_its_second];
+    t6: "Any change of the password or the address kills every reset token of the account, and the reset mails still queued"
+        [token::any_change_kills_tokens_and_queued_mails, main_job::a_reset_ends_earlier_logins_and_earlier_links];
+    t7: "An access token resets nothing (403); a reset token opens nothing (401 with `WWW-Authenticate`)"
+        [main_job::a_token_opens_only_what_it_is_for];
+    t8: "It changes its own account alone, whatever else the body names; unknown fields are refused"
+        [token::it_changes_its_own_account_alone];
+    t9: "Only HS256: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots: one and the same refusal"
+        [token::every_forgery_is_one_and_the_same_refusal] ["`domain::token::tests::fuzz`"];
+    t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"}, 1 MB: 4xx, and nothing changes"
+        [token::values_that_are_no_token_change_nothing, bad_input::every_wrong_type_in_every_field_is_a_400_that_names_the_field];
+    t11: "Weak or published secrets are refused in production, files are mode 0600, two may be active while one is rotated"
+        [
+            token::a_secret_can_be_rotated,
+            settings::production_takes_no_guessable_secret_for_the_present_or_the_past,
+            settings::what_is_kept_is_readable_by_its_owner_alone,
+        ];
+
+    e1: "`forgot` answers alike for known and unknown, and alike when limited, in status, body and `Retry-After`"
+        [enumeration::forgot_answers_alike];
+    e2: "Its time does not tell them apart, also with the mail server hanging: an unknown address costs an equal durable write"
+        [enumeration::forgot_does_equal_work] ["`cargo bench --bench concealment`"];
+    e3: "`login` does not tell an unknown address from a wrong password by bytes or time"
+        [enumeration::login_answers_alike] ["`cargo bench --bench concealment`", "`app::hasher::tests`"];
+
+    l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
+        [main_job::the_request_does_not_choose_the_link];
+    l2: "No redirect or callback from a request reaches a mail or a `Location` header"
+        [link::no_request_leads_elsewhere];
+    l3: "GET and HEAD of the link, however often, consume nothing"
+        [main_job::opening_the_link_changes_nothing];
+    l4: "Pages send `Referrer-Policy: no-referrer` and `Cache-Control: no-store`; the access log shows the route, not the token"
+        [link::a_page_and_its_log_keep_the_token];
+    l5: "The link is whole on one line in both parts, after any transfer encoding"
+        [main_job::the_link_is_whole_on_one_line_of_both_parts_as_the_mail_travels];
+
+    r1: "A flood of requests for one address sends few mails, and changes nothing else"
+        [limits::a_flood_sends_few_mails];
+    r2: "Limits hold across servers and restarts; a forged `X-Forwarded-For` or an extra field mints no new bucket"
+        [limits::they_hold_across_servers_and_restarts, limits::a_forged_client_is_the_same_client];
+    r3: "Guessing a password is slowed per account, never locked for good; the right one works after the delay; a reset clears it"
+        [limits::guessing_is_slowed_and_never_locked] ["`domain::limit::tests`"];
+    r4: "While passwords are hashed on every core, other calls answer; the queue is bounded and refuses with 503"
+        [limits::a_flood_of_hashing_leaves_the_rest_alone] ["`cargo bench --bench flood`"];
+
+    p1: "One policy for sign-up, reset, `user create` and `user set-password`; older passwords go on working at login"
+        [passwords::one_policy_for_every_way_in, passwords::older_ones_go_on_working];
+    p2: "Minimum counted in code points; at least 64 characters taken; over 72 bytes refused, never cut; NUL refused"
+        [bad_input::a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set, passwords::its_length_is_in_characters];
+    p3: "Common passwords, the service's name and the address are refused; no composition rules; any script; NFC and NFD are one"
+        [passwords::it_is_not_easily_guessed_and_else_free];
+    p4: "A refused password leaves the token usable"
+        [main_job::a_refused_password_leaves_the_token_usable];
+
+    i1: "Mail goes to the stored address: dotless i, full-width letters and capitals can't steer it"
+        [identity::mail_goes_to_the_stored_address];
+    i2: "One account per canonical address, decided by the database, also under a race of 20 sign-ups"
+        [bad_input::many_sign_ups_for_one_address_make_one_account];
+    i3: "`email` is one string with one mailbox; no header is injected; what was typed is escaped in HTML and harmless in text"
+        [identity::an_address_is_one_mailbox] ["`domain::email_address::tests::fuzz`", "`templates::what_somebody_typed_is_escaped_in_the_mail_and_never_run`"];
+    i4: "No operator or SQL injection through any field"
+        [identity::no_field_is_a_query];
+    i5: "Sign-up can't set an id, replace an account or read one"
+        [identity::a_sign_up_makes_its_own_account_alone];
+    i6: "No malformed input gets a 5xx: 5,000 random methods, types and shapes"
+        [bad_input::random::five_thousand_random_requests_get_no_5xx_and_keep_their_connections] ["`openapi::the_description_is_true`"];
+
+    s1: "A reset ends every earlier access token, on every server, at the next request"
+        [state::a_reset_ends_logins_on_every_server];
+    s2: "kill -9 at random points of 200 resets: password, confirmation and history all there or none; no clear password on disk"
+        [state::a_reset_is_whole_or_not_at_all_whenever_the_server_dies];
+    s3: "No login follows from a reset"
+        [state::a_reset_is_no_login];
+    s4: "The confirmation names the UTC time and the source, and what to do if it was somebody else"
+        [state::the_confirmation_says_when_from_where_and_what_to_do];
+
+    m1: "An acknowledged mail survives kill -9, restart and a mail outage; past the token's use it is dead, visible, never silently deleted"
+        [
+            outbox::every_acknowledged_mail_arrives_however_often_the_server_is_killed,
+            outbox::a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards,
+            main_job::a_mail_server_that_is_down_loses_no_mail,
+            mail::a_link_that_was_used_up_is_dead_and_visible,
+        ];
+    m2: "A worker that dies holding a mail gives it back; two servers don't send one twice; a repeat has the same Message-ID"
+        [
+            mail::a_mail_in_the_hands_of_a_dead_server_is_sent_by_another,
+            outbox::many_mails_over_two_servers_go_out_once_each,
+            outbox::each_trouble_of_a_mail_server_is_told_and_outlived,
+        ];
+    m3: "STARTTLS asked for is required: no fallback to clear text, certificates verified"
+        [mail::without_encryption_there_is_no_mail] ["`mail::smtp::tests::encryption`"];
+    m4: "Templates of a user's own are compiled and rendered at start; a broken one stops the start with its name and line"
+        [settings::a_broken_template_stops_every_command_with_its_name_and_line];
+
+    c1: "The same outcomes through the commands, with their exit codes"
+        [commands::each_outcome_has_its_exit_code, main_job::a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server];
+    c2: "No password or token in an argument that `ps` would show, unless the user put it there; what is typed is not echoed"
+        [terminal::nothing_secret_need_be_an_argument, commands::a_password_is_asked_for_twice_and_never_shown];
+    c3: "`forgot --print-link` works with mail down and is in the history; the owner is told by the confirmation of the reset"
+        [terminal::a_printed_link_is_in_the_history];
+    c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
+        [terminal::what_would_reveal_is_off_or_said];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Database {
+    Sqlite,
+    Mongodb,
+}
+
+/// What came of the promises that were tried in this run.
+static RESULTS: Mutex<BTreeMap<(&str, Database), Outcome>> = Mutex::new(BTreeMap::new());
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Holds,
+    Broken,
+    /// There is no such database here.
+    Untried,
+}
+
+fn attack(number: &'static str, database: Database) {
+    let promise = PROMISES
+        .iter()
+        .find(|promise| promise.number == number)
+        .unwrap();
+    let mut record = Record {
+        key: (number, database),
+        outcome: Outcome::Broken,
+    };
+    record.outcome = Outcome::Holds;
+    for (_, attack) in promise.attacks {
+        let home = match database {
+            Database::Sqlite => Some(Home::fresh()),
+            Database::Mongodb => Home::on_mongodb(),
+        };
+        match home {
+            Some(home) => attack(home),
+            None => record.outcome = Outcome::Untried,
+        }
+    }
+}
+
+/// Writes the outcome down, also where an attack has succeeded.
+struct Record {
+    key: (&'static str, Database),
+    outcome: Outcome,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let is_broken = std::thread::panicking();
+        let mut results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = if is_broken {
+            Outcome::Broken
+        } else {
+            self.outcome
+        };
+        results.insert(self.key, outcome);
+        let is_whole = results.len() == 2 * PROMISES.len();
+        // What is broken fails the run by itself, and without a database there is nothing to compare.
+        if !is_broken && is_whole && !results.values().any(|outcome| *outcome == Outcome::Untried) {
+            let table = table(&results);
+            drop(results);
+            compare(&table);
+        }
+    }
+}
+
+fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
+    let mut text = String::from(
+        "# What must hold\n\n\
+         Written by the test run: `BLESS=1 cargo test security`, and compared at every other run. Each promise is tried \
+         from outside, on the running binary, on both databases. `cargo test security::sqlite::t4` tries one; the names \
+         lead to the attacks in `tests/it/`.\n",
+    );
+    for (letter, section) in SECTIONS {
+        let _ = write!(
+            text,
+            "\n## {section}\n\n| | promise | attacks | SQLite | MongoDB |\n| --- | --- | --- | --- | --- |\n"
+        );
+        let lines = PROMISES
+            .iter()
+            .filter(|promise| promise.number.starts_with(letter));
+        for promise in lines {
+            let attacks = promise
+                .attacks
+                .iter()
+                .map(|(name, _)| format!("`{}`", name.replace(' ', "")));
+            let nearer = promise.nearer.iter().map(|name| format!("also {name}"));
+            let shown: Vec<_> = attacks.chain(nearer).collect();
+            let outcome = |database| match results[&(promise.number, database)] {
+                Outcome::Holds => "holds",
+                Outcome::Broken => "BROKEN",
+                Outcome::Untried => "not tried",
+            };
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                promise.number.to_uppercase(),
+                promise.what.replace('|', "\\|"),
+                shown.join("<br>"),
+                outcome(Database::Sqlite),
+                outcome(Database::Mongodb),
+            );
+        }
+    }
+    text
+}
+
+fn compare(table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, table).unwrap();
+        return;
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == table,
+        "docs/security.md is not what this run found: BLESS=1 cargo test security writes it\n{table}"
+    );
+}
+
+/// Two servers on one database: the first has the sink, to which both deliver.
+fn two_servers(home: Home) -> (Home, Server, Server) {
+    let first = home.serve(&[]);
+    let port = first.smtp().rsplit_once(':').unwrap().1.to_owned();
+    let home = home.with("MAIL_PORT", port);
+    let second = home.serve_alone(&["--public-url", "http://second.example"]);
+    (home, first, second)
+}
+
+const ANN: &str = "ann@example.com";
+const BOB: &str = "bob@example.com";
+const RESET: &str = "[Movie-bag] Reset Your Password";
+const CONFIRMATION: &str = "[Movie-bag] Password reset successful";
+
+#[test]
+fn every_promise_has_a_section() {
+    for promise in PROMISES {
+        let letter = &promise.number[..1];
+        assert!(SECTIONS.iter().any(|section| section.0 == letter));
+    }
+}

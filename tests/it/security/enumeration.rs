@@ -1,0 +1,169 @@
+//! E: nobody learns which addresses have an account.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use super::ANN;
+use crate::harness::{Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, wait_until};
+
+const NOBODY: &str = "zoe@example.com";
+
+/// All of an answer that anybody sees, but for what differs between any two.
+fn seen(answer: &Answer) -> (u16, String, BTreeMap<String, String>) {
+    let headers = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id" | "retry-after"));
+    (answer.status, answer.text.clone(), headers.collect())
+}
+
+fn retry_after(answer: &Answer) -> Option<u64> {
+    answer
+        .header("retry-after")
+        .map(|text| text.parse().unwrap())
+}
+
+pub fn forgot_answers_alike(home: Home) {
+    let home = home
+        .with("MOVIE_BAG_CONCEAL_ACCOUNTS", "true")
+        .with("MOVIE_BAG_RATE_LIMITS", "on");
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    for round in 0..6 {
+        let (known, unknown) = (server.forgot(ANN), server.forgot(NOBODY));
+        assert_eq!(known.status, if round < 3 { 200 } else { 429 });
+        assert_eq!(seen(&known), seen(&unknown), "round {round}");
+        // A second may pass between the two.
+        let (known, unknown) = (retry_after(&known), retry_after(&unknown));
+        assert_eq!(known.is_some(), round >= 3);
+        assert!(known.unwrap_or(0).abs_diff(unknown.unwrap_or(0)) <= 1);
+    }
+    // The pages as well.
+    let page = |email: &str| {
+        let answer = server.post_form("/forgot", &format!("email={}", email.replace('@', "%40")));
+        (answer.status, answer.text.replace(email, "…"))
+    };
+    assert_eq!(page("bob@example.com").0, 200);
+    server.sign_up("cleo@example.com", PASSWORD);
+    assert_eq!(page("cleo@example.com"), page("bob@example.com"));
+    assert_eq!(page(ANN), page(NOBODY));
+    // The terminal is the operator's.
+    home.run(&["forgot", "--email", NOBODY]).exits(3);
+}
+
+/// Counts what a server gives its database to write.
+enum Meter {
+    /// By the system, which counts what the process writes to files.
+    Files(u32),
+    /// Between the server and the database.
+    Proxy(Arc<AtomicU64>),
+}
+
+impl Meter {
+    fn read(&self) -> u64 {
+        match self {
+            Self::Files(pid) => {
+                let counters = fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+                let line = counters.lines().find(|line| line.starts_with("wchar: "));
+                line.unwrap()[7..].parse().unwrap()
+            }
+            Self::Proxy(bytes) => bytes.load(Ordering::SeqCst),
+        }
+    }
+}
+
+/// A way to the database at this URI that counts what goes there, and the URI of that way.
+fn metered(uri: &str) -> (String, Arc<AtomicU64>) {
+    let (_, rest) = uri.split_once("//").unwrap();
+    let (host, name) = rest.split_once('/').unwrap();
+    let host = host.rsplit('@').next().unwrap().to_owned();
+    let name = name.split('?').next().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let way = format!(
+        "mongodb://{}/{name}?directConnection=true",
+        listener.local_addr().unwrap()
+    );
+    let bytes = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&bytes);
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let database = TcpStream::connect(&host).unwrap();
+            let there = (client.try_clone().unwrap(), database.try_clone().unwrap());
+            let counter = Arc::clone(&counter);
+            thread::spawn(move || pass(there.0, there.1, Some(&counter)));
+            thread::spawn(move || pass(database, client, None));
+        }
+    });
+    (way, bytes)
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
+    let mut bytes = [0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut bytes) {
+        if let Some(counter) = counter {
+            counter.fetch_add(read as u64, Ordering::SeqCst);
+        }
+        if to.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+pub fn forgot_does_equal_work(home: Home) {
+    // All hands of the delivery worker wait for a mail server that hangs: what is written from then on is for requests.
+    let mail_server = MailServer::start(&[Fault::HangsInData; 20]);
+    let home = home
+        .with("MOVIE_BAG_CONCEAL_ACCOUNTS", "true")
+        .with("MAIL_PORT", mail_server.port())
+        .with("MOVIE_BAG_MAIL_TIMEOUT", "10m")
+        .with("MOVIE_BAG_LOG", "off");
+    let mut serve = home.command(&["serve", "--bind", "127.0.0.1:0"]);
+    let proxy = home.mongodb_uri().map(|uri| {
+        let (way, bytes) = metered(uri);
+        serve.env("MOVIE_BAG_DATABASE", way);
+        bytes
+    });
+    let server = Server::of(serve);
+    let meter = proxy.map_or_else(|| Meter::Files(server.pid()), Meter::Proxy);
+    server.sign_up(ANN, PASSWORD);
+    for _ in 0..8 {
+        server.forgot(ANN).is(200);
+    }
+    wait_until("all hands wait", 30, || mail_server.connections() == 8);
+    let mut work = [0, 0];
+    for round in 0..40 {
+        let who = round % 2;
+        let start = meter.read();
+        server.forgot([ANN, NOBODY][who]).is(200);
+        work[who] += meter.read() - start;
+    }
+    let [known, unknown] = work.map(|bytes| bytes as f64);
+    assert!(
+        known > 20_000.0 && (0.9..1.1).contains(&(unknown / known)),
+        "{known} bytes for a known address, {unknown} for an unknown one"
+    );
+    // And yet a mail waits for each of the one, and none for the other.
+    let waiting = home.outbox();
+    assert!(waiting.iter().all(|mail| mail["email"] == ANN));
+    assert_eq!(waiting.len(), 28);
+}
+
+pub fn login_answers_alike(home: Home) {
+    let home = home.with("MOVIE_BAG_RATE_LIMITS", "on");
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    for round in 0..12 {
+        let wrong = server.log_in(ANN, NEW_PASSWORD);
+        let unknown = server.log_in(NOBODY, NEW_PASSWORD);
+        assert_eq!(wrong.status, if round < 10 { 401 } else { 429 });
+        assert_eq!(seen(&wrong), seen(&unknown), "round {round}");
+        assert_eq!(retry_after(&wrong), retry_after(&unknown), "round {round}");
+    }
+}

@@ -1,0 +1,75 @@
+//! M: what becomes of mails when others fail. More of it is in `outbox.rs`.
+
+use super::{ANN, BOB, CONFIRMATION, RESET};
+use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, wait_until};
+
+pub fn a_link_that_was_used_up_is_dead_and_visible(home: Home) {
+    let down = home.sink(&[]);
+    let address = down.smtp.clone();
+    assert!(down.stop().success());
+    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    let server = home.serve_alone(&[]);
+    for email in [ANN, BOB] {
+        server.sign_up(email, PASSWORD);
+        server.forgot(email).is(200);
+    }
+    wait_until("both were tried", 30, || {
+        home.outbox().iter().all(|mail| mail["attempts"] != 0)
+    });
+    server.reset(&home.reset_token(ANN), NEW_PASSWORD).is(200);
+    let _sink = home.sink(&["--listen", &address]);
+    let inbox = _sink.inbox();
+    inbox.wait_for_count(BOB, RESET, 1);
+    inbox.wait_for_count(ANN, CONFIRMATION, 1);
+    wait_until("the other one is dead", 60, || {
+        let outbox = home.outbox();
+        outbox.len() == 1 && outbox[0]["state"] == "dead" && outbox[0]["email"] == ANN
+    });
+    assert_eq!(inbox.count(ANN, RESET), 0);
+    let failed = home.history(ANN);
+    assert!(failed.iter().any(|event| event["kind"] == "mail_failed"));
+}
+
+pub fn a_mail_in_the_hands_of_a_dead_server_is_sent_by_another(home: Home) {
+    let mail_server = MailServer::start(&[Fault::HangsInData]);
+    let home = home.with("MAIL_PORT", mail_server.port());
+    let first = home.serve_alone(&[]);
+    first.sign_up(ANN, PASSWORD);
+    first.forgot(ANN).is(200);
+    wait_until("it is under way", 20, || mail_server.connections() == 1);
+    first.kill();
+    assert!(mail_server.kept().is_empty());
+    let _second = home.serve_alone(&[]);
+    wait_until("it arrives", 60, || mail_server.kept().len() == 1);
+    wait_until("it is noted", 20, || home.outbox().is_empty());
+    assert_eq!(mail_server.kept()[0].to, ANN);
+}
+
+pub fn without_encryption_there_is_no_mail(home: Home) {
+    // It offers no STARTTLS, and would take whatever comes.
+    let mail_server = MailServer::start(&[]);
+    for key in ["MAIL_USE_TLS", "MAIL_USE_SSL"] {
+        let email = format!("{}@example.com", key.to_lowercase().replace('_', "-"));
+        home.create_account(&email, PASSWORD);
+        let mut forgot = home.command(&["forgot", "--email", &email]);
+        forgot
+            .env(key, "true")
+            .env("MAIL_PORT", mail_server.port())
+            .env("MAIL_USERNAME", "postmaster")
+            .env("MAIL_PASSWORD", "not in clear text")
+            .env("MOVIE_BAG_MAIL_TIMEOUT", "3s");
+        let output = crate::harness::Output::of(forgot, "").exits(7);
+        assert!(output.stderr.contains("TLS"), "{}", output.stderr);
+        let failed = home.history(&email);
+        let failed = failed.iter().find(|event| event["kind"] == "mail_failed");
+        let detail = failed.unwrap()["detail"].as_str().unwrap();
+        let why = if key == "MAIL_USE_TLS" {
+            "STARTTLS"
+        } else {
+            "no encrypted connection"
+        };
+        assert!(detail.contains(why), "{key}: {detail}");
+    }
+    assert!(mail_server.kept().is_empty());
+    assert_eq!(home.outbox().len(), 2, "they wait");
+}

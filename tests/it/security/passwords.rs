@@ -1,0 +1,142 @@
+//! P: which passwords are taken, and that it is the same everywhere.
+
+use serde_json::json;
+
+use super::ANN;
+use crate::harness::{Home, PASSWORD, Server};
+
+/// Every way in, each told whether this password is to be taken.
+struct Ways<'a> {
+    home: &'a Home,
+    server: Server,
+    number: usize,
+}
+
+impl<'a> Ways<'a> {
+    fn of(home: &'a Home) -> Self {
+        let server = home.serve(&[]);
+        server.sign_up(ANN, PASSWORD);
+        Self {
+            home,
+            server,
+            number: 0,
+        }
+    }
+
+    fn fresh(&mut self) -> String {
+        self.number += 1;
+        format!("user{}@example.com", self.number)
+    }
+
+    fn try_all(&mut self, password: &str, is_taken: bool) {
+        let (status, code) = if is_taken { (200, 0) } else { (400, 5) };
+        let email = self.fresh();
+        let body = json!({"email": email, "password": password});
+        let signed_up = self.server.post("/api/auth/signup", body);
+        assert_eq!(
+            signed_up.status, status,
+            "sign-up {password:?}: {}",
+            signed_up.text
+        );
+        let token = self.home.reset_token(ANN);
+        let reset = self.server.reset(&token, password);
+        assert_eq!(reset.status, status, "reset {password:?}: {}", reset.text);
+        if !is_taken {
+            for answer in [signed_up, reset] {
+                answer.fails_with(400, "weak_password");
+            }
+        }
+        let token = self.home.reset_token(ANN);
+        let email = self.fresh();
+        for arguments in [
+            ["reset", "--token", &token, "--password-stdin"].as_slice(),
+            &["user", "create", "--email", &email, "--password-stdin"],
+            &["user", "set-password", "--email", ANN, "--password-stdin"],
+        ] {
+            let output = self
+                .home
+                .run_with_input(arguments, &format!("{password}\n"));
+            assert_eq!(output.code, Some(code), "{password:?}: {output:?}");
+        }
+        if is_taken {
+            self.server.access_token(&email, password);
+            self.server.access_token(ANN, password);
+        }
+    }
+}
+
+pub fn one_policy_for_every_way_in(home: Home) {
+    let mut ways = Ways::of(&home);
+    for (password, is_taken) in [
+        ("", false),
+        ("short", false),
+        ("1234567", false),
+        ("password", false),
+        ("iloveyou1", false),
+        ("movie-bag", false),
+        (&"x7".repeat(37), false),
+        ("rainy monday in may", true),
+        ("zaubertrank 9 liter", true),
+        (&"x7".repeat(36), true),
+    ] {
+        ways.try_all(password, is_taken);
+    }
+}
+
+pub fn older_ones_go_on_working(home: Home) {
+    home.create_account(ANN, "nine char");
+    let home = home.with("MOVIE_BAG_PASSWORD_MIN_LENGTH", "20");
+    let server = home.serve(&[]);
+    server.access_token(ANN, "nine char");
+    let token = home.reset_token(ANN);
+    server
+        .reset(&token, "nine char")
+        .fails_with(400, "weak_password");
+}
+
+pub fn its_length_is_in_characters(home: Home) {
+    let mut ways = Ways::of(&home);
+    // Seven of four bytes each are seven; eight are enough, and 64 of any kind are taken where they have 72 bytes.
+    ways.try_all("🎬🐙🚲🌋🪁🧭🦔", false);
+    ways.try_all("🎬🐙🚲🌋🪁🧭🦔🥁", true);
+    ways.try_all(&"a1b2c3d4e5f6g7h8".repeat(4), true);
+    ways.try_all(&format!("{}üäöß", "q9w8e7r6t5z4u3i2".repeat(4)), true);
+    // Nothing is cut: one byte over is no password.
+    ways.try_all(&format!("{}üäößx", "q9w8e7r6t5z4u3i2".repeat(4)), false);
+    ways.try_all("correct\0horse battery", false);
+}
+
+pub fn it_is_not_easily_guessed_and_else_free(home: Home) {
+    let mut ways = Ways::of(&home);
+    for guessed in [
+        "password1",
+        "qwertyuiop",
+        "trustno1",
+        "moviebag",
+        "Movie-Bag",
+        "movie-bag1",
+        ANN,
+        "ANN@example.com",
+    ] {
+        let token = home.reset_token(ANN);
+        let answer = ways.server.reset(&token, guessed);
+        assert_eq!(answer.status, 400, "{guessed}");
+        answer.fails_with(400, "weak_password");
+        home.reset(&token, guessed).exits(5);
+    }
+    for free in [
+        "only small letters",
+        "ПутешествиеНаЛуну",
+        "月世界旅行 一九〇二",
+        "  spaces round it  ",
+        "حفلة موسيقية",
+    ] {
+        ways.try_all(free, true);
+    }
+    // The same letters in other bytes: precomposed, and with accents of their own.
+    let server = &ways.server;
+    server.sign_up("nfc@example.com", "cr\u{e8}me br\u{fb}l\u{e9}e");
+    server.access_token("nfc@example.com", "cre\u{300}me bru\u{302}le\u{301}e");
+    server.sign_up("nfd@example.com", "cre\u{300}me bru\u{302}le\u{301}e");
+    server.access_token("nfd@example.com", "cr\u{e8}me br\u{fb}l\u{e9}e");
+}

@@ -1,0 +1,162 @@
+//! S: what a reset changes, whole or not at all.
+
+use std::io::Write as _;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{ANN, CONFIRMATION, two_servers};
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Server, now};
+
+pub fn a_reset_ends_logins_on_every_server(home: Home) {
+    let (_home, first, second) = two_servers(home);
+    first.sign_up(ANN, PASSWORD);
+    let logins = [&first, &second].map(|server| server.access_token(ANN, PASSWORD));
+    let [used, left] = [first.reset_token(ANN), first.reset_token(ANN)];
+    let add = |server: &Server, token: &str, name: &str| {
+        let movie = json!({"name": name, "casts": ["a"], "genres": ["b"]}).to_string();
+        server.send("POST", "/api/movies", Some(token), &movie)
+    };
+    // Both servers know both logins, and may remember them.
+    for (number, login) in logins.iter().enumerate() {
+        add(&first, login, &format!("first {number}")).is(200);
+        add(&second, login, &format!("second {number}")).is(200);
+    }
+    first.reset(&used, NEW_PASSWORD).is(200);
+    for login in &logins {
+        for server in [&second, &first] {
+            add(server, login, "x").fails_with(401, "invalid_access_token");
+        }
+    }
+    for token in [used, left] {
+        second.reset(&token, PASSWORD).fails_with(403, "bad_token");
+    }
+}
+
+/// The server is killed a different number of milliseconds into a load of resets each time; the moments are spread
+/// evenly instead of drawn, so that a failure can be had again.
+pub fn a_reset_is_whole_or_not_at_all_whenever_the_server_dies(home: Home) {
+    const ROUNDS: u32 = 20;
+    const RESETS: usize = 10;
+    let home = home.with("MAIL_PORT", "1").with("MOVIE_BAG_LOG", "error");
+    // How long ten resets take there, divided by the rounds.
+    let step = Duration::from_millis(if home.is_on_mongodb() { 25 } else { 2 });
+    let (mut done, mut undone) = (0, 0);
+    for round in 0..ROUNDS {
+        let server = home.serve_alone(&[]);
+        let accounts: Vec<_> = (0..RESETS)
+            .map(|number| format!("ann{number}.{round}@example.com"))
+            .collect();
+        let tokens: Vec<_> = accounts
+            .iter()
+            .map(|email| {
+                server.sign_up(email, PASSWORD);
+                home.reset_token(email)
+            })
+            .collect();
+        let address = server.address().to_owned();
+        let acknowledged: Vec<bool> = thread::scope(|scope| {
+            let reset = |token: &String| {
+                let body = json!({"reset_token": token, "password": NEW_PASSWORD}).to_string();
+                let request = ureq::post(format!("http://{address}/api/auth/reset"))
+                    .header("Content-Type", "application/json");
+                scope.spawn(move || {
+                    request
+                        .send(body)
+                        .is_ok_and(|answer| answer.status() == 200)
+                })
+            };
+            let resets: Vec<_> = tokens.iter().map(reset).collect();
+            thread::sleep(step * round);
+            server.kill();
+            let join = |reset: thread::ScopedJoinHandle<'_, bool>| reset.join().unwrap();
+            resets.into_iter().map(join).collect()
+        });
+
+        let server = home.serve_alone(&[]);
+        let outbox = home.outbox();
+        for (email, acknowledged) in accounts.iter().zip(acknowledged) {
+            let changed = server.log_in(email, NEW_PASSWORD).status == 200;
+            let unchanged = server.log_in(email, PASSWORD).status == 200;
+            assert!(changed != unchanged, "{email}: one password of the two");
+            assert!(
+                changed || !acknowledged,
+                "{email}: what was acknowledged is there"
+            );
+            let history = home.history(email);
+            let history = history.iter().filter(|event| event["kind"] == "reset_done");
+            let mails = outbox
+                .iter()
+                .filter(|mail| mail["email"] == **email && mail["kind"] == "reset_successful");
+            let expected = usize::from(changed);
+            assert_eq!(
+                (history.count(), mails.count()),
+                (expected, expected),
+                "{email}"
+            );
+            *if changed { &mut done } else { &mut undone } += 1;
+        }
+        server.kill();
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "200 resets and 20 kills: {done} were done, {undone} were not"
+    );
+    assert!(
+        done > 10 && undone > 10,
+        "{done} and {undone}: the moments say nothing"
+    );
+    if !home.is_on_mongodb() {
+        let integrity = home
+            .database()
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0));
+        assert_eq!(integrity, Ok("ok".to_owned()));
+    }
+    let mut places: Vec<Vec<u8>> = vec![home.stored_values().join("\n").into_bytes()];
+    places.extend(
+        home.files()
+            .into_iter()
+            .map(|path| std::fs::read(path).unwrap()),
+    );
+    for secret in [PASSWORD, NEW_PASSWORD] {
+        let holds = |place: &Vec<u8>| place.windows(secret.len()).any(|w| w == secret.as_bytes());
+        assert!(!places.iter().any(holds), "a password is on the disk");
+    }
+}
+
+pub fn a_reset_is_no_login(home: Home) {
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let answer = server.reset(&home.reset_token(ANN), NEW_PASSWORD).is(200);
+    let fields: Vec<_> = answer.body.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["message"]);
+    let page = server.reset_on_page(&home.reset_token(ANN), PASSWORD);
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(!page.text.contains("eyJ"), "{}", page.text);
+    for answer in [answer, page] {
+        assert_eq!(answer.header("set-cookie"), None);
+        assert_eq!(answer.header("authorization"), None);
+        assert_eq!(answer.header("location"), None);
+    }
+}
+
+pub fn the_confirmation_says_when_from_where_and_what_to_do(home: Home) {
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let before = now();
+    server.reset(&home.reset_token(ANN), NEW_PASSWORD).is(200);
+    let mail = server.inbox().wait_for_count(ANN, CONFIRMATION, 1);
+    let hours = [before, now()].map(|at| {
+        let at = jiff::Timestamp::from_second(at.as_secs() as i64).unwrap();
+        at.strftime("%Y-%m-%d %H:").to_string()
+    });
+    for text in [&mail.text, &mail.html] {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(hours.iter().any(|hour| words.contains(hour)), "{words}");
+        for needed in [" UTC", "127.0.0.1", "It was not you?", "/forgot"] {
+            assert!(words.contains(needed), "{needed:?}: {words}");
+        }
+        assert!(!words.contains(NEW_PASSWORD) && !words.contains("/reset/"));
+    }
+}

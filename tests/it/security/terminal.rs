@@ -1,0 +1,81 @@
+//! C: the commands of the administrator.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use super::{ANN, CONFIRMATION};
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
+
+pub fn nothing_secret_need_be_an_argument(home: Home) {
+    home.create_account(ANN, PASSWORD);
+    for arguments in [
+        ["user", "create", "--email", "bob@example.com"].as_slice(),
+        &["user", "set-password", "--email", ANN],
+        &["reset", "--token", "x"],
+    ] {
+        let with_password = [arguments, &["--password", NEW_PASSWORD]].concat();
+        home.run(&with_password).exits(2);
+    }
+    // Token and password by standard input: this is all that anybody sees of it.
+    let link = home.run(&["forgot", "--email", ANN, "--print-link"]).ok();
+    let link = link.stdout.trim().to_owned();
+    let mut reset = home
+        .command(&["reset", "--token", "-", "--password-stdin"])
+        .env("MAIL_PORT", "1")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let shown = |file: &str| std::fs::read(format!("/proc/{}/{file}", reset.id())).unwrap();
+    wait_until("it runs", 10, || {
+        String::from_utf8_lossy(&shown("cmdline")).contains("--password-stdin")
+    });
+    let seen = [shown("cmdline"), shown("environ")].concat();
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    let token = link.rsplit_once('/').unwrap().1;
+    assert!(!seen.contains(token) && !seen.contains(NEW_PASSWORD));
+    let mut stdin = reset.stdin.take().unwrap();
+    write!(stdin, "{link}\n{NEW_PASSWORD}\n").unwrap();
+    drop(stdin);
+    assert!(reset.wait().unwrap().success());
+    home.serve(&[]).access_token(ANN, NEW_PASSWORD);
+}
+
+pub fn a_printed_link_is_in_the_history(home: Home) {
+    let sink = home.sink(&[]);
+    let mut printing = home.command(&["forgot", "--email", ANN, "--print-link"]);
+    printing.env("MAIL_PORT", "1");
+    home.create_account(ANN, PASSWORD);
+    let printed = crate::harness::Output::of(printing, "").ok();
+    assert_eq!(
+        printed.stdout.lines().count(),
+        1,
+        "the link and nothing else"
+    );
+    let asked = &home.history(ANN)[0];
+    assert_eq!(asked["kind"], "reset_requested");
+    assert!(asked["origin"].as_str().unwrap().contains("terminal"));
+    assert!(
+        asked["detail"].as_str().unwrap().contains("print"),
+        "{asked}"
+    );
+    assert!(home.outbox().is_empty(), "no mail waits");
+    // The owner is told.
+    let home = home.with("MAIL_PORT", sink.port());
+    home.reset(printed.stdout.trim(), NEW_PASSWORD).ok();
+    sink.inbox().wait_for_count(ANN, CONFIRMATION, 1);
+}
+
+pub fn what_would_reveal_is_off_or_said(home: Home) {
+    let server = home.serve(&[]);
+    for path in ["/metrics", "/api/metrics", "/debug", "/admin", "/.env"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+    let checked = home.run(&["check", "--deploy"]).exits(1);
+    assert!(
+        checked.stdout.contains("MOVIE_BAG_SIGNUP"),
+        "{}",
+        checked.stdout
+    );
+    assert!(checked.stdout.contains("sign-up"), "{}", checked.stdout);
+}

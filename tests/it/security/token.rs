@@ -1,0 +1,492 @@
+//! T: what a reset token is, and what it opens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+use super::{ANN, BOB, CONFIRMATION, RESET, two_servers};
+use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD, now};
+
+/// 32 bytes and more, and no setting of the tests' own.
+const SECRET: &str = "the secret that the attacker wants to know";
+
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+pub fn it_is_random_and_says_nothing(home: Home) {
+    home.create_account(ANN, PASSWORD);
+    let tokens: Vec<String> = (0..12).map(|_| home.reset_token(ANN)).collect();
+    let mut ids = BTreeSet::new();
+    for token in &tokens {
+        let claims = claims(token);
+        assert_eq!(claims["purpose"], "reset");
+        let id = claims["jti"].as_str().unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.decode(id).unwrap().len() * 8, 128);
+        ids.insert(id.to_owned());
+        assert!(claims["fingerprint"].as_str().unwrap().len() >= 43);
+        for part in token.split('.') {
+            let clear = URL_SAFE_NO_PAD.decode(part).unwrap();
+            let clear = String::from_utf8_lossy(&clear);
+            for secret in ["ann", "example.com", "$2b$", PASSWORD] {
+                assert!(!clear.contains(secret), "{clear}");
+            }
+        }
+    }
+    assert_eq!(ids.len(), tokens.len());
+    // Bits that are drawn are as often 1 as 0: of 1,536 the chance to be outside of this is below one in a billion.
+    let ones: u32 = ids
+        .iter()
+        .flat_map(|id| URL_SAFE_NO_PAD.decode(id).unwrap())
+        .map(u8::count_ones)
+        .sum();
+    assert!((640..=896).contains(&ones), "{ones} of 1536");
+    // Bound: the same account with another credential refuses it.
+    let arguments = ["user", "set-password", "--email", ANN, "--password-stdin"];
+    home.run_with_input(&arguments, &format!("{NEW_PASSWORD}\n"))
+        .ok();
+    home.reset(&tokens[0], PASSWORD).exits(4);
+}
+
+pub fn nothing_that_is_kept_can_be_redeemed(home: Home) {
+    const SECRETS: [&str; 3] = [
+        "a secret of this test",
+        "another one of it",
+        "a third attempt",
+    ];
+    let [first, second, third] = SECRETS;
+    let home = home.with("MOVIE_BAG_LOG", "trace");
+    let server = home.serve(&[]);
+    server.sign_up(ANN, first);
+    let access = server.access_token(ANN, first);
+    let used = server.reset_token(ANN);
+    server.get(&format!("/reset/{used}")).is(200);
+    server.reset(&used, second).is(200);
+    server.reset(&used, third).is(403);
+    let unused = server.reset_token(ANN);
+    server.get(&format!("/reset/{unused}?x={unused}"));
+    let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
+    server.send("POST", "/api/movies", Some(&access), &movie);
+    // One mail that waits, in the outbox of a mail server that is not there.
+    let mut forgot = home.command(&["forgot", "--email", ANN]);
+    forgot.env("MAIL_PORT", "1");
+    Output::of(forgot, "").exits(7);
+
+    let log = server.stderr();
+    assert!(log.contains("/api/auth/reset"), "the log is there: {log}");
+    let process = |file: &str| std::fs::read(format!("/proc/{}/{file}", server.pid())).unwrap();
+    let values = home.stored_values();
+    let mut places = vec![
+        ("the log".to_owned(), log.into_bytes()),
+        ("the process list".to_owned(), process("cmdline")),
+        ("the environment".to_owned(), process("environ")),
+        ("the database".to_owned(), values.join("\n").into_bytes()),
+    ];
+    for path in home.files() {
+        places.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+    }
+    for (place, bytes) in places {
+        for secret in [first, second, third, &used, &unused, &access] {
+            let found = bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes());
+            assert!(!found, "{place} holds {secret}");
+        }
+    }
+    // Whoever reads all of the database tries every value in place of a token.
+    let values: BTreeSet<&str> = values
+        .iter()
+        .map(String::as_str)
+        .filter(|value| (8..1_000).contains(&value.len()) && value.is_ascii())
+        .collect();
+    assert!(values.len() > 10, "{values:?}");
+    for value in values {
+        server.reset(value, third).fails_with(403, "bad_token");
+        let bearer = URL_SAFE_NO_PAD.encode(value);
+        for token in [
+            value.replace(|c: char| c.is_control() || c == ' ', ""),
+            bearer,
+        ] {
+            let opened = server.send("POST", "/api/movies", Some(&token), &movie);
+            assert_eq!(opened.status, 401, "{value}");
+        }
+    }
+    server.access_token(ANN, second);
+}
+
+pub fn it_works_once(home: Home) {
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    server.reset(&token, NEW_PASSWORD).is(200);
+    for password in [NEW_PASSWORD, PASSWORD, "a third password"] {
+        server.reset(&token, password).fails_with(403, "bad_token");
+        home.reset(&token, password).exits(4);
+        server.reset_on_page(&token, password).is(403);
+    }
+    server.access_token(ANN, NEW_PASSWORD);
+}
+
+pub fn of_fifty_at_once_one_succeeds(home: Home) {
+    let (home, first, second) = two_servers(home);
+    first.sign_up(ANN, PASSWORD);
+    let token = first.reset_token(ANN);
+    let start = Barrier::new(50);
+    let outcomes: Vec<(u16, String)> = thread::scope(|scope| {
+        let (start, first, second, token, home) = (&start, &first, &second, &token, &home);
+        let rivals: Vec<_> = (0..50)
+            .map(|rival| {
+                scope.spawn(move || {
+                    let password = format!("{NEW_PASSWORD} {rival}");
+                    start.wait();
+                    let status = match rival % 10 {
+                        0 => match home.reset(token, &password).code {
+                            Some(0) => 200,
+                            Some(4) => 403,
+                            code => panic!("{code:?}"),
+                        },
+                        1..=5 => first.reset(token, &password).status,
+                        _ => second.reset(token, &password).status,
+                    };
+                    (status, password)
+                })
+            })
+            .collect();
+        let join = |rival: thread::ScopedJoinHandle<'_, _>| rival.join().unwrap();
+        rivals.into_iter().map(join).collect()
+    });
+    let mut statuses = BTreeMap::new();
+    for (status, _) in &outcomes {
+        *statuses.entry(*status).or_insert(0) += 1;
+    }
+    assert_eq!(statuses, BTreeMap::from([(200, 1), (403, 49)]));
+    let winner = outcomes.iter().find(|(status, _)| *status == 200).unwrap();
+    second.access_token(ANN, &winner.1);
+    first.inbox().wait_for_count(ANN, CONFIRMATION, 1);
+    // A mail that was queued later is there, so a second confirmation would be, too.
+    first.forgot(ANN).is(200);
+    first.inbox().wait_for_count(ANN, RESET, 2);
+    assert_eq!(first.inbox().count(ANN, CONFIRMATION), 1);
+    let done = home.stored_values();
+    let done = done.iter().filter(|value| *value == "reset_done").count();
+    assert_eq!(done, 1, "the history has one reset");
+}
+
+pub fn it_expires_at_its_second(home: Home) {
+    let home = home.with("MOVIE_BAG_RESET_TOKEN_LIFETIME", "2s");
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = home.reset_token(ANN);
+    let claims = claims(&token);
+    let expiry = claims["exp"].as_u64().unwrap();
+    assert_eq!(expiry - claims["iat"].as_u64().unwrap(), 2);
+    let expiry = Duration::from_secs(expiry);
+    let mut was_open = false;
+    loop {
+        let before = now();
+        let status = server.get(&format!("/reset/{token}")).status;
+        match status {
+            200 => assert!(before < expiry, "open {:?} too long", before - expiry),
+            403 => {
+                assert!(now() >= expiry, "closed too early");
+                break;
+            }
+            status => panic!("{status}"),
+        }
+        was_open = true;
+        thread::sleep(Duration::from_millis(3));
+    }
+    assert!(was_open);
+    server
+        .reset(&token, NEW_PASSWORD)
+        .fails_with(403, "expired_token");
+    home.reset(&token, NEW_PASSWORD).exits(4);
+    // Without the right signature there is no word of its time.
+    let (body, signature) = token.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    for forged in [
+        token[..token.len() - 1].to_owned(),
+        format!("{body}.{other}{}", &signature[1..]),
+        format!("{body}."),
+    ] {
+        server
+            .reset(&forged, NEW_PASSWORD)
+            .fails_with(403, "bad_token");
+    }
+    server.access_token(ANN, PASSWORD);
+}
+
+pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
+    const OTHER: &str = "ann.other@example.com";
+    // A mail server that will be there later.
+    let down = home.sink(&[]);
+    let address = down.smtp.clone();
+    assert!(down.stop().success());
+    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let change = |arguments: &[&str]| {
+        home.run_with_input(arguments, &format!("{NEW_PASSWORD}\n"))
+            .ok()
+    };
+    let mut email = ANN;
+    for way in ["set-email", "reset", "set-password"] {
+        let tokens = [home.reset_token(email), home.reset_token(email)];
+        server.forgot(email).is(200);
+        match way {
+            "reset" => server
+                .reset(&home.reset_token(email), NEW_PASSWORD)
+                .is(200)
+                .status
+                .into(),
+            "set-password" => {
+                change(&["user", "set-password", "--email", email, "--password-stdin"])
+                    .code
+                    .unwrap()
+            }
+            _ => {
+                let code = change(&["user", "set-email", "--email", email, "--to", OTHER]).code;
+                email = OTHER;
+                code.unwrap()
+            }
+        };
+        for token in tokens {
+            server.reset(&token, PASSWORD).fails_with(403, "bad_token");
+            assert_eq!(server.get(&format!("/reset/{token}")).status, 403);
+        }
+    }
+    let sink = home.sink(&["--listen", &address]);
+    // What tells of the changes comes; what would lead to a dead link does not.
+    sink.inbox().wait_for_count(OTHER, CONFIRMATION, 2);
+    crate::harness::wait_until("only dead ones are left", 60, || {
+        home.outbox().iter().all(|mail| mail["state"] == "dead")
+    });
+    assert_eq!(sink.inbox().count(ANN, RESET), 0);
+    assert_eq!(sink.inbox().count(OTHER, RESET), 0);
+    assert_eq!(home.outbox().len(), 3);
+    server.access_token(OTHER, NEW_PASSWORD);
+}
+
+pub fn it_changes_its_own_account_alone(home: Home) {
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let bob = server.sign_up(BOB, PASSWORD);
+    let token = server.reset_token(ANN);
+    for (field, value) in [
+        ("email", json!(BOB)),
+        ("id", json!(bob)),
+        ("_id", json!({"$oid": bob})),
+        ("user", json!({"email": BOB})),
+        ("sub", json!(bob)),
+        ("account", json!(bob)),
+    ] {
+        let mut body = json!({"reset_token": token, "password": NEW_PASSWORD});
+        body[field] = value;
+        server
+            .post("/api/auth/reset", body)
+            .fails_with(400, "schema_validation");
+    }
+    let form = format!("password=another+password&password_again=another+password&email={BOB}");
+    server.post_form(&format!("/reset/{token}"), &form).is(400);
+    server.access_token(BOB, PASSWORD);
+    let token = server.reset_token(ANN);
+    server.reset(&token, NEW_PASSWORD).is(200);
+    server.access_token(ANN, NEW_PASSWORD);
+    server.access_token(BOB, PASSWORD);
+}
+
+/// What somebody makes of a token who does not know the secret; and, for the algorithms, who does.
+fn forgeries(token: &str) -> Vec<String> {
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, payload, signature] = parts[..] else {
+        panic!("{token}");
+    };
+    let claims = claims(token);
+    let text = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let mut forged = Vec::new();
+    for name in [
+        "none", "None", "NONE", "nOnE", "", "HS512", "RS256", "ES256", "hs256",
+    ] {
+        let header = text(&json!({"alg": name, "typ": "JWT"}));
+        forged.extend([
+            format!("{header}.{payload}."),
+            format!("{header}.{payload}"),
+            format!("{header}.{payload}.{signature}"),
+        ]);
+    }
+    let jwk = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode("attacker"), "alg": "HS256"});
+    for (more, key) in [
+        (json!({"kid": "/dev/null"}), ""),
+        (json!({"kid": "../../../../dev/null"}), "\0"),
+        (json!({"kid": "' UNION SELECT 'attacker' --"}), "attacker"),
+        (json!({"jwk": jwk}), "attacker"),
+        (json!({"jku": "http://evil.example/keys"}), "attacker"),
+        (json!({"x5u": "http://evil.example/x"}), "attacker"),
+        (json!({"crit": ["exp"]}), "attacker"),
+        (json!({}), ""),
+        (json!({}), "secret"),
+        (json!({}), "super-secret"),
+    ] {
+        let mut header = json!({"alg": "HS256", "typ": "JWT"});
+        let more = more.as_object().unwrap().clone();
+        header.as_object_mut().unwrap().extend(more);
+        let signed = format!("{}.{payload}", text(&header));
+        let mac = jsonwebtoken::crypto::sign(
+            signed.as_bytes(),
+            &EncodingKey::from_secret(key.as_bytes()),
+            Algorithm::HS256,
+        );
+        forged.push(format!("{signed}.{}", mac.unwrap()));
+    }
+    // Other algorithms, with the right secret even: a list of one is what holds.
+    for algorithm in [Algorithm::HS384, Algorithm::HS512] {
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        forged.push(encode(&Header::new(algorithm), &claims, &key).unwrap());
+    }
+    // The right secret, and claims that no token has.
+    for (claim, value) in [
+        ("purpose", json!("everything")),
+        ("purpose", json!(null)),
+        ("sub", json!("000000000000000000000000")),
+        ("sub", json!({"$gt": ""})),
+        ("exp", json!("9999999999")),
+        ("admin", json!(true)),
+    ] {
+        let mut claims = claims.clone();
+        claims[claim] = value;
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        forged.push(encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap());
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    forged.extend([
+        token[1..].to_owned(),
+        token[..token.len() - 1].to_owned(),
+        format!("{token}="),
+        format!("{token}A"),
+        format!("{header}.{payload}.{}", STANDARD.encode(bytes)),
+        format!("{header}=.{payload}.{signature}"),
+        token.to_uppercase(),
+        token.to_lowercase(),
+        format!(".{token}"),
+        format!("{token}."),
+        format!("{header}..{payload}.{signature}"),
+        format!("{header}.{payload}.{signature}.{signature}"),
+        format!("{payload}.{header}.{signature}"),
+        format!("{header}.{payload}"),
+        header.to_owned(),
+        "..".to_owned(),
+        "nonsense".to_owned(),
+        "A".repeat(4_000),
+    ]);
+    forged
+}
+
+pub fn every_forgery_is_one_and_the_same_refusal(home: Home) {
+    let home = home.with("JWT_SECRET_KEY", SECRET);
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
+    let refused = server
+        .reset("nonsense", NEW_PASSWORD)
+        .fails_with(403, "bad_token");
+    let (reset, access) = (server.reset_token(ANN), server.access_token(ANN, PASSWORD));
+    for forged in forgeries(&reset) {
+        let answer = server.reset(&forged, NEW_PASSWORD);
+        assert_eq!(
+            (answer.status, &answer.text),
+            (403, &refused.text),
+            "{forged}"
+        );
+    }
+    for space in [" ", "\n", "\t", "\u{a0}"] {
+        let answer = server.reset(&format!("{space}{reset}"), NEW_PASSWORD);
+        assert_eq!((answer.status, &answer.text), (403, &refused.text));
+    }
+    let closed = server
+        .send("POST", "/api/movies", Some("nonsense"), &movie)
+        .fails_with(401, "invalid_access_token");
+    for forged in forgeries(&access) {
+        let answer = server.send("POST", "/api/movies", Some(&forged), &movie);
+        assert_eq!(
+            (answer.status, &answer.text),
+            (401, &closed.text),
+            "{forged}"
+        );
+        assert_eq!(
+            answer.header("www-authenticate"),
+            closed.header("www-authenticate")
+        );
+    }
+    // They are what was forged, and good.
+    server
+        .send("POST", "/api/movies", Some(&access), &movie)
+        .is(200);
+    server.reset(&reset, NEW_PASSWORD).is(200);
+}
+
+pub fn values_that_are_no_token_change_nothing(home: Home) {
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    let before = home.stored_values().len();
+    for value in [
+        json!(null),
+        json!(0),
+        json!(1),
+        json!(true),
+        json!(false),
+        json!([]),
+        json!({}),
+        json!([token]),
+        json!({"$gt": ""}),
+        json!({"$ne": null}),
+        json!(1e300),
+    ] {
+        let body = json!({"reset_token": value, "password": NEW_PASSWORD});
+        server
+            .post("/api/auth/reset", body)
+            .fails_with(400, "schema_validation");
+    }
+    for empty in ["", " ", "null", "undefined", "0"] {
+        server
+            .reset(empty, NEW_PASSWORD)
+            .fails_with(403, "bad_token");
+    }
+    server
+        .reset(&"x".repeat(1_000_000), NEW_PASSWORD)
+        .fails_with(413, "payload_too_large");
+    server
+        .reset(&"x".repeat(60_000), NEW_PASSWORD)
+        .fails_with(403, "bad_token");
+    assert_eq!(home.stored_values().len(), before);
+    server.access_token(ANN, PASSWORD);
+    server.reset(&token, NEW_PASSWORD).is(200);
+}
+
+pub fn a_secret_can_be_rotated(home: Home) {
+    const NEXT: &str = "the secret that comes after the other one";
+    let old = home.with("JWT_SECRET_KEY", SECRET);
+    old.create_account(ANN, PASSWORD);
+    let token = old.reset_token(ANN);
+    let other = old.reset_token(ANN);
+    let with = |current: &str, previous: &str, token: &str| {
+        let mut command = old.command(&["reset", "--token", token, "--password-stdin"]);
+        command
+            .env("JWT_SECRET_KEY", current)
+            .env("JWT_SECRET_KEY_PREVIOUS", previous)
+            .env("MAIL_PORT", "1")
+            .stdin(Stdio::piped());
+        Output::of(command, &format!("{NEW_PASSWORD}\n")).code
+    };
+    assert_eq!(with(NEXT, "", &token), Some(4), "its secret is gone");
+    assert_eq!(with(NEXT, SECRET, &token), Some(0), "both are active");
+    assert_eq!(with(NEXT, SECRET, &other), Some(4), "it was used up");
+}
