@@ -3,17 +3,29 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
 
 use super::{App, AppError, Delivery, Handling};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
-use crate::domain::email_address::EmailAddress;
+use crate::domain::email_address::{EmailAddress, masked};
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::limit::Limit;
 use crate::domain::outbox::MailKind;
 use crate::domain::token::{Purpose, Token};
 use crate::store::Queueing;
+
+/// Where accounts are concealed, an answer waits for the next beat since its request. As much is written for an unknown
+/// address as for a known one, but not to the microsecond (a mail that is under way takes its share of the disk), and
+/// whoever asks often enough could tell by the mean: of whole beats there is none to be had.
+const BEAT: Duration = Duration::from_millis(20);
+
+async fn next_beat(began: Instant) {
+    let gone_by = began.elapsed().as_nanos() / BEAT.as_nanos();
+    let beats = u32::try_from(gone_by + 1).unwrap_or(u32::MAX);
+    sleep_until(began + BEAT.saturating_mul(beats)).await;
+}
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +57,20 @@ impl App {
         origin: &Origin,
         handling: Handling,
     ) -> Result<Requested, AppError> {
+        let began = Instant::now();
+        let requested = self.queue_reset(email, origin, handling).await;
+        if self.conceals_from(origin) {
+            next_beat(began).await;
+        }
+        requested
+    }
+
+    async fn queue_reset(
+        &self,
+        email: &str,
+        origin: &Origin,
+        handling: Handling,
+    ) -> Result<Requested, AppError> {
         self.admit(origin).await?;
         let address = EmailAddress::parse(email)?;
         let found = self.parts.store.account_by_address(email, &address).await?;
@@ -61,6 +87,10 @@ impl App {
         {
             Queueing::Queued => {}
             Queueing::NoAccount if self.conceals_from(origin) => {
+                tracing::info!(
+                    address = masked(address.as_str()),
+                    "reset requested, but there is no such account"
+                );
                 self.queued.notify_one();
                 return Ok(Requested::Concealed);
             }

@@ -97,9 +97,9 @@ promises! {
     e1: "`forgot` answers alike for known and unknown, and alike when limited, in status, body and `Retry-After`"
         [enumeration::forgot_answers_alike];
     e2: "Its time does not tell them apart, also with the mail server hanging: an unknown address costs an equal durable write"
-        [enumeration::forgot_does_equal_work] ["`cargo bench --bench concealment`"];
+        [enumeration::forgot_does_equal_work] ["`cargo bench --bench security -- concealment`"];
     e3: "`login` does not tell an unknown address from a wrong password by bytes or time"
-        [enumeration::login_answers_alike] ["`cargo bench --bench concealment`", "`app::hasher::tests`"];
+        [enumeration::login_answers_alike] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
 
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
         [main_job::the_request_does_not_choose_the_link];
@@ -119,7 +119,7 @@ promises! {
     r3: "Guessing a password is slowed per account, never locked for good; the right one works after the delay; a reset clears it"
         [limits::guessing_is_slowed_and_never_locked] ["`domain::limit::tests`"];
     r4: "While passwords are hashed on every core, other calls answer; the queue is bounded and refuses with 503"
-        [limits::a_flood_of_hashing_leaves_the_rest_alone] ["`cargo bench --bench flood`"];
+        [limits::a_flood_of_hashing_leaves_the_rest_alone] ["`cargo bench --bench security -- flood`"];
 
     p1: "One policy for sign-up, reset, `user create` and `user set-password`; older passwords go on working at login"
         [passwords::one_policy_for_every_way_in, passwords::older_ones_go_on_working];
