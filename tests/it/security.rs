@@ -237,7 +237,8 @@ impl Drop for Record {
         results.insert(self.key, outcome);
         let is_whole = results.len() == 2 * PROMISES.len();
         // What is broken fails the run by itself, and without a database there is nothing to compare.
-        if !is_broken && is_whole && !results.values().any(|outcome| *outcome == Outcome::Untried) {
+        let is_good = |outcome: &Outcome| *outcome == Outcome::Holds;
+        if is_whole && (results.values().all(is_good) || is_blessed()) {
             let table = table(&results);
             drop(results);
             compare(&table);
@@ -286,9 +287,13 @@ fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
     text
 }
 
+fn is_blessed() -> bool {
+    std::env::var_os("BLESS").is_some()
+}
+
 fn compare(table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
-    if std::env::var_os("BLESS").is_some() {
+    if is_blessed() {
         std::fs::write(path, table).unwrap();
         return;
     }

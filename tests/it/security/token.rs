@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::{ANN, BOB, CONFIRMATION, RESET, two_servers};
-use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD, now};
+use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD, now, wait_until};
 
 /// 32 bytes and more, and no setting of the tests' own.
 const SECRET: &str = "the secret that the attacker wants to know";
@@ -266,7 +266,7 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
     let sink = home.sink(&["--listen", &address]);
     // What tells of the changes comes; what would lead to a dead link does not.
     sink.inbox().wait_for_count(OTHER, CONFIRMATION, 2);
-    crate::harness::wait_until("only dead ones are left", 60, || {
+    wait_until("only dead ones are left", 60, || {
         home.outbox().iter().all(|mail| mail["state"] == "dead")
     });
     assert_eq!(sink.inbox().count(ANN, RESET), 0);
@@ -436,6 +436,8 @@ pub fn values_that_are_no_token_change_nothing(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let token = server.reset_token(ANN);
+    // What comes of the mail is written down when it has come.
+    wait_until("it is noted", 20, || home.outbox().is_empty());
     let before = home.stored_values().len();
     for value in [
         json!(null),
