@@ -1,5 +1,7 @@
 //! The history of accounts: the collection `movie_bag_history`.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
@@ -14,8 +16,8 @@ use super::link::in_words;
 use crate::domain::event::{Event, HISTORY_LINES};
 use crate::domain::id::AccountId;
 
-/// Every how many lines, about, an account's history is cut to its limit.
-const TRIMMED_EVERY: u8 = 16;
+/// Every how many lines that a process writes an account's history is cut to its limit.
+const TRIMMED_EVERY: u32 = 16;
 /// How many lines are forgotten in one step.
 const AT_ONCE: usize = 1_000;
 
@@ -23,8 +25,8 @@ impl MongoStore {
     /// Drops the oldest lines of an account beyond its limit, after some lines and not after each, since it is asked
     /// of the database. A failure is left to the next one.
     pub(super) async fn trim_now_and_then(&self, account: ObjectId) {
-        // The last byte of an id counts up within a process, and begins anywhere.
-        if !ObjectId::new().bytes()[11].is_multiple_of(TRIMMED_EVERY) {
+        let line = self.lines.fetch_add(1, Ordering::Relaxed);
+        if !line.is_multiple_of(TRIMMED_EVERY) {
             return;
         }
         if let Err(error) = self.trim(account).await {

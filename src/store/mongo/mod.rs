@@ -24,6 +24,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Error;
 use mongodb::options::ClientOptions;
@@ -59,6 +60,8 @@ pub struct MongoStore {
     has_transactions: bool,
     /// How many of the next leases look for an entry that nobody holds, before they claim one.
     careful_leases: AtomicU32,
+    /// How many lines of histories were written. It begins anywhere, so that many short commands come to cutting, too.
+    lines: AtomicU32,
 }
 
 /// Where things are kept.
@@ -124,6 +127,7 @@ impl MongoStore {
             client,
             link,
             careful_leases: AtomicU32::new(0),
+            lines: AtomicU32::new(ObjectId::new().bytes()[11].into()),
         };
         store.check_version().await?;
         // Building an index takes as long as the collection is large.
