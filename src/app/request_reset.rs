@@ -19,7 +19,7 @@ use crate::store::Queueing;
 /// Where accounts are concealed, an answer waits for the next beat since its request. As much is written for an unknown
 /// address as for a known one, but not to the microsecond (a mail that is under way takes its share of the disk), and
 /// whoever asks often enough could tell by the mean: of whole beats there is none to be had.
-const BEAT: Duration = Duration::from_millis(20);
+const BEAT: Duration = Duration::from_millis(100);
 
 async fn next_beat(began: Instant) {
     let gone_by = began.elapsed().as_nanos() / BEAT.as_nanos();
