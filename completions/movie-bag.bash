@@ -1214,7 +1214,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__smtp__subcmd__debug)
-            opts="-q -h --listen --web --no-web --web-host --format --max-messages --max-memory --max-size --env-file --database --json --color --quiet --help"
+            opts="-q -h --listen --web --no-web --web-host --format --max-messages --max-memory --max-size --tls --tls-cert --tls-key --fail --env-file --database --json --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1245,6 +1245,22 @@ _movie__bag() {
                     return 0
                     ;;
                 --max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,7 @@
 //! `smtp-debug`: the debugging SMTP sink as a program of its own.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -12,7 +13,7 @@ use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
 use crate::sink::print::{self, Format, Style};
-use crate::sink::{ReceivedMessage, Sink, SinkSettings};
+use crate::sink::{FaultRule, ReceivedMessage, Sink, SinkSettings};
 
 /// Take every mail, deliver none, and show them here and in a web inbox
 ///
@@ -42,6 +43,18 @@ pub(super) struct Args {
     /// Refuse a message that is larger than so many bytes
     #[arg(long, value_name = "BYTES", default_value_t = 50 * 1024 * 1024)]
     max_size: u64,
+    /// Take mail here too, encrypted from the first byte
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
+    tls: Option<SocketAddr>,
+    /// Encrypt with this certificate, in a PEM file, in place of one made at the start
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s
+    #[arg(long, value_name = "RULE")]
+    fail: Vec<FaultRule>,
 }
 
 /// Where a sink listens.
@@ -91,6 +104,9 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         max_messages: args.max_messages,
         max_memory: args.max_memory,
         max_size: args.max_size,
+        tls: args.tls,
+        certificate: args.tls_cert.clone().zip(args.tls_key.clone()),
+        fail: args.fail.clone(),
         ..SinkSettings::default()
     };
     let format = args.format.map_or_else(|| usual_format(ui), Format::from);
@@ -142,6 +158,9 @@ pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
 /// Says where a sink listens.
 pub(super) fn announce(ui: &Ui, sink: &Sink) {
     ui.say(&format!("SMTP on {}", sink.smtp_addr()));
+    if let Some(smtps) = sink.smtps_addr() {
+        ui.say(&format!("SMTP over TLS on {smtps}"));
+    }
     if let Some(web) = sink.web_addr() {
         ui.say(&format!("inbox on http://{web}"));
     }

@@ -326,6 +326,8 @@ pub(crate) mod tests {
     /// A message as a session hands it over.
     pub(crate) fn received(source: &[u8], from: &str, to: &[&str]) -> Received {
         Received {
+            tls: None,
+            login: None,
             source: source.to_vec(),
             envelope: Envelope {
                 sender: from.into(),

@@ -14,11 +14,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::SinkSettings;
 use super::inbox::{Inbox, ReceivedMessage};
-use crate::domain::clock::Clock;
-use crate::smtp::{Effect, Input, Limits, Session};
+use super::stream::Stream;
+use crate::domain::clock::{Clock, Rng, draw};
+use crate::smtp::fault::Faults;
+use crate::smtp::{Effect, Input, Limits, Session, Setup};
 
 /// The name the server goes by; it needs none, and looks none up.
 const HOST: &str = "localhost";
@@ -29,6 +32,9 @@ const CHUNK: usize = 16 * 1024;
 /// How long a closed connection may go on sending before it is cut. Without it the last reply can be lost.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
 /// How long the end waits for sessions to take their last reply.
 const LAST_REPLIES: Duration = Duration::from_secs(3);
 
@@ -38,6 +44,12 @@ pub struct Shared {
     pub inbox: Arc<Inbox>,
     /// Where the time is read.
     pub clock: Arc<dyn Clock>,
+    /// Where chance comes from.
+    pub rng: Arc<dyn Rng>,
+    /// How connections are encrypted.
+    pub tls: TlsAcceptor,
+    /// What goes wrong on demand.
+    pub faults: Arc<Faults>,
     /// The limits of each session.
     pub limits: Limits,
     /// Silence after which a session is ended.
@@ -61,9 +73,22 @@ pub fn limits(settings: &SinkSettings) -> Limits {
     }
 }
 
+/// When connections of a listener are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// When the client asks for it, by STARTTLS.
+    OnDemand,
+    /// From the first byte (RFC 8314 3.3).
+    Implicit,
+}
+
 /// Accepts connections until told to stop, then waits for the sessions to end.
-pub async fn serve(shared: Shared, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
-    let shared = Arc::new(shared);
+pub async fn serve(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    encryption: Encryption,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut sessions = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -80,8 +105,17 @@ pub async fn serve(shared: Shared, listener: TcpListener, mut stopped: watch::Re
                 } else {
                     Input::Connected
                 };
-                let connection = Connection::new(Arc::clone(&shared), stream, peer);
-                sessions.spawn(connection.run(first, stopped.clone()));
+                let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+                sessions.spawn(async move {
+                    let begun = Connection::begin(shared, stream, peer, encryption, stopped);
+                    let ended = match begun.await {
+                        Ok(connection) => connection.talk(first).await,
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, %error, "the connection broke");
+                    }
+                });
             }
             Err(error) => {
                 // Out of file descriptors, or a client that was gone at once: the next may fare better.
@@ -98,9 +132,11 @@ pub async fn serve(shared: Shared, listener: TcpListener, mut stopped: watch::Re
 
 struct Connection {
     shared: Arc<Shared>,
-    stream: TcpStream,
+    /// None while it is being encrypted, and after that has failed.
+    stream: Option<Stream>,
     peer: SocketAddr,
     session: Session,
+    stopped: watch::Receiver<bool>,
     /// What this session holds of the bytes in flight.
     held: u64,
     /// Replies of the batch under way; they leave in one write.
@@ -110,38 +146,51 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> Connection {
-        let session = Session::new(HOST, shared.limits.clone());
-        Connection {
+    async fn begin(
+        shared: Arc<Shared>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        encryption: Encryption,
+        stopped: watch::Receiver<bool>,
+    ) -> io::Result<Connection> {
+        // Replies are small and waited for; they must not wait for each other.
+        let _ = stream.set_nodelay(true);
+        let (stream, tls) = match encryption {
+            Encryption::OnDemand => (Stream::Clear(stream), None),
+            Encryption::Implicit => {
+                let (stream, version) = encrypted(stream, &shared.tls).await?;
+                (stream, Some(version.to_owned()))
+            }
+        };
+        let nonce = draw::<8>(&*shared.rng).map(|byte| format!("{byte:02x}"));
+        let session = Session::new(Setup {
+            host: HOST.to_owned(),
+            limits: shared.limits.clone(),
+            offers_tls: true,
+            tls,
+            nonce: nonce.concat(),
+            faults: Arc::clone(&shared.faults),
+        });
+        Ok(Connection {
             shared,
-            stream,
+            stream: Some(stream),
             peer,
             session,
+            stopped,
             held: 0,
             replies: Vec::new(),
             kept: Vec::new(),
-        }
+        })
     }
 
-    async fn run(mut self, first: Input<'static>, stopped: watch::Receiver<bool>) {
-        // Replies are small and waited for; they must not wait for each other.
-        let _ = self.stream.set_nodelay(true);
-        if let Err(error) = self.talk(first, stopped).await {
-            tracing::debug!(peer = %self.peer, %error, "the connection broke");
-        }
-    }
-
-    async fn talk(
-        &mut self,
-        first: Input<'static>,
-        mut stopped: watch::Receiver<bool>,
-    ) -> io::Result<()> {
+    async fn talk(mut self, first: Input<'static>) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
         self.step(first).await?;
         while !self.session.is_closed() {
-            let read = timeout(self.shared.idle_timeout, self.stream.read(&mut chunk));
+            let idle = self.shared.idle_timeout;
+            let (stream, stopped) = self.parts()?;
             let input = tokio::select! {
-                read = read => match read {
+                read = timeout(idle, stream.read(&mut chunk)) => match read {
                     Ok(Ok(0)) => Input::Eof,
                     Ok(Ok(size)) => Input::Bytes(&chunk[..size]),
                     Ok(Err(error)) => return Err(error),
@@ -151,25 +200,24 @@ impl Connection {
             };
             self.step(input).await?;
         }
-        self.stream.shutdown().await?;
+        let (stream, _) = self.parts()?;
+        stream.shutdown().await?;
         // A socket closed on unread bytes resets the connection, and the reply just sent may be lost with it.
-        let drain = async {
-            while self
-                .stream
-                .read(&mut chunk)
-                .await
-                .is_ok_and(|size| size > 0)
-            {}
-        };
+        let drain = async { while stream.read(&mut chunk).await.is_ok_and(|size| size > 0) {} };
         let _ = timeout(LINGER, drain).await;
         Ok(())
+    }
+
+    fn parts(&mut self) -> io::Result<(&mut Stream, &mut watch::Receiver<bool>)> {
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok((stream, &mut self.stopped))
     }
 
     /// Tells the session what happened and carries out what it asks for.
     async fn step(&mut self, input: Input<'_>) -> io::Result<()> {
         let mut effects = self.session.step(input);
         // A message is the last effect of its list; the verdict on it brings the next list.
-        while let Some(verdict) = self.carry_out(effects) {
+        while let Some(verdict) = self.carry_out(effects).await? {
             effects = self.session.step(verdict);
         }
         if self.weigh() > self.shared.max_in_flight {
@@ -177,18 +225,39 @@ impl Connection {
             self.session.step(Input::NoRoom);
             self.weigh();
         }
-        if !self.replies.is_empty() {
-            let written = timeout(
-                self.shared.idle_timeout,
-                self.stream.write_all(&self.replies),
-            )
-            .await;
-            self.replies.clear();
-            // Kept is kept, whether or not the client heard of it.
-            self.show().await;
-            written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        self.reply().await
+    }
+
+    /// Sends the replies so far, in one write.
+    async fn reply(&mut self) -> io::Result<()> {
+        if self.replies.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let replies = std::mem::take(&mut self.replies);
+        let idle = self.shared.idle_timeout;
+        let (stream, _) = self.parts()?;
+        let written = timeout(idle, async {
+            stream.write_all(&replies).await?;
+            // TLS keeps what it could not send at once.
+            stream.flush().await
+        })
+        .await;
+        self.replies = replies;
+        self.replies.clear();
+        // Kept is kept, whether or not the client heard of it.
+        self.show().await;
+        written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    async fn encrypt(&mut self) -> io::Result<&'static str> {
+        match self.stream.take() {
+            Some(Stream::Clear(stream)) => {
+                let (stream, version) = encrypted(stream, &self.shared.tls).await?;
+                self.stream = Some(stream);
+                Ok(version)
+            }
+            Some(Stream::Encrypted(_)) | None => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     /// Counts what this session holds now, and answers what all of them hold.
@@ -203,7 +272,7 @@ impl Connection {
         }
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) -> Option<Input<'static>> {
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> io::Result<Option<Input<'static>>> {
         let mut verdict = None;
         for effect in effects {
             match effect {
@@ -212,6 +281,14 @@ impl Connection {
                         self.shared.inbox.note_rejected();
                     }
                     reply.write_to(&mut self.replies);
+                }
+                Effect::Wait(time) => {
+                    self.reply().await?;
+                    tokio::time::sleep(time).await;
+                }
+                Effect::StartTls => {
+                    self.reply().await?;
+                    verdict = Some(Input::Secured(self.encrypt().await?));
                 }
                 Effect::Store(received) => {
                     let now = self.shared.clock.now();
@@ -226,7 +303,7 @@ impl Connection {
                 Effect::Close => {}
             }
         }
-        verdict
+        Ok(verdict)
     }
 
     /// Waits where the terminal is slower than the clients, who then wait too.
@@ -236,6 +313,10 @@ impl Connection {
             let _ = self.shared.show.send(message).await;
         }
     }
+}
+
+async fn encrypted(stream: TcpStream, tls: &TlsAcceptor) -> io::Result<(Stream, &'static str)> {
+    timeout(HANDSHAKE, Stream::encrypt(stream, tls)).await?
 }
 
 impl Drop for Connection {

@@ -14,12 +14,15 @@ pub mod html;
 pub mod inbox;
 pub mod listener;
 pub mod print;
+pub mod search;
+pub mod stream;
 pub mod view;
 pub mod web;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -27,10 +30,18 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::domain::clock::{Clock, Rng};
 
+/// What goes wrong on demand, read from text.
+pub use crate::smtp::fault::Rule as FaultRule;
 pub use inbox::{Inbox, ReceivedMessage};
+pub use stream::Stream;
+
+use listener::Encryption;
+
+use crate::smtp::fault::Faults;
 
 /// Messages that may wait to be shown. Beyond it the clients are slowed down: nothing is lost, nothing grows.
 const WAITING_TO_BE_SHOWN: usize = 256;
@@ -60,6 +71,12 @@ pub struct SinkSettings {
     pub idle_timeout: Duration,
     /// Names under which the web port is served, beside IP addresses and `localhost`.
     pub web_hosts: Vec<String>,
+    /// Where SMTP is listened for that is encrypted from its first byte.
+    pub tls: Option<SocketAddr>,
+    /// The PEM files of a certificate and its key; `None` for a certificate made at the start.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// What goes wrong on demand.
+    pub fail: Vec<FaultRule>,
 }
 
 impl Default for SinkSettings {
@@ -73,6 +90,9 @@ impl Default for SinkSettings {
             max_sessions: 2_000,
             idle_timeout: Duration::from_secs(5 * 60),
             web_hosts: Vec::new(),
+            tls: None,
+            certificate: None,
+            fail: Vec::new(),
         }
     }
 }
@@ -90,6 +110,9 @@ pub enum SinkError {
         /// What the system said.
         source: io::Error,
     },
+    /// The certificate, or its key, can't be used.
+    #[error("{0}")]
+    Certificate(String),
 }
 
 fn describe(error: &io::Error) -> String {
@@ -104,8 +127,15 @@ fn describe(error: &io::Error) -> String {
 impl SinkError {
     /// What to do about it.
     pub fn advice(&self) -> String {
-        let SinkError::Bind { what, source, .. } = self;
-        let flag = if *what == "SMTP" { "--listen" } else { "--web" };
+        let SinkError::Bind { what, source, .. } = self else {
+            return "name a PEM file of certificates with --tls-cert, and one of the key of the first with --tls-key"
+                .to_owned();
+        };
+        let flag = match *what {
+            "SMTP" => "--listen",
+            "SMTP over TLS" => "--tls",
+            _ => "--web",
+        };
         match source.kind() {
             io::ErrorKind::AddrInUse => format!(
                 "stop it, or choose another port with {flag} ADDR:PORT (port 0 takes a free one)"
@@ -134,9 +164,12 @@ pub struct Sink {
     settings: SinkSettings,
     smtp: TcpListener,
     smtp_addr: SocketAddr,
+    smtps: Option<(TcpListener, SocketAddr)>,
+    acceptor: TlsAcceptor,
     web: Option<(TcpListener, SocketAddr)>,
     inbox: Arc<Inbox>,
     clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
 }
 
 impl Sink {
@@ -146,25 +179,42 @@ impl Sink {
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
     ) -> Result<Sink, SinkError> {
+        let acceptor = match &settings.certificate {
+            Some((certificate, key)) => stream::with_certificate(certificate, key),
+            None => stream::with_new_certificate(),
+        };
+        let acceptor = acceptor.map_err(SinkError::Certificate)?;
         let (smtp, smtp_addr) = listen("SMTP", settings.listen).await?;
+        let smtps = match settings.tls {
+            Some(address) => Some(listen("SMTP over TLS", address).await?),
+            None => None,
+        };
         let web = match settings.web {
             Some(address) => Some(listen("HTTP", address).await?),
             None => None,
         };
-        let inbox = Arc::new(Inbox::new(settings.max_messages, settings.max_memory, rng));
+        let inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng));
         Ok(Sink {
             settings,
             smtp,
             smtp_addr,
+            smtps,
+            acceptor,
             web,
-            inbox,
+            inbox: Arc::new(inbox),
             clock,
+            rng,
         })
     }
 
     /// Where SMTP is listened for, with the real port.
     pub fn smtp_addr(&self) -> SocketAddr {
         self.smtp_addr
+    }
+
+    /// Where SMTP over TLS is listened for, with the real port.
+    pub fn smtps_addr(&self) -> Option<SocketAddr> {
+        self.smtps.as_ref().map(|(_, address)| *address)
     }
 
     /// Where the web port is, with the real port.
@@ -198,20 +248,33 @@ impl Sink {
 
         let (stop, stopped) = watch::channel(false);
         let limits = listener::limits(&self.settings);
-        let smtp = listener::serve(
-            listener::Shared {
-                inbox: Arc::clone(&self.inbox),
-                clock: Arc::clone(&self.clock),
-                limits,
-                idle_timeout: self.settings.idle_timeout,
-                max_sessions: self.settings.max_sessions,
-                max_in_flight: self.settings.max_memory,
-                in_flight: AtomicU64::new(0),
-                show,
-            },
-            self.smtp,
-            stopped.clone(),
-        );
+        let shared = Arc::new(listener::Shared {
+            inbox: Arc::clone(&self.inbox),
+            clock: Arc::clone(&self.clock),
+            rng: self.rng,
+            tls: self.acceptor,
+            faults: Arc::new(Faults::new(self.settings.fail.clone())),
+            limits,
+            idle_timeout: self.settings.idle_timeout,
+            max_sessions: self.settings.max_sessions,
+            max_in_flight: self.settings.max_memory,
+            in_flight: AtomicU64::new(0),
+            show,
+        });
+        let smtps = self.smtps.map(|(listener, _)| {
+            listener::serve(
+                Arc::clone(&shared),
+                listener,
+                Encryption::Implicit,
+                stopped.clone(),
+            )
+        });
+        let smtp = listener::serve(shared, self.smtp, Encryption::OnDemand, stopped.clone());
+        let smtps = async {
+            if let Some(smtps) = smtps {
+                smtps.await;
+            }
+        };
         let web = async {
             let Some((listener, _)) = self.web else {
                 return;
@@ -243,7 +306,7 @@ impl Sink {
             shutdown.await;
             let _ = stop.send(true);
         };
-        tokio::join!(smtp, web, stopping);
+        tokio::join!(smtp, smtps, web, stopping);
         let _ = tokio::time::timeout(LAST_WORDS, last_shown).await;
         self.inbox.summary()
     }

@@ -4,6 +4,7 @@
 //! at a keyboard or an old client errs harmlessly (noted in [`Path`]), strict where a real server would not
 //! know whom a message is for. A new verb or parameter starts here.
 
+use super::auth::Mechanism;
 use super::envelope::Warning;
 
 /// One line that makes sense.
@@ -15,10 +16,18 @@ pub enum Command {
     Helo(String),
     /// MAIL FROM.
     Mail(Path, MailParams),
-    /// RCPT TO; no parameter is known yet.
-    Rcpt(Path),
+    /// RCPT TO, with its parameters as they were typed.
+    Rcpt(Path, Vec<String>),
     /// DATA.
     Data,
+    /// BDAT: so many bytes follow at once, and they are the last of the message or not (RFC 3030).
+    Bdat(u64, bool),
+    /// STARTTLS (RFC 3207).
+    StartTls,
+    /// AUTH, with the first answer where the client gives it at once (RFC 4954).
+    Auth(Mechanism, Option<String>),
+    /// LHLO with the client's name: LMTP from now on (RFC 2033).
+    Lhlo(String),
     /// RSET.
     Rset,
     /// NOOP, whatever follows.
@@ -77,6 +86,8 @@ pub enum SyntaxError {
     Address(Role),
     /// A parameter that is known, with a value that is not.
     ParameterValue(String),
+    /// A way to log in that nobody announced.
+    UnknownMechanism(String),
     /// A parameter that nobody announced.
     UnknownParameter(String),
 }
@@ -97,6 +108,8 @@ impl Command {
             "EHLO" => Err(SyntaxError::Form("EHLO hostname")),
             "HELO" if !rest.is_empty() => Ok(Command::Helo(rest.to_owned())),
             "HELO" => Err(SyntaxError::Form("HELO hostname")),
+            "LHLO" if !rest.is_empty() => Ok(Command::Lhlo(rest.to_owned())),
+            "LHLO" => Err(SyntaxError::Form("LHLO hostname")),
             "MAIL" => parse_mail(rest),
             "RCPT" => parse_rcpt(rest),
             "DATA" => alone(rest, Command::Data, "DATA"),
@@ -106,9 +119,9 @@ impl Command {
             "HELP" => Ok(Command::Help),
             "VRFY" if !rest.is_empty() => Ok(Command::Vrfy(rest.to_owned())),
             "VRFY" => Err(SyntaxError::Form("VRFY address")),
-            "STARTTLS" => Err(SyntaxError::NotImplemented("STARTTLS")),
-            "AUTH" => Err(SyntaxError::NotImplemented("AUTH")),
-            "BDAT" => Err(SyntaxError::NotImplemented("BDAT")),
+            "STARTTLS" => alone(rest, Command::StartTls, "STARTTLS"),
+            "AUTH" => parse_auth(rest),
+            "BDAT" => parse_bdat(rest).ok_or(SyntaxError::Form("BDAT size [LAST]")),
             "EXPN" => Err(SyntaxError::NotImplemented("EXPN")),
             "GET" | "POST" | "PUT" | "CONNECT" | "OPTIONS" | "HEAD" if rest.contains("HTTP/") => {
                 Err(SyntaxError::Http)
@@ -129,52 +142,144 @@ fn parse_mail(rest: &str) -> Result<Command, SyntaxError> {
     const FORM: SyntaxError = SyntaxError::Form("MAIL FROM:<address> [parameters]");
     let after = strip_keyword(rest, "FROM:").ok_or(FORM)?;
     let (path, rest) = parse_path(after, Role::Sender).ok_or(FORM)??;
-    let mut params = MailParams::default();
-    let mut seen = Vec::new();
-    for typed in rest.split_whitespace() {
-        let (keyword, value) = match typed.split_once('=') {
-            Some((keyword, value)) => (keyword, Some(value)),
-            None => (typed, None),
-        };
-        let keyword = keyword.to_ascii_uppercase();
-        let wrong = || SyntaxError::ParameterValue(typed.to_owned());
-        match (keyword.as_str(), value) {
-            ("SIZE", Some(value))
-                if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) =>
-            {
-                // More digits than a number holds is certainly too large, which is the session's to say.
-                params.size = Some(value.parse().unwrap_or(u64::MAX));
+    let mut params = MailParams {
+        typed: parameters(rest, MAIL_PARAMETERS)?,
+        ..MailParams::default()
+    };
+    for typed in &params.typed {
+        match typed.split_once('=') {
+            // More digits than a number holds is certainly too large, which is the session's to say.
+            Some((keyword, size)) if keyword.eq_ignore_ascii_case("SIZE") => {
+                params.size = Some(size.parse().unwrap_or(u64::MAX));
             }
-            ("BODY", Some(value))
-                if ["7BIT", "8BITMIME"]
-                    .iter()
-                    .any(|body| body.eq_ignore_ascii_case(value)) => {}
-            ("SMTPUTF8", None) => params.smtputf8 = true,
-            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(wrong()),
-            _ => return Err(SyntaxError::UnknownParameter(keyword)),
+            None => params.smtputf8 = true,
+            _ => {}
         }
-        if seen.contains(&keyword) {
-            return Err(wrong());
-        }
-        seen.push(keyword);
-        params.typed.push(typed.to_owned());
     }
     Ok(Command::Mail(path, params))
 }
 
+/// A parameter's keyword, and what its value must be; `None` where it has none.
+type Parameter = (&'static str, Option<fn(&str) -> bool>);
+
+const MAIL_PARAMETERS: &[Parameter] = &[
+    ("SIZE", Some(is_number)),
+    (
+        "BODY",
+        Some(|value| is_one_of(value, &["7BIT", "8BITMIME"])),
+    ),
+    ("SMTPUTF8", None),
+    // RFC 3461 4.3, 4.4.
+    ("RET", Some(|value| is_one_of(value, &["FULL", "HDRS"]))),
+    ("ENVID", Some(|value| value.len() <= 100 && is_xtext(value))),
+    // RFC 4954 5.
+    ("AUTH", Some(|value| value == "<>" || is_xtext(value))),
+];
+
+const RCPT_PARAMETERS: &[Parameter] = &[
+    // RFC 3461 4.1, 4.2.
+    ("NOTIFY", Some(is_notify)),
+    ("ORCPT", Some(is_original_recipient)),
+];
+
+fn is_number(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_one_of(value: &str, values: &[&str]) -> bool {
+    values.iter().any(|one| one.eq_ignore_ascii_case(value))
+}
+
+fn is_notify(value: &str) -> bool {
+    value.eq_ignore_ascii_case("NEVER")
+        || value
+            .split(',')
+            .all(|event| is_one_of(event, &["SUCCESS", "FAILURE", "DELAY"]))
+}
+
+fn is_original_recipient(value: &str) -> bool {
+    value.split_once(';').is_some_and(|(kind, address)| {
+        // RFC 6533 3 has addresses beyond ASCII, and more ways to write them.
+        let is_utf8 = kind.eq_ignore_ascii_case("utf-8") && !address.is_empty();
+        !kind.is_empty() && (is_utf8 || is_xtext(address))
+    })
+}
+
+/// Printable ASCII in which `+` and two digits stand for what can't be (RFC 3461 4).
+fn is_xtext(value: &str) -> bool {
+    let mut parts = value.split('+');
+    let is_plain = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'=')
+    };
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte);
+    !value.is_empty()
+        && parts.next().is_some_and(is_plain)
+        && parts.all(|part| {
+            let (hex, rest) = part.split_at_checked(2).unwrap_or_default();
+            hex.len() == 2 && hex.as_bytes().iter().all(is_hex) && is_plain(rest)
+        })
+}
+
+/// The parameters as they were typed, each known, well formed and there once.
+fn parameters(text: &str, known: &[Parameter]) -> Result<Vec<String>, SyntaxError> {
+    let mut seen = Vec::new();
+    let mut all = Vec::new();
+    for typed in text.split_whitespace() {
+        let (keyword, value) = match typed.split_once('=') {
+            Some((keyword, value)) => (keyword, Some(value)),
+            None => (typed, None),
+        };
+        let is_it = |parameter: &&Parameter| parameter.0.eq_ignore_ascii_case(keyword);
+        let Some((keyword, form)) = known.iter().find(is_it) else {
+            return Err(SyntaxError::UnknownParameter(keyword.to_ascii_uppercase()));
+        };
+        let is_well_formed = match (form, value) {
+            (Some(form), Some(value)) => form(value),
+            (form, value) => form.is_none() && value.is_none(),
+        };
+        if !is_well_formed || seen.contains(keyword) {
+            return Err(SyntaxError::ParameterValue(typed.to_owned()));
+        }
+        seen.push(*keyword);
+        all.push(typed.to_owned());
+    }
+    Ok(all)
+}
+
 fn parse_rcpt(rest: &str) -> Result<Command, SyntaxError> {
-    const FORM: SyntaxError = SyntaxError::Form("RCPT TO:<address>");
+    const FORM: SyntaxError = SyntaxError::Form("RCPT TO:<address> [parameters]");
     let after = strip_keyword(rest, "TO:").ok_or(FORM)?;
     let (path, rest) = parse_path(after, Role::Recipient).ok_or(FORM)??;
     if path.address.is_empty() {
         return Err(SyntaxError::Address(Role::Recipient));
     }
-    match rest.split_whitespace().next() {
-        None => Ok(Command::Rcpt(path)),
-        Some(param) => {
-            let keyword = param.split('=').next().unwrap_or(param);
-            Err(SyntaxError::UnknownParameter(keyword.to_ascii_uppercase()))
+    Ok(Command::Rcpt(path, parameters(rest, RCPT_PARAMETERS)?))
+}
+
+fn parse_bdat(rest: &str) -> Option<Command> {
+    let mut words = rest.split_whitespace();
+    let size = words.next().filter(|size| is_number(size))?.parse().ok()?;
+    let is_last = match words.next() {
+        None => false,
+        Some(last) if last.eq_ignore_ascii_case("LAST") => true,
+        Some(_) => return None,
+    };
+    words
+        .next()
+        .is_none()
+        .then_some(Command::Bdat(size, is_last))
+}
+
+fn parse_auth(rest: &str) -> Result<Command, SyntaxError> {
+    let mut words = rest.split_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(name), initial, None) => {
+            let mechanism = Mechanism::named(name)
+                .ok_or_else(|| SyntaxError::UnknownMechanism(name.to_owned()))?;
+            Ok(Command::Auth(mechanism, initial.map(ToOwned::to_owned)))
         }
+        _ => Err(SyntaxError::Form("AUTH mechanism [first answer]")),
     }
 }
 
@@ -290,7 +395,7 @@ mod tests {
 
     fn address(line: &str) -> Result<String, SyntaxError> {
         match parse(line)? {
-            Command::Mail(path, _) | Command::Rcpt(path) => Ok(path.address),
+            Command::Mail(path, _) | Command::Rcpt(path, _) => Ok(path.address),
             other => panic!("{other:?}"),
         }
     }
@@ -302,9 +407,33 @@ mod tests {
         assert_eq!(parse("quit "), Ok(Command::Quit));
         assert_eq!(parse("QUIT now"), Err(SyntaxError::Form("QUIT")));
         assert_eq!(parse("EHLO"), Err(SyntaxError::Form("EHLO hostname")));
+        assert_eq!(parse("EXPN x"), Err(SyntaxError::NotImplemented("EXPN")));
+        for (line, command) in [
+            ("BDAT 5 last", Command::Bdat(5, true)),
+            ("bdat 0", Command::Bdat(0, false)),
+            ("starttls", Command::StartTls),
+            ("AUTH PLAIN", Command::Auth(Mechanism::Plain, None)),
+            (
+                "auth cram-md5 =",
+                Command::Auth(Mechanism::CramMd5, Some("=".into())),
+            ),
+            ("LHLO x", Command::Lhlo("x".into())),
+        ] {
+            assert_eq!(parse(line), Ok(command));
+        }
+        for line in [
+            "BDAT",
+            "BDAT x",
+            "BDAT 5 FIRST",
+            "BDAT 5 LAST x",
+            "BDAT -1",
+            "BDAT 99999999999999999999",
+        ] {
+            assert_eq!(parse(line), Err(SyntaxError::Form("BDAT size [LAST]")));
+        }
         assert_eq!(
-            parse("BDAT 5 LAST"),
-            Err(SyntaxError::NotImplemented("BDAT"))
+            parse("AUTH NTLM"),
+            Err(SyntaxError::UnknownMechanism("NTLM".into()))
         );
         assert_eq!(parse("FOO bar"), Err(SyntaxError::Unknown("FOO".into())));
         assert_eq!(parse(""), Err(SyntaxError::Unknown("".into())));
@@ -391,13 +520,47 @@ mod tests {
                 "{wrong}"
             );
         }
-        assert_eq!(
-            parse("MAIL FROM:<a@b> RET=FULL"),
-            Err(SyntaxError::UnknownParameter("RET".into()))
-        );
-        assert_eq!(
-            parse("RCPT TO:<a@b> NOTIFY=NEVER"),
-            Err(SyntaxError::UnknownParameter("NOTIFY".into()))
-        );
+        for right in [
+            "RET=FULL",
+            "RET=hdrs ENVID=QQ314159",
+            "ENVID=a+2Bb",
+            "AUTH=<>",
+            "AUTH=ann@example.com",
+        ] {
+            assert!(
+                parse(&format!("MAIL FROM:<a@b> {right}")).is_ok(),
+                "{right}"
+            );
+        }
+        for right in [
+            "NOTIFY=NEVER",
+            "notify=success,FAILURE,delay",
+            "ORCPT=rfc822;ann+2B@example.com",
+            "ORCPT=utf-8;jörg@example.com",
+        ] {
+            assert!(parse(&format!("RCPT TO:<a@b> {right}")).is_ok(), "{right}");
+        }
+        for wrong in [
+            "NOTIFY=NEVER,SUCCESS",
+            "NOTIFY=",
+            "ORCPT=ann",
+            "ORCPT=rfc822;+2b",
+        ] {
+            let got = parse(&format!("RCPT TO:<a@b> {wrong}"));
+            assert!(
+                matches!(got, Err(SyntaxError::ParameterValue(_))),
+                "{wrong}"
+            );
+        }
+        for (line, unknown) in [
+            ("MAIL FROM:<a@b> HOLDFOR=5", "HOLDFOR"),
+            ("MAIL FROM:<a@b> NOTIFY=NEVER", "NOTIFY"),
+            ("RCPT TO:<a@b> RET=FULL", "RET"),
+        ] {
+            assert_eq!(
+                parse(line),
+                Err(SyntaxError::UnknownParameter(unknown.into()))
+            );
+        }
     }
 }

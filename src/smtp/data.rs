@@ -125,6 +125,28 @@ impl Decoder {
     }
 }
 
+/// What is odd about a message that came in chunks, where no dot is stuffed (RFC 3030 2).
+pub fn oddities_of(source: &[u8]) -> Oddities {
+    let mut oddities = Oddities::default();
+    let mut start = 0;
+    for (at, byte) in source.iter().enumerate() {
+        match byte {
+            b'\r' => oddities.bare_cr += u64::from(source.get(at + 1) != Some(&b'\n')),
+            b'\n' => {
+                let has_cr = at > 0 && source[at - 1] == b'\r';
+                oddities.bare_lf += u64::from(!has_cr);
+                let end = at - usize::from(has_cr);
+                oddities.longest_line = oddities.longest_line.max((end - start) as u64);
+                start = at + 1;
+            }
+            0 => oddities.nul += 1,
+            _ => {}
+        }
+    }
+    oddities.longest_line = oddities.longest_line.max((source.len() - start) as u64);
+    oddities
+}
+
 /// Doubles the dots that begin a line, as a client does before it sends a message.
 #[cfg(test)]
 pub(crate) fn stuff(message: &[u8]) -> Vec<u8> {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::auth::Login;
 use super::transcript::Transcript;
 
 /// SMTP sender and recipients; they may differ from what the headers say.
@@ -35,6 +36,10 @@ pub struct Received {
     pub envelope: Envelope,
     /// The name the client gave in HELO or EHLO.
     pub helo: String,
+    /// The version of TLS; `None` where it came in clear text.
+    pub tls: Option<String>,
+    /// Who logged in.
+    pub login: Option<Login>,
     /// Commands and replies that led here: those that opened the session and those of this transaction.
     pub transcript: Transcript,
     /// What was odd, though accepted.

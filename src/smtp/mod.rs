@@ -5,11 +5,14 @@
 //! dialogue is a pure function of its bytes, and can be cut, replayed and fuzzed without a port or a sleep.
 //!
 //! Start reading at [`session`]; [`command`] is what a client may say, [`reply`] all that it may hear,
-//! [`mod@line`] and [`data`] cut the bytes into lines and messages, [`envelope`] is what comes out.
+//! [`auth`] is a log-in, [`mod@line`] and [`data`] cut the bytes into lines and messages, [`envelope`] is what comes out, and
+//! [`fault`] what goes wrong on demand.
 
+pub mod auth;
 pub mod command;
 pub mod data;
 pub mod envelope;
+pub mod fault;
 pub mod line;
 pub mod reply;
 pub mod session;
@@ -17,5 +20,5 @@ pub mod transcript;
 
 pub use envelope::{Envelope, MessageId, Received, Recipient, Refusal, Warning};
 pub use reply::Reply;
-pub use session::{Effect, Effects, Input, Limits, Session};
+pub use session::{Effect, Effects, Input, Limits, Session, Setup};
 pub use transcript::Transcript;

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::auth::{self, Mechanism};
 use super::command::{Role, SyntaxError};
 use super::envelope::{MessageId, Refusal};
 
@@ -24,7 +25,7 @@ impl Reply {
         self.code
     }
 
-    /// False for 354 alone, which asks for the message.
+    /// False for 334 and 354, which ask for more.
     pub fn is_final(&self) -> bool {
         !(300..400).contains(&self.code)
     }
@@ -79,18 +80,65 @@ impl Reply {
     }
 
     /// What EHLO announces. An extension is announced here once the session does it.
-    pub(super) fn extensions(host: &str, max_size: u64) -> Reply {
+    pub(super) fn extensions(host: &str, max_size: u64, starttls: bool) -> Reply {
+        let mechanisms = Mechanism::ALL.map(Mechanism::name).join(" ");
+        let mut more: Vec<Cow<'static, str>> = vec![
+            "PIPELINING".into(),
+            format!("SIZE {max_size}").into(),
+            "8BITMIME".into(),
+            "SMTPUTF8".into(),
+            "ENHANCEDSTATUSCODES".into(),
+            "DSN".into(),
+            "CHUNKING".into(),
+            format!("AUTH {mechanisms}").into(),
+        ];
+        if starttls {
+            more.push("STARTTLS".into());
+        }
+        more.push("HELP".into());
         Reply {
-            more: vec![
-                "PIPELINING".into(),
-                format!("SIZE {max_size}").into(),
-                "8BITMIME".into(),
-                "SMTPUTF8".into(),
-                "ENHANCEDSTATUSCODES".into(),
-                "HELP".into(),
-            ],
+            more,
             ..Reply::plain(250, host.to_owned())
         }
+    }
+
+    pub(super) fn start_tls() -> Reply {
+        Reply::new(220, (2, 0, 0), "Ready to start TLS")
+    }
+
+    /// The text in base64, as RFC 4954 4 has it.
+    pub(super) fn challenge(text: &str) -> Reply {
+        Reply::plain(334, auth::encoded(text))
+    }
+
+    pub(super) fn logged_in() -> Reply {
+        Reply::new(
+            235,
+            (2, 7, 0),
+            "Authentication successful: any credentials are",
+        )
+    }
+
+    pub(super) fn log_in_cancelled() -> Reply {
+        Reply::new(501, (5, 7, 0), "Authentication cancelled")
+    }
+
+    pub(super) fn log_in_malformed() -> Reply {
+        Reply::new(
+            501,
+            (5, 5, 2),
+            "Cannot decode this answer: it is not what the mechanism has, in base64",
+        )
+    }
+
+    pub(super) fn chunk_taken(bytes: u64) -> Reply {
+        Reply::new(250, (2, 0, 0), format!("{bytes} bytes received"))
+    }
+
+    /// A code that a rule asked for.
+    pub(super) fn on_demand(code: u16) -> Reply {
+        let class = if code < 500 { 4 } else { 5 };
+        Reply::new(code, (class, 0, 0), "As --fail asked for")
     }
 
     pub(super) fn sender_ok() -> Reply {
@@ -133,7 +181,7 @@ impl Reply {
             ..Reply::new(
                 214,
                 (2, 0, 0),
-                "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT",
+                "EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
             )
         }
     }
@@ -265,6 +313,11 @@ impl From<&SyntaxError> for Reply {
             SyntaxError::ParameterValue(typed) => {
                 Reply::new(501, (5, 5, 4), format!("Wrong parameter: {}", shown(typed)))
             }
+            SyntaxError::UnknownMechanism(name) => Reply::new(
+                504,
+                (5, 5, 4),
+                format!("No such mechanism: {}", shown(name)),
+            ),
             SyntaxError::UnknownParameter(keyword) => Reply::new(
                 555,
                 (5, 5, 4),

@@ -11,12 +11,20 @@
 //!
 //! What belongs to a transaction lives in the state that owns it, so RSET, EHLO or a refused message forget it by
 //! replacing the state: there is no list to clear. 250 after DATA is said only when whoever keeps messages said
-//! so; until then, what was sent ahead waits in a bounded buffer. STARTTLS and AUTH will be states of their own
-//! beside `Opened` and `Ready`, BDAT one beside `Data`.
+//! so; until then, what was sent ahead waits in a bounded buffer.
+//!
+//! Not drawn: `Authenticating` stands beside `Opened` and `Ready` and returns to `Ready`; after STARTTLS `Handshake` waits
+//! for TLS and begins anew at `Opened`, without what was sent ahead. BDAT fills `Chunk` and rests in `Chunks` until the
+//! next; a chunk that nobody wants is read all the same, in `Skipping`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::auth::{Exchange, Login, Mechanism, Progress};
 use super::command::{Command, MailParams, Path, SyntaxError};
-use super::data::Decoder;
+use super::data::{Decoder, Oddities, oddities_of};
 use super::envelope::{Envelope, MessageId, Received, Recipient, Refusal, Warning};
+use super::fault::{Fault, Faults, Stage};
 use super::line::{Line, LineBuffer};
 use super::reply::Reply;
 use super::transcript::Transcript;
@@ -35,6 +43,8 @@ pub enum Input<'a> {
     Bytes(&'a [u8]),
     /// The answer to [`Effect::Store`].
     Stored(Result<MessageId, Refusal>),
+    /// The answer to [`Effect::StartTls`]: the connection is encrypted, by this version of TLS.
+    Secured(&'a str),
     /// There is no room for the rest of the message under way: it is read to its end, dropped and answered 451.
     NoRoom,
     /// The client was silent for too long.
@@ -46,10 +56,15 @@ pub enum Input<'a> {
 }
 
 /// What is to be done, in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Send this.
     Reply(Reply),
+    /// Wait so long before the next one.
+    Wait(Duration),
+    /// Once the replies are out, encrypt the connection, then tell the session by [`Input::Secured`]. What the client
+    /// sent ahead in clear text is not to be read any more. Always the last of its list.
+    StartTls,
     /// Keep this message, then tell the session by [`Input::Stored`]. Always the last of its list.
     Store(Box<Received>),
     /// Close the connection once the replies are out. Always the last of all.
@@ -86,6 +101,33 @@ impl Default for Limits {
     }
 }
 
+/// What a session is told before it begins.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// The name that the server goes by.
+    pub host: String,
+    /// Beyond which it says no.
+    pub limits: Limits,
+    /// Whether STARTTLS can be had.
+    pub offers_tls: bool,
+    /// The version of TLS, where the connection is encrypted from its first byte.
+    pub tls: Option<String>,
+    /// A text that no other session has, for the challenge of CRAM-MD5.
+    pub nonce: String,
+    /// What goes wrong on demand.
+    pub faults: Arc<Faults>,
+}
+
+impl Setup {
+    /// Of a server that calls itself `host`, and else as usual.
+    pub fn of(host: impl Into<String>) -> Setup {
+        Setup {
+            host: host.into(),
+            ..Setup::default()
+        }
+    }
+}
+
 /// MAIL was accepted; grows until DATA.
 #[derive(Debug)]
 struct Transaction {
@@ -98,8 +140,18 @@ struct Transaction {
 #[derive(Debug)]
 struct Transfer {
     transaction: Transaction,
+    /// Of the dots; chunks have none.
     decoder: Decoder,
     source: Vec<u8>,
+}
+
+/// Part of a message that is sent by BDAT.
+#[derive(Debug)]
+struct Chunk {
+    transfer: Box<Transfer>,
+    size: u64,
+    left: u64,
+    is_last: bool,
 }
 
 #[derive(Debug)]
@@ -109,20 +161,34 @@ enum State {
     Ready,
     Sender(Box<Transaction>),
     Recipients(Box<Transaction>),
+    Authenticating(Exchange),
+    Handshake,
     Data(Box<Transfer>),
-    Draining(Decoder, Refusal),
-    Storing,
+    Draining(Decoder, Refusal, Recipients),
+    Chunk(Chunk),
+    Chunks(Box<Transfer>),
+    Skipping {
+        left: u64,
+        then: Box<State>,
+        answer: Effects,
+    },
+    Storing(Recipients),
     Closed,
 }
+
+/// How many a message has: LMTP answers it once for each (RFC 2033 4.2).
+type Recipients = usize;
 
 /// One connection, from its banner to its end.
 #[derive(Debug)]
 pub struct Session {
-    host: String,
-    limits: Limits,
+    setup: Setup,
     state: State,
     /// The name of the last EHLO or HELO; a fact of the session, not of a transaction.
     helo: String,
+    /// Whether it was said with LHLO.
+    is_lmtp: bool,
+    login: Option<Login>,
     line: LineBuffer,
     waiting: Vec<u8>,
     bad_commands: u32,
@@ -138,14 +204,15 @@ enum Ending {
 }
 
 impl Session {
-    /// A session of a server that calls itself `host`.
-    pub fn new(host: impl Into<String>, limits: Limits) -> Session {
+    /// A session that nothing was said in yet.
+    pub fn new(setup: Setup) -> Session {
         Session {
-            host: host.into(),
-            line: LineBuffer::new(limits.command_line),
-            limits,
+            line: LineBuffer::new(setup.limits.command_line),
+            setup,
             state: State::Greeting,
             helo: String::new(),
+            is_lmtp: false,
+            login: None,
             waiting: Vec::new(),
             bad_commands: 0,
             transcript: Transcript::default(),
@@ -161,7 +228,8 @@ impl Session {
     /// Bytes that the session holds of messages and commands not yet done with.
     pub fn held(&self) -> u64 {
         let source = match &self.state {
-            State::Data(transfer) => transfer.source.capacity(),
+            State::Data(transfer) | State::Chunks(transfer) => transfer.source.capacity(),
+            State::Chunk(chunk) => chunk.transfer.source.capacity(),
             _ => 0,
         };
         (source + self.waiting.capacity()) as u64
@@ -170,58 +238,82 @@ impl Session {
     /// Tells the session what happened; the answer is what to do.
     pub fn step(&mut self, input: Input<'_>) -> Effects {
         let mut effects = Effects::new();
-        let is_waiting = matches!(self.state, State::Greeting | State::Storing);
+        let is_waiting = matches!(self.state, State::Greeting | State::Storing(_));
         match input {
             _ if self.is_closed() => {}
             Input::Connected if matches!(self.state, State::Greeting) => {
+                if self.answers_by_fault(Stage::Connect, &mut effects) {
+                    if !self.is_closed() {
+                        self.hang_up(&mut effects);
+                    }
+                    return effects;
+                }
                 self.state = State::Opened;
-                self.say(Reply::banner(&self.host), &mut effects);
+                if let Some(version) = &self.setup.tls {
+                    self.transcript.note(&format!("({version})"));
+                }
+                self.say(Reply::banner(&self.setup.host), &mut effects);
                 self.go_on(&mut effects);
             }
             Input::Connected => {}
             Input::TooManySessions => {
-                self.close(Reply::too_many_sessions(&self.host), &mut effects)
+                self.close(Reply::too_many_sessions(&self.setup.host), &mut effects)
             }
+            // Who reads on after STARTTLS has clear text in hand.
+            Input::Bytes(_) if matches!(self.state, State::Handshake) => {}
             Input::Bytes(bytes) if is_waiting => self.hold(bytes, &mut effects),
             Input::Bytes(bytes) => {
                 let used = self.consume(bytes, &mut effects);
                 self.hold(&bytes[used..], &mut effects);
             }
-            Input::Stored(verdict) if matches!(self.state, State::Storing) => {
-                self.end_transaction();
-                let reply = match verdict {
-                    Ok(id) => {
-                        self.bad_commands = 0;
-                        Reply::stored(&id)
-                    }
-                    Err(refusal) => Reply::refused(&refusal, self.limits.message_size),
-                };
-                effects.push(Effect::Reply(reply));
-                self.go_on(&mut effects);
+            Input::Stored(verdict) => {
+                if let State::Storing(recipients) = self.state {
+                    let reply = match verdict {
+                        Ok(id) => {
+                            self.bad_commands = 0;
+                            Reply::stored(&id)
+                        }
+                        Err(refusal) => self.refusal(&refusal),
+                    };
+                    self.end_transaction();
+                    self.answer_message(reply, recipients, &mut effects);
+                    self.go_on(&mut effects);
+                }
             }
-            Input::Stored(_) => {}
+            Input::Secured(version) if matches!(self.state, State::Handshake) => {
+                self.state = State::Opened;
+                self.transcript.note(&format!("({version})"));
+                self.setup.tls = Some(version.to_owned());
+            }
+            Input::Secured(_) => {}
             Input::NoRoom => {
+                let refusal = Refusal::Unavailable(
+                    "too many messages are on their way, send this one again later".into(),
+                );
                 self.state = match std::mem::replace(&mut self.state, State::Ready) {
-                    State::Data(transfer) => State::Draining(
-                        transfer.decoder,
-                        Refusal::Unavailable(
-                            "too many messages are on their way, send this one again later".into(),
-                        ),
-                    ),
+                    State::Data(transfer) => {
+                        let recipients = transfer.recipients();
+                        State::Draining(transfer.decoder, refusal, recipients)
+                    }
+                    State::Chunk(chunk) => State::Skipping {
+                        left: chunk.left,
+                        then: Box::new(State::Ready),
+                        answer: vec![Effect::Reply(self.refusal(&refusal))],
+                    },
                     other => other,
                 };
             }
             // Silence while a message is being stored is ours, not the client's.
-            Input::TimedOut if matches!(self.state, State::Storing) => {}
-            Input::TimedOut => self.close(Reply::idle_too_long(&self.host), &mut effects),
-            Input::Eof if matches!(self.state, State::Storing) => {
+            Input::TimedOut if matches!(self.state, State::Storing(_)) => {}
+            Input::TimedOut => self.close(Reply::idle_too_long(&self.setup.host), &mut effects),
+            Input::Eof if matches!(self.state, State::Storing(_)) => {
                 self.then = self.then.or(Some(Ending::Eof))
             }
             Input::Eof => self.hang_up(&mut effects),
-            Input::ShuttingDown if matches!(self.state, State::Storing) => {
+            Input::ShuttingDown if matches!(self.state, State::Storing(_)) => {
                 self.then = Some(Ending::ShuttingDown)
             }
-            Input::ShuttingDown => self.close(Reply::shutting_down(&self.host), &mut effects),
+            Input::ShuttingDown => self.close(Reply::shutting_down(&self.setup.host), &mut effects),
         }
         effects
     }
@@ -232,10 +324,16 @@ impl Session {
         while at < bytes.len() {
             at += match self.state {
                 State::Data(_) | State::Draining(..) => self.take_data(&bytes[at..], effects),
-                State::Opened | State::Ready | State::Sender(_) | State::Recipients(_) => {
-                    self.take_line(&bytes[at..], effects)
-                }
-                State::Greeting | State::Storing | State::Closed => break,
+                State::Chunk(_) | State::Skipping { .. } => self.take_chunk(&bytes[at..], effects),
+                State::Opened
+                | State::Ready
+                | State::Authenticating(_)
+                | State::Sender(_)
+                | State::Recipients(_)
+                | State::Chunks(_) => self.take_line(&bytes[at..], effects),
+                // What was sent behind STARTTLS in clear text is nobody's (RFC 3207 4.2, CVE-2011-0411).
+                State::Handshake => bytes.len() - at,
+                State::Greeting | State::Storing(_) | State::Closed => break,
             };
         }
         at
@@ -246,8 +344,8 @@ impl Session {
         if self.is_closed() || bytes.is_empty() {
             return;
         }
-        if self.waiting.len() + bytes.len() > self.limits.pipelined {
-            return self.close(Reply::too_much_pipelined(&self.host), effects);
+        if self.waiting.len() + bytes.len() > self.setup.limits.pipelined {
+            return self.close(Reply::too_much_pipelined(&self.setup.host), effects);
         }
         self.waiting.extend_from_slice(bytes);
     }
@@ -255,14 +353,14 @@ impl Session {
     /// Takes up what waited.
     fn go_on(&mut self, effects: &mut Effects) {
         if self.then == Some(Ending::ShuttingDown) {
-            return self.close(Reply::shutting_down(&self.host), effects);
+            return self.close(Reply::shutting_down(&self.setup.host), effects);
         }
         let mut waiting = std::mem::take(&mut self.waiting);
         let used = self.consume(&waiting, effects);
         waiting.drain(..used);
         if !self.is_closed() {
             self.waiting = waiting;
-            if self.then == Some(Ending::Eof) && !matches!(self.state, State::Storing) {
+            if self.then == Some(Ending::Eof) && !matches!(self.state, State::Storing(_)) {
                 self.hang_up(effects);
             }
         }
@@ -274,10 +372,18 @@ impl Session {
             None => return used,
             Some(Line::TooLong) => {
                 self.transcript.note("(a line too long)");
-                Err(Reply::line_too_long(self.limits.command_line))
+                if matches!(self.state, State::Authenticating(_)) {
+                    self.state = State::Ready;
+                }
+                Err(Reply::line_too_long(self.setup.limits.command_line))
+            }
+            Some(Line::Whole { text, .. }) if matches!(self.state, State::Authenticating(_)) => {
+                let answer = String::from_utf8_lossy(text).trim().to_owned();
+                self.transcript.client(b"(an answer)");
+                self.take_answer(&answer, effects)
             }
             Some(Line::Whole { text, bare_lf }) => {
-                self.transcript.client(text);
+                self.transcript.client(without_secret(text));
                 match Command::parse(text) {
                     Ok(command) => {
                         let reply = self.obey(command, effects);
@@ -298,8 +404,8 @@ impl Session {
             Ok(()) => {}
             Err(reply) => {
                 self.bad_commands += 1;
-                match self.bad_commands > self.limits.bad_commands {
-                    true => self.close(Reply::too_many_errors(&self.host), effects),
+                match self.bad_commands > self.setup.limits.bad_commands {
+                    true => self.close(Reply::too_many_errors(&self.setup.host), effects),
                     false => self.say(reply, effects),
                 }
             }
@@ -309,15 +415,32 @@ impl Session {
 
     /// Does what a command says. `Err` is the reply to a bad one, which changes nothing.
     fn obey(&mut self, command: Command, effects: &mut Effects) -> Result<(), Reply> {
-        match command {
-            Command::Ehlo(name) => {
-                let reply = Reply::extensions(&self.host, self.limits.message_size);
-                self.open(name, reply, effects);
+        if let Some(stage) = stage_of(&command) {
+            let before = effects.len();
+            if self.answers_by_fault(stage, effects) {
+                if let (Command::Bdat(size, _), false) = (command, self.is_closed()) {
+                    // Its bytes are still to come, and the answer comes after them.
+                    let answer = effects.split_off(before);
+                    self.skip(size, State::Ready, answer, effects);
+                }
+                return Ok(());
             }
-            Command::Helo(name) => self.open(name, Reply::hello(&self.host), effects),
+        }
+        match command {
+            Command::Ehlo(name) => self.open(name, false, effects),
+            Command::Lhlo(name) => self.open(name, true, effects),
+            Command::Helo(name) => {
+                self.is_lmtp = false;
+                self.greet(name, Reply::hello(&self.setup.host), effects);
+            }
+            Command::StartTls => self.start_tls(effects)?,
+            Command::Auth(mechanism, initial) => {
+                self.begin_log_in(mechanism, initial.as_deref(), effects)?;
+            }
             Command::Mail(path, params) => self.mail(path, params, effects)?,
-            Command::Rcpt(path) => self.rcpt(path, effects)?,
+            Command::Rcpt(path, params) => self.rcpt(path, params, effects)?,
             Command::Data => self.data(effects)?,
+            Command::Bdat(size, is_last) => self.chunk(size, is_last, effects)?,
             Command::Rset => {
                 self.forget();
                 self.say(Reply::reset(), effects);
@@ -330,7 +453,113 @@ impl Session {
         Ok(())
     }
 
-    fn open(&mut self, name: String, reply: Reply, effects: &mut Effects) {
+    /// Lets happen what is to happen to the next of this stage; true where that is the answer to it.
+    fn answers_by_fault(&mut self, stage: Stage, effects: &mut Effects) -> bool {
+        match self.setup.faults.reach(stage) {
+            None => false,
+            Some(Fault::Delay(time)) => {
+                effects.push(Effect::Wait(time));
+                false
+            }
+            Some(Fault::Drop) => {
+                self.hang_up(effects);
+                true
+            }
+            Some(Fault::Answer(code)) => {
+                let reply = Reply::on_demand(code);
+                if code == 421 {
+                    self.close(reply, effects);
+                } else {
+                    self.say(reply, effects);
+                }
+                true
+            }
+        }
+    }
+
+    fn open(&mut self, name: String, is_lmtp: bool, effects: &mut Effects) {
+        self.is_lmtp = is_lmtp;
+        let starttls = self.setup.offers_tls && self.setup.tls.is_none();
+        let size = self.setup.limits.message_size;
+        let reply = Reply::extensions(&self.setup.host, size, starttls);
+        self.greet(name, reply, effects);
+    }
+
+    fn start_tls(&mut self, effects: &mut Effects) -> Result<(), Reply> {
+        if !self.setup.offers_tls {
+            return Err(Reply::from(&SyntaxError::NotImplemented("STARTTLS")));
+        }
+        if self.setup.tls.is_some() {
+            return Err(Reply::out_of_order("the connection is encrypted already"));
+        }
+        if !matches!(self.state, State::Opened | State::Ready) {
+            return Err(Reply::out_of_order("RSET ends the message under way"));
+        }
+        self.say(Reply::start_tls(), effects);
+        // Nothing that was said in clear text counts any more (RFC 3207 4.2).
+        self.state = State::Handshake;
+        self.helo.clear();
+        self.login = None;
+        effects.push(Effect::StartTls);
+        Ok(())
+    }
+
+    fn begin_log_in(
+        &mut self,
+        mechanism: Mechanism,
+        initial: Option<&str>,
+        effects: &mut Effects,
+    ) -> Result<(), Reply> {
+        match self.state {
+            State::Ready if self.login.is_none() => {}
+            State::Ready => return Err(Reply::out_of_order("you are logged in already")),
+            State::Opened => return Err(Reply::out_of_order("send EHLO first")),
+            _ => return Err(Reply::out_of_order("RSET ends the message under way")),
+        }
+        let challenge = format!("<{}@{}>", self.setup.nonce, self.setup.host);
+        let progress = Exchange::begin(mechanism, initial, &challenge);
+        self.go_on_with_log_in(progress, effects)
+    }
+
+    fn take_answer(&mut self, answer: &str, effects: &mut Effects) -> Result<(), Reply> {
+        match std::mem::replace(&mut self.state, State::Ready) {
+            // RFC 4954 4: how a client gives up.
+            State::Authenticating(_) if answer == "*" => {
+                self.say(Reply::log_in_cancelled(), effects);
+                Ok(())
+            }
+            State::Authenticating(exchange) => {
+                self.go_on_with_log_in(exchange.take(answer), effects)
+            }
+            other => {
+                self.state = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn go_on_with_log_in(
+        &mut self,
+        progress: Progress,
+        effects: &mut Effects,
+    ) -> Result<(), Reply> {
+        match progress {
+            Progress::Ask(exchange, text) => {
+                self.state = State::Authenticating(exchange);
+                self.say(Reply::challenge(&text), effects);
+            }
+            Progress::Done(login) => {
+                self.transcript.note(&format!("({login})"));
+                self.login = Some(login);
+                self.say(Reply::logged_in(), effects);
+                self.transcript.end_opening();
+            }
+            Progress::Malformed => return Err(Reply::log_in_malformed()),
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, name: String, reply: Reply, effects: &mut Effects) {
         self.helo = name;
         self.state = State::Ready;
         self.say(reply, effects);
@@ -349,9 +578,9 @@ impl Session {
         }
         if params
             .size
-            .is_some_and(|size| size > self.limits.message_size)
+            .is_some_and(|size| size > self.setup.limits.message_size)
         {
-            return Err(Reply::message_too_large(self.limits.message_size));
+            return Err(Reply::message_too_large(self.setup.limits.message_size));
         }
         if !path.address.is_ascii() && !params.smtputf8 {
             return Err(Reply::needs_smtputf8());
@@ -369,21 +598,27 @@ impl Session {
         Ok(())
     }
 
-    fn rcpt(&mut self, path: Path, effects: &mut Effects) -> Result<(), Reply> {
+    fn rcpt(
+        &mut self,
+        path: Path,
+        params: Vec<String>,
+        effects: &mut Effects,
+    ) -> Result<(), Reply> {
         let (State::Sender(transaction) | State::Recipients(transaction)) = &mut self.state else {
             return Err(Reply::out_of_order("send MAIL FROM first"));
         };
         if !path.address.is_ascii() && !transaction.smtputf8 {
             return Err(Reply::needs_smtputf8());
         }
-        if transaction.envelope.recipients.len() >= self.limits.recipients {
+        if transaction.envelope.recipients.len() >= self.setup.limits.recipients {
             // No bad command: a client may try them all and send the rest in a second message.
-            self.say(Reply::too_many_recipients(self.limits.recipients), effects);
+            let reply = Reply::too_many_recipients(self.setup.limits.recipients);
+            self.say(reply, effects);
             return Ok(());
         }
         transaction.envelope.recipients.push(Recipient {
             address: path.address,
-            params: Vec::new(),
+            params,
         });
         for warning in path.warnings {
             self.warn(warning);
@@ -409,37 +644,87 @@ impl Session {
                 Ok(())
             }
             other => {
-                let what_first = match other {
-                    State::Opened => "send EHLO first",
-                    State::Ready => "send MAIL FROM first",
-                    _ => "send RCPT TO first",
-                };
+                let what_first = what_first(&other);
                 self.state = other;
                 Err(Reply::out_of_order(what_first))
             }
         }
     }
 
-    fn take_data(&mut self, bytes: &[u8], effects: &mut Effects) -> usize {
+    /// BDAT. Its bytes come whatever the answer is (RFC 3030 2), so they are read also where it is refused.
+    fn chunk(&mut self, size: u64, is_last: bool, effects: &mut Effects) -> Result<(), Reply> {
+        let transfer = match std::mem::replace(&mut self.state, State::Ready) {
+            State::Recipients(transaction) => Box::new(Transfer {
+                transaction: *transaction,
+                decoder: Decoder::default(),
+                source: Vec::new(),
+            }),
+            State::Chunks(transfer) => transfer,
+            other => {
+                let reply = Reply::out_of_order(what_first(&other));
+                self.bad_commands += 1;
+                self.skip(size, other, vec![Effect::Reply(reply)], effects);
+                return Ok(());
+            }
+        };
+        let total = (transfer.source.len() as u64).saturating_add(size);
+        if total > self.setup.limits.message_size {
+            let reply = Reply::message_too_large(self.setup.limits.message_size);
+            self.skip(size, State::Ready, vec![Effect::Reply(reply)], effects);
+            return Ok(());
+        }
+        self.state = State::Chunk(Chunk {
+            transfer,
+            size,
+            left: size,
+            is_last,
+        });
+        if size == 0 {
+            self.take_chunk(&[], effects);
+        }
+        Ok(())
+    }
+
+    /// Reads a chunk that nobody wants, then answers it.
+    fn skip(&mut self, size: u64, then: State, answer: Effects, effects: &mut Effects) {
+        self.state = State::Skipping {
+            left: size,
+            then: Box::new(then),
+            answer,
+        };
+        if size == 0 {
+            self.take_chunk(&[], effects);
+        }
+    }
+
+    fn take_chunk(&mut self, bytes: &[u8], effects: &mut Effects) -> usize {
+        let taken = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         match std::mem::replace(&mut self.state, State::Ready) {
-            State::Data(mut transfer) => {
-                let (used, ended) = transfer.decoder.decode(bytes, &mut transfer.source);
-                let fits = transfer.source.len() as u64 <= self.limits.message_size;
-                match (ended, fits) {
-                    (false, true) => self.state = State::Data(transfer),
-                    (false, false) => {
-                        self.state = State::Draining(transfer.decoder, Refusal::TooLarge);
+            State::Chunk(mut chunk) => {
+                let used = taken(chunk.left);
+                chunk.transfer.source.extend_from_slice(&bytes[..used]);
+                chunk.left -= used as u64;
+                match (chunk.left, chunk.is_last) {
+                    (0, true) => {
+                        let oddities = oddities_of(&chunk.transfer.source);
+                        self.store(*chunk.transfer, oddities, effects);
                     }
-                    (true, false) => self.refuse(&Refusal::TooLarge, effects),
-                    (true, true) => self.store(*transfer, effects),
+                    (0, false) => {
+                        self.state = State::Chunks(chunk.transfer);
+                        self.say(Reply::chunk_taken(chunk.size), effects);
+                    }
+                    _ => self.state = State::Chunk(chunk),
                 }
                 used
             }
-            State::Draining(mut decoder, refusal) => {
-                let (used, ended) = decoder.decode(bytes, &mut Vec::new());
-                match ended {
-                    true => self.refuse(&refusal, effects),
-                    false => self.state = State::Draining(decoder, refusal),
+            State::Skipping { left, then, answer } => {
+                let used = taken(left);
+                match left - used as u64 {
+                    0 => {
+                        self.state = *then;
+                        effects.extend(answer);
+                    }
+                    left => self.state = State::Skipping { left, then, answer },
                 }
                 used
             }
@@ -450,22 +735,75 @@ impl Session {
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal, effects: &mut Effects) {
-        self.end_transaction();
-        effects.push(Effect::Reply(Reply::refused(
-            refusal,
-            self.limits.message_size,
-        )));
+    fn take_data(&mut self, bytes: &[u8], effects: &mut Effects) -> usize {
+        match std::mem::replace(&mut self.state, State::Ready) {
+            State::Data(mut transfer) => {
+                let (used, ended) = transfer.decoder.decode(bytes, &mut transfer.source);
+                let fits = transfer.source.len() as u64 <= self.setup.limits.message_size;
+                let recipients = transfer.recipients();
+                match (ended, fits) {
+                    (false, true) => self.state = State::Data(transfer),
+                    (false, false) => {
+                        self.state =
+                            State::Draining(transfer.decoder, Refusal::TooLarge, recipients);
+                    }
+                    (true, false) => self.refuse(&Refusal::TooLarge, recipients, effects),
+                    (true, true) => {
+                        let oddities = transfer.decoder.oddities();
+                        self.store(*transfer, oddities, effects);
+                    }
+                }
+                used
+            }
+            State::Draining(mut decoder, refusal, recipients) => {
+                let (used, ended) = decoder.decode(bytes, &mut Vec::new());
+                match ended {
+                    true => self.refuse(&refusal, recipients, effects),
+                    false => self.state = State::Draining(decoder, refusal, recipients),
+                }
+                used
+            }
+            other => {
+                self.state = other;
+                bytes.len()
+            }
+        }
     }
 
-    fn store(&mut self, transfer: Transfer, effects: &mut Effects) {
+    fn refuse(&mut self, refusal: &Refusal, recipients: Recipients, effects: &mut Effects) {
+        let reply = self.refusal(refusal);
+        self.end_transaction();
+        self.answer_message(reply, recipients, effects);
+    }
+
+    fn refusal(&self, refusal: &Refusal) -> Reply {
+        Reply::refused(refusal, self.setup.limits.message_size)
+    }
+
+    /// The answer to a message, which is not part of its transcript.
+    fn answer_message(&self, reply: Reply, recipients: Recipients, effects: &mut Effects) {
+        let times = if self.is_lmtp { recipients } else { 1 };
+        effects.extend(std::iter::repeat_n(Effect::Reply(reply), times));
+    }
+
+    fn store(&mut self, transfer: Transfer, odd: Oddities, effects: &mut Effects) {
+        let recipients = transfer.recipients();
+        match self.setup.faults.reach(Stage::Message) {
+            None => {}
+            Some(Fault::Delay(time)) => effects.push(Effect::Wait(time)),
+            Some(Fault::Drop) => return self.hang_up(effects),
+            Some(Fault::Answer(421)) => return self.close(Reply::on_demand(421), effects),
+            Some(Fault::Answer(code)) => {
+                self.end_transaction();
+                return self.answer_message(Reply::on_demand(code), recipients, effects);
+            }
+        }
         let Transfer {
             transaction,
-            decoder,
             source,
+            ..
         } = transfer;
         let mut warnings = transaction.warnings;
-        let odd = decoder.oddities();
         for (count, warning) in [
             (odd.bare_cr, Warning::BareCr(odd.bare_cr)),
             (odd.bare_lf, Warning::BareLf(odd.bare_lf)),
@@ -484,11 +822,13 @@ impl Session {
         }
         self.transcript
             .note(&format!("({} bytes of message)", source.len()));
-        self.state = State::Storing;
+        self.state = State::Storing(recipients);
         effects.push(Effect::Store(Box::new(Received {
             source,
             envelope: transaction.envelope,
             helo: self.helo.clone(),
+            tls: self.setup.tls.clone(),
+            login: self.login.clone(),
             transcript: self.transcript.clone(),
             warnings,
         })));
@@ -500,7 +840,8 @@ impl Session {
             State::Sender(transaction) | State::Recipients(transaction) => {
                 &mut transaction.warnings
             }
-            State::Data(transfer) => &mut transfer.transaction.warnings,
+            State::Data(transfer) | State::Chunks(transfer) => &mut transfer.transaction.warnings,
+            State::Chunk(chunk) => &mut chunk.transfer.transaction.warnings,
             _ => return,
         };
         if !warnings.contains(&warning) {
@@ -536,6 +877,45 @@ impl Session {
         self.state = State::Closed;
         self.waiting = Vec::new();
         effects.push(Effect::Close);
+    }
+}
+
+impl Transfer {
+    fn recipients(&self) -> Recipients {
+        self.transaction.envelope.recipients.len()
+    }
+}
+
+fn stage_of(command: &Command) -> Option<Stage> {
+    match command {
+        Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) => Some(Stage::Helo),
+        Command::Auth(..) => Some(Stage::Auth),
+        Command::Mail(..) => Some(Stage::Mail),
+        Command::Rcpt(..) => Some(Stage::Rcpt),
+        Command::Data | Command::Bdat(..) => Some(Stage::Data),
+        _ => None,
+    }
+}
+
+/// What is missing before a message can be sent.
+fn what_first(state: &State) -> &'static str {
+    match state {
+        State::Opened => "send EHLO first",
+        State::Ready => "send MAIL FROM first",
+        State::Chunks(_) => "a message in chunks ends with BDAT LAST",
+        _ => "send RCPT TO first",
+    }
+}
+
+/// The line without the first answer of AUTH, which may be a password.
+fn without_secret(line: &[u8]) -> &[u8] {
+    let is_auth = line
+        .get(..5)
+        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+    let mut spaces = line.iter().enumerate().filter(|(_, byte)| **byte == b' ');
+    match spaces.nth(1) {
+        Some((end, _)) if is_auth => &line[..end],
+        _ => line,
     }
 }
 

@@ -12,7 +12,10 @@ fn play(
     delay: usize,
     limits: Limits,
 ) -> (Vec<Effect>, Vec<Received>) {
-    let mut session = Session::new("test", limits);
+    let mut session = Session::new(Setup {
+        limits,
+        ..Setup::of("test")
+    });
     let mut kept: Vec<Received> = Vec::new();
     let mut all = Vec::new();
     let mut due: Option<usize> = None;
@@ -120,8 +123,8 @@ fn commands_out_of_order_change_nothing() {
         ),
         ("RSET\r\nMAIL FROM:<a@b>\r\n", &[250, 503]),
         (
-            "EHLO x\r\nAUTH PLAIN x\r\nSTARTTLS\r\nBDAT 3 LAST\r\nFOO\r\n\r\n",
-            &[250, 502, 502, 502, 500, 500],
+            "EHLO x\r\nAUTH NTLM\r\nSTARTTLS\r\nEXPN x\r\nBDAT 3 LAST\r\nabcFOO\r\n\r\n",
+            &[250, 504, 502, 502, 503, 500, 500],
         ),
         (
             "HELO x\r\nVRFY ann\r\nHELP\r\nNOOP\r\nEHLO y\r\n",
@@ -132,8 +135,8 @@ fn commands_out_of_order_change_nothing() {
             &[250, 553, 250, 250],
         ),
         (
-            "EHLO x\r\nMAIL FROM:<a@b> RET=HDRS\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@y> NOTIFY=NEVER\r\n",
-            &[250, 555, 250, 555],
+            "EHLO x\r\nMAIL FROM:<a@b> FOO=1\r\nMAIL FROM:<a@b> RET=ALL\r\nMAIL FROM:<a@b> RET=HDRS ENVID=a+2Bb AUTH=<>\r\nRCPT TO:<x@y> NOTIFY=NEVER,DELAY\r\nRCPT TO:<x@y> NOTIFY=NEVER ORCPT=rfc822;x+40y\r\n",
+            &[250, 555, 501, 250, 501, 250],
         ),
     ] {
         assert_eq!(codes_of(said.as_bytes()), expected, "{said}");
@@ -169,7 +172,7 @@ fn a_message_too_large_is_drained_and_the_session_goes_on() {
 
 #[test]
 fn a_message_without_room_is_dropped_and_the_session_goes_on() {
-    let mut session = Session::new("here", Limits::default());
+    let mut session = Session::new(Setup::of("here"));
     session.step(Input::Connected);
     session.step(Input::Bytes(format!("{OPEN}DATA\r\nbegun").as_bytes()));
     assert!(session.held() >= 5);
@@ -212,7 +215,7 @@ fn too_many_bad_commands_end_the_session() {
 #[test]
 fn silence_and_shutdown_are_said_before_the_connection_is_closed() {
     for input in [Input::TimedOut, Input::ShuttingDown, Input::TooManySessions] {
-        let mut session = Session::new("test", Limits::default());
+        let mut session = Session::new(Setup::of("test"));
         session.step(Input::Connected);
         let effects = session.step(input);
         assert_eq!(codes(&effects), [421]);
@@ -222,7 +225,7 @@ fn silence_and_shutdown_are_said_before_the_connection_is_closed() {
 }
 
 fn storing() -> Session {
-    let mut session = Session::new("test", Limits::default());
+    let mut session = Session::new(Setup::of("test"));
     session.step(Input::Connected);
     session.step(Input::Bytes(
         format!("{OPEN}DATA\r\nx\r\n.\r\nNOOP\r\n").as_bytes(),
@@ -386,7 +389,7 @@ proptest! {
     fn nothing_survives_a_reset(before in dialogue(), how in 0_usize..3) {
         // The mark `old@` stands in everything that was said before, so that it can be found in what comes after.
         let before = String::from_utf8_lossy(&before).replace("a@b", "old@b").replace("c@d", "old@d").replace("e@f", "old@f");
-        let mut session = Session::new("test", Limits { bad_commands: u32::MAX, ..tight() });
+        let mut session = Session::new(Setup { limits: Limits { bad_commands: u32::MAX, ..tight() }, ..Setup::of("test") });
         let mut effects = session.step(Input::Connected);
         effects.extend(session.step(Input::Bytes(before.as_bytes())));
         // Whatever it was in the middle of is ended, and refused where it was a message.
@@ -412,7 +415,7 @@ proptest! {
 
     #[test]
     fn each_command_has_one_final_reply(said in dialogue()) {
-        let mut session = Session::new("test", tight());
+        let mut session = Session::new(Setup { limits: tight(), ..Setup::of("test") });
         session.step(Input::Connected);
         for line in said.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
             let in_message = matches!(session.state, State::Data(_) | State::Draining(..));
@@ -436,4 +439,227 @@ proptest! {
             }
         }
     }
+}
+
+/// A session that offers all there is.
+fn offering(setup: Setup) -> Session {
+    let mut session = Session::new(Setup {
+        offers_tls: true,
+        nonce: "nonce".into(),
+        ..setup
+    });
+    session.step(Input::Connected);
+    session
+}
+
+fn say(session: &mut Session, said: &str) -> Vec<u16> {
+    codes(&session.step(Input::Bytes(said.as_bytes())))
+}
+
+#[test]
+fn a_message_may_come_in_chunks_of_any_bytes() {
+    let said = b"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 7\r\na\r\n.\r\nbBDAT 0\r\nBDAT 4 LAST\r\n\0\n\r.NOOP\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 0 LAST\r\n";
+    for cut in [1, 3, usize::MAX] {
+        let (effects, kept) = play(said, &[cut], 0, Limits::default());
+        assert_eq!(
+            codes(&effects)[1..],
+            [250, 250, 250, 250, 250, 250, 250, 250, 250, 250]
+        );
+        assert_eq!(kept[0].source, b"a\r\n.\r\nb\0\n\r.");
+        assert_eq!(
+            kept[0].warnings,
+            [Warning::BareCr(1), Warning::BareLf(1), Warning::Nul(1)]
+        );
+        assert_eq!(kept[1].source, b"");
+    }
+}
+
+#[test]
+fn a_chunk_that_is_refused_is_read_all_the_same() {
+    let limits = Limits {
+        message_size: 10,
+        ..Limits::default()
+    };
+    let open = "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
+    for (said, expected) in [
+        // Before its time, and what it holds is no command.
+        (
+            "EHLO x\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n".to_owned(),
+            &[250, 503, 250][..],
+        ),
+        (
+            format!("{open}BDAT 6\r\nabcdefBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"),
+            &[250, 250, 250, 250, 552, 250],
+        ),
+        (
+            format!("{open}BDAT 3\r\nabcDATA\r\nRCPT TO:<e@f>\r\nRSET\r\nMAIL FROM:<a@b>\r\n"),
+            &[250, 250, 250, 250, 503, 503, 250, 250],
+        ),
+    ] {
+        for cut in [1, 5, usize::MAX] {
+            let (effects, kept) = play(said.as_bytes(), &[cut], 0, limits.clone());
+            assert_eq!(codes(&effects)[1..], *expected, "{said}");
+            assert!(kept.is_empty());
+        }
+    }
+    // As large as a number can be: nothing is set aside for it.
+    let mut session = offering(Setup::of("here"));
+    say(&mut session, open);
+    assert_eq!(
+        say(&mut session, "BDAT 18446744073709551615 LAST\r\nabc"),
+        Vec::<u16>::new()
+    );
+    assert!(session.held() < 10_000);
+}
+
+#[test]
+fn nothing_of_before_starttls_counts_after_it() {
+    let mut session = offering(Setup::of("here"));
+    let offered = session.step(Input::Bytes(b"EHLO x\r\n"));
+    let lines = |effects: &[Effect]| -> Vec<String> {
+        let replies = effects.iter().filter_map(|effect| match effect {
+            Effect::Reply(reply) => Some(reply.lines().collect::<Vec<_>>()),
+            _ => None,
+        });
+        replies.flatten().collect()
+    };
+    assert!(lines(&offered).contains(&"250-STARTTLS".to_owned()));
+    assert_eq!(say(&mut session, "AUTH PLAIN AGFubgB4\r\n"), [235]);
+    // What somebody slipped in behind it in clear text is not read.
+    let switched = session.step(Input::Bytes(b"STARTTLS\r\nMAIL FROM:<evil@b>\r\n"));
+    assert_eq!(codes(&switched), [220]);
+    assert_eq!(switched.last(), Some(&Effect::StartTls));
+    assert_eq!(say(&mut session, "RSET\r\n"), Vec::<u16>::new());
+    assert_eq!(session.step(Input::Secured("TLS 1.3")), []);
+    assert_eq!(
+        say(&mut session, "MAIL FROM:<a@b>\r\n"),
+        [503],
+        "EHLO is due"
+    );
+    let offered = session.step(Input::Bytes(b"EHLO y\r\n"));
+    assert!(!lines(&offered).iter().any(|line| line.contains("STARTTLS")));
+    assert_eq!(say(&mut session, "STARTTLS\r\n"), [503]);
+    let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n";
+    let effects = session.step(Input::Bytes(message.as_bytes()));
+    let Some(Effect::Store(received)) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(
+        (received.tls.as_deref(), received.helo.as_str()),
+        (Some("TLS 1.3"), "y")
+    );
+    assert_eq!(received.login, None);
+}
+
+#[test]
+fn whoever_logs_in_is_named_and_the_password_is_nowhere() {
+    let secret = "c2VjcmV0";
+    for (dialogue, user) in [
+        (vec!["AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"], "ann"),
+        (vec!["AUTH LOGIN\r\n", "YW5u\r\n", "c2VjcmV0\r\n"], "ann"),
+        (vec!["auth login YW5u\r\n", "c2VjcmV0\r\n"], "ann"),
+        (
+            vec![
+                "AUTH CRAM-MD5\r\n",
+                "YW5uIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n",
+            ],
+            "ann",
+        ),
+    ] {
+        let mut session = offering(Setup::of("here"));
+        say(&mut session, "EHLO x\r\n");
+        for (at, line) in dialogue.iter().enumerate() {
+            let expected = if at + 1 == dialogue.len() { 235 } else { 334 };
+            assert_eq!(say(&mut session, line), [expected], "{line}");
+        }
+        assert_eq!(say(&mut session, "AUTH PLAIN AGFubgB4\r\n"), [503]);
+        let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n";
+        let effects = session.step(Input::Bytes(message.as_bytes()));
+        let Some(Effect::Store(received)) = effects.last() else {
+            panic!("{effects:?}")
+        };
+        assert_eq!(received.login.as_ref().unwrap().user, user);
+        let said: Vec<_> = received.transcript.lines().collect();
+        let said = said.join("\n");
+        assert!(!said.contains(secret) && !said.contains("AGFubg"), "{said}");
+        assert!(said.contains("as ann"), "{said}");
+    }
+}
+
+#[test]
+fn a_log_in_that_fails_leaves_the_session_as_it_was() {
+    let mut session = offering(Setup::of("here"));
+    assert_eq!(say(&mut session, "AUTH PLAIN AGFubgB4\r\n"), [503]);
+    assert_eq!(
+        say(&mut session, "EHLO x\r\nAUTH LOGIN\r\n*\r\n"),
+        [250, 334, 501]
+    );
+    assert_eq!(say(&mut session, "AUTH PLAIN\r\nno base64\r\n"), [334, 501]);
+    let long = "A".repeat(20_000);
+    assert_eq!(
+        say(&mut session, &format!("AUTH PLAIN\r\n{long}\r\nNOOP\r\n")),
+        [334, 500, 250]
+    );
+    assert_eq!(
+        say(&mut session, "MAIL FROM:<a@b>\r\nAUTH PLAIN AGFubgB4\r\n"),
+        [250, 503]
+    );
+}
+
+#[test]
+fn lmtp_answers_once_for_each_recipient() {
+    let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n.\r\n";
+    assert_eq!(
+        codes_of(format!("LHLO x\r\n{message}NOOP\r\n").as_bytes()),
+        [250, 250, 250, 250, 354, 250, 250, 250]
+    );
+    assert_eq!(
+        codes_of(format!("EHLO x\r\n{message}NOOP\r\n").as_bytes()),
+        [250, 250, 250, 250, 354, 250, 250]
+    );
+}
+
+#[test]
+fn what_is_to_fail_fails_as_often_as_it_was_told() {
+    let failing = |rules: &[&str]| {
+        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        Setup {
+            faults: Arc::new(Faults::new(rules)),
+            ..Setup::of("here")
+        }
+    };
+    let open = "EHLO x\r\nMAIL FROM:<a@b>\r\n";
+    let mut session = offering(failing(&["rcpt:2:451", "message:1:554"]));
+    assert_eq!(
+        say(
+            &mut session,
+            &format!("{open}RCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\nDATA\r\n")
+        ),
+        [250, 250, 250, 451, 354, 554, 503]
+    );
+    // All sessions of a server count together.
+    let setup = failing(&["connect:2:421", "data:1:451"]);
+    let mut first = Session::new(setup.clone());
+    assert_eq!(codes(&first.step(Input::Connected)), [220]);
+    let mut second = Session::new(setup);
+    let refused = second.step(Input::Connected);
+    assert_eq!(
+        (codes(&refused), refused.last()),
+        (vec![421], Some(&Effect::Close))
+    );
+    assert_eq!(
+        say(
+            &mut first,
+            &format!("{open}RCPT TO:<a@b>\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n")
+        ),
+        [250, 250, 250, 451, 250]
+    );
+    let mut session = offering(failing(&["mail:*:delay=2s", "data:1:drop"]));
+    let effects = session.step(Input::Bytes(open.as_bytes()));
+    assert!(effects.contains(&Effect::Wait(Duration::from_secs(2))));
+    assert_eq!(say(&mut session, "RCPT TO:<a@b>\r\n"), [250]);
+    assert_eq!(
+        session.step(Input::Bytes(b"DATA\r\nNOOP\r\n")),
+        [Effect::Close]
+    );
 }
