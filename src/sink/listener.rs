@@ -21,7 +21,7 @@ use super::inbox::{Inbox, ReceivedMessage};
 use super::stream::Stream;
 use crate::domain::clock::{Clock, Rng, draw};
 use crate::smtp::fault::Faults;
-use crate::smtp::{Effect, Input, Limits, Session, Setup};
+use crate::smtp::{Effect, Input, Limits, Received, Refusal, Session, Setup};
 
 /// The name the server goes by; it needs none, and looks none up.
 const HOST: &str = "localhost";
@@ -291,8 +291,7 @@ impl Connection {
                     verdict = Some(Input::Secured(self.encrypt().await?));
                 }
                 Effect::Store(received) => {
-                    let now = self.shared.clock.now();
-                    let stored = self.shared.inbox.store(*received, self.peer, now);
+                    let stored = self.store(*received).await;
                     verdict = Some(Input::Stored(stored.map(|message| {
                         let id = message.id.clone();
                         self.kept.push(message);
@@ -304,6 +303,21 @@ impl Connection {
             }
         }
         Ok(verdict)
+    }
+
+    async fn store(&self, received: Received) -> Result<Arc<ReceivedMessage>, Refusal> {
+        let now = self.shared.clock.now();
+        if !self.shared.inbox.is_on_disk() {
+            return self.shared.inbox.store(received, self.peer, now);
+        }
+        let (inbox, peer) = (Arc::clone(&self.shared.inbox), self.peer);
+        let stored = tokio::task::spawn_blocking(move || inbox.store(received, peer, now));
+        stored.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a message could not be kept");
+            Err(Refusal::Unavailable(
+                "something went wrong, send this message again later".into(),
+            ))
+        })
     }
 
     /// Waits where the terminal is slower than the clients, who then wait too.

@@ -13,7 +13,9 @@ pub mod extract;
 pub mod html;
 pub mod inbox;
 pub mod listener;
+pub mod maildir;
 pub mod print;
+pub mod received;
 pub mod search;
 pub mod stream;
 pub mod view;
@@ -40,6 +42,7 @@ pub use inbox::{Inbox, ReceivedMessage};
 pub use stream::Stream;
 
 use listener::Encryption;
+use maildir::Maildir;
 
 use crate::smtp::fault::Faults;
 
@@ -77,6 +80,10 @@ pub struct SinkSettings {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// What goes wrong on demand.
     pub fail: Vec<FaultRule>,
+    /// The Maildir where the same messages are kept on disk.
+    pub store: Option<PathBuf>,
+    /// The name and the password that the web port asks for.
+    pub web_auth: Option<(String, String)>,
 }
 
 impl Default for SinkSettings {
@@ -93,6 +100,8 @@ impl Default for SinkSettings {
             tls: None,
             certificate: None,
             fail: Vec::new(),
+            store: None,
+            web_auth: None,
         }
     }
 }
@@ -113,6 +122,14 @@ pub enum SinkError {
     /// The certificate, or its key, can't be used.
     #[error("{0}")]
     Certificate(String),
+    /// The Maildir can't be opened.
+    #[error("cannot keep messages in {folder}: {why}", folder = folder.display(), why = describe(source))]
+    Store {
+        /// The folder asked for.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 fn describe(error: &io::Error) -> String {
@@ -120,6 +137,7 @@ fn describe(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        io::ErrorKind::WouldBlock => "another smtp-debug keeps its messages there".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -127,9 +145,16 @@ fn describe(error: &io::Error) -> String {
 impl SinkError {
     /// What to do about it.
     pub fn advice(&self) -> String {
-        let SinkError::Bind { what, source, .. } = self else {
-            return "name a PEM file of certificates with --tls-cert, and one of the key of the first with --tls-key"
-                .to_owned();
+        let (what, source) = match self {
+            SinkError::Bind { what, source, .. } => (what, source),
+            SinkError::Certificate(_) => {
+                return "name a PEM file of certificates with --tls-cert, and one of the key of the first with --tls-key"
+                    .to_owned();
+            }
+            SinkError::Store { .. } => {
+                return "name another folder with --store DIR, or stop who uses this one"
+                    .to_owned();
+            }
         };
         let flag = match *what {
             "SMTP" => "--listen",
@@ -153,6 +178,10 @@ impl SinkError {
 pub struct Summary {
     /// Messages received.
     pub received: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Messages refused, for their size or for want of room.
+    pub rejected: u64,
     /// Messages still kept.
     pub kept: usize,
     /// Messages dropped, oldest first, to make room for newer ones.
@@ -168,6 +197,7 @@ pub struct Sink {
     acceptor: TlsAcceptor,
     web: Option<(TcpListener, SocketAddr)>,
     inbox: Arc<Inbox>,
+    left_on_disk: usize,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 }
@@ -193,7 +223,17 @@ impl Sink {
             Some(address) => Some(listen("HTTP", address).await?),
             None => None,
         };
-        let inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng));
+        let mut inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng));
+        let mut left_on_disk = 0;
+        if let Some(folder) = &settings.store {
+            let (maildir, held) = Maildir::open(folder, settings.max_messages, settings.max_memory)
+                .map_err(|source| SinkError::Store {
+                    folder: folder.clone(),
+                    source,
+                })?;
+            left_on_disk = held.left;
+            inbox = inbox.with_archive(maildir, held.messages);
+        }
         Ok(Sink {
             settings,
             smtp,
@@ -202,6 +242,7 @@ impl Sink {
             acceptor,
             web,
             inbox: Arc::new(inbox),
+            left_on_disk,
             clock,
             rng,
         })
@@ -220,6 +261,11 @@ impl Sink {
     /// Where the web port is, with the real port.
     pub fn web_addr(&self) -> Option<SocketAddr> {
         self.web.as_ref().map(|(_, address)| *address)
+    }
+
+    /// How many messages in the Maildir are older than those that were read.
+    pub fn left_on_disk(&self) -> usize {
+        self.left_on_disk
     }
 
     /// What is kept; it may be held on to while and after the sink runs.

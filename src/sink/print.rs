@@ -174,7 +174,7 @@ fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()>
         "attachments": attachments,
         "size": message.source.len(),
         "helo": message.session.helo,
-        "peer": message.session.peer.to_string(),
+        "peer": message.session.peer.map(|peer| peer.to_string()),
         "parsed": digest.is_parsed,
         "warnings": warnings,
     });
@@ -234,7 +234,9 @@ fn print_classic(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<
     let mut in_headers = true;
     for line in py_lines(source) {
         if in_headers && line.is_empty() {
-            writeln!(out, "b'X-Peer: {}'", message.session.peer.ip())?;
+            if let Some(peer) = message.session.peer {
+                writeln!(out, "b'X-Peer: {}'", peer.ip())?;
+            }
             in_headers = false;
         }
         writeln!(out, "{}", py_bytes(line))?;

@@ -1,12 +1,14 @@
 //! The language in which messages are searched, as Mailpit has it: words that all must be there, `from:` and its like,
 //! `-` before what must not.
 //!
-//! Pure: a text in, a [`Query`] out, and whether a [`Subject`] fits it. A term that makes no sense is passed over, since
-//! half a word is what a person has typed while typing.
+//! Pure: a text in, a [`Query`] out, and whether a message fits it. A term that makes no sense is passed over, since half a
+//! word is what a person has typed while typing.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+
+use super::view::{Digest, Mailbox};
 
 /// What a message must be to be found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,31 +47,6 @@ enum What {
     Smaller(f64),
 }
 
-/// What is known of a message that is searched; all texts in lower case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Subject {
-    /// `name <address>` of each, with blanks between.
-    pub from: String,
-    /// Those of To.
-    pub to: String,
-    /// Those of Cc.
-    pub cc: String,
-    /// Those of Bcc.
-    pub bcc: String,
-    /// Those of Reply-To.
-    pub reply_to: String,
-    /// The subject.
-    pub subject: String,
-    /// The Message-ID without angle brackets.
-    pub message_id: String,
-    /// What words are looked for in.
-    pub text: String,
-    /// Whether it has attachments.
-    pub has_attachments: bool,
-    /// Whether it has parts that belong into its HTML.
-    pub has_inlines: bool,
-}
-
 /// What is known of a message beside its content.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -92,40 +69,61 @@ impl Query {
         }
     }
 
-    /// Whether a message fits every term. What is cheap to ask is asked first: `subject` may have to be made.
-    pub fn fits<'s>(&self, facts: Facts<'_>, subject: impl FnOnce() -> &'s Subject) -> bool {
-        let (of_content, of_facts): (Vec<&Term>, Vec<&Term>) = self
-            .terms
-            .iter()
-            .partition(|term| term.what.is_of_content());
-        if !of_facts
-            .iter()
-            .all(|term| term.what.is_in_facts(facts) != term.is_negated)
-        {
+    /// Whether a message fits every term. What is cheap to ask is asked first: the digest may have to be derived, and the
+    /// text always has.
+    pub fn fits<'d>(
+        &self,
+        facts: Facts<'_>,
+        digest: impl FnOnce() -> &'d Digest,
+        text: impl FnOnce() -> String,
+    ) -> bool {
+        let holds = |cost: Cost, is_in: &dyn Fn(&What) -> bool| {
+            let terms = self.terms.iter().filter(|term| term.what.cost() == cost);
+            let mut wrong = terms.filter(|term| is_in(&term.what) == term.is_negated);
+            wrong.next().is_none()
+        };
+        let asks = |cost: Cost| self.terms.iter().any(|term| term.what.cost() == cost);
+        if !holds(Cost::Nothing, &|what| what.is_in_facts(facts)) {
             return false;
         }
-        if of_content.is_empty() {
-            return true;
+        if asks(Cost::Digest) {
+            let digest = digest();
+            if !holds(Cost::Digest, &|what| what.is_in_digest(digest)) {
+                return false;
+            }
         }
-        let subject = subject();
-        of_content
-            .iter()
-            .all(|term| term.what.is_in(subject) != term.is_negated)
+        if asks(Cost::Text) {
+            let text = text();
+            return holds(
+                Cost::Text,
+                &|what| matches!(what, What::Text(word) if text.contains(word)),
+            );
+        }
+        true
     }
 }
 
+/// What must be derived of a message before a term can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cost {
+    Nothing,
+    Digest,
+    Text,
+}
+
 impl What {
-    fn is_of_content(&self) -> bool {
-        !matches!(
-            self,
+    fn cost(&self) -> Cost {
+        match self {
             Self::Tag(_)
-                | Self::Read
-                | Self::Tagged
-                | Self::After(_)
-                | Self::Before(_)
-                | Self::Larger(_)
-                | Self::Smaller(_)
-        )
+            | Self::Read
+            | Self::Tagged
+            | Self::After(_)
+            | Self::Before(_)
+            | Self::Larger(_)
+            | Self::Smaller(_) => Cost::Nothing,
+            Self::Text(_) => Cost::Text,
+            _ => Cost::Digest,
+        }
     }
 
     fn is_in_facts(&self, facts: Facts<'_>) -> bool {
@@ -141,30 +139,35 @@ impl What {
         }
     }
 
-    fn is_in(&self, subject: &Subject) -> bool {
+    fn is_in_digest(&self, digest: &Digest) -> bool {
+        let from = std::slice::from_ref(&digest.from);
         match self {
-            Self::Text(text) => subject.text.contains(text),
-            Self::To(text) => subject.to.contains(text),
-            Self::From(text) => subject.from.contains(text),
-            Self::Cc(text) => subject.cc.contains(text),
-            Self::Bcc(text) => subject.bcc.contains(text),
-            Self::ReplyTo(text) => subject.reply_to.contains(text),
-            Self::Addressed(text) => [
-                &subject.to,
-                &subject.from,
-                &subject.cc,
-                &subject.bcc,
-                &subject.reply_to,
-            ]
-            .into_iter()
-            .any(|list| list.contains(text)),
-            Self::Subject(text) => subject.subject.contains(text),
-            Self::MessageId(text) => subject.message_id.contains(text),
-            Self::Attachments => subject.has_attachments,
-            Self::Inlines => subject.has_inlines,
+            Self::From(text) => names(from, text),
+            Self::To(text) => names(&digest.to, text),
+            Self::Cc(text) => names(&digest.cc, text),
+            Self::Bcc(text) => names(&digest.bcc, text),
+            Self::ReplyTo(text) => names(&digest.reply_to, text),
+            Self::Addressed(text) => {
+                [&digest.to, &digest.cc, &digest.bcc, &digest.reply_to]
+                    .into_iter()
+                    .any(|list| names(list, text))
+                    || names(from, text)
+            }
+            Self::Subject(text) => digest.subject.to_lowercase().contains(text),
+            Self::MessageId(text) => digest.message_id.to_lowercase().contains(text),
+            Self::Attachments => digest.attachments > 0,
+            Self::Inlines => digest.inlines > 0,
             _ => true,
         }
     }
+}
+
+/// Whether one of these has the text in its name or its address.
+fn names(list: &[Mailbox], text: &str) -> bool {
+    list.iter().any(|mailbox| {
+        let (name, address) = (mailbox.name.to_lowercase(), mailbox.address.to_lowercase());
+        name.contains(text) || address.contains(text)
+    })
 }
 
 /// Cuts at blanks outside of double quotes, and takes the quotes out.
@@ -227,10 +230,28 @@ fn term(word: &str, zone: &TimeZone) -> Option<Term> {
 
 /// As texts are made to be searched: in lower case, with one blank for each run of what divides.
 pub fn searchable(text: &str) -> String {
-    let divides = |char: char| "<>\",;()\t\r\n ".contains(char);
-    let lower = text.to_lowercase();
-    let words = lower.split(divides).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
+    let mut searchable = String::with_capacity(text.len());
+    add_searchable(&mut searchable, text);
+    searchable
+}
+
+/// Adds one more text to what can be searched, a blank before it.
+pub fn add_searchable(to: &mut String, text: &str) {
+    let mut is_apart = !to.is_empty();
+    for char in text.chars() {
+        if "<>\",;()\t\r\n ".contains(char) {
+            is_apart = !to.is_empty();
+            continue;
+        }
+        if is_apart {
+            to.push(' ');
+            is_apart = false;
+        }
+        match char.is_ascii() {
+            true => to.push(char.to_ascii_lowercase()),
+            false => to.extend(char.to_lowercase()),
+        }
+    }
 }
 
 /// `2.5MB`, in units of 1024.
@@ -268,20 +289,26 @@ pub fn parse_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    fn subject() -> Subject {
-        Subject {
-            from: "ann smith ann@example.com".into(),
-            to: "bob@example.com".into(),
-            reply_to: "help@example.org".into(),
-            subject: "reset your password".into(),
-            message_id: "1@x".into(),
-            text: searchable(
-                "Reset your Password <ann@example.com> \"(Hello)\"\n World, report.pdf",
-            ),
-            has_attachments: true,
-            ..Subject::default()
+    fn mailbox(name: &str, address: &str) -> Mailbox {
+        Mailbox {
+            name: name.into(),
+            address: address.into(),
         }
     }
+
+    fn digest() -> Digest {
+        Digest {
+            from: mailbox("Ann Smith", "ann@example.com"),
+            to: vec![mailbox("", "Bob@example.com")],
+            reply_to: vec![mailbox("", "help@example.org")],
+            subject: "Reset your password".into(),
+            message_id: "1@x".into(),
+            attachments: 1,
+            ..Digest::default()
+        }
+    }
+
+    const TEXT: &str = "Reset your Password <ann@example.com> \"(Hello)\"\n World, report.pdf";
 
     fn fits(query: &str) -> bool {
         let tags = ["News".to_owned()];
@@ -291,8 +318,8 @@ mod tests {
             is_read: false,
             tags: &tags,
         };
-        let subject = subject();
-        Query::parse(query, &TimeZone::UTC).fits(facts, || &subject)
+        let digest = digest();
+        Query::parse(query, &TimeZone::UTC).fits(facts, || &digest, || searchable(TEXT))
     }
 
     #[test]
@@ -367,9 +394,20 @@ mod tests {
             is_read: true,
             tags: &[],
         };
-        let query = Query::parse("hello larger:1K", &TimeZone::UTC);
-        assert!(!query.fits(facts, || panic!("it was read in vain")));
-        let query = Query::parse("is:read", &TimeZone::UTC);
-        assert!(query.fits(facts, || panic!("it was read in vain")));
+        fn in_vain<T>() -> T {
+            panic!("it was read in vain")
+        }
+        for (query, fits) in [("hello larger:1K", false), ("is:read", true)] {
+            let query = Query::parse(query, &TimeZone::UTC);
+            assert_eq!(query.fits(facts, in_vain, in_vain), fits);
+        }
+        let (query, digest) = (Query::parse("subject:no hello", &TimeZone::UTC), digest());
+        assert!(!query.fits(facts, || &digest, in_vain));
+    }
+
+    #[test]
+    fn texts_are_searched_without_what_divides_them() {
+        assert_eq!(searchable(" <A>, (b)\t\"Ä\"\r\n ; "), "a b ä");
+        assert_eq!(searchable(""), "");
     }
 }

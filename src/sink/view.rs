@@ -13,7 +13,8 @@ use mail_parser::{
 };
 
 use super::html;
-use super::inbox::ReceivedMessage;
+use super::received::ReceivedMessage;
+use super::search::add_searchable;
 
 /// Bytes of visible text in a snippet.
 const SNIPPET: usize = 200;
@@ -52,6 +53,8 @@ pub struct Digest {
     pub subject: String,
     /// How many attachments there are.
     pub attachments: usize,
+    /// How many parts belong into the HTML.
+    pub inlines: usize,
     /// The beginning of the visible text.
     pub snippet: String,
 }
@@ -108,6 +111,13 @@ pub(super) fn digest_of(parsed: &Message<'_>) -> Digest {
         true => text,
         false => html::read(&html).text,
     };
+    let (mut attachments, mut inlines) = (0, 0);
+    for (_, part) in named_parts(parsed) {
+        match is_inline(part) {
+            true => inlines += 1,
+            false => attachments += 1,
+        }
+    }
     Digest {
         is_parsed: true,
         message_id: parsed.message_id().unwrap_or_default().to_owned(),
@@ -120,11 +130,38 @@ pub(super) fn digest_of(parsed: &Message<'_>) -> Digest {
         bcc: mailboxes(parsed.bcc()),
         reply_to: mailboxes(parsed.reply_to()),
         subject: parsed.subject().unwrap_or_default().to_owned(),
-        attachments: named_parts(parsed)
-            .filter(|(_, part)| !is_inline(part))
-            .count(),
+        attachments,
+        inlines,
         snippet: snippet(&visible),
     }
+}
+
+/// Derives what words are looked for in: addresses, subject, visible text, names of files.
+pub fn searchable(message: &ReceivedMessage) -> String {
+    let digest = message.digest();
+    let mut text = String::with_capacity(message.source.len());
+    let lists = [&digest.to, &digest.cc, &digest.bcc, &digest.reply_to];
+    for mailbox in std::iter::once(&digest.from).chain(lists.into_iter().flatten()) {
+        add_searchable(&mut text, &mailbox.name);
+        add_searchable(&mut text, &mailbox.address);
+    }
+    add_searchable(&mut text, &digest.subject);
+    add_searchable(&mut text, &message.envelope.sender);
+    let read = guarded(&message.source, |parsed| {
+        let (plain, html) = bodies(parsed);
+        match html.is_empty() {
+            true => add_searchable(&mut text, &plain),
+            false => add_searchable(&mut text, &html::read(&html).text),
+        }
+        for (_, part) in named_parts(parsed) {
+            let name = part.attachment_name().or(part.content_id());
+            add_searchable(&mut text, name.unwrap_or_default());
+        }
+    });
+    if read.is_none() {
+        add_searchable(&mut text, &String::from_utf8_lossy(&message.source));
+    }
+    text
 }
 
 /// Derives the rest.

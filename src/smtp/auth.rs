@@ -5,12 +5,14 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 
 /// The longest answer of a client, in base64 (RFC 4954 4).
 pub const LONGEST_ANSWER: usize = 12_288;
 
 /// How a client proves who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mechanism {
     /// RFC 4616.
     Plain,
@@ -41,7 +43,7 @@ impl Mechanism {
 }
 
 /// Who logged in. The password is looked at for its form, and kept nowhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// How.
     pub mechanism: Mechanism,

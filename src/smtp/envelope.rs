@@ -4,11 +4,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::auth::Login;
 use super::transcript::Transcript;
 
 /// SMTP sender and recipients; they may differ from what the headers say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// The address of MAIL FROM; empty for the null sender `<>` of bounces.
     pub sender: String,
@@ -19,7 +21,7 @@ pub struct Envelope {
 }
 
 /// One accepted RCPT TO.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {
     /// The address as it was typed, without angle brackets and source route.
     pub address: String,
@@ -66,7 +68,8 @@ pub enum Refusal {
 }
 
 /// Something a stricter server would refuse, or that will look wrong to a reader.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// CRs in the message that no LF followed.
     BareCr(u64),

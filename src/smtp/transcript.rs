@@ -2,6 +2,8 @@
 //!
 //! One string holds all lines, since every kept message has a copy.
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of a transcript before further lines are left out.
 const LIMIT: usize = 64 * 1024;
 
@@ -12,10 +14,11 @@ const OPENING_LIMIT: usize = 4 * 1024;
 const MORE: &str = "   (more was said)\n";
 
 /// Lines such as `C: EHLO there` and `S: 250 HELP`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transcript {
     text: String,
     /// The length of the part that opened the session, which every message of it shows.
+    #[serde(skip)]
     opening: usize,
 }
 

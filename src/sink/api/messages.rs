@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::shapes::{List, Summary};
 use super::{ApiState, plain, query};
+use crate::sink::inbox::Which;
 
 /// How many messages a list has where nobody says.
 const DEFAULT_LIMIT: usize = 50;
@@ -56,10 +57,10 @@ struct DeleteBody {
 
 /// `DELETE`: those named, or all where none is, also where the body is no JSON: a client sends a form and relies on it.
 pub async fn delete(State(state): State<ApiState>, body: Bytes) -> Response {
-    match serde_json::from_slice::<DeleteBody>(&body) {
-        Ok(body) if !body.ids.is_empty() => state.inbox.delete(&body.ids),
-        _ => state.inbox.clear(),
-    }
+    let _ = match serde_json::from_slice::<DeleteBody>(&body) {
+        Ok(body) if !body.ids.is_empty() => state.inbox.delete(Which::Ids(body.ids)),
+        _ => state.inbox.delete(Which::All),
+    };
     plain(axum::http::StatusCode::OK, "ok")
 }
 

@@ -10,6 +10,7 @@ async fn lettre_delivers_and_the_message_is_told_of_and_kept() {
     let mailer = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
         .port(sink.smtp.port())
         .build();
+    let mut sent = 0;
     for to in ["ann@example.com", "jürgen@example.com"] {
         let message = Message::builder()
             .from("Support <support@example.com>".parse().unwrap())
@@ -25,12 +26,15 @@ async fn lettre_delivers_and_the_message_is_told_of_and_kept() {
         );
         // lettre ends every message with one more CRLF; for the rest it is byte for byte what was sent.
         assert_eq!(kept.source, [&message.formatted()[..], b"\r\n"].concat());
+        sent += kept.source.len() as u64;
         assert_eq!(kept.envelope.recipients[0].address, to);
         assert_eq!(sink.shown.lock().unwrap().recv().unwrap(), kept.id.0);
     }
     assert_eq!(
         sink.end().await,
         Summary {
+            rejected: 0,
+            received_bytes: sent,
             received: 2,
             kept: 2,
             dropped: 0
