@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+pub use crate::domain::span::span;
+
 /// The secret that the tutorial printed, so that everybody knows it.
 pub const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
 
@@ -29,37 +31,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
-    }
-}
-
-/// A span of time: `90s`, `30m`, `24h`, `7d`, or several of them, `1h30m`.
-pub fn span(text: &str) -> Result<Duration, String> {
-    let wanted = || "write a span of time such as 90s, 30m, 24h or 7d".to_owned();
-    let mut seconds = 0u64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .ok_or_else(wanted)?;
-        let number: u64 = rest[..end].parse().map_err(|_| wanted())?;
-        let unit = rest[end..].chars().next().ok_or_else(wanted)?;
-        let unit_seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            _ => return Err(wanted()),
-        };
-        seconds = number
-            .checked_mul(unit_seconds)
-            .and_then(|more| seconds.checked_add(more))
-            .ok_or_else(wanted)?;
-        rest = &rest[end + unit.len_utf8()..];
-    }
-    if seconds == 0 {
-        Err(wanted())
-    } else {
-        Ok(Duration::from_secs(seconds))
     }
 }
 
@@ -239,31 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_read_with_their_units() {
-        for (text, seconds) in [
-            ("90s", 90),
-            ("30m", 1_800),
-            ("24h", 86_400),
-            ("7d", 604_800),
-            ("1h30m", 5_400),
-        ] {
-            assert_eq!(span(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in [
-            "",
-            "24",
-            "h",
-            "-1h",
-            "1.5h",
-            "0s",
-            "24 h",
-            "1w",
-            "99999999999999999999d",
-            "18446744073709551615d",
-            "1ä",
-        ] {
-            assert!(span(text).is_err(), "{text}");
-        }
+    fn a_span_may_have_a_limit() {
         assert!(span_within(7)("8d").is_err() && span_within(7)("7d").is_ok());
     }
 

@@ -13,6 +13,7 @@ pub mod limit;
 pub mod movie;
 pub mod outbox;
 pub mod password;
+pub mod span;
 pub mod spelling;
 pub mod token;
 pub mod unicode;

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::html;
+use super::view::Content;
 use crate::domain::unicode::is_ignorable;
 
 /// What was found, each list in order of appearance and without repeats.
@@ -22,6 +23,12 @@ pub struct Extracted {
     pub reset_tokens: Vec<String>,
     /// One-time codes.
     pub codes: Vec<String>,
+}
+
+/// What is in a message.
+pub fn of(content: &Content) -> Extracted {
+    let html = Some(content.html.as_str()).filter(|html| !html.is_empty());
+    extract(Some(&content.text), html)
 }
 
 /// Reads the text part and the HTML part of a message.

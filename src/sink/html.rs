@@ -44,53 +44,168 @@ const BLOCKS: [&str; 25] = [
     "tr",
 ];
 
+/// A piece of an HTML document; all of them together are the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// What stands between tags, entities and all.
+    Text(&'a str),
+    /// A comment.
+    Comment(&'a str),
+    /// A tag, or a declaration.
+    Tag(Tag<'a>),
+    /// What stands in an element whose content no reader sees, with its end tag.
+    Unseen(&'a str),
+}
+
+/// One tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag<'a> {
+    /// From `<` to `>`.
+    pub raw: &'a str,
+    inner: &'a str,
+}
+
+impl<'a> Tag<'a> {
+    /// Its name in lower case, with a slash before it where it ends an element.
+    pub fn name(&self) -> String {
+        tag_name(self.inner)
+    }
+
+    /// The value of an attribute, entities and all; empty where it has none.
+    pub fn attribute(&self, name: &str) -> Option<&'a str> {
+        attribute(self.inner, name)
+    }
+}
+
+/// Cuts a document into pieces.
+pub fn pieces(html: &str) -> Pieces<'_> {
+    Pieces {
+        rest: html,
+        unseen: None,
+        endless: Vec::new(),
+        quotes_count: true,
+    }
+}
+
+/// The pieces of a document, in order.
+#[derive(Debug)]
+pub struct Pieces<'a> {
+    rest: &'a str,
+    /// The element just begun whose content no reader sees.
+    unseen: Option<String>,
+    /// Elements known to have no end any more, so that a million of them are not each searched for it.
+    endless: Vec<String>,
+    /// Until one is known to be never closed; then no tag is searched for the end of one again.
+    quotes_count: bool,
+}
+
+impl<'a> Pieces<'a> {
+    fn take(&mut self, size: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at(size);
+        self.rest = rest;
+        taken
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        if let Some(name) = self.unseen.take() {
+            match skip_element(self.rest, &name) {
+                Some(after) => {
+                    let size = self.rest.len() - after.len();
+                    return Some(Piece::Unseen(self.take(size)));
+                }
+                // What follows is seen all the same, or a missing `</head>` would hide the mail.
+                None => self.endless.push(name),
+            }
+        }
+        if self.rest.is_empty() {
+            return None;
+        }
+        let at = self.rest.find('<').unwrap_or(self.rest.len());
+        if at > 0 {
+            return Some(Piece::Text(self.take(at)));
+        }
+        if let Some(comment) = self.rest.strip_prefix("<!--") {
+            let size = comment.find("-->").map_or(self.rest.len(), |end| end + 7);
+            return Some(Piece::Comment(self.take(size)));
+        }
+        if !self.rest[1..]
+            .starts_with(|char: char| char.is_ascii_alphabetic() || "/!?".contains(char))
+        {
+            return Some(Piece::Text(self.take(1)));
+        }
+        let quoted = self
+            .quotes_count
+            .then(|| split_tag(&self.rest[1..]))
+            .flatten();
+        self.quotes_count &= quoted.is_some();
+        // Without them the tag ends at the first `>`, as good as anything.
+        let (inner, after) = quoted.unwrap_or_else(|| {
+            self.rest[1..]
+                .split_once('>')
+                .unwrap_or((&self.rest[1..], ""))
+        });
+        let size = self.rest.len() - after.len();
+        let name = tag_name(inner);
+        if UNSEEN.contains(&name.as_str()) && !inner.ends_with('/') && !self.endless.contains(&name)
+        {
+            self.unseen = Some(name);
+        }
+        let raw = self.take(size);
+        Some(Piece::Tag(Tag { raw, inner }))
+    }
+}
+
 /// Reads an HTML document or piece of one.
 pub fn read(html: &str) -> Reading {
     let mut reading = Reading::default();
-    let mut rest = html;
-    // Elements known to have no end any more, so that a million of them are not each searched for it.
-    let mut endless: Vec<String> = Vec::new();
-    // Until one is known to be never closed; then no tag is searched for the end of one again.
-    let mut quotes_count = true;
-    while let Some(at) = rest.find('<') {
-        push_text(&mut reading.text, &rest[..at]);
-        rest = &rest[at..];
-        if let Some(comment) = rest.strip_prefix("<!--") {
-            rest = comment.find("-->").map_or("", |end| &comment[end + 3..]);
-            continue;
-        }
-        if !rest[1..].starts_with(|char: char| char.is_ascii_alphabetic() || "/!?".contains(char)) {
-            push_text(&mut reading.text, "<");
-            rest = &rest[1..];
-            continue;
-        }
-        let quoted = quotes_count.then(|| split_tag(&rest[1..])).flatten();
-        quotes_count &= quoted.is_some();
-        // Without them the tag ends at the first `>`, as good as anything.
-        let (tag, after) =
-            quoted.unwrap_or_else(|| rest[1..].split_once('>').unwrap_or((&rest[1..], "")));
-        rest = after;
-        let name = tag_name(tag);
-        if UNSEEN.contains(&name.as_str()) && !tag.ends_with('/') && !endless.contains(&name) {
-            match skip_element(rest, &name) {
-                Some(after) => rest = after,
-                // What follows is seen all the same, or a missing `</head>` would hide the mail.
-                None => endless.push(name.clone()),
+    for piece in pieces(html) {
+        let tag = match piece {
+            Piece::Text(text) => {
+                push_text(&mut reading.text, text);
+                continue;
             }
-        } else if BLOCKS.contains(&name.trim_start_matches('/')) {
+            Piece::Comment(_) | Piece::Unseen(_) => continue,
+            Piece::Tag(tag) => tag,
+        };
+        let name = tag.name();
+        if BLOCKS.contains(&name.trim_start_matches('/')) {
             break_line(&mut reading.text);
         } else if matches!(name.as_str(), "td" | "th" | "/td" | "/th") {
             push_text(&mut reading.text, " ");
         }
         if matches!(name.as_str(), "a" | "area")
-            && let Some(target) = attribute(tag, "href")
+            && let Some(target) = tag.attribute("href")
         {
             reading.targets.push(decode_entities(target.trim()));
         }
     }
-    push_text(&mut reading.text, rest);
     reading.text.truncate(reading.text.trim_end().len());
     reading
+}
+
+/// The same document with links that open in windows of their own.
+pub fn with_new_windows(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    for piece in pieces(html) {
+        match piece {
+            Piece::Text(raw) | Piece::Comment(raw) | Piece::Unseen(raw) => out.push_str(raw),
+            Piece::Tag(tag) => {
+                let is_link = matches!(tag.name().as_str(), "a" | "area");
+                match tag.raw.strip_suffix('>') {
+                    Some(start) if is_link && tag.attribute("href").is_some() => {
+                        out.push_str(start.trim_end_matches('/'));
+                        out.push_str(" target=\"_blank\" rel=\"noreferrer noopener\">");
+                    }
+                    _ => out.push_str(tag.raw),
+                }
+            }
+        }
+    }
+    out
 }
 
 /// What stands between `<` and `>`, quotes respected, and what follows; `None` where it has no end.
@@ -312,6 +427,14 @@ mod tests {
         );
     }
 
+    #[test]
+    fn links_get_windows_of_their_own() {
+        assert_eq!(
+            with_new_windows("<p>x</p><A HREF='/a'>a</A> <a name=x>b</a><!-- <a href=x> -->"),
+            "<p>x</p><A HREF='/a' target=\"_blank\" rel=\"noreferrer noopener\">a</A> <a name=x>b</a><!-- <a href=x> -->"
+        );
+    }
+
     proptest! {
         #[test]
         fn anything_can_be_read(
@@ -320,7 +443,16 @@ mod tests {
                 0..60,
             ),
         ) {
-            read(&pieces.concat());
+            let html = pieces.concat();
+            read(&html);
+            // Nothing is lost, and nothing is made up.
+            let again: String = super::pieces(&html)
+                .map(|piece| match piece {
+                    Piece::Text(raw) | Piece::Comment(raw) | Piece::Unseen(raw) => raw,
+                    Piece::Tag(tag) => tag.raw,
+                })
+                .collect();
+            prop_assert_eq!(again, html);
         }
     }
 }

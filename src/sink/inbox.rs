@@ -195,6 +195,12 @@ impl Inbox {
         self.events.subscribe()
     }
 
+    /// How many listen.
+    #[cfg(test)]
+    pub(crate) fn listeners(&self) -> usize {
+        self.events.receiver_count()
+    }
+
     /// The messages newest first: those from `start` on, at most `limit` of them (0: all), received before `before`.
     pub fn list(
         &self,
@@ -244,8 +250,19 @@ impl Inbox {
 
     /// The newest that a search finds.
     pub fn find_newest(&self, query: &Query) -> Option<Arc<ReceivedMessage>> {
+        self.find_newest_after(query, None)
+    }
+
+    /// The newest that a search finds among those that came after the one with this id; where that is gone, among all.
+    pub fn find_newest_after(
+        &self,
+        query: &Query,
+        after: Option<&str>,
+    ) -> Option<Arc<ReceivedMessage>> {
         let all = self.list(0, 0, None);
-        all.into_iter().find(|message| message.fits(query))
+        all.into_iter()
+            .take_while(|message| Some(message.id.0.as_str()) != after)
+            .find(|message| message.fits(query))
     }
 
     /// One message by its id.
@@ -725,7 +742,7 @@ pub(crate) mod tests {
         let first = keep(&inbox, b"a", "x@y", &[]);
         inbox.mark_read(&first);
         inbox.mark_read(&first);
-        inbox.set_tags(&[first.id.0.clone()], &["t".into()]);
+        inbox.set_tags(std::slice::from_ref(&first.id.0), &["t".into()]);
         inbox.set_read(
             Which::Matching(Query::parse("tag:t", &TimeZone::UTC)),
             false,

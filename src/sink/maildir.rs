@@ -396,7 +396,7 @@ mod tests {
         let second = keep(&inbox, b"second");
         assert_eq!(files(root, "new").len(), 2);
         inbox.mark_read(&first);
-        inbox.set_tags(&[second.id.0.clone()], &["kept".into()]);
+        inbox.set_tags(std::slice::from_ref(&second.id.0), &["kept".into()]);
         drop(inbox);
         let inbox = open(root);
         let again = inbox.get(&first.id.0).unwrap();

@@ -9,6 +9,8 @@
 //! `extract`, other ways to keep messages behind `inbox`.
 
 pub mod api;
+pub mod compat;
+pub mod compose;
 pub mod extract;
 pub mod html;
 pub mod inbox;
@@ -34,7 +36,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::domain::clock::{Clock, Rng};
+use crate::domain::clock::{Clock, Rng, draw};
 
 /// What goes wrong on demand, read from text.
 pub use crate::smtp::fault::Rule as FaultRule;
@@ -294,12 +296,16 @@ impl Sink {
 
         let (stop, stopped) = watch::channel(false);
         let limits = listener::limits(&self.settings);
+        let dice = Arc::clone(&self.rng);
+        let faults = Arc::new(
+            Faults::new(self.settings.fail.clone()).with_dice(move || percentile(dice.as_ref())),
+        );
         let shared = Arc::new(listener::Shared {
             inbox: Arc::clone(&self.inbox),
             clock: Arc::clone(&self.clock),
-            rng: self.rng,
+            rng: Arc::clone(&self.rng),
             tls: self.acceptor,
-            faults: Arc::new(Faults::new(self.settings.fail.clone())),
+            faults: Arc::clone(&faults),
             limits,
             idle_timeout: self.settings.idle_timeout,
             max_sessions: self.settings.max_sessions,
@@ -325,11 +331,19 @@ impl Sink {
             let Some((listener, _)) = self.web else {
                 return;
             };
+            let options = api::WebOptions {
+                hosts: self.settings.web_hosts.clone(),
+                auth: self.settings.web_auth.clone(),
+                smtp_addr: self.smtp_addr,
+                max_size: self.settings.max_size,
+            };
             let state = api::ApiState::new(
                 Arc::clone(&self.inbox),
                 Arc::clone(&self.clock),
-                self.settings.web_hosts.clone(),
-                self.smtp_addr,
+                self.rng,
+                faults,
+                options,
+                stopped.clone(),
             );
             let mut at_stop = stopped.clone();
             let mut too_late = stopped.clone();
@@ -356,6 +370,11 @@ impl Sink {
         let _ = tokio::time::timeout(LAST_WORDS, last_shown).await;
         self.inbox.summary()
     }
+}
+
+/// Draws a number from 0 to 99. That 2^64 is no multiple of 100 is of no account here.
+fn percentile(rng: &dyn Rng) -> u8 {
+    (u64::from_le_bytes(draw(rng)) % 100) as u8
 }
 
 async fn listen(

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::extract::{self, Extracted};
+use super::extract;
 use super::inbox::ReceivedMessage;
 use super::view;
 
@@ -61,7 +61,7 @@ pub fn print(
 fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> io::Result<()> {
     let digest = message.digest();
     let content = view::content(message);
-    let found = find(&content);
+    let found = extract::of(&content);
     let (bold, dim, yellow, plain) = match style.color {
         true => ("\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"),
         false => ("", "", "", ""),
@@ -140,7 +140,7 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
 fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()> {
     let digest = message.digest();
     let content = view::content(message);
-    let found = find(&content);
+    let found = extract::of(&content);
     let recipients: Vec<_> = message
         .envelope
         .recipients
@@ -301,11 +301,6 @@ fn py_str(text: &str) -> String {
         escaped
     };
     one_line(&format!("{quote}{escaped}{quote}")).into_owned()
-}
-
-fn find(content: &view::Content) -> Extracted {
-    let html = Some(content.html.as_str()).filter(|html| !html.is_empty());
-    extract::extract(Some(&content.text), html)
 }
 
 fn cut(text: &str) -> (&str, usize) {

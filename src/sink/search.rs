@@ -31,6 +31,8 @@ enum What {
     Cc(String),
     Bcc(String),
     ReplyTo(String),
+    /// To, Cc or Bcc.
+    Recipient(String),
     /// Any of those five.
     Addressed(String),
     Subject(String),
@@ -61,6 +63,30 @@ pub struct Facts<'a> {
 }
 
 impl Query {
+    /// Whoever has this in the name or address that a message is from.
+    pub fn sender(text: &str) -> Query {
+        Query::only(What::From(text.to_lowercase()))
+    }
+
+    /// Whoever has this in the name or address of one whom a message is for.
+    pub fn recipient(text: &str) -> Query {
+        Query::only(What::Recipient(text.to_lowercase()))
+    }
+
+    /// What has this text in it.
+    pub fn text(text: &str) -> Query {
+        Query::only(What::Text(searchable(text)))
+    }
+
+    fn only(what: What) -> Query {
+        Query {
+            terms: vec![Term {
+                is_negated: false,
+                what,
+            }],
+        }
+    }
+
     /// Reads a query; times without a zone are in `zone`.
     pub fn parse(text: &str, zone: &TimeZone) -> Query {
         let terms = words(text).into_iter().filter_map(|word| term(&word, zone));
@@ -147,6 +173,9 @@ impl What {
             Self::Cc(text) => names(&digest.cc, text),
             Self::Bcc(text) => names(&digest.bcc, text),
             Self::ReplyTo(text) => names(&digest.reply_to, text),
+            Self::Recipient(text) => [&digest.to, &digest.cc, &digest.bcc]
+                .into_iter()
+                .any(|list| names(list, text)),
             Self::Addressed(text) => {
                 [&digest.to, &digest.cc, &digest.bcc, &digest.reply_to]
                     .into_iter()

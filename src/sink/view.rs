@@ -4,7 +4,7 @@
 //! bytes are shown as text. The small [`Digest`] is cached with the message; the rest is read again when asked
 //! for, since a cached copy of every body would double the memory.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
@@ -47,6 +47,8 @@ pub struct Digest {
     pub cc: Vec<Mailbox>,
     /// The addresses of Bcc, and the envelope's recipients that no header names.
     pub bcc: Vec<Mailbox>,
+    /// The latter alone.
+    pub hidden: Vec<String>,
     /// The addresses of Reply-To.
     pub reply_to: Vec<Mailbox>,
     /// The subject, decoded.
@@ -128,6 +130,7 @@ pub(super) fn digest_of(parsed: &Message<'_>) -> Digest {
         to: mailboxes(parsed.to()),
         cc: mailboxes(parsed.cc()),
         bcc: mailboxes(parsed.bcc()),
+        hidden: Vec::new(),
         reply_to: mailboxes(parsed.reply_to()),
         subject: parsed.subject().unwrap_or_default().to_owned(),
         attachments,
@@ -197,6 +200,107 @@ pub(super) fn content_of(parsed: &Message<'_>) -> Content {
     }
 }
 
+/// One part, whether or not it has a name.
+pub fn part(message: &ReceivedMessage, part_id: &str) -> Option<Attachment> {
+    let number: usize = part_id.parse().ok()?;
+    guarded(&message.source, |parsed| {
+        let part = parsed.parts.get(number)?;
+        (!part.is_multipart()).then(|| attachment(number, part))
+    })
+    .flatten()
+}
+
+/// The headers by their names, each with its values as they were written, unfolded: those of the message, and those that a
+/// server adds which delivers it.
+pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
+    let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    if let Some(peer) = message.session.peer {
+        let with = match &message.session.tls {
+            Some(_) => "ESMTPS",
+            None => "ESMTP",
+        };
+        let received = format!(
+            "from {} ([{}]) by localhost (movie-bag) with {with} id {}; {}",
+            message.session.helo,
+            peer.ip(),
+            message.id,
+            message.received_at.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        );
+        headers.insert("Received".to_owned(), vec![received]);
+    }
+    let sender = format!("<{}>", message.envelope.sender);
+    headers.insert("Return-Path".to_owned(), vec![sender]);
+    guarded(&message.source, |parsed| {
+        for (name, value) in parsed.headers_raw() {
+            let values = headers.entry(canonical(name)).or_default();
+            values.push(value.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    });
+    let hidden: Vec<String> = message.digest().hidden.clone();
+    if !hidden.is_empty() {
+        let values = headers.entry("Bcc".to_owned()).or_default();
+        let named = values.drain(..).chain(hidden);
+        let all = named.filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        values.push(all.join(", "));
+    }
+    headers
+}
+
+/// As Go writes names of headers: `Message-Id`, `Mime-Version`.
+fn canonical(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let mut chars = word.chars();
+        let first = chars.next().map(|char| char.to_ascii_uppercase());
+        first
+            .into_iter()
+            .chain(chars.map(|char| char.to_ascii_lowercase()))
+            .collect::<String>()
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+/// A part as it came, not decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RawPart {
+    /// Its headers, unfolded.
+    pub headers: BTreeMap<String, Vec<String>>,
+    /// Its bytes, as far as they are text.
+    pub body: String,
+}
+
+/// The parts of a message that has several; none of one that has not.
+pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
+    guarded(&message.source, |parsed| {
+        let parts = parsed
+            .parts
+            .iter()
+            .skip(1)
+            .filter(|part| !part.is_multipart());
+        parts
+            .map(|part| {
+                let slice = |from: u32, to: u32| {
+                    let bytes = parsed.raw_message.get(from as usize..to as usize);
+                    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+                };
+                let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+                for header in &part.headers {
+                    let value = slice(header.offset_start, header.offset_end);
+                    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+                    headers
+                        .entry(canonical(header.name()))
+                        .or_default()
+                        .push(value);
+                }
+                RawPart {
+                    headers,
+                    body: slice(part.offset_body, part.offset_end),
+                }
+            })
+            .collect()
+    })
+    .unwrap_or_default()
+}
+
 /// Runs on the parsed message; `None` where there is no header to be found, or the parser breaks on it.
 fn guarded<T>(source: &[u8], derive: impl FnOnce(&Message<'_>) -> T) -> Option<T> {
     // The message that breaks a parser is the one its author needs to see, and no reason to lose a connection.
@@ -252,6 +356,7 @@ fn add_hidden_recipients(digest: &mut Digest, message: &ReceivedMessage) {
             .flatten()
             .any(|named| named.address.eq_ignore_ascii_case(&recipient.address));
         if !is_named {
+            digest.hidden.push(recipient.address.clone());
             digest.bcc.push(Mailbox {
                 name: String::new(),
                 address: recipient.address.clone(),

@@ -10,14 +10,21 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::api::ApiState;
+use super::extract;
 use super::inbox::ReceivedMessage;
-use super::view::Mailbox;
+use super::view::{self, Mailbox};
 
 /// Messages on the page.
 const SHOWN: usize = 100;
 
 /// Nothing from elsewhere, no script, no frame, no form: should escaping ever fail, nothing follows from it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HEAD: &str = concat!(
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+    "<title>movie-bag inbox</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n",
+);
 
 /// `GET /`.
 pub async fn page(State(state): State<ApiState>) -> Response {
@@ -40,17 +47,13 @@ pub(super) fn render(state: &ApiState) -> String {
     let totals = state.inbox.totals();
     let counts = state.inbox.counts();
     let messages = state.inbox.list(0, SHOWN, None);
-    let mut page = String::from(concat!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-        "<title>movie-bag inbox</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n",
-        "<h1>movie-bag inbox</h1>\n",
-    ));
+    let mut page = String::from(HEAD);
+    page.push_str("<h1>movie-bag inbox</h1>\n");
     let _ = writeln!(
         page,
         "<p>Whatever is sent by SMTP to <code>{}</code> is kept here and delivered to nobody. \
          Programs read it at <a href=\"/api/v1/messages\"><code>/api/v1/messages</code></a>.</p>",
-        state.smtp_addr
+        state.options.smtp_addr
     );
     let _ = write!(
         page,
@@ -105,7 +108,7 @@ fn row(page: &mut String, message: &ReceivedMessage) {
     let _ = writeln!(
         page,
         "<tr{}><td>{}</td><td>{}</td><td>{}</td><td><strong>{}</strong><br>{}</td>\
-         <td><a href=\"/api/v1/message/{id}/raw\">source</a> <a href=\"/api/v1/message/{id}\">JSON</a></td></tr>",
+         <td><a href=\"/view/{id}\">open</a> <a href=\"/api/v1/message/{id}/raw\">source</a> <a href=\"/api/v1/message/{id}\">JSON</a></td></tr>",
         if message.is_read() {
             ""
         } else {
@@ -118,6 +121,40 @@ fn row(page: &mut String, message: &ReceivedMessage) {
         escaped(&digest.snippet),
         id = message.id,
     );
+}
+
+/// One message on a page of its own: what can be copied, the text, and where the rest is.
+pub(super) fn message_page(message: &ReceivedMessage) -> Response {
+    let digest = message.digest();
+    let content = view::content(message);
+    let found = extract::of(&content);
+    let mut page = String::from(HEAD);
+    let _ = writeln!(
+        page,
+        "<p><a href=\"/\">All messages</a></p>\n<h1>{}</h1>\n<p>From {} to {}</p>",
+        escaped(&digest.subject),
+        escaped(&named(&digest.from)),
+        escaped(&digest.to.iter().map(named).collect::<Vec<_>>().join(", ")),
+    );
+    let id = &message.id;
+    for (label, list) in [
+        ("Link", &found.links),
+        ("Token", &found.tokens),
+        ("Code", &found.codes),
+    ] {
+        for item in list {
+            let _ = writeln!(page, "<p>{label} <code>{}</code></p>", escaped(item));
+        }
+    }
+    if !content.html.is_empty() {
+        let _ = writeln!(page, "<p><a href=\"/view/{id}.html\">HTML</a></p>");
+    }
+    let _ = writeln!(
+        page,
+        "<p><a href=\"/api/v1/message/{id}/raw\">Source</a></p>\n<pre>{}</pre>\n</body>\n</html>",
+        escaped(&content.text),
+    );
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response()
 }
 
 fn named(mailbox: &Mailbox) -> String {
@@ -148,6 +185,7 @@ const STYLE: &str = "\
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
 body { margin: 0 auto; max-width: 75rem; padding: 1rem }
 table { border-collapse: collapse; width: 100% }
+pre { overflow-wrap: anywhere; white-space: pre-wrap }
 th, td { border-bottom: 1px solid #8886; overflow-wrap: anywhere; padding: .4rem .6rem .4rem 0; text-align: left; vertical-align: top }
 tr:not(.unread) strong { font-weight: normal }
 ";

@@ -2,10 +2,13 @@
 //!
 //! A rule is `STAGE:COUNT:ACTION`: `rcpt:2:451` answers the second RCPT with 451, `data:*:552` every DATA with 552,
 //! `connect:1-3:421` turns the first three connections away, `data:1:drop` closes at the first DATA, and
-//! `mail:*:delay=2s` lets every MAIL wait. Nothing is drawn, so that a test that failed fails again.
+//! `mail:*:delay=2s` lets every MAIL wait. Nothing of that is drawn, so that a test that failed fails again.
+//!
+//! Beside the rules stands [`Chaos`], which Mailpit's clients know: refusals that are drawn, and changed while the server runs.
 
+use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Where a fault can be put.
@@ -119,11 +122,55 @@ fn delay(text: &str) -> Option<Duration> {
         .map(Duration::from_millis)
 }
 
+/// How often a command is refused by chance, and with which code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trigger {
+    /// The code of the refusal, from 400 to 599.
+    pub code: u16,
+    /// Of a hundred commands so many are refused; 0 for none.
+    pub percent: u8,
+}
+
+impl Default for Trigger {
+    fn default() -> Self {
+        Self {
+            code: 451,
+            percent: 0,
+        }
+    }
+}
+
+/// What is refused by chance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Chaos {
+    /// Of MAIL.
+    pub sender: Trigger,
+    /// Of RCPT.
+    pub recipient: Trigger,
+    /// Of AUTH.
+    pub authentication: Trigger,
+}
+
+/// Draws a number from 0 to 99.
+pub type Dice = dyn Fn() -> u8 + Send + Sync;
+
 /// The rules of a server, and how often each stage has been reached. All its sessions share them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Faults {
     rules: Vec<Rule>,
     reached: [AtomicU64; Stage::ALL.len()],
+    /// Of sender, recipient and authentication: the code and the percentage in one number.
+    chaos: [AtomicU32; 3],
+    dice: Option<Box<Dice>>,
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults")
+            .field("rules", &self.rules)
+            .field("chaos", &self.chaos())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Faults {
@@ -135,11 +182,64 @@ impl Faults {
         }
     }
 
-    /// Counts one more, and answers what befalls it: by the first rule that fits.
+    /// The same, with chance; without it nothing is refused by chance.
+    pub fn with_dice(mut self, dice: impl Fn() -> u8 + Send + Sync + 'static) -> Self {
+        self.dice = Some(Box::new(dice));
+        self
+    }
+
+    /// Counts one more, and answers what befalls it: by the first rule that fits, or by chance.
     pub fn reach(&self, stage: Stage) -> Option<Fault> {
+        // Without a rule there is nothing to count for.
+        if self.rules.is_empty() {
+            return self.draw(stage);
+        }
         let number = self.reached[stage as usize].fetch_add(1, Ordering::Relaxed) + 1;
         let fits = |rule: &&Rule| rule.stage == stage && (rule.first..=rule.last).contains(&number);
-        self.rules.iter().find(fits).map(|rule| rule.fault)
+        let by_rule = self.rules.iter().find(fits).map(|rule| rule.fault);
+        by_rule.or_else(|| self.draw(stage))
+    }
+
+    fn draw(&self, stage: Stage) -> Option<Fault> {
+        let place = match stage {
+            Stage::Mail => 0,
+            Stage::Rcpt => 1,
+            Stage::Auth => 2,
+            _ => return None,
+        };
+        let trigger = unpacked(self.chaos[place].load(Ordering::Relaxed));
+        let dice = self.dice.as_ref().filter(|_| trigger.percent > 0)?;
+        (dice() < trigger.percent).then_some(Fault::Answer(trigger.code))
+    }
+
+    /// What is refused by chance now.
+    pub fn chaos(&self) -> Chaos {
+        let [sender, recipient, authentication] =
+            [0, 1, 2].map(|place: usize| unpacked(self.chaos[place].load(Ordering::Relaxed)));
+        Chaos {
+            sender,
+            recipient,
+            authentication,
+        }
+    }
+
+    /// What is refused by chance from now on.
+    pub fn set_chaos(&self, chaos: Chaos) {
+        let triggers = [chaos.sender, chaos.recipient, chaos.authentication];
+        for (place, trigger) in self.chaos.iter().zip(triggers) {
+            let packed = u32::from(trigger.code) << 8 | u32::from(trigger.percent);
+            place.store(packed, Ordering::Relaxed);
+        }
+    }
+}
+
+fn unpacked(packed: u32) -> Trigger {
+    match packed {
+        0 => Trigger::default(),
+        _ => Trigger {
+            code: (packed >> 8) as u16,
+            percent: (packed & 0xff) as u8,
+        },
     }
 }
 
@@ -192,5 +292,29 @@ mod tests {
             let error = rule.parse::<Rule>().unwrap_err();
             assert!(error.contains(why), "{rule}: {error}");
         }
+    }
+
+    #[test]
+    fn chance_refuses_what_it_is_told_to() {
+        let draws = AtomicU64::new(0);
+        let faults = Faults::new(vec![])
+            .with_dice(move || (draws.fetch_add(1, Ordering::Relaxed) % 100) as u8);
+        assert_eq!(faults.chaos(), Chaos::default());
+        let refused = |stage| (0..100).filter(|_| faults.reach(stage).is_some()).count();
+        assert_eq!(refused(Stage::Mail), 0);
+        let recipient = Trigger {
+            code: 550,
+            percent: 30,
+        };
+        faults.set_chaos(Chaos {
+            recipient,
+            ..Chaos::default()
+        });
+        assert_eq!(faults.chaos().recipient, recipient);
+        assert_eq!(
+            [Stage::Mail, Stage::Rcpt, Stage::Data].map(refused),
+            [0, 30, 0]
+        );
+        assert_eq!(faults.reach(Stage::Rcpt), Some(Fault::Answer(550)));
     }
 }

@@ -126,6 +126,7 @@ const ROOMS: &[Room] = &[
         path: "sink",
         may_name: &[
             "axum",
+            "lettre",
             "std::io",
             "std::net",
             "tokio",

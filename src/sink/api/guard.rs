@@ -11,13 +11,24 @@ use axum::http::header::{HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 use super::{ApiState, plain};
 
 /// Refuses what must not be answered, and adds to every answer what browsers are to heed.
 pub async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&state.web_hosts, &request) {
+    let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
+    let auth = state.options.auth.as_ref().filter(|_| !is_probe);
+    let mut response = match refusal(&state.options.hosts, &request) {
         Some(refusal) => refusal,
+        None if auth.is_some_and(|auth| !is_let_in(auth, request.headers())) => (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Basic realm=\"Login\"")],
+            "Unauthorized.\n",
+        )
+            .into_response(),
         None if request.method() == Method::OPTIONS
             && request.uri().path().starts_with("/api/") =>
         {
@@ -38,6 +49,29 @@ pub async fn check(State(state): State<ApiState>, request: Request, next: Next) 
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether a request has the right name and password (RFC 7617).
+fn is_let_in((user, password): &(String, String), headers: &HeaderMap) -> bool {
+    let wanted = Sha256::digest(format!("{user}:{password}"));
+    // Digests are compared, so that how long it takes says nothing about how much of a guess was right.
+    credentials(headers).is_some_and(|given| Sha256::digest(given) == wanted)
+}
+
+/// The name by which a request was let in.
+pub fn user_of(headers: &HeaderMap) -> Option<String> {
+    let (user, _) = credentials(headers)?
+        .split_once(':')
+        .map(|(user, rest)| (user.to_owned(), rest.len()))?;
+    Some(user)
+}
+
+fn credentials(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let bytes = STANDARD.decode(encoded.trim()).ok()?;
+    scheme.eq_ignore_ascii_case("basic").then_some(())?;
+    String::from_utf8(bytes).ok()
 }
 
 fn refusal(web_hosts: &[String], request: &Request) -> Option<Response> {

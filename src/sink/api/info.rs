@@ -1,4 +1,4 @@
-//! `/api/v1/info`: the program and its numbers.
+//! `/api/v1/info` and `/api/v1/webui`: the program, its numbers, and what it can do.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,7 +24,7 @@ pub async fn show(State(state): State<ApiState>) -> Json<Value> {
         "DatabaseSize": totals.memory,
         "Messages": totals.messages,
         "Unread": totals.unread,
-        "Tags": {},
+        "Tags": state.inbox.tags(),
         "RuntimeStats": {
             "Uptime": uptime,
             "Memory": resident_memory().unwrap_or(totals.memory),
@@ -34,6 +34,27 @@ pub async fn show(State(state): State<ApiState>) -> Json<Value> {
             "SMTPRejected": counts.rejected,
             "SMTPIgnored": 0,
         },
+    }))
+}
+
+/// What a user interface may offer. Nothing is ever passed on, and no spam filter is asked.
+pub async fn webui() -> Json<Value> {
+    Json(json!({
+        "Label": "movie-bag",
+        "MessageRelay": {
+            "Enabled": false,
+            "SMTPServer": "",
+            "ReturnPath": "",
+            "AllowedRecipients": "",
+            "BlockedRecipients": "",
+            "OverrideFrom": "",
+            "PreserveMessageIDs": false,
+            "RecipientAllowlist": "",
+        },
+        "SpamAssassin": false,
+        "ChaosEnabled": true,
+        "DuplicatesIgnored": false,
+        "HideDeleteAllButton": false,
     }))
 }
 

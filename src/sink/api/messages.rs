@@ -1,4 +1,6 @@
-//! `/api/v1/messages`: the list, and deleting.
+//! `/api/v1/messages`: the list, marking, deleting.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -6,47 +8,101 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::shapes::{List, Summary};
-use super::{ApiState, plain, query};
-use crate::sink::inbox::Which;
+use super::{ApiState, bad_request, blocking, ok, parameter, zone};
+use crate::sink::inbox::{ReceivedMessage, Which};
+use crate::sink::search::{Query, parse_time};
 
 /// How many messages a list has where nobody says.
 const DEFAULT_LIMIT: usize = 50;
 
-/// `GET`: what cannot be read in the query falls back to its default silently, as clients expect.
+/// Which part of a list is asked for. What cannot be read falls back to its default silently, as clients expect.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// So many are skipped.
+    pub start: usize,
+    /// No more than so many; 0 for all.
+    pub limit: usize,
+    /// Received before this.
+    pub before: Option<Timestamp>,
+}
+
+impl Page {
+    /// Of a request.
+    pub fn of(uri: &Uri) -> Page {
+        let number = |name| parameter(uri, name).and_then(|text| text.parse::<usize>().ok());
+        Page {
+            start: number("start").unwrap_or(0),
+            limit: number("limit").unwrap_or(DEFAULT_LIMIT),
+            before: parameter(uri, "before").and_then(|text| parse_time(&text, &zone(uri))),
+        }
+    }
+
+    /// The part of these that is asked for.
+    pub fn cut<'m>(
+        &self,
+        messages: &'m [Arc<ReceivedMessage>],
+    ) -> impl Iterator<Item = &'m Arc<ReceivedMessage>> {
+        let limit = if self.limit == 0 {
+            usize::MAX
+        } else {
+            self.limit
+        };
+        messages.iter().skip(self.start).take(limit)
+    }
+}
+
+/// `GET`.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
-    let number = |name| query(&uri, name).and_then(|text| text.parse::<usize>().ok());
-    let start = number("start").unwrap_or(0);
-    let limit = number("limit").unwrap_or(DEFAULT_LIMIT);
-    let before = query(&uri, "before").and_then(|text| parse_time(&text));
+    let page = Page::of(&uri);
     // A message is parsed when it is first listed; ten thousand of them must not hold up the sessions.
-    let listed = tokio::task::spawn_blocking(move || {
-        let messages: Vec<Summary> = state
-            .inbox
-            .list(start, limit, before)
-            .iter()
-            .map(|message| Summary::from(&**message))
-            .collect();
+    let listed = blocking(move || {
+        let messages = state.inbox.list(page.start, page.limit, page.before);
+        let summaries = messages.iter().map(|message| Summary::from(&**message));
+        let summaries: Vec<_> = summaries.collect();
         let totals = state.inbox.totals();
         List {
             total: totals.messages,
             unread: totals.unread,
-            count: messages.len(),
+            count: summaries.len(),
             messages_count: totals.messages,
             messages_unread: totals.unread,
-            start,
-            tags: Vec::new(),
-            messages,
+            start: page.start,
+            tags: state.inbox.tags().into_keys().collect(),
+            messages: summaries,
         }
     });
-    match listed.await {
-        Ok(list) => Json(list).into_response(),
-        Err(error) => failed(&error),
-    }
+    listed.await.map(Json).into_response()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MarkBody {
+    #[serde(rename = "Read")]
+    read: bool,
+    #[serde(rename = "IDs")]
+    ids: Vec<String>,
+    #[serde(rename = "Search")]
+    search: String,
+}
+
+/// `PUT`: marks those named, or those that are found, or all, as read or as not read.
+pub async fn mark(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Response {
+    let body: MarkBody = match serde_json::from_slice(&body) {
+        Ok(body) => body,
+        Err(error) => return bad_request(format!("Error: {error}")),
+    };
+    let search = body.search.trim();
+    let which = match (body.ids.is_empty(), search.is_empty()) {
+        (true, true) => Which::All,
+        (false, true) => Which::Ids(body.ids),
+        (true, false) => Which::Matching(Query::parse(search, &zone(&uri))),
+        (false, false) => return bad_request("Error: either IDs or Search, not both"),
+    };
+    let marked = blocking(move || state.inbox.set_read(which, body.read));
+    marked.await.map(|()| ok()).into_response()
 }
 
 #[derive(Deserialize)]
@@ -57,60 +113,20 @@ struct DeleteBody {
 
 /// `DELETE`: those named, or all where none is, also where the body is no JSON: a client sends a form and relies on it.
 pub async fn delete(State(state): State<ApiState>, body: Bytes) -> Response {
-    let _ = match serde_json::from_slice::<DeleteBody>(&body) {
-        Ok(body) if !body.ids.is_empty() => state.inbox.delete(Which::Ids(body.ids)),
-        _ => state.inbox.delete(Which::All),
+    let which = match serde_json::from_slice::<DeleteBody>(&body) {
+        Ok(body) if !body.ids.is_empty() => Which::Ids(body.ids),
+        _ => Which::All,
     };
-    plain(axum::http::StatusCode::OK, "ok")
-}
-
-/// A task that panicked; said, and no reason to end the connection.
-pub(super) fn failed(error: &tokio::task::JoinError) -> Response {
-    tracing::error!(%error, "a message could not be shown");
-    plain(
-        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-        "Something went wrong",
-    )
-}
-
-/// A time with zone, or one without in UTC, or a day.
-fn parse_time(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    let utc = |time: DateTime| {
-        time.to_zoned(TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
-    };
-    text.parse::<Timestamp>()
-        .ok()
-        .or_else(|| text.parse::<DateTime>().ok().and_then(utc))
-        .or_else(|| {
-            text.parse::<Date>()
-                .ok()
-                .and_then(|day| utc(day.to_datetime(jiff::civil::Time::midnight())))
-        })
+    let deleted = blocking(move || state.inbox.delete(which));
+    deleted.await.map(|_| ok()).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use jiff::tz::TimeZone;
 
-    #[test]
-    fn times_are_read_with_and_without_a_zone() {
-        for text in [
-            "2026-11-23T00:00:00Z",
-            "2026-11-23T01:00:00+01:00",
-            "2026-11-23 00:00:00",
-            "2026-11-23",
-        ] {
-            assert_eq!(
-                parse_time(text).unwrap().to_string(),
-                "2026-11-23T00:00:00Z",
-                "{text}"
-            );
-        }
-        assert_eq!(parse_time("yesterday"), None);
-    }
+    use super::super::search_in;
+    use super::*;
 
     mod fuzz {
         use super::*;
@@ -147,18 +163,16 @@ mod tests {
             };
             target.run(|bytes| {
                 let text = String::from_utf8_lossy(bytes);
-                let _ = parse_time(&text);
+                let _ = parse_time(&text, &TimeZone::UTC);
                 let Ok(uri) = format!("/api/v1/messages?{text}").parse::<Uri>() else {
                     return;
                 };
-                let before = query(&uri, "before").and_then(|text| parse_time(&text));
-                // Whatever time it is, it can be said and understood again, as the list does.
-                if let Some(before) = before {
-                    assert_eq!(parse_time(&before.to_string()), Some(before));
+                // Whatever time it is, it can be said and understood again.
+                if let Some(before) = Page::of(&uri).before {
+                    let again = parse_time(&before.to_string(), &TimeZone::UTC);
+                    assert_eq!(again, Some(before));
                 }
-                for name in ["start", "limit", "query"] {
-                    let _ = query(&uri, name).and_then(|text| text.parse::<usize>().ok());
-                }
+                let _ = search_in(&uri);
             });
         }
     }

@@ -1,13 +1,23 @@
-//! The web port's HTTP API: a first part of Mailpit's v1, with its exact shapes.
+//! The web port's HTTP API: Mailpit's v1 with its exact shapes, the part of MailHog's that its clients call, and our own.
 //!
 //! A request passes the [`guard`] before anything else. [`shapes`] holds the JSON that clients compare key by key;
-//! what is ours alone belongs under `/api/movie-bag/`. Each noun has a file; the page is [`web`]'s.
+//! what is ours alone is in [`own`], under `/api/movie-bag/`. Each noun has a file; the page is [`web`]'s.
 
+pub mod chaos;
+pub mod checks;
+pub mod events;
 pub mod guard;
 pub mod info;
+pub mod mailhog;
 pub mod message;
 pub mod messages;
+pub mod own;
+pub mod part;
+pub mod search;
+pub mod send;
 pub mod shapes;
+pub mod tags;
+pub mod view;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,14 +27,19 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, post, put};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::watch;
+use tower_http::compression::CompressionLayer;
 
-use super::inbox::Inbox;
+use super::inbox::{Inbox, ReceivedMessage};
+use super::search::Query;
 use super::web;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Rng};
+use crate::smtp::fault::Faults;
 
-/// The largest request body that is read.
+/// The largest request body that is read, but where a message is sent.
 const MAX_BODY: usize = 5 * 1024 * 1024;
 
 /// What every handler may use.
@@ -32,50 +47,116 @@ const MAX_BODY: usize = 5 * 1024 * 1024;
 pub struct ApiState {
     pub(super) inbox: Arc<Inbox>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) rng: Arc<dyn Rng>,
+    pub(super) faults: Arc<Faults>,
     pub(super) started: Timestamp,
-    pub(super) web_hosts: Arc<[String]>,
-    pub(super) smtp_addr: SocketAddr,
+    pub(super) options: Arc<WebOptions>,
+    pub(super) stopped: watch::Receiver<bool>,
+}
+
+/// What the web port is told before it starts.
+#[derive(Debug, Clone)]
+pub struct WebOptions {
+    /// Names under which it is served, beside IP addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// The name and the password that it asks for.
+    pub auth: Option<(String, String)>,
+    /// Where mail is to be sent.
+    pub smtp_addr: SocketAddr,
+    /// Bytes of one message.
+    pub max_size: u64,
 }
 
 impl ApiState {
-    /// The state of a web port that is served from now on.
+    /// The state of a web port that is served from now on, until `stopped` says so.
     pub fn new(
         inbox: Arc<Inbox>,
         clock: Arc<dyn Clock>,
-        web_hosts: Vec<String>,
-        smtp_addr: SocketAddr,
+        rng: Arc<dyn Rng>,
+        faults: Arc<Faults>,
+        options: WebOptions,
+        stopped: watch::Receiver<bool>,
     ) -> ApiState {
         ApiState {
             inbox,
             started: clock.now(),
             clock,
-            web_hosts: web_hosts.into(),
-            smtp_addr,
+            rng,
+            faults,
+            options: Arc::new(options),
+            stopped,
         }
+    }
+
+    /// Resolves once the server stops.
+    pub(super) async fn stopping(&self) {
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 }
 
 /// Everything on the web port.
 pub fn router(state: ApiState) -> Router {
+    // A message in JSON is a third longer, for its attachments in base64, and then some.
+    let largest_message = usize::try_from(state.options.max_size)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(3)
+        / 2;
+    let one = Router::new()
+        .route("/", get(message::show))
+        .route("/headers", get(message::headers))
+        .route("/raw", get(message::raw))
+        .route("/part/{part}", get(part::show))
+        .route("/part/{part}/thumb", get(part::thumb))
+        .route("/html-check", get(checks::html))
+        .route("/link-check", get(checks::links))
+        .route("/release", post(message::release));
     Router::new()
         .route("/", get(web::page))
         .route("/style.css", get(web::style))
         .route("/livez", get(|| async {}))
         // The inbox is in memory: whoever answers is ready.
         .route("/readyz", get(|| async {}))
+        .route("/view/{name}", get(view::show))
+        .route("/api/events", get(events::listen))
         .route("/api/v1/info", get(info::show))
+        .route("/api/v1/webui", get(info::webui))
         .route(
             "/api/v1/messages",
-            get(messages::list).delete(messages::delete),
+            get(messages::list)
+                .put(messages::mark)
+                .delete(messages::delete),
         )
-        .route("/api/v1/message/{id}", get(message::show))
-        .route("/api/v1/message/{id}/raw", get(message::raw))
+        // MailHog's, and no path of Mailpit's.
+        .route("/api/v1/messages/{id}", delete(mailhog::delete))
+        .route("/api/v1/messages/{id}/release", post(message::release))
+        .route("/api/v1/search", get(search::find).delete(search::delete))
+        .route("/api/v1/tags", get(tags::list).put(tags::set))
+        .route("/api/v1/tags/{tag}", put(tags::rename).delete(tags::remove))
+        .route("/api/v1/chaos", get(chaos::show).put(chaos::set))
+        .route(
+            "/api/v1/send",
+            post(send::send).layer(DefaultBodyLimit::max(largest_message)),
+        )
+        .nest("/api/v1/message/{id}", one)
+        .route("/api/v2/messages", get(mailhog::list))
+        .route("/api/v2/search", get(mailhog::search))
+        .route(
+            "/api/v2/jim",
+            get(mailhog::jim)
+                .post(mailhog::invite_jim)
+                .put(mailhog::change_jim)
+                .delete(mailhog::dismiss_jim),
+        )
+        .route("/api/movie-bag/wait", get(own::wait))
+        .route("/api/movie-bag/message/{id}/extract", get(own::extract))
+        .route("/api/movie-bag/message/{id}/envelope", get(own::envelope))
         .fallback(|| async { not_found() })
         .method_not_allowed_fallback(|| async {
             plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(state.clone(), guard::check))
+        .layer(CompressionLayer::new())
         .with_state(state)
 }
 
@@ -89,18 +170,59 @@ fn plain(status: StatusCode, text: impl Into<String>) -> Response {
         .into_response()
 }
 
+fn ok() -> Response {
+    plain(StatusCode::OK, "ok")
+}
+
+fn bad_request(why: impl Into<String>) -> Response {
+    plain(StatusCode::BAD_REQUEST, why)
+}
+
 fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "404 page not found")
 }
 
+/// Runs what takes its time where no session waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Response> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "a message could not be shown");
+        plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
+    })
+}
+
+/// The message with this id; `latest` is the newest, or with `?query=` the newest that fits.
+async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessage>, Response> {
+    if id != "latest" {
+        return state.inbox.get(id).ok_or_else(not_found);
+    }
+    let inbox = Arc::clone(&state.inbox);
+    let newest = match search_in(uri) {
+        None => inbox.latest(),
+        Some(query) => blocking(move || inbox.find_newest(&query)).await?,
+    };
+    newest.ok_or_else(|| plain(StatusCode::NOT_FOUND, "Message not found"))
+}
+
 /// The value of a parameter in the query; the first one counts.
-fn query(uri: &Uri, name: &str) -> Option<String> {
-    // A query that can't be read is one without parameters: clients rely on the defaults.
-    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
-        .ok()?
-        .0;
+fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     pairs
         .into_iter()
         .find(|(key, _)| key == name)
-        .map(|(_, value)| value)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// The search in a request; none where it is empty.
+fn search_in(uri: &Uri) -> Option<Query> {
+    let text = parameter(uri, "query").filter(|text| !text.trim().is_empty())?;
+    Some(Query::parse(&text, &zone(uri)))
+}
+
+/// Where times are to be read that name no zone.
+fn zone(uri: &Uri) -> TimeZone {
+    parameter(uri, "tz")
+        .and_then(|name| TimeZone::get(&name).ok())
+        .unwrap_or_else(TimeZone::system)
 }

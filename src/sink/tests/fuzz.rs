@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mail_parser::MessageParser;
+use tokio::sync::watch;
 
 use super::Stopped;
 use crate::fuzz::Target;
-use crate::sink::api::ApiState;
-use crate::sink::api::shapes;
+use crate::sink::api::{ApiState, WebOptions, shapes};
 use crate::sink::inbox::tests::{Counting, received};
 use crate::sink::inbox::{Inbox, ReceivedMessage};
 use crate::sink::print::{Format, Style, print};
@@ -213,8 +213,15 @@ fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
         let state = ApiState::new(
             inbox,
             Arc::new(Stopped),
-            vec![],
-            ([127, 0, 0, 1], 1025).into(),
+            Arc::new(Counting::default()),
+            Arc::default(),
+            WebOptions {
+                hosts: vec![],
+                auth: None,
+                smtp_addr: ([127, 0, 0, 1], 1025).into(),
+                max_size: 1 << 20,
+            },
+            watch::channel(false).1,
         );
         assert_harmless_in_a_browser(&web::render(&state));
         serde_json::to_string(&shapes::Message::from(&*message)).unwrap();

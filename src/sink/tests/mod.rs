@@ -1,5 +1,6 @@
 //! The whole sink over real sockets, bound to port 0.
 
+mod api;
 mod fuzz;
 mod smtp;
 mod web;
@@ -22,7 +23,7 @@ struct Running {
     web: SocketAddr,
     inbox: Arc<Inbox>,
     shown: Mutex<Receiver<String>>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
     task: JoinHandle<Summary>,
 }
 
@@ -58,14 +59,19 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
         web,
         inbox,
         shown: Mutex::new(shown),
-        stop: Some(stop),
+        stop: Mutex::new(Some(stop)),
         task,
     }
 }
 
 impl Running {
-    async fn end(mut self) -> Summary {
-        drop(self.stop.take());
+    /// Tells it to stop.
+    fn stop(&self) {
+        drop(self.stop.lock().unwrap().take());
+    }
+
+    async fn end(self) -> Summary {
+        self.stop();
         self.task.await.unwrap()
     }
 
@@ -103,6 +109,15 @@ impl Running {
         .unwrap()
     }
 
+    /// Calls the API with a body, and answers the status and the text.
+    async fn call(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        self.asks(&format!(
+            "{method} {path} HTTP/1.1\nHost: localhost\nContent-Length: {}\nConnection: close\n\n{body}",
+            body.len()
+        ))
+        .await
+    }
+
     async fn get(&self, path: &str) -> ureq::http::Response<String> {
         let url = format!("http://{}{path}", self.web);
         spawn_blocking(move || {
@@ -111,7 +126,8 @@ impl Running {
                 .build()
                 .into();
             let (head, mut body) = agent.get(url).call().unwrap().into_parts();
-            ureq::http::Response::from_parts(head, body.read_to_string().unwrap())
+            let bytes = body.read_to_vec().unwrap();
+            ureq::http::Response::from_parts(head, String::from_utf8_lossy(&bytes).into_owned())
         })
         .await
         .unwrap()

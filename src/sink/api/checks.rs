@@ -1,0 +1,147 @@
+//! `…/html-check` and `…/link-check`: what of a mail some clients don't show, and where it leads. Nothing is fetched.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::{ApiState, bad_request, blocking, find};
+use crate::sink::compat::{self, CLIENTS, Feature, Report, Support};
+use crate::sink::{extract, view};
+
+/// `html-check`.
+pub async fn html(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
+    let message = match find(&state, &id, &uri).await {
+        Ok(message) => message,
+        Err(refusal) => return refusal,
+    };
+    let checked = blocking(move || {
+        let html = view::content(&message).html;
+        (!html.is_empty()).then(|| answer(&compat::check(&html)))
+    });
+    match checked.await {
+        Ok(Some(answer)) => Json(answer).into_response(),
+        Ok(None) => bad_request("Error: message does not contain HTML"),
+        Err(failure) => failure,
+    }
+}
+
+/// In percent.
+#[derive(Default, Clone, Copy)]
+struct Score {
+    supported: f64,
+    partial: f64,
+    unsupported: f64,
+}
+
+fn score(feature: &Feature) -> Score {
+    let known = || {
+        feature
+            .support()
+            .filter(|(_, support)| *support != Support::Unknown)
+    };
+    let all = known().count().max(1) as f64;
+    let share =
+        |wanted| known().filter(|(_, support)| *support == wanted).count() as f64 * 100.0 / all;
+    Score {
+        supported: share(Support::Yes),
+        partial: share(Support::Partial),
+        unsupported: share(Support::No),
+    }
+}
+
+fn answer(report: &Report) -> Value {
+    let mut platforms: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for client in CLIENTS {
+        platforms
+            .entry(client.platform)
+            .or_default()
+            .push(client.family_name);
+    }
+    let mut total = Score::default();
+    for (feature, found) in &report.found {
+        // An element counts as often as what it uses is not shown.
+        let part = *found as f64 / report.elements.max(*found).max(1) as f64;
+        let score = score(feature);
+        total.partial += score.partial * part;
+        total.unsupported += score.unsupported * part;
+    }
+    let lost = total.partial + total.unsupported;
+    if lost > 100.0 {
+        total.partial *= 100.0 / lost;
+        total.unsupported *= 100.0 / lost;
+    }
+    total.supported = 100.0 - total.partial - total.unsupported;
+    let warnings: Vec<Value> = report.found.iter().map(warning).collect();
+    json!({
+        "Total": {
+            "Tests": compat::features(),
+            "Nodes": report.elements,
+            "Supported": total.supported,
+            "Partial": total.partial,
+            "Unsupported": total.unsupported,
+        },
+        "Platforms": platforms,
+        "Warnings": warnings,
+    })
+}
+
+fn warning((feature, found): &(Feature, usize)) -> Value {
+    let results: Vec<Value> = feature
+        .support()
+        .filter_map(|(client, support)| {
+            let support = match support {
+                Support::Yes => "yes",
+                Support::Partial => "partial",
+                Support::No => "no",
+                Support::Unknown => return None,
+            };
+            Some(json!({
+                "Name": format!("{} {}", client.family_name, client.platform_name),
+                "Platform": client.platform,
+                "Family": client.family,
+                "Version": "",
+                "Support": support,
+                "NoteNumber": "",
+            }))
+        })
+        .collect();
+    let score = score(feature);
+    json!({
+        "Slug": feature.slug,
+        "Title": feature.title,
+        "Description": "",
+        "URL": format!("https://www.caniemail.com/features/{}/", feature.slug),
+        "Category": feature.category(),
+        "Tags": [],
+        "Keywords": "",
+        "NotesByNumber": {},
+        "Results": results,
+        "Score": {
+            "Found": found,
+            "Supported": score.supported,
+            "Partial": score.partial,
+            "Unsupported": score.unsupported,
+        },
+    })
+}
+
+/// `link-check`: every link, and of none whether it works, since asking would use up a link that works once.
+pub async fn links(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
+    let message = match find(&state, &id, &uri).await {
+        Ok(message) => message,
+        Err(refusal) => return refusal,
+    };
+    let listed = blocking(move || {
+        let links = extract::of(&view::content(&message)).links;
+        let links: Vec<Value> = links
+            .into_iter()
+            .map(|link| json!({ "URL": link, "StatusCode": 0, "Status": "Not fetched" }))
+            .collect();
+        json!({ "Errors": 0, "Links": links })
+    });
+    listed.await.map(Json).into_response()
+}

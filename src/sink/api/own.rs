@@ -1,0 +1,163 @@
+//! `/api/movie-bag/`: what no other inbox has. Waiting for a mail, what can be copied out of it, and how it came.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
+
+use super::shapes::Message;
+use super::{ApiState, bad_request, blocking, find, parameter, plain, zone};
+use crate::domain::span::span;
+use crate::sink::extract::{self, Extracted};
+use crate::sink::inbox::{Event, ReceivedMessage};
+use crate::sink::search::Query;
+use crate::sink::view;
+
+/// How long is waited where nobody says.
+const USUAL_WAIT: Duration = Duration::from_secs(30);
+
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+#[derive(Serialize)]
+struct Found {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message>,
+    links: Vec<String>,
+    tokens: Vec<String>,
+    codes: Vec<String>,
+}
+
+impl Found {
+    fn new(message: Option<Message>, found: Extracted) -> Found {
+        Found {
+            message,
+            links: found.links,
+            tokens: found.tokens,
+            codes: found.codes,
+        }
+    }
+}
+
+/// The newest message that fits `query`, as soon as there is one; with `after`, one that came later than that message.
+/// 408 once `timeout` is over. The message counts as read.
+pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
+    let timeout = match parameter(&uri, "timeout").map(|text| wait_of(&text)) {
+        None => USUAL_WAIT,
+        Some(Ok(timeout)) => timeout,
+        Some(Err(why)) => return bad_request(format!("Error: timeout: {why}")),
+    };
+    let query = Query::parse(&parameter(&uri, "query").unwrap_or_default(), &zone(&uri));
+    let after = parameter(&uri, "after");
+    let found = tokio::select! {
+        found = timeout_at(Instant::now() + timeout, newest(&state, query, after)) => found,
+        () = state.stopping() => {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "The sink stops");
+        }
+    };
+    let message = match found {
+        Ok(Ok(message)) => message,
+        Ok(Err(failure)) => return failure,
+        Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "No such message came in time"),
+    };
+    let answer = blocking(move || {
+        state.inbox.mark_read(&message);
+        Found::new(Some(Message::from(&*message)), found_in(&message))
+    });
+    answer.await.map(Json).into_response()
+}
+
+/// `30s`, or a number of seconds; at most an hour, so that none waits for ever.
+fn wait_of(text: &str) -> Result<Duration, String> {
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => span(text)?,
+    };
+    match wait <= LONGEST_WAIT {
+        true => Ok(wait),
+        false => Err("it may be at most 1h".to_owned()),
+    }
+}
+
+async fn newest(
+    state: &ApiState,
+    query: Query,
+    after: Option<String>,
+) -> Result<Arc<ReceivedMessage>, Response> {
+    let query = Arc::new(query);
+    // Before anything is looked at, so that nothing comes unseen in between.
+    let mut events = state.inbox.subscribe();
+    loop {
+        let (inbox, wanted, after) = (Arc::clone(&state.inbox), Arc::clone(&query), after.clone());
+        let there = blocking(move || inbox.find_newest_after(&wanted, after.as_deref()));
+        if let Some(message) = there.await? {
+            return Ok(message);
+        }
+        loop {
+            match events.recv().await {
+                Ok(Event::New(message)) => {
+                    let wanted = Arc::clone(&query);
+                    let fitting = blocking(move || message.fits(&wanted).then_some(message));
+                    if let Some(message) = fitting.await? {
+                        return Ok(message);
+                    }
+                }
+                Ok(Event::Deleted(_) | Event::Emptied) => {}
+                // Others may fit now that did not, or some were missed.
+                Ok(_) | Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// The links, tokens and codes of one message.
+pub async fn extract(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
+    let message = match find(&state, &id, &uri).await {
+        Ok(message) => message,
+        Err(refusal) => return refusal,
+    };
+    let found = blocking(move || Found::new(None, found_in(&message)));
+    found.await.map(Json).into_response()
+}
+
+/// How one message came.
+pub async fn envelope(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
+    match find(&state, &id, &uri).await {
+        Ok(message) => Json(envelope_of(&message)).into_response(),
+        Err(refusal) => refusal,
+    }
+}
+
+fn envelope_of(message: &ReceivedMessage) -> Value {
+    let (envelope, session) = (&message.envelope, &message.session);
+    let recipients: Vec<_> = envelope.recipients.iter().map(|to| &to.address).collect();
+    let of_recipients = envelope.recipients.iter().flat_map(|to| &to.params);
+    let parameters: Vec<_> = envelope.params.iter().chain(of_recipients).collect();
+    let warnings: Vec<_> = session.warnings.iter().map(ToString::to_string).collect();
+    json!({
+        "from": envelope.sender,
+        "to": recipients,
+        "helo": session.helo,
+        "peer": session.peer.map(|peer| peer.to_string()),
+        "tls": session.tls,
+        "auth": session.login.as_ref().map(|login| json!({
+            "mechanism": login.mechanism.name(),
+            "user": login.user,
+        })),
+        "esmtp": parameters,
+        "transcript": session.transcript.lines().collect::<Vec<_>>(),
+        "warnings": warnings,
+    })
+}
+
+fn found_in(message: &ReceivedMessage) -> Extracted {
+    extract::of(&view::content(message))
+}

@@ -1,0 +1,96 @@
+//! `/api/v1/message/{id}/part/{part}`: one part of a message, decoded.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{ApiState, blocking, find, not_found};
+use crate::sink::view::{self, Attachment};
+
+/// A part may be a page of somebody's: it runs nothing, and is nobody's origin.
+const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// A grey picture of 180 by 120.
+const BLANK: &[u8] = include_bytes!("blank.jpg");
+
+/// The bytes of a part.
+pub async fn show(
+    State(state): State<ApiState>,
+    Path((id, part)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
+    match read(&state, &id, &part, &uri).await {
+        Ok(part) => answer(part),
+        Err(refusal) => refusal,
+    }
+}
+
+/// A small picture of a part. It is a blank one always: pictures are for who opens the message.
+pub async fn thumb(
+    State(state): State<ApiState>,
+    Path((id, part)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
+    match read(&state, &id, &part, &uri).await {
+        Ok(_) => ([(header::CONTENT_TYPE, "image/jpeg")], BLANK).into_response(),
+        Err(refusal) => refusal,
+    }
+}
+
+async fn read(state: &ApiState, id: &str, part: &str, uri: &Uri) -> Result<Attachment, Response> {
+    let message = find(state, id, uri).await?;
+    let part = part.to_owned();
+    blocking(move || view::part(&message, &part))
+        .await?
+        .ok_or_else(not_found)
+}
+
+fn answer(part: Attachment) -> Response {
+    let header_value = |text: String| HeaderValue::from_str(&text).ok();
+    let content_type = header_value(part.content_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let disposition =
+        header_value(disposition(&part.file_name)).unwrap_or(HeaderValue::from_static("inline"));
+    (
+        StatusCode::OK,
+        [
+            (header::CONTENT_TYPE, content_type),
+            (header::CONTENT_DISPOSITION, disposition),
+            (
+                header::CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static(POLICY),
+            ),
+        ],
+        part.bytes,
+    )
+        .into_response()
+}
+
+/// A name beyond ASCII is said twice, the second time encoded (RFC 6266 4.3).
+fn disposition(name: &str) -> String {
+    let is_plain = |char: char| (char == ' ' || char.is_ascii_graphic()) && !"\"\\".contains(char);
+    let ascii = name.replace(|char: char| !is_plain(char), "_");
+    let mut value = format!("inline; filename=\"{ascii}\"");
+    if ascii != name {
+        let encoded: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        value.push_str(&format!(
+            "; filename*=UTF-8''{}",
+            encoded.replace('+', "%20")
+        ));
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_nothing_but_a_name() {
+        assert_eq!(disposition("a b.pdf"), "inline; filename=\"a b.pdf\"");
+        assert_eq!(
+            disposition("x\"\r\nSet-Cookie: é"),
+            "inline; filename=\"x___Set-Cookie: _\"; filename*=UTF-8''x%22%0D%0ASet-Cookie%3A%20%C3%A9"
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! `/api/v1/search`: what a search finds, and deleting that.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+
+use super::messages::Page;
+use super::shapes::{List, Summary};
+use super::{ApiState, bad_request, blocking, ok, search_in};
+use crate::sink::inbox::Which;
+
+/// `GET`.
+pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
+    let Some(query) = search_in(&uri) else {
+        return bad_request("Error: no search query");
+    };
+    let page = Page::of(&uri);
+    let listed = blocking(move || {
+        let found = state.inbox.search(&query, page.before);
+        let messages: Vec<_> = page
+            .cut(&found)
+            .map(|message| Summary::from(&**message))
+            .collect();
+        let totals = state.inbox.totals();
+        List {
+            total: totals.messages,
+            unread: totals.unread,
+            count: messages.len(),
+            messages_count: found.len(),
+            messages_unread: found.iter().filter(|message| !message.is_read()).count(),
+            start: page.start,
+            tags: state.inbox.tags().into_keys().collect(),
+            messages,
+        }
+    });
+    listed.await.map(Json).into_response()
+}
+
+/// `DELETE`.
+pub async fn delete(State(state): State<ApiState>, uri: Uri) -> Response {
+    let Some(query) = search_in(&uri) else {
+        return bad_request("Error: no search query");
+    };
+    let deleted = blocking(move || state.inbox.delete(Which::Matching(query)));
+    deleted.await.map(|_| ok()).into_response()
+}

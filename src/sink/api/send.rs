@@ -1,0 +1,70 @@
+//! `/api/v1/send`: a message written in JSON. It goes to the inbox and nowhere else.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{ApiState, blocking, guard};
+use crate::domain::clock::draw;
+use crate::sink::compose::{self, Letter};
+use crate::smtp::auth::{Login, Mechanism};
+use crate::smtp::{Refusal, Transcript};
+
+/// `POST`.
+pub async fn send(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return failure(rejection.status(), &rejection.body_text()),
+    };
+    let letter: Letter = match serde_json::from_slice(&body) {
+        Ok(letter) => letter,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let login = guard::user_of(&headers).map(|user| Login {
+        mechanism: Mechanism::Plain,
+        user,
+    });
+    let sent = blocking(move || {
+        let tags = letter.tags.clone();
+        let now = state.clock.now();
+        let nonce = draw::<12>(&*state.rng)
+            .map(|byte| format!("{byte:02x}"))
+            .concat();
+        let mut received =
+            compose::compose(letter, now, &nonce).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+        if received.source.len() as u64 > state.options.max_size {
+            return Err((
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the message is too large".to_owned(),
+            ));
+        }
+        received.login = login;
+        received.transcript = Transcript::default();
+        state
+            .inbox
+            .store_own(received, tags, now)
+            .map_err(|refusal| match refusal {
+                Refusal::TooLarge => (
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the message is larger than all that may be kept".to_owned(),
+                ),
+                Refusal::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+            })
+    });
+    match sent.await {
+        Ok(Ok(message)) => Json(json!({ "ID": message.id.0 })).into_response(),
+        Ok(Err((status, why))) => failure(status, &why),
+        Err(failure) => failure,
+    }
+}
+
+fn failure(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "Error": why }))).into_response()
+}

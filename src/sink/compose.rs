@@ -1,0 +1,267 @@
+//! Makes a message of what a program says in JSON: addresses, texts, attachments. What it says is checked, so that no line of it
+//! becomes a header that nobody wrote.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use lettre::message::header::{
+    ContentDisposition, ContentId, ContentType, HeaderName, HeaderValue,
+};
+use lettre::message::{
+    Attachment as LettreAttachment, Mailbox, MultiPart, MultiPartBuilder, SinglePart,
+};
+use lettre::{Address, Message};
+use serde::Deserialize;
+
+use crate::smtp::{Envelope, Received, Recipient, Transcript};
+
+/// Headers that have fields of their own.
+const OWN_HEADERS: [&str; 9] = [
+    "to",
+    "from",
+    "cc",
+    "bcc",
+    "reply-to",
+    "date",
+    "subject",
+    "content-type",
+    "mime-version",
+];
+
+/// An address and the name of whose it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Person {
+    email: String,
+    name: String,
+}
+
+/// A file that goes with a letter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Enclosure {
+    /// In base64, or a `data:` URL.
+    content: String,
+    filename: String,
+    content_type: String,
+    /// Where there is one, the part belongs into the HTML.
+    #[serde(rename = "ContentID")]
+    content_id: String,
+}
+
+/// What a program says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Letter {
+    from: Person,
+    to: Vec<Person>,
+    cc: Vec<Person>,
+    bcc: Vec<String>,
+    reply_to: Vec<Person>,
+    subject: String,
+    text: String,
+    #[serde(rename = "HTML")]
+    html: String,
+    headers: BTreeMap<String, String>,
+    /// Not of the message: of the inbox.
+    pub tags: Vec<String>,
+    attachments: Vec<Enclosure>,
+}
+
+/// The message, and an envelope for all whom it names. `nonce` makes its Message-ID another one than all others.
+///
+/// # Errors
+/// What is wrong with the letter, in words.
+pub fn compose(letter: Letter, now: Timestamp, nonce: &str) -> Result<Received, String> {
+    let from = mailbox(&letter.from).map_err(|error| format!("From: {error}"))?;
+    let mut builder = Message::builder()
+        .from(from.clone())
+        .date(SystemTime::from(now))
+        .message_id(Some(format!("<{nonce}@movie-bag>")))
+        .subject(one_line("Subject", letter.subject)?)
+        .keep_bcc();
+    let mut recipients = Vec::new();
+    for person in &letter.to {
+        let to = mailbox(person).map_err(|error| format!("To: {error}"))?;
+        recipients.push(to.email.to_string());
+        builder = builder.to(to);
+    }
+    for person in &letter.cc {
+        let cc = mailbox(person).map_err(|error| format!("Cc: {error}"))?;
+        recipients.push(cc.email.to_string());
+        builder = builder.cc(cc);
+    }
+    for address in &letter.bcc {
+        let bcc: Address = address
+            .trim()
+            .parse()
+            .map_err(|error| format!("Bcc: {error}: {address}"))?;
+        recipients.push(bcc.to_string());
+        builder = builder.bcc(Mailbox::new(None, bcc));
+    }
+    for person in &letter.reply_to {
+        let reply_to = mailbox(person).map_err(|error| format!("ReplyTo: {error}"))?;
+        builder = builder.reply_to(reply_to);
+    }
+    if recipients.is_empty() {
+        return Err("no recipients: name one in To, Cc or Bcc".to_owned());
+    }
+    for (name, value) in letter.headers {
+        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(format!("the header {name} has a field of its own"));
+        }
+        let header = HeaderName::new_from_ascii(name.clone())
+            .map_err(|_| format!("\"{name}\" is no name of a header"))?;
+        builder = builder.raw_header(HeaderValue::new(header, one_line(&name, value)?));
+    }
+    let body = body(letter.text, letter.html, letter.attachments)?;
+    let message = match body {
+        Body::One(part) => builder.singlepart(part),
+        Body::Many(parts) => builder.multipart(parts),
+    };
+    let message = message.map_err(|error| error.to_string())?;
+    Ok(Received {
+        source: message.formatted(),
+        envelope: Envelope {
+            sender: from.email.to_string(),
+            params: Vec::new(),
+            recipients: recipients
+                .into_iter()
+                .map(|address| Recipient {
+                    address,
+                    params: Vec::new(),
+                })
+                .collect(),
+        },
+        helo: String::new(),
+        tls: None,
+        login: None,
+        transcript: Transcript::default(),
+        warnings: Vec::new(),
+    })
+}
+
+enum Body {
+    One(SinglePart),
+    Many(MultiPart),
+}
+
+impl Body {
+    /// With other parts behind it, where there are any.
+    fn before(self, others: Vec<SinglePart>, parent: MultiPartBuilder) -> Body {
+        if others.is_empty() {
+            return self;
+        }
+        let parent = match self {
+            Body::One(part) => parent.singlepart(part),
+            Body::Many(parts) => parent.multipart(parts),
+        };
+        Body::Many(others.into_iter().fold(parent, MultiPart::singlepart))
+    }
+}
+
+fn body(text: String, html: String, enclosures: Vec<Enclosure>) -> Result<Body, String> {
+    let body = match (text.is_empty(), html.is_empty()) {
+        (_, true) => Body::One(SinglePart::plain(text)),
+        (true, false) => Body::One(SinglePart::html(html)),
+        (false, false) => Body::Many(MultiPart::alternative_plain_html(text, html)),
+    };
+    let (mut inline, mut attached) = (Vec::new(), Vec::new());
+    for enclosure in enclosures {
+        let is_inline = !enclosure.content_id.is_empty();
+        let part = part_of(enclosure)?;
+        match is_inline {
+            true => inline.push(part),
+            false => attached.push(part),
+        }
+    }
+    let body = body.before(inline, MultiPart::related());
+    Ok(body.before(attached, MultiPart::mixed()))
+}
+
+fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
+    let name = one_line("Filename", enclosure.filename)?;
+    let (url_type, content) = match enclosure.content.strip_prefix("data:") {
+        Some(url) => {
+            let (kind, content) = url
+                .split_once(";base64,")
+                .ok_or_else(|| format!("the data: URL of \"{name}\" is not in base64"))?;
+            (kind.to_owned(), content.to_owned())
+        }
+        None => (String::new(), enclosure.content),
+    };
+    let content: String = content.split_ascii_whitespace().collect();
+    let bytes = STANDARD
+        .decode(content)
+        .map_err(|error| format!("the content of \"{name}\" is not in base64: {error}"))?;
+    let kind = [
+        enclosure.content_type,
+        url_type,
+        guessed_type(&name).to_owned(),
+    ]
+    .into_iter()
+    .find(|kind| !kind.is_empty())
+    .unwrap_or_default();
+    let kind = ContentType::parse(&one_line("ContentType", kind)?)
+        .map_err(|_| format!("the type of \"{name}\" is none such as image/png"))?;
+    if enclosure.content_id.is_empty() {
+        return Ok(LettreAttachment::new(name).body(bytes, kind));
+    }
+    let id = one_line("ContentID", enclosure.content_id)?;
+    let disposition = match name.is_empty() {
+        true => ContentDisposition::inline(),
+        false => ContentDisposition::inline_with_name(&name),
+    };
+    Ok(SinglePart::builder()
+        .header(kind)
+        .header(disposition)
+        .header(ContentId::from(format!(
+            "<{}>",
+            id.trim_matches(['<', '>'])
+        )))
+        .body(bytes))
+}
+
+/// Of the endings that mails often have.
+fn guessed_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match ending.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "svg" => "image/svg+xml",
+        "webp" => "image/webp",
+        "pdf" => "application/pdf",
+        "txt" | "log" => "text/plain",
+        "csv" => "text/csv",
+        "html" | "htm" => "text/html",
+        "json" => "application/json",
+        "xml" => "application/xml",
+        "ics" => "text/calendar",
+        "zip" => "application/zip",
+        _ => "application/octet-stream",
+    }
+}
+
+fn mailbox(person: &Person) -> Result<Mailbox, String> {
+    let address: Address = person
+        .email
+        .trim()
+        .parse()
+        .map_err(|error| format!("{error}: \"{}\"", person.email))?;
+    let name = Some(one_line("Name", person.name.clone())?).filter(|name| !name.is_empty());
+    Ok(Mailbox::new(name, address))
+}
+
+/// What stands in a header, and must not end it.
+fn one_line(what: &str, text: String) -> Result<String, String> {
+    match text.chars().any(char::is_control) {
+        true => Err(format!(
+            "{what} must be one line without control characters"
+        )),
+        false => Ok(text),
+    }
+}

@@ -1,0 +1,700 @@
+//! The API as clients use it: what they mark, search, tag, send, wait for and listen to.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message as Frame;
+
+use super::*;
+
+fn subject(subject: &str) -> String {
+    SIMPLE.replace("<b>Hi</b>", subject)
+}
+
+async fn sink_with(subjects: &[&str]) -> (Running, Vec<String>) {
+    let sink = start(|_| {}).await;
+    let mut ids = Vec::new();
+    for one in subjects {
+        sink.says(mail("ann@example.com", &subject(one))).await;
+        ids.push(sink.inbox.latest().unwrap().id.0.clone());
+    }
+    (sink, ids)
+}
+
+async fn found(sink: &Running, query: &str) -> Vec<String> {
+    let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    let list = sink.json(&format!("/api/v1/search?query={query}")).await;
+    let messages = list["messages"].as_array().unwrap();
+    assert_eq!(list["messages_count"], messages.len());
+    let subjects = messages
+        .iter()
+        .map(|message| message["Subject"].as_str().unwrap().to_owned());
+    subjects.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_searched_can_be_listed_marked_and_deleted() {
+    let (sink, ids) = sink_with(&["one fish", "two fish", "red Wal"]).await;
+    assert_eq!(found(&sink, "subject:fish").await, ["two fish", "one fish"]);
+    assert_eq!(
+        found(&sink, "subject:\"one fish\" to:ann").await,
+        ["one fish"]
+    );
+    assert_eq!(found(&sink, "-fish wal").await, ["red Wal"]);
+    assert_eq!(found(&sink, "hello").await.len(), 3);
+    let page = sink
+        .json("/api/v1/search?query=subject:fish&start=1&limit=5")
+        .await;
+    assert_eq!(
+        (
+            &page["total"],
+            &page["count"],
+            &page["messages_count"],
+            &page["start"]
+        ),
+        (&json!(3), &json!(1), &json!(2), &json!(1))
+    );
+    for query in ["", "?query=", "?query=%20"] {
+        let answer = sink
+            .call("GET", &format!("/api/v1/search{query}"), "")
+            .await;
+        assert_eq!(answer, (400, "Error: no search query".to_owned()));
+    }
+    let ok = (200, "ok".to_owned());
+    let mark = |body: Value| body.to_string();
+    for (body, unread) in [
+        (json!({"Read": true, "IDs": [ids[0], "nothing"]}), 2),
+        (json!({"Read": true, "Search": "subject:wal"}), 1),
+        (json!({"Read": false, "IDs": [ids[0]]}), 2),
+        (json!({"Read": true}), 0),
+        (json!({}), 3),
+    ] {
+        assert_eq!(sink.call("PUT", "/api/v1/messages", &mark(body)).await, ok);
+        assert_eq!(sink.inbox.totals().unread, unread);
+    }
+    for body in ["{", "1", r#"{"IDs":["a"],"Search":"b"}"#, r#"{"IDs":1}"#] {
+        assert_eq!(
+            sink.call("PUT", "/api/v1/messages", body).await.0,
+            400,
+            "{body}"
+        );
+    }
+    assert_eq!(
+        sink.call("DELETE", "/api/v1/search?query=subject:fish", "")
+            .await,
+        ok
+    );
+    assert_eq!(sink.call("DELETE", "/api/v1/search", "").await.0, 400);
+    assert_eq!(found(&sink, "is:unread").await, ["red Wal"]);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_set_renamed_listed_and_removed() {
+    let (sink, ids) = sink_with(&["one", "two"]).await;
+    let ok = (200, "ok".to_owned());
+    let set = json!({"IDs": [ids[0]], "Tags": ["b", "a c"]}).to_string();
+    assert_eq!(sink.call("PUT", "/api/v1/tags", &set).await, ok);
+    assert_eq!(sink.json("/api/v1/tags").await, json!(["a c", "b"]));
+    assert_eq!(found(&sink, "tag:\"A c\"").await, ["one"]);
+    assert_eq!(found(&sink, "!is:tagged").await, ["two"]);
+    assert_eq!(
+        sink.json("/api/v1/info").await["Tags"],
+        json!({"a c": 1, "b": 1})
+    );
+    let renamed = sink
+        .call("PUT", "/api/v1/tags/a%20c", "{\"Name\":\"new\"}")
+        .await;
+    assert_eq!(renamed, ok);
+    assert_eq!(
+        sink.call("PUT", "/api/v1/tags/b", "{\"Name\":\" \"}")
+            .await
+            .0,
+        400
+    );
+    assert_eq!(sink.call("DELETE", "/api/v1/tags/b", "").await, ok);
+    let message = sink.json(&format!("/api/v1/message/{}", ids[0])).await;
+    assert_eq!(message["Tags"], json!(["new"]));
+    assert_eq!(sink.json("/api/v1/messages").await["tags"], json!(["new"]));
+    sink.end().await;
+}
+
+const PARTS: &str = concat!(
+    "From: a@example.com\r\nTo: Ann <ann@example.com>\r\nSubject: =?utf-8?q?p=C3=A4rts?=\r\nX-odd-NAME: a\r\n b\r\n",
+    "MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=m\r\n\r\n",
+    "--m\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<a href=\"https://x.example/r?t=1\">go</a><img src=\"cid:pic@x\"><video></video>\r\n",
+    "--m\r\nContent-Type: image/png; name=\"p\\\"i.png\"\r\nContent-ID: <pic@x>\r\nContent-Transfer-Encoding: base64\r\n\r\niVBO\r\n",
+    "--m\r\nContent-Type: text/html; name=evil.html\r\nContent-Disposition: attachment\r\n\r\n<script>alert(1)</script>\r\n--m--\r\n",
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_headers_and_views_are_served_harmlessly() {
+    let sink = start(|_| {}).await;
+    sink.says(mail("hidden@example.com", PARTS)).await;
+    let message = sink.json("/api/v1/message/latest").await;
+    let id = message["ID"].as_str().unwrap();
+    let headers = sink.json("/api/v1/message/latest/headers").await;
+    assert_eq!(headers["X-Odd-Name"], json!(["a b"]), "{headers}");
+    assert_eq!(headers["Bcc"], json!(["hidden@example.com"]));
+    assert_eq!(headers["Return-Path"], json!(["<from@example.com>"]));
+    assert_eq!(headers["Subject"], json!(["=?utf-8?q?p=C3=A4rts?="]));
+    assert!(
+        headers["Received"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("from me ([127.0.0.1])")
+    );
+    assert!(headers["Mime-Version"].is_array());
+
+    let part = message["Inline"][0]["PartID"].as_str().unwrap();
+    let picture = sink.get(&format!("/api/v1/message/{id}/part/{part}")).await;
+    assert_eq!(picture.headers()["content-type"], "image/png");
+    assert_eq!(
+        picture.headers()["content-disposition"],
+        "inline; filename=\"p_i.png\"; filename*=UTF-8''p%22i.png"
+    );
+    let evil = message["Attachments"][0]["PartID"].as_str().unwrap();
+    let evil = sink.get(&format!("/api/v1/message/{id}/part/{evil}")).await;
+    assert!(
+        evil.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .starts_with("sandbox;")
+    );
+    assert_eq!(evil.headers()["x-content-type-options"], "nosniff");
+    let thumb = sink
+        .get(&format!("/api/v1/message/{id}/part/{part}/thumb"))
+        .await;
+    assert_eq!(thumb.headers()["content-type"], "image/jpeg");
+    for wrong in ["99", "x", "-1", "0"] {
+        let path = format!("/api/v1/message/{id}/part/{wrong}");
+        assert_eq!(sink.get(&path).await.status(), 404, "{wrong}");
+    }
+
+    let view = sink.get(&format!("/view/{id}.html")).await;
+    assert_eq!(
+        view.body(),
+        &format!(
+            "<a href=\"https://x.example/r?t=1\">go</a><img src=\"/api/v1/message/{id}/part/{part}\"><video></video>"
+        )
+    );
+    assert!(
+        view.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .starts_with("sandbox ")
+    );
+    let embedded = sink.get("/view/latest.html?embed=1").await;
+    assert!(embedded.body().starts_with(
+        "<a href=\"https://x.example/r?t=1\" target=\"_blank\" rel=\"noreferrer noopener\">go</a>"
+    ));
+    assert_eq!(sink.get(&format!("/view/{id}.txt")).await.body(), "go");
+    assert_eq!(
+        sink.call("GET", "/view/nothing.txt", "").await,
+        (404, "Message not found".into())
+    );
+    assert_eq!(sink.call("GET", "/view/latest.pdf", "").await.0, 404);
+    assert!(
+        sink.get(&format!("/view/{id}"))
+            .await
+            .body()
+            .contains("<code>https://x.example/r?t=1</code>")
+    );
+    assert_eq!(sink.call("GET", "/view/latest", "").await.0, 302);
+
+    let links = sink
+        .json("/api/v1/message/latest/link-check?follow=true")
+        .await;
+    assert_eq!(
+        links,
+        json!({"Errors": 0, "Links": [{"URL": "https://x.example/r?t=1", "StatusCode": 0, "Status": "Not fetched"}]})
+    );
+    let check = sink.json("/api/v1/message/latest/html-check").await;
+    assert_eq!(check["Warnings"][0]["Slug"], "html-video");
+    assert_eq!(check["Warnings"][0]["Results"][0]["Support"], "yes");
+    assert!(check["Total"]["Unsupported"].as_f64().unwrap() > 0.0);
+    assert_eq!(
+        sink.call("GET", "/api/v1/message/latest/sa-check", "")
+            .await
+            .0,
+        404
+    );
+    assert_eq!(
+        sink.call(
+            "POST",
+            "/api/v1/message/latest/release",
+            "{\"To\":[\"a@b\"]}"
+        )
+        .await
+        .0,
+        400
+    );
+
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    assert_eq!(
+        sink.call("GET", "/api/v1/message/latest/html-check", "")
+            .await
+            .0,
+        400
+    );
+    assert_eq!(
+        sink.call("GET", "/view/latest.html", "").await,
+        (404, "This message does not contain a HTML part".to_owned())
+    );
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_becomes_a_message() {
+    let sink = start(|settings| settings.max_size = 100_000).await;
+    let letter = json!({
+        "From": {"Email": "from@example.com", "Name": "Jürgen"},
+        "To": [{"Email": "ann@example.com", "Name": "Ann"}],
+        "Cc": [{"Email": "cc@example.com"}],
+        "Bcc": ["bcc@example.com"],
+        "ReplyTo": [{"Email": "reply@example.com"}],
+        "Subject": "Grüße",
+        "Text": "text", "HTML": "<p>html <img src=\"cid:pic\"></p>",
+        "Headers": {"List-Unsubscribe": "<https://x.example/u>"},
+        "Tags": ["sent"],
+        "Attachments": [
+            {"Content": "YWJj", "Filename": "a.csv"},
+            {"Content": "data:image/png;base64,iVBO", "Filename": "p.png", "ContentID": "pic"},
+        ],
+    });
+    let (status, answer) = sink.call("POST", "/api/v1/send", &letter.to_string()).await;
+    assert_eq!(status, 200, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let message = sink
+        .json(&format!(
+            "/api/v1/message/{}",
+            answer["ID"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(message["Subject"], "Grüße");
+    assert_eq!(
+        message["From"],
+        json!({"Name": "Jürgen", "Address": "from@example.com"})
+    );
+    assert_eq!(
+        message["Bcc"],
+        json!([{"Name": "", "Address": "bcc@example.com"}])
+    );
+    assert_eq!(message["Tags"], json!(["sent"]));
+    assert_eq!(message["Text"], "text");
+    assert_eq!(message["HTML"], "<p>html <img src=\"cid:pic\"></p>");
+    assert_eq!(message["Attachments"][0]["FileName"], "a.csv");
+    assert_eq!(message["Attachments"][0]["ContentType"], "text/csv");
+    assert_eq!(message["Inline"][0]["ContentID"], "pic");
+    let headers = sink.json("/api/v1/message/latest/headers").await;
+    let names: Vec<_> = headers
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "Bcc",
+            "Cc",
+            "Content-Type",
+            "Date",
+            "From",
+            "List-Unsubscribe",
+            "Message-Id",
+            "Mime-Version",
+            "Reply-To",
+            "Return-Path",
+            "Subject",
+            "To"
+        ]
+    );
+    let minimal = json!({"From": {"Email": "a@example.com"}, "To": [{"Email": "b@example.com"}]});
+    assert_eq!(
+        sink.call("POST", "/api/v1/send", &minimal.to_string())
+            .await
+            .0,
+        200
+    );
+    for (change, status) in [
+        (json!({"From": {"Email": "no address"}}), 400),
+        (json!({"To": []}), 400),
+        (json!({"To": [{"Email": "a@example.com\r\nX: y"}]}), 400),
+        (
+            json!({"From": {"Email": "a@example.com", "Name": "x\r\nX: y"}}),
+            400,
+        ),
+        (json!({"Subject": "x\nX-Evil: y"}), 400),
+        (json!({"Headers": {"X-A": "b\r\nX-Evil: y"}}), 400),
+        (json!({"Headers": {"X A": "b"}}), 400),
+        (json!({"Headers": {"subject": "b"}}), 400),
+        (
+            json!({"Attachments": [{"Content": "%", "Filename": "x"}]}),
+            400,
+        ),
+        (
+            json!({"Attachments": [{"Content": "data:x", "Filename": "x"}]}),
+            400,
+        ),
+        (
+            json!({"Attachments": [{"Content": "YWJj", "ContentType": "x\r\ny"}]}),
+            400,
+        ),
+        (json!({"Text": "x".repeat(120_000)}), 413),
+        (json!({"Text": "x".repeat(200_000)}), 413),
+        (json!({"To": "ann"}), 400),
+    ] {
+        let mut letter = minimal.as_object().unwrap().clone();
+        letter.extend(change.as_object().unwrap().clone());
+        let body = Value::from(letter).to_string();
+        let (got, answer) = sink.call("POST", "/api/v1/send", &body).await;
+        assert_eq!(got, status, "{:.200}: {answer}", change.to_string());
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert!(answer["Error"].is_string());
+    }
+    assert_eq!(sink.inbox.totals().messages, 2);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_ends_with_the_message_and_not_before() {
+    let (sink, ids) = sink_with(&["first one"]).await;
+    let there = sink.json("/api/movie-bag/wait?query=subject:first").await;
+    assert_eq!(there["message"]["ID"], ids[0]);
+    assert_eq!(
+        (&there["links"], &there["tokens"], &there["codes"]),
+        (&json!([]), &json!([]), &json!([]))
+    );
+    let (status, _) = sink
+        .call(
+            "GET",
+            "/api/movie-bag/wait?query=subject:second&timeout=1s",
+            "",
+        )
+        .await;
+    assert_eq!(status, 408);
+    let path = format!(
+        "/api/movie-bag/wait?query=to:ann&after={}&timeout=20s",
+        ids[0]
+    );
+    let (waited, ()) = tokio::join!(sink.json(&path), async {
+        let body =
+            subject("second code").replace("Hello", "Your code: 1234 at https://x.example/reset");
+        sink.says(mail(
+            "bob@example.com",
+            &SIMPLE.replace("Ann <ann@", "Bob <bob@"),
+        ))
+        .await;
+        sink.says(mail("ann@example.com", &body)).await;
+    });
+    assert_eq!(waited["message"]["Subject"], "second code");
+    assert_eq!(waited["codes"], json!(["1234"]));
+    assert_eq!(waited["links"], json!(["https://x.example/reset"]));
+    let id = waited["message"]["ID"].as_str().unwrap();
+    let extracted = sink
+        .json(&format!("/api/movie-bag/message/{id}/extract"))
+        .await;
+    assert_eq!(
+        extracted,
+        json!({"links": ["https://x.example/reset"], "tokens": [], "codes": ["1234"]})
+    );
+    for wrong in ["x", "2h", "-1", "1.5s"] {
+        let path = format!("/api/movie-bag/wait?timeout={wrong}");
+        assert_eq!(sink.call("GET", &path, "").await.0, 400, "{wrong}");
+    }
+    // Who waits does not hold up the end.
+    let (answer, ()) = tokio::join!(
+        sink.call(
+            "GET",
+            "/api/movie-bag/wait?query=subject:never&timeout=1h",
+            ""
+        ),
+        async {
+            while sink.inbox.listeners() == 0 {
+                tokio::task::yield_now().await;
+            }
+            sink.stop();
+        }
+    );
+    assert_eq!(answer.0, 503);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_envelope_tells_how_a_message_came() {
+    let sink = start(|_| {}).await;
+    sink.says(format!(
+        "EHLO me\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<from@example.com> SIZE=9 BODY=8BITMIME\r\n\
+         RCPT TO: <ann@example.com> NOTIFY=NEVER\r\nDATA\r\n{SIMPLE}.\r\nQUIT\r\n"
+    ))
+    .await;
+    let envelope = sink.json("/api/movie-bag/message/latest/envelope").await;
+    let keys: Vec<_> = envelope
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "from",
+            "to",
+            "helo",
+            "peer",
+            "tls",
+            "auth",
+            "esmtp",
+            "transcript",
+            "warnings"
+        ]
+    );
+    assert_eq!(envelope["from"], "from@example.com");
+    assert_eq!(envelope["to"], json!(["ann@example.com"]));
+    assert_eq!(
+        envelope["esmtp"],
+        json!(["SIZE=9", "BODY=8BITMIME", "NOTIFY=NEVER"])
+    );
+    assert_eq!(
+        envelope["auth"],
+        json!({"mechanism": "PLAIN", "user": "ann"})
+    );
+    assert_eq!(
+        (&envelope["tls"], &envelope["helo"]),
+        (&Value::Null, &json!("me"))
+    );
+    assert_eq!(envelope["warnings"].as_array().unwrap().len(), 1);
+    let transcript = envelope["transcript"].to_string();
+    assert!(
+        transcript.contains("C: EHLO me") && !transcript.contains("AGFubgBzZWNyZXQ"),
+        "{transcript}"
+    );
+    assert_eq!(sink.json("/api/v1/message/latest").await["Username"], "ann");
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_tells_what_happens() {
+    let sink = start(|_| {}).await;
+    let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/api/events", sink.web))
+        .await
+        .unwrap();
+    let mut next = async |kind: &str| loop {
+        let Frame::Text(text) = socket.next().await.unwrap().unwrap() else {
+            continue;
+        };
+        let frame: Value = serde_json::from_str(&text).unwrap();
+        if frame["Type"] == kind {
+            return frame["Data"].clone();
+        }
+    };
+    assert_eq!(next("stats").await["Total"], 0);
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    let new = next("new").await;
+    assert_eq!(new, sink.json("/api/v1/messages").await["messages"][0]);
+    let stats = next("stats").await;
+    assert_eq!((&stats["Total"], &stats["Unread"]), (&json!(1), &json!(1)));
+    let id = new["ID"].as_str().unwrap();
+    sink.json(&format!("/api/v1/message/{id}")).await;
+    assert_eq!(next("update").await, json!({"ID": id, "Read": true}));
+    let tags = json!({"IDs": [id], "Tags": ["t"]}).to_string();
+    sink.call("PUT", "/api/v1/tags", &tags).await;
+    assert_eq!(next("update").await, json!({"ID": id, "Tags": ["t"]}));
+    sink.call(
+        "DELETE",
+        "/api/v1/messages",
+        &json!({"IDs": [id]}).to_string(),
+    )
+    .await;
+    assert_eq!(next("delete").await, json!({"ID": id}));
+    sink.call("DELETE", "/api/v1/messages", "").await;
+    assert_eq!(next("truncate").await, Value::Null);
+    // Whatever a client says is passed over.
+    socket
+        .send(Frame::Text("{\"Type\":\"x\"}".into()))
+        .await
+        .unwrap();
+    sink.stop();
+    while let Some(Ok(frame)) = socket.next().await {
+        assert!(!frame.is_binary());
+    }
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_asked_for_but_by_probes() {
+    let sink = start(|settings| settings.web_auth = Some(("ann".into(), "se:cret".into()))).await;
+    let ask = async |path: &str, credentials: &str| {
+        let header = match credentials {
+            "" => String::new(),
+            text => format!("Authorization: {text}\n"),
+        };
+        sink.asks(&format!(
+            "GET {path} HTTP/1.1\nHost: localhost\n{header}Connection: close\n\n"
+        ))
+        .await
+    };
+    assert_eq!(
+        ask("/api/v1/messages", "").await,
+        (401, "Unauthorized.\n".to_owned())
+    );
+    for (credentials, status) in [
+        ("Basic YW5uOnNlOmNyZXQ=", 200),
+        ("basic YW5uOnNlOmNyZXQ=", 200),
+        ("Basic YW5uOnNl", 401),
+        ("Basic %%%", 401),
+        ("Bearer YW5uOnNlOmNyZXQ=", 401),
+        ("Basic", 401),
+    ] {
+        assert_eq!(
+            ask("/api/v1/info", credentials).await.0,
+            status,
+            "{credentials}"
+        );
+    }
+    for path in [
+        "/",
+        "/api/events",
+        "/view/latest",
+        "/api/v2/messages",
+        "/nothing",
+    ] {
+        assert_eq!(ask(path, "").await.0, 401, "{path}");
+    }
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(ask(path, "").await, (200, String::new()), "{path}");
+    }
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chaos_refuses_what_it_is_told_to() {
+    let sink = start(|_| {}).await;
+    let calm = json!({
+        "Sender": {"ErrorCode": 451, "Probability": 0},
+        "Recipient": {"ErrorCode": 451, "Probability": 0},
+        "Authentication": {"ErrorCode": 451, "Probability": 0},
+    });
+    assert_eq!(sink.json("/api/v1/chaos").await, calm);
+    let body = json!({"Recipient": {"ErrorCode": 550, "Probability": 100}}).to_string();
+    let (status, answer) = sink.call("PUT", "/api/v1/chaos", &body).await;
+    assert_eq!(status, 200);
+    let mut storm = calm.clone();
+    storm["Recipient"] = json!({"ErrorCode": 550, "Probability": 100});
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), storm);
+    let said = sink.says(mail("ann@example.com", SIMPLE)).await;
+    assert!(
+        said.contains("\r\n550 ") && said.contains("\r\n503 "),
+        "{said}"
+    );
+    for wrong in [
+        json!({"Sender": {"ErrorCode": 399, "Probability": 1}}),
+        json!({"Sender": {"ErrorCode": 600, "Probability": 1}}),
+        json!({"Sender": {"ErrorCode": 451, "Probability": 101}}),
+        json!({"Sender": {"ErrorCode": 451, "Probability": -1}}),
+        json!({"Sender": 1}),
+    ] {
+        assert_eq!(
+            sink.call("PUT", "/api/v1/chaos", &wrong.to_string())
+                .await
+                .0,
+            400,
+            "{wrong}"
+        );
+    }
+    assert_eq!(sink.call("PUT", "/api/v1/chaos", "{}").await.0, 200);
+    assert_eq!(sink.json("/api/v1/chaos").await, calm);
+    assert!(
+        sink.says(mail("ann@example.com", SIMPLE))
+            .await
+            .contains("OK: stored")
+    );
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mailhogs_clients_find_what_they_know() {
+    let (sink, ids) = sink_with(&["one", "two"]).await;
+    sink.says(mail("bob@example.org", PARTS)).await;
+    let list = sink.json("/api/v2/messages?start=1&limit=1").await;
+    assert_eq!(
+        (&list["total"], &list["count"], &list["start"]),
+        (&json!(3), &json!(1), &json!(1))
+    );
+    let item = &list["items"][0];
+    assert_eq!(item["ID"], ids[1]);
+    assert_eq!(
+        item["From"],
+        json!({"Relays": null, "Mailbox": "from", "Domain": "example.com", "Params": ""})
+    );
+    assert_eq!(item["Content"]["Headers"]["Subject"], json!(["two"]));
+    assert_eq!(item["Content"]["Body"], "Hello\r\n");
+    assert_eq!(item["Raw"]["Data"], subject("two"));
+    assert_eq!(
+        (&item["Raw"]["Helo"], &item["MIME"]),
+        (&json!("me"), &Value::Null)
+    );
+    let parts = &sink.json("/api/v2/messages").await["items"][0]["MIME"]["Parts"];
+    assert_eq!(
+        parts[0]["Headers"]["Content-Type"],
+        json!(["text/html; charset=utf-8"])
+    );
+    assert!(parts[0]["Body"].as_str().unwrap().starts_with("<a href"));
+    for (kind, query, count) in [
+        ("to", "BOB", 1),
+        ("to", "ann", 3),
+        ("from", "support", 2),
+        ("containing", "hello", 2),
+        ("containing", "subject:one", 0),
+    ] {
+        let path = format!("/api/v2/search?kind={kind}&query={query}");
+        assert_eq!(sink.json(&path).await["total"], count, "{path}");
+    }
+    assert_eq!(
+        sink.call("GET", "/api/v2/search?kind=x&query=y", "")
+            .await
+            .0,
+        400
+    );
+    let one = format!("/api/v1/messages/{}", ids[0]);
+    assert_eq!(sink.call("DELETE", &one, "").await.0, 200);
+    assert_eq!(sink.call("DELETE", &one, "").await.0, 404);
+
+    assert_eq!(sink.call("GET", "/api/v2/jim", "").await.0, 404);
+    let jim =
+        json!({"RejectSenderChance": 1.0, "RejectRecipientChance": 0.0, "RejectAuthChance": 0.0});
+    assert_eq!(
+        sink.call("POST", "/api/v2/jim", &jim.to_string()).await.0,
+        201
+    );
+    assert_eq!(sink.call("POST", "/api/v2/jim", "").await.0, 400);
+    assert_eq!(sink.json("/api/v2/jim").await["RejectSenderChance"], 1.0);
+    assert!(
+        sink.says(mail("ann@example.com", SIMPLE))
+            .await
+            .contains("\r\n550 ")
+    );
+    assert_eq!(sink.call("DELETE", "/api/v2/jim", "").await.0, 200);
+    assert_eq!(sink.call("PUT", "/api/v2/jim", "").await.0, 404);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_lists_are_compressed_for_who_asks() {
+    let (sink, _) = sink_with(&["one"; 20]).await;
+    let request = "GET /api/v1/messages HTTP/1.1\nHost: localhost\nAccept-Encoding: gzip\nConnection: close\n\n";
+    let (web, request) = (sink.web, request.replace('\n', "\r\n"));
+    let answer = spawn_blocking(move || {
+        let mut stream = TcpStream::connect(web).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    })
+    .await
+    .unwrap();
+    let head = String::from_utf8_lossy(&answer[..400]).to_lowercase();
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    assert!(answer.len() < 2000);
+    sink.end().await;
+}
