@@ -30,6 +30,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --version 'Print version'
             cand serve 'Serve the HTTP API and the pages, and deliver mails'
             cand smtp-debug 'Take every mail, deliver none, and show them here and in a web inbox'
+            cand inbox 'Read the mails that a running sink took'
             cand forgot 'Start a password reset and deliver the mail with its link'
             cand reset 'Complete a password reset with the token from the mail'
             cand user 'Manage accounts'
@@ -57,17 +58,24 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'movie-bag;smtp-debug'= {
-            cand --listen 'Take mail here; port 0 takes a free one and says which'
-            cand --web 'Serve the inbox here'
+            cand --listen 'Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]'
+            cand --web 'Serve the inbox here [default: 127.0.0.1:8025]'
             cand --web-host 'Let the inbox be reached by this host name too'
-            cand --format 'How mails are shown on stdout [default: text, with --json: json]'
+            cand --web-auth 'Let only those read the inbox who know this name and this password'
+            cand --format 'How mails are shown on stdout [default: text; with --json: json; beside a command: none]'
+            cand --store 'Keep the mails in this Maildir too, and begin with those in it'
             cand --max-messages 'Keep the newest so many messages'
             cand --max-memory 'Keep the newest messages up to so many bytes'
             cand --max-size 'Refuse a message that is larger than so many bytes'
+            cand --max-sessions 'Hold so many SMTP sessions at once; the next ones are asked to come back'
+            cand --max-recipients 'Take so many recipients for one message'
+            cand --idle-timeout 'End a session that was silent for so long'
             cand --tls 'Take mail here too, encrypted from the first byte'
             cand --tls-cert 'Encrypt with this certificate, in a PEM file, in place of one made at the start'
             cand --tls-key 'The key of the certificate, in a PEM file'
             cand --fail 'Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s'
+            cand --exit-after 'End once so many mails have come'
+            cand --exec 'Run this by the shell for each mail, with its source on stdin and what was found in MOVIE_BAG_MAIL_TO, _FROM, _SUBJECT, _LINK, _TOKEN and _CODE'
             cand --env-file 'Read settings from this file instead of .env'
             cand --database 'Work on this database: sqlite:PATH or mongodb://…'
             cand --color 'Colour the output'
@@ -77,6 +85,90 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --quiet 'Say nothing but answers, warnings and errors'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;inbox'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand list 'List the mails in the inbox, newest first'
+            cand show 'Show one mail, and what can be copied out of it'
+            cand wait 'Wait for a mail, and print its link, token or code'
+            cand clear 'Delete all mails in the inbox'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;inbox;list'= {
+            cand --query 'Only what this search finds: words, to:, from:, subject:, has:attachment, is:unread, after:2026-11-24, -word'
+            cand --limit 'At most so many; 0 for all'
+            cand --url 'The inbox''s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;inbox;show'= {
+            cand --print 'Print this alone, one or several with commas between'
+            cand --url 'The inbox''s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;inbox;wait'= {
+            cand --to 'Whom it is for'
+            cand --subject 'A part of its subject, in any case'
+            cand --after 'Only one that came later than this mail'
+            cand --timeout 'How long to wait'
+            cand --print 'Print this, one or several with commas between [default: id]'
+            cand --url 'The inbox''s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;inbox;clear'= {
+            cand --url 'The inbox''s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]'
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'movie-bag;inbox;help'= {
+            cand list 'List the mails in the inbox, newest first'
+            cand show 'Show one mail, and what can be copied out of it'
+            cand wait 'Wait for a mail, and print its link, token or code'
+            cand clear 'Delete all mails in the inbox'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'movie-bag;inbox;help;list'= {
+        }
+        &'movie-bag;inbox;help;show'= {
+        }
+        &'movie-bag;inbox;help;wait'= {
+        }
+        &'movie-bag;inbox;help;clear'= {
+        }
+        &'movie-bag;inbox;help;help'= {
         }
         &'movie-bag;forgot'= {
             cand --email 'The account''s address; asked for on a terminal'
@@ -408,6 +500,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         &'movie-bag;help'= {
             cand serve 'Serve the HTTP API and the pages, and deliver mails'
             cand smtp-debug 'Take every mail, deliver none, and show them here and in a web inbox'
+            cand inbox 'Read the mails that a running sink took'
             cand forgot 'Start a password reset and deliver the mail with its link'
             cand reset 'Complete a password reset with the token from the mail'
             cand user 'Manage accounts'
@@ -422,6 +515,20 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         &'movie-bag;help;serve'= {
         }
         &'movie-bag;help;smtp-debug'= {
+        }
+        &'movie-bag;help;inbox'= {
+            cand list 'List the mails in the inbox, newest first'
+            cand show 'Show one mail, and what can be copied out of it'
+            cand wait 'Wait for a mail, and print its link, token or code'
+            cand clear 'Delete all mails in the inbox'
+        }
+        &'movie-bag;help;inbox;list'= {
+        }
+        &'movie-bag;help;inbox;show'= {
+        }
+        &'movie-bag;help;inbox;wait'= {
+        }
+        &'movie-bag;help;inbox;clear'= {
         }
         &'movie-bag;help;forgot'= {
         }

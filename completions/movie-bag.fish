@@ -35,6 +35,7 @@ complete -c movie-bag -n "__fish_movie_bag_needs_command" -s h -l help -d 'Print
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -s V -l version -d 'Print version'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "inbox" -d 'Read the mails that a running sink took'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "reset" -d 'Complete a password reset with the token from the mail'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "user" -d 'Manage accounts'
@@ -58,21 +59,28 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l smtp-debug
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l listen -d 'Take mail here; port 0 takes a free one and says which' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web -d 'Serve the inbox here' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l listen -d 'Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web -d 'Serve the inbox here [default: 127.0.0.1:8025]' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-host -d 'Let the inbox be reached by this host name too' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l format -d 'How mails are shown on stdout [default: text, with --json: json]' -r -f -a "text\t'Sender, recipients, subject, text, and what was found in it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-auth -d 'Let only those read the inbox who know this name and this password' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l format -d 'How mails are shown on stdout [default: text; with --json: json; beside a command: none]' -r -f -a "text\t'Sender, recipients, subject, text, and what was found in it'
 json\t'One JSON document a mail'
 raw\t'The source'
 classic\t'As Python\'s DebuggingServer printed it'
 none\t'Not at all'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l store -d 'Keep the mails in this Maildir too, and begin with those in it' -r -f -a "(__fish_complete_directories)"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep the newest so many messages' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to so many bytes' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than so many bytes' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; the next ones are asked to come back' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Take so many recipients for one message' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End a session that was silent for so long' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls -d 'Take mail here too, encrypted from the first byte' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-cert -d 'Encrypt with this certificate, in a PEM file, in place of one made at the start' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-key -d 'The key of the certificate, in a PEM file' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l fail -d 'Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l exit-after -d 'End once so many mails have come' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l exec -d 'Run this by the shell for each mail, with its source on stdin and what was found in MOVIE_BAG_MAIL_TO, _FROM, _SUBJECT, _LINK, _TOKEN and _CODE' -r -f -a "(__fish_complete_command)"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -82,6 +90,80 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l no-we
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "list" -d 'List the mails in the inbox, newest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "show" -d 'Show one mail, and what can be copied out of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "clear" -d 'Delete all mails in the inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l query -d 'Only what this search finds: words, to:, from:, subject:, has:attachment, is:unread, after:2026-11-24, -word' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l limit -d 'At most so many; 0 for all' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l print -d 'Print this alone, one or several with commas between' -r -f -a "link\t'The link that the mail was sent for'
+token\t'The token in it'
+code\t'The one-time code'
+text\t'The text'
+html\t'The HTML'
+json\t'The whole mail as JSON, with the links, tokens and codes in it'
+id\t'The id'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l to -d 'Whom it is for' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l subject -d 'A part of its subject, in any case' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l after -d 'Only one that came later than this mail' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l timeout -d 'How long to wait' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l print -d 'Print this, one or several with commas between [default: id]' -r -f -a "link\t'The link that the mail was sent for'
+token\t'The token in it'
+code\t'The one-time code'
+text\t'The text'
+html\t'The HTML'
+json\t'The whole mail as JSON, with the links, tokens and codes in it'
+id\t'The id'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the mails in the inbox, newest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one mail, and what can be copied out of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "clear" -d 'Delete all mails in the inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l email -d 'The account\'s address; asked for on a terminal' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -322,18 +404,23 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "reset" -d 'Complete a password reset with the token from the mail'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "user" -d 'Manage accounts'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "copy" -d 'Copy everything into another, empty database'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "check" -d 'Show every setting with its source, and what is wrong'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "templates" -d 'Manage the templates of mails and pages'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "manpages" -d 'Write the man pages, one for each command'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug forgot reset user outbox copy check templates completions manpages help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "inbox" -d 'Read the mails that a running sink took'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "reset" -d 'Complete a password reset with the token from the mail'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "user" -d 'Manage accounts'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "copy" -d 'Copy everything into another, empty database'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "check" -d 'Show every setting with its source, and what is wrong'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "templates" -d 'Manage the templates of mails and pages'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "manpages" -d 'Write the man pages, one for each command'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "list" -d 'List the mails in the inbox, newest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "show" -d 'Show one mail, and what can be copied out of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "clear" -d 'Delete all mails in the inbox'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "create" -d 'Make an account'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List the accounts, oldest first'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account, its waiting mails and its history'

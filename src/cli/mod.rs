@@ -7,6 +7,7 @@ mod completions;
 mod copy;
 mod delivery;
 mod forgot;
+mod inbox;
 mod manpages;
 mod outbox;
 pub mod report;
@@ -100,7 +101,10 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
-    SmtpDebug(smtp_debug::Args),
+    // Its options are many.
+    SmtpDebug(Box<smtp_debug::Args>),
+    #[command(subcommand)]
+    Inbox(inbox::Command),
     Forgot(forgot::Args),
     Reset(reset::Args),
     #[command(subcommand)]
@@ -153,6 +157,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(args, ui, flags),
             Self::SmtpDebug(args) => smtp_debug::run(&args, ui, flags),
+            Self::Inbox(command) => interruptible(command.run(ui, flags)),
             Self::Forgot(args) => interruptible(forgot::run(args, ui, flags)),
             Self::Reset(args) => interruptible(reset::run(args, ui, flags)),
             Self::User(command) => interruptible(command.run(ui, flags)),

@@ -1,6 +1,6 @@
 //! `serve`: the API, the pages and the mail delivery, and with `--smtp-debug` a sink that takes the mails.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -145,13 +145,8 @@ async fn own_sink(addresses: Addresses, settings: &mut Settings) -> anyhow::Resu
         ..SinkSettings::default()
     };
     let sink = smtp_debug::bind(settings_of_sink).await?;
-    let address = sink.smtp_addr();
-    let reachable = if address.ip().is_unspecified() {
-        IpAddr::V4(Ipv4Addr::LOCALHOST)
-    } else {
-        address.ip()
-    };
-    settings.mail.server = reachable.to_string();
+    let address = smtp_debug::reachable(sink.smtp_addr());
+    settings.mail.server = address.ip().to_string();
     settings.mail.port = address.port();
     settings.mail.credentials = None;
     settings.mail.tls = MailTls::None;

@@ -163,7 +163,8 @@ pub const KEYS: &[Key] = &[
         "built in",
         "a folder whose templates win",
     ),
-    key(
+    // It may hold a password.
+    secret(
         "MOVIE_BAG_INBOX_URL",
         "http://127.0.0.1:8025",
         "where the inbox commands find a sink",

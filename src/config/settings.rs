@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::deploy::obstacles;
 use super::resolver::Resolver;
-use super::values::{self, BaseUrl, Network, PUBLISHED_SECRET, Secret};
+use super::values::{self, BaseUrl, InboxUrl, Network, PUBLISHED_SECRET, Secret};
 use super::{ConfigError, Reported, Source, Sources};
 
 /// Keys that are read and checked, and that nothing acts on yet. Whoever sets one is told.
-const NOT_IN_FORCE: &[&str] = &["MOVIE_BAG_METRICS_BIND", "MOVIE_BAG_INBOX_URL"];
+const NOT_IN_FORCE: &[&str] = &["MOVIE_BAG_METRICS_BIND"];
 
 /// How strict the settings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,7 +221,7 @@ pub struct Settings {
     /// A folder whose templates win.
     pub templates: Option<PathBuf>,
     /// Where a sink's inbox is.
-    pub inbox_url: BaseUrl,
+    pub inbox_url: InboxUrl,
     /// Logs.
     pub log: LogSettings,
     /// Each setting with its source, for `check`.
@@ -322,11 +322,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         metrics_bind: keys.optional("MOVIE_BAG_METRICS_BIND", socket_address),
     };
     let templates = keys.optional("MOVIE_BAG_TEMPLATES", |path| Ok(PathBuf::from(path)));
-    let inbox_url = keys.get(
-        "MOVIE_BAG_INBOX_URL",
-        BaseUrl::default_inbox(),
-        BaseUrl::parse,
-    );
+    let inbox_url = keys.get("MOVIE_BAG_INBOX_URL", InboxUrl::usual(), InboxUrl::parse);
     let log = LogSettings {
         filter: keys.optional("MOVIE_BAG_LOG", |filter| Ok(filter.to_owned())),
         json: keys.get(

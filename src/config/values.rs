@@ -189,11 +189,6 @@ impl BaseUrl {
         Self(format!("http://localhost:{port}"))
     }
 
-    /// That of a sink where nobody chose another.
-    pub fn default_inbox() -> Self {
-        Self("http://127.0.0.1:8025".to_owned())
-    }
-
     /// Whether it is https.
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
@@ -205,9 +200,75 @@ impl BaseUrl {
     }
 }
 
+/// Where an inbox is, with the name and the password that it wants.
+#[derive(Debug, Clone)]
+pub struct InboxUrl {
+    /// Without them.
+    pub base: BaseUrl,
+    /// What stood before the `@`.
+    pub credentials: Option<(String, Secret)>,
+}
+
+impl InboxUrl {
+    /// That of a sink where nobody chose another.
+    pub fn usual() -> Self {
+        Self {
+            base: BaseUrl("http://127.0.0.1:8025".to_owned()),
+            credentials: None,
+        }
+    }
+
+    /// Takes what was written: `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`.
+    ///
+    /// # Errors
+    /// Those of [`BaseUrl::parse`].
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wanted = || {
+            "write it such as http://127.0.0.1:8025, or http://name:password@127.0.0.1:8025"
+                .to_owned()
+        };
+        let (scheme, rest) = text.split_once("://").ok_or_else(wanted)?;
+        let Some((credentials, rest)) = rest.rsplit_once('@') else {
+            let base = BaseUrl::parse(text).map_err(|_| wanted())?;
+            return Ok(Self {
+                base,
+                credentials: None,
+            });
+        };
+        let (name, password) = credentials.split_once(':').ok_or_else(wanted)?;
+        let base = BaseUrl::parse(&format!("{scheme}://{rest}")).map_err(|_| wanted())?;
+        Ok(Self {
+            base,
+            credentials: Some((name.to_owned(), Secret::new(password))),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_inbox_may_want_a_name_and_a_password() {
+        let plain = InboxUrl::parse("http://127.0.0.1:8025/").unwrap();
+        assert_eq!(plain.base.as_str(), "http://127.0.0.1:8025");
+        assert!(plain.credentials.is_none());
+        let guarded = InboxUrl::parse("https://ann:p@s:s@mail.test/box").unwrap();
+        let (name, password) = guarded.credentials.unwrap();
+        assert_eq!(
+            (guarded.base.as_str(), name.as_str(), password.expose()),
+            ("https://mail.test/box", "ann", "p@s:s")
+        );
+        for wrong in [
+            "127.0.0.1:8025",
+            "http://ann@x",
+            "ftp://x",
+            "http://",
+            "http://a:b@",
+        ] {
+            assert!(InboxUrl::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_span_may_have_a_limit() {

@@ -62,7 +62,28 @@ fn keep_first(list: &mut Vec<String>) {
     list.retain(|found| seen.insert(found.clone()));
 }
 
+/// Words in a link that somebody is meant to open.
+const MEANT: [&str; 11] = [
+    "reset", "verify", "confirm", "activat", "invit", "magic", "login", "signin", "token", "passw",
+    "auth",
+];
+
 impl Extracted {
+    /// The link that the mail was sent for: the first that carries a token, else the first whose words say what it is for, else
+    /// the first.
+    pub fn main_link(&self) -> Option<&String> {
+        let has_token = |link: &&String| self.tokens.iter().any(|token| link.contains(token));
+        let is_meant = |link: &&String| {
+            let link = link.to_ascii_lowercase();
+            MEANT.iter().any(|word| link.contains(word))
+        };
+        self.links
+            .iter()
+            .find(has_token)
+            .or_else(|| self.links.iter().find(is_meant))
+            .or(self.links.first())
+    }
+
     fn read(&mut self, text: &str) {
         // Codes are looked for in what is left once the links are gone: their digits are no codes.
         let mut prose = String::with_capacity(text.len());

@@ -69,6 +69,7 @@ pub fn limits(settings: &SinkSettings) -> Limits {
     // What could never be kept is refused when it is announced.
     Limits {
         message_size: settings.max_size.min(settings.max_memory),
+        recipients: settings.max_recipients,
         ..Limits::default()
     }
 }

@@ -9,6 +9,7 @@
 //! `extract`, other ways to keep messages behind `inbox`.
 
 pub mod api;
+pub mod client;
 pub mod compat;
 pub mod compose;
 pub mod extract;
@@ -70,6 +71,8 @@ pub struct SinkSettings {
     pub max_memory: u64,
     /// Bytes of one message, beyond which it is refused.
     pub max_size: u64,
+    /// Recipients of one message, beyond which a client is asked to send it again to the rest.
+    pub max_recipients: usize,
     /// SMTP sessions at once, beyond which a client is asked to come back.
     pub max_sessions: usize,
     /// Silence after which a session is ended.
@@ -96,6 +99,7 @@ impl Default for SinkSettings {
             max_messages: 10_000,
             max_memory: 512 * 1024 * 1024,
             max_size: 50 * 1024 * 1024,
+            max_recipients: 2_000,
             max_sessions: 2_000,
             idle_timeout: Duration::from_secs(5 * 60),
             web_hosts: Vec::new(),
@@ -281,7 +285,7 @@ impl Sink {
     /// it may block. A slow one slows the clients down, and loses nothing.
     pub async fn run(
         self,
-        mut on_message: impl FnMut(&ReceivedMessage) + Send + 'static,
+        mut on_message: impl FnMut(&Arc<ReceivedMessage>) + Send + 'static,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Summary {
         let (show, mut shown) = mpsc::channel::<Arc<ReceivedMessage>>(WAITING_TO_BE_SHOWN);

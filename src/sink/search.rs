@@ -33,6 +33,8 @@ enum What {
     ReplyTo(String),
     /// To, Cc or Bcc.
     Recipient(String),
+    /// Exactly this address in To, Cc or Bcc.
+    For(String),
     /// Any of those five.
     Addressed(String),
     Subject(String),
@@ -71,6 +73,18 @@ impl Query {
     /// Whoever has this in the name or address of one whom a message is for.
     pub fn recipient(text: &str) -> Query {
         Query::only(What::Recipient(text.to_lowercase()))
+    }
+
+    /// Narrows it to what is for exactly this address, in any case, and has this in its subject.
+    pub fn and_for(mut self, address: Option<&str>, subject: Option<&str>) -> Query {
+        let address = address.map(|address| What::For(address.to_lowercase()));
+        let subject = subject.map(|subject| What::Subject(subject.to_lowercase()));
+        let more = address.into_iter().chain(subject).map(|what| Term {
+            is_negated: false,
+            what,
+        });
+        self.terms.extend(more);
+        self
     }
 
     /// What has this text in it.
@@ -176,6 +190,10 @@ impl What {
             Self::Recipient(text) => [&digest.to, &digest.cc, &digest.bcc]
                 .into_iter()
                 .any(|list| names(list, text)),
+            Self::For(address) => [&digest.to, &digest.cc, &digest.bcc]
+                .into_iter()
+                .flatten()
+                .any(|mailbox| mailbox.address.to_lowercase() == *address),
             Self::Addressed(text) => {
                 [&digest.to, &digest.cc, &digest.bcc, &digest.reply_to]
                     .into_iter()

@@ -23,6 +23,7 @@ mod openapi;
 mod outbox;
 mod security;
 mod settings;
+mod sink;
 mod supply_chain;
 mod templates;
 mod terminal;

@@ -46,7 +46,8 @@ impl Found {
     }
 }
 
-/// The newest message that fits `query`, as soon as there is one; with `after`, one that came later than that message.
+/// The newest message that fits `query`, as soon as there is one; with `to`, one for exactly this address, with `subject`, one
+/// that has this in its subject, with `after`, one that came later than that message.
 /// 408 once `timeout` is over. The message counts as read.
 pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
     let timeout = match parameter(&uri, "timeout").map(|text| wait_of(&text)) {
@@ -54,7 +55,10 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
         Some(Ok(timeout)) => timeout,
         Some(Err(why)) => return bad_request(format!("Error: timeout: {why}")),
     };
-    let query = Query::parse(&parameter(&uri, "query").unwrap_or_default(), &zone(&uri));
+    let query = Query::parse(&parameter(&uri, "query").unwrap_or_default(), &zone(&uri)).and_for(
+        parameter(&uri, "to").as_deref(),
+        parameter(&uri, "subject").as_deref(),
+    );
     let after = parameter(&uri, "after");
     let found = tokio::select! {
         found = timeout_at(Instant::now() + timeout, newest(&state, query, after)) => found,

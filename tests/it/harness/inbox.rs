@@ -71,6 +71,11 @@ impl Inbox {
             .clone()
     }
 
+    /// How a mail came.
+    pub fn envelope(&self, id: &str) -> Value {
+        self.get_json(&format!("/api/movie-bag/message/{id}/envelope"))
+    }
+
     pub fn mail(&self, id: &str) -> Mail {
         let message = self.get_json(&format!("/api/v1/message/{id}"));
         let field = |name: &str| message[name].as_str().unwrap().to_owned();

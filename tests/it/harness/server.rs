@@ -308,6 +308,8 @@ impl Server {
 pub struct Sink {
     process: Process,
     pub smtp: String,
+    /// Where SMTP over TLS is, if anywhere.
+    smtps: Option<String>,
     web: String,
 }
 
@@ -319,13 +321,35 @@ impl Sink {
         }
         arguments.extend(["--web", "127.0.0.1:0"]);
         arguments.extend(more);
-        let (process, found) =
-            Process::start(home.command(&arguments), &["SMTP on ", "inbox on http://"]);
+        let mut said = vec!["SMTP on ", "inbox on http://"];
+        if more.contains(&"--tls") {
+            said.push("SMTP over TLS on ");
+        }
+        let (process, found) = Process::start(home.command(&arguments), &said);
         Self {
             process,
             smtp: found[0].clone(),
+            smtps: found.get(2).cloned(),
             web: found[1].trim_end_matches('/').to_owned(),
         }
+    }
+
+    /// Where the web port is.
+    pub fn web(&self) -> &str {
+        &self.web
+    }
+
+    /// The port for SMTP over TLS.
+    #[track_caller]
+    pub fn smtps_port(&self) -> &str {
+        let smtps = self.smtps.as_ref().expect("it was started with --tls");
+        smtps.rsplit_once(':').unwrap().1
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(mut self) {
+        self.process.child.kill().unwrap();
+        self.process.child.wait().unwrap();
     }
 
     pub fn port(&self) -> &str {

@@ -1,0 +1,67 @@
+//! `inbox list`: what came, newest first.
+
+use comfy_table::presets;
+use comfy_table::{ContentArrangement, Table};
+use jiff::Timestamp;
+
+use super::super::ui::{Ui, local};
+use super::{Url, address, addresses, ask};
+use crate::sink::client::InboxClient;
+use crate::sink::print::one_line;
+
+/// List the mails in the inbox, newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag inbox list
+  movie-bag inbox list --query 'to:ann@example.com is:unread'
+  movie-bag inbox list --json --limit 0 | jq -r .ID
+
+With --json: one document a line, as the inbox's API lists them")]
+pub(in crate::cli) struct Args {
+    /// Only what this search finds: words, to:, from:, subject:, has:attachment, is:unread, after:2026-11-24, -word
+    #[arg(long, value_name = "QUERY")]
+    query: Option<String>,
+    /// At most so many; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    #[command(flatten)]
+    pub(super) url: Url,
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
+    let Args { query, limit, .. } = args;
+    let query = query.filter(|query| !query.trim().is_empty());
+    let messages = ask(client, move |inbox| inbox.list(limit, query.as_deref())).await?;
+    if ui.is_json() {
+        for message in &messages {
+            ui.answer_json(message)?;
+        }
+        return Ok(());
+    }
+    if messages.is_empty() {
+        ui.say("No mails.");
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"]);
+    for message in &messages {
+        let field = |name: &str| message[name].as_str().unwrap_or_default();
+        let received = field("Created").parse::<Timestamp>();
+        let to = match addresses(&message["To"]) {
+            to if to.is_empty() => addresses(&message["Bcc"]),
+            to => to,
+        };
+        table.add_row([
+            received.map_or_else(|_| field("Created").to_owned(), local),
+            field("ID").to_owned(),
+            one_line(&address(&message["From"])).into_owned(),
+            one_line(&to).into_owned(),
+            one_line(field("Subject")).into_owned(),
+        ]);
+    }
+    ui.answer(&table.to_string())?;
+    Ok(())
+}

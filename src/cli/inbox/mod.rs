@@ -1,0 +1,166 @@
+//! `inbox …`: what a running sink, or a Mailpit, has received.
+
+mod clear;
+mod list;
+mod show;
+mod wait;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::report::Failure;
+use super::ui::Ui;
+use super::wiring;
+use crate::config::Flags;
+use crate::sink::client::{Fetched, InboxClient, InboxError};
+
+/// Read the mails that a running sink took
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = super::EXIT_CODES)]
+pub(super) enum Command {
+    List(list::Args),
+    Show(show::Args),
+    Wait(wait::Args),
+    Clear(clear::Args),
+}
+
+/// Where the inbox is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Url {
+    /// The inbox's address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]
+    #[arg(long, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    url: Option<String>,
+}
+
+impl Command {
+    pub(super) async fn run(self, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
+        let url = match &self {
+            Self::List(args) => &args.url,
+            Self::Show(args) => &args.url,
+            Self::Wait(args) => &args.url,
+            Self::Clear(args) => &args.url,
+        };
+        flags.set("MOVIE_BAG_INBOX_URL", "--url", url.url.clone());
+        let inbox = wiring::settings(ui, flags, "warn")?.inbox_url;
+        let credentials = inbox.credentials.as_ref();
+        let client = InboxClient::new(
+            inbox.base.as_str(),
+            credentials.map(|(name, password)| (name.as_str(), password.expose())),
+        );
+        match self {
+            Self::List(args) => list::run(args, ui, client).await,
+            Self::Show(args) => show::run(args, ui, client).await,
+            Self::Wait(args) => wait::run(args, ui, client).await,
+            Self::Clear(_) => clear::run(ui, client).await,
+        }
+    }
+}
+
+/// Asks the inbox on a thread that may block.
+async fn ask<T: Send + 'static>(
+    client: InboxClient,
+    question: impl FnOnce(&InboxClient) -> Result<T, InboxError> + Send + 'static,
+) -> anyhow::Result<T> {
+    let answer = tokio::task::spawn_blocking(move || question(&client)).await?;
+    Ok(answer.map_err(|error| {
+        let (exit, code, hint) = match &error {
+            InboxError::Unreachable { .. } => (
+                7,
+                "inbox",
+                "start \"movie-bag smtp-debug\" or set MOVIE_BAG_INBOX_URL",
+            ),
+            InboxError::Unauthorized(_) => (
+                1,
+                "unauthorized",
+                "set MOVIE_BAG_INBOX_URL to http://name:password@host:port",
+            ),
+            InboxError::Unexpected { .. } => (
+                1,
+                "inbox",
+                "see that the URL is that of an inbox, as smtp-debug says it at its start",
+            ),
+        };
+        Failure::new(exit, code, error.to_string(), hint)
+    })?)
+}
+
+/// What of a mail is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The link that the mail was sent for
+    Link,
+    /// The token in it
+    Token,
+    /// The one-time code
+    Code,
+    /// The text
+    Text,
+    /// The HTML
+    Html,
+    /// The whole mail as JSON, with the links, tokens and codes in it
+    Json,
+    /// The id
+    Id,
+}
+
+/// Prints parts of a mail, each alone on its lines. A mail that lacks one is an error once the others are printed.
+fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
+    let field = |name: &str| mail.message[name].as_str().unwrap_or_default().to_owned();
+    let mut missing = Vec::new();
+    for part in parts {
+        let (name, text) = match part {
+            Part::Link => ("link", mail.found.main_link().cloned()),
+            Part::Token => ("token", mail.found.tokens.first().cloned()),
+            Part::Code => ("code", mail.found.codes.first().cloned()),
+            Part::Text => ("text", Some(field("Text"))),
+            Part::Html => ("HTML", Some(field("HTML")).filter(|html| !html.is_empty())),
+            Part::Json => {
+                ui.answer_json(&mail.to_json())?;
+                continue;
+            }
+            Part::Id => ("id", Some(field("ID"))),
+        };
+        match (text, part) {
+            (Some(text), Part::Text | Part::Html) => ui.answer_as_it_is(&with_line_ends(&text))?,
+            (Some(text), _) => ui.answer(&text)?,
+            (None, _) => missing.push(name),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        3,
+        "not_in_mail",
+        format!(
+            "the mail {} has no {}",
+            field("ID"),
+            missing.join(" and no ")
+        ),
+        "\"movie-bag inbox show\" shows what it has",
+    )
+    .into())
+}
+
+/// A mail's lines end as the network has it.
+fn with_line_ends(text: &str) -> String {
+    let mut text = text.replace("\r\n", "\n");
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// `Ann <ann@example.com>`, of an address in JSON.
+fn address(value: &Value) -> String {
+    let field = |name: &str| value[name].as_str().unwrap_or_default();
+    match field("Name") {
+        "" => field("Address").to_owned(),
+        name => format!("{name} <{}>", field("Address")),
+    }
+}
+
+fn addresses(value: &Value) -> String {
+    let list = value.as_array().into_iter().flatten().map(address);
+    list.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,87 @@
+//! `inbox show`: one mail.
+
+use super::super::report::Failure;
+use super::super::ui::Ui;
+use super::{Part, Url, address, addresses, ask, print};
+use crate::sink::client::{Fetched, InboxClient};
+use crate::sink::print::one_line;
+
+/// Show one mail, and what can be copied out of it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag inbox show latest
+  movie-bag inbox show latest --print html > mail.html
+
+With --json: {\"message\", \"links\", \"tokens\", \"codes\"}, the message as the inbox's API has it")]
+pub(in crate::cli) struct Args {
+    /// The mail's id, or latest
+    id: String,
+    /// Print this alone, one or several with commas between
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
+    print: Vec<Part>,
+    #[command(flatten)]
+    pub(super) url: Url,
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
+    let id = args.id.clone();
+    let mail = ask(client, move |inbox| inbox.get_message(&id)).await?;
+    let Some(mail) = mail else {
+        return Err(Failure::new(
+            3,
+            "no_such_mail",
+            format!("no mail {} is in the inbox", args.id),
+            "\"movie-bag inbox list\" shows the mails there are",
+        )
+        .into());
+    };
+    if !args.print.is_empty() {
+        return print(ui, &args.print, &mail);
+    }
+    if ui.is_json() {
+        return Ok(ui.answer_json(&mail.to_json())?);
+    }
+    ui.answer(&as_text(&mail))?;
+    Ok(())
+}
+
+fn as_text(mail: &Fetched) -> String {
+    let field = |name: &str| mail.message[name].as_str().unwrap_or_default();
+    let mut lines = vec![
+        format!("From     {}", one_line(&address(&mail.message["From"]))),
+        format!("To       {}", one_line(&addresses(&mail.message["To"]))),
+    ];
+    for (label, list) in [("Cc", "Cc"), ("Bcc", "Bcc")] {
+        let all = addresses(&mail.message[list]);
+        if !all.is_empty() {
+            lines.push(format!("{label:<8} {}", one_line(&all)));
+        }
+    }
+    lines.push(format!("Date     {}", one_line(field("Date"))));
+    lines.push(format!("Subject  {}", one_line(field("Subject"))));
+    for list in ["Attachments", "Inline"] {
+        for part in mail.message[list].as_array().into_iter().flatten() {
+            let name = part["FileName"].as_str().unwrap_or_default();
+            lines.push(format!(
+                "File     {} ({} bytes)",
+                one_line(name),
+                part["Size"]
+            ));
+        }
+    }
+    lines.push(String::new());
+    let text = field("Text").trim_end().lines();
+    lines.extend(text.map(|line| format!("  {}", one_line(line)).trim_end().to_owned()));
+    lines.push(String::new());
+    for (label, list) in [
+        ("Link", &mail.found.links),
+        ("Token", &mail.found.tokens),
+        ("Code", &mail.found.codes),
+    ] {
+        lines.extend(
+            list.iter()
+                .map(|item| format!("{label:<8} {}", one_line(item))),
+        );
+    }
+    lines.join("\n").trim_end().to_owned()
+}

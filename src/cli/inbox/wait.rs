@@ -1,0 +1,75 @@
+//! `inbox wait`: the newest mail to somebody, as soon as there is one.
+
+use std::time::Duration;
+
+use super::super::report::Failure;
+use super::super::ui::Ui;
+use super::{Part, Url, ask, print};
+use crate::domain::span::span;
+use crate::sink::client::{InboxClient, Wanted};
+
+/// Wait for a mail, and print its link, token or code
+///
+/// The newest mail that matches counts, also one that came before; with --after only a newer one does.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag inbox wait --to ann@example.com --print link
+  token=$(movie-bag inbox wait --to ann@example.com --subject Reset --timeout 10s --print token)
+  movie-bag inbox wait --to ann@example.com --after \"$(movie-bag inbox show latest --print id)\" --print code
+
+With --json: {\"message\", \"links\", \"tokens\", \"codes\"}. Exits 8 at the time-out, 3 where the mail lacks what is to be printed")]
+pub(in crate::cli) struct Args {
+    /// Whom it is for
+    #[arg(long, value_name = "EMAIL")]
+    to: String,
+    /// A part of its subject, in any case
+    #[arg(long, value_name = "TEXT")]
+    subject: Option<String>,
+    /// Only one that came later than this mail
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+    /// How long to wait
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = up_to_an_hour)]
+    timeout: Duration,
+    /// Print this, one or several with commas between [default: id]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
+    print: Vec<Part>,
+    #[command(flatten)]
+    pub(super) url: Url,
+}
+
+fn up_to_an_hour(text: &str) -> Result<Duration, String> {
+    let span = span(text)?;
+    match span <= Duration::from_secs(3600) {
+        true => Ok(span),
+        false => Err("it may be at most 1h".to_owned()),
+    }
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
+    let wanted = Wanted {
+        to: args.to.clone(),
+        subject: args.subject,
+        after: args.after,
+    };
+    let mail = ask(client, move |inbox| inbox.wait(&wanted, args.timeout)).await?;
+    let Some(mail) = mail else {
+        return Err(Failure::new(
+            8,
+            "timed_out",
+            format!(
+                "no such mail to {} came within {} seconds",
+                args.to,
+                args.timeout.as_secs()
+            ),
+            "\"movie-bag inbox list\" shows what came",
+        )
+        .into());
+    };
+    let parts = match (args.print.is_empty(), ui.is_json()) {
+        (false, _) => args.print,
+        (true, true) => vec![Part::Json],
+        (true, false) => vec![Part::Id],
+    };
+    print(ui, &parts, &mail)
+}

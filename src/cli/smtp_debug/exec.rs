@@ -1,0 +1,110 @@
+//! `--exec`: a command of the user's for each mail. What a mail says reaches it in its environment and on stdin, never in its
+//! text, so no mail decides what is run.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use super::super::ui::Ui;
+use crate::sink::{ReceivedMessage, extract, view};
+
+/// Mails that may wait for the command; beyond it the clients wait.
+const WAITING: usize = 256;
+
+/// Bytes of one variable: a system takes no command with longer ones.
+const LONGEST_VALUE: usize = 64 * 1024;
+
+/// Runs the command for one mail after the other.
+#[derive(Debug)]
+pub(super) struct Executor {
+    queue: SyncSender<Arc<ReceivedMessage>>,
+    thread: JoinHandle<()>,
+}
+
+impl Executor {
+    pub(super) fn start(command: &str, ui: &Ui) -> Self {
+        let (queue, mails) = sync_channel::<Arc<ReceivedMessage>>(WAITING);
+        let (command, ui) = (command.to_owned(), ui.clone());
+        let thread = std::thread::spawn(move || {
+            for mail in mails {
+                if let Err(why) = run(&command, &mail) {
+                    ui.warn(&format!("--exec: {why}"));
+                }
+            }
+        });
+        Self { queue, thread }
+    }
+
+    /// Where mails are handed over.
+    pub(super) fn handle(&self) -> SyncSender<Arc<ReceivedMessage>> {
+        self.queue.clone()
+    }
+
+    /// Waits until it ran for the last mail; all handles must be gone.
+    pub(super) async fn finish(self) {
+        drop(self.queue);
+        let thread = self.thread;
+        // No blocking task: those are waited for when the runtime ends, and a command may never end.
+        let (done, ended) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = thread.join();
+            let _ = done.send(());
+        });
+        let _ = ended.await;
+    }
+}
+
+fn run(command: &str, mail: &ReceivedMessage) -> Result<(), String> {
+    let found = extract::of(&view::content(mail));
+    let recipients: Vec<_> = mail
+        .envelope
+        .recipients
+        .iter()
+        .map(|to| to.address.as_str())
+        .collect();
+    let first = |list: &[String]| list.first().cloned().unwrap_or_default();
+    let mut child = shell(command)
+        .stdin(Stdio::piped())
+        .env("MOVIE_BAG_MAIL_ID", &mail.id.0)
+        .env("MOVIE_BAG_MAIL_TO", value(&recipients.join(",")))
+        .env("MOVIE_BAG_MAIL_FROM", value(&mail.envelope.sender))
+        .env("MOVIE_BAG_MAIL_SUBJECT", value(&mail.digest().subject))
+        .env(
+            "MOVIE_BAG_MAIL_LINK",
+            value(found.main_link().map_or("", String::as_str)),
+        )
+        .env("MOVIE_BAG_MAIL_TOKEN", value(&first(&found.tokens)))
+        .env("MOVIE_BAG_MAIL_CODE", value(&first(&found.codes)))
+        .spawn()
+        .map_err(|error| format!("the shell can't be started: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It need not read.
+        let _ = stdin.write_all(&mail.source);
+    }
+    match child.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("it ended with {status}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn shell(command: &str) -> Command {
+    let (shell, option) = match cfg!(windows) {
+        true => ("cmd", "/C"),
+        false => ("sh", "-c"),
+    };
+    let mut shell = Command::new(shell);
+    shell.arg(option).arg(command);
+    shell
+}
+
+/// A text as a variable can hold it.
+fn value(text: &str) -> String {
+    let mut end = text.len().min(LONGEST_VALUE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].replace('\0', "")
+}

@@ -1,0 +1,342 @@
+//! `smtp-debug`: the debugging SMTP sink as a program of its own.
+
+mod beside;
+mod exec;
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tokio::sync::watch;
+
+use beside::Beside;
+use exec::Executor;
+
+use super::report::Failure;
+use super::runtime::{StopSignal, two_workers};
+use super::ui::Ui;
+use super::wiring;
+use crate::app::system::{SystemClock, SystemRng};
+use crate::config::{Flags, socket_address};
+use crate::domain::span::span;
+use crate::sink::print::{self, Format, Style};
+use crate::sink::{FaultRule, ReceivedMessage, Sink, SinkSettings, Summary};
+
+/// Take every mail, deliver none, and show them here and in a web inbox
+///
+/// A mail that was answered with 250 is kept, byte for byte, and shown with the links, tokens and codes in it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help())]
+pub(super) struct Args {
+    /// Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
+    listen: Option<SocketAddr>,
+    /// Serve the inbox here [default: 127.0.0.1:8025]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
+    web: Option<SocketAddr>,
+    /// Serve no inbox
+    #[arg(long, conflicts_with_all = ["web", "web_host", "web_auth"])]
+    no_web: bool,
+    /// Let the inbox be reached by this host name too
+    #[arg(long, value_name = "NAME")]
+    web_host: Vec<String>,
+    /// Let only those read the inbox who know this name and this password
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = user_and_password)]
+    web_auth: Option<(String, String)>,
+    /// How mails are shown on stdout [default: text; with --json: json; beside a command: none]
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
+    /// Keep the mails in this Maildir too, and begin with those in it
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    store: Option<PathBuf>,
+    /// Keep the newest so many messages
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    max_messages: usize,
+    /// Keep the newest messages up to so many bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 512 * 1024 * 1024)]
+    max_memory: u64,
+    /// Refuse a message that is larger than so many bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 50 * 1024 * 1024)]
+    max_size: u64,
+    /// Hold so many SMTP sessions at once; the next ones are asked to come back
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    max_sessions: usize,
+    /// Take so many recipients for one message
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    max_recipients: usize,
+    /// End a session that was silent for so long
+    #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = span)]
+    idle_timeout: Duration,
+    /// Take mail here too, encrypted from the first byte
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
+    tls: Option<SocketAddr>,
+    /// Encrypt with this certificate, in a PEM file, in place of one made at the start
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
+    tls_key: Option<PathBuf>,
+    /// Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s
+    #[arg(long, value_name = "RULE")]
+    fail: Vec<FaultRule>,
+    /// End once so many mails have come
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    exit_after: Option<u64>,
+    /// Run this by the shell for each mail, with its source on stdin and what was found in MOVIE_BAG_MAIL_TO, _FROM, _SUBJECT,
+    /// _LINK, _TOKEN and _CODE
+    #[arg(long, value_name = "CMD", value_hint = clap::ValueHint::CommandString)]
+    exec: Option<String>,
+    /// Run this command beside the sink, on free ports, with MAIL_SERVER, MAIL_PORT and MOVIE_BAG_INBOX_URL set, and end with
+    /// its exit code
+    #[arg(last = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
+    command: Vec<OsString>,
+}
+
+fn user_and_password(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((user, password)) if !user.is_empty() && !password.is_empty() => {
+            Ok((user.to_owned(), password.to_owned()))
+        }
+        _ => Err("write USER:PASSWORD".to_owned()),
+    }
+}
+
+fn help() -> String {
+    let usual = SinkSettings::default().listen;
+    format!(
+        "Examples:
+  movie-bag smtp-debug
+  movie-bag smtp-debug --listen 127.0.0.1:0 --no-web --format json
+  movie-bag smtp-debug --exit-after 1 --exec 'xdg-open \"$MOVIE_BAG_MAIL_LINK\"'
+  movie-bag smtp-debug --fail rcpt:2:451 --fail data:1:drop
+  movie-bag smtp-debug -- cargo test
+
+Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a code from 400 to 599, drop,
+delay=500ms.
+
+Point your program at it:
+{}",
+        pointers(usual)
+    )
+}
+
+/// How programs of other makers are told where to send mail.
+fn pointers(smtp: SocketAddr) -> String {
+    let (host, port) = (smtp.ip(), smtp.port());
+    format!(
+        "  Flask       MAIL_SERVER={host} MAIL_PORT={port}
+  Django      EMAIL_HOST = \"{host}\"; EMAIL_PORT = {port}
+  Rails       config.action_mailer.smtp_settings = {{ address: \"{host}\", port: {port} }}
+  Nodemailer  nodemailer.createTransport({{ host: \"{host}\", port: {port} }})
+  Spring      spring.mail.host={host} spring.mail.port={port}
+  lettre      SmtpTransport::builder_dangerous(\"{host}\").port({port}).build()"
+    )
+}
+
+/// Where a sink listens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addresses {
+    pub(super) listen: SocketAddr,
+    pub(super) web: SocketAddr,
+}
+
+/// How mails are shown.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    /// Sender, recipients, subject, text, and what was found in it
+    Text,
+    /// One JSON document a mail
+    Json,
+    /// The source
+    Raw,
+    /// As Python's DebuggingServer printed it
+    Classic,
+    /// Not at all
+    None,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Text => Self::Text,
+            FormatName::Json => Self::Json,
+            FormatName::Raw => Self::Raw,
+            FormatName::Classic => Self::Classic,
+            FormatName::None => Self::None,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    wiring::settings(ui, flags, "warn")?;
+    let settings = settings(args);
+    let format = match args.format {
+        Some(name) => Format::from(name),
+        // Stdout is the command's.
+        None if !args.command.is_empty() => Format::None,
+        None => usual_format(ui),
+    };
+    two_workers()?.block_on(async {
+        let mut told = StopSignal::listen()?;
+        let sink = bind(settings).await?;
+        announce(ui, &sink);
+        if sink.left_on_disk() > 0 {
+            ui.warn(&format!(
+                "{} older mails in the store were not read, and stay there: see --max-messages and --max-memory",
+                sink.left_on_disk()
+            ));
+        }
+        let mut beside = Beside::start(&args.command, &sink, args.web_auth.as_ref())?;
+        if args.command.is_empty() && args.exit_after.is_none() {
+            let smtp = reachable(sink.smtp_addr());
+            ui.say(&format!("\nPoint your program at it:\n{}\n", pointers(smtp)));
+        }
+        let mut executor = args.exec.as_deref().map(|command| Executor::start(command, ui));
+        let hand_over = executor.as_ref().map(Executor::handle);
+        let (counted_out, mut all_came) = watch::channel(false);
+        let mut left = args.exit_after;
+        let mut show = show_with(format, ui.stdout_style());
+        let on_message = move |message: &Arc<ReceivedMessage>| {
+            show(message);
+            if let Some(queue) = &hand_over {
+                // Waits where the command is slower than the mails come.
+                let _ = queue.send(Arc::clone(message));
+            }
+            if let Some(left) = &mut left {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    let _ = counted_out.send(true);
+                }
+            }
+        };
+        let mut code = None;
+        let summary = sink
+            .run(on_message, async {
+                let all_came = async {
+                    if all_came.wait_for(|all| *all).await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    () = all_came => {}
+                    () = told.next() => {
+                        beside.tell_to_stop();
+                        code = beside.ended().await;
+                    }
+                    ended = beside.ended_if_any() => code = ended,
+                }
+            })
+            .await;
+        if let Some(executor) = executor.take() {
+            tokio::select! {
+                () = executor.finish() => {}
+                () = told.next() => {}
+            }
+        }
+        beside.tell_to_stop();
+        say_summary(ui, &summary);
+        match code {
+            None | Some(0) => Ok(()),
+            Some(code) => Err(Failure::silent(code).into()),
+        }
+    })
+}
+
+fn settings(args: &Args) -> SinkSettings {
+    let usual = SinkSettings::default();
+    // Beside a command nobody types the ports, and several may run at once.
+    let address = |given: Option<SocketAddr>, usual: SocketAddr| match given {
+        Some(address) => address,
+        None if args.command.is_empty() => usual,
+        None => SocketAddr::new(usual.ip(), 0),
+    };
+    SinkSettings {
+        listen: address(args.listen, usual.listen),
+        web: usual
+            .web
+            .filter(|_| !args.no_web)
+            .map(|web| address(args.web, web)),
+        web_hosts: args.web_host.clone(),
+        web_auth: args.web_auth.clone(),
+        store: args.store.clone(),
+        max_messages: args.max_messages,
+        max_memory: args.max_memory,
+        max_size: args.max_size,
+        max_sessions: args.max_sessions,
+        max_recipients: args.max_recipients,
+        idle_timeout: args.idle_timeout,
+        tls: args.tls,
+        certificate: args.tls_cert.clone().zip(args.tls_key.clone()),
+        fail: args.fail.clone(),
+    }
+}
+
+fn say_summary(ui: &Ui, summary: &Summary) {
+    let mails = |count: u64| match count {
+        1 => "1 mail".to_owned(),
+        count => format!("{count} mails"),
+    };
+    let mut text = format!("Stopped. Received {}", mails(summary.received));
+    if summary.received > 0 {
+        text.push_str(&format!(" of {} bytes together", summary.received_bytes));
+    }
+    if summary.rejected > 0 {
+        text.push_str(&format!(", refused {}", mails(summary.rejected)));
+    }
+    ui.say(&format!("{text}."));
+    if summary.dropped > 0 {
+        ui.say(&format!(
+            "{} of them were dropped, oldest first, to make room: see --max-messages and --max-memory.",
+            summary.dropped
+        ));
+    }
+}
+
+/// An address that this machine can connect to.
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// How mails are shown where nobody chose.
+pub(super) fn usual_format(ui: &Ui) -> Format {
+    if ui.is_json() {
+        Format::Json
+    } else {
+        Format::Text
+    }
+}
+
+/// How each mail is shown. Whoever closed stdout wants to see no more; the mails are kept all the same.
+pub(super) fn show_with(
+    format: Format,
+    style: Style,
+) -> impl FnMut(&Arc<ReceivedMessage>) + Send + 'static {
+    move |message| {
+        let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
+    }
+}
+
+/// Binds a sink, or says who is there already.
+pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
+    let bound = Sink::bind(settings, Arc::new(SystemClock), Arc::new(SystemRng)).await;
+    Ok(bound.map_err(|error| Failure::new(1, "address", error.to_string(), error.advice()))?)
+}
+
+/// Says where a sink listens.
+pub(super) fn announce(ui: &Ui, sink: &Sink) {
+    ui.say(&format!("SMTP on {}", sink.smtp_addr()));
+    if let Some(smtps) = sink.smtps_addr() {
+        ui.say(&format!("SMTP over TLS on {smtps}"));
+    }
+    if let Some(web) = sink.web_addr() {
+        ui.say(&format!("inbox on http://{web}"));
+    }
+}

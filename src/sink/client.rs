@@ -1,0 +1,301 @@
+//! Reads a running sink over its HTTP API: ours, or a Mailpit, which has all of it but the waiting.
+//!
+//! Every call blocks.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::extract::{self, Extracted};
+
+/// How long an answer may take that nobody waits for a mail with.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a Mailpit is asked whether there is something new.
+const POLL: Duration = Duration::from_millis(200);
+
+/// The largest answer: a message of 50 MiB in JSON.
+const LARGEST: u64 = 512 * 1024 * 1024;
+
+/// Why an inbox could not be read.
+#[derive(Debug, Error)]
+pub enum InboxError {
+    /// Nobody is there, or it broke off.
+    #[error("nothing answers HTTP at {url} ({why})")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// What the system said.
+        why: String,
+    },
+    /// It wants a name and a password, or others.
+    #[error("the inbox at {0} wants a name and a password, and not these")]
+    Unauthorized(String),
+    /// It answers something else.
+    #[error("{url} answers {status}: {text}")]
+    Unexpected {
+        /// Where.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The beginning of what it said.
+        text: String,
+    },
+}
+
+/// A mail that is waited for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// One of those whom it is for.
+    pub to: String,
+    /// A part of its subject.
+    pub subject: Option<String>,
+    /// It came later than the message with this id.
+    pub after: Option<String>,
+}
+
+/// One message, and what can be copied out of it.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// As the API says it.
+    pub message: Value,
+    /// What was found in it.
+    pub found: Extracted,
+}
+
+impl Fetched {
+    fn new(message: Value) -> Fetched {
+        let part = |name: &str| message[name].as_str().filter(|text| !text.is_empty());
+        let found = extract::extract(part("Text"), part("HTML"));
+        Fetched { message, found }
+    }
+
+    /// What our own API answers to a wait.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "message": self.message,
+            "links": self.found.links,
+            "tokens": self.found.tokens,
+            "codes": self.found.codes,
+        })
+    }
+}
+
+/// A running sink.
+#[derive(Debug, Clone)]
+pub struct InboxClient {
+    agent: ureq::Agent,
+    base: String,
+    authorization: Option<String>,
+}
+
+impl InboxClient {
+    /// The sink whose web port is at this URL.
+    pub fn new(base: impl Into<String>, credentials: Option<(&str, &str)>) -> InboxClient {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let encoded =
+            |(user, password): (&str, &str)| STANDARD.encode(format!("{user}:{password}"));
+        InboxClient {
+            agent,
+            base: base.into(),
+            authorization: credentials.map(|pair| format!("Basic {}", encoded(pair))),
+        }
+    }
+
+    /// The newest messages, as the API lists them, at most `limit` (0: all); those that a search finds.
+    pub fn list(&self, limit: usize, query: Option<&str>) -> Result<Vec<Value>, InboxError> {
+        let path = match query {
+            None => format!("/api/v1/messages?limit={limit}"),
+            Some(query) => format!("/api/v1/search?limit={limit}&query={}", encoded(query)),
+        };
+        let mut list = self.get(&path, PATIENCE)?.json()?;
+        Ok(match list["messages"].take() {
+            Value::Array(messages) => messages,
+            _ => Vec::new(),
+        })
+    }
+
+    /// One message by its id; `latest` is the newest. None where it is not there.
+    pub fn get_message(&self, id: &str) -> Result<Option<Fetched>, InboxError> {
+        let answer = self.get(&format!("/api/v1/message/{}", encoded(id)), PATIENCE)?;
+        match answer.status {
+            404 => Ok(None),
+            _ => Ok(Some(Fetched::new(answer.json()?))),
+        }
+    }
+
+    /// The newest mail that is wanted, as soon as there is one; none where the time is over.
+    pub fn wait(&self, wanted: &Wanted, timeout: Duration) -> Result<Option<Fetched>, InboxError> {
+        let mut path = format!(
+            "/api/movie-bag/wait?timeout={}s&to={}",
+            timeout.as_secs(),
+            encoded(&wanted.to)
+        );
+        for (name, value) in [("subject", &wanted.subject), ("after", &wanted.after)] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", encoded(value)));
+            }
+        }
+        let answer = self.get(&path, timeout + PATIENCE)?;
+        match answer.status {
+            408 => Ok(None),
+            // It is a Mailpit.
+            404 => self.poll(wanted, timeout),
+            _ => Ok(Some(Fetched::new(answer.json()?["message"].take()))),
+        }
+    }
+
+    fn poll(&self, wanted: &Wanted, timeout: Duration) -> Result<Option<Fetched>, InboxError> {
+        let deadline = Instant::now() + timeout;
+        let query = format!("addressed:\"{}\"", wanted.to.replace('"', ""));
+        loop {
+            let found = self.list(0, Some(&query))?;
+            let newer = match &wanted.after {
+                None => found.len(),
+                // Those that came later stand before it in the list of all.
+                Some(after) => {
+                    let all = self.list(0, None)?;
+                    let newer = all.iter().position(|message| message["ID"] == **after);
+                    let ids: Vec<_> = all[..newer.unwrap_or(all.len())]
+                        .iter()
+                        .map(|message| &message["ID"])
+                        .collect();
+                    found
+                        .iter()
+                        .filter(|message| ids.contains(&&message["ID"]))
+                        .count()
+                }
+            };
+            let fitting = found[..newer]
+                .iter()
+                .find(|message| is_wanted(message, wanted));
+            if let Some(id) = fitting.and_then(|message| message["ID"].as_str())
+                && let Some(fetched) = self.get_message(id)?
+            {
+                return Ok(Some(fetched));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Deletes all messages, and answers how many there were.
+    pub fn clear(&self) -> Result<u64, InboxError> {
+        let info = self.get("/api/v1/info", PATIENCE)?.json()?;
+        let request = self.agent.delete(format!("{}/api/v1/messages", self.base));
+        let request = self.with_headers(request, PATIENCE);
+        self.answer(request.call())?.success()?;
+        Ok(info["Messages"].as_u64().unwrap_or_default())
+    }
+
+    fn get(&self, path: &str, patience: Duration) -> Result<Answer, InboxError> {
+        let request = self.agent.get(format!("{}{path}", self.base));
+        self.answer(self.with_headers(request, patience).call())
+    }
+
+    fn with_headers<B>(
+        &self,
+        request: ureq::RequestBuilder<B>,
+        patience: Duration,
+    ) -> ureq::RequestBuilder<B> {
+        let request = match &self.authorization {
+            Some(value) => request.header("Authorization", value),
+            None => request,
+        };
+        request.config().timeout_global(Some(patience)).build()
+    }
+
+    fn answer(
+        &self,
+        outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Answer, InboxError> {
+        let unreachable = |error: ureq::Error| InboxError::Unreachable {
+            url: self.base.clone(),
+            why: match &error {
+                ureq::Error::Io(error) => reason(error),
+                other => other.to_string(),
+            },
+        };
+        let mut response = outcome.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        if status == 401 {
+            return Err(InboxError::Unauthorized(self.base.clone()));
+        }
+        let body = response.body_mut().with_config().limit(LARGEST);
+        let body = body.read_to_vec().map_err(unreachable)?;
+        Ok(Answer {
+            url: self.base.clone(),
+            status,
+            body,
+        })
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+struct Answer {
+    url: String,
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn success(self) -> Result<Vec<u8>, InboxError> {
+        match self.status {
+            200 => Ok(self.body),
+            status => Err(InboxError::Unexpected {
+                url: self.url,
+                status,
+                text: String::from_utf8_lossy(&self.body)
+                    .chars()
+                    .take(200)
+                    .collect(),
+            }),
+        }
+    }
+
+    fn json(self) -> Result<Value, InboxError> {
+        let url = self.url.clone();
+        let body = self.success()?;
+        serde_json::from_slice(&body).map_err(|_| InboxError::Unexpected {
+            url,
+            status: 200,
+            text: "no JSON, so it is no inbox".to_owned(),
+        })
+    }
+}
+
+/// Whether a summary is of a mail that is wanted, as our own sink decides it.
+fn is_wanted(message: &Value, wanted: &Wanted) -> bool {
+    let is_to = ["To", "Cc", "Bcc"].iter().any(|list| {
+        let addresses = message[list].as_array().into_iter().flatten();
+        addresses
+            .filter_map(|one| one["Address"].as_str())
+            .any(|address| address.to_lowercase() == wanted.to.to_lowercase())
+    });
+    let subject = message["Subject"]
+        .as_str()
+        .unwrap_or_default()
+        .to_lowercase();
+    let is_about = |wanted: &String| subject.contains(&wanted.to_lowercase());
+    is_to && wanted.subject.as_ref().is_none_or(is_about)
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
+}
