@@ -17,7 +17,7 @@ use crate::domain::unicode::is_ignorable;
 pub struct Extracted {
     /// Links to `http` and `https`.
     pub links: Vec<String>,
-    /// JWTs, in links and on their own.
+    /// What proves who opens a link: the secret in links that reset, verify, confirm, invite or log in, and JWTs wherever they are.
     pub tokens: Vec<String>,
     /// Those of the tokens that a link of ours carries: what `movie-bag reset --token` takes.
     pub reset_tokens: Vec<String>,
@@ -112,6 +112,7 @@ impl Extracted {
     fn add_link(&mut self, link: &str) {
         self.links.push(link.to_owned());
         self.add_tokens(link);
+        self.tokens.extend(secrets_in(link));
         let path = link
             .split(['?', '#'])
             .next()
@@ -134,6 +135,78 @@ impl Extracted {
             }
         }
     }
+}
+
+/// Parameters of a link that carry its secret, without `_` and `-`.
+const SECRET_PARAMETERS: [&str; 17] = [
+    "code",
+    "key",
+    "otp",
+    "oobcode",
+    "ticket",
+    "secret",
+    "nonce",
+    "hash",
+    "resetkey",
+    "activationcode",
+    "activationkey",
+    "confirmation",
+    "confirmationcode",
+    "verification",
+    "verificationcode",
+    "invitation",
+    "invite",
+];
+
+/// Parts of a path behind which a secret stands.
+const BEFORE_SECRET: [&str; 14] = [
+    "reset", "verif", "confirm", "activat", "invit", "accept", "magic", "login", "signin",
+    "sign-in", "auth", "recover", "unlock", "password",
+];
+
+/// The secrets in a link's parameters, or at the end of its path.
+fn secrets_in(link: &str) -> Vec<String> {
+    let lower = link.to_ascii_lowercase();
+    if lower.contains("unsubscribe") {
+        return Vec::new();
+    }
+    let (before_fragment, fragment) = link.split_once('#').unwrap_or((link, ""));
+    let (path, query) = before_fragment
+        .split_once('?')
+        .unwrap_or((before_fragment, ""));
+    let mut secrets: Vec<String> = [query, fragment]
+        .into_iter()
+        .flat_map(|pairs| form_urlencoded::parse(pairs.as_bytes()))
+        .filter(|(name, value)| is_secret_parameter(name) && is_secret(value))
+        .map(|(_, value)| value.into_owned())
+        .collect();
+    // After the scheme and the host.
+    let mut parts = path.split('/').skip(3);
+    if parts.any(|part| {
+        let part = part.to_ascii_lowercase();
+        BEFORE_SECRET
+            .iter()
+            .any(|word| part.starts_with(word) || part.ends_with(word))
+    }) && let Some(last) = parts.filter(|part| !part.is_empty()).last()
+        && is_secret(last)
+    {
+        secrets.push(last.to_owned());
+    }
+    secrets
+}
+
+fn is_secret_parameter(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace(['_', '-'], "");
+    name.ends_with("token") || SECRET_PARAMETERS.contains(&name.as_str())
+}
+
+/// Long, and no word: letters and digits.
+fn is_secret(text: &str) -> bool {
+    let is_of_it = |char: char| char.is_ascii_alphanumeric() || "-_.~:+=/".contains(char);
+    text.len() >= 16
+        && text.chars().all(is_of_it)
+        && text.contains(|char: char| char.is_ascii_digit())
+        && text.contains(|char: char| char.is_ascii_alphabetic())
 }
 
 /// Where the next `http` stands that a link may begin with.
@@ -208,28 +281,48 @@ fn is_jwt(word: &str) -> bool {
         && object(claims).is_some()
 }
 
-/// Words after or before which a number of 4 to 8 digits is a one-time code.
-const KEYWORDS: [&str; 16] = [
+/// Words after or before which a number of 4 to 8 digits is a one-time code. A password alone is none: that it was changed in
+/// 2026 is no code.
+const KEYWORDS: [&str; 31] = [
     "code",
     "pin",
     "otp",
     "passcode",
-    "password",
-    "kennwort",
+    "one-time password",
+    "one time password",
+    "temporary password",
+    "single-use password",
+    "einmalpasswort",
+    "einmalkennwort",
+    "tan",
+    "kodunuz",
+    "koodi",
+    "kód",
+    "clave",
+    "κωδικός",
+    "код",
+    "קוד",
+    "رمز",
+    "कोड",
+    "mã",
     "código",
     "codigo",
     "codice",
     "kod",
     "kode",
-    "код",
     "验证码",
+    "校验码",
     "驗證碼",
     "コード",
     "인증번호",
 ];
 
 /// What makes a "code" another one.
-const OTHER_CODES: [&str; 14] = [
+const OTHER_CODES: [&str; 18] = [
+    "lines of code",
+    "code of",
+    "source code",
+    "qr code",
     "zip code",
     "postal code",
     "post code",
@@ -268,7 +361,7 @@ const UNITS: [&str; 14] = [
 const NEAR: usize = 80;
 
 /// No keyword has more bytes.
-const LONGEST_KEYWORD: usize = 16;
+const LONGEST_KEYWORD: usize = 20;
 
 fn codes(text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -286,14 +379,23 @@ fn codes(text: &str) -> Vec<String> {
                 .iter()
                 .take_while(|&&(start, _)| start <= number.end + NEAR);
             let near = around
-                .into_iter()
+                .clone()
                 .any(|&(start, end)| match end <= number.start {
-                    true => number.start - end <= NEAR,
+                    true => {
+                        number.start - end <= NEAR && is_same_sentence(&lower[end..number.start])
+                    }
                     false => start >= number.end && start - number.end <= NEAR / 2,
                 });
-            if near || (is_alone(&number) && announced.is_some_and(|lines| lines < 3)) {
+            let is_announced = announced.is_some_and(|lines| lines < 3);
+            let is_year = is_year(&number.digits);
+            if (near && (!is_year || is_said_to_be_it(&lower, &number, around)))
+                || (is_alone(&number) && is_announced)
+            {
                 found.push(number.digits);
             }
+        }
+        if announced.is_some_and(|lines| lines < 3) && is_code_with_letters(line) {
+            found.push(line.to_owned());
         }
         announced = match keywords.is_empty() {
             false => Some(0),
@@ -301,6 +403,52 @@ fn codes(text: &str) -> Vec<String> {
         };
     }
     found
+}
+
+/// Whether no sentence ends between a keyword and a number behind it, but where the number begins the next.
+fn is_same_sentence(between: &str) -> bool {
+    let ends = [". ", "! ", "? "].into_iter();
+    let last = ends
+        .filter_map(|end| between.rfind(end).map(|at| at + end.len()))
+        .max();
+    last.is_none_or(|at| between[at..].trim().is_empty())
+}
+
+fn is_year(digits: &str) -> bool {
+    digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"))
+}
+
+/// Nothing but a word or a mark between a keyword and the number: `code is 2031`, and not `code we wrote in 2031`.
+fn is_said_to_be_it<'k>(
+    line: &str,
+    number: &Number,
+    mut keywords: impl Iterator<Item = &'k (usize, usize)>,
+) -> bool {
+    keywords.any(|&(_, end)| {
+        let between = line.get(end..number.start).unwrap_or("a b c");
+        let words: Vec<_> = between.split_whitespace().collect();
+        matches!(
+            words[..],
+            [] | ["is" | "is:" | ":" | "=" | "-" | "lautet" | "est" | "es" | "è"]
+        )
+    })
+}
+
+/// A line of its own with letters and digits in capitals: `K7RT3`, `T7K-9QX`.
+fn is_code_with_letters(line: &str) -> bool {
+    let is_part = |part: &str| {
+        (2..=8).contains(&part.len())
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    let parts: Vec<_> = line.split('-').collect();
+    let has = |is_it: fn(&u8) -> bool| line.as_bytes().iter().any(is_it);
+    (5..=11).contains(&line.len())
+        && matches!(parts.len(), 1 | 2)
+        && parts.into_iter().all(is_part)
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_uppercase)
 }
 
 /// Whether this keyword, which stands here in a line, is a word of one of [`OTHER_CODES`].
@@ -323,7 +471,7 @@ fn keyword_places(line: &str) -> Vec<(usize, usize)> {
             let after = line[end..].chars().next();
             let before = line[..start].chars().next_back();
             // German and its like write one word: "Sicherheitscode". "pin" and "otp" are in too many others.
-            let may_end_a_word = !matches!(keyword, "pin" | "otp" | "kod");
+            let may_end_a_word = !matches!(keyword, "pin" | "otp" | "kod" | "tan" | "mã" | "clave");
             let starts_well = may_end_a_word || before.is_none_or(|char| !char.is_alphanumeric());
             let ends_well = !keyword.is_ascii()
                 || after.is_none_or(|char| !char.is_ascii_alphabetic())
@@ -384,6 +532,16 @@ fn next_is_digit(bytes: &[u8], at: usize) -> bool {
 }
 
 fn stands_free(before: &str, after: &str) -> bool {
+    // `G-482913`: one letter of whoever sends it.
+    let before = match before.strip_suffix('-').map(|rest| rest.as_bytes()) {
+        Some([rest @ .., letter])
+            if letter.is_ascii_lowercase()
+                && !rest.last().is_some_and(u8::is_ascii_alphanumeric) =>
+        {
+            ""
+        }
+        _ => before,
+    };
     let glued_before = before.ends_with(|char: char| {
         char.is_ascii_alphanumeric() || "+#$€£_@/%&=-\u{a9}".contains(char)
     });

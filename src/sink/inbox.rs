@@ -2,7 +2,7 @@
 //!
 //! A message is kept before its 250 is said and never changed; everything shown of it is derived later. The inbox
 //! is bounded by count and by bytes, and drops its oldest messages to stay so. Whoever wants to hear of what happens to it
-//! subscribes; an [`Archive`] keeps the same messages on disk.
+//! subscribes; a [`Maildir`] keeps the same messages on disk.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;

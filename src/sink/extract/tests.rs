@@ -167,3 +167,34 @@ proptest! {
         extract(Some(&given), Some(&given));
     }
 }
+
+/// Mails as many senders write them, in many languages, charsets and encodings; `expected.json` says what is in them.
+#[test]
+fn what_a_corpus_of_mails_holds_is_found_and_nothing_else() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/found");
+    let expected = std::fs::read_to_string(folder.join("expected.json")).unwrap();
+    let expected: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&expected).unwrap();
+    assert!(expected.len() >= 40);
+    let mails = std::fs::read_dir(&folder).unwrap().count() - 1;
+    assert_eq!(
+        mails,
+        expected.len(),
+        "each mail is expected to hold something, or nothing"
+    );
+    let mut wrong = Vec::new();
+    for (name, expected) in expected {
+        let source = std::fs::read(folder.join(format!("{name}.eml"))).unwrap();
+        let message = crate::sink::inbox::tests::kept(&source, "a@b", &["c@d"]);
+        let found = of(&crate::sink::view::content(&message));
+        let found = serde_json::json!({
+            "links": found.links,
+            "tokens": found.tokens,
+            "codes": found.codes,
+        });
+        if found != expected {
+            wrong.push(format!("{name}\n  found    {found}\n  expected {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
