@@ -12,6 +12,13 @@ pub(super) fn two_workers() -> io::Result<Runtime> {
         .build()
 }
 
+/// A runtime on the thread that calls: sessions that wait for each other's threads are slower than one that does it all.
+pub(super) fn one_thread() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
 /// Hears SIGTERM and Ctrl-C from the moment it is made, so that a signal right after the start ends the program in
 /// order and not by the system's default.
 #[derive(Debug)]

@@ -201,7 +201,7 @@ pub struct Sink {
     smtp_addr: SocketAddr,
     smtps: Option<(TcpListener, SocketAddr)>,
     acceptor: TlsAcceptor,
-    web: Option<(TcpListener, SocketAddr)>,
+    web: Option<(std::net::TcpListener, SocketAddr)>,
     inbox: Arc<Inbox>,
     left_on_disk: usize,
     clock: Arc<dyn Clock>,
@@ -226,7 +226,15 @@ impl Sink {
             None => None,
         };
         let web = match settings.web {
-            Some(address) => Some(listen("HTTP", address).await?),
+            Some(address) => {
+                let (listener, address) = listen("HTTP", address).await?;
+                let listener = listener.into_std().map_err(|source| SinkError::Bind {
+                    what: "HTTP",
+                    address,
+                    source,
+                })?;
+                Some((listener, address))
+            }
             None => None,
         };
         let mut inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng));
@@ -331,10 +339,9 @@ impl Sink {
                 smtps.await;
             }
         };
-        let web = async {
-            let Some((listener, _)) = self.web else {
-                return;
-            };
+        // On a thread of its own: nothing that is asked there holds up a session.
+        let (web_ended, web_end) = oneshot::channel::<()>();
+        if let Some((listener, _)) = self.web {
             let options = api::WebOptions {
                 hosts: self.settings.web_hosts.clone(),
                 auth: self.settings.web_auth.clone(),
@@ -349,22 +356,18 @@ impl Sink {
                 options,
                 stopped.clone(),
             );
-            let mut at_stop = stopped.clone();
-            let mut too_late = stopped.clone();
-            let served =
-                axum::serve(listener, api::router(state)).with_graceful_shutdown(async move {
-                    let _ = at_stop.wait_for(|stop| *stop).await;
-                });
-            let too_late = async move {
-                let _ = too_late.wait_for(|stop| *stop).await;
-                tokio::time::sleep(LAST_REQUESTS).await;
-            };
-            tokio::select! {
-                ended = served => if let Err(error) = ended {
+            let stopped = stopped.clone();
+            std::thread::spawn(move || {
+                if let Err(error) = serve_web(listener, api::router(state), stopped) {
                     tracing::error!(%error, "the web port is no longer served");
-                },
-                () = too_late => {}
-            }
+                }
+                let _ = web_ended.send(());
+            });
+        } else {
+            drop(web_ended);
+        }
+        let web = async {
+            let _ = web_end.await;
         };
         let stopping = async {
             shutdown.await;
@@ -374,6 +377,35 @@ impl Sink {
         let _ = tokio::time::timeout(LAST_WORDS, last_shown).await;
         self.inbox.summary()
     }
+}
+
+/// Serves the web port until told to stop.
+fn serve_web(
+    listener: std::net::TcpListener,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        let mut at_stop = stopped.clone();
+        let served = axum::serve(listener, router).with_graceful_shutdown(async move {
+            let _ = at_stop.wait_for(|stop| *stop).await;
+        });
+        let too_late = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+        };
+        tokio::select! {
+            ended = served => ended,
+            () = too_late => Ok(()),
+        }
+    })?;
+    // A search that nobody waits for any more is not waited for.
+    runtime.shutdown_background();
+    Ok(())
 }
 
 /// Draws a number from 0 to 99. That 2^64 is no multiple of 100 is of no account here.

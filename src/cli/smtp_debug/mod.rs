@@ -16,7 +16,7 @@ use beside::Beside;
 use exec::Executor;
 
 use super::report::Failure;
-use super::runtime::{StopSignal, two_workers};
+use super::runtime::{StopSignal, one_thread};
 use super::ui::Ui;
 use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
@@ -179,7 +179,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         None if !args.command.is_empty() => Format::None,
         None => usual_format(ui),
     };
-    two_workers()?.block_on(async {
+    one_thread()?.block_on(async {
         let mut told = StopSignal::listen()?;
         let sink = bind(settings).await?;
         announce(ui, &sink);

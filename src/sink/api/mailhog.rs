@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::messages::Page;
 use super::shapes::rfc3339;
-use super::{ApiState, bad_request, blocking, not_found, parameter};
+use super::{ApiState, bad_request, blocking, blocking_json, not_found, parameter};
 use crate::sink::inbox::{ReceivedMessage, Which};
 use crate::sink::search::Query;
 use crate::sink::view::{self, RawPart};
@@ -19,15 +19,15 @@ use crate::smtp::fault::{Chaos, Trigger};
 /// `GET /api/v2/messages`.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let page = Page::of(&uri);
-    let listed = blocking(move || {
+    blocking_json(move || {
         let messages = state.inbox.list(page.start, page.limit, None);
         answer(
             state.inbox.totals().messages,
             page.start,
             messages.iter().map(|one| &**one),
         )
-    });
-    listed.await.map(Json).into_response()
+    })
+    .await
 }
 
 /// `GET /api/v2/search`, by `kind`: `from`, `to` or `containing`.
@@ -40,11 +40,11 @@ pub async fn search(State(state): State<ApiState>, uri: Uri) -> Response {
         _ => return bad_request("Error: kind is from, to or containing"),
     };
     let page = Page::of(&uri);
-    let listed = blocking(move || {
+    blocking_json(move || {
         let found = state.inbox.search(&query, None);
         answer(found.len(), page.start, page.cut(&found).map(|one| &**one))
-    });
-    listed.await.map(Json).into_response()
+    })
+    .await
 }
 
 /// `DELETE /api/v1/messages/{id}`.

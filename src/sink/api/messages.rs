@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
@@ -11,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::shapes::{List, Summary};
-use super::{ApiState, bad_request, blocking, ok, parameter, zone};
+use super::{ApiState, bad_request, blocking, blocking_json, ok, parameter, zone};
 use crate::sink::inbox::{ReceivedMessage, Which};
 use crate::sink::search::{Query, parse_time};
 
@@ -58,7 +57,7 @@ impl Page {
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let page = Page::of(&uri);
     // A message is parsed when it is first listed; ten thousand of them must not hold up the sessions.
-    let listed = blocking(move || {
+    blocking_json(move || {
         let messages = state.inbox.list(page.start, page.limit, page.before);
         let summaries = messages.iter().map(|message| Summary::from(&**message));
         let summaries: Vec<_> = summaries.collect();
@@ -73,8 +72,8 @@ pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
             tags: state.inbox.tags().into_keys().collect(),
             messages: summaries,
         }
-    });
-    listed.await.map(Json).into_response()
+    })
+    .await
 }
 
 #[derive(Default, Deserialize)]

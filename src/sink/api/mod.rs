@@ -30,6 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
@@ -190,6 +191,19 @@ async fn blocking<T: Send + 'static>(
         tracing::error!(%error, "a message could not be shown");
         plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
     })
+}
+
+/// The same, answered in JSON; writing ten thousand messages as JSON takes its time too.
+async fn blocking_json<T: Serialize>(work: impl FnOnce() -> T + Send + 'static) -> Response {
+    let json = blocking(move || serde_json::to_vec(&work()));
+    match json.await {
+        Ok(Ok(json)) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "an answer could not be written");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
+        }
+        Err(failure) => failure,
+    }
 }
 
 /// The message with this id; `latest` is the newest, or with `?query=` the newest that fits.

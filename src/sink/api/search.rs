@@ -1,13 +1,12 @@
 //! `/api/v1/search`: what a search finds, and deleting that.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
 use super::messages::Page;
 use super::shapes::{List, Summary};
-use super::{ApiState, bad_request, blocking, ok, search_in};
+use super::{ApiState, bad_request, blocking, blocking_json, ok, search_in};
 use crate::sink::inbox::Which;
 
 /// `GET`.
@@ -16,7 +15,7 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
         return bad_request("Error: no search query");
     };
     let page = Page::of(&uri);
-    let listed = blocking(move || {
+    blocking_json(move || {
         let found = state.inbox.search(&query, page.before);
         let messages: Vec<_> = page
             .cut(&found)
@@ -33,8 +32,8 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
             tags: state.inbox.tags().into_keys().collect(),
             messages,
         }
-    });
-    listed.await.map(Json).into_response()
+    })
+    .await
 }
 
 /// `DELETE`.

@@ -259,13 +259,17 @@ fn any_text_is_searched_in_time_and_what_is_found_can_be_copied() {
             assert!(
                 token
                     .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~:+=/".contains(&byte)),
                 "{token:?}"
             );
         }
         for code in &found.codes {
             assert!(
-                (4..=8).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()),
+                (4..=11).contains(&code.len())
+                    && code.bytes().any(|byte| byte.is_ascii_digit())
+                    && code.bytes().all(|byte| byte.is_ascii_digit()
+                        || byte.is_ascii_uppercase()
+                        || byte == b'-'),
                 "{code:?}"
             );
         }
