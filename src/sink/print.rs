@@ -16,6 +16,12 @@ use super::view;
 /// Bytes of text that one message may fill the terminal with.
 const LONGEST_TEXT: usize = 64 * 1024;
 
+/// Recipients that are named, each on a line.
+const MOST_RECIPIENTS: usize = 5;
+
+/// Links, tokens and codes that are named, each.
+const MOST_FOUND: usize = 20;
+
 /// How messages are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
@@ -41,6 +47,35 @@ pub struct Style {
     pub terminal: bool,
 }
 
+/// Each with a meaning of its own: what can be copied stands out, and says what it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Colors {
+    bold: &'static str,
+    dim: &'static str,
+    warning: &'static str,
+    link: &'static str,
+    token: &'static str,
+    code: &'static str,
+    plain: &'static str,
+}
+
+impl Colors {
+    fn of(style: Style) -> Self {
+        if !style.color {
+            return Self::default();
+        }
+        Self {
+            bold: "\x1b[1m",
+            dim: "\x1b[2m",
+            warning: "\x1b[33m",
+            link: "\x1b[36m",
+            token: "\x1b[35m",
+            code: "\x1b[1;32m",
+            plain: "\x1b[0m",
+        }
+    }
+}
+
 /// Prints one message and flushes, so that it is seen when it comes.
 pub fn print(
     out: &mut impl Write,
@@ -62,24 +97,42 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
     let digest = message.digest();
     let content = view::content(message);
     let found = extract::of(&content);
-    let (bold, dim, yellow, plain) = match style.color {
-        true => ("\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"),
-        false => ("", "", "", ""),
-    };
-    let size = message.source.len();
-    writeln!(
-        out,
-        "{dim}--- {} · {} · {size} bytes{plain}",
-        message.received_at.strftime("%H:%M:%S"),
-        message.id
-    )?;
+    let Colors {
+        bold,
+        dim,
+        warning: yellow,
+        plain,
+        ..
+    } = Colors::of(style);
+    let mut facts = vec![
+        message.received_at.strftime("%H:%M:%S").to_string(),
+        message.id.to_string(),
+        format!("{} bytes", message.source.len()),
+    ];
+    facts.extend(message.session.tls.clone());
+    facts.extend(
+        message
+            .session
+            .login
+            .as_ref()
+            .map(|login| format!("logged in as {}", login.user)),
+    );
+    writeln!(out, "{dim}--- {}{plain}", one_line(&facts.join(" · ")))?;
     let sender = match message.envelope.sender.as_str() {
         "" => "<>",
         sender => sender,
     };
     writeln!(out, "{dim}From{plain}     {}", one_line(sender))?;
-    for recipient in &message.envelope.recipients {
+    let recipients = &message.envelope.recipients;
+    for recipient in recipients.iter().take(MOST_RECIPIENTS) {
         writeln!(out, "{dim}To{plain}       {}", one_line(&recipient.address))?;
+    }
+    if recipients.len() > MOST_RECIPIENTS {
+        writeln!(
+            out,
+            "         {dim}(and {} more){plain}",
+            recipients.len() - MOST_RECIPIENTS
+        )?;
     }
     writeln!(
         out,
@@ -114,20 +167,30 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
     if left_out > 0 {
         writeln!(out, "  {dim}({left_out} more bytes of text){plain}")?;
     }
+    let Colors {
+        link, token, code, ..
+    } = Colors::of(style);
     let lists = [
-        ("Link", &found.links),
-        ("Token", &found.tokens),
-        ("Code", &found.codes),
+        ("Link", link, &found.links),
+        ("Token", token, &found.tokens),
+        ("Code", code, &found.codes),
     ];
-    if lists.iter().any(|(_, list)| !list.is_empty()) {
+    if lists.iter().any(|(.., list)| !list.is_empty()) {
         writeln!(out)?;
     }
-    for (label, list) in lists {
-        for item in list {
+    for (label, color, list) in lists {
+        for item in list.iter().take(MOST_FOUND) {
             writeln!(
                 out,
-                "{dim}{label:<8}{plain} {bold}{}{plain}",
+                "{dim}{label:<8}{plain} {color}{}{plain}",
                 one_line(item)
+            )?;
+        }
+        if list.len() > MOST_FOUND {
+            writeln!(
+                out,
+                "         {dim}(and {} more){plain}",
+                list.len() - MOST_FOUND
             )?;
         }
     }
@@ -406,7 +469,7 @@ mod tests {
                     ..Style::default()
                 }
             )
-            .contains("\x1b[1m123456")
+            .contains("\x1b[1;32m123456")
         );
         assert_eq!(printed(&message, Format::None, Style::default()), "");
     }

@@ -30,7 +30,8 @@ pub struct ReceivedMessage {
     pub session: SessionFacts,
     read: AtomicBool,
     tags: RwLock<Vec<String>>,
-    digest: OnceLock<Digest>,
+    /// On its own, since most messages are never looked at.
+    digest: OnceLock<Box<Digest>>,
 }
 
 /// What is known of the way a message came.
@@ -61,7 +62,8 @@ impl ReceivedMessage {
         ReceivedMessage {
             id,
             received_at,
-            source: Bytes::from(received.source),
+            // What it grew by in advance goes back: a message is kept for long.
+            source: Bytes::from(received.source.into_boxed_slice()),
             envelope: received.envelope,
             session: SessionFacts {
                 peer,
@@ -100,7 +102,7 @@ impl ReceivedMessage {
 
     /// What a list shows of it; derived once, then kept.
     pub fn digest(&self) -> &Digest {
-        self.digest.get_or_init(|| view::digest(self))
+        self.digest.get_or_init(|| Box::new(view::digest(self)))
     }
 
     /// Whether a search fits it that asks for these facts; see [`Query::fits`](super::search::Query::fits).

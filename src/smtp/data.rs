@@ -48,6 +48,8 @@ pub struct Decoder {
 impl Decoder {
     /// Appends the message's bytes to `out`: how many bytes were used, and whether the message ended there.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
+        // Once, not line by line.
+        out.reserve(input.len());
         let mut at = 0;
         while at < input.len() {
             let byte = input[at];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -111,13 +111,25 @@ struct DeleteBody {
 }
 
 /// `DELETE`: those named, or all where none is, also where the body is no JSON: a client sends a form and relies on it.
-pub async fn delete(State(state): State<ApiState>, body: Bytes) -> Response {
+pub async fn delete(State(state): State<ApiState>, headers: HeaderMap, body: Bytes) -> Response {
     let which = match serde_json::from_slice::<DeleteBody>(&body) {
         Ok(body) if !body.ids.is_empty() => Which::Ids(body.ids),
         _ => Which::All,
     };
+    // MailHog says nothing, and its client for Node would read "ok" as JSON. It names neither itself nor what it accepts, as no
+    // client of Mailpit does.
+    let is_mailhogs = body.is_empty()
+        && !headers.contains_key(header::ACCEPT)
+        && !headers.contains_key(header::USER_AGENT);
     let deleted = blocking(move || state.inbox.delete(which));
-    deleted.await.map(|_| ok()).into_response()
+    let said = || {
+        if is_mailhogs {
+            StatusCode::OK.into_response()
+        } else {
+            ok()
+        }
+    };
+    deleted.await.map(|_| said()).into_response()
 }
 
 #[cfg(test)]

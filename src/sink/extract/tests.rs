@@ -171,7 +171,7 @@ proptest! {
 /// Mails as many senders write them, in many languages, charsets and encodings; `expected.json` says what is in them.
 #[test]
 fn what_a_corpus_of_mails_holds_is_found_and_nothing_else() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/found");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
     let expected = std::fs::read_to_string(folder.join("expected.json")).unwrap();
     let expected: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&expected).unwrap();

@@ -660,6 +660,10 @@ async fn mailhogs_clients_find_what_they_know() {
     assert_eq!(sink.call("DELETE", &one, "").await.0, 200);
     assert_eq!(sink.call("DELETE", &one, "").await.0, 404);
 
+    assert_eq!(
+        sink.call("DELETE", "/api/v1/messages", "").await,
+        (200, String::new())
+    );
     assert_eq!(sink.call("GET", "/api/v2/jim", "").await.0, 404);
     let jim =
         json!({"RejectSenderChance": 1.0, "RejectRecipientChance": 0.0, "RejectAuthChance": 0.0});

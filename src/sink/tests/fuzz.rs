@@ -191,12 +191,26 @@ fn assert_harmless_in_a_browser(page: &str) {
     }
 }
 
+fn real_mails() -> Vec<Vec<u8>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "eml"))
+        .collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| std::fs::read(path).unwrap())
+        .collect()
+}
+
 #[test]
 fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
     let target = Target {
         name: "mail",
         words: MAIL,
-        seeds: vec![],
+        seeds: real_mails(),
         cases: 250,
     };
     target.run(|bytes| {

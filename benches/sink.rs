@@ -1,0 +1,346 @@
+//! Measures the debugging SMTP server against Postfix's `smtp-sink`, which keeps nothing, in pairs of one run.
+//!
+//! ```sh
+//! apt-get install postfix                # smtp-source, which is the load, and smtp-sink, to compare with
+//! cargo bench --bench sink               # all of it, some two minutes
+//! cargo bench --bench sink -- load       # messages a second by new connections, and by ones used again; then the memory
+//! cargo bench --bench sink -- large      # 100,000 messages: how long a list and a search take
+//! cargo bench --bench sink -- start      # from the start to the banner, and the memory when idle
+//! ```
+//!
+//! `load` sends 10,000 messages of 5,000 bytes from 20 sessions at once, to each server in turn, seven times, and answers the
+//! medians and the median of the ratios; then every message is counted, and a thousand are compared. `MOVIE_BAG_BENCH_PAIRS` says how many
+//! pairs.
+
+#![allow(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "it uses a part of the tests' harness, and ends where it is surprised"
+)]
+
+#[macro_use]
+#[path = "../tests/it/harness/mod.rs"]
+mod harness;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use harness::{Home, wait_until};
+
+/// Messages of one measurement.
+const MESSAGES: usize = 10_000;
+
+/// Bytes of each.
+const LENGTH: &str = "5000";
+
+fn main() {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
+    if is_wanted("load") {
+        load();
+    }
+    if is_wanted("large") {
+        large();
+    }
+    if is_wanted("start") {
+        start();
+    }
+}
+
+/// Our sink in a process of its own, which shows nothing and keeps all.
+struct Ours {
+    child: Child,
+    smtp: String,
+    web: String,
+    _home: Home,
+}
+
+impl Ours {
+    fn start() -> Self {
+        let home = Home::fresh();
+        let mut child = home
+            .command(&[
+                "smtp-debug",
+                "--listen",
+                "127.0.0.1:0",
+                "--web",
+                "127.0.0.1:0",
+                "--format",
+                "none",
+                "--max-messages",
+                "1000000",
+                "--max-memory",
+                "16000000000",
+            ])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut next = |mark: &str| -> String {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(mark).unwrap().to_owned()
+        };
+        let (smtp, web) = (next("SMTP on "), next("inbox on http://"));
+        // What else it says is read to its end, so that it never waits.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            smtp,
+            web,
+            _home: home,
+        }
+    }
+
+    fn get(&self, path: &str) -> Vec<u8> {
+        let url = format!("http://{}{path}", self.web);
+        let mut answer = ureq::get(url).call().unwrap();
+        answer
+            .body_mut()
+            .with_config()
+            .limit(1 << 32)
+            .read_to_vec()
+            .unwrap()
+    }
+
+    fn json(&self, path: &str) -> Value {
+        serde_json::from_slice(&self.get(path)).unwrap()
+    }
+
+    /// Resident memory in bytes.
+    fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        let kibibytes: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kibibytes * 1024
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Postfix's.
+struct Postfix {
+    child: Child,
+    smtp: String,
+}
+
+impl Postfix {
+    fn start() -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let smtp = format!("127.0.0.1:{port}");
+        // Root is to become somebody else, who else may stay what he is.
+        let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let user: &[&str] = if is_root { &["-u", "nobody"] } else { &[] };
+        let mut command = Command::new("smtp-sink");
+        command
+            .args(user)
+            .args([smtp.as_str(), "1000"])
+            .env("PATH", path());
+        let child = command.spawn().ok()?;
+        wait_until("smtp-sink listens", 10, || {
+            TcpStream::connect(&smtp).is_ok()
+        });
+        Some(Self { child, smtp })
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where Debian has its daemons too.
+fn path() -> String {
+    format!(
+        "{}:/usr/sbin:/sbin",
+        std::env::var("PATH").unwrap_or_default()
+    )
+}
+
+/// Sends messages by `smtp-source`, and answers how many a second.
+fn send(smtp: &str, messages: usize, reuses: bool) -> f64 {
+    let mut command = Command::new("smtp-source");
+    command
+        .env("PATH", path())
+        .args(["-s", "20", "-l", LENGTH, "-m", &messages.to_string()])
+        .args(["-f", "from@example.com", "-t", "to@example.com"]);
+    if reuses {
+        command.arg("-d");
+    }
+    let begun = Instant::now();
+    let status = command
+        .arg(smtp)
+        .status()
+        .expect("smtp-source, of Debian's package postfix, is the load");
+    assert!(status.success(), "smtp-source failed");
+    messages as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn pairs() -> usize {
+    std::env::var("MOVIE_BAG_BENCH_PAIRS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(7)
+}
+
+fn load() {
+    let ours = Ours::start();
+    let Some(theirs) = Postfix::start() else {
+        say("smtp-sink is not here: install Debian's package postfix");
+        return;
+    };
+    let mut sent = 0;
+    for (name, reuses) in [("new connections", false), ("connections used again", true)] {
+        let (mut rates, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for pair in 0..pairs() {
+            // Whoever goes first has the quieter machine, so they take turns.
+            let (own, other) = match pair % 2 {
+                0 => {
+                    let own = send(&ours.smtp, MESSAGES, reuses);
+                    (own, send(&theirs.smtp, MESSAGES, reuses))
+                }
+                _ => {
+                    let other = send(&theirs.smtp, MESSAGES, reuses);
+                    (send(&ours.smtp, MESSAGES, reuses), other)
+                }
+            };
+            sent += MESSAGES;
+            rates.push(own);
+            others.push(other);
+            ratios.push(own / other);
+        }
+        say(&format!(
+            "{name}: {:.0} messages a second, smtp-sink {:.0}, median ratio {:.2}",
+            median(rates),
+            median(others),
+            median(ratios)
+        ));
+    }
+    let info = ours.json("/api/v1/info");
+    assert_eq!(info["Messages"], sent, "every message is kept");
+    let bytes = info["RuntimeStats"]["SMTPAcceptedSize"].as_u64().unwrap();
+    say(&format!(
+        "{sent} messages kept, {} MiB of them in {} MiB of memory: {:.2} times",
+        bytes >> 20,
+        ours.memory() >> 20,
+        ours.memory() as f64 / bytes as f64
+    ));
+    // smtp-source sends one message again and again, but for a counter: its length may differ by some digits, nothing else.
+    let messages = ours.json("/api/v1/messages?limit=0");
+    let ids = messages["messages"].as_array().unwrap().iter();
+    let ids: Vec<&str> = ids.map(|message| message["ID"].as_str().unwrap()).collect();
+    let body = |id: &str| {
+        let source = ours.get(&format!("/api/v1/message/{id}/raw"));
+        let at = source
+            .windows(4)
+            .position(|bytes| bytes == b"\r\n\r\n")
+            .unwrap();
+        source[at..].to_vec()
+    };
+    let first = body(ids[0]);
+    assert!(first.len() >= 4000, "it is the message that was sent");
+    let sample = ids.iter().step_by(ids.len() / 1000 + 1);
+    assert!(
+        sample.clone().all(|id| body(id) == first),
+        "every byte is kept"
+    );
+    say(&format!("{} of them compared, equal", sample.len()));
+}
+
+fn large() {
+    let ours = Ours::start();
+    send(&ours.smtp, 100_000, true);
+    for path in [
+        "/api/v1/messages",
+        "/api/v1/messages?start=99950",
+        "/api/v1/search?query=nothing+of+it",
+        "/api/v1/search?query=nothing+of+it",
+        "/api/v1/search?query=subject:nothing",
+        "/api/v1/messages?limit=0",
+    ] {
+        let begun = Instant::now();
+        let bytes = ours.get(path).len();
+        say(&format!(
+            "100,000 messages, {path}: {:.1} ms, {bytes} bytes",
+            begun.elapsed().as_secs_f64() * 1e3
+        ));
+    }
+}
+
+fn start() {
+    let home = Home::fresh();
+    let mut times = Vec::new();
+    for _ in 0..15 {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let smtp = format!("127.0.0.1:{port}");
+        let begun = Instant::now();
+        let mut child = home
+            .command(&[
+                "smtp-debug",
+                "--listen",
+                &smtp,
+                "--web",
+                "127.0.0.1:0",
+                "--quiet",
+            ])
+            .spawn()
+            .unwrap();
+        let mut banner = [0; 3];
+        while TcpStream::connect(&smtp)
+            .and_then(|mut stream| stream.read_exact(&mut banner))
+            .is_err()
+        {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(&banner, b"220");
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    say(&format!(
+        "from the start to the banner: {:.1} ms",
+        median(times)
+    ));
+    let ours = Ours::start();
+    std::thread::sleep(Duration::from_millis(300));
+    say(&format!(
+        "idle: {:.1} MiB",
+        ours.memory() as f64 / f64::from(1 << 20)
+    ));
+}
