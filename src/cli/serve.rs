@@ -82,7 +82,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui.stdout_style());
         let taking = tokio::spawn(async move {
             let Some(sink) = sink else { return };
-            sink.run(show, raised(sink_stops)).await;
+            sink.run(Some(Box::new(show)), raised(sink_stops)).await;
         });
         let (stop, stops) = watch::channel(false);
         let delivering = {

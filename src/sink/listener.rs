@@ -60,8 +60,8 @@ pub struct Shared {
     pub max_in_flight: u64,
     /// Those that they hold now.
     pub in_flight: AtomicU64,
-    /// Where kept messages are told of.
-    pub show: mpsc::Sender<Arc<ReceivedMessage>>,
+    /// Where kept messages are told of; none where nobody wants to hear.
+    pub show: Option<mpsc::Sender<Arc<ReceivedMessage>>>,
 }
 
 /// The limits of a session under these settings.
@@ -324,8 +324,10 @@ impl Connection {
     /// Waits where the terminal is slower than the clients, who then wait too.
     async fn show(&mut self) {
         for message in self.kept.drain(..) {
-            // Nobody shows them any more; they are kept all the same.
-            let _ = self.shared.show.send(message).await;
+            if let Some(show) = &self.shared.show {
+                // Nobody shows them any more; they are kept all the same.
+                let _ = show.send(message).await;
+            }
         }
     }
 }

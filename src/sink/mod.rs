@@ -179,6 +179,9 @@ impl SinkError {
     }
 }
 
+/// Called for each message after it was kept.
+pub type OnMessage = Box<dyn FnMut(&Arc<ReceivedMessage>) + Send>;
+
 /// What a sink did in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
@@ -290,20 +293,23 @@ impl Sink {
     /// Serves until `shutdown` is done; then tells the clients, closes, and returns once the last message was shown.
     ///
     /// `on_message` is called for each message after it was kept, one at a time and in order, on a thread of its own:
-    /// it may block. A slow one slows the clients down, and loses nothing.
+    /// it may block. A slow one slows the clients down, and loses nothing. Without one, no thread is woken for each.
     pub async fn run(
         self,
-        mut on_message: impl FnMut(&Arc<ReceivedMessage>) + Send + 'static,
+        on_message: Option<OnMessage>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Summary {
-        let (show, mut shown) = mpsc::channel::<Arc<ReceivedMessage>>(WAITING_TO_BE_SHOWN);
         let (all_shown, last_shown) = oneshot::channel::<()>();
-        // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
-        std::thread::spawn(move || {
-            while let Some(message) = shown.blocking_recv() {
-                on_message(&message);
-            }
-            let _ = all_shown.send(());
+        let show = on_message.map(|mut on_message| {
+            let (show, mut shown) = mpsc::channel::<Arc<ReceivedMessage>>(WAITING_TO_BE_SHOWN);
+            // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
+            std::thread::spawn(move || {
+                while let Some(message) = shown.blocking_recv() {
+                    on_message(&message);
+                }
+                let _ = all_shown.send(());
+            });
+            show
         });
 
         let (stop, stopped) = watch::channel(false);

@@ -23,7 +23,7 @@ use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
 use crate::domain::span::span;
 use crate::sink::print::{self, Format, Style};
-use crate::sink::{FaultRule, ReceivedMessage, Sink, SinkSettings, Summary};
+use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 
 /// Take every mail, deliver none, and show them here and in a web inbox
 ///
@@ -199,6 +199,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         let (counted_out, mut all_came) = watch::channel(false);
         let mut left = args.exit_after;
         let mut show = show_with(format, ui.stdout_style());
+        let is_told = format != Format::None || executor.is_some() || left.is_some();
         let on_message = move |message: &Arc<ReceivedMessage>| {
             show(message);
             if let Some(queue) = &hand_over {
@@ -214,7 +215,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         };
         let mut code = None;
         let summary = sink
-            .run(on_message, async {
+            .run(is_told.then(|| Box::new(on_message) as OnMessage), async {
                 let all_came = async {
                     if all_came.wait_for(|all| *all).await.is_err() {
                         std::future::pending::<()>().await;

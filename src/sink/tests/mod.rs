@@ -51,7 +51,7 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
     let (told, shown) = channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let show = move |message: &Arc<ReceivedMessage>| told.send(message.id.0.clone()).unwrap();
-    let task = tokio::spawn(sink.run(show, async {
+    let task = tokio::spawn(sink.run(Some(Box::new(show)), async {
         let _ = stopped.await;
     }));
     Running {
