@@ -147,13 +147,7 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
             part.bytes.len()
         )?;
     }
-    if !digest.is_parsed {
-        writeln!(
-            out,
-            "{yellow}Warning{plain}  no header could be read: below are the bytes as they came"
-        )?;
-    }
-    for warning in &message.session.warnings {
+    for warning in message.warnings() {
         writeln!(out, "{yellow}Warning{plain}  {warning}")?;
     }
     writeln!(out)?;
@@ -210,12 +204,6 @@ fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()>
         .iter()
         .map(|to| &to.address)
         .collect();
-    let warnings: Vec<_> = message
-        .session
-        .warnings
-        .iter()
-        .map(ToString::to_string)
-        .collect();
     let attachments: Vec<_> = content
         .attachments
         .iter()
@@ -239,7 +227,7 @@ fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()>
         "helo": message.session.helo,
         "peer": message.session.peer.map(|peer| peer.to_string()),
         "parsed": digest.is_parsed,
-        "warnings": warnings,
+        "warnings": message.warnings(),
     });
     writeln!(out, "{}", harmless_json(&line.to_string()))
 }

@@ -326,7 +326,29 @@ fn bodies(parsed: &Message<'_>) -> (String, String) {
             push_body(&mut html, body);
         }
     }
+    if text.is_empty() && html.is_empty() {
+        // The parser counts the text of a damaged message, such as a multipart that nothing closes, as attached.
+        for part in parsed.attachments().filter(|part| !is_named(part)) {
+            match &part.body {
+                PartType::Text(body) => push_body(&mut text, body),
+                PartType::Html(body) => push_body(&mut html, body),
+                PartType::Binary(bytes) if is_called_multipart(part) => {
+                    push_body(&mut text, &String::from_utf8_lossy(bytes));
+                }
+                _ => {}
+            }
+        }
+    }
     (text, html)
+}
+
+fn is_named(part: &MessagePart<'_>) -> bool {
+    part.attachment_name().is_some() || part.content_id().is_some()
+}
+
+fn is_called_multipart(part: &MessagePart<'_>) -> bool {
+    let kind = part.content_type();
+    kind.is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"))
 }
 
 fn push_body(all: &mut String, body: &str) {
@@ -378,10 +400,9 @@ fn named_parts<'a, 'x>(
         .collect();
     let parts = parsed.parts.iter().enumerate().skip(1);
     parts.filter(move |(number, part)| {
-        let is_named = part.attachment_name().is_some() || part.content_id().is_some();
         let is_shown =
             part.attachment_name().is_none() && part.is_text() && bodies.contains(number);
-        is_named && !part.is_multipart() && !is_shown
+        is_named(part) && !part.is_multipart() && !is_shown
     })
 }
 

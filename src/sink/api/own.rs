@@ -145,7 +145,6 @@ fn envelope_of(message: &ReceivedMessage) -> Value {
     let recipients: Vec<_> = envelope.recipients.iter().map(|to| &to.address).collect();
     let of_recipients = envelope.recipients.iter().flat_map(|to| &to.params);
     let parameters: Vec<_> = envelope.params.iter().chain(of_recipients).collect();
-    let warnings: Vec<_> = session.warnings.iter().map(ToString::to_string).collect();
     json!({
         "from": envelope.sender,
         "to": recipients,
@@ -158,7 +157,7 @@ fn envelope_of(message: &ReceivedMessage) -> Value {
         })),
         "esmtp": parameters,
         "transcript": session.transcript.lines().collect::<Vec<_>>(),
-        "warnings": warnings,
+        "warnings": message.warnings(),
     })
 }
 

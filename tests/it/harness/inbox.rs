@@ -14,11 +14,13 @@ pub struct Inbox {
 #[derive(Debug)]
 pub struct Mail {
     pub id: String,
+    /// The address of who wrote it.
+    pub from: String,
     pub subject: String,
     pub text: String,
     pub html: String,
     pub message_id: String,
-    /// The bytes as they came.
+    /// The source, as text; [`Inbox::source`] has the bytes.
     pub raw: String,
 }
 
@@ -47,20 +49,23 @@ impl Inbox {
         }
     }
 
-    fn get(&self, path: &str) -> String {
-        self.agent
+    fn get(&self, path: &str) -> Vec<u8> {
+        let mut answer = self
+            .agent
             .get(format!("{}{path}", self.base))
             .call()
-            .unwrap()
-            .body_mut()
-            .with_config()
-            .limit(256 << 20)
-            .read_to_string()
-            .unwrap()
+            .unwrap();
+        let body = answer.body_mut().with_config().limit(256 << 20);
+        body.read_to_vec().unwrap()
+    }
+
+    /// A mail's bytes as they came.
+    pub fn source(&self, id: &str) -> Vec<u8> {
+        self.get(&format!("/api/v1/message/{id}/raw"))
     }
 
     fn get_json(&self, path: &str) -> Value {
-        serde_json::from_str(&self.get(path)).unwrap()
+        serde_json::from_slice(&self.get(path)).unwrap()
     }
 
     /// The summaries, newest first.
@@ -81,11 +86,15 @@ impl Inbox {
         let field = |name: &str| message[name].as_str().unwrap().to_owned();
         Mail {
             id: id.to_owned(),
+            from: message["From"]["Address"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             subject: field("Subject"),
             text: field("Text"),
             html: field("HTML"),
             message_id: field("MessageID"),
-            raw: self.get(&format!("/api/v1/message/{id}/raw")),
+            raw: String::from_utf8_lossy(&self.source(id)).into_owned(),
         }
     }
 

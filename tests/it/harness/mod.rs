@@ -25,7 +25,7 @@ pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
 pub use person::Person;
 
-pub use server::{Answer, Server};
+pub use server::{Answer, Server, Sink};
 
 /// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
 macro_rules! on_every_database {
