@@ -3,7 +3,7 @@
 mod bad_mails;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -131,6 +131,92 @@ fn a_wait_ends_when_the_mail_comes() {
         let found = waiting.join().unwrap().ok().json();
         assert_eq!(found["message"]["Subject"], "two");
     });
+}
+
+/// What a Mailpit answers, as far as `inbox` asks it: all that the sink does, but nothing of ours alone.
+fn without_our_own(web: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let web = web.to_owned();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            if head.contains(" /api/movie-bag/") {
+                let answer =
+                    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+                client.write_all(answer).unwrap();
+                continue;
+            }
+            let mut sink = TcpStream::connect(&web).unwrap();
+            let once = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+            sink.write_all(once.as_bytes()).unwrap();
+            std::io::copy(&mut sink, &mut client).unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_mailpit_is_asked_until_it_has_the_mail() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    send(
+        &sink.smtp,
+        "ann@example.com",
+        "one",
+        "https://x.example/reset/old",
+    );
+    let home = home.with("MOVIE_BAG_INBOX_URL", without_our_own(sink.web()));
+    let first = home
+        .run(&["inbox", "wait", "--to", "ann@example.com"])
+        .ok()
+        .stdout;
+    let wait = |more: &[&str]| {
+        let arguments = [
+            "inbox",
+            "wait",
+            "--to",
+            "ann@example.com",
+            "--after",
+            first.trim(),
+        ];
+        home.run(&[&arguments, more].concat())
+    };
+    wait(&["--timeout", "1s"]).exits(8);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&["--subject", "TWO", "--print", "link"]));
+        for (to, subject) in [
+            ("joann@example.com", "two"),
+            ("ann@example.com", "other"),
+            ("ann@example.com", "two"),
+        ] {
+            send(
+                &sink.smtp,
+                to,
+                subject,
+                &format!("https://x.example/reset/{to}-{subject}"),
+            );
+        }
+        let found = waiting.join().unwrap().ok().stdout;
+        assert_eq!(found, "https://x.example/reset/ann@example.com-two\n");
+    });
+    assert_eq!(
+        home.run(&["inbox", "list", "--json"])
+            .ok()
+            .stdout
+            .lines()
+            .count(),
+        4
+    );
+    home.run(&["inbox", "clear"]).ok();
+    assert!(sink.inbox().messages().is_empty());
 }
 
 #[test]
