@@ -13,6 +13,7 @@
 //! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain` |
 //! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates` |
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain` |
+//! | [`net`] | how a socket listens, for `serve` and the sink | nothing |
 //! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
 //!
 //! # The way of one reset
@@ -40,6 +41,7 @@ pub mod domain;
 mod fuzz;
 pub mod http;
 pub mod mail;
+pub mod net;
 pub mod sink;
 pub mod smtp;
 pub mod store;

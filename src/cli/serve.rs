@@ -14,6 +14,7 @@ use super::wiring;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::http::pages::Pages;
 use crate::http::{self, HttpOptions};
+use crate::net;
 use crate::sink::{Sink, SinkSettings};
 
 /// Serve the HTTP API and the pages, and deliver mails
@@ -65,7 +66,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     });
     two_workers()?.block_on(async {
         let mut told = StopSignal::listen()?;
-        let listener = listen(settings.http.bind).await?;
+        let listener = listen(settings.http.bind)?;
         let address = listener.local_addr()?;
         let sink = match addresses {
             Some(addresses) => Some(own_sink(addresses, &mut settings).await?),
@@ -126,8 +127,8 @@ async fn raised(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    net::listen(address).map_err(|error| {
         Failure::new(
             1,
             "address",

@@ -38,6 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::domain::clock::{Clock, Rng, draw};
+use crate::net;
 
 /// What goes wrong on demand, read from text.
 pub use crate::smtp::fault::Rule as FaultRule;
@@ -223,14 +224,14 @@ impl Sink {
             None => stream::with_new_certificate(),
         };
         let acceptor = acceptor.map_err(SinkError::Certificate)?;
-        let (smtp, smtp_addr) = listen("SMTP", settings.listen).await?;
+        let (smtp, smtp_addr) = listen("SMTP", settings.listen)?;
         let smtps = match settings.tls {
-            Some(address) => Some(listen("SMTP over TLS", address).await?),
+            Some(address) => Some(listen("SMTP over TLS", address)?),
             None => None,
         };
         let web = match settings.web {
             Some(address) => {
-                let (listener, address) = listen("HTTP", address).await?;
+                let (listener, address) = listen("HTTP", address)?;
                 let listener = listener.into_std().map_err(|source| SinkError::Bind {
                     what: "HTTP",
                     address,
@@ -419,16 +420,13 @@ fn percentile(rng: &dyn Rng) -> u8 {
     (u64::from_le_bytes(draw(rng)) % 100) as u8
 }
 
-async fn listen(
-    what: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), SinkError> {
+fn listen(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), SinkError> {
     let bind = |source| SinkError::Bind {
         what,
         address,
         source,
     };
-    let listener = TcpListener::bind(address).await.map_err(bind)?;
+    let listener = net::listen(address).map_err(bind)?;
     let real = listener.local_addr().map_err(bind)?;
     Ok((listener, real))
 }

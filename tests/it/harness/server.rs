@@ -352,6 +352,16 @@ impl Sink {
         self.process.child.wait().unwrap();
     }
 
+    /// Halts it, so that it accepts nothing.
+    pub fn halt(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.process.signal("CONT");
+    }
+
     pub fn port(&self) -> &str {
         self.smtp.rsplit_once(':').unwrap().1
     }
