@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `load` sends 10,000 messages of 5,000 bytes from 20 sessions at once, to each server in turn, seven times, and answers the
-//! medians and the median of the ratios; then every message is counted, and a thousand are compared. `MOVIE_BAG_BENCH_PAIRS` says how many
-//! pairs.
+//! medians and the median of the ratios; then every message is counted, and a thousand are compared.
+//! `MOVIE_BAG_BENCH_PAIRS` says how many pairs.
 
 #![allow(
     dead_code,
@@ -57,9 +57,25 @@ fn main() {
     }
 }
 
+/// A process that ends with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An address that nobody listens on.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
 /// Our sink in a process of its own, which shows nothing and keeps all.
 struct Ours {
-    child: Child,
+    process: Running,
     smtp: String,
     web: String,
     _home: Home,
@@ -94,7 +110,7 @@ impl Ours {
         // What else it says is read to its end, so that it never waits.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
-            child,
+            process: Running(child),
             smtp,
             web,
             _home: home,
@@ -118,7 +134,8 @@ impl Ours {
 
     /// Resident memory in bytes.
     fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap();
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
@@ -128,27 +145,15 @@ impl Ours {
     }
 }
 
-impl Drop for Ours {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Postfix's.
 struct Postfix {
-    child: Child,
     smtp: String,
+    _process: Running,
 }
 
 impl Postfix {
     fn start() -> Option<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let smtp = format!("127.0.0.1:{port}");
+        let smtp = free_address();
         // Root is to become somebody else, who else may stay what he is.
         let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
         let user: &[&str] = if is_root { &["-u", "nobody"] } else { &[] };
@@ -157,18 +162,14 @@ impl Postfix {
             .args(user)
             .args([smtp.as_str(), "1000"])
             .env("PATH", path());
-        let child = command.spawn().ok()?;
+        let process = Running(command.spawn().ok()?);
         wait_until("smtp-sink listens", 10, || {
             TcpStream::connect(&smtp).is_ok()
         });
-        Some(Self { child, smtp })
-    }
-}
-
-impl Drop for Postfix {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Some(Self {
+            smtp,
+            _process: process,
+        })
     }
 }
 
@@ -303,14 +304,9 @@ fn start() {
     let home = Home::fresh();
     let mut times = Vec::new();
     for _ in 0..15 {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let smtp = format!("127.0.0.1:{port}");
+        let smtp = free_address();
         let begun = Instant::now();
-        let mut child = home
+        let started = home
             .command(&[
                 "smtp-debug",
                 "--listen",
@@ -319,8 +315,8 @@ fn start() {
                 "127.0.0.1:0",
                 "--quiet",
             ])
-            .spawn()
-            .unwrap();
+            .spawn();
+        let _process = Running(started.unwrap());
         let mut banner = [0; 3];
         while TcpStream::connect(&smtp)
             .and_then(|mut stream| stream.read_exact(&mut banner))
@@ -330,8 +326,6 @@ fn start() {
         }
         times.push(begun.elapsed().as_secs_f64() * 1e3);
         assert_eq!(&banner, b"220");
-        let _ = child.kill();
-        let _ = child.wait();
     }
     say(&format!(
         "from the start to the banner: {:.1} ms",

@@ -10,7 +10,7 @@
 //! | [`templates`] | the words of mails and pages: those built in, and those of a folder that win | `domain` |
 //! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain`, `templates` |
 //! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
-//! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain` |
+//! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain`, `net` |
 //! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates` |
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain` |
 //! | [`net`] | how a socket listens, for `serve` and the sink | nothing |

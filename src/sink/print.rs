@@ -100,9 +100,11 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
     let Colors {
         bold,
         dim,
-        warning: yellow,
+        warning,
+        link,
+        token,
+        code,
         plain,
-        ..
     } = Colors::of(style);
     let mut facts = vec![
         message.received_at.strftime("%H:%M:%S").to_string(),
@@ -127,13 +129,7 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
     for recipient in recipients.iter().take(MOST_RECIPIENTS) {
         writeln!(out, "{dim}To{plain}       {}", one_line(&recipient.address))?;
     }
-    if recipients.len() > MOST_RECIPIENTS {
-        writeln!(
-            out,
-            "         {dim}(and {} more){plain}",
-            recipients.len() - MOST_RECIPIENTS
-        )?;
-    }
+    print_rest(out, recipients.len(), MOST_RECIPIENTS, style)?;
     writeln!(
         out,
         "{dim}Subject{plain}  {bold}{}{plain}",
@@ -147,8 +143,8 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
             part.bytes.len()
         )?;
     }
-    for warning in message.warnings() {
-        writeln!(out, "{yellow}Warning{plain}  {warning}")?;
+    for text in message.warnings() {
+        writeln!(out, "{warning}Warning{plain}  {text}")?;
     }
     writeln!(out)?;
     let (shown, left_out) = cut(&content.text);
@@ -161,9 +157,6 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
     if left_out > 0 {
         writeln!(out, "  {dim}({left_out} more bytes of text){plain}")?;
     }
-    let Colors {
-        link, token, code, ..
-    } = Colors::of(style);
     let lists = [
         ("Link", link, &found.links),
         ("Token", token, &found.tokens),
@@ -180,18 +173,21 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
                 one_line(item)
             )?;
         }
-        if list.len() > MOST_FOUND {
-            writeln!(
-                out,
-                "         {dim}(and {} more){plain}",
-                list.len() - MOST_FOUND
-            )?;
-        }
+        print_rest(out, list.len(), MOST_FOUND, style)?;
     }
     for token in &found.reset_tokens {
         writeln!(out, "movie-bag reset --token {}", one_line(token))?;
     }
     writeln!(out)
+}
+
+/// Says how many of a list were left out, if any.
+fn print_rest(out: &mut impl Write, all: usize, shown: usize, style: Style) -> io::Result<()> {
+    let Colors { dim, plain, .. } = Colors::of(style);
+    match all.saturating_sub(shown) {
+        0 => Ok(()),
+        rest => writeln!(out, "         {dim}(and {rest} more){plain}"),
+    }
 }
 
 fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()> {

@@ -6,11 +6,11 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::*;
 
-fn subject(subject: &str) -> String {
+pub(super) fn subject(subject: &str) -> String {
     SIMPLE.replace("<b>Hi</b>", subject)
 }
 
-async fn sink_with(subjects: &[&str]) -> (Running, Vec<String>) {
+pub(super) async fn sink_with(subjects: &[&str]) -> (Running, Vec<String>) {
     let sink = start(|_| {}).await;
     let mut ids = Vec::new();
     for one in subjects {
@@ -118,7 +118,7 @@ async fn tags_are_set_renamed_listed_and_removed() {
     sink.end().await;
 }
 
-const PARTS: &str = concat!(
+pub(super) const PARTS: &str = concat!(
     "From: a@example.com\r\nTo: Ann <ann@example.com>\r\nSubject: =?utf-8?q?p=C3=A4rts?=\r\nX-odd-NAME: a\r\n b\r\n",
     "MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=m\r\n\r\n",
     "--m\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<a href=\"https://x.example/r?t=1\">go</a><img src=\"cid:pic@x\"><video></video>\r\n",
@@ -357,123 +357,6 @@ async fn a_letter_becomes_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_ends_with_the_message_and_not_before() {
-    let (sink, ids) = sink_with(&["first one"]).await;
-    let there = sink.json("/api/movie-bag/wait?query=subject:first").await;
-    assert_eq!(there["message"]["ID"], ids[0]);
-    assert_eq!(
-        (&there["links"], &there["tokens"], &there["codes"]),
-        (&json!([]), &json!([]), &json!([]))
-    );
-    let (status, _) = sink
-        .call(
-            "GET",
-            "/api/movie-bag/wait?query=subject:second&timeout=1s",
-            "",
-        )
-        .await;
-    assert_eq!(status, 408);
-    let path = format!(
-        "/api/movie-bag/wait?query=to:ann&after={}&timeout=20s",
-        ids[0]
-    );
-    let (waited, ()) = tokio::join!(sink.json(&path), async {
-        let body =
-            subject("second code").replace("Hello", "Your code: 1234 at https://x.example/reset");
-        sink.says(mail(
-            "bob@example.com",
-            &SIMPLE.replace("Ann <ann@", "Bob <bob@"),
-        ))
-        .await;
-        sink.says(mail("ann@example.com", &body)).await;
-    });
-    assert_eq!(waited["message"]["Subject"], "second code");
-    assert_eq!(waited["codes"], json!(["1234"]));
-    assert_eq!(waited["links"], json!(["https://x.example/reset"]));
-    let id = waited["message"]["ID"].as_str().unwrap();
-    let extracted = sink
-        .json(&format!("/api/movie-bag/message/{id}/extract"))
-        .await;
-    assert_eq!(
-        extracted,
-        json!({"links": ["https://x.example/reset"], "tokens": [], "codes": ["1234"]})
-    );
-    for wrong in ["x", "2h", "-1", "1.5s"] {
-        let path = format!("/api/movie-bag/wait?timeout={wrong}");
-        assert_eq!(sink.call("GET", &path, "").await.0, 400, "{wrong}");
-    }
-    // Who waits does not hold up the end.
-    let (answer, ()) = tokio::join!(
-        sink.call(
-            "GET",
-            "/api/movie-bag/wait?query=subject:never&timeout=1h",
-            ""
-        ),
-        async {
-            while sink.inbox.listeners() == 0 {
-                tokio::task::yield_now().await;
-            }
-            sink.stop();
-        }
-    );
-    assert_eq!(answer.0, 503);
-    sink.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_envelope_tells_how_a_message_came() {
-    let sink = start(|_| {}).await;
-    sink.says(format!(
-        "EHLO me\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<from@example.com> SIZE=9 BODY=8BITMIME\r\n\
-         RCPT TO: <ann@example.com> NOTIFY=NEVER\r\nDATA\r\n{SIMPLE}.\r\nQUIT\r\n"
-    ))
-    .await;
-    let envelope = sink.json("/api/movie-bag/message/latest/envelope").await;
-    let keys: Vec<_> = envelope
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    assert_eq!(
-        keys,
-        [
-            "from",
-            "to",
-            "helo",
-            "peer",
-            "tls",
-            "auth",
-            "esmtp",
-            "transcript",
-            "warnings"
-        ]
-    );
-    assert_eq!(envelope["from"], "from@example.com");
-    assert_eq!(envelope["to"], json!(["ann@example.com"]));
-    assert_eq!(
-        envelope["esmtp"],
-        json!(["SIZE=9", "BODY=8BITMIME", "NOTIFY=NEVER"])
-    );
-    assert_eq!(
-        envelope["auth"],
-        json!({"mechanism": "PLAIN", "user": "ann"})
-    );
-    assert_eq!(
-        (&envelope["tls"], &envelope["helo"]),
-        (&Value::Null, &json!("me"))
-    );
-    assert_eq!(envelope["warnings"].as_array().unwrap().len(), 1);
-    let transcript = envelope["transcript"].to_string();
-    assert!(
-        transcript.contains("C: EHLO me") && !transcript.contains("AGFubgBzZWNyZXQ"),
-        "{transcript}"
-    );
-    assert_eq!(sink.json("/api/v1/message/latest").await["Username"], "ann");
-    sink.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_tells_what_happens() {
     let sink = start(|_| {}).await;
     let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/api/events", sink.web))
@@ -568,6 +451,26 @@ async fn a_password_is_asked_for_but_by_probes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn long_lists_are_compressed_for_who_asks() {
+    let (sink, _) = sink_with(&["one"; 20]).await;
+    let request = "GET /api/v1/messages HTTP/1.1\nHost: localhost\nAccept-Encoding: gzip\nConnection: close\n\n";
+    let (web, request) = (sink.web, request.replace('\n', "\r\n"));
+    let answer = spawn_blocking(move || {
+        let mut stream = TcpStream::connect(web).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    })
+    .await
+    .unwrap();
+    let head = String::from_utf8_lossy(&answer[..400]).to_lowercase();
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    assert!(answer.len() < 2000);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chaos_refuses_what_it_is_told_to() {
     let sink = start(|_| {}).await;
     let calm = json!({
@@ -609,96 +512,5 @@ async fn chaos_refuses_what_it_is_told_to() {
             .await
             .contains("OK: stored")
     );
-    sink.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mailhogs_clients_find_what_they_know() {
-    let (sink, ids) = sink_with(&["one", "two"]).await;
-    sink.says(mail("bob@example.org", PARTS)).await;
-    let list = sink.json("/api/v2/messages?start=1&limit=1").await;
-    assert_eq!(
-        (&list["total"], &list["count"], &list["start"]),
-        (&json!(3), &json!(1), &json!(1))
-    );
-    let item = &list["items"][0];
-    assert_eq!(item["ID"], ids[1]);
-    assert_eq!(
-        item["From"],
-        json!({"Relays": null, "Mailbox": "from", "Domain": "example.com", "Params": ""})
-    );
-    assert_eq!(item["Content"]["Headers"]["Subject"], json!(["two"]));
-    assert_eq!(item["Content"]["Body"], "Hello\r\n");
-    assert_eq!(item["Raw"]["Data"], subject("two"));
-    assert_eq!(
-        (&item["Raw"]["Helo"], &item["MIME"]),
-        (&json!("me"), &Value::Null)
-    );
-    let parts = &sink.json("/api/v2/messages").await["items"][0]["MIME"]["Parts"];
-    assert_eq!(
-        parts[0]["Headers"]["Content-Type"],
-        json!(["text/html; charset=utf-8"])
-    );
-    assert!(parts[0]["Body"].as_str().unwrap().starts_with("<a href"));
-    for (kind, query, count) in [
-        ("to", "BOB", 1),
-        ("to", "ann", 3),
-        ("from", "support", 2),
-        ("containing", "hello", 2),
-        ("containing", "subject:one", 0),
-    ] {
-        let path = format!("/api/v2/search?kind={kind}&query={query}");
-        assert_eq!(sink.json(&path).await["total"], count, "{path}");
-    }
-    assert_eq!(
-        sink.call("GET", "/api/v2/search?kind=x&query=y", "")
-            .await
-            .0,
-        400
-    );
-    let one = format!("/api/v1/messages/{}", ids[0]);
-    assert_eq!(sink.call("DELETE", &one, "").await.0, 200);
-    assert_eq!(sink.call("DELETE", &one, "").await.0, 404);
-
-    assert_eq!(
-        sink.call("DELETE", "/api/v1/messages", "").await,
-        (200, String::new())
-    );
-    assert_eq!(sink.call("GET", "/api/v2/jim", "").await.0, 404);
-    let jim =
-        json!({"RejectSenderChance": 1.0, "RejectRecipientChance": 0.0, "RejectAuthChance": 0.0});
-    assert_eq!(
-        sink.call("POST", "/api/v2/jim", &jim.to_string()).await.0,
-        201
-    );
-    assert_eq!(sink.call("POST", "/api/v2/jim", "").await.0, 400);
-    assert_eq!(sink.json("/api/v2/jim").await["RejectSenderChance"], 1.0);
-    assert!(
-        sink.says(mail("ann@example.com", SIMPLE))
-            .await
-            .contains("\r\n550 ")
-    );
-    assert_eq!(sink.call("DELETE", "/api/v2/jim", "").await.0, 200);
-    assert_eq!(sink.call("PUT", "/api/v2/jim", "").await.0, 404);
-    sink.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn long_lists_are_compressed_for_who_asks() {
-    let (sink, _) = sink_with(&["one"; 20]).await;
-    let request = "GET /api/v1/messages HTTP/1.1\nHost: localhost\nAccept-Encoding: gzip\nConnection: close\n\n";
-    let (web, request) = (sink.web, request.replace('\n', "\r\n"));
-    let answer = spawn_blocking(move || {
-        let mut stream = TcpStream::connect(web).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        answer
-    })
-    .await
-    .unwrap();
-    let head = String::from_utf8_lossy(&answer[..400]).to_lowercase();
-    assert!(head.contains("content-encoding: gzip"), "{head}");
-    assert!(answer.len() < 2000);
     sink.end().await;
 }

@@ -1,7 +1,9 @@
 //! The whole sink over real sockets, bound to port 0.
 
 mod api;
+mod compat;
 mod fuzz;
+mod own;
 mod smtp;
 mod web;
 

@@ -1,0 +1,212 @@
+//! The calls: what each takes and gives, and which codes it may refuse with.
+
+use crate::http::error::Code;
+
+/// One call.
+pub(super) struct Call {
+    pub(super) path: &'static str,
+    pub(super) method: &'static str,
+    /// The name that generated clients give it.
+    pub(super) id: &'static str,
+    pub(super) summary: &'static str,
+    /// Whether it wants an access token.
+    pub(super) needs_login: bool,
+    /// The schema of its body.
+    pub(super) takes: Option<&'static str>,
+    /// The schema of its answer, and what that means.
+    pub(super) gives: (&'static str, &'static str),
+    /// What it may refuse with, besides [`ANY_CALL`].
+    pub(super) refusals: &'static [Code],
+}
+
+/// What every call may refuse with: what came was no HTTP, or its body too slow or too large.
+pub(super) const ANY_CALL: &[Code] = &[
+    Code::SchemaValidation,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+];
+
+pub(super) const CALLS: &[Call] = &[
+    Call {
+        path: "/api/auth/signup",
+        method: "post",
+        id: "signUp",
+        summary: "Make an account",
+        needs_login: false,
+        takes: Some("SignUp"),
+        gives: ("Made", "The id of the account"),
+        refusals: &[
+            Code::InvalidEmail,
+            Code::WeakPassword,
+            Code::EmailAlreadyExists,
+            Code::SignupClosed,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/auth/login",
+        method: "post",
+        id: "logIn",
+        summary: "Exchange address and password for an access token",
+        needs_login: false,
+        takes: Some("LogIn"),
+        gives: (
+            "AccessToken",
+            "The access token, to be sent as `Authorization: Bearer …`",
+        ),
+        refusals: &[
+            Code::Unauthorized,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/auth/forgot",
+        method: "post",
+        id: "forgot",
+        summary: "Ask for a mail with a link to choose a new password",
+        needs_login: false,
+        takes: Some("Forgot"),
+        gives: ("Done", "The mail is durably queued"),
+        refusals: &[
+            Code::InvalidEmail,
+            Code::EmailDoesNotExist,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/auth/reset",
+        method: "post",
+        id: "reset",
+        summary: "Change the password with the token from the mail, which works once",
+        needs_login: false,
+        takes: Some("Reset"),
+        gives: (
+            "Done",
+            "The password is changed, earlier logins have ended, and a confirmation is queued",
+        ),
+        refusals: &[
+            Code::WeakPassword,
+            Code::BadToken,
+            Code::ExpiredToken,
+            Code::UnsupportedMediaType,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/movies",
+        method: "get",
+        id: "listMovies",
+        summary: "List the movies in the order of their ids",
+        needs_login: false,
+        takes: None,
+        gives: (
+            "Movies",
+            "All movies, streamed; or a page of them where `limit` is given, and then `Link` leads to the next one",
+        ),
+        refusals: &[Code::InternalError, Code::Unavailable],
+    },
+    Call {
+        path: "/api/movies",
+        method: "post",
+        id: "addMovie",
+        summary: "Add a movie",
+        needs_login: true,
+        takes: Some("NewMovie"),
+        gives: ("Made", "The id of the movie"),
+        refusals: &[
+            Code::MovieAlreadyExists,
+            Code::MissingToken,
+            Code::InvalidAccessToken,
+            Code::UnsupportedMediaType,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/movies/{id}",
+        method: "get",
+        id: "showMovie",
+        summary: "Show one movie",
+        needs_login: false,
+        takes: None,
+        gives: ("Movie", "The movie"),
+        refusals: &[Code::MovieNotExists, Code::InternalError, Code::Unavailable],
+    },
+    Call {
+        path: "/api/movies/{id}",
+        method: "put",
+        id: "changeMovie",
+        summary: "Change some fields of a movie that the caller added",
+        needs_login: true,
+        takes: Some("MovieChanges"),
+        gives: ("Empty", "The movie is changed"),
+        refusals: &[
+            Code::MovieAlreadyExists,
+            Code::MovieNotExists,
+            Code::MissingToken,
+            Code::InvalidAccessToken,
+            Code::UpdatingMovie,
+            Code::UnsupportedMediaType,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/api/movies/{id}",
+        method: "delete",
+        id: "deleteMovie",
+        summary: "Delete a movie that the caller added",
+        needs_login: true,
+        takes: None,
+        gives: ("Empty", "The movie is deleted"),
+        refusals: &[
+            Code::MovieNotExists,
+            Code::MissingToken,
+            Code::InvalidAccessToken,
+            Code::DeletingMovie,
+            Code::InternalError,
+            Code::Unavailable,
+        ],
+    },
+    Call {
+        path: "/healthz",
+        method: "get",
+        id: "isAlive",
+        summary: "Tell whether the process lives",
+        needs_login: false,
+        takes: None,
+        gives: ("Health", "It lives"),
+        refusals: &[],
+    },
+    Call {
+        path: "/readyz",
+        method: "get",
+        id: "isReady",
+        summary: "Tell whether the database answers too",
+        needs_login: false,
+        takes: None,
+        gives: ("Health", "It answers"),
+        refusals: &[Code::InternalError, Code::Unavailable],
+    },
+    Call {
+        path: "/openapi.json",
+        method: "get",
+        id: "describe",
+        summary: "This document",
+        needs_login: false,
+        takes: None,
+        gives: ("Document", "This document"),
+        refusals: &[],
+    },
+];

@@ -1,0 +1,235 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::smtp::{Envelope, Recipient, Transcript};
+
+/// Draws 0, 1, 2, …: no two ids are the same.
+#[derive(Default)]
+pub(crate) struct Counting(AtomicU64);
+
+impl From<u64> for Counting {
+    fn from(first: u64) -> Self {
+        Self(AtomicU64::new(first))
+    }
+}
+
+impl Rng for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let drawn = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        bytes.fill(0);
+        bytes[..8].copy_from_slice(&drawn);
+    }
+}
+
+/// A message as a session hands it over.
+pub(crate) fn received(source: &[u8], from: &str, to: &[&str]) -> Received {
+    Received {
+        tls: None,
+        login: None,
+        source: source.to_vec(),
+        envelope: Envelope {
+            sender: from.into(),
+            params: vec![],
+            recipients: to
+                .iter()
+                .map(|address| Recipient {
+                    address: (*address).into(),
+                    params: vec![],
+                })
+                .collect(),
+        },
+        helo: "client".into(),
+        transcript: Transcript::default(),
+        warnings: vec![],
+    }
+}
+
+/// A message as the inbox keeps it.
+pub(crate) fn kept(source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
+    keep(
+        &Inbox::new(10, 1 << 30, Arc::new(Counting::default())),
+        source,
+        from,
+        to,
+    )
+}
+
+fn keep(inbox: &Inbox, source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
+    let peer = SocketAddr::from(([127, 0, 0, 1], 4000));
+    inbox
+        .store(
+            received(source, from, to),
+            peer,
+            "2026-11-23T10:11:12.5Z".parse().unwrap(),
+        )
+        .unwrap()
+}
+
+fn sources(inbox: &Inbox) -> Vec<Bytes> {
+    inbox
+        .list(0, 0, None)
+        .iter()
+        .map(|message| message.source.clone())
+        .collect()
+}
+
+#[test]
+fn the_newest_messages_are_kept_and_come_first() {
+    let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
+    for source in ["a", "b", "c"] {
+        keep(&inbox, source.as_bytes(), "x@y", &["z@y"]);
+    }
+    assert_eq!(sources(&inbox), ["c", "b"]);
+    assert_eq!(
+        inbox.summary(),
+        Summary {
+            received: 3,
+            received_bytes: 3,
+            rejected: 0,
+            kept: 2,
+            dropped: 1
+        }
+    );
+    assert_eq!(inbox.totals().unread, 2);
+    assert_eq!(inbox.latest().unwrap().source, "c");
+}
+
+#[test]
+fn memory_is_bounded_too_and_what_can_never_fit_is_refused() {
+    let inbox = Inbox::new(100, 10_000, Arc::new(Counting::default()));
+    for _ in 0..5 {
+        keep(&inbox, &[b'x'; 3000], "x@y", &["z@y"]);
+        assert!(inbox.totals().memory <= 10_000);
+    }
+    assert_eq!(inbox.totals().messages, 2);
+    let peer = SocketAddr::from(([127, 0, 0, 1], 4000));
+    let verdict = inbox.store(
+        received(&[b'x'; 10_000], "x@y", &[]),
+        peer,
+        Timestamp::UNIX_EPOCH,
+    );
+    assert_eq!(verdict.err(), Some(Refusal::TooLarge));
+    assert_eq!(inbox.totals().messages, 2, "and nothing was dropped for it");
+}
+
+#[test]
+fn reading_and_deleting_keep_the_numbers_right() {
+    let inbox = Inbox::new(100, 1 << 30, Arc::new(Counting::default()));
+    let first = keep(&inbox, b"a", "x@y", &[]);
+    let second = keep(&inbox, b"b", "x@y", &[]);
+    inbox.mark_read(&first);
+    inbox.mark_read(&first);
+    assert_eq!(inbox.totals().unread, 1);
+    inbox.delete(Which::Ids(vec![first.id.0.clone(), "nothing".into()]));
+    inbox.mark_read(&first);
+    assert_eq!((inbox.totals().messages, inbox.totals().unread), (1, 1));
+    assert!(inbox.get(&first.id.0).is_none());
+    inbox.delete(Which::All);
+    inbox.mark_read(&second);
+    assert_eq!(
+        inbox.totals(),
+        Totals {
+            messages: 0,
+            unread: 0,
+            memory: 0
+        }
+    );
+    assert_eq!(inbox.counts().deleted, 2);
+}
+
+#[test]
+fn an_id_has_22_letters_and_digits() {
+    let rng = Counting::default();
+    let ids: std::collections::HashSet<_> = (0..1000).map(|_| fresh_id(&rng).0).collect();
+    assert_eq!(ids.len(), 1000);
+    assert!(
+        ids.iter()
+            .all(|id| id.len() == 22 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    );
+}
+
+#[test]
+fn tags_are_counted_renamed_and_taken_away() {
+    let inbox = Inbox::new(100, 1 << 30, Arc::new(Counting::default()));
+    let first = keep(&inbox, b"a", "x@y", &[]);
+    let second = keep(&inbox, b"b", "x@y", &[]);
+    let ids = [first.id.0.clone(), second.id.0.clone()];
+    let tags = |list: &[(&str, usize)]| -> BTreeMap<String, usize> {
+        list.iter()
+            .map(|&(tag, count)| (tag.into(), count))
+            .collect()
+    };
+    inbox.set_tags(&ids, &[" b ".into(), "a".into(), "".into(), "b".into()]);
+    inbox.set_tags(&ids[..1], &["a".into()]);
+    assert_eq!(inbox.tags(), tags(&[("a", 2), ("b", 1)]));
+    inbox.rename_tag("B", "a");
+    assert_eq!(second.tags(), ["a"]);
+    inbox.rename_tag("a", "new");
+    assert_eq!(inbox.tags(), tags(&[("new", 2)]));
+    inbox.delete(Which::Ids(vec![ids[0].clone()]));
+    inbox.remove_tag("new");
+    assert_eq!((inbox.tags(), second.tags()), (tags(&[]), vec![]));
+}
+
+#[test]
+fn events_tell_what_happened_in_its_order() {
+    let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
+    let mut events = inbox.subscribe();
+    let first = keep(&inbox, b"a", "x@y", &[]);
+    inbox.mark_read(&first);
+    inbox.mark_read(&first);
+    inbox.set_tags(std::slice::from_ref(&first.id.0), &["t".into()]);
+    inbox.set_read(
+        Which::Matching(Query::parse("tag:t", &TimeZone::UTC)),
+        false,
+    );
+    keep(&inbox, b"b", "x@y", &[]);
+    keep(&inbox, b"c", "x@y", &[]);
+    inbox.delete(Which::All);
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        told.push(match event {
+            Event::New(message) => format!("new {}", String::from_utf8_lossy(&message.source)),
+            Event::Read(_, read) => format!("read {read}"),
+            Event::Tagged(_, tags) => format!("tags {tags:?}"),
+            Event::Deleted(_) => "deleted".to_owned(),
+            Event::Pruned => "pruned".to_owned(),
+            Event::Emptied => "emptied".to_owned(),
+        });
+    }
+    assert_eq!(
+        told,
+        [
+            "new a",
+            "read true",
+            "tags [\"t\"]",
+            "read false",
+            "new b",
+            "deleted",
+            "new c",
+            "emptied"
+        ]
+    );
+}
+
+#[test]
+fn a_search_finds_the_same_on_any_number_of_threads() {
+    let inbox = Inbox::new(10_000, 1 << 30, Arc::new(Counting::default()));
+    for number in 0..2500 {
+        let source = format!("Subject: number {number}\r\n\r\nbody");
+        keep(&inbox, source.as_bytes(), "x@y", &[]);
+    }
+    let query = Query::parse("subject:\"number 24\"", &TimeZone::UTC);
+    let found = inbox.search(&query, None);
+    let numbers: Vec<_> = found
+        .iter()
+        .map(|message| message.digest().subject.as_str())
+        .collect();
+    assert_eq!(numbers.len(), 111);
+    assert_eq!((numbers[0], numbers[110]), ("number 2499", "number 24"));
+    assert_eq!(inbox.find_newest(&query).unwrap().id, found[0].id);
+}
