@@ -77,6 +77,11 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             () = told.next() => return Ok(()),
         };
         announce(ui, address, sink.as_ref());
+        let inbox = sink.as_ref().and_then(Sink::web_addr).map(|address| {
+            let address = smtp_debug::reachable(address);
+            format!("http://{address}/")
+        });
+        let shortest_password = settings.passwords.min_length;
 
         // The sink goes last: what is delivered while the rest stops still finds it.
         let (stop_sink, sink_stops) = watch::channel(false);
@@ -97,7 +102,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let mut serving = tokio::spawn(http::serve(
             listener,
             app,
-            Pages::new(templates),
+            Pages::new(templates, shortest_password, inbox),
             options(&settings),
             raised(stops),
         ));

@@ -112,10 +112,12 @@ pub fn routes(http: Http) -> Router {
     let api = calls()
         .into_iter()
         .fold(Router::new(), |api, (path, call)| api.route(path, call))
-        .route("/assets/style.css", get(pages::style))
+        .route("/assets/{name}", get(pages::asset))
+        .route("/.well-known/change-password", get(pages::change_password))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .fallback(async || ApiError::NotFound);
+        .fallback(pages::nothing_here);
     let pages = Router::new()
+        .route("/", get(pages::home))
         .route(
             "/forgot",
             get(pages::forgot_form).post(pages::forgot_submitted),

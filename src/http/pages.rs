@@ -1,34 +1,51 @@
-//! The pages for people without a program: asking for a link, and choosing a new password. Rendered here, without a
-//! script. Opening a link changes nothing, since mail scanners open links.
+//! The pages for people without a program: asking for a link, and choosing a new password. Rendered here, and whole
+//! without a script. Opening a link changes nothing, since mail scanners open links.
+//!
+//! No page needs a defence against forged requests (CSRF), since there is nothing to be forged: no cookie and no other
+//! thing that a browser sends by itself proves who somebody is. A new password is chosen by who has the link, and no
+//! foreign page has it: it is in no Referer, no frame and no log. Asking for a link is open to anybody, and limited.
 
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Http;
 use super::body::FormBody;
 use super::client::Client;
-use super::error::{ApiError, Refusal};
+use super::error::{ApiError, Code, Refusal};
 use crate::app::{AppError, Handling};
 use crate::domain::token::Token;
 use crate::templates::Templates;
 
-/// Only our own style sheet, and forms only to where they came from.
+/// Only our own style sheet, script and icon, and forms only to where they came from.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+     frame-ancestors 'none'; base-uri 'none'",
 );
 
-/// From the place of a page to the root, so that links hold under any name and below any path of a proxy.
-const FROM_FORGOT: &str = "";
-const FROM_RESET: &str = "../";
+/// What pages load, and its type. Each is a template that is sent as it stands.
+const ASSETS: [(&str, &str); 3] = [
+    ("style.css", "text/css; charset=utf-8"),
+    ("password.js", "text/javascript; charset=utf-8"),
+    ("icon.svg", "image/svg+xml"),
+];
+
+/// Levels below the root at which links are still led back to it; no page of ours is so deep.
+const DEEPEST: usize = 32;
 
 /// The pages, rendered by the templates.
-pub struct Pages(Arc<Templates>);
+pub struct Pages {
+    templates: Arc<Templates>,
+    minimum: String,
+    inbox: String,
+}
 
 /// What is put into a template; what a page does not need stays empty.
 #[derive(Default)]
@@ -41,9 +58,14 @@ struct View<'a> {
 }
 
 impl Pages {
-    /// Takes the templates, which have been tried.
-    pub fn new(templates: Arc<Templates>) -> Self {
-        Self(templates)
+    /// Takes the templates, which have been tried, how many characters a password needs, and where the inbox of a sink in the
+    /// same process is.
+    pub fn new(templates: Arc<Templates>, shortest_password: usize, inbox: Option<String>) -> Self {
+        Self {
+            templates,
+            minimum: shortest_password.to_string(),
+            inbox: inbox.unwrap_or_default(),
+        }
     }
 
     /// Renders `web/NAME`.
@@ -61,8 +83,10 @@ impl Pages {
             ("error", error),
             ("heading", heading),
             ("message", message),
+            ("minimum", &self.minimum),
+            ("inbox", &self.inbox),
         ];
-        self.0
+        self.templates
             .render(&format!("web/{name}"), values)
             .map_err(|error| AppError::Internal(format!("a page can't be rendered: {error}")))
     }
@@ -78,6 +102,37 @@ impl Pages {
         as_page(&mut response);
         Ok(response)
     }
+
+    /// Makes a page of a refusal, with the same status and headers; any other answer stays as it is.
+    fn for_people(&self, mut response: Response, root: &str) -> Response {
+        let Some(refusal) = response.extensions().get::<Refusal>() else {
+            return response;
+        };
+        let view = View {
+            root,
+            heading: heading(refusal.code),
+            message: &refusal.message,
+            ..View::default()
+        };
+        // Where even this one fails, the refusal goes out as it is.
+        if let Ok(page) = self.render("problem.html", &view) {
+            *response.body_mut() = page.into();
+            response.headers_mut().remove(CONTENT_LENGTH);
+            as_page(&mut response);
+        }
+        response
+    }
+}
+
+/// What happened, for who knows no codes.
+fn heading(code: Code) -> &'static str {
+    match code {
+        Code::NotFound => "There is no such page",
+        Code::RateLimited => "Please wait a little",
+        Code::Unavailable | Code::RequestTimeout => "Not now, but soon",
+        Code::InternalError => "Something went wrong",
+        _ => "This was not understood",
+    }
 }
 
 fn as_page(response: &mut Response) {
@@ -89,18 +144,26 @@ fn as_page(response: &mut Response) {
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
 }
 
-/// `GET /assets/style.css`.
+/// From the place of a page to the root, so that links hold under any name and below any path of a proxy.
+fn root_of(uri: &Uri) -> String {
+    let slashes = uri.path().matches('/').count();
+    "../".repeat(slashes.saturating_sub(1).min(DEEPEST))
+}
+
+/// `GET /assets/NAME`.
 ///
 /// # Errors
-/// None: it is no template to be rendered.
-pub async fn style(State(http): State<Http>) -> Result<Response, ApiError> {
-    let style = http.pages.render("style.css", &View::default())?;
-    let mut response = style.into_response();
+/// There is no such file.
+pub async fn asset(
+    State(http): State<Http>,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    let Some((name, content_type)) = ASSETS.iter().find(|(known, _)| *known == name) else {
+        return Err(ApiError::NotFound);
+    };
+    let mut response = http.pages.render(name, &View::default())?.into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/css; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=3600"),
@@ -108,16 +171,32 @@ pub async fn style(State(http): State<Http>) -> Result<Response, ApiError> {
     Ok(response)
 }
 
+/// `GET /`: what this is.
+///
+/// # Errors
+/// A template that fails.
+pub async fn home(State(http): State<Http>) -> Result<Response, ApiError> {
+    http.pages
+        .answer(StatusCode::OK, "home.html", &View::default())
+}
+
+/// `GET /.well-known/change-password`: where password managers send people to (W3C, "A Well-Known URL for Changing
+/// Passwords"). Relative, so that it holds under any name.
+pub async fn change_password() -> Response {
+    (
+        StatusCode::SEE_OTHER,
+        [(LOCATION, HeaderValue::from_static("../forgot"))],
+    )
+        .into_response()
+}
+
 /// `GET /forgot`: where to send the link.
 ///
 /// # Errors
 /// A template that fails.
 pub async fn forgot_form(State(http): State<Http>) -> Result<Response, ApiError> {
-    let view = View {
-        root: FROM_FORGOT,
-        ..View::default()
-    };
-    http.pages.answer(StatusCode::OK, "forgot.html", &view)
+    http.pages
+        .answer(StatusCode::OK, "forgot.html", &View::default())
 }
 
 /// `POST /forgot`.
@@ -132,7 +211,6 @@ pub async fn forgot_submitted(
     let email = fields.string("email");
     fields.finish()?;
     let mut view = View {
-        root: FROM_FORGOT,
         email: &email,
         ..View::default()
     };
@@ -161,12 +239,17 @@ fn token_of(token: PathToken) -> Token {
 ///
 /// # Errors
 /// What is not about the token.
-pub async fn reset_form(State(http): State<Http>, token: PathToken) -> Result<Response, ApiError> {
+pub async fn reset_form(
+    State(http): State<Http>,
+    uri: Uri,
+    token: PathToken,
+) -> Result<Response, ApiError> {
+    let root = root_of(&uri);
     if let Err(error) = http.app.inspect_reset(&token_of(token)).await {
-        return refused(&http, error, FROM_RESET);
+        return refused(&http, error, &root);
     }
     let view = View {
-        root: FROM_RESET,
+        root: &root,
         ..View::default()
     };
     http.pages.answer(StatusCode::OK, "reset.html", &view)
@@ -179,6 +262,7 @@ pub async fn reset_form(State(http): State<Http>, token: PathToken) -> Result<Re
 pub async fn reset_submitted(
     State(http): State<Http>,
     client: Client,
+    uri: Uri,
     token: PathToken,
     FormBody(mut fields): FormBody,
 ) -> Result<Response, ApiError> {
@@ -188,8 +272,9 @@ pub async fn reset_submitted(
         fields.password("password_again"),
     );
     fields.finish()?;
+    let root = root_of(&uri);
     let mut view = View {
-        root: FROM_RESET,
+        root: &root,
         ..View::default()
     };
     let error = if password.is_same_as(&again) {
@@ -200,12 +285,12 @@ pub async fn reset_submitted(
         match completed {
             Ok(_) => return http.pages.answer(StatusCode::OK, "done.html", &view),
             Err(AppError::WeakPassword(rule)) => rule.to_string(),
-            Err(error) => return refused(&http, error, FROM_RESET),
+            Err(error) => return refused(&http, error, &root),
         }
     } else {
         // Whoever comes with a dead link is told so first, not made to type again for nothing.
         if let Err(error) = http.app.inspect_reset(&token).await {
-            return refused(&http, error, FROM_RESET);
+            return refused(&http, error, &root);
         }
         "The two entries are not the same: type the new password twice".to_owned()
     };
@@ -218,16 +303,8 @@ pub async fn reset_submitted(
 ///
 /// # Errors
 /// A template that fails.
-pub async fn cut_off_link(
-    State(http): State<Http>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let root = if request.uri().path().ends_with('/') {
-        FROM_RESET
-    } else {
-        FROM_FORGOT
-    };
-    refused(&http, AppError::BadToken, root)
+pub async fn cut_off_link(State(http): State<Http>, uri: Uri) -> Result<Response, ApiError> {
+    refused(&http, AppError::BadToken, &root_of(&uri))
 }
 
 /// Says that the link does not work any more and offers a new one; other errors go on.
@@ -253,30 +330,25 @@ fn refused(http: &Http, error: AppError, root: &str) -> Result<Response, ApiErro
         .answer(StatusCode::FORBIDDEN, "refused.html", &view)
 }
 
-/// Makes a page of a refusal, with the same status and headers.
+/// Round the pages: what is refused is a page too.
 pub async fn errors_as_pages(State(http): State<Http>, request: Request, next: Next) -> Response {
-    let root = if request.uri().path().starts_with("/reset/") {
-        FROM_RESET
+    let root = root_of(request.uri());
+    let response = next.run(request).await;
+    http.pages.for_people(response, &root)
+}
+
+/// A path at which nothing is: a page for a browser, JSON for a program.
+pub async fn nothing_here(State(http): State<Http>, uri: Uri, headers: HeaderMap) -> Response {
+    let refusal = ApiError::NotFound.into_response();
+    let wants_page = headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|accepted| String::from_utf8_lossy(accepted.as_bytes()).contains("text/html"));
+    if wants_page && !uri.path().starts_with("/api/") {
+        http.pages.for_people(refusal, &root_of(&uri))
     } else {
-        FROM_FORGOT
-    };
-    let mut response = next.run(request).await;
-    let Some(refusal) = response.extensions().get::<Refusal>() else {
-        return response;
-    };
-    let view = View {
-        root,
-        heading: refusal.status.canonical_reason().unwrap_or("Error"),
-        message: &refusal.message,
-        ..View::default()
-    };
-    // Where even this one fails, the refusal goes out as it is.
-    if let Ok(page) = http.pages.render("problem.html", &view) {
-        *response.body_mut() = page.into();
-        response.headers_mut().remove(CONTENT_LENGTH);
-        as_page(&mut response);
+        refusal
     }
-    response
 }
 
 #[cfg(test)]
@@ -284,7 +356,7 @@ mod tests {
     use super::*;
 
     fn pages() -> Pages {
-        Pages::new(Arc::new(Templates::load(None).unwrap()))
+        Pages::new(Arc::new(Templates::load(None).unwrap()), 8, None)
     }
 
     const HOSTILE: &str = "\"><script>alert(1)</script>&amp;{{ root }}";
@@ -293,6 +365,7 @@ mod tests {
     fn every_page_renders_and_escapes_what_was_typed() {
         let pages = pages();
         for name in [
+            "home.html",
             "forgot.html",
             "sent.html",
             "reset.html",
@@ -301,14 +374,14 @@ mod tests {
             "problem.html",
         ] {
             let view = View {
-                root: FROM_RESET,
+                root: "../",
                 email: HOSTILE,
                 error: HOSTILE,
                 heading: HOSTILE,
                 message: HOSTILE,
             };
             let page = pages.render(name, &view).unwrap();
-            assert!(!page.contains("<script"), "{name}: {page}");
+            assert!(!page.contains("<script>"), "{name}: {page}");
             assert!(page.contains("<html lang=\"en\">"), "{name}");
             assert!(page.contains("<title>"), "{name}");
             assert!(page.contains("href=\"../assets/style.css\""), "{name}");
@@ -328,5 +401,21 @@ mod tests {
         assert!(reset.contains("<label for=\"password\">"));
         assert!(reset.contains("<label for=\"password_again\">"));
         assert_eq!(reset.matches("autocomplete=\"new-password\"").count(), 2);
+        assert!(reset.contains("minlength: 8;"));
+    }
+
+    #[test]
+    fn a_page_finds_the_root_from_wherever_it_is() {
+        for (path, root) in [
+            ("/", ""),
+            ("/forgot", ""),
+            ("/reset/", "../"),
+            ("/reset/a.b.c?d=/e/", "../"),
+            ("/a//b", "../../"),
+        ] {
+            assert_eq!(root_of(&path.parse().unwrap()), root, "{path}");
+        }
+        let deep = "/".repeat(5_000).parse().unwrap();
+        assert_eq!(root_of(&deep).len(), 3 * DEEPEST);
     }
 }

@@ -27,7 +27,9 @@ impl BuiltIn {
 
     /// Whether it is sent as it stands, braces and all.
     pub fn is_raw(&self) -> bool {
-        self.name.ends_with(".css")
+        [".css", ".js", ".svg"]
+            .iter()
+            .any(|ending| self.name.ends_with(ending))
     }
 }
 
@@ -126,16 +128,21 @@ pub const TEMPLATES: &[BuiltIn] = &[
         "what is round every HTML mail",
         ["email"]
     ),
+    template!("web/home.html", "the start page", ["root", "inbox"]),
     template!(
         "web/forgot.html",
         "where to send the link",
         ["root", "email", "error"]
     ),
-    template!("web/sent.html", "the link is on its way", ["root", "email"]),
+    template!(
+        "web/sent.html",
+        "the link is on its way",
+        ["root", "email", "inbox"]
+    ),
     template!(
         "web/reset.html",
         "choosing a new password",
-        ["root", "error"]
+        ["root", "error", "minimum"]
     ),
     template!("web/done.html", "the password is changed", ["root"]),
     template!(
@@ -150,6 +157,16 @@ pub const TEMPLATES: &[BuiltIn] = &[
     ),
     template!("web/base.html", "what is round every page", ["root"]),
     template!("web/style.css", "how the pages look; sent as it stands", []),
+    template!(
+        "web/password.js",
+        "help while a new password is typed; sent as it stands",
+        []
+    ),
+    template!(
+        "web/icon.svg",
+        "the icon of the pages; sent as it stands",
+        []
+    ),
 ];
 
 /// What must never stand in a page or a mail as it was typed.
@@ -221,6 +238,16 @@ pub const VARIABLES: &[Variable] = &[
     ours(
         "root",
         "from the page to the root, before every link: nothing, or ../",
+        "",
+    ),
+    ours(
+        "minimum",
+        "how many characters a new password has at least",
+        "8",
+    ),
+    ours(
+        "inbox",
+        "where the mails of a test server are shown, or nothing",
         "",
     ),
     typed(

@@ -50,7 +50,10 @@ async fn a_reset_by_the_pages_alone() {
     for used in [server.get(&path).await, server.submit(&path, form).await] {
         assert_eq!(used.status, 403);
         assert!(used.body.contains("does not work"));
-        assert!(used.body.contains("href=\"../forgot\""), "offers a new one");
+        assert!(
+            used.body.contains("action=\"../forgot\""),
+            "offers a new one"
+        );
     }
 }
 
@@ -114,16 +117,55 @@ async fn every_refusal_is_a_page() {
 #[tokio::test]
 async fn pages_are_kept_nowhere_and_load_nothing_from_elsewhere() {
     let server = Server::start().await;
-    for path in ["/forgot", "/reset/x"] {
+    for path in ["/", "/forgot", "/reset/x"] {
         let page = server.get(path).await;
         assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
         assert_eq!(page.header("cache-control"), Some("no-store"));
         let policy = page.header("content-security-policy").unwrap();
-        assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"));
+        assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self';"));
+        assert!(!policy.contains("unsafe"));
     }
-    let style = server.get("/assets/style.css").await;
+    for (name, kind) in [
+        ("style.css", "text/css; charset=utf-8"),
+        ("password.js", "text/javascript; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+    ] {
+        let asset = server.get(&format!("/assets/{name}")).await;
+        assert_eq!(asset.status, 200, "{name}");
+        assert_eq!(asset.header("content-type"), Some(kind));
+    }
+    for name in ["base.html", "reset.html", "..%2femail%2fframe.html", ""] {
+        assert_eq!(server.get(&format!("/assets/{name}")).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_a_page_for_a_browser_and_json_for_a_program() {
+    let server = Server::start().await;
+    const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+    for (path, headers, is_page) in [
+        ("/nothing", BROWSER, true),
+        ("/nothing/at/all", BROWSER, true),
+        ("/nothing", "Accept: */*\r\n", false),
+        ("/nothing", "", false),
+        ("/api/nothing", BROWSER, false),
+        ("/api/movies/x/y", BROWSER, false),
+    ] {
+        let answer = server.call("GET", path, headers, b"").await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.body.contains("<h1>"), is_page, "{path} {headers}");
+        assert_eq!(answer.body.contains("not_found"), !is_page, "{path}");
+    }
+    let deep = server.call("GET", "/nothing/at/all", BROWSER, b"").await;
+    assert!(deep.body.contains("href=\"../../assets/style.css\""));
+}
+
+#[tokio::test]
+async fn password_managers_are_led_to_the_form() {
+    let server = Server::start().await;
+    let answer = server.get("/.well-known/change-password").await;
     assert_eq!(
-        style.header("content-type"),
-        Some("text/css; charset=utf-8")
+        (answer.status, answer.header("location")),
+        (303, Some("../forgot"))
     );
 }

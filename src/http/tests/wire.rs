@@ -8,7 +8,6 @@ use super::*;
 async fn unknown_paths_and_methods_are_refused_in_json() {
     let server = Server::start().await;
     for path in [
-        "/",
         "/api",
         "/api/auth/login/",
         "/api/../healthz",
