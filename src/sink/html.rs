@@ -187,20 +187,59 @@ pub fn read(html: &str) -> Reading {
     reading
 }
 
+/// What opens a link in a window of its own that knows nothing of this one.
+const NEW_WINDOW: &str = " target=\"_blank\" rel=\"noreferrer noopener\"";
+
 /// The same document with links that open in windows of their own.
 pub fn with_new_windows(html: &str) -> String {
+    with_links(html, |out, tag| {
+        let start = tag.raw.strip_suffix('>').unwrap_or(tag.raw);
+        out.push_str(start.trim_end_matches('/'));
+        out.push_str(NEW_WINDOW);
+        out.push('>');
+    })
+}
+
+/// The same document as a frame of the inbox may show it: links open in windows of their own, whatever they say, and no
+/// `<link>` is left. A policy for content does not keep a browser from connecting to where a `<link>` says that it will be
+/// needed soon; so each is made an element that nobody knows, also where it seems to be text: browsers and this reader may
+/// be of two minds about that.
+pub fn framed(html: &str) -> String {
+    let html = with_links(html, |out, tag| {
+        // Of an attribute that is there twice, the first counts.
+        let name = 1 + tag.name().len();
+        out.push_str(&tag.raw[..name]);
+        out.push_str(NEW_WINDOW);
+        out.push_str(&tag.raw[name..]);
+    });
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html.as_str();
+    while let Some(at) = rest.find('<') {
+        let (before, from) = rest.split_at(at + 1);
+        out.push_str(before);
+        if from
+            .get(..4)
+            .is_some_and(|name| name.eq_ignore_ascii_case("link"))
+        {
+            out.push_str("x-");
+        }
+        rest = from;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The same document, with each link written by `write`.
+fn with_links(html: &str, write: impl Fn(&mut String, &Tag<'_>)) -> String {
     let mut out = String::with_capacity(html.len());
     for piece in pieces(html) {
         match piece {
             Piece::Text(raw) | Piece::Comment(raw) | Piece::Unseen(raw) => out.push_str(raw),
             Piece::Tag(tag) => {
                 let is_link = matches!(tag.name().as_str(), "a" | "area");
-                match tag.raw.strip_suffix('>') {
-                    Some(start) if is_link && tag.attribute("href").is_some() => {
-                        out.push_str(start.trim_end_matches('/'));
-                        out.push_str(" target=\"_blank\" rel=\"noreferrer noopener\">");
-                    }
-                    _ => out.push_str(tag.raw),
+                match is_link && tag.raw.ends_with('>') && tag.attribute("href").is_some() {
+                    true => write(&mut out, &tag),
+                    false => out.push_str(tag.raw),
                 }
             }
         }

@@ -359,7 +359,7 @@ fn cut(text: &str) -> (&str, usize) {
 }
 
 /// True for what a terminal would obey, or what makes text look other than it is.
-fn is_harmful(char: char) -> bool {
+pub(super) fn is_harmful(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

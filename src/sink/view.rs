@@ -246,6 +246,31 @@ pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
     headers
 }
 
+/// Headers as they were written, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderLines {
+    /// Each name, and its value with its line ends.
+    pub lines: Vec<(String, String)>,
+    /// How many more there are.
+    pub left: usize,
+}
+
+/// The first `most` headers of a message.
+pub fn header_lines(message: &ReceivedMessage, most: usize) -> HeaderLines {
+    guarded(&message.source, |parsed| {
+        let all = parsed.headers_raw();
+        let lines: Vec<_> = all
+            .take(most)
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect();
+        HeaderLines {
+            left: parsed.headers_raw().count() - lines.len(),
+            lines,
+        }
+    })
+    .unwrap_or_default()
+}
+
 /// As Go writes names of headers: `Message-Id`, `Mime-Version`.
 fn canonical(name: &str) -> String {
     let words = name.split('-').map(|word| {

@@ -2,9 +2,11 @@
 //!
 //! All are compiled and tried once, when they are loaded, so that a broken one stops the start and not a mail. This is
 //! the only room that knows the template engine; who gets a mail, and what a request is answered, is not known here.
-//! Start with [`TEMPLATES`], the table that everything goes by.
+//! Start with [`TEMPLATES`], the table that everything goes by. The pages of the debugging server's inbox stand apart, in
+//! [`inbox`]: they belong to a tool, and nobody overrides them.
 
 mod built_in;
+pub mod inbox;
 mod overrides;
 #[cfg(test)]
 mod tests;

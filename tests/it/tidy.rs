@@ -133,6 +133,7 @@ const ROOMS: &[Room] = &[
             "tracing",
             "crate::domain",
             "crate::smtp",
+            "crate::templates",
         ],
         advice: "the sink is a program of its own round smtp/: it knows no account",
     },

@@ -17,6 +17,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ApiState, plain};
 
+/// Who may load an answer as a part of a page (Fetch, 3.7).
+pub const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
 /// Refuses what must not be answered, and adds to every answer what browsers are to heed.
 pub async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
@@ -41,12 +44,12 @@ pub async fn check(State(state): State<ApiState>, request: Request, next: Next) 
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (RESOURCE_POLICY, "same-origin"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page may need another one.
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -112,12 +112,15 @@ pub fn router(state: ApiState) -> Router {
         .route("/link-check", get(checks::links))
         .route("/release", post(message::release));
     Router::new()
-        .route("/", get(web::page))
-        .route("/style.css", get(web::style))
+        .route("/", get(web::page).post(web::act))
+        .route("/list", get(web::list))
+        .route("/inbox.css", get(web::asset))
+        .route("/inbox.js", get(web::asset))
+        .route("/icon.svg", get(web::icon))
         .route("/livez", get(|| async {}))
         // The inbox is in memory: whoever answers is ready.
         .route("/readyz", get(|| async {}))
-        .route("/view/{name}", get(view::show))
+        .route("/view/{name}", get(view::show).post(web::act_on_one))
         .route("/api/events", get(events::listen))
         .route("/api/v1/info", get(info::show))
         .route("/api/v1/webui", get(info::webui))
@@ -175,16 +178,16 @@ fn ok() -> Response {
     plain(StatusCode::OK, "ok")
 }
 
-fn bad_request(why: impl Into<String>) -> Response {
+pub(super) fn bad_request(why: impl Into<String>) -> Response {
     plain(StatusCode::BAD_REQUEST, why)
 }
 
-fn not_found() -> Response {
+pub(super) fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "404 page not found")
 }
 
 /// Runs what takes its time where no session waits for it.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
@@ -220,7 +223,7 @@ async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessa
 }
 
 /// The value of a parameter in the query; the first one counts.
-fn parameter(uri: &Uri, name: &str) -> Option<String> {
+pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     pairs
         .into_iter()

@@ -4,6 +4,7 @@ mod api;
 mod compat;
 mod fuzz;
 mod own;
+mod pages;
 mod smtp;
 mod web;
 

@@ -236,24 +236,8 @@ async fn other_hosts_and_origins_are_refused_before_anything_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_escapes_what_mails_say_and_runs_nothing() {
+async fn what_is_known_of_the_sink_has_the_exact_shape() {
     let sink = start(|_| {}).await;
-    sink.says(mail("ann@example.com", SIMPLE)).await;
-    let page = sink.get("/").await;
-    assert!(
-        page.body().contains("&lt;b&gt;Hi&lt;/b&gt;"),
-        "{}",
-        page.body()
-    );
-    assert!(!page.body().contains("<b>Hi"));
-    assert!(page.body().contains(&sink.smtp.to_string()));
-    assert!(
-        page.headers()["content-security-policy"]
-            .to_str()
-            .unwrap()
-            .starts_with("default-src 'none'")
-    );
-    assert_eq!(page.headers()["x-content-type-options"], "nosniff");
     let info = sink.json("/api/v1/info").await;
     assert_eq!(
         keys(&info),

@@ -1,0 +1,238 @@
+//! The pages of the inbox as a browser without scripts asks for them. What a real browser makes of them is tested from
+//! outside, in `tests/it/inbox.rs`.
+
+use super::*;
+
+/// Posts a form from a page of this port, and answers the status and where it leads.
+async fn submit(sink: &Running, path: &str, form: &str) -> (u16, String) {
+    let (web, path, form) = (sink.web, path.to_owned(), form.to_owned());
+    spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .build()
+            .into();
+        let answer = agent
+            .post(format!("http://{web}{path}"))
+            .header("Origin", format!("http://{web}"))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .send(form)
+            .unwrap();
+        let location = answer.headers().get("location");
+        (
+            answer.status().as_u16(),
+            location.map_or("", |to| to.to_str().unwrap()).to_owned(),
+        )
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_inbox_says_where_to_send() {
+    let sink = start(|_| {}).await;
+    let page = sink.get("/").await;
+    assert!(page.body().contains("Send a mail here"), "{}", page.body());
+    assert!(page.body().contains(&sink.smtp.to_string()));
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self'"));
+    assert!(!policy.contains("unsafe"));
+    assert_eq!(page.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(page.headers()["referrer-policy"], "same-origin");
+    sink.end().await;
+
+    // Every interface is none that anybody can send to: what the person reached is.
+    let any = SocketAddr::from(([0, 0, 0, 0], 0));
+    let sink = start(|settings| settings.listen = any).await;
+    let request = "GET / HTTP/1.1\nHost: 127.0.0.9:80";
+    let (_, page) = sink.asks(request).await;
+    let address = format!("127.0.0.9:{}", sink.smtp.port());
+    assert!(page.contains(&address), "{page}");
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_mail_says_is_text_on_every_page() {
+    let sink = start(|_| {}).await;
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    let id = sink.inbox.latest().unwrap().id.clone();
+    for path in ["/".to_owned(), format!("/view/{id}"), "/list".to_owned()] {
+        let page = sink.get(&path).await;
+        assert!(
+            page.body().contains("&lt;b&gt;Hi&lt;&#x2F;b&gt;")
+                || page.body().contains("&lt;b&gt;Hi&lt;/b&gt;"),
+            "{}",
+            page.body()
+        );
+        assert!(!page.body().contains("<b>Hi"), "{path}");
+    }
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_has_pages_that_lead_through_all_of_it() {
+    let sink = start(|_| {}).await;
+    let mut dialogue = "EHLO me\r\n".to_owned();
+    for number in 0..250 {
+        dialogue.push_str(&format!(
+            "MAIL FROM:<a@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\nSubject: number {number}, {}\r\n\r\nx\r\n.\r\n",
+            ["odd", "even"][usize::from(number % 2 == 0)],
+        ));
+    }
+    sink.says(dialogue + "QUIT\r\n").await;
+    for (start, first, last, range) in [
+        ("0", 249, 150, "1 to 100 of 250"),
+        ("100", 149, 50, "101 to 200 of 250"),
+        ("200", 49, 0, "201 to 250 of 250"),
+        // Whoever looks at a page that is no more sees the last.
+        ("900", 49, 0, "201 to 250 of 250"),
+    ] {
+        let page = sink.get(&format!("/?start={start}")).await.into_body();
+        assert_eq!(page.matches("<li id=\"row-").count(), first - last + 1);
+        for number in [first, last] {
+            assert!(page.contains(&format!("number {number},")), "{number}");
+        }
+        assert!(page.contains(range), "{range}");
+        assert_eq!(page.contains("rel=\"prev\""), first != 249);
+        assert_eq!(page.contains("rel=\"next\""), last != 0);
+    }
+    let found = sink.get("/?query=subject:even&start=100").await.into_body();
+    assert!(found.contains("125 messages found"), "{found}");
+    assert!(found.contains("101 to 125 of 125"));
+    assert!(found.contains("href=\"/?query=subject%3Aeven\""), "{found}");
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
+    let sink = start(|_| {}).await;
+    for subject in ["one", "two", "three"] {
+        sink.says(mail(
+            "ann@example.com",
+            &SIMPLE.replace("<b>Hi</b>", subject),
+        ))
+        .await;
+    }
+    let unread = || sink.inbox.totals().unread;
+    let messages = || sink.inbox.totals().messages;
+    let id = sink.inbox.latest().unwrap().id.clone();
+    let page = sink.get(&format!("/view/{id}?query=three")).await;
+    assert_eq!((page.status().as_u16(), unread()), (200, 2));
+    let path = format!("/view/{id}?query=three");
+    let back = (303, "/?query=three".to_owned());
+    assert_eq!(submit(&sink, &path, "do=unread").await, back);
+    assert_eq!(unread(), 3);
+    assert_eq!(submit(&sink, "/?query=two", "do=read-all").await.0, 303);
+    assert_eq!(unread(), 2);
+    for (path, form) in [
+        ("/", ""),
+        ("/", "do=delete"),
+        (&path, "do=delete-all"),
+        ("/", "x"),
+    ] {
+        assert_eq!(submit(&sink, path, form).await.0, 400, "{path} {form}");
+    }
+    assert_eq!(submit(&sink, &path, "do=delete").await, back);
+    assert_eq!(submit(&sink, &path, "do=delete").await, back);
+    assert_eq!(
+        (messages(), sink.get(&path).await.status().as_u16()),
+        (2, 404)
+    );
+    assert_eq!(submit(&sink, "/?query=two", "do=delete-all").await.0, 303);
+    assert_eq!(messages(), 1);
+    assert_eq!(
+        submit(&sink, "/", "do=delete-all").await,
+        (303, "/".to_owned())
+    );
+    assert_eq!(messages(), 0);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forms_of_other_sites_do_nothing() {
+    let sink = start(|_| {}).await;
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    let id = sink.inbox.latest().unwrap().id.clone();
+    let port = sink.web.port();
+    for (path, form) in [
+        ("/", "do=delete-all"),
+        (&*format!("/view/{id}"), "do=delete"),
+    ] {
+        for origin in ["http://evil.example", "null", "http://localhost:1"] {
+            let request = format!(
+                "POST {path} HTTP/1.1\nHost: localhost:{port}\nOrigin: {origin}\nContent-Length: {}\nConnection: close\n\n{form}",
+                form.len()
+            );
+            assert_eq!(sink.asks(&request).await.0, 403, "{origin}");
+        }
+    }
+    assert_eq!(sink.inbox.totals().messages, 1);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so() {
+    let sink = start(|_| {}).await;
+    let html = "<p><a href=\"https://x.example/\" target=_top>go</a><LINK rel=preconnect href=//x.example>\
+                <img src=https://x.example/p.png></p>";
+    let source = format!("Content-Type: text/html\r\nSubject: x\r\n\r\n{html}\r\n");
+    sink.says(mail("ann@example.com", &source)).await;
+    let id = sink.inbox.latest().unwrap().id.clone();
+    let frame = sink.get(&format!("/view/{id}.html?frame=1")).await;
+    let policy = |answer: &ureq::http::Response<String>| {
+        answer.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(
+        frame
+            .body()
+            .contains("<a target=\"_blank\" rel=\"noreferrer noopener\" href=")
+    );
+    assert!(
+        frame.body().contains("<x-LINK rel=preconnect"),
+        "{}",
+        frame.body()
+    );
+    let blocked = policy(&frame);
+    assert!(
+        blocked.contains("img-src 'self' data:;") && blocked.contains("frame-ancestors 'self'")
+    );
+    let shown = policy(
+        &sink
+            .get(&format!("/view/{id}.html?frame=1&pictures=1"))
+            .await,
+    );
+    assert!(shown.contains("img-src 'self' data: http: https:;"));
+    for policy in [&blocked, &shown] {
+        assert!(policy.starts_with(
+            "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'"
+        ));
+        assert!(!policy.contains("script-src") && policy.contains("form-action 'none'"));
+    }
+    // Without a word about frames it is what came, as other programs know it.
+    assert!(
+        sink.get(&format!("/view/{id}.html"))
+            .await
+            .body()
+            .contains(html)
+    );
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_icon_counts() {
+    let sink = start(|_| {}).await;
+    for (asked, shown) in [
+        ("", None),
+        ("?unread=7", Some(">7<")),
+        ("?unread=1000", Some(">99+<")),
+    ] {
+        let icon = sink.get(&format!("/icon.svg{asked}")).await;
+        assert_eq!(icon.headers()["content-type"], "image/svg+xml");
+        assert_eq!(icon.body().contains("<text"), shown.is_some(), "{asked}");
+        assert!(icon.body().contains(shown.unwrap_or_default()));
+    }
+    sink.end().await;
+}

@@ -1,0 +1,271 @@
+//! What the list shows: one page of the messages, or of those that a search finds, and what can be done to all of them.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::words::{self, When};
+use super::{Place, word};
+use crate::sink::api::ApiState;
+use crate::sink::inbox::{ReceivedMessage, Which};
+use crate::sink::search::Query;
+use crate::sink::view::Mailbox;
+
+/// Messages on one page.
+const SHOWN: usize = 100;
+
+/// Addresses named in a row.
+const MOST_NAMED: usize = 3;
+
+/// Tags named in a row.
+const MOST_TAGS: usize = 5;
+
+/// One page of the list.
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    place: Place,
+    rows: Vec<Row>,
+    /// How many there are of what, in words.
+    summary: String,
+    /// `1-100 of 2,000`, where they do not fit one page.
+    range: Option<String>,
+    newer: Option<String>,
+    older: Option<String>,
+    /// How many older messages had to go, in words.
+    dropped: Option<String>,
+    unread: usize,
+    /// The number of messages in the box.
+    total: usize,
+    /// The number of those in the list.
+    found: usize,
+    /// What forms act on.
+    here: String,
+}
+
+/// One message in the list.
+#[derive(Debug, Serialize)]
+struct Row {
+    id: String,
+    url: String,
+    from: String,
+    to: String,
+    subject: String,
+    snippet: String,
+    when: When,
+    is_read: bool,
+    is_opened: bool,
+    is_odd: bool,
+    attachments: Option<String>,
+    tags: Vec<String>,
+}
+
+impl List {
+    /// The list at this place, with the message `opened` marked.
+    pub(super) fn of(state: &ApiState, place: Place, opened: Option<&str>) -> List {
+        let totals = state.inbox.totals();
+        let is_search = !place.query.is_empty();
+        // No more than a page is parsed, however many there are; only a search reads them all.
+        let searched = is_search.then(|| {
+            let query = Query::parse(&place.query, &TimeZone::system());
+            state.inbox.search(&query, None)
+        });
+        let found = searched.as_ref().map_or(totals.messages, Vec::len);
+        let place = place.from(match place.start < found {
+            true => place.start,
+            // Whoever looks at a page that is no more sees the last.
+            false => found.saturating_sub(1) / SHOWN * SHOWN,
+        });
+        let messages = match searched {
+            Some(all) => all.into_iter().skip(place.start).take(SHOWN).collect(),
+            None => state.inbox.list(place.start, SHOWN, None),
+        };
+        let end = place.start + messages.len();
+        let now = state.clock.now();
+        let dropped = state.inbox.counts().dropped;
+        List {
+            rows: messages
+                .iter()
+                .map(|message| Row::of(message, &place, opened, now))
+                .collect(),
+            summary: match is_search {
+                true => format!("{} found", words::counted(found, "message")),
+                false => format!(
+                    "{}, {} unread",
+                    words::counted(found, "message"),
+                    words::count(totals.unread)
+                ),
+            },
+            range: (found > SHOWN).then(|| {
+                format!(
+                    "{} to {} of {}",
+                    words::count(place.start + 1),
+                    words::count(end),
+                    words::count(found)
+                )
+            }),
+            newer: (place.start > 0)
+                .then(|| place.from(place.start.saturating_sub(SHOWN)).url("/", &[])),
+            older: (end < found).then(|| place.from(end).url("/", &[])),
+            dropped: (dropped > 0).then(|| {
+                let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
+                words::counted(dropped, "older message")
+            }),
+            unread: totals.unread,
+            total: totals.messages,
+            found,
+            here: place.url("/", &[]),
+            place,
+        }
+    }
+}
+
+impl Row {
+    fn of(message: &ReceivedMessage, place: &Place, opened: Option<&str>, now: Timestamp) -> Row {
+        let digest = message.digest();
+        let id = message.id.to_string();
+        let mut tags = message.tags();
+        tags.truncate(MOST_TAGS);
+        Row {
+            url: place.url(&format!("/view/{id}"), &[]),
+            from: sender(message),
+            to: recipients(message),
+            subject: subject(message),
+            snippet: words::line(&digest.snippet),
+            when: When::of(message.received_at, now),
+            is_read: message.is_read(),
+            is_opened: opened == Some(id.as_str()),
+            is_odd: !digest.is_parsed || !message.session.warnings.is_empty(),
+            attachments: (digest.attachments > 0)
+                .then(|| words::counted(digest.attachments, "attachment")),
+            tags: tags.iter().map(|tag| words::line(tag)).collect(),
+            id,
+        }
+    }
+}
+
+/// Who a message is from, in a few words: the name, else the address, else the sender of the envelope.
+fn sender(message: &ReceivedMessage) -> String {
+    let from = &message.digest().from;
+    let words = [&from.name, &from.address, &message.envelope.sender];
+    let said = words.into_iter().find(|word| !word.is_empty());
+    said.map_or("(nobody)".to_owned(), |said| words::line(said))
+}
+
+/// Whom it is for: those of its headers, and the hidden ones.
+fn recipients(message: &ReceivedMessage) -> String {
+    let digest = message.digest();
+    let all = digest.to.iter().chain(&digest.cc).chain(&digest.bcc);
+    let said = |mailbox: &Mailbox| match mailbox.address.as_str() {
+        "" => mailbox.name.clone(),
+        address => address.to_owned(),
+    };
+    let mut named: Vec<String> = all.clone().take(MOST_NAMED).map(said).collect();
+    let more = all.count().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        named.push(format!("and {} more", words::count(more)));
+    }
+    words::line(&named.join(", "))
+}
+
+/// The subject, or why there is none.
+pub(super) fn subject(message: &ReceivedMessage) -> String {
+    let digest = message.digest();
+    match (digest.is_parsed, digest.subject.as_str()) {
+        (false, _) => "(no header could be read)".to_owned(),
+        (true, "") => "(no subject)".to_owned(),
+        (true, subject) => words::line(subject),
+    }
+}
+
+/// Where mail is to be sent, so that it comes here.
+#[derive(Debug, Serialize)]
+pub(super) struct SendTo {
+    host: String,
+    port: u16,
+    address: String,
+}
+
+impl SendTo {
+    /// As the person who looks reaches it: an address that means every interface is none that anybody can send to.
+    pub(super) fn of(state: &ApiState, headers: &HeaderMap) -> SendTo {
+        let listens = state.options.smtp_addr;
+        let asked = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .map(name_of);
+        let host = match (listens.ip().is_unspecified(), asked) {
+            (true, Some(name)) => name.to_owned(),
+            (true, None) => "localhost".to_owned(),
+            (false, _) => listens.ip().to_string(),
+        };
+        let port = listens.port();
+        let address = match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        SendTo {
+            host,
+            port,
+            address,
+        }
+    }
+}
+
+/// The name in a Host header, without the port.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or(host),
+    }
+}
+
+/// What can be done to everything that the list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    MarkRead,
+    Delete,
+}
+
+impl Act {
+    /// What a form asks for.
+    pub(super) fn of(body: &Bytes) -> Option<Act> {
+        match word(body)?.as_str() {
+            "read-all" => Some(Act::MarkRead),
+            "delete-all" => Some(Act::Delete),
+            _ => None,
+        }
+    }
+
+    /// Does it to all messages, or to all that the search finds.
+    pub(super) fn perform(self, state: &ApiState, place: &Place) {
+        let which = match place.query.as_str() {
+            "" => Which::All,
+            query => Which::Matching(Query::parse(query, &TimeZone::system())),
+        };
+        match self {
+            Act::MarkRead => state.inbox.set_read(which, true),
+            Act::Delete => {
+                state.inbox.delete(which);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_host_has_no_port() {
+        for (host, name) in [
+            ("localhost:8025", "localhost"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("[::1]:8025", "::1"),
+            ("[::1]", "::1"),
+        ] {
+            assert_eq!(name_of(host), name);
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! What the page of one message shows: who, when and what was found in it, and below that one of its tabs.
+
+use axum::body::Bytes;
+use axum::http::Uri;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::list::subject;
+use super::words::{self, When};
+use super::{Place, word};
+use crate::sink::api::{ApiState, parameter};
+use crate::sink::extract::{self, Extracted};
+use crate::sink::inbox::{ReceivedMessage, Which};
+use crate::sink::view::{self, Attachment, Content, Mailbox};
+
+/// Bytes of a text that stand on the page; the whole is a click away.
+const LONGEST_TEXT: usize = 48 * 1024;
+
+/// Addresses, links, attachments and headers that are shown, so that a page stays a page.
+const MOST_ADDRESSES: usize = 50;
+const MOST_LINKS: usize = 50;
+const MOST_TOKENS: usize = 10;
+const MOST_ATTACHMENTS: usize = 200;
+const MOST_HEADERS: usize = 500;
+const MOST_LINES: usize = 500;
+
+/// One way to look at a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Tab {
+    pub(super) name: &'static str,
+    label: &'static str,
+}
+
+/// All of them, in their order.
+pub(super) const TABS: [Tab; 6] = [
+    Tab {
+        name: "html",
+        label: "HTML",
+    },
+    Tab {
+        name: "text",
+        label: "Text",
+    },
+    Tab {
+        name: "headers",
+        label: "Headers",
+    },
+    Tab {
+        name: "source",
+        label: "Source",
+    },
+    Tab {
+        name: "attachments",
+        label: "Attachments",
+    },
+    Tab {
+        name: "session",
+        label: "Session",
+    },
+];
+
+/// An opened message.
+#[derive(Debug, Serialize)]
+pub(super) struct Opened {
+    id: String,
+    subject: String,
+    facts: Vec<Fact>,
+    when: When,
+    tags: Vec<String>,
+    warnings: Vec<String>,
+    found: Found,
+    tabs: Vec<TabLink>,
+    tab: Shown,
+    /// Back to the list.
+    list: String,
+    /// What forms act on.
+    here: String,
+    raw: String,
+}
+
+/// A word, and what it says of this message.
+#[derive(Debug, Serialize)]
+struct Fact {
+    name: String,
+    value: String,
+}
+
+impl Fact {
+    fn new(name: impl Into<String>, value: impl Into<String>) -> Fact {
+        Fact {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct TabLink {
+    label: &'static str,
+    url: String,
+    count: Option<usize>,
+    is_open: bool,
+}
+
+/// What can be copied out of it.
+#[derive(Debug, Serialize)]
+struct Found {
+    link: Option<String>,
+    links: Vec<String>,
+    tokens: Vec<String>,
+    commands: Vec<String>,
+    codes: Vec<String>,
+}
+
+/// The tab that is open, with what it shows.
+#[derive(Debug, Serialize)]
+#[serde(tag = "name", rename_all = "lowercase")]
+enum Shown {
+    Html {
+        frame: String,
+        has_pictures: bool,
+        other: String,
+    },
+    Text {
+        text: String,
+        left: Option<String>,
+        whole: String,
+    },
+    Headers {
+        headers: Vec<Fact>,
+        left: usize,
+    },
+    Source {
+        text: String,
+        left: Option<String>,
+        whole: String,
+    },
+    Attachments {
+        files: Vec<File>,
+        left: usize,
+    },
+    Session {
+        facts: Vec<Fact>,
+        lines: Vec<String>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct File {
+    name: String,
+    content_type: String,
+    size: String,
+    url: String,
+    is_inline: bool,
+}
+
+impl Opened {
+    /// The message as a person sees it who came from `place`; `uri` says which tab is open.
+    pub(super) fn of(
+        message: &ReceivedMessage,
+        place: &Place,
+        uri: &Uri,
+        now: Timestamp,
+    ) -> Opened {
+        let content = view::content(message);
+        let path = format!("/view/{}", message.id);
+        let has_html = !content.html.is_empty();
+        let wanted = parameter(uri, "tab").unwrap_or_default();
+        let tab = TABS
+            .iter()
+            .find(|tab| tab.name == wanted && (has_html || tab.name != "html"))
+            .unwrap_or(&TABS[usize::from(!has_html)]);
+        let files = content.attachments.len() + content.inline.len();
+        Opened {
+            id: message.id.to_string(),
+            subject: subject(message),
+            facts: facts(message, &content),
+            when: When::of(message.received_at, now),
+            tags: message.tags().iter().map(|tag| words::line(tag)).collect(),
+            warnings: message.warnings(),
+            found: Found::of(&extract::of(&content)),
+            tabs: TABS
+                .iter()
+                .filter(|tab| has_html || tab.name != "html")
+                .map(|shown| TabLink {
+                    label: shown.label,
+                    url: place.url(&path, &[("tab", shown.name)]),
+                    count: (shown.name == "attachments").then_some(files),
+                    is_open: shown == tab,
+                })
+                .collect(),
+            tab: shown(tab, message, content, place, uri),
+            list: place.url("/", &[]),
+            here: place.url(&path, &[]),
+            raw: format!("/api/v1/message/{}/raw", message.id),
+        }
+    }
+}
+
+fn shown(
+    tab: &Tab,
+    message: &ReceivedMessage,
+    content: Content,
+    place: &Place,
+    uri: &Uri,
+) -> Shown {
+    let left = |bytes: usize| (bytes > 0).then(|| words::size(bytes));
+    let raw = format!("/api/v1/message/{}/raw", message.id);
+    match tab.name {
+        "html" => {
+            let has_pictures = parameter(uri, "pictures").is_some_and(|value| value == "1");
+            let path = format!("/view/{}", message.id);
+            let (switched, frame) = match has_pictures {
+                true => (None, "&pictures=1"),
+                false => (Some(("pictures", "1")), ""),
+            };
+            let more = [Some(("tab", "html")), switched];
+            let more: Vec<_> = more.into_iter().flatten().collect();
+            Shown::Html {
+                frame: format!("{path}.html?frame=1{frame}"),
+                has_pictures,
+                other: place.url(&path, &more),
+            }
+        }
+        "headers" => {
+            let headers = view::header_lines(message, MOST_HEADERS);
+            Shown::Headers {
+                left: headers.left,
+                headers: headers
+                    .lines
+                    .into_iter()
+                    .map(|(name, value)| {
+                        Fact::new(words::line(&name), words::lines(&value, 4096).0)
+                    })
+                    .collect(),
+            }
+        }
+        "source" => {
+            let bytes = &message.source[..message.source.len().min(LONGEST_TEXT)];
+            let (text, _) = words::lines(&String::from_utf8_lossy(bytes), usize::MAX);
+            Shown::Source {
+                text,
+                left: left(message.source.len() - bytes.len()),
+                whole: raw,
+            }
+        }
+        "attachments" => {
+            let all = content.attachments.len() + content.inline.len();
+            let attached = content.attachments.iter().map(|part| (part, false));
+            let inline = content.inline.iter().map(|part| (part, true));
+            let files = attached.chain(inline).take(MOST_ATTACHMENTS);
+            Shown::Attachments {
+                files: files
+                    .map(|(part, is_inline)| file(message, part, is_inline))
+                    .collect(),
+                left: all.saturating_sub(MOST_ATTACHMENTS),
+            }
+        }
+        "session" => session(message),
+        _ => {
+            let (text, rest) = words::lines(&content.text, LONGEST_TEXT);
+            Shown::Text {
+                text,
+                left: left(rest),
+                whole: format!("/view/{}.txt", message.id),
+            }
+        }
+    }
+}
+
+fn file(message: &ReceivedMessage, part: &Attachment, is_inline: bool) -> File {
+    File {
+        name: words::line(&part.file_name),
+        content_type: words::line(&part.content_type),
+        size: words::size(part.bytes.len()),
+        url: format!("/api/v1/message/{}/part/{}", message.id, part.part_id),
+        is_inline,
+    }
+}
+
+fn session(message: &ReceivedMessage) -> Shown {
+    let (envelope, session) = (&message.envelope, &message.session);
+    let mut facts = vec![Fact::new(
+        "Envelope sender",
+        words::line(match envelope.sender.as_str() {
+            "" => "<>",
+            sender => sender,
+        }),
+    )];
+    let recipients = envelope.recipients.iter().take(MOST_ADDRESSES);
+    facts.extend(recipients.map(|to| {
+        let said = [&[to.address.clone()], &to.params[..]].concat().join(" ");
+        Fact::new("Envelope recipient", words::line(&said))
+    }));
+    let more = envelope.recipients.len().saturating_sub(MOST_ADDRESSES);
+    if more > 0 {
+        facts.push(Fact::new("", format!("and {} more", words::count(more))));
+    }
+    let log_in = session
+        .login
+        .as_ref()
+        .map(|login| format!("{} as {}", login.mechanism.name(), login.user));
+    let said = [
+        ("Parameters", Some(envelope.params.join(" "))),
+        ("Client", session.peer.map(|peer| peer.to_string())),
+        ("Called itself", Some(session.helo.clone())),
+        (
+            "Encryption",
+            Some(session.tls.clone().unwrap_or_else(|| "none".to_owned())),
+        ),
+        ("Log-in", log_in),
+    ];
+    facts.extend(
+        said.into_iter()
+            .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+            .map(|(name, value)| Fact::new(name, words::line(&value))),
+    );
+    Shown::Session {
+        facts,
+        lines: session
+            .transcript
+            .lines()
+            .take(MOST_LINES)
+            .map(words::line)
+            .collect(),
+    }
+}
+
+fn facts(message: &ReceivedMessage, content: &Content) -> Vec<Fact> {
+    let digest = message.digest();
+    let from = match named(&digest.from) {
+        from if from.is_empty() => format!("<{}> (envelope)", message.envelope.sender),
+        from => from,
+    };
+    let lists = [
+        ("To", &digest.to),
+        ("Cc", &digest.cc),
+        ("Bcc", &digest.bcc),
+        ("Reply to", &digest.reply_to),
+    ];
+    let mut facts = vec![Fact::new("From", words::line(&from))];
+    for (name, list) in lists {
+        if !list.is_empty() {
+            facts.push(Fact::new(name, addresses(list)));
+        }
+    }
+    if let Some(date) = &content.date {
+        facts.push(Fact::new("Date", words::line(date)));
+    }
+    facts.push(Fact::new("Size", words::size(message.source.len())));
+    facts
+}
+
+fn addresses(list: &[Mailbox]) -> String {
+    let mut all: Vec<String> = list
+        .iter()
+        .take(MOST_ADDRESSES)
+        .map(|mailbox| words::line(&named(mailbox)))
+        .collect();
+    let more = list.len().saturating_sub(MOST_ADDRESSES);
+    if more > 0 {
+        all.push(format!("and {} more", words::count(more)));
+    }
+    all.join(", ")
+}
+
+fn named(mailbox: &Mailbox) -> String {
+    match mailbox.name.as_str() {
+        "" => mailbox.address.clone(),
+        name => format!("{name} <{}>", mailbox.address),
+    }
+}
+
+impl Found {
+    fn of(found: &Extracted) -> Found {
+        let main = found.main_link();
+        // What is longer than any address could be opened is no link that anybody wants.
+        let few = |list: &[String], most: usize| -> Vec<String> {
+            let short = list.iter().filter(|item| item.len() <= 8 * 1024);
+            short.take(most).cloned().collect()
+        };
+        let others: Vec<String> = found
+            .links
+            .iter()
+            .filter(|link| Some(*link) != main)
+            .cloned()
+            .collect();
+        Found {
+            link: main.filter(|link| link.len() <= 8 * 1024).cloned(),
+            links: few(&others, MOST_LINKS),
+            tokens: few(&found.tokens, MOST_TOKENS),
+            commands: few(&found.reset_tokens, MOST_TOKENS)
+                .into_iter()
+                .map(|token| format!("movie-bag reset --token {token}"))
+                .collect(),
+            codes: few(&found.codes, MOST_TOKENS),
+        }
+    }
+}
+
+/// What can be done to one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    Delete,
+    MarkUnread,
+}
+
+impl Act {
+    /// What a form asks for.
+    pub(super) fn of(body: &Bytes) -> Option<Act> {
+        match word(body)?.as_str() {
+            "delete" => Some(Act::Delete),
+            "unread" => Some(Act::MarkUnread),
+            _ => None,
+        }
+    }
+
+    /// Does it; where the message is gone already there is nothing to do.
+    pub(super) fn perform(self, state: &ApiState, id: &str) {
+        let which = Which::Ids(vec![id.to_owned()]);
+        match self {
+            Act::Delete => {
+                state.inbox.delete(which);
+            }
+            Act::MarkUnread => state.inbox.set_read(which, false),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The web inbox: pages made on the server, whole without a script; `inbox.js` then keeps them live and quick.
+//!
+//! Each page is the list beside one message, and [`list`] and [`message`] say what of them is shown; how it looks is in
+//! `templates/inbox/`. What a mail says is only ever text here: its HTML stands in a frame of its own, which runs nothing
+//! and loads nothing from outside (see [`view`](super::api::view)).
+//!
+//! Forms are answered by who asks from here: the [guard](super::api::guard) refuses the Origin of any other site, and a
+//! browser says the true one with every POST, since the Referrer-Policy of these pages lets it.
+
+mod list;
+mod message;
+mod words;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Serialize;
+
+use super::api::{ApiState, blocking, parameter};
+use crate::templates::inbox as templates;
+use list::{List, SendTo};
+use message::Opened;
+
+/// Nothing from elsewhere, no script but ours, and no frame but of this port: should escaping ever fail, nothing follows
+/// from it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                      frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What pages load, and its type.
+const ASSETS: [(&str, &str, &str); 2] = [
+    (
+        "inbox.css",
+        "text/css; charset=utf-8",
+        include_str!("../../../templates/inbox/inbox.css"),
+    ),
+    (
+        "inbox.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../../templates/inbox/inbox.js"),
+    ),
+];
+
+/// Where in the list a person is: what is searched for, and from which message on the list is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    query: String,
+    start: usize,
+}
+
+impl Place {
+    /// That of a request. What can't be read is the beginning of all messages.
+    fn of(uri: &Uri) -> Place {
+        Place {
+            query: parameter(uri, "query")
+                .map(|query| query.trim().to_owned())
+                .unwrap_or_default(),
+            start: parameter(uri, "start")
+                .and_then(|start| start.parse().ok())
+                .unwrap_or(0),
+        }
+    }
+
+    fn from(&self, start: usize) -> Place {
+        Place {
+            query: self.query.clone(),
+            start,
+        }
+    }
+
+    /// The address of a page at this place.
+    fn url(&self, path: &str, more: &[(&str, &str)]) -> String {
+        let start = self.start.to_string();
+        let place = [("query", self.query.as_str()), ("start", start.as_str())];
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        pairs.extend_pairs(
+            place
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty() && *value != "0")
+                .chain(more.iter().copied()),
+        );
+        match pairs.finish() {
+            pairs if pairs.is_empty() => path.to_owned(),
+            pairs => format!("{path}?{pairs}"),
+        }
+    }
+}
+
+/// Everything on a page.
+#[derive(Serialize)]
+struct Page {
+    list: List,
+    message: Option<Opened>,
+    /// The message that was asked for is not there.
+    is_gone: bool,
+    send_to: SendTo,
+}
+
+/// `GET /`: the list, and how to fill it.
+pub async fn page(State(state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
+    let place = Place::of(&uri);
+    let page = blocking(move || {
+        let send_to = SendTo::of(&state, &headers);
+        render_page(&Page {
+            list: List::of(&state, place, None),
+            message: None,
+            is_gone: false,
+            send_to,
+        })
+    });
+    page.await.unwrap_or_else(|failure| failure)
+}
+
+/// `GET /list`: the list alone, as the script fetches it when something happened.
+pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
+    let place = Place::of(&uri);
+    let opened = parameter(&uri, "open");
+    let list = blocking(move || {
+        let list = List::of(&state, place, opened.as_deref());
+        answer(
+            StatusCode::OK,
+            templates::render("list.html", &ListAlone { list }),
+        )
+    });
+    list.await.unwrap_or_else(|failure| failure)
+}
+
+#[derive(Serialize)]
+struct ListAlone {
+    list: List,
+}
+
+/// `GET /view/ID`: the list beside one message, which counts as read from now on. `id` may be of none.
+pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -> Response {
+    let page = blocking(move || {
+        let place = Place::of(&uri);
+        let found = state.inbox.get(&id);
+        if let Some(message) = &found {
+            state.inbox.mark_read(message);
+        }
+        let now = state.clock.now();
+        render_page(&Page {
+            message: found.map(|message| Opened::of(&message, &place, &uri, now)),
+            list: List::of(&state, place, Some(&id)),
+            is_gone: state.inbox.get(&id).is_none(),
+            send_to: SendTo::of(&state, &headers),
+        })
+    });
+    page.await.unwrap_or_else(|failure| failure)
+}
+
+/// `POST /`: what a form does to all that the list has.
+pub async fn act(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Response {
+    let place = Place::of(&uri);
+    let back = place.from(0).url("/", &[]);
+    match list::Act::of(&body) {
+        Some(act) => done(blocking(move || act.perform(&state, &place)).await, &back),
+        None => not_understood(),
+    }
+}
+
+/// `POST /view/ID`: what a form does to one message.
+pub async fn act_on_one(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    // After either of them the message is not to be opened again, which would make it read.
+    let back = Place::of(&uri).url("/", &[]);
+    match message::Act::of(&body) {
+        Some(act) => done(blocking(move || act.perform(&state, &id)).await, &back),
+        None => not_understood(),
+    }
+}
+
+/// The word that a form sends.
+fn word(body: &Bytes) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(body);
+    pairs
+        .find(|(name, _)| name == "do")
+        .map(|(_, value)| value.into_owned())
+}
+
+fn done(performed: Result<(), Response>, back: &str) -> Response {
+    match performed {
+        Ok(()) => (StatusCode::SEE_OTHER, [(header::LOCATION, back.to_owned())]).into_response(),
+        Err(failure) => failure,
+    }
+}
+
+fn not_understood() -> Response {
+    super::api::bad_request("Error: the form asks for nothing that is known here")
+}
+
+/// `GET /inbox.css` and `/inbox.js`.
+pub async fn asset(uri: Uri) -> Response {
+    let name = uri.path().trim_start_matches('/');
+    match ASSETS.iter().find(|(known, ..)| *known == name) {
+        Some((_, content_type, text)) => {
+            ([(header::CONTENT_TYPE, *content_type)], *text).into_response()
+        }
+        None => super::api::not_found(),
+    }
+}
+
+/// `GET /icon.svg?unread=N`: the icon of the page, with how many messages nobody opened.
+pub async fn icon(uri: Uri) -> Response {
+    let unread = parameter(&uri, "unread")
+        .and_then(|unread| unread.parse::<u64>().ok())
+        .unwrap_or(0);
+    let unread = match unread {
+        0 => String::new(),
+        1..=99 => unread.to_string(),
+        _ => "99+".to_owned(),
+    };
+    let is_long = unread.len() > 2;
+    match templates::render("icon.svg", &Icon { unread, is_long }) {
+        Ok(icon) => ([(header::CONTENT_TYPE, "image/svg+xml")], icon).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+#[derive(Serialize)]
+struct Icon {
+    unread: String,
+    is_long: bool,
+}
+
+fn render_page(page: &Page) -> Response {
+    let status = match page.is_gone {
+        true => StatusCode::NOT_FOUND,
+        false => StatusCode::OK,
+    };
+    answer(status, templates::render("page.html", page))
+}
+
+fn answer(status: StatusCode, page: Result<String, templates::InboxError>) -> Response {
+    match page {
+        Ok(page) => (
+            status,
+            [
+                (header::CONTENT_SECURITY_POLICY, POLICY),
+                // Where it is kept back altogether, browsers say "Origin: null" with the forms of these very pages.
+                (header::REFERRER_POLICY, "same-origin"),
+            ],
+            Html(page),
+        )
+            .into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &templates::InboxError) -> Response {
+    tracing::error!(%error, "a page could not be made");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+#[cfg(test)]
+pub(super) use tests::render;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page of all messages, and then that of each with each of its tabs, as text.
+    pub(in crate::sink) fn render(state: &ApiState) -> String {
+        let mut text = templates::render(
+            "page.html",
+            &Page {
+                list: List::of(state, Place::default(), None),
+                message: None,
+                is_gone: false,
+                send_to: SendTo::of(state, &HeaderMap::new()),
+            },
+        )
+        .unwrap();
+        for message in state.inbox.list(0, 0, None) {
+            for tab in message::TABS {
+                let uri = format!("/view/x?tab={}", tab.name).parse().unwrap();
+                let place = Place::default();
+                let now = state.clock.now();
+                let page = Page {
+                    message: Some(Opened::of(&message, &place, &uri, now)),
+                    list: List::of(state, place, Some(&message.id.0)),
+                    is_gone: false,
+                    send_to: SendTo::of(state, &HeaderMap::new()),
+                };
+                text.push_str(&templates::render("page.html", &page).unwrap());
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn a_place_is_said_in_an_address_and_understood_again() {
+        for (query, start, url) in [
+            ("", 0, "/"),
+            ("", 100, "/?start=100"),
+            ("a&b=\"c d\"", 0, "/?query=a%26b%3D%22c+d%22"),
+            ("from:ä", 200, "/?query=from%3A%C3%A4&start=200"),
+        ] {
+            let place = Place {
+                query: query.to_owned(),
+                start,
+            };
+            assert_eq!(place.url("/", &[]), url);
+            assert_eq!(Place::of(&url.parse().unwrap()), place);
+        }
+        assert_eq!(
+            Place::of(&"/?start=-1&query=+".parse().unwrap()),
+            Place::default()
+        );
+    }
+}

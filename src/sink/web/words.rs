@@ -1,0 +1,135 @@
+//! How values are said on the pages. What a mail says is cut and made harmless here; the templates escape it.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::sink::print::{is_harmful, one_line};
+
+/// The longest that a line of a mail's own may be shown, in bytes.
+const LONGEST_LINE: usize = 300;
+
+/// Text for one line, cut where it is long.
+pub(super) fn line(text: &str) -> String {
+    match cut(text, LONGEST_LINE) {
+        (shown, 0) => one_line(shown).into_owned(),
+        (shown, _) => format!("{}…", one_line(shown)),
+    }
+}
+
+/// Text of many lines, up to so many bytes of it, and how many are left out. What would turn the text round, or can't be
+/// seen, is a mark.
+pub(super) fn lines(text: &str, most: usize) -> (String, usize) {
+    let (shown, left) = cut(text, most);
+    let shown = shown.chars().map(|char| match char {
+        '\n' | '\t' | '\r' => char,
+        _ if is_harmful(char) => '\u{fffd}',
+        _ => char,
+    });
+    (shown.collect(), left)
+}
+
+fn cut(text: &str, most: usize) -> (&str, usize) {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], text.len() - end)
+}
+
+/// A number of bytes, for people; counted as searches do (`larger:10K`).
+pub(super) fn size(bytes: usize) -> String {
+    const K: f64 = 1024.0;
+    let number = bytes as f64;
+    if bytes == 1 {
+        "1 byte".to_owned()
+    } else if number < K {
+        format!("{bytes} bytes")
+    } else if number < 10.0 * K {
+        format!("{:.1} KB", number / K)
+    } else if number < K * K {
+        format!("{:.0} KB", number / K)
+    } else {
+        format!("{:.1} MB", number / K / K)
+    }
+}
+
+/// A number with a comma before each three digits.
+pub(super) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 message`, `2,000 messages`.
+pub(super) fn counted(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        number => format!("{} {one}s", count(number)),
+    }
+}
+
+/// A moment, in words and for scripts.
+#[derive(Debug, Serialize)]
+pub(super) struct When {
+    /// RFC 3339 in UTC.
+    exact: String,
+    /// In the zone of this machine; the script says it in that of the browser.
+    short: String,
+}
+
+impl When {
+    /// The time of day where it is today, else the day.
+    pub(super) fn of(time: Timestamp, now: Timestamp) -> When {
+        let local = time.to_zoned(TimeZone::system());
+        let form = match local.date() == now.to_zoned(TimeZone::system()).date() {
+            true => "%H:%M",
+            false => "%Y-%m-%d",
+        };
+        When {
+            exact: format!("{time:.3}"),
+            short: local.strftime(form).to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_numbers_read_well() {
+        for (bytes, words) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1023, "1023 bytes"),
+            (1536, "1.5 KB"),
+            (20 * 1024, "20 KB"),
+            (3 * 1024 * 1024 / 2, "1.5 MB"),
+        ] {
+            assert_eq!(size(bytes), words);
+        }
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(count),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(counted(1, "message"), "1 message");
+        assert_eq!(counted(2_000, "message"), "2,000 messages");
+    }
+
+    #[test]
+    fn what_a_mail_says_is_cut_and_harmless() {
+        assert_eq!(line("a\u{202e}b\r\nc"), "a\\u{202e}b\\x0d\\x0ac");
+        assert_eq!(line(&"é".repeat(200)), format!("{}…", "é".repeat(150)));
+        assert_eq!(
+            lines("a\tb\r\n\u{202e}\0é", 9),
+            ("a\tb\r\n\u{fffd}\u{fffd}".to_owned(), 2)
+        );
+    }
+}

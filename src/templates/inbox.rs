@@ -1,0 +1,48 @@
+//! The pages of the web inbox: compiled into the binary, overridden by nobody, and given whatever values they need.
+
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+/// A page that can't be rendered; the tests render all of them.
+#[derive(Debug, thiserror::Error)]
+#[error("template inbox/{name}: {problem}")]
+pub struct InboxError {
+    name: &'static str,
+    problem: String,
+}
+
+macro_rules! inbox_templates {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../../templates/inbox/", $name)))),+]
+    };
+}
+
+/// Compiled when the first page is asked for, so that a sink that nobody looks at starts at once.
+static ENGINE: LazyLock<Result<Tera, String>> = LazyLock::new(|| {
+    let mut engine = Tera::default();
+    engine
+        .add_raw_templates(inbox_templates!(
+            "page.html",
+            "list.html",
+            "message.html",
+            "welcome.html",
+            "icon.svg",
+        ))
+        .map_err(|error| error.to_string())?;
+    Ok(engine)
+});
+
+/// Renders `inbox/NAME` with these values, escaped where it is HTML.
+///
+/// # Errors
+/// The engine's own words; it is a mistake of ours.
+pub fn render(name: &'static str, values: &impl Serialize) -> Result<String, InboxError> {
+    let failed = |problem: String| InboxError { name, problem };
+    let engine = ENGINE.as_ref().map_err(|error| failed(error.clone()))?;
+    let context = Context::from_serialize(values).map_err(|error| failed(error.to_string()))?;
+    engine
+        .render(name, &context)
+        .map_err(|error| failed(error.to_string()))
+}

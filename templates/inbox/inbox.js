@@ -1,0 +1,301 @@
+// Keeps the inbox live and quick, where scripts run. Every page is made by the server and whole without this: here links and
+// forms are followed without loading a page anew, the list is fetched again when the server tells of a change, and keys
+// do what links and buttons do. No text of a mail is ever put together with HTML here.
+'use strict';
+
+const live = document.getElementById('live');
+const query = document.getElementById('query');
+const get = (id) => document.getElementById(id);
+const parse = (text) => new DOMParser().parseFromString(text, 'text/html');
+const opened = () => (/^\/view\/([0-9A-Za-z]+)$/.exec(location.pathname) || [])[1] || '';
+
+// The list.
+
+// What is the same stays, so that the place where somebody reads, what is focused and what is open stay too.
+function morph(old, fresh) {
+  for (const child of Array.from(old.children)) if (!fresh.ownerDocument.getElementById(child.id)) child.remove();
+  Array.from(fresh.children).forEach((child, index) => {
+    const kept = get(child.id);
+    const here = old.children[index] || null;
+    if (!kept) { old.insertBefore(child, here); return; }
+    if (kept !== here) old.insertBefore(kept, here);
+    if (kept.open) child.open = true;
+    if (kept.isEqualNode(child)) return;
+    // Changed in place, so that a screen reader says it.
+    if (kept.id === 'summary') kept.textContent = child.textContent;
+    else if (kept.id === 'bar' || kept.id === 'rows') morph(kept, child);
+    else {
+      const hadFocus = kept.contains(document.activeElement);
+      kept.replaceWith(child);
+      if (hadFocus) child.querySelector('a, summary').focus({ preventScroll: true });
+    }
+  });
+}
+
+function showList(fresh) {
+  localTimes(fresh);
+  const list = get('list');
+  for (const name of ['data-unread', 'data-total']) list.setAttribute(name, fresh.getAttribute(name));
+  morph(list, fresh);
+  document.body.classList.toggle('empty', list.dataset.total === '0');
+  count();
+}
+
+function count() {
+  const unread = get('list').dataset.unread;
+  const title = document.title.replace(/^\(\d+\) /, '');
+  document.title = unread === '0' ? title : '(' + unread + ') ' + title;
+  get('icon').href = '/icon.svg?unread=' + unread;
+}
+
+let fetching = false;
+let again = false;
+
+// One fetch at a time: what changes meanwhile is one more, however much it is.
+async function refresh() {
+  if (fetching) { again = true; return; }
+  fetching = true;
+  const here = new URLSearchParams(location.search);
+  const asked = new URLSearchParams();
+  for (const name of ['query', 'start']) if (here.has(name)) asked.set(name, here.get(name));
+  if (opened()) asked.set('open', opened());
+  const before = location.href;
+  try {
+    const answer = await fetch('/list?' + asked);
+    if (answer.ok) {
+      const fresh = parse(await answer.text()).getElementById('list');
+      if (location.href === before) {
+        const wasEmpty = document.body.classList.contains('empty');
+        showList(fresh);
+        if (wasEmpty !== document.body.classList.contains('empty') && !opened()) follow(location.href, 'stay');
+      } else again = true;
+    }
+  } catch (_) { /* The connection says so itself. */ }
+  fetching = false;
+  if (again) { again = false; setTimeout(refresh, 60); }
+}
+
+// Pages.
+
+let latest = 0;
+
+async function show(answer, how) {
+  const page = parse(await answer.text());
+  if (!page.getElementById('message')) { location.href = answer.url; return; }
+  if (how === 'push') history.pushState(null, '', answer.url);
+  if (how === 'replace') history.replaceState(null, '', answer.url);
+  document.title = page.title;
+  document.body.className = page.body.className;
+  showList(page.getElementById('list'));
+  const asked = page.getElementById('query').value;
+  if (document.activeElement !== query) query.value = asked;
+  const message = page.getElementById('message');
+  get('message').replaceWith(message);
+  prepare(message);
+  const row = get('list').querySelector('[aria-current]');
+  if (row) row.scrollIntoView({ block: 'nearest' });
+}
+
+async function follow(url, how) {
+  const mine = ++latest;
+  try {
+    const answer = await fetch(url);
+    if (mine === latest) await show(answer, how);
+  } catch (_) {
+    if (mine === latest && how !== 'stay') location.href = url;
+  }
+}
+
+async function send(form, button, next) {
+  const mine = ++latest;
+  const body = new URLSearchParams({ do: button.value });
+  const answer = await fetch(form.action, { method: 'POST', body });
+  if (mine !== latest) return;
+  if (next) await follow(next, 'push');
+  else await show(answer, 'push');
+}
+
+const isOurs = (url) => url.origin === location.origin && (url.pathname === '/' || /^\/view\/[0-9A-Za-z]+$/.test(url.pathname));
+
+document.addEventListener('click', (event) => {
+  const copied = event.target.closest('[data-copy]');
+  if (copied) { copy(copied); return; }
+  const link = event.target.closest('a[href]');
+  const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!link || !isPlain || link.target || link.hasAttribute('download') || !isOurs(new URL(link.href))) return;
+  event.preventDefault();
+  const focus = link.closest('#list');
+  follow(link.href, 'push').then(() => { if (!focus || matchMedia('(max-width: 50rem)').matches) get('message').focus({ preventScroll: true }); });
+});
+
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  event.preventDefault();
+  if (form.id === 'search') search('push');
+  else if (event.submitter) send(form, event.submitter, form.closest('article') && event.submitter.value === 'delete' ? neighbour() : '');
+});
+
+addEventListener('popstate', () => follow(location.href, 'stay'));
+
+// What is typed is searched for at once, and is one step back in the history.
+let typing;
+let isTyped = false;
+
+function search(how) {
+  clearTimeout(typing);
+  const text = query.value.trim();
+  follow(text ? '/?' + new URLSearchParams({ query: text }) : '/', how);
+}
+
+query.addEventListener('input', () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => { search(isTyped ? 'replace' : 'push'); isTyped = true; }, 120);
+});
+query.addEventListener('blur', () => { isTyped = false; });
+
+// One message.
+
+function prepare(part) {
+  localTimes(part);
+  const keys = part.querySelector('#keys');
+  if (keys) {
+    keys.hidden = false;
+    const use = part.querySelector('#use-keys');
+    use.checked = usesKeys();
+    use.addEventListener('change', () => remember(use.checked));
+  }
+}
+
+// The server says times in its own zone, which need not be that of who looks.
+function localTimes(part) {
+  const today = new Date().toDateString();
+  for (const time of part.querySelectorAll('time')) {
+    const when = new Date(time.dateTime);
+    const two = (number) => String(number).padStart(2, '0');
+    const day = when.getFullYear() + '-' + two(when.getMonth() + 1) + '-' + two(when.getDate());
+    const clock = two(when.getHours()) + ':' + two(when.getMinutes());
+    const isLong = time.dataset.form === 'long';
+    time.textContent = isLong ? day + ' ' + clock + ':' + two(when.getSeconds()) : when.toDateString() === today ? clock : day;
+    time.title = time.dateTime;
+  }
+}
+
+async function copy(button) {
+  const text = button.dataset.copy;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch (_) {
+    // By plain HTTP from another machine there is no clipboard but this way.
+    const code = button.parentElement.querySelector('code');
+    getSelection().selectAllChildren(code);
+    document.execCommand('copy');
+  }
+  button.textContent = 'Copied';
+  setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+}
+
+// Keys. Who uses a program that types letters can turn them off (WCAG 2.1.4).
+
+function usesKeys() {
+  try { return localStorage.getItem('keys') !== 'off'; } catch (_) { return true; }
+}
+
+function remember(use) {
+  try { localStorage.setItem('keys', use ? 'on' : 'off'); } catch (_) { /* then for this page alone */ }
+}
+
+const links = () => Array.from(document.querySelectorAll('#rows a'));
+
+function current(all) {
+  const focused = all.indexOf(document.activeElement);
+  return focused >= 0 ? focused : all.findIndex((link) => link.hasAttribute('aria-current'));
+}
+
+// The message that takes the place of the opened one: the next older, else the next newer.
+function neighbour() {
+  const all = links();
+  const at = all.findIndex((link) => link.hasAttribute('aria-current'));
+  const next = at < 0 ? null : all[at + 1] || all[at - 1];
+  return next ? next.href : '';
+}
+
+async function step(by) {
+  const all = links();
+  const at = current(all);
+  const next = all[at < 0 ? 0 : at + by];
+  if (next) {
+    next.focus();
+    if (opened()) await follow(next.href, 'replace');
+    return;
+  }
+  const page = document.querySelector(by > 0 ? '.pages a[rel=next]' : '.pages a[rel=prev]');
+  if (!page || at < 0) return;
+  await follow(page.href, 'push');
+  const fresh = links();
+  const first = by > 0 ? fresh[0] : fresh[fresh.length - 1];
+  if (first) first.focus();
+}
+
+async function remove() {
+  const form = document.querySelector('.acts');
+  const all = links();
+  if (form) { await send(form, form.querySelector('[value=delete]'), neighbour()); return; }
+  const at = all.indexOf(document.activeElement);
+  if (at < 0) return;
+  const next = (all[at + 1] || all[at - 1] || {}).parentElement;
+  await fetch(all[at].href, { method: 'POST', body: new URLSearchParams({ do: 'delete' }) });
+  if (next) next.querySelector('a').focus();
+  refresh();
+}
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const isTyping = event.target.matches('input:not([type=radio], [type=checkbox]), textarea');
+  if (event.key === 'Escape') {
+    const menu = document.querySelector('.menu[open]');
+    if (menu) { menu.open = false; menu.querySelector('summary').focus(); return; }
+    if (isTyping) { query.blur(); return; }
+    const back = document.querySelector('.back a');
+    if (back) {
+      const id = opened();
+      follow(back.href, 'push').then(() => { const row = get('row-' + id); if (row) row.querySelector('a').focus(); });
+    }
+    return;
+  }
+  if (isTyping || !usesKeys()) return;
+  if (event.key === 'j') step(1);
+  else if (event.key === 'k') step(-1);
+  else if (event.key === 'd') remove();
+  else if (event.key === '/') { query.focus(); query.select(); }
+  else if (event.key === 'Enter' && event.target === document.body && links().length) links()[Math.max(0, current(links()))].click();
+  else return;
+  event.preventDefault();
+});
+
+// What happens on the server.
+
+let patience = 500;
+
+function connect() {
+  const socket = new WebSocket((location.protocol === 'https:' ? 'wss://' : 'ws://') + location.host + '/api/events');
+  socket.onopen = () => {
+    patience = 500;
+    live.textContent = 'Live';
+    live.className = '';
+    refresh();
+  };
+  socket.onmessage = (event) => {
+    if (JSON.parse(event.data).Type !== 'stats') refresh();
+  };
+  socket.onclose = () => {
+    live.textContent = 'Not connected, trying again';
+    live.className = 'lost';
+    setTimeout(connect, patience);
+    patience = Math.min(patience * 2, 10000);
+  };
+}
+
+document.documentElement.classList.add('js');
+localTimes(get('list'));
+prepare(get('message'));
+connect();
