@@ -65,6 +65,8 @@ pub(super) struct Opened {
     id: String,
     subject: String,
     facts: Vec<Fact>,
+    /// What its Date header says, in RFC 3339.
+    sent: Option<String>,
     when: When,
     tags: Vec<String>,
     warnings: Vec<String>,
@@ -174,7 +176,8 @@ impl Opened {
         Opened {
             id: message.id.to_string(),
             subject: subject(message),
-            facts: facts(message, &content),
+            facts: facts(message),
+            sent: content.date.clone(),
             when: When::of(message.received_at, now),
             tags: message.tags().iter().map(|tag| words::line(tag)).collect(),
             warnings: message.warnings(),
@@ -326,7 +329,7 @@ fn session(message: &ReceivedMessage) -> Shown {
     }
 }
 
-fn facts(message: &ReceivedMessage, content: &Content) -> Vec<Fact> {
+fn facts(message: &ReceivedMessage) -> Vec<Fact> {
     let digest = message.digest();
     let from = match named(&digest.from) {
         from if from.is_empty() => format!("<{}> (envelope)", message.envelope.sender),
@@ -343,9 +346,6 @@ fn facts(message: &ReceivedMessage, content: &Content) -> Vec<Fact> {
         if !list.is_empty() {
             facts.push(Fact::new(name, addresses(list)));
         }
-    }
-    if let Some(date) = &content.date {
-        facts.push(Fact::new("Date", words::line(date)));
     }
     facts.push(Fact::new("Size", words::size(message.source.len())));
     facts
