@@ -200,10 +200,13 @@ pub fn with_new_windows(html: &str) -> String {
     })
 }
 
-/// The same document as a frame of the inbox may show it: links open in windows of their own, whatever they say, and no
-/// `<link>` is left. A policy for content does not keep a browser from connecting to where a `<link>` says that it will be
-/// needed soon; so each is made an element that nobody knows, also where it seems to be text: browsers and this reader may
-/// be of two minds about that.
+/// Elements for which a browser connects to another server before it asks whether it may: those that say what is needed
+/// soon, and those that are pages of their own.
+const CONNECTING: [&str; 6] = ["link", "iframe", "frame", "fencedframe", "object", "embed"];
+
+/// The same document as a frame of the inbox may show it: links open in windows of their own, whatever they say, and none of
+/// [`CONNECTING`] is left, since a policy for content comes too late for them. Each is made an element that nobody knows, also
+/// where it seems to be text: browsers and this reader may be of two minds about that.
 pub fn framed(html: &str) -> String {
     let html = with_links(html, |out, tag| {
         // Of an attribute that is there twice, the first counts.
@@ -217,10 +220,11 @@ pub fn framed(html: &str) -> String {
     while let Some(at) = rest.find('<') {
         let (before, from) = rest.split_at(at + 1);
         out.push_str(before);
-        if from
-            .get(..4)
-            .is_some_and(|name| name.eq_ignore_ascii_case("link"))
-        {
+        let begins = |name: &&str| {
+            from.get(..name.len())
+                .is_some_and(|from| from.eq_ignore_ascii_case(name))
+        };
+        if CONNECTING.iter().any(|name| begins(&name)) {
             out.push_str("x-");
         }
         rest = from;

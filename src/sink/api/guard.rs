@@ -17,9 +17,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ApiState, plain};
 
-/// Who may load an answer as a part of a page (Fetch, 3.7).
-pub const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-
 /// Refuses what must not be answered, and adds to every answer what browsers are to heed.
 pub async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
@@ -44,7 +41,10 @@ pub async fn check(State(state): State<ApiState>, request: Request, next: Next) 
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-        (RESOURCE_POLICY, "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
         // A page may need another one.
         headers

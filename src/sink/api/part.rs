@@ -4,7 +4,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::guard::RESOURCE_POLICY;
 use super::{ApiState, blocking, find, not_found};
 use crate::sink::view::{self, Attachment};
 
@@ -20,17 +19,10 @@ pub async fn show(
     Path((id, part)): Path<(String, String)>,
     uri: Uri,
 ) -> Response {
-    let mut response = match read(&state, &id, &part, &uri).await {
+    match read(&state, &id, &part, &uri).await {
         Ok(part) => answer(part),
-        Err(refusal) => return refusal,
-    };
-    // The frame of a mail is nobody's origin, so its own pictures come from another one. Whoever knows an id has seen the
-    // inbox; `latest` anybody can say.
-    if id != "latest" {
-        let anybody = HeaderValue::from_static("cross-origin");
-        response.headers_mut().insert(RESOURCE_POLICY, anybody);
+        Err(refusal) => refusal,
     }
-    response
 }
 
 /// A small picture of a part. It is a blank one always: pictures are for who opens the message.

@@ -1,13 +1,18 @@
 //! `/view/`: the parts of a message as a browser shows them.
 
+use std::collections::HashMap;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::{ApiState, blocking, find, not_found, parameter, plain};
 use crate::sink::html;
 use crate::sink::inbox::ReceivedMessage;
-use crate::sink::view;
+use crate::sink::view::{self, Attachment, Content};
 use crate::sink::web;
 
 /// The HTML of a mail runs nothing, loads nothing from outside, is nobody's origin, and stands in no page but ours.
@@ -18,6 +23,9 @@ const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; defau
 const POLICY_WITH_PICTURES: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; \
                                     style-src 'unsafe-inline'; img-src 'self' data: http: https:; font-src data:; \
                                     base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+/// Bytes that pictures of a mail's own may take within its frame.
+const MOST_INLINE: usize = 32 * 1024 * 1024;
 
 /// How the HTML of a message is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,19 +90,62 @@ pub async fn show(
     shown.await.into_response()
 }
 
+/// The HTML with an address for each part of the message that it names by its Content-ID (RFC 2392).
+fn with_own_parts(content: &Content, message: &ReceivedMessage, form: Form) -> String {
+    let parts = content.inline.iter().chain(&content.attachments);
+    let by_id: HashMap<&str, &Attachment> = parts
+        .filter(|part| !part.content_id.is_empty())
+        .map(|part| (part.content_id.as_str(), part))
+        .collect();
+    let mut room = MOST_INLINE;
+    let mut page = String::with_capacity(content.html.len());
+    let mut rest = content.html.as_str();
+    while let Some((before, named)) = rest.split_once("cid:") {
+        page.push_str(before);
+        let end = named.find(|char: char| char.is_whitespace() || "\"'<>()".contains(char));
+        let (id, after) = named.split_at(end.unwrap_or(named.len()));
+        match by_id.get(id) {
+            Some(part) => {
+                let inline = match form {
+                    Form::Framed { .. } => inline(part, &mut room),
+                    Form::Bare | Form::Embedded => None,
+                };
+                page.push_str(&inline.unwrap_or_else(|| {
+                    format!("/api/v1/message/{}/part/{}", message.id, part.part_id)
+                }));
+            }
+            None => {
+                page.push_str("cid:");
+                page.push_str(id);
+            }
+        }
+        rest = after;
+    }
+    page.push_str(rest);
+    page
+}
+
+/// A picture as a part of the page. A frame that is nobody's origin asks for pictures as a foreign site would, and is refused
+/// as one; the rule has no exception that way. None where it is no picture, or there is no room left for it.
+fn inline(part: &Attachment, room: &mut usize) -> Option<String> {
+    let is_word = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
+    let kind = part.content_type.strip_prefix("image/")?;
+    let size = part.bytes.len().div_ceil(3).saturating_mul(4);
+    if !kind.chars().all(is_word) || size > *room {
+        return None;
+    }
+    *room -= size;
+    let data = STANDARD.encode(&part.bytes);
+    Some(format!("data:image/{kind};base64,{data}"))
+}
+
 fn html_of(message: &ReceivedMessage, form: Form) -> Response {
     let content = view::content(message);
     if content.html.is_empty() {
         let why = "This message does not contain a HTML part";
         return plain(StatusCode::NOT_FOUND, why);
     }
-    let mut page = content.html;
-    for part in content.inline.iter().chain(&content.attachments) {
-        if !part.content_id.is_empty() {
-            let here = format!("/api/v1/message/{}/part/{}", message.id, part.part_id);
-            page = page.replace(&format!("cid:{}", part.content_id), &here);
-        }
-    }
+    let page = with_own_parts(&content, message, form);
     let (page, policy) = match form {
         Form::Bare => (page, POLICY),
         Form::Embedded => (html::with_new_windows(&page), POLICY),

@@ -174,7 +174,7 @@ async fn forms_of_other_sites_do_nothing() {
 async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so() {
     let sink = start(|_| {}).await;
     let html = "<p><a href=\"https://x.example/\" target=_top>go</a><LINK rel=preconnect href=//x.example>\
-                <img src=https://x.example/p.png></p>";
+                <iframe src=//x.example></iframe><img src=https://x.example/p.png></p>";
     let source = format!("Content-Type: text/html\r\nSubject: x\r\n\r\n{html}\r\n");
     sink.says(mail("ann@example.com", &source)).await;
     let id = sink.inbox.latest().unwrap().id.clone();
@@ -195,6 +195,7 @@ async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so(
         "{}",
         frame.body()
     );
+    assert!(frame.body().contains("<x-iframe src"), "{}", frame.body());
     let blocked = policy(&frame);
     assert!(
         blocked.contains("img-src 'self' data:;") && blocked.contains("frame-ancestors 'self'")
@@ -218,6 +219,43 @@ async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so(
             .body()
             .contains(html)
     );
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mails_own_pictures_are_part_of_its_frame_and_have_addresses_elsewhere() {
+    let sink = start(|_| {}).await;
+    let part = |id: &str, kind: &str, data: &str| {
+        format!("--r\r\nContent-Type: {kind}\r\nContent-ID: <{id}>\r\n\r\n{data}\r\n")
+    };
+    let source = [
+        "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=r\r\n\r\n",
+        "--r\r\nContent-Type: text/html\r\n\r\n",
+        "<img src=\"cid:pic\"><img src=cid:pic2><img src='cid:none'><a href=\"cid:doc\">cid:\r\n",
+        &part("pic", "image/png", "one"),
+        &part("pic2", "image/gif", "two"),
+        &part("doc", "text/html", "<p>"),
+        "--r--\r\n",
+    ];
+    sink.says(mail("ann@example.com", &source.concat())).await;
+    let id = sink.inbox.latest().unwrap().id.clone();
+    let framed = sink.get(&format!("/view/{id}.html?frame=1")).await;
+    let there = |number| format!("/api/v1/message/{id}/part/{number}");
+    for expected in [
+        "<img src=\"data:image/png;base64,b25l\">",
+        "<img src=data:image/gif;base64,dHdv>",
+        "<img src='cid:none'>",
+        &format!("href=\"{}\">cid:", there(4)),
+    ] {
+        assert!(
+            framed.body().contains(expected),
+            "{expected}: {}",
+            framed.body()
+        );
+    }
+    let bare = sink.get(&format!("/view/{id}.html")).await;
+    let expected = format!("<img src=\"{}\"><img src={}>", there(2), there(3));
+    assert!(bare.body().starts_with(&expected), "{}", bare.body());
     sink.end().await;
 }
 
