@@ -13,6 +13,7 @@
 mod harness;
 
 mod bad_input;
+mod browser;
 mod generated;
 mod logs;
 mod mail;
@@ -21,6 +22,7 @@ mod mongodb;
 mod movies;
 mod openapi;
 mod outbox;
+mod pages;
 mod security;
 mod settings;
 mod sink;

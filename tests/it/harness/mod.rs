@@ -8,22 +8,31 @@
 //! home.run(&["user", "list"]).ok();             // an Output: stdout, stderr, exit code
 //! ```
 
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+mod browser;
 mod command;
 mod connection;
 mod inbox;
 mod mail_server;
 pub mod mongodb;
+mod npm;
 mod person;
+mod proxy;
 mod server;
 mod sqlite;
+mod web_driver;
 
+pub use browser::{Browser, Device, Key, Theme};
 pub use command::{Home, Output};
 pub use connection::Connection;
 pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
+pub use npm::axe;
 pub use person::Person;
+pub use proxy::Proxy;
 
 pub use server::{Answer, Server, Sink};
 
@@ -65,6 +74,26 @@ pub fn wait_until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(Instant::now() < deadline, "never happened: {what}");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Where everything that was built is, and what tests leave there.
+fn target_folder() -> PathBuf {
+    // target/debug/deps/NAME-HASH
+    let exe = std::env::current_exe().unwrap();
+    exe.ancestors().nth(3).unwrap().to_owned()
+}
+
+/// Tells loudly, once, that tests are left out, `why`, and what brings them back. In CI that is a failure.
+fn left_out(what: &str, why: &str, advice: &str) {
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let message = format!("\n==== LEFT OUT: {what}. {why}\n==== {advice}\n");
+    assert!(std::env::var_os("CI").is_none(), "{message}");
+    if TOLD.lock().unwrap().insert(what.to_owned()) {
+        // Past the test runner, which keeps what a passing test prints to itself.
+        let _ = std::io::stderr().write_all(message.as_bytes());
     }
 }
 

@@ -1,0 +1,397 @@
+//! A real browser, and somebody who reads, clicks and types in it.
+//!
+//! ```text
+//! let Some(browser) = Browser::open() else { return };  // none here: that has been told, and CI has failed
+//! browser.visit("http://localhost:8080/forgot");
+//! browser.types("#email", "ann@example.com");           // key by key
+//! browser.click("button");
+//! browser.shows("Look into your mailbox");              // waits for that heading
+//! ```
+//!
+//! Elements are named by CSS selectors and found anew each time: none is kept while the page becomes another one.
+
+use std::cell::RefCell;
+use std::fs;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::npm;
+use super::wait_until;
+use super::web_driver::Session;
+
+/// A browser with one window. It does not outlive the test, however that ends.
+pub struct Browser {
+    session: Session,
+    /// The browser tells each of these once, so that they are kept here.
+    requested: RefCell<Vec<String>>,
+    console: RefCell<Vec<String>>,
+}
+
+/// What a person has set for the whole machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    Light,
+    Dark,
+}
+
+/// What a page is looked at with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// 1280 x 800.
+    Desktop,
+    /// 390 x 844, held upright.
+    Phone,
+}
+
+impl Device {
+    /// Its width, in the pixels of style sheets.
+    pub fn width(self) -> u64 {
+        match self {
+            Self::Desktop => 1280,
+            Self::Phone => 390,
+        }
+    }
+}
+
+/// A key that writes nothing.
+#[derive(Debug, Clone, Copy)]
+pub enum Key {
+    Tab,
+    Enter,
+    Space,
+    /// Tab with the shift key held.
+    BackTab,
+}
+
+impl Key {
+    /// What is held down and let go one after the other, in WebDriver's code points.
+    fn codes(self) -> &'static [&'static str] {
+        match self {
+            Self::Tab => &["\u{e004}"],
+            Self::Enter => &["\u{e007}"],
+            Self::Space => &[" "],
+            Self::BackTab => &["\u{e008}", "\u{e004}"],
+        }
+    }
+}
+
+impl Browser {
+    /// Starts one; `None` where there is none, which has been told by then.
+    pub fn open() -> Option<Self> {
+        match Session::open() {
+            Ok(session) => Some(Self::on_an_empty_page(session)),
+            Err(why) => {
+                super::left_out(
+                    "the tests of the pages in a browser",
+                    &why,
+                    "Put chromium and chromedriver on the PATH.",
+                );
+                None
+            }
+        }
+    }
+
+    /// Leaves the browser's own start page, and forgets what that has asked for.
+    fn on_an_empty_page(session: Session) -> Self {
+        let browser = Self {
+            session,
+            requested: RefCell::default(),
+            console: RefCell::default(),
+        };
+        browser.visit("about:blank");
+        browser.log("performance");
+        browser.log("browser");
+        browser
+    }
+
+    /// The same, where no page can run a script; [`Browser::run`] still can.
+    #[track_caller]
+    pub fn without_scripts(self) -> Self {
+        self.chromium(
+            "Emulation.setScriptExecutionDisabled",
+            json!({"value": true}),
+        );
+        self
+    }
+
+    /// Opens a page, and waits until it is loaded.
+    #[track_caller]
+    pub fn visit(&self, url: &str) {
+        self.post("/url", json!({"url": url}));
+    }
+
+    pub fn url(&self) -> String {
+        string(&self.get("/url"))
+    }
+
+    pub fn title(&self) -> String {
+        string(&self.get("/title"))
+    }
+
+    /// The page's HTML as it is now.
+    pub fn source(&self) -> String {
+        string(&self.get("/source"))
+    }
+
+    /// What can be read in an element; nothing where it is hidden.
+    #[track_caller]
+    pub fn text(&self, css: &str) -> String {
+        string(&self.at(css, |element| self.session.get(&format!("{element}/text"))))
+    }
+
+    /// How many elements there are.
+    #[track_caller]
+    pub fn count(&self, css: &str) -> u64 {
+        let script = "return document.querySelectorAll(arguments[0]).length";
+        self.run(script, json!([css])).as_u64().unwrap()
+    }
+
+    #[track_caller]
+    pub fn click(&self, css: &str) {
+        self.at(css, |element| {
+            self.session.post(&format!("{element}/click"), json!({}))
+        });
+    }
+
+    /// Types into a field, after what is there, key by key.
+    #[track_caller]
+    pub fn types(&self, css: &str, text: &str) {
+        self.at(css, |element| {
+            let keys = json!({"text": text});
+            self.session.post(&format!("{element}/value"), keys)
+        });
+    }
+
+    /// Presses a key, wherever the focus is.
+    #[track_caller]
+    pub fn press(&self, key: Key) {
+        let event = |kind, code| json!({"type": kind, "value": code});
+        let down = key.codes().iter().map(|code| event("keyDown", code));
+        let up = key.codes().iter().rev().map(|code| event("keyUp", code));
+        let keys: Vec<_> = down.chain(up).collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": keys});
+        self.post("/actions", json!({"actions": [keyboard]}));
+    }
+
+    /// An attribute as the page has it; `None` where it has none.
+    #[track_caller]
+    pub fn attribute(&self, css: &str, name: &str) -> Option<String> {
+        let script = "return arguments[0].getAttribute(arguments[1])";
+        let value = self.run_at(css, script, name);
+        value.as_str().map(str::to_owned)
+    }
+
+    /// What a script would read, as in `value`.
+    #[track_caller]
+    pub fn property(&self, css: &str, name: &str) -> Value {
+        self.run_at(css, "return arguments[0][arguments[1]]", name)
+    }
+
+    /// What the style sheets make of a property, as in `outline-style`.
+    #[track_caller]
+    pub fn style(&self, css: &str, name: &str) -> String {
+        let script = "return getComputedStyle(arguments[0]).getPropertyValue(arguments[1])";
+        string(&self.run_at(css, script, name))
+    }
+
+    /// Whether a person can see it.
+    #[track_caller]
+    pub fn is_displayed(&self, css: &str) -> bool {
+        let shown = self.at(css, |element| {
+            self.session.get(&format!("{element}/displayed"))
+        });
+        shown.as_bool().unwrap()
+    }
+
+    /// Runs a script with these `arguments`, and answers what it returns.
+    #[track_caller]
+    pub fn run(&self, script: &str, arguments: Value) -> Value {
+        self.post(
+            "/execute/sync",
+            json!({"script": script, "args": arguments}),
+        )
+    }
+
+    /// Does something within a frame, and comes back.
+    #[track_caller]
+    pub fn in_frame<T>(&self, css: &str, look: impl FnOnce(&Self) -> T) -> T {
+        let frame = self.post("/element", selector(css));
+        self.post("/frame", json!({"id": frame}));
+        let result = look(self);
+        self.post("/frame/parent", json!({}));
+        result
+    }
+
+    /// Waits for what happens by itself.
+    #[track_caller]
+    pub fn waits_for(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        wait_until(what, 20, || is_so(self));
+    }
+
+    /// Waits until a page has this heading.
+    #[track_caller]
+    pub fn shows(&self, heading: &str) {
+        let script = "return document.readyState === 'complete' && document.querySelector('h1')?.textContent";
+        let mut last = Ok(Value::Null);
+        for _ in 0..200 {
+            // While one page becomes another, there may be no page to ask.
+            last = self
+                .session
+                .post("/execute/sync", json!({"script": script, "args": []}));
+            if last.as_ref().is_ok_and(|last| last == heading) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{} has no heading {heading:?}, but {last:?}", self.url());
+    }
+
+    /// Looks at the page with another machine from now on.
+    #[track_caller]
+    pub fn appearance(&self, theme: Theme, device: Device) {
+        let scheme = match theme {
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        };
+        let (height, is_phone) = match device {
+            Device::Desktop => (800, false),
+            Device::Phone => (844, true),
+        };
+        let features = [json!({"name": "prefers-color-scheme", "value": scheme})];
+        self.chromium(
+            "Emulation.setEmulatedMedia",
+            json!({"media": "", "features": features}),
+        );
+        self.chromium(
+            "Emulation.setDeviceMetricsOverride",
+            json!({
+                "width": device.width(),
+                "height": height,
+                "deviceScaleFactor": 1 + u8::from(is_phone),
+                "mobile": is_phone,
+            }),
+        );
+    }
+
+    /// Looks at the page as it would be on paper.
+    #[track_caller]
+    pub fn on_paper(&self) {
+        let paper = json!({"media": "print", "features": []});
+        self.chromium("Emulation.setEmulatedMedia", paper);
+    }
+
+    /// Writes what can be seen to `target/screenshots/NAME.png`.
+    #[track_caller]
+    pub fn screenshot(&self, name: &str) {
+        let folder = super::target_folder().join("screenshots");
+        fs::create_dir_all(&folder).unwrap();
+        let image = string(&self.get("/screenshot"));
+        let image = base64::engine::general_purpose::STANDARD.decode(image);
+        fs::write(folder.join(format!("{name}.png")), image.unwrap()).unwrap();
+    }
+
+    /// Everything that pages and their frames have asked for since the start.
+    pub fn requested_urls(&self) -> Vec<String> {
+        let mut requested = self.requested.borrow_mut();
+        for entry in self.log("performance") {
+            let event: Value = serde_json::from_str(&string(&entry["message"])).unwrap();
+            let event = &event["message"];
+            if event["method"] == "Network.requestWillBeSent" {
+                requested.push(string(&event["params"]["request"]["url"]));
+            }
+        }
+        requested.clone()
+    }
+
+    /// What the console has complained about since the start: scripts that failed, what a policy has forbidden, what was
+    /// not there.
+    pub fn console_errors(&self) -> Vec<String> {
+        let mut console = self.console.borrow_mut();
+        let entries = self.log("browser");
+        let errors = entries.iter().filter(|entry| entry["level"] == "SEVERE");
+        console.extend(errors.map(|entry| string(&entry["message"])));
+        console.clone()
+    }
+
+    /// What shuts people out of the page as it is now, a line for each; nothing where axe-core can't be had, which has
+    /// been told by then.
+    #[track_caller]
+    pub fn accessibility_findings(&self) -> Vec<String> {
+        const SEARCH: &str = "const done = arguments[0]; \
+            axe.run(document, {iframes: false, preload: false, resultTypes: ['violations']}).then( \
+              ({violations}) => done(violations.flatMap(({id, help, nodes}) => \
+                nodes.map(({target}) => `${id}: ${help}: ${target.join(' ')}`))), \
+              (error) => done([`axe-core failed: ${error}`]))";
+        let Some(axe) = npm::axe() else {
+            return Vec::new();
+        };
+        if self.run("return typeof axe", json!([])) == "undefined" {
+            self.run(axe, json!([]));
+        }
+        let found = self.post("/execute/async", json!({"script": SEARCH, "args": []}));
+        found.as_array().unwrap().iter().map(string).collect()
+    }
+
+    /// How far the page goes beyond the right edge, in pixels.
+    #[track_caller]
+    pub fn overflow(&self, device: Device) -> u64 {
+        let width = self.run("return document.documentElement.scrollWidth", json!([]));
+        width.as_u64().unwrap().saturating_sub(device.width())
+    }
+
+    /// Does something with an element, found again where the page has become another one meanwhile.
+    #[track_caller]
+    fn at(&self, css: &str, act: impl Fn(&str) -> Result<Value, String>) -> Value {
+        loop {
+            let found = self.session.post("/element", selector(css));
+            let element = found.and_then(|found| {
+                let id = found.as_object().and_then(|found| found.values().next());
+                let id = id.and_then(Value::as_str).ok_or("it has no number")?;
+                Ok(format!("/element/{id}"))
+            });
+            match element.and_then(|element| act(&element)) {
+                Ok(value) => return value,
+                Err(error) if error.starts_with("stale element") => {}
+                Err(error) => panic!("{css} on {}: {error}", self.url()),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn run_at(&self, css: &str, script: &str, argument: &str) -> Value {
+        let found = self.post("/element", selector(css));
+        self.run(script, json!([found, argument]))
+    }
+
+    fn log(&self, name: &str) -> Vec<Value> {
+        let entries = self.post("/se/log", json!({"type": name}));
+        entries.as_array().unwrap().clone()
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> Value {
+        let answer = self.session.get(path);
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    #[track_caller]
+    fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self.session.post(path, body);
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    #[track_caller]
+    fn chromium(&self, name: &str, parameters: Value) {
+        let answer = self.session.chromium(name, parameters);
+        answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+fn selector(css: &str) -> Value {
+    json!({"using": "css selector", "value": css})
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,137 @@
+//! What holds for every page there is, each in all the states that a person can bring it to.
+
+use serde_json::json;
+
+use super::{ANN, Site};
+use crate::harness::{Browser, Device, Home, NEW_PASSWORD, Theme};
+
+/// What a page with all that it loads may weigh, in bytes.
+const HEAVIEST: u64 = 50_000;
+
+/// Brings a browser to every page, and calls `look` with its name.
+fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
+    let Site { browser, .. } = site;
+    let mut shows = |heading: &str, name: &str| {
+        browser.shows(heading);
+        look(name);
+    };
+    browser.visit(&site.url());
+    shows("Movies, and who added them", "start");
+    let asks_for = |email: &str| {
+        browser.visit(&format!("{}/forgot", site.url()));
+        browser.types("#email", email);
+        site.submits();
+    };
+    browser.visit(&format!("{}/forgot", site.url()));
+    shows("Forgot your password?", "forgot");
+    asks_for("nobody@example.com");
+    browser.waits_for("an error", |browser| browser.count(".error") == 1);
+    shows("Forgot your password?", "forgot-error");
+    asks_for(ANN);
+    shows("Look into your mailbox", "sent");
+
+    browser.visit(&site.mailed_link(1));
+    shows("Choose a new password", "reset");
+    browser.types("#password", "correct horse");
+    browser.types("#password_again", "hors");
+    browser.click("#show");
+    shows("Choose a new password", "reset-typed");
+    site.submits();
+    browser.waits_for("an error", |browser| browser.count(".error") == 1);
+    shows("Choose a new password", "reset-error");
+    site.chooses(NEW_PASSWORD, NEW_PASSWORD);
+    shows("Your password is changed", "done");
+    browser.visit(&site.mailed_link(1));
+    shows("This link does not work", "refused");
+
+    browser.visit(&format!("{}/nothing/at/all", site.url()));
+    shows("There is no such page", "not-found");
+    // One of them was asked for above, and three are allowed at once.
+    for _ in 0..2 {
+        asks_for(ANN);
+        browser.shows("Look into your mailbox");
+    }
+    asks_for(ANN);
+    shows("Please wait a little", "too-many");
+}
+
+fn with_limits() -> Option<Site> {
+    Site::at(Home::fresh().with("MOVIE_BAG_RATE_LIMITS", "on"))
+}
+
+#[test]
+fn every_page_is_open_to_everybody_on_every_screen() {
+    let Some(site) = with_limits() else { return };
+    let browser = &site.browser;
+    let mut findings = Vec::new();
+    on_every_page(&site, |page| {
+        for (theme, device) in [
+            (Theme::Light, Device::Desktop),
+            (Theme::Dark, Device::Desktop),
+            (Theme::Light, Device::Phone),
+            (Theme::Dark, Device::Phone),
+        ] {
+            let name = format!("{page}-{theme:?}-{device:?}").to_lowercase();
+            browser.appearance(theme, device);
+            browser.screenshot(&name);
+            let found = browser.accessibility_findings();
+            findings.extend(found.iter().map(|finding| format!("{name}: {finding}")));
+            let overflow = browser.overflow(device);
+            if overflow > 0 {
+                findings.push(format!("{name}: {overflow} pixels are beyond the edge"));
+            }
+        }
+        browser.appearance(Theme::Light, Device::Desktop);
+    });
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// What the page and all that it loads weigh as they are sent. The icon counts too, which only some browsers ask for.
+fn weight(browser: &Browser, icon: u64) -> u64 {
+    let script = "return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)) \
+        .filter(({name}) => !name.endsWith('icon.svg')) \
+        .reduce((sum, {encodedBodySize}) => sum + encodedBodySize, 0)";
+    browser.run(script, json!([])).as_u64().unwrap() + icon
+}
+
+#[test]
+fn every_page_is_light_and_asks_nobody_else_for_anything() {
+    let Some(site) = with_limits() else { return };
+    let browser = &site.browser;
+    let icon = site.server.get("/assets/icon.svg").is(200).text.len() as u64;
+    let mut too_heavy = Vec::new();
+    let mut refused = Vec::new();
+    on_every_page(&site, |page| {
+        let weight = weight(browser, icon);
+        assert!(weight > 2 * icon, "{page} is {weight} bytes");
+        if weight > HEAVIEST {
+            too_heavy.push(format!("{page}: {weight} bytes"));
+        }
+        refused.push(format!("{} - Failed to load resource", browser.url()));
+    });
+    assert!(too_heavy.is_empty(), "{too_heavy:?}");
+    let foreign: Vec<_> = browser
+        .requested_urls()
+        .into_iter()
+        .filter(|url| !url.starts_with(&format!("{}/", site.url())))
+        .collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    // That a page itself comes with a status of 400, 403, 404 or 429 is meant, and the console knows only its URL.
+    let errors = browser.console_errors();
+    let meant = |error: &String| refused.iter().any(|start| error.starts_with(start));
+    let errors: Vec<_> = errors.iter().filter(|error| !meant(error)).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
+fn a_printed_page_has_the_words_and_no_buttons() {
+    let Some(site) = Site::open() else { return };
+    let browser = &site.browser;
+    browser.appearance(Theme::Dark, Device::Desktop);
+    browser.visit(&format!("{}/forgot", site.url()));
+    browser.on_paper();
+    browser.screenshot("forgot-paper");
+    assert!(browser.is_displayed("h1"));
+    assert!(!browser.is_displayed("button"));
+    assert_eq!(browser.style("main", "box-shadow"), "none");
+}
