@@ -35,8 +35,10 @@ function morph(old, fresh) {
 function showList(fresh) {
   localTimes(fresh);
   const list = get('list');
-  for (const name of ['data-unread', 'data-total']) list.setAttribute(name, fresh.getAttribute(name));
+  const isElsewhere = list.dataset.place !== fresh.dataset.place;
+  Object.assign(list.dataset, fresh.dataset);
   morph(list, fresh);
+  if (isElsewhere) list.scrollTop = 0;
   document.body.classList.toggle('empty', list.dataset.total === '0');
   count();
 }
@@ -125,7 +127,7 @@ document.addEventListener('click', (event) => {
   if (!link || !isPlain || link.target || link.hasAttribute('download') || !isOurs(new URL(link.href))) return;
   event.preventDefault();
   const focus = link.closest('#list');
-  follow(link.href, 'push').then(() => { if (!focus || matchMedia('(max-width: 50rem)').matches) get('message').focus({ preventScroll: true }); });
+  follow(link.href, 'push').then(() => { if (!focus || matchMedia('(max-width: 45rem)').matches) get('message').focus({ preventScroll: true }); });
 });
 
 document.addEventListener('submit', (event) => {

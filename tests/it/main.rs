@@ -30,3 +30,4 @@ mod supply_chain;
 mod templates;
 mod terminal;
 mod tidy;
+mod web_inbox;

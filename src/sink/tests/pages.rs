@@ -1,5 +1,5 @@
 //! The pages of the inbox as a browser without scripts asks for them. What a real browser makes of them is tested from
-//! outside, in `tests/it/inbox.rs`.
+//! outside, in `tests/it/web_inbox.rs`.
 
 use super::*;
 

@@ -54,9 +54,12 @@ impl Device {
     }
 }
 
-/// A key that writes nothing.
+/// A key, pressed and let go.
 #[derive(Debug, Clone, Copy)]
 pub enum Key {
+    /// One that writes itself.
+    Letter(&'static str),
+    Escape,
     Tab,
     Enter,
     Space,
@@ -66,12 +69,14 @@ pub enum Key {
 
 impl Key {
     /// What is held down and let go one after the other, in WebDriver's code points.
-    fn codes(self) -> &'static [&'static str] {
+    fn codes(self) -> Vec<&'static str> {
         match self {
-            Self::Tab => &["\u{e004}"],
-            Self::Enter => &["\u{e007}"],
-            Self::Space => &[" "],
-            Self::BackTab => &["\u{e008}", "\u{e004}"],
+            Self::Letter(letter) => vec![letter],
+            Self::Escape => vec!["\u{e00c}"],
+            Self::Tab => vec!["\u{e004}"],
+            Self::Enter => vec!["\u{e007}"],
+            Self::Space => vec![" "],
+            Self::BackTab => vec!["\u{e008}", "\u{e004}"],
         }
     }
 }
@@ -167,8 +172,9 @@ impl Browser {
     #[track_caller]
     pub fn press(&self, key: Key) {
         let event = |kind, code| json!({"type": kind, "value": code});
-        let down = key.codes().iter().map(|code| event("keyDown", code));
-        let up = key.codes().iter().rev().map(|code| event("keyUp", code));
+        let codes = key.codes();
+        let down = codes.iter().map(|code| event("keyDown", code));
+        let up = codes.iter().rev().map(|code| event("keyUp", code));
         let keys: Vec<_> = down.chain(up).collect();
         let keyboard = json!({"type": "key", "id": "keyboard", "actions": keys});
         self.post("/actions", json!({"actions": [keyboard]}));
@@ -360,8 +366,15 @@ impl Browser {
 
     #[track_caller]
     fn run_at(&self, css: &str, script: &str, argument: &str) -> Value {
-        let found = self.post("/element", selector(css));
-        self.run(script, json!([found, argument]))
+        loop {
+            let found = self.post("/element", selector(css));
+            let arguments = json!({"script": script, "args": [found, argument]});
+            match self.session.post("/execute/sync", arguments) {
+                Ok(value) => return value,
+                Err(error) if error.starts_with("stale element") => {}
+                Err(error) => panic!("{css} on {}: {error}", self.url()),
+            }
+        }
     }
 
     fn log(&self, name: &str) -> Vec<Value> {

@@ -319,7 +319,9 @@ impl Sink {
         if !more.contains(&"--listen") {
             arguments.extend(["--listen", "127.0.0.1:0"]);
         }
-        arguments.extend(["--web", "127.0.0.1:0"]);
+        if !more.contains(&"--web") {
+            arguments.extend(["--web", "127.0.0.1:0"]);
+        }
         arguments.extend(more);
         let mut said = vec!["SMTP on ", "inbox on http://"];
         if more.contains(&"--tls") {

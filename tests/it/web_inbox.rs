@@ -1,0 +1,455 @@
+//! The web inbox in a real browser. Where there is none, each test returns early: that has been told by then, and CI has
+//! failed.
+
+mod hostile;
+mod looks;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::harness::{Browser, Device, Home, Key, Sink, Theme};
+
+/// Somebody at a browser, and a sink.
+struct Desk {
+    browser: Browser,
+    sink: Sink,
+    home: Home,
+}
+
+impl Desk {
+    fn open() -> Option<Self> {
+        let browser = Browser::open()?;
+        browser.appearance(Theme::Light, Device::Desktop);
+        let home = Home::fresh();
+        let sink = home.sink(&["--format", "none"]);
+        Some(Self {
+            browser,
+            sink,
+            home,
+        })
+    }
+
+    fn without_scripts() -> Option<Self> {
+        let Self {
+            browser,
+            sink,
+            home,
+        } = Self::open()?;
+        let browser = browser.without_scripts();
+        Some(Self {
+            browser,
+            sink,
+            home,
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.sink.web())
+    }
+
+    fn visits(&self, path: &str) {
+        self.browser.visit(&self.url(path));
+    }
+
+    /// Opens the inbox, and waits until it is told of what happens.
+    fn watches(&self) {
+        self.visits("/");
+        self.is_live();
+    }
+
+    fn is_live(&self) {
+        self.browser
+            .waits_for("it is live", |browser| browser.text("#live") == "Live");
+    }
+
+    /// Waits until the list has exactly these subjects, newest first.
+    #[track_caller]
+    fn lists(&self, subjects: &[&str]) {
+        let script = "return Array.from(document.querySelectorAll('#rows .subject > bdi'), (cell) => cell.textContent)";
+        let mut seen = json!(null);
+        let wanted = json!(subjects);
+        for _ in 0..200 {
+            seen = self.browser.run(script, json!([]));
+            if seen == wanted {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{seen} is not {wanted}");
+    }
+
+    /// Waits until this is the heading of what is open.
+    #[track_caller]
+    fn reads(&self, heading: &str) {
+        let script = "return document.querySelector('#message h2')?.textContent";
+        self.browser
+            .waits_for(heading, |browser| browser.run(script, json!([])) == heading);
+    }
+
+    /// Follows a link of the list by its subject.
+    #[track_caller]
+    fn opens(&self, subject: &str) {
+        let script = "return Array.from(document.querySelectorAll('#rows li')).find((row) => \
+                      row.querySelector('.subject > bdi').textContent === arguments[0]).id";
+        let row = self.browser.run(script, json!([subject]));
+        self.browser.click(&format!("#{} a", row.as_str().unwrap()));
+        self.reads(subject);
+    }
+
+    fn title(&self, title: &str) {
+        self.browser
+            .waits_for(&format!("the title {title}"), |browser| {
+                browser.title() == title
+            });
+    }
+
+    fn unread(&self) -> usize {
+        let messages = self.sink.inbox().messages();
+        messages.iter().filter(|one| one["Read"] == false).count()
+    }
+}
+
+/// Sends each of these sources to ann, in one session.
+fn send<S: AsRef<str>>(smtp: &str, sources: impl IntoIterator<Item = S>) {
+    let mut stream = TcpStream::connect(smtp).unwrap();
+    let mut said = "EHLO me\r\n".to_owned();
+    for source in sources {
+        said.push_str("MAIL FROM:<from@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n");
+        said.push_str(source.as_ref());
+        said.push_str("\r\n.\r\n");
+    }
+    said.push_str("QUIT\r\n");
+    let mut reader = stream.try_clone().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut answers = String::new();
+        reader.read_to_string(&mut answers).unwrap();
+        answers
+    });
+    stream.write_all(said.as_bytes()).unwrap();
+    let answers = reading.join().unwrap();
+    assert!(answers.contains("221"), "{answers}");
+}
+
+fn plain(subject: &str) -> String {
+    format!(
+        "From: Support <support@example.com>\r\nTo: Ann <ann@example.com>\r\nSubject: {subject}\r\n\r\nHello from {subject}"
+    )
+}
+
+#[test]
+fn an_empty_inbox_says_where_to_send_and_the_first_mail_appears() {
+    let Some(desk) = Desk::open() else { return };
+    desk.watches();
+    desk.reads("Send a mail here");
+    assert_eq!(desk.browser.text(".address code"), desk.sink.smtp);
+    desk.title("movie-bag inbox");
+    // It goes when the page is loaded anew, which it must not be.
+    desk.browser.run("window.stays = true", json!([]));
+    send(&desk.sink.smtp, [plain("one")]);
+    desk.lists(&["one"]);
+    desk.title("(1) movie-bag inbox");
+    desk.reads("Choose a message");
+    send(&desk.sink.smtp, [plain("two")]);
+    desk.lists(&["two", "one"]);
+    desk.title("(2) movie-bag inbox");
+    let icon = desk.browser.attribute("#icon", "href").unwrap();
+    assert_eq!(icon, "/icon.svg?unread=2");
+    desk.opens("two");
+    desk.title("(1) two - movie-bag inbox");
+    assert_eq!(desk.browser.run("return window.stays", json!([])), true);
+    // What others do is seen too.
+    let clear = ["inbox", "clear", "--url", &desk.url("")];
+    desk.home.run(&clear).ok();
+    desk.lists(&[]);
+    desk.title("two - movie-bag inbox");
+}
+
+#[test]
+fn a_lost_connection_is_told_and_what_came_meanwhile_appears() {
+    let Some(desk) = Desk::open() else { return };
+    desk.watches();
+    let Desk {
+        browser,
+        sink,
+        home,
+    } = desk;
+    let (smtp, web) = (sink.smtp.clone(), sink.web().to_owned());
+    sink.kill();
+    browser.waits_for("it says so", |browser| {
+        browser.text("#live") == "Not connected, trying again"
+    });
+    let sink = home.sink(&["--listen", &smtp, "--web", &web, "--format", "none"]);
+    send(&sink.smtp, [plain("meanwhile")]);
+    let desk = Desk {
+        browser,
+        sink,
+        home,
+    };
+    desk.is_live();
+    desk.lists(&["meanwhile"]);
+}
+
+#[test]
+fn a_search_narrows_the_list_while_it_is_typed() {
+    let Some(desk) = Desk::open() else { return };
+    send(&desk.sink.smtp, ["apple", "pear", "apple pie"].map(plain));
+    desk.watches();
+    let browser = &desk.browser;
+    browser.types("#query", "subject:apple");
+    desk.lists(&["apple pie", "apple"]);
+    assert_eq!(browser.text("#summary"), "2 messages found");
+    assert!(browser.url().ends_with("/?query=subject%3Aapple"));
+    // What comes is searched as well.
+    send(&desk.sink.smtp, ["apple juice", "plum"].map(plain));
+    desk.lists(&["apple juice", "apple pie", "apple"]);
+    assert_eq!(browser.property("#query", "value"), "subject:apple");
+    browser.types("#query", " -pie");
+    desk.lists(&["apple juice", "apple"]);
+    browser.types("#query", " nothing");
+    desk.lists(&[]);
+    assert!(browser.text("#list").contains("Nothing fits this search"));
+    browser.run("history.back()", json!([]));
+    desk.lists(&["plum", "apple juice", "apple pie", "pear", "apple"]);
+    // The language of searches is a click away.
+    browser.click("header summary");
+    assert!(browser.text("header .menu").contains("is:unread"));
+}
+
+#[test]
+fn what_a_mail_was_sent_for_stands_on_top_of_it_ready_to_be_copied() {
+    let Some(desk) = Desk::open() else { return };
+    let reset = std::fs::read_to_string("tests/mails/movie-bag-reset.eml").unwrap();
+    let code = std::fs::read_to_string("tests/mails/github-code.eml").unwrap();
+    send(
+        &desk.sink.smtp,
+        [reset, code].map(|mail| mail.replace('\n', "\r\n").replace("\r\r", "\r")),
+    );
+    desk.watches();
+    let browser = &desk.browser;
+    let subjects: Vec<_> = desk.sink.inbox().messages();
+    desk.opens(subjects[0]["Subject"].as_str().unwrap());
+    let code = browser.text(".found code.big");
+    assert!(code.len() >= 4, "{code}");
+    desk.opens(subjects[1]["Subject"].as_str().unwrap());
+    let link = browser.attribute(".found a.button", "href").unwrap();
+    assert!(link.contains("/reset/"), "{link}");
+    let token = link.rsplit_once('/').unwrap().1;
+    let found = browser.property(".found", "textContent");
+    let found = found.as_str().unwrap();
+    assert!(
+        found.contains(&format!("movie-bag reset --token {token}")),
+        "{found}"
+    );
+    // Pasted with the keyboard, which shows what the clipboard has.
+    browser.click(".found .copy");
+    browser.waits_for("it says so", |browser| {
+        browser.text(".found .copy") == "Copied"
+    });
+    browser.types("#query", "\u{e009}v");
+    browser.waits_for("the link is pasted", |browser| {
+        browser.property("#query", "value") == link.as_str()
+    });
+}
+
+#[test]
+fn a_message_is_looked_at_from_all_sides() {
+    let Some(desk) = Desk::open() else { return };
+    looks_from_all_sides(&desk);
+}
+
+#[test]
+fn a_message_is_looked_at_from_all_sides_without_scripts() {
+    let Some(desk) = Desk::without_scripts() else {
+        return;
+    };
+    looks_from_all_sides(&desk);
+}
+
+fn looks_from_all_sides(desk: &Desk) {
+    send(&desk.sink.smtp, [MANY_PARTS]);
+    desk.visits("/");
+    desk.opens("All sides");
+    let browser = &desk.browser;
+    let shows = |tab: u8, text: &str| {
+        browser.click(&format!(".tabs a:nth-of-type({tab})"));
+        browser.waits_for(text, |browser| {
+            let shown = browser.property("section.tab", "textContent");
+            shown.as_str().unwrap().contains(text)
+        });
+        let open = browser.property(".tabs [aria-current=page]", "textContent");
+        open.as_str().unwrap().to_owned()
+    };
+    let html = browser.in_frame("iframe", |browser| browser.text("p"));
+    assert_eq!(html, "Said in HTML");
+    let width = || browser.property("iframe", "offsetWidth").as_u64().unwrap();
+    assert!(width() > 600, "{}", width());
+    browser.click("label[for=phone]");
+    assert_eq!(width(), 375);
+    browser.click("label[for=dark]");
+    assert_eq!(browser.style("iframe", "color-scheme"), "dark");
+    assert_eq!(shows(2, "Said in text"), "Text");
+    assert_eq!(shows(3, "X-Odd"), "Headers");
+    assert_eq!(shows(4, "--outer--"), "Source");
+    assert_eq!(shows(5, "list.csv"), "Attachments 1");
+    let file = browser.attribute(".files a", "href").unwrap();
+    assert_eq!(
+        browser.attribute(".files a", "download").unwrap(),
+        "list.csv"
+    );
+    assert!(
+        file.ends_with("/part/5") || file.contains("/part/"),
+        "{file}"
+    );
+    assert_eq!(shows(6, "MAIL FROM:<from@example.com>"), "Session");
+    let download = browser.attribute(".acts a", "href").unwrap();
+    assert!(download.ends_with("/raw?dl=1"), "{download}");
+    assert_eq!(shows(1, "Pictures from outside"), "HTML");
+}
+
+const MANY_PARTS: &str = concat!(
+    "From: support@example.com\r\nTo: ann@example.com\r\nSubject: All sides\r\nX-Odd: yes\r\nMIME-Version: 1.0\r\n",
+    "Content-Type: multipart/mixed; boundary=outer\r\n\r\n",
+    "--outer\r\nContent-Type: multipart/alternative; boundary=inner\r\n\r\n",
+    "--inner\r\nContent-Type: text/plain\r\n\r\nSaid in text\r\n",
+    "--inner\r\nContent-Type: text/html\r\n\r\n<p>Said in HTML</p>\r\n--inner--\r\n",
+    "--outer\r\nContent-Type: text/csv; name=list.csv\r\nContent-Disposition: attachment; filename=list.csv\r\n\r\na,b\r\n--outer--",
+);
+
+#[test]
+fn keys_do_what_links_and_buttons_do() {
+    let Some(desk) = Desk::open() else { return };
+    send(&desk.sink.smtp, ["one", "two", "three", "four"].map(plain));
+    desk.watches();
+    desk.lists(&["four", "three", "two", "one"]);
+    let browser = &desk.browser;
+    let focused = |subject: &str| {
+        browser.waits_for(&format!("{subject} is focused"), |browser| {
+            let text = browser.run("return document.activeElement.textContent", json!([]));
+            text.as_str().unwrap().contains(subject)
+        });
+    };
+    browser.press(Key::Letter("j"));
+    focused("four");
+    browser.press(Key::Letter("j"));
+    focused("three");
+    browser.press(Key::Letter("k"));
+    focused("four");
+    browser.press(Key::Letter("j"));
+    browser.press(Key::Enter);
+    desk.reads("three");
+    browser.press(Key::Letter("j"));
+    desk.reads("two");
+    browser.press(Key::Letter("d"));
+    desk.lists(&["four", "three", "one"]);
+    desk.reads("one");
+    browser.press(Key::Escape);
+    desk.reads("Choose a message");
+    focused("one");
+    browser.press(Key::Letter("k"));
+    focused("three");
+    browser.press(Key::Letter("d"));
+    desk.lists(&["four", "one"]);
+    focused("one");
+    browser.press(Key::Letter("/"));
+    let id = browser.run("return document.activeElement.id", json!([]));
+    assert_eq!(id, "query");
+    // Letters are letters there, and where somebody has turned the keys off.
+    browser.press(Key::Letter("d"));
+    assert_eq!(browser.property("#query", "value"), "d");
+    browser.press(Key::Escape);
+    desk.visits("/");
+    desk.lists(&["four", "one"]);
+    browser.click("#use-keys");
+    desk.watches();
+    browser.press(Key::Letter("j"));
+    let is_body = browser.run("return document.activeElement === document.body", json!([]));
+    assert_eq!(is_body, true);
+    assert_eq!(desk.sink.inbox().messages().len(), 2);
+}
+
+#[test]
+fn messages_are_marked_and_deleted() {
+    let Some(desk) = Desk::open() else { return };
+    marks_and_deletes(&desk);
+}
+
+#[test]
+fn messages_are_marked_and_deleted_without_scripts() {
+    let Some(desk) = Desk::without_scripts() else {
+        return;
+    };
+    marks_and_deletes(&desk);
+}
+
+fn marks_and_deletes(desk: &Desk) {
+    send(
+        &desk.sink.smtp,
+        ["one", "two", "three", "four two"].map(plain),
+    );
+    let browser = &desk.browser;
+    desk.visits("/");
+    desk.opens("three");
+    assert_eq!(desk.unread(), 3);
+    browser.click(".acts [value=unread]");
+    desk.reads("Choose a message");
+    assert_eq!(desk.unread(), 4);
+    desk.opens("three");
+    browser.click(".acts [value=delete]");
+    desk.lists(&["four two", "two", "one"]);
+    // A search, and what is done to all that it found.
+    desk.visits("/");
+    browser.types("#query", "subject:two\u{e007}");
+    desk.lists(&["four two", "two"]);
+    browser.click("#all summary");
+    browser.click("#all [value=read-all]");
+    browser.waits_for("they are marked", |_| desk.unread() == 1);
+    desk.lists(&["four two", "two"]);
+    if !browser.is_displayed("#all [value=delete-all]") {
+        browser.click("#all summary");
+    }
+    browser.click("#all [value=delete-all]");
+    desk.lists(&[]);
+    desk.visits("/");
+    desk.lists(&["one"]);
+    browser.click("#all summary");
+    browser.click("#all [value=delete-all]");
+    desk.reads("Send a mail here");
+    assert!(desk.sink.inbox().messages().is_empty());
+}
+
+#[test]
+fn ten_thousand_messages_have_pages_that_lead_through_them() {
+    let Some(desk) = Desk::open() else { return };
+    send(
+        &desk.sink.smtp,
+        (0..10_000).map(|number| plain(&format!("number {number}"))),
+    );
+    desk.watches();
+    let browser = &desk.browser;
+    assert_eq!(browser.text("#summary"), "10,000 messages, 10,000 unread");
+    let range = |text: &str| {
+        browser.waits_for(text, |browser| {
+            browser.text("#pages span:not(:empty)") == text
+        });
+    };
+    range("1 to 100 of 10,000");
+    browser.click("#pages [rel=next]");
+    range("101 to 200 of 10,000");
+    desk.opens("number 9850");
+    // What comes moves the list on, and not who reads.
+    send(&desk.sink.smtp, [plain("the newest")]);
+    browser.waits_for("it is counted", |browser| {
+        browser
+            .text("#summary")
+            .starts_with("10,000 messages, 9,999")
+    });
+    desk.reads("number 9850");
+    browser.click("#pages [rel=prev]");
+    range("1 to 100 of 10,000");
+    browser.types("#query", "subject:\"number 77\"");
+    browser.waits_for("it is found", |browser| {
+        browser.text("#summary") == "111 messages found"
+    });
+}

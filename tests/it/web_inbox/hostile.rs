@@ -1,0 +1,181 @@
+//! Mails that want to run, to load, or to be taken for something else.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Desk, send};
+
+/// A server of somebody's who wants to know when a mail is opened. It counts connections, also those on which nothing is
+/// asked: they tell as much.
+struct Outside {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Outside {
+    fn listens() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let told = Arc::clone(&told);
+                std::thread::spawn(move || {
+                    let patience = Some(Duration::from_millis(300));
+                    let _ = stream.set_read_timeout(patience);
+                    let mut request = [0; 2048];
+                    let read = stream.read(&mut request).unwrap_or(0);
+                    let request = String::from_utf8_lossy(&request[..read]);
+                    let path = request.split(' ').nth(1).unwrap_or("(connected)");
+                    told.lock().unwrap().push(path.to_owned());
+                    let _ = stream.write_all(
+                        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                    );
+                });
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn was_asked(&self, path: &str) -> bool {
+        self.asked().iter().any(|asked| asked == path)
+    }
+}
+
+/// Everything by which a page loads or runs something, that anybody has thought of; `OUT` is a server outside.
+const HOSTILE: &str = concat!(
+    "<html><head><link rel=preconnect href='OUT/preconnect'><link rel=prefetch href='OUT/prefetch'>",
+    "<link rel=stylesheet href='OUT/sheet'><link rel=icon href='OUT/icon'><LINK rel=dns-prefetch href='OUT'>",
+    "<meta http-equiv=refresh content='0;url=OUT/refresh'><base href='OUT/base/'>",
+    "<style>@import 'OUT/import'; body { background: url(OUT/background) } ",
+    "@font-face { font-family: x; src: url(OUT/font) } p { font-family: x }</style>",
+    "<script>parent.document.title = document.title = 'RUN'; fetch('OUT/fetch')</script><script src='OUT/script'></script>",
+    "</head><body onload=\"document.title='RUN'; fetch('OUT/onload')\">",
+    "<img src='OUT/picture' onerror=\"fetch('OUT/onerror')\"><img src=relative.png><img srcset='OUT/srcset 2x'>",
+    "<picture><source srcset='OUT/source'><img src=x></picture>",
+    "<video poster='OUT/poster' src='OUT/video' autoplay></video><audio src='OUT/audio' autoplay></audio>",
+    "<iframe src='OUT/frame'></iframe><iframe srcdoc=\"<script>fetch('OUT/srcdoc')</script>\"></iframe>",
+    "<object data='OUT/object'></object><embed src='OUT/embed'>",
+    "<svg><image href='OUT/svg'/><use href='OUT/use#x'/><script>fetch('OUT/svgscript')</script></svg>",
+    "<form action='OUT/form'><input type=image src='OUT/input'><button id=button>send</button></form>",
+    "<table background='OUT/table'><tr><td>x</td></tr></table>",
+    "<details open ontoggle=\"fetch('OUT/toggle')\">x</details>",
+    "<a id=script href=\"javascript:fetch('OUT/link')\">run</a> <p>text</p>",
+    "<style><!-- </style><link rel=preconnect href='OUT/hidden'>--></body></html>",
+);
+
+#[test]
+fn a_hostile_mail_runs_nothing_and_loads_nothing() {
+    let Some(desk) = Desk::open() else { return };
+    let outside = Outside::listens();
+    let html = HOSTILE.replace("OUT", &format!("http://{}", outside.address));
+    send(
+        &desk.sink.smtp,
+        [format!(
+            "Subject: <script>document.title='RUN'</script>\r\nFrom: \"><img src=x onerror=alert(1)>\" <a@b.c>\r\n\
+                  Content-Type: text/html; charset=utf-8\r\n\r\n{html}"
+        )],
+    );
+    desk.watches();
+    let browser = &desk.browser;
+    browser.click("#rows a");
+    desk.reads("<script>document.title='RUN'</script>");
+    browser.in_frame("iframe", |browser| {
+        assert_eq!(browser.text("p"), "text");
+        browser.click("#button");
+        browser.click("#script");
+    });
+    for tab in 2..=6 {
+        browser.click(&format!(".tabs a:nth-of-type({tab})"));
+        browser.waits_for("the tab", |browser| {
+            browser
+                .attribute(&format!(".tabs a:nth-of-type({tab})"), "aria-current")
+                .is_some()
+        });
+    }
+    // The frame once more, so that all it wanted had its time.
+    browser.click(".tabs a:nth-of-type(1)");
+    browser.waits_for("the frame", |browser| browser.count("iframe") == 1);
+    browser.in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
+    assert_eq!(outside.asked(), [""; 0]);
+    assert!(!browser.title().contains("RUN") || browser.title().contains("<script>"));
+    assert!(browser.url().starts_with(&desk.url("/view/")));
+
+    // Its pictures where somebody wants them, and nothing else.
+    browser.click(".look a.button");
+    browser.waits_for("a picture is asked for", |_| outside.was_asked("/picture"));
+    browser.in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
+    let pictures = [
+        "/picture",
+        "/srcset",
+        "/source",
+        "/poster",
+        "/svg",
+        "/input",
+        "/table",
+        "/background",
+    ];
+    for asked in outside.asked() {
+        assert!(pictures.contains(&&*asked), "{asked}");
+    }
+}
+
+#[test]
+fn allowing_pictures_is_for_one_message() {
+    let Some(desk) = Desk::open() else { return };
+    let outside = Outside::listens();
+    let mail = |name: &str| {
+        format!(
+            "Subject: {name}\r\nContent-Type: text/html\r\n\r\n<p>text</p><img src=\"http://{}/{name}.png\">",
+            outside.address
+        )
+    };
+    send(&desk.sink.smtp, ["first", "second"].map(mail));
+    desk.watches();
+    desk.opens("first");
+    desk.browser.click(".look a.button");
+    desk.browser
+        .waits_for("it is shown", |_| outside.was_asked("/first.png"));
+    desk.opens("second");
+    desk.browser
+        .in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
+    desk.opens("first");
+    desk.browser
+        .in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
+    assert_eq!(outside.asked(), ["/first.png"]);
+}
+
+#[test]
+fn a_page_of_another_site_can_do_nothing_here() {
+    let Some(desk) = Desk::open() else { return };
+    send(&desk.sink.smtp, [super::plain("kept")]);
+    let page = format!(
+        "<!doctype html><title>elsewhere</title><form method=post action='{0}'><input name=do value=delete-all><button>x</button></form>\
+         <iframe src='{0}view/latest.html'></iframe><iframe src='{0}'></iframe>",
+        desk.url("/")
+    );
+    // A file is nobody's origin, as foreign as any.
+    let file = desk.home.write("elsewhere.html", page);
+    desk.browser.visit(&format!("file://{}", file.display()));
+    for frame in ["iframe:nth-of-type(1)", "iframe:nth-of-type(2)"] {
+        let framed = desk.browser.in_frame(frame, |browser| {
+            browser.run("return document.body.textContent", json!([]))
+        });
+        assert!(!framed.to_string().contains("kept"), "{framed}");
+    }
+    desk.browser.click("button");
+    desk.browser.waits_for("it is refused", |browser| {
+        let text = browser.run("return document.body.textContent", json!([]));
+        text == "Blocked due to CORS violation"
+    });
+    assert_eq!(desk.sink.inbox().messages().len(), 1);
+}

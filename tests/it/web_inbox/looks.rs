@@ -1,0 +1,151 @@
+//! How the inbox looks: to whom reads with a screen reader, in the dark, on a phone, and to a slow line.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use super::{Desk, MANY_PARTS, plain, send};
+use crate::harness::{Device, Theme};
+
+/// Every page, once it has mails.
+fn pages(desk: &Desk) -> Vec<(&'static str, String)> {
+    let messages = desk.sink.inbox().messages();
+    let id = |subject: &str| {
+        let found = messages.iter().find(|one| one["Subject"] == subject);
+        found.unwrap()["ID"].as_str().unwrap().to_owned()
+    };
+    let (all, reset) = (id("All sides"), id("[Movie-bag] Reset Your Password"));
+    vec![
+        ("list", "/".to_owned()),
+        ("nothing-found", "/?query=nothing-at-all".to_owned()),
+        ("gone", "/view/nothing".to_owned()),
+        ("reset", format!("/view/{reset}")),
+        ("html", format!("/view/{all}?tab=html")),
+        ("pictures", format!("/view/{all}?tab=html&pictures=1")),
+        ("text", format!("/view/{all}?tab=text")),
+        ("headers", format!("/view/{all}?tab=headers")),
+        ("source", format!("/view/{all}?tab=source")),
+        ("attachments", format!("/view/{all}?tab=attachments")),
+        ("session", format!("/view/{all}?tab=session")),
+    ]
+}
+
+fn some_mails() -> Vec<String> {
+    let mut paths: Vec<_> = std::fs::read_dir("tests/mails")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "eml"))
+        .collect();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.replace("\r\n", "\n").replace('\n', "\r\n")
+    };
+    let mut mails: Vec<String> = paths.iter().map(read).collect();
+    mails.push(MANY_PARTS.to_owned());
+    mails.push("no header at all, and a lone\rreturn".to_owned());
+    mails
+}
+
+#[test]
+fn nobody_is_shut_out_of_any_page_and_nothing_comes_from_elsewhere() {
+    let Some(desk) = Desk::open() else { return };
+    let browser = &desk.browser;
+    let mut findings = Vec::new();
+    let mut look = |name: &str, path: &str| {
+        for (theme, device) in [
+            (Theme::Light, Device::Desktop),
+            (Theme::Dark, Device::Desktop),
+            (Theme::Light, Device::Phone),
+            (Theme::Dark, Device::Phone),
+        ] {
+            browser.appearance(theme, device);
+            desk.visits(path);
+            desk.is_live();
+            let look = format!("inbox-{name}-{theme:?}-{device:?}").to_lowercase();
+            browser.screenshot(&look);
+            let found = browser.accessibility_findings();
+            findings.extend(
+                found
+                    .into_iter()
+                    .map(|finding| format!("{look}: {finding}")),
+            );
+            assert_eq!(browser.overflow(device), 0, "{look} is too wide");
+        }
+    };
+    look("empty", "/");
+    send(&desk.sink.smtp, some_mails());
+    for (name, path) in pages(&desk) {
+        look(name, &path);
+    }
+    assert_eq!(findings, [""; 0]);
+    let site = desk.url("/");
+    let socket = site.replace("http://", "ws://");
+    for url in browser.requested_urls() {
+        let is_ours =
+            url.starts_with(&site) || url.starts_with(&socket) || url.starts_with("data:");
+        assert!(is_ours, "{url}");
+    }
+    let errors = browser.console_errors();
+    // That there is no such message is what the page says.
+    let errors: Vec<_> = errors
+        .iter()
+        .filter(|error| !error.contains("/view/nothing"))
+        .collect();
+    assert_eq!(errors, [""; 0]);
+}
+
+#[test]
+fn each_page_travels_in_less_than_fifty_kilobytes() {
+    let Some(desk) = Desk::open() else { return };
+    send(&desk.sink.smtp, some_mails());
+    // A long one, of what can't be pressed together.
+    let noise: String = (0..60_000_u64)
+        .map(|at| char::from(b'!' + (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u8 % 90))
+        .map(|char| if "<>&\"'".contains(char) { 'x' } else { char })
+        .collect();
+    let noise: Vec<&str> = noise
+        .as_bytes()
+        .chunks(76)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    send(
+        &desk.sink.smtp,
+        [format!("{}\r\n{}", plain("noise"), noise.join("\r\nx"))],
+    );
+    let noise = desk.sink.inbox().messages()[0]["ID"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    send(
+        &desk.sink.smtp,
+        (0..100).map(|number| plain(&format!("number {number}"))),
+    );
+    let assets = ["/inbox.css", "/inbox.js", "/icon.svg?unread=50"];
+    let assets: usize = assets
+        .iter()
+        .map(|path| weight(desk.sink.web(), path))
+        .sum();
+    let mut pages = pages(&desk);
+    pages.push(("noise", format!("/view/{noise}?tab=source")));
+    for (name, path) in pages {
+        let weight = weight(desk.sink.web(), &path) + assets;
+        assert!(weight < 50_000, "{name}: {weight} bytes");
+    }
+}
+
+/// Bytes of an answer as a browser takes it, with its head.
+fn weight(web: &str, path: &str) -> usize {
+    let mut stream = TcpStream::connect(web).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {web}\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200") || path == "/view/nothing",
+        "{path}"
+    );
+    answer.len()
+}
