@@ -6,6 +6,7 @@
 //! cargo bench --bench sink -- load       # messages a second by new connections, and by ones used again; then the memory
 //! cargo bench --bench sink -- large      # 100,000 messages: how long a list and a search take
 //! cargo bench --bench sink -- start      # from the start to the banner, and the memory when idle
+//! cargo bench --bench sink -- arrival    # from the 250 to the row in an inbox that is open in Chromium
 //! ```
 //!
 //! `load` sends 10,000 messages of 5,000 bytes from 20 sessions at once, to each server in turn, seven times, and answers the
@@ -32,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use harness::{Home, wait_until};
+use harness::{Browser, Device, Home, Theme, now, wait_until};
 
 /// Messages of one measurement.
 const MESSAGES: usize = 10_000;
@@ -54,6 +55,9 @@ fn main() {
     }
     if is_wanted("start") {
         start();
+    }
+    if is_wanted("arrival") {
+        arrival();
     }
 }
 
@@ -337,4 +341,58 @@ fn start() {
         "idle: {:.1} MiB",
         ours.memory() as f64 / f64::from(1 << 20)
     ));
+}
+
+/// Sends one mail after the other to an inbox that is open in a browser, and compares when 250 was read with when the row
+/// was part of the page, both by the clock of this machine.
+fn arrival() {
+    const WATCH: &str = "window.rows = []; new MutationObserver(() => { \
+        const row = document.querySelector('#rows .subject > bdi'); \
+        if (row) window.rows[row.textContent] ??= performance.timeOrigin + performance.now(); \
+    }).observe(document.body, {childList: true, subtree: true})";
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    for there in [0, 10_000] {
+        let ours = Ours::start();
+        if there > 0 {
+            send(&ours.smtp, there, true);
+        }
+        browser.appearance(Theme::Light, Device::Desktop);
+        browser.visit(&format!("http://{}/", ours.web));
+        wait_until("it is live", 20, || browser.text("#live") == "Live");
+        browser.run(WATCH, serde_json::json!([]));
+        let mut stream = BufReader::new(TcpStream::connect(&ours.smtp).unwrap());
+        let mut exchange = |said: &str| {
+            stream.get_mut().write_all(said.as_bytes()).unwrap();
+            let mut reply = String::new();
+            stream.read_line(&mut reply).unwrap();
+            reply
+        };
+        exchange("");
+        exchange("HELO bench\r\n");
+        let mut times = Vec::new();
+        for number in 0..200 {
+            exchange("MAIL FROM:<a@example.com>\r\n");
+            exchange("RCPT TO:<b@example.com>\r\n");
+            exchange("DATA\r\n");
+            let reply = exchange(&format!("Subject: {number}\r\n\r\nHello\r\n.\r\n"));
+            let kept = now().as_secs_f64() * 1e3;
+            assert!(reply.starts_with("250"), "{reply}");
+            let mut shown = Value::Null;
+            wait_until("the row is there", 10, || {
+                shown = browser.run(
+                    "return window.rows[arguments[0]] ?? null",
+                    serde_json::json!([number]),
+                );
+                !shown.is_null()
+            });
+            times.push(shown.as_f64().unwrap() - kept);
+        }
+        times.sort_by(f64::total_cmp);
+        say(&format!(
+            "from 250 to the row, with {there} messages there: median {:.1} ms, 99 of 100 within {:.1} ms, {:.1} ms at most",
+            times[100], times[197], times[199]
+        ));
+    }
 }

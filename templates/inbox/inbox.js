@@ -7,6 +7,9 @@ const live = document.getElementById('live');
 const query = document.getElementById('query');
 const get = (id) => document.getElementById(id);
 const parse = (text) => new DOMParser().parseFromString(text, 'text/html');
+// A name and a password that stand in the address must not be part of what is fetched, and must stay in the address.
+const bare = (url) => { const { pathname, search } = new URL(url, location.origin); return pathname + search; };
+const ask = (path, how) => fetch(location.origin + path, how);
 const opened = () => (/^\/view\/([0-9A-Za-z]+)$/.exec(location.pathname) || [])[1] || '';
 
 // The list.
@@ -63,7 +66,7 @@ async function refresh() {
   if (opened()) asked.set('open', opened());
   const before = location.href;
   try {
-    const answer = await fetch('/list?' + asked);
+    const answer = await ask('/list?' + asked);
     if (answer.ok) {
       const fresh = parse(await answer.text()).getElementById('list');
       if (location.href === before) {
@@ -84,8 +87,8 @@ let latest = 0;
 async function show(answer, how) {
   const page = parse(await answer.text());
   if (!page.getElementById('message')) { location.href = answer.url; return; }
-  if (how === 'push') history.pushState(null, '', answer.url);
-  if (how === 'replace') history.replaceState(null, '', answer.url);
+  if (how === 'push') history.pushState(null, '', bare(answer.url));
+  if (how === 'replace') history.replaceState(null, '', bare(answer.url));
   document.title = page.title;
   document.body.className = page.body.className;
   showList(page.getElementById('list'));
@@ -101,7 +104,7 @@ async function show(answer, how) {
 async function follow(url, how) {
   const mine = ++latest;
   try {
-    const answer = await fetch(url);
+    const answer = await ask(bare(url));
     if (mine === latest) await show(answer, how);
   } catch (_) {
     if (mine === latest && how !== 'stay') location.href = url;
@@ -111,7 +114,7 @@ async function follow(url, how) {
 async function send(form, button, next) {
   const mine = ++latest;
   const body = new URLSearchParams({ do: button.value });
-  const answer = await fetch(form.action, { method: 'POST', body });
+  const answer = await ask(bare(form.action), { method: 'POST', body });
   if (mine !== latest) return;
   if (next) await follow(next, 'push');
   else await show(answer, 'push');
@@ -245,7 +248,7 @@ async function remove() {
   const at = all.indexOf(document.activeElement);
   if (at < 0) return;
   const next = (all[at + 1] || all[at - 1] || {}).parentElement;
-  await fetch(all[at].href, { method: 'POST', body: new URLSearchParams({ do: 'delete' }) });
+  await ask(bare(all[at].href), { method: 'POST', body: new URLSearchParams({ do: 'delete' }) });
   if (next) next.querySelector('a').focus();
   refresh();
 }

@@ -212,9 +212,12 @@ fn a_search_narrows_the_list_while_it_is_typed() {
     assert!(browser.text("#list").contains("Nothing fits this search"));
     browser.run("history.back()", json!([]));
     desk.lists(&["plum", "apple juice", "apple pie", "pear", "apple"]);
-    // The language of searches is a click away.
+    // The language of searches is a click away, and on a phone all of it is seen.
     browser.click("header summary");
     assert!(browser.text("header .menu").contains("is:unread"));
+    browser.appearance(Theme::Light, Device::Phone);
+    let left = "return document.querySelector('header .menu > div').getBoundingClientRect().left";
+    assert!(browser.run(left, json!([])).as_f64().unwrap() >= 0.0);
 }
 
 #[test]
@@ -452,4 +455,30 @@ fn ten_thousand_messages_have_pages_that_lead_through_them() {
     browser.waits_for("it is found", |browser| {
         browser.text("#summary") == "111 messages found"
     });
+}
+
+#[test]
+fn behind_a_password_it_is_as_live() {
+    let Some(browser) = Browser::open() else {
+        return;
+    };
+    let home = Home::fresh();
+    let sink = home.sink(&["--format", "none", "--web-auth", "me:secret"]);
+    let desk = Desk {
+        browser,
+        sink,
+        home,
+    };
+    desk.browser.appearance(Theme::Light, Device::Desktop);
+    let url = format!("http://me:secret@{}/", desk.sink.web());
+    desk.browser.visit(&url);
+    desk.is_live();
+    send(&desk.sink.smtp, ["one", "two"].map(plain));
+    desk.lists(&["two", "one"]);
+    desk.opens("one");
+    desk.browser.click(".acts [value=delete]");
+    desk.lists(&["two"]);
+    desk.reads("two");
+    desk.browser.types("#query", "nothing");
+    desk.lists(&[]);
 }

@@ -24,6 +24,9 @@ const MOST_ATTACHMENTS: usize = 200;
 const MOST_HEADERS: usize = 500;
 const MOST_LINES: usize = 500;
 
+/// Bytes of a link or token that is shown. What is longer no browser would open.
+const LONGEST_FOUND: usize = 8 * 1024;
+
 /// One way to look at a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Tab {
@@ -373,21 +376,16 @@ fn named(mailbox: &Mailbox) -> String {
 
 impl Found {
     fn of(found: &Extracted) -> Found {
-        let main = found.main_link();
-        // What is longer than any address could be opened is no link that anybody wants.
+        let is_shown = |item: &&String| item.len() <= LONGEST_FOUND;
         let few = |list: &[String], most: usize| -> Vec<String> {
-            let short = list.iter().filter(|item| item.len() <= 8 * 1024);
-            short.take(most).cloned().collect()
+            list.iter().filter(is_shown).take(most).cloned().collect()
         };
-        let others: Vec<String> = found
-            .links
-            .iter()
-            .filter(|link| Some(*link) != main)
-            .cloned()
-            .collect();
+        let link = found.main_link().filter(is_shown).cloned();
+        let mut links = few(&found.links, MOST_LINKS);
+        links.retain(|other| Some(other) != link.as_ref());
         Found {
-            link: main.filter(|link| link.len() <= 8 * 1024).cloned(),
-            links: few(&others, MOST_LINKS),
+            link,
+            links,
             tokens: few(&found.tokens, MOST_TOKENS),
             commands: few(&found.reset_tokens, MOST_TOKENS)
                 .into_iter()

@@ -140,9 +140,9 @@ pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -
         }
         let now = state.clock.now();
         render_page(&Page {
+            is_gone: found.is_none(),
             message: found.map(|message| Opened::of(&message, &place, &uri, now)),
             list: List::of(&state, place, Some(&id)),
-            is_gone: state.inbox.get(&id).is_none(),
             send_to: SendTo::of(&state, &headers),
         })
     });
