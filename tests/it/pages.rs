@@ -168,6 +168,14 @@ fn is_said_at(browser: &Browser, field: &str, words: &str) {
     let error = format!("#{}", described.split(' ').next().unwrap());
     assert!(browser.text(&error).contains(words), "{field}: {words}");
     assert_eq!(browser.attribute(&error, "role").as_deref(), Some("alert"));
+    let label = browser.run(
+        "return document.querySelector(arguments[0]).previousElementSibling.tagName",
+        serde_json::json!([error]),
+    );
+    assert_eq!(label, "LABEL", "it stands between the label and the field");
+    let colours = [(&*error, "color"), (field, "border-top-color")];
+    let [words_are, border_is] = colours.map(|(css, property)| browser.style(css, property));
+    assert_eq!(words_are, border_is, "{field}");
     assert!(browser.title().starts_with("Error: "), "{words}");
     has_focus(browser, field);
 }

@@ -240,7 +240,7 @@ impl Browser {
     pub fn shows(&self, heading: &str) {
         let script = "return document.readyState === 'complete' && document.querySelector('h1')?.textContent";
         let mut last = Ok(Value::Null);
-        for _ in 0..200 {
+        for _ in 0..400 {
             // While one page becomes another, there may be no page to ask.
             last = self
                 .session

@@ -30,13 +30,18 @@ const FLAGS: &[&str] = &[
     "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ];
 
+/// Ends the driver when its own input ends. A browser that was not asked to end writes to its profile for a moment more,
+/// so that is removed until it stays away.
+const KEEPER: &str = "chromedriver --port=0 & exec >&-; cat >/dev/null; kill $! 2>/dev/null; wait; \
+    while [ -e \"$PROFILE\" ]; do rm -rf \"$PROFILE\"; sleep 1; done";
+
 /// A driver with one browser. Neither outlives the test, however that ends.
 pub(super) struct Session {
-    /// Ends the driver when its input ends, which it does when this process does; and the driver ends the browser.
+    /// Its input ends when this process does, however that ends; and the browser ends with the driver.
     keeper: Child,
     /// A driver whose output nobody can take any more would end.
     _said: BufReader<ChildStdout>,
-    _profile: TempDir,
+    profile: TempDir,
     agent: ureq::Agent,
     /// The URL that all commands are below.
     base: String,
@@ -48,8 +53,11 @@ impl Session {
         let profile = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut keeper = Command::new("sh")
             .arg("-c")
-            .arg("chromedriver --port=0 & exec >&-; cat >/dev/null; kill $! 2>/dev/null; wait; rm -rf \"$PROFILE\"")
+            .arg(KEEPER)
             .env("PROFILE", profile.path())
+            // What it leaves elsewhere goes with the profile too.
+            .env("TMPDIR", profile.path())
+            .env("XDG_CONFIG_HOME", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -62,10 +70,10 @@ impl Session {
             _said: said,
             agent: super::server::agent(),
             base: String::new(),
-            _profile: profile,
+            profile,
         };
         session.base = format!("http://127.0.0.1:{}/session", port?);
-        let asked = session.post("", capabilities(&session._profile))?;
+        let asked = session.post("", capabilities(&session.profile))?;
         let id = asked["sessionId"].as_str().ok_or("it has no number")?;
         session.base = format!("{}/{id}", session.base);
         Ok(session)
@@ -94,8 +102,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Asked to end, the browser leaves nothing half written in its profile, which is removed next.
+        // Asked to end, the browser has left its profile when this is answered.
         let _ = self.agent.delete(&self.base).call();
+        let _ = std::fs::remove_dir_all(self.profile.path());
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }

@@ -134,4 +134,5 @@ fn a_printed_page_has_the_words_and_no_buttons() {
     assert!(browser.is_displayed("h1"));
     assert!(!browser.is_displayed("button"));
     assert_eq!(browser.style("main", "box-shadow"), "none");
+    assert_eq!(browser.style("#email", "outline-style"), "none");
 }
