@@ -151,6 +151,11 @@ impl Refusal {
         }
     }
 
+    /// How long to wait before it is worth trying again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self {
             retry_after: Some(retry_after),

@@ -6,6 +6,7 @@
 //! foreign page has it: it is in no Referer, no frame and no log. Asking for a link is open to anybody, and limited.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -111,7 +112,7 @@ impl Pages {
         let view = View {
             root,
             heading: heading(refusal.code),
-            message: &refusal.message,
+            message: &message(refusal),
             ..View::default()
         };
         // Where even this one fails, the refusal goes out as it is.
@@ -132,6 +133,34 @@ fn heading(code: Code) -> &'static str {
         Code::Unavailable | Code::RequestTimeout => "Not now, but soon",
         Code::InternalError => "Something went wrong",
         _ => "This was not understood",
+    }
+}
+
+/// What to do about it.
+fn message(refusal: &Refusal) -> String {
+    match (refusal.code, refusal.retry_after()) {
+        (Code::NotFound, _) => {
+            "Nothing is at this address. It may have been cut off on its way to you.".to_owned()
+        }
+        (Code::RateLimited, Some(wait)) => {
+            format!(
+                "Try again in about {}. Links that came by mail go on working.",
+                about(wait)
+            )
+        }
+        _ => format!("{}.", refusal.message),
+    }
+}
+
+/// A span of time as people say it, never shorter than it is.
+fn about(span: Duration) -> String {
+    let (number, unit) = match span.as_secs() + u64::from(span.subsec_nanos() > 0) {
+        seconds @ 0..=90 => (seconds, "second"),
+        seconds => (seconds.div_ceil(60), "minute"),
+    };
+    match number {
+        1 => format!("1 {unit}"),
+        number => format!("{number} {unit}s"),
     }
 }
 
@@ -402,6 +431,18 @@ mod tests {
         assert!(reset.contains("<label for=\"password_again\">"));
         assert_eq!(reset.matches("autocomplete=\"new-password\"").count(), 2);
         assert!(reset.contains("minlength: 8;"));
+    }
+
+    #[test]
+    fn a_wait_is_said_as_people_say_it() {
+        for (millis, said) in [
+            (1, "1 second"),
+            (89_500, "90 seconds"),
+            (90_001, "2 minutes"),
+            (292_000, "5 minutes"),
+        ] {
+            assert_eq!(about(Duration::from_millis(millis)), said);
+        }
     }
 
     #[test]

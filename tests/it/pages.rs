@@ -287,7 +287,7 @@ fn nothing_is_a_page_for_people_and_json_for_programs() {
     browser.visit(&format!("{}/nothing/at/all", site.url()));
     browser.shows("There is no such page");
     browser.click("main p:last-child a");
-    browser.shows("Movies, and who added them");
+    browser.shows("A shared list of movies");
     assert_eq!(browser.url(), format!("{}/", site.url()));
 
     browser.visit(&format!("{}/api/nothing", site.url()));

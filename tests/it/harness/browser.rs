@@ -292,9 +292,16 @@ impl Browser {
     pub fn screenshot(&self, name: &str) {
         let folder = super::target_folder().join("screenshots");
         fs::create_dir_all(&folder).unwrap();
-        let image = string(&self.get("/screenshot"));
-        let image = base64::engine::general_purpose::STANDARD.decode(image);
-        fs::write(folder.join(format!("{name}.png")), image.unwrap()).unwrap();
+        let image = self.get("/screenshot");
+        fs::write(folder.join(format!("{name}.png")), decoded(&image)).unwrap();
+    }
+
+    /// What can be seen of an element, as PNG.
+    #[track_caller]
+    pub fn picture_of(&self, css: &str) -> Vec<u8> {
+        decoded(&self.at(css, |element| {
+            self.session.get(&format!("{element}/screenshot"))
+        }))
     }
 
     /// Everything that pages and their frames have asked for since the start.
@@ -399,6 +406,12 @@ impl Browser {
         let answer = self.session.chromium(name, parameters);
         answer.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
+}
+
+/// The bytes of a picture.
+fn decoded(image: &Value) -> Vec<u8> {
+    let engine = base64::engine::general_purpose::STANDARD;
+    engine.decode(string(image)).unwrap()
 }
 
 fn selector(css: &str) -> Value {

@@ -49,6 +49,11 @@ impl Inbox {
         }
     }
 
+    /// Where it is, `http://127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.base
+    }
+
     fn get(&self, path: &str) -> Vec<u8> {
         let mut answer = self
             .agent

@@ -16,7 +16,7 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
         look(name);
     };
     browser.visit(&site.url());
-    shows("Movies, and who added them", "start");
+    shows("A shared list of movies", "start");
     let asks_for = |email: &str| {
         browser.visit(&format!("{}/forgot", site.url()));
         browser.types("#email", email);

@@ -31,7 +31,7 @@ fn resets_below(base: &str, browser: &Browser, server: &Server) {
     browser.click("button");
     browser.shows("Look into your mailbox");
     browser.click(".brand a");
-    browser.shows("Movies, and who added them");
+    browser.shows("A shared list of movies");
     assert_eq!(browser.url(), format!("{base}/"));
     let requested = browser.requested_urls().split_off(requested);
     assert!(requested.len() > 7, "{requested:?}");

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use super::{Desk, MANY_PARTS, plain, send};
-use crate::harness::{Device, Theme};
+use crate::harness::{Browser, Device, Home, NEW_PASSWORD, PASSWORD, Theme};
 
 /// Every page, once it has mails.
 fn pages(desk: &Desk) -> Vec<(&'static str, String)> {
@@ -148,4 +148,56 @@ fn weight(web: &str, path: &str) -> usize {
         "{path}"
     );
     answer.len()
+}
+
+#[test]
+fn readme_shows_how_it_looks_in_small_pictures() {
+    let pictures = ["docs/inbox.png", "docs/reset.png"];
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    // `BLESS=1 cargo test readme_shows` takes them anew.
+    if std::env::var_os("BLESS").is_some() {
+        let Some(browser) = Browser::open() else {
+            return;
+        };
+        for (name, picture) in pictures.iter().zip(take_pictures(&browser)) {
+            std::fs::write(name, picture).unwrap();
+        }
+    }
+    let mut size = 0;
+    for name in pictures {
+        assert!(readme.contains(&format!("]({name})")), "{name}");
+        size += std::fs::metadata(name).unwrap().len();
+    }
+    assert!(size < 300_000, "{size}");
+}
+
+fn take_pictures(browser: &Browser) -> [Vec<u8>; 2] {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    let ann = "ann@example.com";
+    server.sign_up(ann, PASSWORD);
+    let mails = [
+        "github-code",
+        "receipt",
+        "newsletter",
+        "alert",
+        "calendar",
+        "devise-reset",
+    ];
+    let read = |name| std::fs::read_to_string(format!("tests/mails/{name}.eml")).unwrap();
+    let with_line_ends = |mail: String| mail.replace("\r\n", "\n").replace('\n', "\r\n");
+    send(server.smtp(), mails.map(read).map(with_line_ends));
+    let token = server.reset_token(ann);
+    browser.appearance(Theme::Light, Device::Desktop);
+    browser.visit(&format!("{}/", server.inbox().address()));
+    browser.waits_for("it is live", |browser| browser.text("#live") == "Live");
+    browser.click("#rows a");
+    browser.waits_for("the mail", |browser| browser.count("iframe") == 1);
+    browser.in_frame("iframe", |browser| browser.text("h1"));
+    let inbox = browser.picture_of("body");
+    browser.visit(&format!("http://{}/reset/{token}", server.address()));
+    browser.types("#password", NEW_PASSWORD);
+    browser.types("#password_again", NEW_PASSWORD);
+    browser.click("#show");
+    [inbox, browser.picture_of("main")]
 }
