@@ -55,104 +55,8 @@ _movie__bag() {
             movie__bag,user)
                 cmd="movie__bag__subcmd__user"
                 ;;
-            movie__bag__subcmd__help,check)
-                cmd="movie__bag__subcmd__help__subcmd__check"
-                ;;
-            movie__bag__subcmd__help,completions)
-                cmd="movie__bag__subcmd__help__subcmd__completions"
-                ;;
-            movie__bag__subcmd__help,copy)
-                cmd="movie__bag__subcmd__help__subcmd__copy"
-                ;;
-            movie__bag__subcmd__help,forgot)
-                cmd="movie__bag__subcmd__help__subcmd__forgot"
-                ;;
-            movie__bag__subcmd__help,help)
-                cmd="movie__bag__subcmd__help__subcmd__help"
-                ;;
-            movie__bag__subcmd__help,inbox)
-                cmd="movie__bag__subcmd__help__subcmd__inbox"
-                ;;
-            movie__bag__subcmd__help,manpages)
-                cmd="movie__bag__subcmd__help__subcmd__manpages"
-                ;;
-            movie__bag__subcmd__help,outbox)
-                cmd="movie__bag__subcmd__help__subcmd__outbox"
-                ;;
-            movie__bag__subcmd__help,reset)
-                cmd="movie__bag__subcmd__help__subcmd__reset"
-                ;;
-            movie__bag__subcmd__help,serve)
-                cmd="movie__bag__subcmd__help__subcmd__serve"
-                ;;
-            movie__bag__subcmd__help,smtp-debug)
-                cmd="movie__bag__subcmd__help__subcmd__smtp__subcmd__debug"
-                ;;
-            movie__bag__subcmd__help,templates)
-                cmd="movie__bag__subcmd__help__subcmd__templates"
-                ;;
-            movie__bag__subcmd__help,user)
-                cmd="movie__bag__subcmd__help__subcmd__user"
-                ;;
-            movie__bag__subcmd__help__subcmd__inbox,clear)
-                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__clear"
-                ;;
-            movie__bag__subcmd__help__subcmd__inbox,list)
-                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__list"
-                ;;
-            movie__bag__subcmd__help__subcmd__inbox,show)
-                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__show"
-                ;;
-            movie__bag__subcmd__help__subcmd__inbox,wait)
-                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__wait"
-                ;;
-            movie__bag__subcmd__help__subcmd__outbox,drop)
-                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__drop"
-                ;;
-            movie__bag__subcmd__help__subcmd__outbox,flush)
-                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__flush"
-                ;;
-            movie__bag__subcmd__help__subcmd__outbox,list)
-                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__list"
-                ;;
-            movie__bag__subcmd__help__subcmd__outbox,retry)
-                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__retry"
-                ;;
-            movie__bag__subcmd__help__subcmd__templates,eject)
-                cmd="movie__bag__subcmd__help__subcmd__templates__subcmd__eject"
-                ;;
-            movie__bag__subcmd__help__subcmd__templates,list)
-                cmd="movie__bag__subcmd__help__subcmd__templates__subcmd__list"
-                ;;
-            movie__bag__subcmd__help__subcmd__templates,preview)
-                cmd="movie__bag__subcmd__help__subcmd__templates__subcmd__preview"
-                ;;
-            movie__bag__subcmd__help__subcmd__user,create)
-                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__create"
-                ;;
-            movie__bag__subcmd__help__subcmd__user,delete)
-                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__delete"
-                ;;
-            movie__bag__subcmd__help__subcmd__user,list)
-                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__list"
-                ;;
-            movie__bag__subcmd__help__subcmd__user,revoke)
-                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__revoke"
-                ;;
-            movie__bag__subcmd__help__subcmd__user,set-email)
-                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__email"
-                ;;
-            movie__bag__subcmd__help__subcmd__user,set-password)
-                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__password"
-                ;;
-            movie__bag__subcmd__help__subcmd__user,show)
-                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__show"
-                ;;
             movie__bag__subcmd__inbox,clear)
                 cmd="movie__bag__subcmd__inbox__subcmd__clear"
-                ;;
-            movie__bag__subcmd__inbox,help)
-                cmd="movie__bag__subcmd__inbox__subcmd__help"
                 ;;
             movie__bag__subcmd__inbox,list)
                 cmd="movie__bag__subcmd__inbox__subcmd__list"
@@ -163,29 +67,11 @@ _movie__bag() {
             movie__bag__subcmd__inbox,wait)
                 cmd="movie__bag__subcmd__inbox__subcmd__wait"
                 ;;
-            movie__bag__subcmd__inbox__subcmd__help,clear)
-                cmd="movie__bag__subcmd__inbox__subcmd__help__subcmd__clear"
-                ;;
-            movie__bag__subcmd__inbox__subcmd__help,help)
-                cmd="movie__bag__subcmd__inbox__subcmd__help__subcmd__help"
-                ;;
-            movie__bag__subcmd__inbox__subcmd__help,list)
-                cmd="movie__bag__subcmd__inbox__subcmd__help__subcmd__list"
-                ;;
-            movie__bag__subcmd__inbox__subcmd__help,show)
-                cmd="movie__bag__subcmd__inbox__subcmd__help__subcmd__show"
-                ;;
-            movie__bag__subcmd__inbox__subcmd__help,wait)
-                cmd="movie__bag__subcmd__inbox__subcmd__help__subcmd__wait"
-                ;;
             movie__bag__subcmd__outbox,drop)
                 cmd="movie__bag__subcmd__outbox__subcmd__drop"
                 ;;
             movie__bag__subcmd__outbox,flush)
                 cmd="movie__bag__subcmd__outbox__subcmd__flush"
-                ;;
-            movie__bag__subcmd__outbox,help)
-                cmd="movie__bag__subcmd__outbox__subcmd__help"
                 ;;
             movie__bag__subcmd__outbox,list)
                 cmd="movie__bag__subcmd__outbox__subcmd__list"
@@ -193,26 +79,8 @@ _movie__bag() {
             movie__bag__subcmd__outbox,retry)
                 cmd="movie__bag__subcmd__outbox__subcmd__retry"
                 ;;
-            movie__bag__subcmd__outbox__subcmd__help,drop)
-                cmd="movie__bag__subcmd__outbox__subcmd__help__subcmd__drop"
-                ;;
-            movie__bag__subcmd__outbox__subcmd__help,flush)
-                cmd="movie__bag__subcmd__outbox__subcmd__help__subcmd__flush"
-                ;;
-            movie__bag__subcmd__outbox__subcmd__help,help)
-                cmd="movie__bag__subcmd__outbox__subcmd__help__subcmd__help"
-                ;;
-            movie__bag__subcmd__outbox__subcmd__help,list)
-                cmd="movie__bag__subcmd__outbox__subcmd__help__subcmd__list"
-                ;;
-            movie__bag__subcmd__outbox__subcmd__help,retry)
-                cmd="movie__bag__subcmd__outbox__subcmd__help__subcmd__retry"
-                ;;
             movie__bag__subcmd__templates,eject)
                 cmd="movie__bag__subcmd__templates__subcmd__eject"
-                ;;
-            movie__bag__subcmd__templates,help)
-                cmd="movie__bag__subcmd__templates__subcmd__help"
                 ;;
             movie__bag__subcmd__templates,list)
                 cmd="movie__bag__subcmd__templates__subcmd__list"
@@ -220,26 +88,11 @@ _movie__bag() {
             movie__bag__subcmd__templates,preview)
                 cmd="movie__bag__subcmd__templates__subcmd__preview"
                 ;;
-            movie__bag__subcmd__templates__subcmd__help,eject)
-                cmd="movie__bag__subcmd__templates__subcmd__help__subcmd__eject"
-                ;;
-            movie__bag__subcmd__templates__subcmd__help,help)
-                cmd="movie__bag__subcmd__templates__subcmd__help__subcmd__help"
-                ;;
-            movie__bag__subcmd__templates__subcmd__help,list)
-                cmd="movie__bag__subcmd__templates__subcmd__help__subcmd__list"
-                ;;
-            movie__bag__subcmd__templates__subcmd__help,preview)
-                cmd="movie__bag__subcmd__templates__subcmd__help__subcmd__preview"
-                ;;
             movie__bag__subcmd__user,create)
                 cmd="movie__bag__subcmd__user__subcmd__create"
                 ;;
             movie__bag__subcmd__user,delete)
                 cmd="movie__bag__subcmd__user__subcmd__delete"
-                ;;
-            movie__bag__subcmd__user,help)
-                cmd="movie__bag__subcmd__user__subcmd__help"
                 ;;
             movie__bag__subcmd__user,list)
                 cmd="movie__bag__subcmd__user__subcmd__list"
@@ -256,30 +109,6 @@ _movie__bag() {
             movie__bag__subcmd__user,show)
                 cmd="movie__bag__subcmd__user__subcmd__show"
                 ;;
-            movie__bag__subcmd__user__subcmd__help,create)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__create"
-                ;;
-            movie__bag__subcmd__user__subcmd__help,delete)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__delete"
-                ;;
-            movie__bag__subcmd__user__subcmd__help,help)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__help"
-                ;;
-            movie__bag__subcmd__user__subcmd__help,list)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__list"
-                ;;
-            movie__bag__subcmd__user__subcmd__help,revoke)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__revoke"
-                ;;
-            movie__bag__subcmd__user__subcmd__help,set-email)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__email"
-                ;;
-            movie__bag__subcmd__user__subcmd__help,set-password)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__password"
-                ;;
-            movie__bag__subcmd__user__subcmd__help,show)
-                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__show"
-                ;;
             *)
                 ;;
         esac
@@ -287,7 +116,7 @@ _movie__bag() {
 
     case "${cmd}" in
         movie__bag)
-            opts="-q -h -V --env-file --database --json --color --quiet --help --version serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help"
+            opts="-q -v -h -V --env-file --database --json --color --quiet --verbose --help --version serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -324,7 +153,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__check)
-            opts="-q -h --send-test-mail --deploy --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --send-test-mail --deploy --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,7 +194,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__completions)
-            opts="-q -h --env-file --database --json --color --quiet --help bash elvish fish powershell zsh"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -402,7 +231,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__copy)
-            opts="-q -h --to --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --to --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -443,7 +272,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__forgot)
-            opts="-q -h --email --print-link --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --email --print-link --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -484,446 +313,35 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__help)
-            opts="serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                *)
-                    COMPREPLY=()
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
                     ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
                     ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__completions)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
                     ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__copy)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__forgot)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__inbox)
-            opts="list show wait clear"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__clear)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__wait)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__manpages)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__outbox)
-            opts="list flush retry drop"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__drop)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__flush)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__retry)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__reset)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__serve)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__smtp__subcmd__debug)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__templates)
-            opts="list eject preview"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__templates__subcmd__eject)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__templates__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__templates__subcmd__preview)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user)
-            opts="create list show set-password set-email revoke delete"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__create)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__delete)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__revoke)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__email)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__password)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -932,7 +350,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__inbox)
-            opts="-q -h --env-file --database --json --color --quiet --help list show wait clear help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help list show wait clear"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -969,7 +387,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__inbox__subcmd__clear)
-            opts="-q -h --url --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --url --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1009,92 +427,8 @@ _movie__bag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        movie__subcmd__bag__subcmd__inbox__subcmd__help)
-            opts="list show wait clear help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__inbox__subcmd__help__subcmd__clear)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__inbox__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__inbox__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__inbox__subcmd__help__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__inbox__subcmd__help__subcmd__wait)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         movie__subcmd__bag__subcmd__inbox__subcmd__list)
-            opts="-q -h --query --limit --url --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --query --limit --url --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1143,7 +477,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__inbox__subcmd__show)
-            opts="-q -h --print --url --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --print --url --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1188,7 +522,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__inbox__subcmd__wait)
-            opts="-q -h --to --subject --after --timeout --print --url --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --to --subject --after --timeout --print --url --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1249,7 +583,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__manpages)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1286,7 +620,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__outbox)
-            opts="-q -h --env-file --database --json --color --quiet --help list flush retry drop help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help list flush retry drop"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1323,7 +657,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__outbox__subcmd__drop)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1360,7 +694,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__outbox__subcmd__flush)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1396,92 +730,8 @@ _movie__bag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        movie__subcmd__bag__subcmd__outbox__subcmd__help)
-            opts="list flush retry drop help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__outbox__subcmd__help__subcmd__drop)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__outbox__subcmd__help__subcmd__flush)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__outbox__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__outbox__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__outbox__subcmd__help__subcmd__retry)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         movie__subcmd__bag__subcmd__outbox__subcmd__list)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1518,7 +768,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__outbox__subcmd__retry)
-            opts="-q -h --all --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --all --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1555,7 +805,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__reset)
-            opts="-q -h --token --password-stdin --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --token --password-stdin --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1596,7 +846,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__serve)
-            opts="-q -h --bind --public-url --smtp-debug --listen --web --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --bind --public-url --smtp-debug --listen --web --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1649,7 +899,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__smtp__subcmd__debug)
-            opts="-q -h --listen --web --no-web --web-host --web-auth --format --store --max-messages --max-memory --max-size --max-sessions --max-recipients --idle-timeout --tls --tls-cert --tls-key --fail --exit-after --exec --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --listen --web --no-web --web-host --web-auth --format --store --max-messages --max-memory --max-size --max-sessions --max-recipients --idle-timeout --tls --tls-cert --tls-key --fail --exit-after --exec --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1783,7 +1033,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__templates)
-            opts="-q -h --env-file --database --json --color --quiet --help list eject preview help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help list eject preview"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1820,7 +1070,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__templates__subcmd__eject)
-            opts="-q -h --force --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --force --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1856,78 +1106,8 @@ _movie__bag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        movie__subcmd__bag__subcmd__templates__subcmd__help)
-            opts="list eject preview help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__templates__subcmd__help__subcmd__eject)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__templates__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__templates__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__templates__subcmd__help__subcmd__preview)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         movie__subcmd__bag__subcmd__templates__subcmd__list)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1964,7 +1144,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__templates__subcmd__preview)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2001,7 +1181,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user)
-            opts="-q -h --env-file --database --json --color --quiet --help create list show set-password set-email revoke delete help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help create list show set-password set-email revoke delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2038,7 +1218,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__create)
-            opts="-q -h --email --password-stdin --generate --invite --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --email --password-stdin --generate --invite --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2079,7 +1259,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__delete)
-            opts="-y -q -h --email --yes --env-file --database --json --color --quiet --help"
+            opts="-y -q -v -h --email --yes --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2119,134 +1299,8 @@ _movie__bag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help)
-            opts="create list show set-password set-email revoke delete help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__create)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__delete)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__revoke)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__email)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__password)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         movie__subcmd__bag__subcmd__user__subcmd__list)
-            opts="-q -h --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2283,7 +1337,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__revoke)
-            opts="-q -h --email --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --email --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2324,7 +1378,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__set__subcmd__email)
-            opts="-q -h --email --to --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --email --to --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2369,7 +1423,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__set__subcmd__password)
-            opts="-q -h --email --password-stdin --generate --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --email --password-stdin --generate --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2410,7 +1464,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user__subcmd__show)
-            opts="-q -h --email --env-file --database --json --color --quiet --help"
+            opts="-q -v -h --email --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

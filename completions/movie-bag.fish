@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_movie_bag_global_optspecs
-    string join \n env-file= database= json color= q/quiet h/help V/version
+    string join \n env-file= database= json color= q/quiet v/verbose h/help V/version
 end
 
 function __fish_movie_bag_needs_command
@@ -31,6 +31,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -s V -l version -d 'Print version'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
@@ -44,8 +45,8 @@ complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "copy" -d 'Copy 
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "check" -d 'Show every setting with its source, and what is wrong'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "templates" -d 'Manage the templates of mails and pages'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "completions" -d 'Print the completions for a shell'
-complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "manpages" -d 'Write the man pages, one for each command'
-complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "manpages" -d 'Write the man pages, one for each command and each topic of "help"'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "help" -d 'Show the help of a command, or read about a topic'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l bind -d 'Listen here' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l public-url -d 'Begin every link with this' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l listen -d 'Where the sink takes mail [default: 127.0.0.1:1025]' -r
@@ -58,6 +59,7 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l smtp-debug -d 'Run the debugging SMTP sink too, and deliver to it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l listen -d 'Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web -d 'Serve the inbox here [default: 127.0.0.1:8025]' -r
@@ -89,20 +91,21 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l no-web -d 'Serve no inbox'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -l json -d 'Print one JSON document on stdout, also for errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "list" -d 'List the mails in the inbox, newest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "show" -d 'Show one mail, and what can be copied out of it'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "clear" -d 'Delete all mails in the inbox'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -f -a "list" -d 'List the mails in the inbox, newest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -f -a "show" -d 'Show one mail, and what can be copied out of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -f -a "clear" -d 'Delete all mails in the inbox'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l query -d 'Only what this search finds: words, to:, from:, subject:, has:attachment, is:unread, after:2026-11-24, -word' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l limit -d 'At most so many; 0 for all' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
@@ -113,6 +116,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l print -d 'Print this alone, one or several with commas between' -r -f -a "link\t'The link that the mail was sent for'
 token\t'The token in it'
@@ -129,6 +133,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l to -d 'Whom it is for' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l subject -d 'A part of its subject, in any case' -r
@@ -149,6 +154,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -158,12 +164,8 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the mails in the inbox, newest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one mail, and what can be copied out of it'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "clear" -d 'Delete all mails in the inbox'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l email -d 'The account\'s address; asked for on a terminal' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -173,6 +175,7 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l print-link -d 'Send no mail and print the link, to be handed over'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l token -d 'The token, or the whole link from the mail; - reads it from stdin\'s first line' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -183,23 +186,24 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l password-stdin -d 'Read the new password from stdin, one line'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -l json -d 'Print one JSON document on stdout, also for errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "create" -d 'Make an account'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "list" -d 'List the accounts, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "show" -d 'Show an account, its waiting mails and its history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "revoke" -d 'End all logins of an account and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "revoke" -d 'End all logins of an account and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l email -d 'The address of the new account' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -211,6 +215,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l invite -d 'Mail the owner a link to choose the password'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -219,6 +224,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l email -d 'The account\'s address' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -228,6 +234,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l email -d 'The account\'s address' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -239,6 +246,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l generate -d 'Generate a strong password and print it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l email -d 'The account\'s address' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l to -d 'The address from now on' -r
@@ -249,6 +257,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l email -d 'The account\'s address' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -258,6 +267,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l email -d 'The account\'s address' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -268,28 +278,21 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s y -l yes -d 'Do not ask'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make an account'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the accounts, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an account, its waiting mails and its history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'End all logins of an account and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l json -d 'Print one JSON document on stdout, also for errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -f -a "list" -d 'List the mails not delivered yet, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -f -a "flush" -d 'Try all waiting mails now, also those whose next try is later'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -f -a "retry" -d 'Try a mail now, also one that was given up'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -f -a "drop" -d 'Take a mail out of the outbox unsent'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -f -a "list" -d 'List the mails not delivered yet, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -f -a "flush" -d 'Try all waiting mails now, also those whose next try is later'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -f -a "retry" -d 'Try a mail now, also one that was given up'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -f -a "drop" -d 'Take a mail out of the outbox unsent'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -297,6 +300,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -305,6 +309,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -314,6 +319,7 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l all -d 'All mails, waiting and given up'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -322,12 +328,8 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the mails not delivered yet, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from help" -f -a "flush" -d 'Try all waiting mails now, also those whose next try is later'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Try a mail now, also one that was given up'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from help" -f -a "drop" -d 'Take a mail out of the outbox unsent'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l to -d 'Copy into this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -336,6 +338,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l send-test-mail -d 'Send a mail to this address, and show what the mail server says to each step' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l env-file -d 'Read settings from this file instead of .env' -r -F
@@ -346,19 +349,20 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l deploy -d 'Look also at what a real system needs'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -l json -d 'Print one JSON document on stdout, also for errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "list" -d 'List the templates, and where each comes from'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "preview" -d 'Render a template with sample values, and print it'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -f -a "list" -d 'List the templates, and where each comes from'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -f -a "preview" -d 'Render a template with sample values, and print it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -366,6 +370,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -375,6 +380,7 @@ never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l force -d 'Overwrite files that differ'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -383,11 +389,8 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the templates, and where each comes from'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "preview" -d 'Render a template with sample values, and print it'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -395,6 +398,7 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -403,35 +407,14 @@ always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "inbox" -d 'Read the mails that a running sink took'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "reset" -d 'Complete a password reset with the token from the mail'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "user" -d 'Manage accounts'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "copy" -d 'Copy everything into another, empty database'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "check" -d 'Show every setting with its source, and what is wrong'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "templates" -d 'Manage the templates of mails and pages'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "manpages" -d 'Write the man pages, one for each command'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "list" -d 'List the mails in the inbox, newest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "show" -d 'Show one mail, and what can be copied out of it'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "clear" -d 'Delete all mails in the inbox'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "create" -d 'Make an account'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List the accounts, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account, its waiting mails and its history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "revoke" -d 'End all logins of an account and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "list" -d 'List the mails not delivered yet, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "flush" -d 'Try all waiting mails now, also those whose next try is later'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "retry" -d 'Try a mail now, also one that was given up'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "drop" -d 'Take a mail out of the outbox unsent'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "list" -d 'List the templates, and where each comes from'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "preview" -d 'Render a template with sample values, and print it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'

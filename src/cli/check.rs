@@ -27,10 +27,7 @@ use crate::templates::{TEMPLATES, TemplateError, Templates};
   movie-bag check
   movie-bag check --json | jq .checks
   movie-bag check --send-test-mail ann@example.com
-  movie-bag check --deploy
-
-Exit codes: 0 all is well (warnings allowed), 1 something is wrong, 2 the settings or the
-templates can't be read")]
+  movie-bag check --deploy")]
 pub(super) struct Args {
     /// Send a mail to this address, and show what the mail server says to each step
     #[arg(long, value_name = "ADDR")]

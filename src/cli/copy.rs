@@ -19,8 +19,7 @@ use crate::domain::clock::Clock as _;
   movie-bag copy --to mongodb://db1.example,db2.example/movie-bag?replicaSet=rs0
   movie-bag copy --database mongodb://localhost/movie-bag --to sqlite:movies.sqlite3
 
-Links and logins go on working where JWT_SECRET_KEY stays the same; a generated one is in the data folder.
-Exit codes: 0 copied, 1 the copy differs from its source, 6 the target is not empty, 7 a database can't be reached")]
+Links and logins go on working where JWT_SECRET_KEY stays the same; a generated one is in the data folder.")]
 pub(super) struct Args {
     /// Copy into this database: sqlite:PATH or mongodb://…
     #[arg(long, value_name = "DATABASE")]

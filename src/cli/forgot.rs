@@ -15,9 +15,7 @@ use crate::config::Flags;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag forgot --email ann@example.com
-  movie-bag forgot --email ann@example.com --print-link
-
-Settings: MAIL_SERVER, MAIL_PORT, MOVIE_BAG_PUBLIC_URL, MOVIE_BAG_RESET_TOKEN_LIFETIME")]
+  movie-bag forgot --email ann@example.com --print-link")]
 pub(super) struct Args {
     /// The account's address; asked for on a terminal
     #[arg(long, value_name = "EMAIL")]

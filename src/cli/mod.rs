@@ -7,6 +7,7 @@ mod completions;
 mod copy;
 mod delivery;
 mod forgot;
+mod help;
 mod inbox;
 mod manpages;
 mod outbox;
@@ -28,24 +29,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flags;
 use report::Failure;
 use terminal::Terminal;
 use ui::Ui;
-
-const EXIT_CODES: &str = "Exit codes:
-  0    done
-  1    failed
-  2    wrong usage, or settings or templates that can't be read
-  3    no such account, mail or entry
-  4    token invalid, expired or used
-  5    password refused
-  6    already exists
-  7    a service (database, SMTP, sink) can't be reached
-  8    timed out
-  130  interrupted";
 
 /// The heading of the options that every command takes.
 const EVERYWHERE: &str = "Global options";
@@ -64,9 +53,10 @@ const FIRST_STEPS: &str = "First steps:
     version,
     about,
     max_term_width = 100,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    disable_help_subcommand = true
 )]
-#[command(after_help = FIRST_STEPS, after_long_help = format!("{FIRST_STEPS}\n\n{EXIT_CODES}"))]
+#[command(after_help = FIRST_STEPS, after_long_help = format!("{FIRST_STEPS}\n\n{}", help::all_exit_codes()))]
 pub struct Cli {
     /// Read settings from this file instead of .env
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -83,6 +73,9 @@ pub struct Cli {
     /// Say nothing but answers, warnings and errors
     #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
+    /// Say on stderr what is done; twice for more of it
+    #[arg(long, short, global = true, help_heading = EVERYWHERE, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
@@ -117,18 +110,22 @@ enum Command {
     Templates(templates::Command),
     Completions(completions::Args),
     Manpages(manpages::Args),
+    Help(help::Args),
 }
 
 /// The definition of the whole command line, for what is generated from it.
 pub fn definition() -> clap::Command {
     use clap::CommandFactory as _;
-    Cli::command()
+    help::completed(Cli::command())
 }
 
 /// Parses the arguments and does what they say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let parsed = definition()
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             return report::usage(
@@ -138,22 +135,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let ui = Ui::new(cli.json, cli.quiet, cli.color);
-    match cli.command.run(
-        &ui,
-        Flags {
-            env_file: cli.env_file,
-            ..Flags::default()
-        },
-        cli.database,
-    ) {
+    let mut flags = Flags {
+        env_file: cli.env_file,
+        ..Flags::default()
+    };
+    flags.set("MOVIE_BAG_DATABASE", "--database", cli.database);
+    let level = match cli.verbose {
+        0 => None,
+        1 => Some("info"),
+        _ => Some("debug"),
+    };
+    flags.set("MOVIE_BAG_LOG", "--verbose", level.map(str::to_owned));
+    match cli.command.run(&ui, flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report::failure(&ui, &error),
     }
 }
 
 impl Command {
-    fn run(self, ui: &Ui, mut flags: Flags, database: Option<String>) -> anyhow::Result<()> {
-        flags.set("MOVIE_BAG_DATABASE", "--database", database);
+    fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         match self {
             Self::Serve(args) => serve::run(args, ui, flags),
             Self::SmtpDebug(args) => smtp_debug::run(&args, ui, flags),
@@ -167,6 +167,7 @@ impl Command {
             Self::Templates(command) => command.run(ui, flags),
             Self::Completions(args) => completions::run(args, ui),
             Self::Manpages(args) => manpages::run(&args, ui),
+            Self::Help(args) => help::run(&args, ui, definition()),
         }
     }
 }

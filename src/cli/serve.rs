@@ -24,10 +24,7 @@ use crate::sink::{Sink, SinkSettings};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag serve --smtp-debug
-  movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example
-
-Settings: MOVIE_BAG_BIND, MOVIE_BAG_PUBLIC_URL, MOVIE_BAG_DATABASE, JWT_SECRET_KEY, MAIL_SERVER and more: see
-\"movie-bag check\". SIGTERM and Ctrl-C let requests in flight finish, and exit 0.")]
+  movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example")]
 pub(super) struct Args {
     /// Listen here
     #[arg(long, value_name = "ADDR:PORT")]

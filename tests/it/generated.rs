@@ -88,6 +88,13 @@ fn the_man_pages_cover_every_command() {
             .unwrap_or_else(|error| panic!("{name}.1: {error}"));
         assert!(page.contains(".SH NAME"), "{name}.1");
     }
+    for topic in ["settings", "exit-codes", "templates"] {
+        let page = home.path().join(format!("man/movie-bag-{topic}.1"));
+        let page = fs::read_to_string(page).unwrap();
+        assert!(page.contains(".SH DESCRIPTION"), "{topic}");
+        let said = home.run(&["help", topic]).ok().stdout;
+        assert!(said.lines().count() > 10, "{topic}: {said}");
+    }
 }
 
 /// Hides what differs from run to run, and so asserts its shape.

@@ -16,7 +16,7 @@ use crate::sink::client::{Fetched, InboxClient, InboxError};
 
 /// Read the mails that a running sink took
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = super::help::all_exit_codes())]
 pub(super) enum Command {
     List(list::Args),
     Show(show::Args),

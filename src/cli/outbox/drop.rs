@@ -12,9 +12,7 @@ use crate::domain::id::EntryId;
 /// The account's history keeps that it was dropped, and by whom.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  movie-bag outbox drop 6b04933dbb18cc05d63b86dd
-
-Exit codes: 0 dropped, 1 it is being sent at the moment, 3 there is no such mail")]
+  movie-bag outbox drop 6b04933dbb18cc05d63b86dd")]
 pub(in crate::cli) struct Args {
     /// The mail's id, as "outbox list" shows it
     #[arg(value_name = "ID")]

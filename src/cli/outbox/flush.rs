@@ -15,8 +15,7 @@ use crate::app::{App, Flush, Flushed};
   movie-bag outbox flush
   movie-bag outbox flush --json
 
-With --json: {\"total\", \"sent\", \"waiting\", \"dead\", \"elsewhere\", \"left\"}
-Exit codes: 0 all were sent, 1 some were refused, 7 the mail server can't be reached")]
+With --json: {\"total\", \"sent\", \"waiting\", \"dead\", \"elsewhere\", \"left\"}")]
 pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::Result<()> {

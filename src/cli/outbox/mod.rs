@@ -16,7 +16,7 @@ use crate::domain::outbox::Entry;
 
 /// Look at the mails not delivered yet, try them now, or drop them
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = super::help::all_exit_codes())]
 pub(super) enum Command {
     List(list::Args),
     Flush(flush::Args),

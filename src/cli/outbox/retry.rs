@@ -13,10 +13,7 @@ use crate::domain::id::EntryId;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag outbox retry 6b04933dbb18cc05d63b86dd
-  movie-bag outbox retry --all
-
-Exit codes: 0 sent, 1 it was given up or is just being sent, 3 there is no such mail, 7 the mail
-server can't be reached or refused it for now; with --all those of \"outbox flush\"")]
+  movie-bag outbox retry --all")]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct Args {
     /// The mail's id, as "outbox list" shows it

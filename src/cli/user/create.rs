@@ -14,9 +14,7 @@ use crate::app::{App, Handling, NewAccount};
   movie-bag user create --email ann@example.com
   movie-bag user create --email ann@example.com --generate
   movie-bag user create --email ann@example.com --invite
-  pass show ann | movie-bag user create --email ann@example.com --password-stdin
-
-Settings: MOVIE_BAG_PASSWORD_MIN_LENGTH, MOVIE_BAG_BCRYPT_COST, MOVIE_BAG_INVITATION_LIFETIME")]
+  pass show ann | movie-bag user create --email ann@example.com --password-stdin")]
 pub(in crate::cli) struct Args {
     /// The address of the new account
     #[arg(long, value_name = "EMAIL")]

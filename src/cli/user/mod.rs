@@ -19,7 +19,7 @@ use crate::domain::password::PasswordInput;
 
 /// Manage accounts
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = super::help::all_exit_codes())]
 pub(super) enum Command {
     Create(create::Args),
     List(list::Args),
