@@ -224,7 +224,7 @@ pub fn framed(html: &str) -> String {
             from.get(..name.len())
                 .is_some_and(|from| from.eq_ignore_ascii_case(name))
         };
-        if CONNECTING.iter().any(|name| begins(&name)) {
+        if CONNECTING.iter().any(&begins) {
             out.push_str("x-");
         }
         rest = from;

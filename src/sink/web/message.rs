@@ -295,8 +295,9 @@ fn session(message: &ReceivedMessage) -> Shown {
     )];
     let recipients = envelope.recipients.iter().take(MOST_ADDRESSES);
     facts.extend(recipients.map(|to| {
-        let said = [&[to.address.clone()], &to.params[..]].concat().join(" ");
-        Fact::new("Envelope recipient", words::line(&said))
+        let said = format!("{} {}", to.address, to.params.join(" "));
+        let said = said.trim_end();
+        Fact::new("Envelope recipient", words::line(said))
     }));
     let more = envelope.recipients.len().saturating_sub(MOST_ADDRESSES);
     if more > 0 {

@@ -1,6 +1,6 @@
 //! The web inbox: pages made on the server, whole without a script; `inbox.js` then keeps them live and quick.
 //!
-//! Each page is the list beside one message, and [`list`] and [`message`] say what of them is shown; how it looks is in
+//! Each page is the list beside one message, and `list.rs` and `message.rs` say what of them is shown; how it looks is in
 //! `templates/inbox/`. What a mail says is only ever text here: its HTML stands in a frame of its own, which runs nothing
 //! and loads nothing from outside (see [`view`](super::api::view)).
 //!
