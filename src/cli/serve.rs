@@ -74,10 +74,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             () = told.next() => return Ok(()),
         };
         announce(ui, address, sink.as_ref());
-        let inbox = sink.as_ref().and_then(Sink::web_addr).map(|address| {
-            let address = smtp_debug::reachable(address);
-            format!("http://{address}/")
-        });
+        let inbox = sink.as_ref().and_then(Sink::web_addr);
         let shortest_password = settings.passwords.min_length;
 
         // The sink goes last: what is delivered while the rest stops still finds it.

@@ -5,14 +5,16 @@
 //! thing that a browser sends by itself proves who somebody is. A new password is chosen by who has the link, and no
 //! foreign page has it: it is in no Referer, no frame and no log. Asking for a link is open to anybody, and limited.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION,
 };
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -45,7 +47,7 @@ const DEEPEST: usize = 32;
 pub struct Pages {
     templates: Arc<Templates>,
     minimum: String,
-    inbox: String,
+    inbox: Option<SocketAddr>,
 }
 
 /// What is put into a template; what a page does not need stays empty.
@@ -56,16 +58,21 @@ struct View<'a> {
     error: &'a str,
     heading: &'a str,
     message: &'a str,
+    inbox: &'a str,
 }
 
 impl Pages {
     /// Takes the templates, which have been tried, how many characters a password needs, and where the inbox of a sink in the
     /// same process is.
-    pub fn new(templates: Arc<Templates>, shortest_password: usize, inbox: Option<String>) -> Self {
+    pub fn new(
+        templates: Arc<Templates>,
+        shortest_password: usize,
+        inbox: Option<SocketAddr>,
+    ) -> Self {
         Self {
             templates,
             minimum: shortest_password.to_string(),
-            inbox: inbox.unwrap_or_default(),
+            inbox,
         }
     }
 
@@ -77,6 +84,7 @@ impl Pages {
             error,
             heading,
             message,
+            inbox,
         } = *view;
         let values = [
             ("root", root),
@@ -85,11 +93,25 @@ impl Pages {
             ("heading", heading),
             ("message", message),
             ("minimum", &self.minimum),
-            ("inbox", &self.inbox),
+            ("inbox", inbox),
         ];
         self.templates
             .render(&format!("web/{name}"), values)
             .map_err(|error| AppError::Internal(format!("a page can't be rendered: {error}")))
+    }
+
+    /// Where the inbox of a test server is, for whoever has asked with these headers: one that listens everywhere is under
+    /// the name that led here.
+    fn inbox_for(&self, headers: &HeaderMap) -> String {
+        let Some(address) = self.inbox else {
+            return String::new();
+        };
+        let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let asked = asked.and_then(|host| host.parse::<Authority>().ok());
+        match asked.filter(|_| address.ip().is_unspecified()) {
+            Some(asked) => format!("http://{}:{}/", asked.host(), address.port()),
+            None => format!("http://{address}/"),
+        }
     }
 
     fn answer(
@@ -204,9 +226,12 @@ pub async fn asset(
 ///
 /// # Errors
 /// A template that fails.
-pub async fn home(State(http): State<Http>) -> Result<Response, ApiError> {
-    http.pages
-        .answer(StatusCode::OK, "home.html", &View::default())
+pub async fn home(State(http): State<Http>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let view = View {
+        inbox: &http.pages.inbox_for(&headers),
+        ..View::default()
+    };
+    http.pages.answer(StatusCode::OK, "home.html", &view)
 }
 
 /// `GET /.well-known/change-password`: where password managers send people to (W3C, "A Well-Known URL for Changing
@@ -235,12 +260,15 @@ pub async fn forgot_form(State(http): State<Http>) -> Result<Response, ApiError>
 pub async fn forgot_submitted(
     State(http): State<Http>,
     client: Client,
+    headers: HeaderMap,
     FormBody(mut fields): FormBody,
 ) -> Result<Response, ApiError> {
     let email = fields.string("email");
     fields.finish()?;
+    let inbox = http.pages.inbox_for(&headers);
     let mut view = View {
         email: &email,
+        inbox: &inbox,
         ..View::default()
     };
     let requested = http
@@ -408,6 +436,7 @@ mod tests {
                 error: HOSTILE,
                 heading: HOSTILE,
                 message: HOSTILE,
+                inbox: "",
             };
             let page = pages.render(name, &view).unwrap();
             assert!(!page.contains("<script>"), "{name}: {page}");
@@ -431,6 +460,23 @@ mod tests {
         assert!(reset.contains("<label for=\"password_again\">"));
         assert_eq!(reset.matches("autocomplete=\"new-password\"").count(), 2);
         assert!(reset.contains("minlength: 8;"));
+    }
+
+    #[test]
+    fn the_inbox_is_where_whoever_asks_reaches_it() {
+        let at = |address: &str, host: &str| {
+            let templates = Arc::new(Templates::load(None).unwrap());
+            let pages = Pages::new(templates, 8, Some(address.parse().unwrap()));
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())]);
+            pages.inbox_for(&headers)
+        };
+        assert_eq!(
+            at("127.0.0.1:8025", "10.0.0.5:3000"),
+            "http://127.0.0.1:8025/"
+        );
+        assert_eq!(at("0.0.0.0:8025", "10.0.0.5:3000"), "http://10.0.0.5:8025/");
+        assert_eq!(at("[::]:8025", "[::1]:3000"), "http://[::1]:8025/");
+        assert_eq!(at("0.0.0.0:8025", "a b\"<"), "http://0.0.0.0:8025/");
     }
 
     #[test]

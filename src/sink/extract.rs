@@ -23,6 +23,8 @@ pub struct Extracted {
     pub reset_tokens: Vec<String>,
     /// One-time codes.
     pub codes: Vec<String>,
+    /// The first link that carries a token.
+    token_link: Option<String>,
 }
 
 /// What is in a message.
@@ -72,14 +74,12 @@ impl Extracted {
     /// The link that the mail was sent for: the first that carries a token, else the first whose words say what it is for, else
     /// the first.
     pub fn main_link(&self) -> Option<&String> {
-        let has_token = |link: &&String| self.tokens.iter().any(|token| link.contains(token));
         let is_meant = |link: &&String| {
             let link = link.to_ascii_lowercase();
             MEANT.iter().any(|word| link.contains(word))
         };
-        self.links
-            .iter()
-            .find(has_token)
+        self.token_link
+            .as_ref()
             .or_else(|| self.links.iter().find(is_meant))
             .or(self.links.first())
     }
@@ -111,8 +111,12 @@ impl Extracted {
 
     fn add_link(&mut self, link: &str) {
         self.links.push(link.to_owned());
+        let before = self.tokens.len();
         self.add_tokens(link);
         self.tokens.extend(secrets_in(link));
+        if self.tokens.len() > before {
+            self.token_link.get_or_insert_with(|| link.to_owned());
+        }
         let path = link
             .split(['?', '#'])
             .next()

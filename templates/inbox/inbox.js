@@ -14,6 +14,8 @@ const opened = () => (/^\/view\/([0-9A-Za-z]+)$/.exec(location.pathname) || [])[
 
 // The list.
 
+const FOCUSABLE = 'a, summary, button';
+
 // What is the same stays, so that the place where somebody reads, what is focused and what is open stay too.
 function morph(old, fresh) {
   for (const child of Array.from(old.children)) if (!fresh.ownerDocument.getElementById(child.id)) child.remove();
@@ -28,9 +30,12 @@ function morph(old, fresh) {
     if (kept.id === 'summary') kept.textContent = child.textContent;
     else if (kept.id === 'bar' || kept.id === 'rows') morph(kept, child);
     else {
-      const hadFocus = kept.contains(document.activeElement);
+      const at = Array.from(kept.querySelectorAll(FOCUSABLE)).indexOf(document.activeElement);
+      const rel = document.activeElement.rel;
       kept.replaceWith(child);
-      if (hadFocus) child.querySelector('a, summary').focus({ preventScroll: true });
+      const now = child.querySelectorAll(FOCUSABLE);
+      const same = child.querySelector('[rel="' + rel + '"]') || now[Math.min(at, now.length - 1)];
+      if (at >= 0 && same) same.focus({ preventScroll: true });
     }
   });
 }
@@ -48,7 +53,7 @@ function showList(fresh) {
 
 function count() {
   const unread = get('list').dataset.unread;
-  const title = document.title.replace(/^\(\d+\) /, '');
+  const title = get('message').dataset.title;
   document.title = unread === '0' ? title : '(' + unread + ') ' + title;
   get('icon').href = '/icon.svg?unread=' + unread;
 }
@@ -69,6 +74,7 @@ async function refresh() {
     const answer = await ask('/list?' + asked);
     if (answer.ok) {
       const fresh = parse(await answer.text()).getElementById('list');
+      if (socket && socket.readyState === WebSocket.OPEN) isLive();
       if (location.href === before) {
         const wasEmpty = document.body.classList.contains('empty');
         showList(fresh);
@@ -83,41 +89,79 @@ async function refresh() {
 // Pages.
 
 let latest = 0;
+let sending = false;
 
-async function show(answer, how) {
-  const page = parse(await answer.text());
-  if (!page.getElementById('message')) { location.href = answer.url; return; }
-  if (how === 'push') history.pushState(null, '', bare(answer.url));
-  if (how === 'replace') history.replaceState(null, '', bare(answer.url));
-  document.title = page.title;
-  document.body.className = page.body.className;
-  showList(page.getElementById('list'));
-  const asked = page.getElementById('query').value;
-  if (document.activeElement !== query) query.value = asked;
-  const message = page.getElementById('message');
-  get('message').replaceWith(message);
-  prepare(message);
-  const row = get('list').querySelector('[aria-current]');
-  if (row) row.scrollIntoView({ block: 'nearest' });
+function say(words) {
+  live.textContent = words;
+  live.className = 'lost';
 }
 
-async function follow(url, how) {
+// Asks, and shows the answer unless something else was asked for meanwhile.
+async function fetchAndShow(ask, how) {
   const mine = ++latest;
   try {
-    const answer = await ask(bare(url));
-    if (mine === latest) await show(answer, how);
+    const answer = await ask();
+    const text = await answer.text();
+    if (mine !== latest) return false;
+    const page = parse(text);
+    if (!page.getElementById('message')) { say(answer.ok ? 'That can not be shown' : text.slice(0, 100)); return false; }
+    show(page, bare(answer.url), how);
+    return true;
   } catch (_) {
-    if (mine === latest && how !== 'stay') location.href = url;
+    // The page stays as it is, and the list comes again with the connection.
+    if (mine === latest) say('No answer, try again');
+    return false;
   }
 }
 
+function show(page, url, how) {
+  if (how === 'push' && url !== bare(location.href)) history.pushState(null, '', url);
+  else if (how !== 'stay') history.replaceState(null, '', url);
+  document.body.className = page.body.className;
+  const focused = place(document.activeElement);
+  const message = page.getElementById('message');
+  get('message').replaceWith(message);
+  prepare(message);
+  showList(page.getElementById('list'));
+  // What is just being typed is newer than what it found.
+  if (document.activeElement !== query || how === 'stay') query.value = page.getElementById('query').value;
+  const row = get('list').querySelector('[aria-current]');
+  if (row) row.scrollIntoView({ block: 'nearest' });
+  refocus(focused);
+}
+
+// What was focused in the message before: the same tab, the same button, or the message itself.
+function place(element) {
+  if (!get('message').contains(element)) return '';
+  for (const group of ['.tabs', '.look', '.acts']) {
+    const inside = element.closest(group);
+    if (inside) return [group, Array.from(inside.querySelectorAll(FOCUSABLE)).indexOf(element)];
+  }
+  return ['', 0];
+}
+
+function refocus(was) {
+  if (!was) return;
+  const group = was[0] && get('message').querySelector(was[0]);
+  const same = group && group.querySelectorAll(FOCUSABLE)[was[1]];
+  (same || get('message')).focus({ preventScroll: true });
+}
+
+const follow = (url, how) => fetchAndShow(() => ask(bare(url)), how);
+
+// Does what a button says, one after the other, and then goes on to `next`.
 async function send(form, button, next) {
-  const mine = ++latest;
+  if (sending) return;
+  sending = true;
   const body = new URLSearchParams({ do: button.value });
-  const answer = await ask(bare(form.action), { method: 'POST', body });
-  if (mine !== latest) return;
-  if (next) await follow(next, 'push');
-  else await show(answer, 'push');
+  const menu = form.closest('details');
+  if (menu) menu.open = false;
+  const post = async () => {
+    const answer = await ask(bare(form.action), { method: 'POST', body });
+    return answer.ok && next ? ask(bare(next)) : answer;
+  };
+  await fetchAndShow(post, 'push');
+  sending = false;
 }
 
 const isOurs = (url) => url.origin === location.origin && (url.pathname === '/' || /^\/view\/[0-9A-Za-z]+$/.test(url.pathname));
@@ -129,14 +173,14 @@ document.addEventListener('click', (event) => {
   const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !isPlain || link.target || link.hasAttribute('download') || !isOurs(new URL(link.href))) return;
   event.preventDefault();
-  const focus = link.closest('#list');
-  follow(link.href, 'push').then(() => { if (!focus || matchMedia('(max-width: 45rem)').matches) get('message').focus({ preventScroll: true }); });
+  const isNarrow = matchMedia('(max-width: 45rem)').matches;
+  follow(link.href, 'push').then((shown) => { if (shown && isNarrow && link.closest('#rows')) get('message').focus({ preventScroll: true }); });
 });
 
 document.addEventListener('submit', (event) => {
   const form = event.target;
   event.preventDefault();
-  if (form.id === 'search') search('push');
+  if (form.id === 'search') search(isTyped ? 'replace' : 'push');
   else if (event.submitter) send(form, event.submitter, form.closest('article') && event.submitter.value === 'delete' ? neighbour() : '');
 });
 
@@ -176,6 +220,8 @@ function localTimes(part) {
   const today = new Date().toDateString();
   for (const time of part.querySelectorAll('time')) {
     const when = new Date(time.dateTime);
+    // Not every moment that a mail may name is one for a browser: 23:59:60 is none.
+    if (Number.isNaN(when.getTime())) continue;
     const two = (number) => String(number).padStart(2, '0');
     const day = when.getFullYear() + '-' + two(when.getMonth() + 1) + '-' + two(when.getDate());
     const clock = two(when.getHours()) + ':' + two(when.getMinutes());
@@ -195,8 +241,9 @@ async function copy(button) {
     getSelection().selectAllChildren(code);
     document.execCommand('copy');
   }
-  button.textContent = 'Copied';
-  setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+  // Said where a screen reader listens, since what stands in a button is not told when it changes.
+  get('told').textContent = button.firstChild.nodeValue = 'Copied';
+  setTimeout(() => { button.firstChild.nodeValue = 'Copy'; get('told').textContent = ''; }, 1500);
 }
 
 // Keys. Who uses a program that types letters can turn them off (WCAG 2.1.4).
@@ -243,14 +290,19 @@ async function step(by) {
 
 async function remove() {
   const form = document.querySelector('.acts');
-  const all = links();
   if (form) { await send(form, form.querySelector('[value=delete]'), neighbour()); return; }
+  const all = links();
   const at = all.indexOf(document.activeElement);
-  if (at < 0) return;
+  if (at < 0 || sending) return;
+  sending = true;
   const next = (all[at + 1] || all[at - 1] || {}).parentElement;
-  await ask(bare(all[at].href), { method: 'POST', body: new URLSearchParams({ do: 'delete' }) });
-  if (next) next.querySelector('a').focus();
-  refresh();
+  try {
+    const answer = await ask(bare(all[at].href), { method: 'POST', body: new URLSearchParams({ do: 'delete' }) });
+    if (!answer.ok) say('It was not deleted');
+    else if (next) next.querySelector('a').focus();
+    refresh();
+  } catch (_) { say('No answer, try again'); }
+  sending = false;
 }
 
 document.addEventListener('keydown', (event) => {
@@ -259,7 +311,8 @@ document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') {
     const menu = document.querySelector('.menu[open]');
     if (menu) { menu.open = false; menu.querySelector('summary').focus(); return; }
-    if (isTyping) { query.blur(); return; }
+    // The browser's own way with it would empty the field, and leave the list as it was.
+    if (isTyping) { event.preventDefault(); query.blur(); return; }
     const back = document.querySelector('.back a');
     if (back) {
       const id = opened();
@@ -270,7 +323,7 @@ document.addEventListener('keydown', (event) => {
   if (isTyping || !usesKeys()) return;
   if (event.key === 'j') step(1);
   else if (event.key === 'k') step(-1);
-  else if (event.key === 'd') remove();
+  else if (event.key === 'd') { if (!event.repeat) remove(); }
   else if (event.key === '/') { query.focus(); query.select(); }
   else if (event.key === 'Enter' && event.target === document.body && links().length) links()[Math.max(0, current(links()))].click();
   else return;
@@ -280,21 +333,25 @@ document.addEventListener('keydown', (event) => {
 // What happens on the server.
 
 let patience = 500;
+let socket = null;
+
+function isLive() {
+  live.textContent = 'Live';
+  live.className = '';
+}
 
 function connect() {
-  const socket = new WebSocket((location.protocol === 'https:' ? 'wss://' : 'ws://') + location.host + '/api/events');
+  socket = new WebSocket((location.protocol === 'https:' ? 'wss://' : 'ws://') + location.host + '/api/events');
   socket.onopen = () => {
     patience = 500;
-    live.textContent = 'Live';
-    live.className = '';
+    isLive();
     refresh();
   };
   socket.onmessage = (event) => {
     if (JSON.parse(event.data).Type !== 'stats') refresh();
   };
   socket.onclose = () => {
-    live.textContent = 'Not connected, trying again';
-    live.className = 'lost';
+    say('Not connected, trying again');
     setTimeout(connect, patience);
     patience = Math.min(patience * 2, 10000);
   };

@@ -15,21 +15,20 @@ use crate::sink::inbox::ReceivedMessage;
 use crate::sink::view::{self, Attachment, Content};
 use crate::sink::web;
 
-/// The HTML of a mail runs nothing, loads nothing from outside, is nobody's origin, and stands in no page but ours.
+/// The HTML of a mail runs nothing, loads nothing from outside, is nobody's origin, and stands in no page but ours; where
+/// its pictures come from is said by whoever shows it.
 const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; \
-                      img-src 'self' data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
-
-/// The same, where a person has allowed the pictures of this one message.
-const POLICY_WITH_PICTURES: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; \
-                                    style-src 'unsafe-inline'; img-src 'self' data: http: https:; font-src data:; \
-                                    base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+                      font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; img-src data:";
 
 /// Bytes that pictures of a mail's own may take within its frame.
 const MOST_INLINE: usize = 32 * 1024 * 1024;
 
+/// Bytes of the kind of a picture, as in `svg+xml`.
+const LONGEST_KIND: usize = 40;
+
 /// How the HTML of a message is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(in crate::sink) enum Form {
     /// As it came.
     Bare,
     /// With links that open in windows of their own, as Mailpit has it.
@@ -93,10 +92,10 @@ pub async fn show(
 /// The HTML with an address for each part of the message that it names by its Content-ID (RFC 2392).
 fn with_own_parts(content: &Content, message: &ReceivedMessage, form: Form) -> String {
     let parts = content.inline.iter().chain(&content.attachments);
-    let by_id: HashMap<&str, &Attachment> = parts
-        .filter(|part| !part.content_id.is_empty())
-        .map(|part| (part.content_id.as_str(), part))
-        .collect();
+    let mut by_id: HashMap<&str, &Attachment> = HashMap::new();
+    for part in parts.filter(|part| !part.content_id.is_empty()) {
+        by_id.entry(&part.content_id).or_insert(part);
+    }
     let mut room = MOST_INLINE;
     let mut page = String::with_capacity(content.html.len());
     let mut rest = content.html.as_str();
@@ -130,13 +129,24 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage, form: Form) -> S
 fn inline(part: &Attachment, room: &mut usize) -> Option<String> {
     let is_word = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
     let kind = part.content_type.strip_prefix("image/")?;
-    let size = part.bytes.len().div_ceil(3).saturating_mul(4);
-    if !kind.chars().all(is_word) || size > *room {
+    if kind.len() > LONGEST_KIND || !kind.chars().all(is_word) {
         return None;
     }
-    *room -= size;
+    // The whole address counts, since a mail may name a part that is empty a million times.
+    let size = 32 + kind.len() + part.bytes.len().div_ceil(3).saturating_mul(4);
+    *room = room.checked_sub(size)?;
     let data = STANDARD.encode(&part.bytes);
     Some(format!("data:image/{kind};base64,{data}"))
+}
+
+/// The HTML of a message, in one of its forms.
+pub(in crate::sink) fn page_of(message: &ReceivedMessage, content: &Content, form: Form) -> String {
+    let page = with_own_parts(content, message, form);
+    match form {
+        Form::Bare => page,
+        Form::Embedded => html::with_new_windows(&page),
+        Form::Framed { .. } => html::framed(&page),
+    }
 }
 
 fn html_of(message: &ReceivedMessage, form: Form) -> Response {
@@ -145,29 +155,26 @@ fn html_of(message: &ReceivedMessage, form: Form) -> Response {
         let why = "This message does not contain a HTML part";
         return plain(StatusCode::NOT_FOUND, why);
     }
-    let page = with_own_parts(&content, message, form);
-    let (page, policy) = match form {
-        Form::Bare => (page, POLICY),
-        Form::Embedded => (html::with_new_windows(&page), POLICY),
-        Form::Framed { has_pictures } => (
-            html::framed(&page),
-            match has_pictures {
-                true => POLICY_WITH_PICTURES,
-                false => POLICY,
-            },
-        ),
+    // In the frame its own pictures are part of it, so that nothing of this port need be asked for.
+    let pictures = match form {
+        Form::Bare | Form::Embedded => " 'self'",
+        Form::Framed {
+            has_pictures: false,
+        } => "",
+        Form::Framed { has_pictures: true } => " http: https:",
     };
+    let policy = format!("{POLICY}{pictures}");
     (
         [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CONTENT_SECURITY_POLICY, policy),
+            (header::CONTENT_SECURITY_POLICY, policy.as_str()),
             // The names behind a mail's links are not even looked up.
             (
                 header::HeaderName::from_static("x-dns-prefetch-control"),
                 "off",
             ),
         ],
-        page,
+        page_of(message, &content, form),
     )
         .into_response()
 }

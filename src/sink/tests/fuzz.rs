@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::Stopped;
 use crate::fuzz::Target;
+use crate::sink::api::view::{Form, page_of};
 use crate::sink::api::{ApiState, WebOptions, shapes};
 use crate::sink::inbox::tests::{Counting, received};
 use crate::sink::inbox::{Inbox, ReceivedMessage};
@@ -196,7 +197,7 @@ const ELEMENTS: &str = "!doctype a article bdi body button code dd details div d
 
 /// And their attributes.
 const ATTRIBUTES: &str = "action aria-current aria-label autocomplete charset checked class content data-copy data-form \
-                          data-place data-total data-unread datetime defer do download for hidden href html id lang method name \
+                          data-place data-title data-total data-unread datetime defer do download for hidden href html id lang method name \
                           placeholder referrerpolicy rel role sandbox scope spellcheck src tabindex target title type value";
 
 /// What turns text round, or is not seen; but for line ends and tabs.
@@ -251,6 +252,16 @@ fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
             watch::channel(false).1,
         );
         assert_harmless_in_a_browser(&web::render(&state));
+        // A part that is named again and again is no reason to grow without an end.
+        let most = 40 * 1024 * 1024 + 64 * message.source.len();
+        let content = view::content(&message);
+        for form in [
+            Form::Bare,
+            Form::Embedded,
+            Form::Framed { has_pictures: true },
+        ] {
+            assert!(page_of(&message, &content, form).len() <= most, "{form:?}");
+        }
         serde_json::to_string(&shapes::Message::from(&*message)).unwrap();
         serde_json::to_string(&shapes::Summary::from(&*message)).unwrap();
     });
@@ -269,6 +280,7 @@ fn any_text_is_searched_in_time_and_what_is_found_can_be_copied() {
         let reading = html::read(&text);
         assert!(reading.text.len() <= 3 * text.len() && !reading.text.contains("\n\n\n"));
         let found = extract::extract(Some(&text), Some(&text));
+        assert!(found.main_link().is_some() == !found.links.is_empty());
         for link in &found.links {
             let scheme = link.as_bytes()[..link.len().min(8)].to_ascii_lowercase();
             assert!(

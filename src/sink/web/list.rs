@@ -1,6 +1,7 @@
 //! What the list shows: one page of the messages, or of those that a search finds, and what can be done to all of them.
 
 use axum::body::Bytes;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,7 +21,12 @@ const SHOWN: usize = 100;
 const MOST_NAMED: usize = 3;
 
 /// Tags named in a row.
-const MOST_TAGS: usize = 5;
+const MOST_TAGS: usize = 3;
+
+/// Bytes of what a row says: as much as there is room for on a wide screen, since a hundred rows are a page.
+const LONGEST_NAME: usize = 60;
+const LONGEST_SUBJECT: usize = 120;
+const LONGEST_TAG: usize = 24;
 
 /// One page of the list.
 #[derive(Debug, Serialize)]
@@ -131,15 +137,18 @@ impl Row {
             url: place.url(&format!("/view/{id}"), &[]),
             from: sender(message),
             to: recipients(message),
-            subject: subject(message),
-            snippet: words::line(&digest.snippet),
+            subject: words::short(&subject(message), LONGEST_SUBJECT),
+            snippet: words::short(&digest.snippet, LONGEST_SUBJECT),
             when: When::of(message.received_at, now),
             is_read: message.is_read(),
             is_opened: opened == Some(id.as_str()),
             is_odd: !digest.is_parsed || !message.session.warnings.is_empty(),
             attachments: (digest.attachments > 0)
                 .then(|| words::counted(digest.attachments, "attachment")),
-            tags: tags.iter().map(|tag| words::line(tag)).collect(),
+            tags: tags
+                .iter()
+                .map(|tag| words::short(tag, LONGEST_TAG))
+                .collect(),
             id,
         }
     }
@@ -150,7 +159,9 @@ fn sender(message: &ReceivedMessage) -> String {
     let from = &message.digest().from;
     let words = [&from.name, &from.address, &message.envelope.sender];
     let said = words.into_iter().find(|word| !word.is_empty());
-    said.map_or("(nobody)".to_owned(), |said| words::line(said))
+    said.map_or("(nobody)".to_owned(), |said| {
+        words::short(said, LONGEST_NAME)
+    })
 }
 
 /// Whom it is for: those of its headers, and the hidden ones.
@@ -166,7 +177,7 @@ fn recipients(message: &ReceivedMessage) -> String {
     if more > 0 {
         named.push(format!("and {} more", words::count(more)));
     }
-    words::line(&named.join(", "))
+    words::short(&named.join(", "), LONGEST_SUBJECT)
 }
 
 /// The subject, or why there is none.
@@ -193,10 +204,9 @@ impl SendTo {
         let listens = state.options.smtp_addr;
         let asked = headers
             .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .map(name_of);
+            .and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let host = match (listens.ip().is_unspecified(), asked) {
-            (true, Some(name)) => name.to_owned(),
+            (true, Some(asked)) => asked.host().trim_matches(['[', ']']).to_owned(),
             (true, None) => "localhost".to_owned(),
             (false, _) => listens.ip().to_string(),
         };
@@ -210,14 +220,6 @@ impl SendTo {
             port,
             address,
         }
-    }
-}
-
-/// The name in a Host header, without the port.
-fn name_of(host: &str) -> &str {
-    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split(':').next().unwrap_or(host),
     }
 }
 
@@ -249,23 +251,6 @@ impl Act {
             Act::Delete => {
                 state.inbox.delete(which);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_host_has_no_port() {
-        for (host, name) in [
-            ("localhost:8025", "localhost"),
-            ("10.0.0.1", "10.0.0.1"),
-            ("[::1]:8025", "::1"),
-            ("[::1]", "::1"),
-        ] {
-            assert_eq!(name_of(host), name);
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::list::subject;
-use super::words::{self, When};
+use super::words::{self, Budget, When};
 use super::{Place, word};
 use crate::sink::api::{ApiState, parameter};
 use crate::sink::extract::{self, Extracted};
@@ -23,6 +23,14 @@ const MOST_TOKENS: usize = 10;
 const MOST_ATTACHMENTS: usize = 200;
 const MOST_HEADERS: usize = 500;
 const MOST_LINES: usize = 500;
+
+/// Bytes of a list of addresses, of what was found, and of a list in a tab.
+const ADDRESSES_BYTES: usize = 1_500;
+const FOUND_BYTES: usize = 12 * 1024;
+const LIST_BYTES: usize = 24 * 1024;
+
+/// Bytes of the value of a header.
+const LONGEST_VALUE: usize = 4 * 1024;
 
 /// Bytes of a link or token that is shown. What is longer no browser would open.
 const LONGEST_FOUND: usize = 8 * 1024;
@@ -112,9 +120,13 @@ struct TabLink {
 struct Found {
     link: Option<String>,
     links: Vec<String>,
+    /// How many these are, in words.
+    others: String,
     tokens: Vec<String>,
     commands: Vec<String>,
     codes: Vec<String>,
+    /// What there was no room for.
+    left: usize,
 }
 
 /// The tab that is open, with what it shows.
@@ -147,6 +159,7 @@ enum Shown {
     Session {
         facts: Vec<Fact>,
         lines: Vec<String>,
+        left: usize,
     },
 }
 
@@ -230,15 +243,24 @@ fn shown(
         }
         "headers" => {
             let headers = view::header_lines(message, MOST_HEADERS);
+            let mut cut = 0;
+            let all = headers.lines.into_iter().map(|(name, value)| {
+                let (value, rest) = words::lines(&value, LONGEST_VALUE);
+                (rest, Fact::new(words::line(&name), value))
+            });
+            let mut budget = Budget::of(LIST_BYTES);
+            let size = |(_, fact): &(usize, Fact)| fact.name.len() + fact.value.len();
+            let (shown, left) = budget.take(all, MOST_HEADERS, size);
+            let facts = shown.into_iter().map(|(rest, mut fact)| {
+                if rest > 0 {
+                    fact.value.push('…');
+                    cut += 1;
+                }
+                fact
+            });
             Shown::Headers {
-                left: headers.left,
-                headers: headers
-                    .lines
-                    .into_iter()
-                    .map(|(name, value)| {
-                        Fact::new(words::line(&name), words::lines(&value, 4096).0)
-                    })
-                    .collect(),
+                headers: facts.collect(),
+                left: headers.left + left + cut,
             }
         }
         "source" => {
@@ -251,16 +273,13 @@ fn shown(
             }
         }
         "attachments" => {
-            let all = content.attachments.len() + content.inline.len();
             let attached = content.attachments.iter().map(|part| (part, false));
             let inline = content.inline.iter().map(|part| (part, true));
-            let files = attached.chain(inline).take(MOST_ATTACHMENTS);
-            Shown::Attachments {
-                files: files
-                    .map(|(part, is_inline)| file(message, part, is_inline))
-                    .collect(),
-                left: all.saturating_sub(MOST_ATTACHMENTS),
-            }
+            let files = attached.chain(inline);
+            let files = files.map(|(part, is_inline)| file(message, part, is_inline));
+            let size = |file: &File| file.name.len() + file.content_type.len();
+            let (files, left) = Budget::of(LIST_BYTES).take(files, MOST_ATTACHMENTS, size);
+            Shown::Attachments { files, left }
         }
         "session" => session(message),
         _ => {
@@ -322,15 +341,9 @@ fn session(message: &ReceivedMessage) -> Shown {
             .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
             .map(|(name, value)| Fact::new(name, words::line(&value))),
     );
-    Shown::Session {
-        facts,
-        lines: session
-            .transcript
-            .lines()
-            .take(MOST_LINES)
-            .map(words::line)
-            .collect(),
-    }
+    let lines = session.transcript.lines().map(words::line);
+    let (lines, left) = Budget::of(LIST_BYTES).take(lines, MOST_LINES, String::len);
+    Shown::Session { facts, lines, left }
 }
 
 fn facts(message: &ReceivedMessage) -> Vec<Fact> {
@@ -356,16 +369,13 @@ fn facts(message: &ReceivedMessage) -> Vec<Fact> {
 }
 
 fn addresses(list: &[Mailbox]) -> String {
-    let mut all: Vec<String> = list
-        .iter()
-        .take(MOST_ADDRESSES)
-        .map(|mailbox| words::line(&named(mailbox)))
-        .collect();
-    let more = list.len().saturating_sub(MOST_ADDRESSES);
-    if more > 0 {
-        all.push(format!("and {} more", words::count(more)));
+    let all = list.iter().map(|mailbox| words::line(&named(mailbox)));
+    let mut budget = Budget::of(ADDRESSES_BYTES);
+    let (mut shown, left) = budget.take(all, MOST_ADDRESSES, String::len);
+    if left > 0 {
+        shown.push(format!("and {} more", words::count(left)));
     }
-    all.join(", ")
+    shown.join(", ")
 }
 
 fn named(mailbox: &Mailbox) -> String {
@@ -378,21 +388,31 @@ fn named(mailbox: &Mailbox) -> String {
 impl Found {
     fn of(found: &Extracted) -> Found {
         let is_shown = |item: &&String| item.len() <= LONGEST_FOUND;
-        let few = |list: &[String], most: usize| -> Vec<String> {
-            list.iter().filter(is_shown).take(most).cloned().collect()
+        let mut budget = Budget::of(FOUND_BYTES);
+        let mut left = 0;
+        let mut few = |list: &[String], most: usize| -> Vec<String> {
+            let (shown, rest) = budget.take(list.iter().filter(is_shown), most, |item| item.len());
+            left += rest + list.iter().filter(|item| !is_shown(item)).count();
+            shown.into_iter().cloned().collect()
         };
+        let codes = few(&found.codes, MOST_TOKENS);
         let link = found.main_link().filter(is_shown).cloned();
+        let tokens = few(&found.tokens, MOST_TOKENS);
         let mut links = few(&found.links, MOST_LINKS);
         links.retain(|other| Some(other) != link.as_ref());
+        let all_others = found.links.len() - usize::from(link.is_some());
         Found {
+            others: words::counted(all_others, "more link"),
             link,
             links,
-            tokens: few(&found.tokens, MOST_TOKENS),
-            commands: few(&found.reset_tokens, MOST_TOKENS)
-                .into_iter()
+            commands: tokens
+                .iter()
+                .filter(|token| found.reset_tokens.contains(token))
                 .map(|token| format!("movie-bag reset --token {token}"))
                 .collect(),
-            codes: few(&found.codes, MOST_TOKENS),
+            tokens,
+            codes,
+            left,
         }
     }
 }

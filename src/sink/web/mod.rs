@@ -22,8 +22,8 @@ use crate::templates::inbox as templates;
 use list::{List, SendTo};
 use message::Opened;
 
-/// Nothing from elsewhere, no script but ours, and no frame but of this port: should escaping ever fail, nothing follows
-/// from it.
+/// Nothing from elsewhere, no script but of this port, where parts of mails are none (see [`part`](super::api::part)), and no
+/// frame but of this port: should escaping ever fail, nothing follows from it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 

@@ -11,7 +11,12 @@ const LONGEST_LINE: usize = 300;
 
 /// Text for one line, cut where it is long.
 pub(super) fn line(text: &str) -> String {
-    match cut(text, LONGEST_LINE) {
+    short(text, LONGEST_LINE)
+}
+
+/// Text for one line, up to so many bytes of it.
+pub(super) fn short(text: &str, most: usize) -> String {
+    match cut(text, most) {
         (shown, 0) => one_line(shown).into_owned(),
         (shown, _) => format!("{}…", one_line(shown)),
     }
@@ -96,6 +101,35 @@ impl When {
             exact: format!("{time:.3}"),
             short: local.strftime(form).to_string(),
         }
+    }
+}
+
+/// How many bytes a list may still take, so that a page stays a page whatever a mail says.
+pub(super) struct Budget(usize);
+
+impl Budget {
+    pub(super) fn of(bytes: usize) -> Budget {
+        Budget(bytes)
+    }
+
+    /// The first of the items that there is room for, each with its size, and how many are left out.
+    pub(super) fn take<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        most: usize,
+        size: impl Fn(&T) -> usize,
+    ) -> (Vec<T>, usize) {
+        let (mut taken, mut left) = (Vec::new(), 0);
+        for item in items {
+            match self.0.checked_sub(size(&item)) {
+                Some(rest) if left == 0 && taken.len() < most => {
+                    self.0 = rest;
+                    taken.push(item);
+                }
+                _ => left += 1,
+            }
+        }
+        (taken, left)
     }
 }
 

@@ -135,4 +135,9 @@ fn a_printed_page_has_the_words_and_no_buttons() {
     assert!(!browser.is_displayed("button"));
     assert_eq!(browser.style("main", "box-shadow"), "none");
     assert_eq!(browser.style("#email", "outline-style"), "none");
+    // A link that looks like a button is read on paper too.
+    browser.visit(&site.url());
+    browser.on_paper();
+    let ink = browser.style("h1", "color");
+    assert_eq!(browser.style("a.button", "color"), ink);
 }

@@ -16,6 +16,9 @@ struct Outside {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
+/// How long a connection may say nothing before it is told as that.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 impl Outside {
     fn listens() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -26,8 +29,7 @@ impl Outside {
             while let Ok((mut stream, _)) = listener.accept() {
                 let told = Arc::clone(&told);
                 std::thread::spawn(move || {
-                    let patience = Some(Duration::from_millis(300));
-                    let _ = stream.set_read_timeout(patience);
+                    let _ = stream.set_read_timeout(Some(PATIENCE));
                     let mut request = [0; 2048];
                     let read = stream.read(&mut request).unwrap_or(0);
                     let request = String::from_utf8_lossy(&request[..read]);
@@ -44,6 +46,11 @@ impl Outside {
 
     fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// Waits until a connection on which nothing is said would have been told too.
+    fn has_its_time(&self) {
+        std::thread::sleep(2 * PATIENCE);
     }
 
     fn was_asked(&self, path: &str) -> bool {
@@ -106,6 +113,7 @@ fn a_hostile_mail_runs_nothing_and_loads_nothing() {
     browser.click(".tabs a:nth-of-type(1)");
     browser.waits_for("the frame", |browser| browser.count("iframe") == 1);
     browser.in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
+    outside.has_its_time();
     assert_eq!(outside.asked(), [""; 0]);
     assert!(!browser.title().contains("RUN") || browser.title().contains("<script>"));
     assert!(browser.url().starts_with(&desk.url("/view/")));
@@ -125,7 +133,9 @@ fn a_hostile_mail_runs_nothing_and_loads_nothing() {
         "/background",
     ];
     for asked in outside.asked() {
-        assert!(pictures.contains(&&*asked), "{asked}");
+        // A browser may open a connection more than it needs, once it may open any.
+        let is_picture = pictures.contains(&&*asked) || asked == "(connected)";
+        assert!(is_picture, "{asked}");
     }
 }
 
