@@ -373,7 +373,7 @@ fn refused(http: &Http, error: AppError, root: &str) -> Result<Response, ApiErro
         ),
         AppError::BadToken => (
             "This link does not work",
-            "It was used already, has been replaced by a newer password, or is not whole.",
+            "It was used already, perhaps a moment ago, has been replaced by a newer password, or is not whole.",
         ),
         other => return Err(other.into()),
     };

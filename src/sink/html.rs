@@ -200,34 +200,50 @@ pub fn with_new_windows(html: &str) -> String {
     })
 }
 
-/// Elements for which a browser connects to another server before it asks whether it may: those that say what is needed
-/// soon, and those that are pages of their own.
-const CONNECTING: [&str; 6] = ["link", "iframe", "frame", "fencedframe", "object", "embed"];
+/// Elements that no frame needs: those for which a browser connects to another server before it asks whether it may, and those
+/// that change attributes afterwards.
+const UNWANTED: [&str; 8] = [
+    "link",
+    "iframe",
+    "frame",
+    "fencedframe",
+    "object",
+    "embed",
+    "set",
+    "animate",
+];
 
-/// The same document as a frame of the inbox may show it: links open in windows of their own, whatever they say, and none of
-/// [`CONNECTING`] is left, since a policy for content comes too late for them. Each is made an element that nobody knows, also
-/// where it seems to be text: browsers and this reader may be of two minds about that.
+/// The same document as a frame of the inbox may show it: links open in windows of their own that know nothing of this one,
+/// whatever they say, and nothing of [`UNWANTED`] is left, since a policy for content comes too late for it. Each is made an
+/// element that nobody knows. No tag is looked for but by its `<` and its name, also where it seems to be text: browsers and
+/// a reader of HTML may be of two minds about that.
 pub fn framed(html: &str) -> String {
-    let html = with_links(html, |out, tag| {
-        // Of an attribute that is there twice, the first counts.
-        let name = 1 + tag.name().len();
-        out.push_str(&tag.raw[..name]);
-        out.push_str(NEW_WINDOW);
-        out.push_str(&tag.raw[name..]);
-    });
     let mut out = String::with_capacity(html.len());
-    let mut rest = html.as_str();
+    let mut rest = html;
     while let Some(at) = rest.find('<') {
         let (before, from) = rest.split_at(at + 1);
         out.push_str(before);
-        let begins = |name: &&str| {
+        rest = from;
+        let begins = |name: &str| {
             from.get(..name.len())
                 .is_some_and(|from| from.eq_ignore_ascii_case(name))
         };
-        if CONNECTING.iter().any(&begins) {
+        if UNWANTED.iter().any(|name| begins(name)) {
             out.push_str("x-");
+            continue;
         }
-        rest = from;
+        let is_name_of = |name: &&&str| {
+            begins(name)
+                && from[name.len()..]
+                    .starts_with(|char: char| char.is_ascii_whitespace() || "/>".contains(char))
+        };
+        if let Some(name) = ["area", "a"].iter().find(is_name_of) {
+            let (name, after) = from.split_at(name.len());
+            out.push_str(name);
+            // Of an attribute that is there twice the first counts. Without quotes, since this may be within some.
+            out.push_str(" target=_blank rel=noreferrer ");
+            rest = after;
+        }
     }
     out.push_str(rest);
     out

@@ -16,6 +16,9 @@ use super::html;
 use super::received::ReceivedMessage;
 use super::search::add_searchable;
 
+/// Messages within messages that are read.
+const DEEPEST: usize = 1_000;
+
 /// Bytes of visible text in a snippet.
 const SNIPPET: usize = 200;
 
@@ -328,6 +331,9 @@ pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
 
 /// Runs on the parsed message; `None` where there is no header to be found, or the parser breaks on it.
 fn guarded<T>(source: &[u8], derive: impl FnOnce(&Message<'_>) -> T) -> Option<T> {
+    if is_too_deep(source) {
+        return None;
+    }
     // The message that breaks a parser is the one its author needs to see, and no reason to lose a connection.
     catch_unwind(AssertUnwindSafe(|| {
         MessageParser::default()
@@ -336,6 +342,25 @@ fn guarded<T>(source: &[u8], derive: impl FnOnce(&Message<'_>) -> T) -> Option<T
     }))
     .ok()
     .flatten()
+}
+
+/// Whether messages within messages may be so deep that the parser's own tree can't be taken apart again: it does so by
+/// calling itself, and from some tens of thousands on there is no stack left, which nothing can catch. Each of them names its
+/// type in a header, so counting those is enough.
+pub(super) fn is_too_deep(source: &[u8]) -> bool {
+    // Most messages are too short for it.
+    if source.len() < 20 * DEEPEST {
+        return false;
+    }
+    let names_nested = |word: &&[u8]| {
+        let nested: [&[u8]; 3] = [b"rfc822", b"global", b"digest"];
+        nested.iter().any(|name| word.eq_ignore_ascii_case(name))
+    };
+    source
+        .windows(6)
+        .filter(names_nested)
+        .nth(DEEPEST)
+        .is_some()
 }
 
 /// The text and the HTML that a reader would see; several parts of a kind follow each other.
@@ -552,6 +577,21 @@ mod tests {
             ),
             ("pic", "image/png")
         );
+    }
+
+    #[test]
+    fn messages_within_messages_without_an_end_are_shown_and_flagged() {
+        for kind in ["message/rfc822", "Message/RFC822", "message/global"] {
+            let nested = |times| {
+                let source = format!("Content-Type: {kind}\r\n\r\n").repeat(times);
+                kept(source.as_bytes(), "a@b", &["c@d"])
+            };
+            assert!(nested(500).digest().is_parsed);
+            let deepest = nested(60_000);
+            assert!(!deepest.digest().is_parsed);
+            content(&deepest);
+            searchable(&deepest);
+        }
     }
 
     #[test]

@@ -91,6 +91,13 @@ show.addEventListener('click', () => {
   show.textContent = shown ? 'Hide password' : 'Show password';
 });
 // What is sent as text may be kept by the browser's memory of forms.
-form.addEventListener('submit', () => { password.type = again.type = 'password'; });
+let isSent = false;
+form.addEventListener('submit', (event) => {
+  // A link works once: a second click would be told that it does not.
+  if (isSent) event.preventDefault();
+  isSent = true;
+  password.type = again.type = 'password';
+});
+addEventListener('pageshow', () => { isSent = false; });
 password.addEventListener('input', look);
 again.addEventListener('input', compare);

@@ -2,7 +2,9 @@
 //!
 //! A page on the web can make its own name lead to 127.0.0.1 (DNS rebinding) and then read this port as if it were
 //! its own site. It can't choose the Host header, so that one is checked, on every path; and Origin, which
-//! browsers add to what a foreign page sends here.
+//! browsers add to what a foreign page sends here. Where it only loads something, a picture say, there is no Origin, and yet
+//! whether it loads, and how fast, tells what a search finds; so Sec-Fetch-Site is looked at too, which every browser of
+//! today adds, and no page can change (Fetch Metadata Request Headers, 2.3). Another port is another site here.
 
 use std::net::IpAddr;
 
@@ -44,6 +46,16 @@ pub async fn check(State(state): State<ApiState>, request: Request, next: Next) 
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
+        ),
+        // Who has opened this in a window of its own learns nothing of it, not even how many frames it has.
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        // For what is no page: nothing may frame it, and it loads nothing.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
         ),
     ] {
         // A page may need another one.
@@ -109,8 +121,29 @@ fn refusal(web_hosts: &[String], request: &Request) -> Option<Response> {
                 .map(|(_, site)| site);
             !site.is_some_and(|site| site.eq_ignore_ascii_case(host))
         });
+    let is_foreign = is_foreign || is_loaded_by_another_site(request);
     (is_foreign && request.uri().path() != "/livez" && request.uri().path() != "/readyz")
         .then(|| plain(StatusCode::FORBIDDEN, "Blocked due to CORS violation"))
+}
+
+/// Whether a page of another site asks for this as a part of itself. A link that leads here is none, and neither is a part of a
+/// message that is named by its id: who knows that has seen the inbox, and a mail that is opened by itself loads its pictures
+/// in this way.
+fn is_loaded_by_another_site(request: &Request) -> bool {
+    let says = |name: &'static str, words: &[&str]| {
+        let value = request.headers().get(name);
+        value.is_some_and(|value| words.iter().any(|word| value.as_bytes() == word.as_bytes()))
+    };
+    let is_followed = request.method() == Method::GET
+        && says("sec-fetch-mode", &["navigate"])
+        && says("sec-fetch-dest", &["document"]);
+    let path = request.uri().path();
+    let is_known_part = request.method() == Method::GET
+        && path
+            .strip_prefix("/api/v1/message/")
+            .and_then(|rest| rest.split_once('/'))
+            .is_some_and(|(id, rest)| id != "latest" && rest.starts_with("part/"));
+    says("sec-fetch-site", &["cross-site", "same-site"]) && !is_followed && !is_known_part
 }
 
 fn only_host(headers: &HeaderMap) -> Option<&str> {

@@ -13,6 +13,9 @@ const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; im
 /// A grey picture of 180 by 120.
 const BLANK: &[u8] = include_bytes!("blank.jpg");
 
+/// Characters of a file's name that are said.
+const LONGEST_NAME: usize = 200;
+
 /// The bytes of a part.
 pub async fn show(
     State(state): State<ApiState>,
@@ -79,6 +82,12 @@ fn harmless(content_type: String) -> String {
 
 /// A name beyond ASCII is said twice, the second time encoded (RFC 6266 4.3).
 fn disposition(name: &str) -> String {
+    // Browsers take no header without an end.
+    let end = name
+        .char_indices()
+        .nth(LONGEST_NAME)
+        .map_or(name.len(), |(at, _)| at);
+    let name = &name[..end];
     let is_plain = |char: char| (char == ' ' || char.is_ascii_graphic()) && !"\"\\".contains(char);
     let ascii = name.replace(|char: char| !is_plain(char), "_");
     let mut value = format!("inline; filename=\"{ascii}\"");

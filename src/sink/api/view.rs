@@ -103,16 +103,19 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage, form: Form) -> S
         page.push_str(before);
         let end = named.find(|char: char| char.is_whitespace() || "\"'<>()".contains(char));
         let (id, after) = named.split_at(end.unwrap_or(named.len()));
-        match by_id.get(id) {
-            Some(part) => {
-                let inline = match form {
-                    Form::Framed { .. } => inline(part, &mut room),
-                    Form::Bare | Form::Embedded => None,
-                };
-                page.push_str(&inline.unwrap_or_else(|| {
-                    format!("/api/v1/message/{}/part/{}", message.id, part.part_id)
-                }));
-            }
+        let part = by_id.get(id).filter(|_| room > 0);
+        let here = part.map(|part| {
+            let inline = match form {
+                Form::Framed { .. } => inline(part, room),
+                Form::Bare | Form::Embedded => None,
+            };
+            inline
+                .unwrap_or_else(|| format!("/api/v1/message/{}/part/{}", message.id, part.part_id))
+        });
+        // A mail may name a part that is empty a million times, so every address counts.
+        room = room.saturating_sub(here.as_ref().map_or(0, String::len));
+        match here {
+            Some(here) => page.push_str(&here),
             None => {
                 page.push_str("cid:");
                 page.push_str(id);
@@ -126,15 +129,15 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage, form: Form) -> S
 
 /// A picture as a part of the page. A frame that is nobody's origin asks for pictures as a foreign site would, and is refused
 /// as one; the rule has no exception that way. None where it is no picture, or there is no room left for it.
-fn inline(part: &Attachment, room: &mut usize) -> Option<String> {
+fn inline(part: &Attachment, room: usize) -> Option<String> {
     let is_word = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
     let kind = part.content_type.strip_prefix("image/")?;
     if kind.len() > LONGEST_KIND || !kind.chars().all(is_word) {
         return None;
     }
-    // The whole address counts, since a mail may name a part that is empty a million times.
-    let size = 32 + kind.len() + part.bytes.len().div_ceil(3).saturating_mul(4);
-    *room = room.checked_sub(size)?;
+    if part.bytes.len().div_ceil(3).saturating_mul(4) > room {
+        return None;
+    }
     let data = STANDARD.encode(&part.bytes);
     Some(format!("data:image/{kind};base64,{data}"))
 }

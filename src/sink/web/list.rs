@@ -157,8 +157,8 @@ impl Row {
 /// Who a message is from, in a few words: the name, else the address, else the sender of the envelope.
 fn sender(message: &ReceivedMessage) -> String {
     let from = &message.digest().from;
-    let words = [&from.name, &from.address, &message.envelope.sender];
-    let said = words.into_iter().find(|word| !word.is_empty());
+    let names = [&from.name, &from.address, &message.envelope.sender];
+    let said = names.into_iter().find(|word| !words::is_blank(word));
     said.map_or("(nobody)".to_owned(), |said| {
         words::short(said, LONGEST_NAME)
     })
@@ -185,7 +185,7 @@ pub(super) fn subject(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     match (digest.is_parsed, digest.subject.as_str()) {
         (false, _) => "(no header could be read)".to_owned(),
-        (true, "") => "(no subject)".to_owned(),
+        (true, subject) if words::is_blank(subject) => "(no subject)".to_owned(),
         (true, subject) => words::line(subject),
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::domain::unicode::is_ignorable;
 use crate::sink::print::{is_harmful, one_line};
 
 /// The longest that a line of a mail's own may be shown, in bytes.
@@ -12,6 +13,12 @@ const LONGEST_LINE: usize = 300;
 /// Text for one line, cut where it is long.
 pub(super) fn line(text: &str) -> String {
     short(text, LONGEST_LINE)
+}
+
+/// Whether there is anything to be seen in a text.
+pub(super) fn is_blank(text: &str) -> bool {
+    let is_unseen = |char: char| char.is_whitespace() || char.is_control() || is_ignorable(char);
+    text.chars().all(is_unseen)
 }
 
 /// Text for one line, up to so many bytes of it.

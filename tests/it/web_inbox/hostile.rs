@@ -165,6 +165,108 @@ fn allowing_pictures_is_for_one_message() {
 }
 
 #[test]
+fn a_link_of_a_mail_opens_a_window_that_knows_nothing_of_this_one() {
+    let Some(desk) = Desk::open() else { return };
+    // As browsers read them, and readers of HTML may not.
+    let links = [
+        "<a/href=\"/view/latest.html\"target=_self rel=opener id=link>go</a>",
+        "<!--><a href=\"/view/latest.html\" target=_self rel=opener id=link>go</a>",
+        "<head><a href=\"/view/latest.html\" target=_self rel=opener id=link>go</a>",
+        "<svg width=99 height=99><a xlink:href=\"/view/latest.html\" target=_self rel=opener id=link><text y=50>go</text></a></svg>",
+    ];
+    for link in links {
+        let mail = format!(
+            "Subject: {}\r\nContent-Type: text/html\r\n\r\n{link}<p>text</p>",
+            link.len()
+        );
+        send(&desk.sink.smtp, [mail]);
+        desk.watches();
+        desk.browser.click("#rows a");
+        desk.browser
+            .waits_for("the frame", |browser| browser.count("iframe") == 1);
+        desk.browser.in_frame("iframe", |browser| {
+            assert_eq!(browser.text("p"), "text");
+            assert_eq!(
+                browser.attribute("#link", "target").unwrap(),
+                "_blank",
+                "{link}"
+            );
+            assert_eq!(
+                browser.attribute("#link", "rel").unwrap(),
+                "noreferrer",
+                "{link}"
+            );
+            browser.click("#link");
+            // The frame itself has gone nowhere.
+            let address = browser.run("return location.search", json!([]));
+            assert_eq!(address, "?frame=1", "{link}");
+        });
+    }
+}
+
+#[test]
+fn a_page_of_another_site_learns_nothing_by_loading() {
+    let Some(desk) = Desk::open() else { return };
+    send(&desk.sink.smtp, [super::plain("secret")]);
+    // Another port of this machine, which is the same site for cookies, and another name of it.
+    for host in ["127.0.0.1", "localhost"] {
+        for path in [
+            "/api/v1/message/latest?query=secret",
+            "/view/latest.txt",
+            "/api/movie-bag/wait?query=secret&timeout=1s",
+            "/view/latest.html",
+            "/icon.svg",
+        ] {
+            let status = desk.loads_as_a_part(&desk.url(path), host);
+            assert_eq!(status, 403, "{path} by {host}");
+        }
+    }
+    assert_eq!(desk.unread(), 1);
+    // A file, in the browser itself: of ten loads none comes through.
+    let loads: String = (0..10)
+        .map(|number| {
+            format!(
+                "<img src='{}?query=secret&n={number}'>",
+                desk.url("/api/v1/message/latest")
+            )
+        })
+        .chain([format!(
+            "<object data='{}'></object>",
+            desk.url("/view/latest.html")
+        )])
+        .collect();
+    let file = desk.home.write(
+        "loads.html",
+        format!("<!doctype html><title>loads</title>{loads}"),
+    );
+    desk.browser.visit(&format!("file://{}", file.display()));
+    assert_eq!(desk.unread(), 1);
+    // Following a link is something else.
+    desk.browser.visit(&desk.url("/"));
+    desk.lists(&["secret"]);
+}
+
+impl Desk {
+    /// What is answered where a page of another site on this machine loads something as a part of itself, as browsers say it.
+    fn loads_as_a_part(&self, url: &str, host: &str) -> u16 {
+        let site = match host {
+            "127.0.0.1" => "same-site",
+            _ => "cross-site",
+        };
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .new_agent();
+        let request = agent
+            .get(url)
+            .header("Sec-Fetch-Site", site)
+            .header("Sec-Fetch-Mode", "no-cors")
+            .header("Sec-Fetch-Dest", "image");
+        request.call().unwrap().status().as_u16()
+    }
+}
+
+#[test]
 fn a_page_of_another_site_can_do_nothing_here() {
     let Some(desk) = Desk::open() else { return };
     send(&desk.sink.smtp, [super::plain("kept")]);
