@@ -100,6 +100,17 @@ pub enum Round {
     Later,
 }
 
+/// How the outbox stands, all accounts together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutboxState {
+    /// Entries that wait, those that are being sent at the moment too.
+    pub waiting: u64,
+    /// Entries that were given up.
+    pub dead: u64,
+    /// When the one that waits the longest was asked for; `None` where nothing waits.
+    pub oldest_waiting_since: Option<Timestamp>,
+}
+
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -25,7 +25,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{Limit, LimitKey, Tally, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::domain::outbox::{Entry, Lease, Outcome, Round};
+use crate::domain::outbox::{Entry, Lease, OutboxState, Outcome, Round};
 use crate::domain::password::PasswordHash;
 
 /// Why a step could not be done. Nothing of it has happened, except where `Unavailable` came after the database had
@@ -291,6 +291,10 @@ pub trait Outbox {
 
     /// The moment at which the next entry becomes due or free; `None` where nothing waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How many entries wait and are dead, and since when the oldest waits. Answered by an index: it may be asked for every
+    /// second.
+    async fn outbox_state(&self) -> Result<OutboxState, StoreError>;
 
     /// Up to `limit` entries of all accounts, waiting and dead, in the order of their ids, from the one after `after`.
     async fn entries(&self, after: Option<EntryId>, limit: usize)

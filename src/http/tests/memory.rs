@@ -14,7 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{LimitKey, Tally, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::domain::outbox::{Entry, Lease, Outcome, Round};
+use crate::domain::outbox::{Entry, Lease, OutboxState, Outcome, Round};
 use crate::store::{
     Accounts, Counting, Creation, CredentialChange, Deletion, History, Leasing, Limits,
     MovieChange, MovieCreation, Movies, Outbox, Queueing, Replacement, Store, StoreError, Wanted,
@@ -198,6 +198,11 @@ impl Outbox for MemoryStore {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
+    }
+
+    async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
+        self.reached()?;
+        Ok(OutboxState::default())
     }
 
     async fn entries_of(&self, _: AccountId) -> Result<Vec<Entry>, StoreError> {

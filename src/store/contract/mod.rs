@@ -26,7 +26,7 @@ use crate::domain::event::{Event, EventKind, HISTORY_LINES, Origin};
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{Limit, LimitKey, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome, Round};
+use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
 use crate::domain::password::PasswordHash;
 use crate::domain::token::Fingerprint;
 use accounts::*;
@@ -128,6 +128,7 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_held,
     a_dropped_mail_goes_and_the_history_keeps_it,
     all_entries_come_in_pages,
+    what_waits_and_what_is_dead_is_counted_and_since_when,
     the_history_is_newest_first_and_bounded,
     the_history_keeps_its_newest_lines,
     what_is_too_old_is_forgotten,

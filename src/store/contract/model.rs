@@ -496,6 +496,20 @@ impl Run<'_> {
             .map(free_at)
             .min();
         assert_eq!(store.next_due().await.unwrap(), due);
+        let of_state = |state| {
+            model
+                .entries
+                .values()
+                .filter(move |entry| entry.state == state)
+        };
+        let state = OutboxState {
+            waiting: of_state(EntryState::Waiting).count() as u64,
+            dead: of_state(EntryState::Dead).count() as u64,
+            oldest_waiting_since: of_state(EntryState::Waiting)
+                .map(|entry| entry.requested_at)
+                .min(),
+        };
+        assert_eq!(store.outbox_state().await.unwrap(), state);
         let counts = Counts {
             accounts: model.accounts.len() as u64,
             movies: model.movies.len() as u64,

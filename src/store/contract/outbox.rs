@@ -400,3 +400,47 @@ pub(super) async fn all_entries_come_in_pages(store: &Arc<dyn CopyableStore>) {
     assert_eq!(rest, [entry(3, 1, 0)]);
     assert_eq!(store.entries(Some(rest[0].id), 2).await.unwrap(), []);
 }
+
+pub(super) async fn what_waits_and_what_is_dead_is_counted_and_since_when(
+    store: &Arc<dyn CopyableStore>,
+) {
+    let nothing = OutboxState::default();
+    assert_eq!(store.outbox_state().await.unwrap(), nothing);
+    create(store, 1).await;
+    create(store, 2).await;
+    for (id, account, asked_for) in [(1, 1, 30), (2, 2, 20), (3, 1, 10)] {
+        let entry = Entry {
+            requested_at: at(asked_for),
+            ..entry(id, account, i64::from(id))
+        };
+        queue(store, &entry).await;
+    }
+    let all_wait = OutboxState {
+        waiting: 3,
+        dead: 0,
+        oldest_waiting_since: Some(at(10)),
+    };
+    assert_eq!(store.outbox_state().await.unwrap(), all_wait);
+    // The oldest one, while it is being sent and after it was given up.
+    let id = EntryId::from_bytes([3; 12]);
+    store
+        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .await
+        .unwrap();
+    assert_eq!(store.outbox_state().await.unwrap(), all_wait);
+    let dead = Outcome::Dead {
+        error: "550".to_owned(),
+    };
+    let told = event(1, EventKind::MailFailed, 3);
+    let holder = lease(1, 15).holder;
+    assert!(store.settle(id, holder, &dead, &told).await.unwrap());
+    let one_is_dead = OutboxState {
+        waiting: 2,
+        dead: 1,
+        oldest_waiting_since: Some(at(20)),
+    };
+    assert_eq!(store.outbox_state().await.unwrap(), one_is_dead);
+    store.delete_account(account(2).id).await.unwrap();
+    store.delete_account(account(1).id).await.unwrap();
+    assert_eq!(store.outbox_state().await.unwrap(), nothing);
+}

@@ -49,7 +49,7 @@ fn unique(keys: Document) -> IndexModel {
 }
 
 impl MongoStore {
-    fn wanted(&self) -> [Wanted<'_>; 12] {
+    fn wanted(&self) -> [Wanted<'_>; 13] {
         let at = &self.at;
         // Not unique: an existing database may have addresses that differ by capitals alone.
         let spellings = IndexOptions::builder()
@@ -68,6 +68,7 @@ impl MongoStore {
                 plain(doc! { "state": 1, "is_again": 1, "free_at": 1, "_id": 1 }),
             ),
             (&at.outbox, plain(doc! { "account": 1, "requested_at": 1 })),
+            (&at.outbox, plain(doc! { "state": 1, "requested_at": 1 })),
             (&at.outbox, with(doc! { "gone_at": 1 }, of_gone)),
             (
                 &at.history,

@@ -21,7 +21,7 @@ use super::link::{code, in_words};
 use super::steps::{Outcome, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
-use crate::domain::outbox::{self, Entry, EntryState, Lease, MailKind, Round};
+use crate::domain::outbox::{self, Entry, EntryState, Lease, MailKind, OutboxState, Round};
 
 /// The waiting entries of a round. A kind that a newer version has queued is left to that one.
 fn waiting(round: Round) -> Document {
@@ -232,6 +232,25 @@ impl MongoStore {
             .transpose()
     }
 
+    async fn count_of(&self, state: EntryState) -> mongodb::error::Result<u64> {
+        let of_state = doc! { "state": state.name() };
+        self.at.outbox.count_documents(of_state).await
+    }
+
+    /// When the entry that waits the longest was asked for.
+    async fn oldest_waiting_since(&self) -> mongodb::error::Result<Option<Timestamp>> {
+        let oldest = self
+            .at
+            .outbox
+            .find_one(doc! { "state": EntryState::Waiting.name() })
+            .sort(doc! { "requested_at": 1 })
+            .projection(doc! { "requested_at": 1 })
+            .await?;
+        oldest
+            .map(|oldest| timestamp(*oldest.get_datetime("requested_at")?))
+            .transpose()
+    }
+
     /// Gives up an entry that can't be read: it must not hold up those behind it.
     async fn bury(&self, id: Option<Bson>, why: &str) -> mongodb::error::Result<()> {
         tracing::error!("{why}: this mail is not sent");
@@ -378,6 +397,22 @@ impl Outbox for MongoStore {
             let (first, later) =
                 tokio::try_join!(self.first_free(Round::First), self.first_free(Round::Later))?;
             Ok(first.into_iter().chain(later).min())
+        })
+        .await
+    }
+
+    async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
+        self.within(async {
+            let (waiting, dead, oldest_waiting_since) = tokio::try_join!(
+                self.count_of(EntryState::Waiting),
+                self.count_of(EntryState::Dead),
+                self.oldest_waiting_since(),
+            )?;
+            Ok(OutboxState {
+                waiting,
+                dead,
+                oldest_waiting_since,
+            })
         })
         .await
     }

@@ -10,7 +10,7 @@ use super::limits::count;
 use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
-use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, Outcome, Round};
+use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
 use crate::domain::token::Fingerprint;
 
 pub(super) const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
@@ -309,6 +309,32 @@ impl Outbox for SqliteStore {
                 let first = first_free(connection, Round::First)?;
                 let later = first_free(connection, Round::Later)?;
                 Ok(first.into_iter().chain(later).min())
+            })
+            .await
+    }
+
+    async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
+        self.readers
+            .read(|connection| {
+                let mut state = OutboxState::default();
+                let mut statement = connection
+                    .prepare_cached(
+                        "SELECT state, count(*), min(requested_at) FROM outbox GROUP BY state",
+                    )
+                    .map_err(failed)?;
+                let mut rows = statement.query([]).map_err(failed)?;
+                while let Some(row) = rows.next().map_err(failed)? {
+                    let count = row.get::<_, i64>(1).map_err(failed)?.unsigned_abs();
+                    match parsed(row, "state").map_err(failed)? {
+                        EntryState::Waiting => {
+                            let since = row.get(2).and_then(timestamp).map_err(failed)?;
+                            state.waiting = count;
+                            state.oldest_waiting_since = Some(since);
+                        }
+                        EntryState::Dead => state.dead = count,
+                    }
+                }
+                Ok(state)
             })
             .await
     }
