@@ -5,13 +5,14 @@
 //! | room | what it is for | may use |
 //! | --- | --- | --- |
 //! | [`domain`] | plain values and rules: addresses, passwords, tokens, movies, the outbox entry | nothing but pure crates |
-//! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, the traits of `store` and `mail` |
+//! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, the traits of `store` and `mail`, `metrics` |
 //! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain` |
 //! | [`templates`] | the words of mails and pages: those built in, and those of a folder that win | `domain` |
 //! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain`, `templates` |
 //! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
 //! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain`, `net` |
-//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates` |
+//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates`, `metrics` |
+//! | [`metrics`] | what is counted while the server runs, and how Prometheus is shown it | `domain` |
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain` |
 //! | [`net`] | how a socket listens, for `serve` and the sink | nothing |
 //! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
@@ -41,6 +42,7 @@ pub mod domain;
 mod fuzz;
 pub mod http;
 pub mod mail;
+pub mod metrics;
 pub mod net;
 pub mod sink;
 pub mod smtp;

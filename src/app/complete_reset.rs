@@ -7,6 +7,7 @@ use crate::domain::id::AccountId;
 use crate::domain::outbox::MailKind;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::{Purpose, Token, TokenError};
+use crate::metrics::ResetResult;
 use crate::store::{CredentialChange, Replacement};
 
 /// A reset that is done.
@@ -18,6 +19,18 @@ pub struct Completed {
     pub confirmation: Option<Delivery>,
 }
 
+/// What is counted of a reset.
+fn result_of(redeemed: &Result<Completed, AppError>) -> ResetResult {
+    match redeemed {
+        Ok(_) => ResetResult::Done,
+        Err(AppError::BadToken) => ResetResult::BadToken,
+        Err(AppError::ExpiredToken) => ResetResult::ExpiredToken,
+        Err(AppError::WeakPassword(_)) => ResetResult::WeakPassword,
+        Err(AppError::RateLimited { .. }) => ResetResult::Limited,
+        Err(_) => ResetResult::Failed,
+    }
+}
+
 impl App {
     /// Redeems a reset token: sets the password, queues the confirmation and writes the history, in one atomic step
     /// that the database takes only while the credential is still the one the token was made for.
@@ -26,6 +39,19 @@ impl App {
     /// [`AppError::BadToken`] and [`AppError::ExpiredToken`]; [`AppError::WeakPassword`], which leaves the token
     /// usable; too many hashes waiting; the database. Nothing has changed then.
     pub async fn complete_reset(
+        &self,
+        token: &Token,
+        password: &PasswordInput,
+        origin: &Origin,
+        handling: Handling,
+    ) -> Result<Completed, AppError> {
+        let redeemed = self.redeem(token, password, origin, handling).await;
+        let result = result_of(&redeemed);
+        self.parts.metrics.reset_tried(result);
+        redeemed
+    }
+
+    async fn redeem(
         &self,
         token: &Token,
         password: &PasswordInput,

@@ -19,6 +19,7 @@ use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, Rou
 use crate::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
 };
+use crate::metrics::MailResult;
 use crate::store::StoreError;
 
 /// How many mails one process sends at once.
@@ -60,6 +61,16 @@ pub enum Delivery {
         /// Why.
         error: String,
     },
+}
+
+impl Delivery {
+    fn result(&self) -> MailResult {
+        match self {
+            Self::Sent { .. } => MailResult::Sent,
+            Self::Waiting { .. } => MailResult::Deferred,
+            Self::Dead { .. } => MailResult::Dead,
+        }
+    }
 }
 
 /// The attempts that run, by round.
@@ -127,6 +138,8 @@ impl App {
     pub async fn deliver(&self, entry: Entry) -> Result<Delivery, AppError> {
         let attempt = async {
             let delivery = self.attempt(&entry).await?;
+            let result = delivery.result();
+            self.parts.metrics.mail_tried(entry.kind, result);
             self.settle(&entry, &delivery).await?;
             Ok(delivery)
         };

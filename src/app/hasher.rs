@@ -2,6 +2,7 @@
 //! of asking, and with a queue that refuses rather than grows (CVE-2013-1443, CVE-2021-45115).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, TryAcquireError};
@@ -9,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::AppError;
 use crate::domain::password::{LONGEST_BYTES, PasswordHash, PasswordInput};
+use crate::metrics::HashLoad;
 
 /// How many may wait for a core before more are refused.
 const LONGEST_QUEUE: usize = 256;
@@ -19,10 +21,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Hasher {
     cost: u32,
+    cores: usize,
     /// One permit a core; tokio's semaphore serves in the order of asking.
     running: Arc<Semaphore>,
     /// One permit for each that runs or waits.
     admitted: Arc<Semaphore>,
+    refused: Arc<AtomicU64>,
 }
 
 impl Hasher {
@@ -30,8 +34,10 @@ impl Hasher {
     pub fn new(cost: u32, cores: usize) -> Self {
         Self {
             cost,
+            cores,
             running: Arc::new(Semaphore::new(cores)),
             admitted: Arc::new(Semaphore::new(cores + LONGEST_QUEUE)),
+            refused: Arc::default(),
         }
     }
 
@@ -86,6 +92,18 @@ impl Hasher {
         .await
     }
 
+    /// How many run, wait and were refused.
+    pub fn load(&self) -> HashLoad {
+        let admitted = self.cores + LONGEST_QUEUE - self.admitted.available_permits();
+        // One that is admitted between the two looks counts as waiting, and never as less than none.
+        let running = (self.cores - self.running.available_permits()).min(admitted);
+        HashLoad {
+            running: running as u64,
+            waiting: (admitted - running) as u64,
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+
     /// A hash of the usual cost that no password is known to fit.
     pub(super) fn decoy(&self) -> PasswordHash {
         PasswordHash::from_stored(format!("$2b${:02}${}", self.cost, ".".repeat(53)))
@@ -98,6 +116,7 @@ impl Hasher {
         let admitted = match Arc::clone(&self.admitted).try_acquire_owned() {
             Ok(permit) => permit,
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
                 return Err(AppError::Busy {
                     retry_after: RETRY_AFTER,
                 });
@@ -251,11 +270,21 @@ mod tests {
     #[tokio::test]
     async fn the_queue_refuses_rather_than_grows() {
         let hasher = Hasher::new(4, 1);
-        let _all = Arc::clone(&hasher.admitted)
+        let all = Arc::clone(&hasher.admitted)
             .acquire_many_owned(1 + LONGEST_QUEUE as u32)
             .await
             .unwrap();
         let refused = hasher.verify(&PasswordInput::new("one more"), None).await;
         assert!(matches!(refused, Err(AppError::Busy { .. })), "{refused:?}");
+        let load = |running, waiting| HashLoad {
+            running,
+            waiting,
+            refused: 1,
+        };
+        assert_eq!(hasher.load(), load(0, 1 + LONGEST_QUEUE as u64));
+        let one = Arc::clone(&hasher.running).acquire_owned().await;
+        assert_eq!(hasher.load(), load(1, LONGEST_QUEUE as u64));
+        drop((all, one));
+        assert_eq!(hasher.load(), load(0, 0));
     }
 }

@@ -21,7 +21,9 @@ impl App {
             return Ok(());
         };
         let counted = self.parts.store.count(counting).await?;
-        counted.map(|_| ()).map_err(|early| self.limited(early))
+        counted
+            .map(|_| ())
+            .map_err(|early| self.limited(Limit::Client, early))
     }
 
     /// What a call is counted against; `None` where it is not limited.
@@ -45,7 +47,9 @@ impl App {
             return Ok(());
         };
         let kept = self.parts.store.tally(key).await?;
-        limit.check(kept, now).map_err(|early| self.limited(early))
+        limit
+            .check(kept, now)
+            .map_err(|early| self.limited(limit, early))
     }
 
     /// Counts a login that failed. Guesses that were begun at once with those that brought the delay about are refused
@@ -64,7 +68,7 @@ impl App {
         };
         let now = self.parts.clock.now();
         let counted = self.parts.store.count(Counting { now, ..counting }).await?;
-        let tally = counted.map_err(|early| self.limited(early))?;
+        let tally = counted.map_err(|early| self.limited(counting.limit, early))?;
         if let Some(account) = account
             && now < tally.until
         {
@@ -116,7 +120,9 @@ impl App {
         self.parts.keys.limit_key(Limit::Login, address)
     }
 
-    pub(super) fn limited(&self, early: TooEarly) -> AppError {
+    /// Counts a refusal, and says when it may be done again.
+    pub(super) fn limited(&self, limit: Limit, early: TooEarly) -> AppError {
+        self.parts.metrics.limit_hit(limit);
         let wait = early.until.duration_since(self.parts.clock.now());
         AppError::RateLimited {
             retry_after: wait.try_into().unwrap_or_default(),

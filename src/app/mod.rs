@@ -17,6 +17,7 @@ mod log_in;
 mod manage_accounts;
 mod manage_outbox;
 mod movies;
+mod observe;
 mod request_reset;
 pub mod system;
 #[cfg(test)]
@@ -46,7 +47,9 @@ use crate::domain::outbox::{Entry, EntryState, LEASE, Lease, MailKind};
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
 use crate::mail::{Mailer, Renderer};
+use crate::metrics::Metrics;
 use crate::store::Store;
+use observe::LastLook;
 
 /// What the use cases are told by the settings.
 #[derive(Debug, Clone)]
@@ -89,6 +92,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// What signs tokens.
     pub keys: TokenKeys,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// What the settings say.
     pub rules: Rules,
 }
@@ -99,6 +104,8 @@ pub struct App {
     parts: Arc<Parts>,
     /// Rings when a mail was queued here, so that the delivery worker need not wait for its next look.
     queued: Arc<Notify>,
+    /// How the outbox stood when somebody last looked.
+    last_look: Arc<LastLook>,
 }
 
 /// Who delivers a mail that a use case decides.
@@ -116,6 +123,7 @@ impl App {
         Self {
             parts: Arc::new(parts),
             queued: Arc::new(Notify::new()),
+            last_look: Arc::default(),
         }
     }
 

@@ -95,7 +95,7 @@ impl App {
                 return Ok(Requested::Concealed);
             }
             Queueing::NoAccount => return Err(AppError::NoSuchAccount),
-            Queueing::TooEarly(early) => return Err(self.limited(early)),
+            Queueing::TooEarly(early) => return Err(self.limited(Limit::Forgot, early)),
         }
         tracing::info!(account = %account.id, entry = %entry.id, kind = %entry.kind, "reset requested");
         self.hand_over(entry, handling).await.map(Requested::Queued)

@@ -20,6 +20,7 @@ use crate::domain::password::PasswordInput;
 use crate::domain::token::Token;
 use crate::mail::render::TeraRenderer;
 use crate::mail::{DeliveryError, Message, Receipt};
+use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
 use crate::templates::Templates;
 
@@ -133,6 +134,7 @@ impl Fixture {
             clock: clock.clone(),
             rng: Arc::new(SystemRng),
             hasher: Hasher::new(4, 2),
+            metrics: Arc::new(Metrics::new(&[], clock.now())),
             keys: TokenKeys::new(&[7; 32], None),
             rules: Rules {
                 history_kept: Duration::from_secs(90 * 86_400),

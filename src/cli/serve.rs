@@ -24,7 +24,8 @@ use crate::sink::{Sink, SinkSettings};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag serve --smtp-debug
-  movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example")]
+  movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example
+  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve")]
 pub(super) struct Args {
     /// Listen here
     #[arg(long, value_name = "ADDR:PORT")]
@@ -63,8 +64,13 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     });
     two_workers()?.block_on(async {
         let mut told = StopSignal::listen()?;
-        let listener = listen(settings.http.bind)?;
+        let listener = listen(settings.http.bind, "--bind")?;
         let address = listener.local_addr()?;
+        let metrics_bind = settings.http.metrics_bind;
+        let metrics = match metrics_bind {
+            Some(bind) => Some(listen(bind, "MOVIE_BAG_METRICS_BIND")?),
+            None => None,
+        };
         let sink = match addresses {
             Some(addresses) => Some(own_sink(addresses, &mut settings).await?),
             None => None,
@@ -74,6 +80,10 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             () = told.next() => return Ok(()),
         };
         announce(ui, address, sink.as_ref());
+        if let Some(metrics) = &metrics {
+            let address = metrics.local_addr()?;
+            ui.say(&format!("metrics are on http://{address}/metrics"));
+        }
         let inbox = sink.as_ref().and_then(Sink::web_addr);
         let shortest_password = settings.passwords.min_length;
 
@@ -92,6 +102,13 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let forgetting = {
             let (app, stops) = (app.clone(), stops.clone());
             tokio::spawn(async move { app.run_forgetting(raised(stops)).await })
+        };
+        let showing = {
+            let (app, stops) = (app.clone(), stops.clone());
+            tokio::spawn(async move {
+                let Some(listener) = metrics else { return };
+                http::serve_metrics(listener, app, raised(stops)).await;
+            })
         };
         let mut serving = tokio::spawn(http::serve(
             listener,
@@ -112,6 +129,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
                 let served = serving.await;
                 delivering.await.ok();
                 forgetting.await.ok();
+                showing.await.ok();
                 let _ = stop_sink.send(true);
                 taking.await.ok();
                 served
@@ -126,13 +144,14 @@ async fn raised(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+/// Listens where `setting` says.
+fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     net::listen(address).map_err(|error| {
         Failure::new(
             1,
             "address",
             format!("can't listen on {address}: {error}"),
-            "stop what listens there, or give --bind another port (0 takes a free one)",
+            format!("stop what listens there, or give {setting} another port (0 takes a free one)"),
         )
     })
 }

@@ -16,12 +16,14 @@ use crate::config::{
     self, DatabaseSettings, Flags, LogSettings, MailSettings, MailTls, Settings, Sources,
     secret_file,
 };
-use crate::domain::clock::draw;
+use crate::domain::clock::{Clock as _, draw};
 use crate::domain::event::Origin;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
+use crate::http;
 use crate::mail::render::TeraRenderer;
 use crate::mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
+use crate::metrics::Metrics;
 use crate::store::CopyableStore;
 use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
@@ -164,6 +166,7 @@ pub(super) async fn app(
         store: store(settings).await?,
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
+        metrics: Arc::new(Metrics::new(&http::paths(), SystemClock.now())),
         hasher: Hasher::new(settings.passwords.bcrypt_cost, cores),
         rules: Rules {
             reset_lifetime: settings.tokens.reset_lifetime,

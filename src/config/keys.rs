@@ -152,7 +152,11 @@ pub const KEYS: &[Key] = &[
         "90s",
         "how long an answer may take",
     ),
-    key("MOVIE_BAG_METRICS_BIND", "off", "where /metrics is served"),
+    key(
+        "MOVIE_BAG_METRICS_BIND",
+        "off",
+        "where /metrics is served, apart from the API",
+    ),
     key(
         "MOVIE_BAG_HISTORY_DAYS",
         "90",

@@ -134,23 +134,6 @@ impl<'a> Resolver<'a> {
             .collect()
     }
 
-    /// Says of these keys that nothing acts on them yet, with a warning for each that somebody set.
-    pub(super) fn not_in_force(&mut self, keys: &[&str]) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for reported in &mut self.report {
-            if keys.contains(&reported.key) {
-                reported.value += " (no effect yet)";
-                if reported.source != Source::Default {
-                    warnings.push(format!(
-                        "{} from {} does nothing yet in this version",
-                        reported.key, reported.source
-                    ));
-                }
-            }
-        }
-        warnings
-    }
-
     /// The problems so far, as one error.
     pub(super) fn verdict(&self, warnings: &[String]) -> Result<(), ConfigError> {
         if self.problems.is_empty() {

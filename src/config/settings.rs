@@ -9,9 +9,6 @@ use super::resolver::Resolver;
 use super::values::{self, BaseUrl, InboxUrl, Network, PUBLISHED_SECRET, Secret};
 use super::{ConfigError, Reported, Source, Sources};
 
-/// Keys that are read and checked, and that nothing acts on yet. Whoever sets one is told.
-const NOT_IN_FORCE: &[&str] = &["MOVIE_BAG_METRICS_BIND"];
-
 /// How strict the settings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
@@ -333,7 +330,6 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     };
 
     let mut warnings = keys.unknown_keys();
-    warnings.extend(keys.not_in_force(NOT_IN_FORCE));
     warnings.extend(doubts_about_mail(&mail));
     if matches!(database, DatabaseSettings::Mongodb(_)) && tokens.secret.is_none() {
         warnings.push("JWT_SECRET_KEY is not set: all that work on one MongoDB must have the same, and links that are signed with a generated one work on this machine alone - \"serve\" needs it".to_owned());

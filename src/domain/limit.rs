@@ -53,6 +53,9 @@ pub struct TooEarly {
 }
 
 impl Limit {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Forgot, Self::Login, Self::Client];
+
     /// What stands before the subject in a key's digest.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,8 +1,9 @@
-//! The access log: one line a request, with the route and never the path, since a path may hold a token.
+//! The access log: one line a request, with the route and never the path, since a path may hold a token. The same is counted.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,6 +12,7 @@ use tracing::Instrument as _;
 use super::guard::harden;
 use crate::app::system::SystemRng;
 use crate::domain::clock::draw;
+use crate::metrics::Metrics;
 
 /// Names the request in the answer and in every line of the log that it caused.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,12 +24,15 @@ struct Line {
     begun: Instant,
     status: Option<u16>,
     id: String,
+    metrics: Arc<Metrics>,
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
         let route = self.route.as_ref().map_or("(none)", MatchedPath::as_str);
-        let ms = self.begun.elapsed().as_secs_f64() * 1_000.0;
+        let took = self.begun.elapsed();
+        self.metrics.answered(self.method, route, self.status, took);
+        let ms = took.as_secs_f64() * 1_000.0;
         let ms = (ms * 10.0).round() / 10.0;
         match self.status {
             Some(status) => {
@@ -40,8 +45,12 @@ impl Drop for Line {
     }
 }
 
-/// Gives the request its id, logs it, and gives the answer the headers that every answer has.
-pub async fn observe(request: Request, next: Next) -> Response {
+/// Gives the request its id, logs and counts it, and gives the answer the headers that every answer has.
+pub async fn observe(
+    State(metrics): State<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
     // Drawn here and never taken from the request, which could forge lines of the log.
     let id: String = draw::<8>(&SystemRng)
         .iter()
@@ -53,6 +62,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
         begun: Instant::now(),
         status: None,
         id: id.clone(),
+        metrics,
     };
     let span = tracing::info_span!("request", id);
     let mut response = next.run(request).instrument(span).await;

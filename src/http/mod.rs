@@ -5,7 +5,7 @@
 //! for sockets and time-outs.
 //!
 //! ```text
-//! server (socket, limits) → log (id, access log) → cors (other origins) → [pages: errors as pages]
+//! server (socket, limits) → log (id, access log, counts) → cors (other origins) → [pages: errors as pages]
 //!   → guard (panic, time-out) → body (read whole, at most 64 KiB) → handler → one use case
 //! ```
 
@@ -18,6 +18,7 @@ pub mod error;
 pub mod guard;
 pub mod health;
 pub mod log;
+mod metrics;
 pub mod movies;
 pub mod openapi;
 pub mod pages;
@@ -30,10 +31,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 
+pub use metrics::serve_metrics;
 pub use server::serve;
 
 use crate::app::App;
@@ -107,34 +109,62 @@ fn calls() -> [(&'static str, MethodRouter<Http>); 9] {
     ]
 }
 
-/// Everything that answers, by its path.
-pub fn routes(http: Http) -> Router {
-    let api = calls()
-        .into_iter()
-        .fold(Router::new(), |api, (path, call)| api.route(path, call))
-        .route("/assets/{name}", get(pages::asset))
-        .route("/.well-known/change-password", get(pages::change_password))
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .fallback(pages::nothing_here);
-    let pages = Router::new()
-        .route("/", get(pages::home))
-        .route(
+/// What serves the pages without being one, by its path.
+fn beside_the_pages() -> [(&'static str, MethodRouter<Http>); 2] {
+    [
+        ("/assets/{name}", get(pages::asset)),
+        ("/.well-known/change-password", get(pages::change_password)),
+    ]
+}
+
+/// The pages, by their paths.
+fn pages_for_people() -> [(&'static str, MethodRouter<Http>); 5] {
+    [
+        ("/", get(pages::home)),
+        (
             "/forgot",
             get(pages::forgot_form).post(pages::forgot_submitted),
-        )
-        .route("/reset", get(pages::cut_off_link))
-        .route("/reset/", get(pages::cut_off_link))
-        .route(
+        ),
+        ("/reset", get(pages::cut_off_link)),
+        ("/reset/", get(pages::cut_off_link)),
+        (
             "/reset/{token}",
             get(pages::reset_form).post(pages::reset_submitted),
-        )
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+        ),
+    ]
+}
+
+/// All paths at which something is: what requests are counted by.
+pub fn paths() -> Vec<&'static str> {
+    let all = calls()
+        .into_iter()
+        .chain(beside_the_pages())
+        .chain(pages_for_people());
+    all.map(|(path, _)| path).collect()
+}
+
+fn routed(routes: impl IntoIterator<Item = (&'static str, MethodRouter<Http>)>) -> Router<Http> {
+    routes
+        .into_iter()
+        .fold(Router::new(), |all, (path, call)| all.route(path, call))
+}
+
+/// Everything that answers, by its path.
+pub fn routes(http: Http) -> Router {
+    let api = routed(calls().into_iter().chain(beside_the_pages()))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .fallback(pages::nothing_here);
+    let pages =
+        routed(pages_for_people()).method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
     guarded(api, &http)
         .merge(
             guarded(pages, &http).layer(from_fn_with_state(http.clone(), pages::errors_as_pages)),
         )
         .layer(from_fn_with_state(http.clone(), cors::share))
-        .layer(from_fn(log::observe))
+        .layer(from_fn_with_state(
+            Arc::clone(http.app.metrics()),
+            log::observe,
+        ))
         .with_state(http)
 }
 

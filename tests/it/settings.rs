@@ -117,19 +117,6 @@ fn a_line_that_cannot_be_read_names_file_line_and_mend() {
     }
 }
 
-#[test]
-fn a_setting_that_does_nothing_yet_says_so() {
-    let home = Home::fresh().with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:9000");
-    let output = home.run(&["user", "list"]).ok();
-    assert!(
-        output
-            .stderr
-            .contains("MOVIE_BAG_METRICS_BIND from environment does nothing yet"),
-        "{}",
-        output.stderr
-    );
-}
-
 pub fn a_broken_template_stops_every_command_with_its_name_and_line(home: Home) {
     std::fs::create_dir_all(home.path().join("own/email")).unwrap();
     let own = home.path().join("own").display().to_string();

@@ -27,6 +27,7 @@ use crate::domain::event::Origin;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
 use crate::mail::{DeliveryError, Mail, Mailer, Message, Receipt, Rendered, Renderer};
+use crate::metrics::Metrics;
 use crate::templates::{TemplateError, Templates};
 use memory::MemoryStore;
 
@@ -153,6 +154,7 @@ impl Server {
             clock: clock.clone(),
             rng: Arc::new(SystemRng),
             hasher: Hasher::new(4, 2),
+            metrics: Arc::new(Metrics::new(&super::paths(), clock.now())),
             keys: TokenKeys::new(&[7; 32], None),
             rules,
         });

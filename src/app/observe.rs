@@ -1,0 +1,59 @@
+//! Looking at the server from outside: what it has counted, and how hashing and outbox stand at this moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::{App, AppError};
+use crate::domain::outbox::OutboxState;
+use crate::metrics::{Metrics, Moment};
+
+/// How long the database may take; whoever looks wants the rest all the same.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// For so long an answer of the database is good: whoever looks more often costs it nothing.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How the outbox stood when somebody last looked, and when that was; held by whoever looks.
+pub(super) type LastLook = Mutex<Option<(Instant, Option<OutboxState>)>>;
+
+impl App {
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
+    }
+
+    /// All that is counted, with how hashing and outbox stand now, as OpenMetrics text. Where the database does not answer,
+    /// it says so, and leaves the outbox out.
+    ///
+    /// # Errors
+    /// A defect in what is shown.
+    pub async fn show_metrics(&self) -> Result<String, AppError> {
+        let moment = Moment {
+            outbox: self.outbox_just_now().await,
+            now: self.parts.clock.now(),
+            hashes: self.parts.hasher.load(),
+        };
+        let text = self.parts.metrics.text(&moment);
+        text.map_err(|error| AppError::Internal(format!("metrics can't be shown: {error}")))
+    }
+
+    async fn outbox_just_now(&self) -> Option<OutboxState> {
+        let app = self.clone();
+        // A task of its own, since a query that is dropped half-way costs a store its connection. Those that come while it
+        // runs wait for the same answer.
+        let look = tokio::spawn(async move {
+            let mut last = app.last_look.lock().await;
+            if let Some((at, state)) = *last
+                && at.elapsed() < FRESH
+            {
+                return state;
+            }
+            let state = app.parts.store.outbox_state().await.ok();
+            *last = Some((Instant::now(), state));
+            state
+        });
+        timeout(PATIENCE, look).await.ok()?.ok()?
+    }
+}

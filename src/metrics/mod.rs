@@ -1,0 +1,418 @@
+//! What is counted while the server runs, and how it is shown to Prometheus.
+//!
+//! Every name of a metric stands in this file and in no other. Whoever counts says what happened, in values of the domain
+//! ([`Metrics::mail_tried`], [`Metrics::limit_hit`]), and knows no name. A label has one of a set of values that is known at
+//! the start, so nothing of a request, an account or a token can get in, and nobody can make the list grow from outside.
+//! Counting adds to an atomic, and waits for nobody. What is not counted but looked at, the [`Moment`], is handed in when it
+//! is to be shown.
+
+mod latency;
+mod requests;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::event::named;
+use crate::domain::limit::Limit;
+use crate::domain::outbox::{EntryState, MailKind, OutboxState};
+use requests::Requests;
+
+/// What [`Metrics::text`] is, for a header.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+named! {
+    /// What came of one attempt at a mail.
+    MailResult {
+        /// The mail server took it.
+        Sent = "sent",
+        /// Not this time.
+        Deferred = "deferred",
+        /// Never.
+        Dead = "dead",
+    }
+}
+
+named! {
+    /// What came of an attempt to redeem a reset token.
+    ResetResult {
+        /// The password is changed.
+        Done = "done",
+        /// The token was no token, somebody else's, or used.
+        BadToken = "bad_token",
+        /// The token was authentic and too old.
+        ExpiredToken = "expired_token",
+        /// The policy refused the password.
+        WeakPassword = "weak_password",
+        /// A limit refused the call.
+        Limited = "limited",
+        /// It could not be done: the database, or too many hashes.
+        Failed = "failed",
+    }
+}
+
+/// How busy the hashing of passwords is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HashLoad {
+    /// How many run.
+    pub running: u64,
+    /// How many wait for a core.
+    pub waiting: u64,
+    /// How many were refused since the start, since too many waited.
+    pub refused: u64,
+}
+
+/// What is looked at when it is to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// When it is.
+    pub now: Timestamp,
+    /// The hashing of passwords.
+    pub hashes: HashLoad,
+    /// The outbox; `None` where the database did not answer.
+    pub outbox: Option<OutboxState>,
+}
+
+type Labels = Vec<(&'static str, Cow<'static, str>)>;
+
+/// The counters of one family, made at the start: they are shown from the first moment, as 0, and counting looks
+/// nothing up behind a lock.
+struct Counters<K>(Vec<(K, Counter)>);
+
+impl<K: Copy + PartialEq> Counters<K> {
+    fn new(
+        registry: &mut Registry,
+        name: &str,
+        help: &str,
+        keys: impl IntoIterator<Item = K>,
+        labels: impl Fn(K) -> Labels,
+    ) -> Self {
+        let family = Family::<Labels, Counter>::default();
+        registry.register(name, help, family.clone());
+        let counter = |key| (key, family.get_or_create_owned(&labels(key)));
+        Self(keys.into_iter().map(counter).collect())
+    }
+
+    fn count(&self, key: K) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == key) {
+            counter.inc();
+        }
+    }
+}
+
+/// All that is counted.
+pub struct Metrics {
+    registry: Registry,
+    requests: Requests,
+    mails: Counters<(MailKind, MailResult)>,
+    resets: Counters<ResetResult>,
+    limits: Counters<Limit>,
+}
+
+impl Metrics {
+    /// Begins to count; `routes` are all that a request may be counted under.
+    pub fn new(routes: &[&'static str], started: Timestamp) -> Self {
+        let mut registry = Registry::default();
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register(
+            "movie_bag_build",
+            "Which movie-bag this is",
+            Info::new(version),
+        );
+        let start = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        start.set(started.as_duration().as_secs_f64());
+        registry.register_with_unit(
+            "process_start_time",
+            "When the process began, since 1970",
+            Unit::Seconds,
+            start,
+        );
+        let requests = Requests::new(routes);
+        registry.register(
+            "movie_bag_http_requests",
+            "Requests by method, route and status; (none) is no route, and no answer since the client hung up",
+            requests.answers(),
+        );
+        registry.register_with_unit(
+            "movie_bag_http_request_duration",
+            "Time from the head of a request to that of its answer, by route",
+            Unit::Seconds,
+            requests.times(),
+        );
+        let results = MailKind::ALL
+            .iter()
+            .flat_map(|kind| MailResult::ALL.iter().map(|result| (*kind, *result)));
+        let mails = Counters::new(
+            &mut registry,
+            "movie_bag_mails",
+            "Attempts to send a mail, by kind and result",
+            results,
+            |(kind, result)| {
+                vec![
+                    ("kind", kind.name().into()),
+                    ("result", result.name().into()),
+                ]
+            },
+        );
+        let resets = Counters::new(
+            &mut registry,
+            "movie_bag_resets",
+            "Attempts to redeem a reset token, by result",
+            ResetResult::ALL.iter().copied(),
+            |result| vec![("result", result.name().into())],
+        );
+        let limits = Counters::new(
+            &mut registry,
+            "movie_bag_limits_hit",
+            "Calls that a limit refused, by limit",
+            Limit::ALL.iter().copied(),
+            |limit| vec![("limit", limit.name().into())],
+        );
+        Self {
+            registry,
+            requests,
+            mails,
+            resets,
+            limits,
+        }
+    }
+
+    /// A request was answered, or with no status: its client hung up before.
+    pub fn answered(&self, method: &'static str, route: &str, status: Option<u16>, took: Duration) {
+        self.requests.answered(method, route, status, took);
+    }
+
+    /// An attempt at a mail has ended.
+    pub fn mail_tried(&self, kind: MailKind, result: MailResult) {
+        self.mails.count((kind, result));
+    }
+
+    /// An attempt to redeem a reset token has ended.
+    pub fn reset_tried(&self, result: ResetResult) {
+        self.resets.count(result);
+    }
+
+    /// A limit has refused a call.
+    pub fn limit_hit(&self, limit: Limit) {
+        self.limits.count(limit);
+    }
+
+    /// All of it, as OpenMetrics text.
+    ///
+    /// # Errors
+    /// None that is known: the text is written into memory.
+    pub fn text(&self, moment: &Moment) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &looked_at(moment))?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// What is looked at, as metrics of this moment alone.
+fn looked_at(moment: &Moment) -> Registry {
+    let mut registry = Registry::default();
+    let HashLoad {
+        running,
+        waiting,
+        refused,
+    } = moment.hashes;
+    registry.register(
+        "movie_bag_hashes_running",
+        "Passwords that are being hashed or verified",
+        ConstGauge::new(signed(running)),
+    );
+    registry.register(
+        "movie_bag_hashes_waiting",
+        "Passwords that wait for a core to be hashed or verified on",
+        ConstGauge::new(signed(waiting)),
+    );
+    registry.register(
+        "movie_bag_hashes_refused",
+        "Calls that were refused since too many passwords waited",
+        ConstCounter::new(refused),
+    );
+    registry.register(
+        "movie_bag_database_up",
+        "Whether the database answered just now",
+        ConstGauge::new(i64::from(moment.outbox.is_some())),
+    );
+    let Some(outbox) = moment.outbox else {
+        return registry;
+    };
+    let entries = Family::<Labels, Gauge>::default();
+    for (state, count) in [
+        (EntryState::Waiting, outbox.waiting),
+        (EntryState::Dead, outbox.dead),
+    ] {
+        let labels = vec![("state", state.name().into())];
+        entries.get_or_create(&labels).set(signed(count));
+    }
+    registry.register(
+        "movie_bag_outbox_entries",
+        "Mails that are not delivered yet, by state, of all servers on this database",
+        entries,
+    );
+    let age = outbox.oldest_waiting_since.map_or(0.0, |since| {
+        moment.now.duration_since(since).as_secs_f64().max(0.0)
+    });
+    registry.register_with_unit(
+        "movie_bag_outbox_oldest_waiting",
+        "How long the mail that waits the longest has waited; 0 where none does",
+        Unit::Seconds,
+        ConstGauge::new(age),
+    );
+    registry
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn metrics() -> Metrics {
+        Metrics::new(&["/api/auth/login", "/reset/{token}"], at(1_800_000_000))
+    }
+
+    fn shown(metrics: &Metrics, outbox: Option<OutboxState>) -> String {
+        let moment = Moment {
+            now: at(1_800_000_090),
+            hashes: HashLoad {
+                running: 2,
+                waiting: 3,
+                refused: 4,
+            },
+            outbox,
+        };
+        metrics.text(&moment).unwrap()
+    }
+
+    #[track_caller]
+    fn has(text: &str, line: &str) {
+        assert!(text.lines().any(|other| other == line), "{line}: {text}");
+    }
+
+    #[test]
+    fn what_happened_is_shown_and_what_did_not_is_0() {
+        let metrics = metrics();
+        metrics.mail_tried(MailKind::ResetPassword, MailResult::Sent);
+        metrics.reset_tried(ResetResult::Done);
+        metrics.limit_hit(Limit::Forgot);
+        let text = shown(&metrics, None);
+        for line in [
+            r#"movie_bag_mails_total{kind="reset_password",result="sent"} 1"#,
+            r#"movie_bag_mails_total{kind="reset_password",result="dead"} 0"#,
+            r#"movie_bag_resets_total{result="done"} 1"#,
+            r#"movie_bag_resets_total{result="bad_token"} 0"#,
+            r#"movie_bag_limits_hit_total{limit="forgot"} 1"#,
+            r#"movie_bag_limits_hit_total{limit="client"} 0"#,
+            "process_start_time_seconds 1800000000.0",
+            "movie_bag_hashes_running 2",
+            "movie_bag_hashes_waiting 3",
+            "movie_bag_hashes_refused_total 4",
+            "# EOF",
+        ] {
+            has(&text, line);
+        }
+    }
+
+    #[test]
+    fn the_outbox_is_shown_where_the_database_answers() {
+        let state = OutboxState {
+            waiting: 5,
+            dead: 1,
+            oldest_waiting_since: Some(at(1_800_000_060)),
+        };
+        let text = shown(&metrics(), Some(state));
+        for line in [
+            "movie_bag_database_up 1",
+            r#"movie_bag_outbox_entries{state="waiting"} 5"#,
+            r#"movie_bag_outbox_entries{state="dead"} 1"#,
+            "movie_bag_outbox_oldest_waiting_seconds 30.0",
+        ] {
+            has(&text, line);
+        }
+        let text = shown(&metrics(), Some(OutboxState::default()));
+        has(&text, "movie_bag_outbox_oldest_waiting_seconds 0.0");
+        let text = shown(&metrics(), None);
+        has(&text, "movie_bag_database_up 0");
+        assert!(!text.contains("outbox"), "{text}");
+    }
+
+    #[test]
+    fn a_request_is_counted_under_what_is_known() {
+        let metrics = metrics();
+        let millisecond = Duration::from_millis(1);
+        metrics.answered("POST", "/api/auth/login", Some(401), millisecond * 30);
+        metrics.answered("POST", "/api/auth/login", Some(401), millisecond * 300);
+        metrics.answered("GET", "/reset/a-token", Some(200), millisecond);
+        metrics.answered("BREW", "/reset/{token}", Some(999), millisecond);
+        metrics.answered("GET", "/reset/{token}", None, millisecond);
+        let text = shown(&metrics, None);
+        let name = "movie_bag_http_requests_total";
+        for line in [
+            format!(r#"{name}{{method="POST",route="/api/auth/login",status="401"}} 2"#),
+            format!(r#"{name}{{method="GET",route="(none)",status="200"}} 1"#),
+            format!(r#"{name}{{method="(other)",route="/reset/{{token}}",status="(other)"}} 1"#),
+            format!(r#"{name}{{method="GET",route="/reset/{{token}}",status="(none)"}} 1"#),
+        ] {
+            has(&text, &line);
+        }
+        assert_eq!(text.matches(&format!("\n{name}")).count(), 4, "{text}");
+        let name = "movie_bag_http_request_duration_seconds";
+        for line in [
+            format!(r#"{name}_count{{route="/api/auth/login"}} 2"#),
+            format!(r#"{name}_sum{{route="/api/auth/login"}} 0.33"#),
+            format!(r#"{name}_bucket{{le="0.025",route="/api/auth/login"}} 0"#),
+            format!(r#"{name}_bucket{{le="0.05",route="/api/auth/login"}} 1"#),
+            format!(r#"{name}_bucket{{le="+Inf",route="/api/auth/login"}} 2"#),
+        ] {
+            has(&text, &line);
+        }
+        assert!(
+            !text.contains("a-token") && !text.contains("BREW"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn counting_at_once_loses_nothing() {
+        let metrics = metrics();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1_000 {
+                        let millisecond = Duration::from_millis(1);
+                        metrics.answered("GET", "/api/auth/login", Some(200), millisecond);
+                    }
+                });
+            }
+        });
+        let text = shown(&metrics, None);
+        let labels = r#"{method="GET",route="/api/auth/login",status="200"}"#;
+        has(
+            &text,
+            &format!("movie_bag_http_requests_total{labels} 4000"),
+        );
+        let labels = r#"{route="/api/auth/login"}"#;
+        let name = "movie_bag_http_request_duration_seconds";
+        has(&text, &format!("{name}_count{labels} 4000"));
+        has(&text, &format!("{name}_sum{labels} 4.0"));
+    }
+}

@@ -1,0 +1,114 @@
+//! Requests by method, route and status, and their times by route.
+//!
+//! A counter is made when it is first needed, and found ever after by its place in a table: most of the many thousand
+//! combinations never occur, and would only be noise.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use super::Labels;
+use super::latency::Latency;
+
+/// The methods that are told apart; all others are the last.
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "(other)",
+];
+/// What stands for a path at which nothing is, and for an answer that nobody waited for.
+const NONE: &str = "(none)";
+const FIRST_STATUS: u16 = 100;
+const LAST_STATUS: u16 = 599;
+const PLACES: usize = (LAST_STATUS - FIRST_STATUS) as usize + 3;
+
+/// The places of a method: one for each status, then one for any other, and one for no answer.
+type Answers = [OnceLock<Counter>; PLACES];
+
+struct Route {
+    name: &'static str,
+    time: OnceLock<Latency>,
+    by_method: [OnceLock<Box<Answers>>; METHODS.len()],
+}
+
+impl Route {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            time: OnceLock::new(),
+            by_method: [const { OnceLock::new() }; METHODS.len()],
+        }
+    }
+}
+
+pub(super) struct Requests {
+    answers: Family<Labels, Counter>,
+    times: Family<Labels, Latency>,
+    routes: HashMap<&'static str, Route>,
+    elsewhere: Route,
+}
+
+impl Requests {
+    pub(super) fn new(routes: &[&'static str]) -> Self {
+        Self {
+            answers: Family::default(),
+            times: Family::default(),
+            routes: routes
+                .iter()
+                .map(|route| (*route, Route::new(route)))
+                .collect(),
+            elsewhere: Route::new(NONE),
+        }
+    }
+
+    pub(super) fn answers(&self) -> Family<Labels, Counter> {
+        self.answers.clone()
+    }
+
+    pub(super) fn times(&self) -> Family<Labels, Latency> {
+        self.times.clone()
+    }
+
+    pub(super) fn answered(
+        &self,
+        method: &'static str,
+        route: &str,
+        status: Option<u16>,
+        took: Duration,
+    ) {
+        let route = self.routes.get(route).unwrap_or(&self.elsewhere);
+        let time = route.time.get_or_init(|| {
+            let labels = vec![("route", route.name.into())];
+            self.times.get_or_create_owned(&labels)
+        });
+        time.observe(took);
+        let method = METHODS
+            .iter()
+            .position(|known| *known == method)
+            .unwrap_or(METHODS.len() - 1);
+        let answers =
+            route.by_method[method].get_or_init(|| Box::new([const { OnceLock::new() }; PLACES]));
+        let counter = answers[place_of(status)].get_or_init(|| {
+            let status = match status {
+                Some(status @ FIRST_STATUS..=LAST_STATUS) => status.to_string().into(),
+                Some(_) => "(other)".into(),
+                None => NONE.into(),
+            };
+            self.answers.get_or_create_owned(&vec![
+                ("method", METHODS[method].into()),
+                ("route", route.name.into()),
+                ("status", status),
+            ])
+        });
+        counter.inc();
+    }
+}
+
+fn place_of(status: Option<u16>) -> usize {
+    match status {
+        Some(status @ FIRST_STATUS..=LAST_STATUS) => usize::from(status - FIRST_STATUS),
+        Some(_) => PLACES - 2,
+        None => PLACES - 1,
+    }
+}
