@@ -18,6 +18,7 @@ mod generated;
 mod logs;
 mod mail;
 mod main_job;
+mod metrics;
 mod mongodb;
 mod movies;
 mod openapi;

@@ -68,7 +68,7 @@ macro_rules! promises {
 promises! {
     t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, and holds no address or hash in clear"
         [token::it_is_random_and_says_nothing];
-    t2: "Nothing in the database, the outbox, the log at any level or the process list can be redeemed"
+    t2: "Nothing in the database, the outbox, the log at any level, a metric or the process list can be redeemed"
         [token::nothing_that_is_kept_can_be_redeemed];
     t3: "It works once; again fails, also with the same password"
         [token::it_works_once];
@@ -177,7 +177,8 @@ promises! {
     c3: "`forgot --print-link` works with mail down and is in the history; the owner is told by the confirmation of the reset"
         [terminal::a_printed_link_is_in_the_history];
     c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
-        [terminal::what_would_reveal_is_off_or_said];
+        [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
+        ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -217,6 +217,11 @@ impl Output {
             .unwrap();
         // A command that does not read its input may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Self::of_started(child)
+    }
+
+    /// Waits for the end of what was started.
+    pub fn of_started(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();
         Self {
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -34,7 +34,7 @@ pub use npm::axe;
 pub use person::Person;
 pub use proxy::Proxy;
 
-pub use server::{Answer, Server, Sink};
+pub use server::{Answer, Server, Sink, raw, value_of};
 
 /// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
 macro_rules! on_every_database {

@@ -145,6 +145,26 @@ impl Server {
         &self.api
     }
 
+    /// Where its metrics are, `127.0.0.1:PORT`.
+    pub fn metrics_address(&self) -> String {
+        let mut address = None;
+        // It says so right after it said where it listens.
+        super::wait_until("it said where metrics are", 10, || {
+            let stderr = self.stderr();
+            let said = stderr.split_once("metrics are on http://");
+            address = said
+                .and_then(|(_, rest)| rest.split_once("/metrics\n"))
+                .map(|(address, _)| address.to_owned());
+            address.is_some()
+        });
+        address.unwrap()
+    }
+
+    pub fn metrics(&self) -> Answer {
+        let address = self.metrics_address();
+        Answer::of(self.agent.get(format!("http://{address}/metrics")).call())
+    }
+
     /// Where its sink takes mail.
     pub fn smtp(&self) -> &str {
         &self.sink.as_ref().unwrap().0
@@ -212,16 +232,7 @@ impl Server {
 
     /// Bytes as they are, over a connection of their own; answers all that comes back.
     pub fn raw(&self, bytes: &[u8]) -> String {
-        let mut stream = TcpStream::connect(&self.api).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        // It may answer and close before all is written.
-        let _ = stream.write_all(bytes);
-        let _ = stream.shutdown(std::net::Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        raw(&self.api, bytes)
     }
 
     /// Signs up, and answers the id.
@@ -302,6 +313,26 @@ impl Server {
         self.process.child.kill().unwrap();
         self.process.child.wait().unwrap();
     }
+}
+
+/// Sends bytes as they are, over a connection of their own; answers all that comes back.
+pub fn raw(address: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    // It may answer and close before all is written.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The value of one series in what `/metrics` answered.
+pub fn value_of(text: &str, series: &str) -> Option<f64> {
+    let mut lines = text.lines();
+    lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
 
 /// A running `smtp-debug`.

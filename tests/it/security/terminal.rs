@@ -1,5 +1,6 @@
 //! C: the commands of the administrator.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -68,6 +69,7 @@ pub fn a_printed_link_is_in_the_history(home: Home) {
 
 pub fn what_would_reveal_is_off_or_said(home: Home) {
     let server = home.serve(&[]);
+    assert!(!server.stderr().contains("metrics"), "{}", server.stderr());
     for path in ["/metrics", "/api/metrics", "/debug", "/admin", "/.env"] {
         assert_eq!(server.get(path).status, 404, "{path}");
     }
@@ -78,4 +80,53 @@ pub fn what_would_reveal_is_off_or_said(home: Home) {
         checked.stdout
     );
     assert!(checked.stdout.contains("sign-up"), "{}", checked.stdout);
+    // A place that others reach is said.
+    let everywhere = home.with("MOVIE_BAG_METRICS_BIND", "0.0.0.0:9090");
+    let checked = everywhere.run(&["check", "--deploy"]).exits(1);
+    assert!(
+        checked.stdout.contains("MOVIE_BAG_METRICS_BIND"),
+        "{}",
+        checked.stdout
+    );
+}
+
+/// Their labels are of sets that are known at the start, whatever comes in.
+pub fn metrics_name_nobody(home: Home) {
+    let home = home.with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0");
+    let server = home.serve(&[]);
+    let labels = |text: &str| -> BTreeSet<String> {
+        let series = text.lines().filter(|line| !line.starts_with('#'));
+        series
+            .map(|line| line.rsplit_once(' ').unwrap().0.to_owned())
+            .collect()
+    };
+    let id = server.sign_up(ANN, PASSWORD);
+    let access = server.access_token(ANN, PASSWORD);
+    let token = server.reset_token(ANN);
+    let asked = |number: usize| {
+        let address = format!("user{number}@example.com");
+        server.get(&format!("/reset/{token}{number}"));
+        server.get(&format!("/nowhere/{number}?q={token}"));
+        server.log_in(&address, "wrong wrong");
+        server.raw(format!("M{number} / HTTP/1.1\r\nHost: h{number}\r\n\r\n").as_bytes());
+        server.send("GET", &format!("/api/movies/{number}"), Some(&access), "");
+    };
+    asked(0);
+    let few = server.metrics().is(200).text;
+    (1..100).for_each(asked);
+    let many = server.metrics().is(200).text;
+    assert_eq!(labels(&few), labels(&many), "the same series, only higher");
+    for private in [
+        ANN,
+        "user",
+        "@",
+        "nowhere",
+        "127.0.0.1",
+        "h7",
+        &id,
+        &token,
+        &access,
+    ] {
+        assert!(!many.contains(private), "{private}: {many}");
+    }
 }

@@ -63,7 +63,9 @@ pub fn nothing_that_is_kept_can_be_redeemed(home: Home) {
         "a third attempt",
     ];
     let [first, second, third] = SECRETS;
-    let home = home.with("MOVIE_BAG_LOG", "trace");
+    let home = home
+        .with("MOVIE_BAG_LOG", "trace")
+        .with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0");
     let server = home.serve(&[]);
     server.sign_up(ANN, first);
     let access = server.access_token(ANN, first);
@@ -82,10 +84,13 @@ pub fn nothing_that_is_kept_can_be_redeemed(home: Home) {
 
     let log = server.stderr();
     assert!(log.contains("/api/auth/reset"), "the log is there: {log}");
+    let metrics = server.metrics().is(200).text;
+    assert!(metrics.contains("/api/auth/reset"), "{metrics}");
     let process = |file: &str| std::fs::read(format!("/proc/{}/{file}", server.pid())).unwrap();
     let values = home.stored_values();
     let mut places = vec![
         ("the log".to_owned(), log.into_bytes()),
+        ("a metric".to_owned(), metrics.into_bytes()),
         ("the process list".to_owned(), process("cmdline")),
         ("the environment".to_owned(), process("environ")),
         ("the database".to_owned(), values.join("\n").into_bytes()),

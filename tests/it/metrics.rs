@@ -1,0 +1,259 @@
+//! `/metrics`: what is counted, and where it is shown. That nothing secret is in it is T2 and C4 of `security.rs`.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::mongodb::{MongoServer, Topology};
+use crate::harness::{
+    Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, value_of, wait_until,
+};
+
+const ANN: &str = "ann@example.com";
+
+on_every_database! {
+    what_happened_is_counted,
+    a_mail_that_waits_is_seen_on_every_server,
+    they_are_shown_where_the_setting_says_and_nowhere_else,
+}
+
+fn shown(home: Home) -> Home {
+    home.with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0")
+}
+
+/// Waits until a metric is what it must be.
+#[track_caller]
+fn becomes(server: &Server, series: &str, wanted: f64) {
+    let mut text = String::new();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while value_of(&text, series) != Some(wanted) {
+        assert!(
+            Instant::now() < deadline,
+            "{series} never was {wanted}: {text}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+        text = server.metrics().is(200).text;
+    }
+}
+
+fn what_happened_is_counted(home: Home) {
+    let faults = [
+        Fault::AnswersRcpt("451 4.2.0 later"),
+        Fault::AnswersRcpt("550 5.1.1 no such mailbox"),
+    ];
+    let mails = MailServer::start(&faults);
+    let home = shown(home)
+        .with("MAIL_PORT", mails.port())
+        .with("MOVIE_BAG_RATE_LIMITS", "on");
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server.log_in(ANN, "a wrong one").is(401);
+    server.log_in(ANN, PASSWORD).is(200);
+
+    // One mail is put off and then given up, the next one is taken.
+    server.forgot(ANN).is(200);
+    let mail = r#"movie_bag_mails_total{kind="reset_password",result="#;
+    becomes(&server, &format!("{mail}\"deferred\"}}"), 1.0);
+    becomes(&server, &format!("{mail}\"dead\"}}"), 1.0);
+    becomes(&server, r#"movie_bag_outbox_entries{state="dead"}"#, 1.0);
+    server.forgot(ANN).is(200);
+    becomes(&server, &format!("{mail}\"sent\"}}"), 1.0);
+    server.forgot(ANN).is(200);
+    server.forgot(ANN).is(429);
+
+    let token = home.reset_token(ANN);
+    server.get(&format!("/reset/{token}")).is(200);
+    server.reset(&token, "short").is(400);
+    server.reset(&token, NEW_PASSWORD).is(200);
+    server.reset(&token, NEW_PASSWORD).is(403);
+    server.get("/nothing/here").is(404);
+    let brewed = server.raw(b"BREW /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(brewed.starts_with("HTTP/1.1 405"), "{brewed}");
+    becomes(
+        &server,
+        r#"movie_bag_mails_total{kind="reset_successful",result="sent"}"#,
+        1.0,
+    );
+    becomes(&server, r#"movie_bag_outbox_entries{state="waiting"}"#, 0.0);
+
+    let text = server.metrics().is(200).text;
+    let request = |method: &str, route: &str, status: u16| {
+        format!(
+            r#"movie_bag_http_requests_total{{method="{method}",route="{route}",status="{status}"}}"#
+        )
+    };
+    for (series, wanted) in [
+        (request("POST", "/api/auth/login", 401), 1.0),
+        (request("POST", "/api/auth/login", 200), 1.0),
+        (request("POST", "/api/auth/forgot", 200), 3.0),
+        (request("POST", "/api/auth/forgot", 429), 1.0),
+        (request("GET", "/reset/{token}", 200), 1.0),
+        (request("GET", "(none)", 404), 1.0),
+        (request("(other)", "/healthz", 405), 1.0),
+        (
+            r#"movie_bag_http_request_duration_seconds_count{route="/api/auth/login"}"#.to_owned(),
+            2.0,
+        ),
+        (r#"movie_bag_resets_total{result="done"}"#.to_owned(), 1.0),
+        (
+            r#"movie_bag_resets_total{result="weak_password"}"#.to_owned(),
+            1.0,
+        ),
+        (
+            r#"movie_bag_resets_total{result="bad_token"}"#.to_owned(),
+            1.0,
+        ),
+        (
+            r#"movie_bag_limits_hit_total{limit="forgot"}"#.to_owned(),
+            1.0,
+        ),
+        (
+            r#"movie_bag_limits_hit_total{limit="login"}"#.to_owned(),
+            0.0,
+        ),
+        ("movie_bag_hashes_running".to_owned(), 0.0),
+        ("movie_bag_hashes_waiting".to_owned(), 0.0),
+        ("movie_bag_hashes_refused_total".to_owned(), 0.0),
+        ("movie_bag_database_up".to_owned(), 1.0),
+        ("movie_bag_outbox_oldest_waiting_seconds".to_owned(), 0.0),
+        (
+            format!(
+                r#"movie_bag_build_info{{version="{}"}}"#,
+                env!("CARGO_PKG_VERSION")
+            ),
+            1.0,
+        ),
+    ] {
+        assert_eq!(value_of(&text, &series), Some(wanted), "{series}: {text}");
+    }
+    let started = value_of(&text, "process_start_time_seconds").unwrap();
+    let age = crate::harness::now().as_secs_f64() - started;
+    assert!((0.0..60.0).contains(&age), "{started}");
+    let sum = r#"movie_bag_http_request_duration_seconds_sum{route="/api/auth/login"}"#;
+    assert!(value_of(&text, sum).unwrap() > 0.001, "{text}");
+    for private in [ANN, "example.com", &token, "127.0.0.1", "nothing/here"] {
+        assert!(!text.contains(private), "{private}: {text}");
+    }
+}
+
+fn a_mail_that_waits_is_seen_on_every_server(home: Home) {
+    let home = shown(home).with("MAIL_PORT", "1");
+    let first = home.serve_alone(&[]);
+    let second = home.serve_alone(&[]);
+    first.sign_up(ANN, PASSWORD);
+    first.forgot(ANN).is(200);
+    for server in [&first, &second] {
+        becomes(server, r#"movie_bag_outbox_entries{state="waiting"}"#, 1.0);
+        wait_until("its age is shown", 20, || {
+            let text = server.metrics().text;
+            let age = value_of(&text, "movie_bag_outbox_oldest_waiting_seconds").unwrap();
+            (1.0..120.0).contains(&age)
+        });
+    }
+    let id = home.outbox()[0]["id"].as_str().unwrap().to_owned();
+    wait_until("nobody holds it", 20, || {
+        home.run(&["outbox", "drop", &id]).code == Some(0)
+    });
+    for server in [&first, &second] {
+        becomes(server, r#"movie_bag_outbox_entries{state="waiting"}"#, 0.0);
+    }
+}
+
+fn they_are_shown_where_the_setting_says_and_nowhere_else(home: Home) {
+    let without = home.serve_alone(&[]);
+    without.get("/metrics").is(404);
+    without.get("/healthz").is(200);
+    assert!(
+        !without.stderr().contains("metrics"),
+        "{}",
+        without.stderr()
+    );
+    assert!(without.stop().success());
+
+    let home = shown(home);
+    let server = home.serve_alone(&[]);
+    server.get("/metrics").is(404);
+    let answer = server.metrics().is(200);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert!(answer.text.ends_with("# EOF\n"), "{}", answer.text);
+    let address = server.metrics_address();
+    assert_ne!(address, server.address());
+    for (request, status) in [
+        ("GET / HTTP/1.1", "404"),
+        ("GET /healthz HTTP/1.1", "404"),
+        ("POST /api/auth/login HTTP/1.1", "404"),
+        ("GET /metrics/ HTTP/1.1", "404"),
+        ("POST /metrics HTTP/1.1", "405"),
+        ("GET /metrics HTTP/1.1", "200"),
+    ] {
+        let request = format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = crate::harness::raw(&address, request.as_bytes());
+        let wanted = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&wanted), "{request}: {answer}");
+    }
+
+    let taken = home.with("MOVIE_BAG_METRICS_BIND", &address);
+    let output = taken.run(&["serve", "--bind", "127.0.0.1:0"]).exits(1);
+    for said in [&address, "MOVIE_BAG_METRICS_BIND"] {
+        assert!(output.stderr.contains(said), "{}", output.stderr);
+    }
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_database_that_fails_is_told_and_the_rest_is_shown() {
+    let home = shown(Home::fresh());
+    let server = home.serve_alone(&[]);
+    becomes(&server, "movie_bag_database_up", 1.0);
+    let database = home.database();
+    database
+        .execute_batch("ALTER TABLE outbox RENAME TO hidden")
+        .unwrap();
+    becomes(&server, "movie_bag_database_up", 0.0);
+    let text = server.metrics().text;
+    assert!(!text.contains("movie_bag_outbox"), "{text}");
+    assert!(text.contains("movie_bag_mails_total"), "{text}");
+    database
+        .execute_batch("ALTER TABLE hidden RENAME TO outbox")
+        .unwrap();
+    becomes(&server, "movie_bag_database_up", 1.0);
+}
+
+/// Killed, and halted, which is worse: then it is connected and silent.
+#[test]
+fn a_database_that_is_gone_is_told_in_time() {
+    let Some(mut database) = MongoServer::start(Topology::ReplicaSet, &[]) else {
+        return;
+    };
+    let home = shown(Home::fresh().on_database(&format!("{}/watched", database.uri())));
+    let server = home.serve_alone(&[]);
+    becomes(&server, "movie_bag_database_up", 1.0);
+    for is_halted in [true, false] {
+        if is_halted {
+            database.halt();
+        } else {
+            database.kill();
+        }
+        // What it answered just now is good for a second.
+        std::thread::sleep(Duration::from_millis(1_100));
+        for _ in 0..3 {
+            let began = Instant::now();
+            let text = server.metrics().is(200).text;
+            assert!(
+                began.elapsed() < Duration::from_secs(5),
+                "{:?}",
+                began.elapsed()
+            );
+            assert_eq!(value_of(&text, "movie_bag_database_up"), Some(0.0));
+            assert!(text.contains("movie_bag_resets_total"), "{text}");
+        }
+        if is_halted {
+            database.go_on();
+        } else {
+            database.restart();
+        }
+        becomes(&server, "movie_bag_database_up", 1.0);
+    }
+}
