@@ -17,6 +17,7 @@ mod runtime;
 mod serve;
 mod smtp_debug;
 mod stdin;
+mod systemd;
 mod templates;
 mod terminal;
 mod ui;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::report::Failure;
 use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses};
+use super::systemd::{self, News};
 use super::ui::Ui;
 use super::wiring;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
@@ -25,7 +26,8 @@ use crate::sink::{Sink, SinkSettings};
 #[command(after_help = "Examples:
   movie-bag serve --smtp-debug
   movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example
-  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve")]
+  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve A socket that systemd hands over
+is served in place of --bind, and one named \"metrics\" in place of MOVIE_BAG_METRICS_BIND.")]
 pub(super) struct Args {
     /// Listen here
     #[arg(long, value_name = "ADDR:PORT")]
@@ -62,14 +64,20 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         listen: args.listen.unwrap_or(defaults.listen),
         web: args.web.or(defaults.web).unwrap_or(defaults.listen),
     });
+    // Before there are other threads.
+    let inherited = systemd::inherited()?;
     two_workers()?.block_on(async {
         let mut told = StopSignal::listen()?;
-        let listener = listen(settings.http.bind, "--bind")?;
+        let listener = match inherited.api {
+            Some(listener) => TcpListener::from_std(listener)?,
+            None => listen(settings.http.bind, "--bind")?,
+        };
         let address = listener.local_addr()?;
         let metrics_bind = settings.http.metrics_bind;
-        let metrics = match metrics_bind {
-            Some(bind) => Some(listen(bind, "MOVIE_BAG_METRICS_BIND")?),
-            None => None,
+        let metrics = match (inherited.metrics, metrics_bind) {
+            (Some(listener), _) => Some(TcpListener::from_std(listener)?),
+            (None, Some(bind)) => Some(listen(bind, "MOVIE_BAG_METRICS_BIND")?),
+            (None, None) => None,
         };
         let sink = match addresses {
             Some(addresses) => Some(own_sink(addresses, &mut settings).await?),
@@ -117,11 +125,14 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             options(&settings),
             raised(stops),
         ));
+        tokio::spawn(systemd::keep_alive());
+        systemd::tell(News::Ready);
         tokio::select! {
             () = told.next() => {}
             // It ends by itself only where it can't go on.
             ended = &mut serving => return Ok(ended?),
         }
+        systemd::tell(News::Stopping);
         ui.say("Stopping: requests in flight are finished first. Ctrl-C again ends at once.");
         let _ = stop.send(true);
         tokio::select! {

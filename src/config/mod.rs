@@ -192,6 +192,12 @@ pub fn operating_system_user() -> String {
     whoami::username().unwrap_or_else(|_| "unknown".to_owned())
 }
 
+/// What systemd calls the sockets that it has bound for us, in their order.
+pub fn names_of_inherited_sockets() -> Vec<String> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    names.split(':').map(str::to_owned).collect()
+}
+
 /// Whether somebody asked for no colours (<https://no-color.org>).
 pub fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())

@@ -28,6 +28,7 @@ mod security;
 mod settings;
 mod sink;
 mod supply_chain;
+mod systemd;
 mod templates;
 mod terminal;
 mod tidy;

@@ -1,0 +1,129 @@
+//! What systemd offers a service: sockets that it has bound (socket activation), and somebody to tell that we serve, stop
+//! and live (`sd_notify`). Anything else that speaks these protocols will do; without one, nothing here does anything.
+
+use std::net::TcpListener;
+
+/// The sockets that were bound for us.
+#[derive(Debug, Default)]
+pub(super) struct Inherited {
+    /// For the API and the pages.
+    pub(super) api: Option<TcpListener>,
+    /// For `/metrics`.
+    pub(super) metrics: Option<TcpListener>,
+}
+
+/// What there is to tell.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum News {
+    /// Requests are taken.
+    Ready,
+    /// No more are taken.
+    Stopping,
+}
+
+#[cfg(unix)]
+pub(super) use unix::{inherited, keep_alive, tell};
+#[cfg(not(unix))]
+pub(super) use without::{inherited, keep_alive, tell};
+
+#[cfg(unix)]
+mod unix {
+    use std::io;
+
+    use listenfd::ListenFd;
+    use rustix::net::sockopt::socket_acceptconn;
+    use sd_notify::NotifyState;
+    use tokio::time::{MissedTickBehavior, interval};
+
+    use super::super::report::Failure;
+    use super::{Inherited, News};
+    use crate::config;
+
+    /// The name of the socket for `/metrics`; any other is that of the API.
+    const METRICS: &str = "metrics";
+
+    /// Takes over what was bound for us. Only while no other thread runs, since it takes the variables that say so out of
+    /// the environment.
+    ///
+    /// # Errors
+    /// What is no listening TCP socket, and more of them than we have a use for.
+    pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
+        let names = config::names_of_inherited_sockets();
+        let mut sockets = ListenFd::from_env();
+        let mut inherited = Inherited::default();
+        for number in 0..sockets.len() {
+            let name = names.get(number).map_or("", String::as_str);
+            let Some(socket) = sockets.take_tcp_listener(number).map_err(unfit)? else {
+                continue;
+            };
+            if !socket_acceptconn(&socket).is_ok_and(|listens| listens) {
+                return Err(unfit(format!(
+                    "number {number} ({name:?}) does not listen: it is a connection, or only bound"
+                )));
+            }
+            socket.set_nonblocking(true).map_err(unfit)?;
+            let place = if name == METRICS {
+                &mut inherited.metrics
+            } else {
+                &mut inherited.api
+            };
+            if place.replace(socket).is_some() {
+                return Err(unfit(format!("number {number} ({name:?}) is one too many")));
+            }
+        }
+        Ok(inherited)
+    }
+
+    /// Tells the news.
+    pub(in super::super) fn tell(news: News) {
+        told(match news {
+            News::Ready => sd_notify::notify(&[NotifyState::Ready]),
+            News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+        });
+    }
+
+    /// Says again and again that we live, where somebody watches (`WatchdogSec=`). It says so whether the database answers
+    /// or not: a new process would not bring the database back, and would cut off what still can be answered.
+    pub(in super::super) async fn keep_alive() {
+        let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
+        else {
+            return;
+        };
+        let mut sign = interval(patience / 2);
+        sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            sign.tick().await;
+            told(sd_notify::notify(&[NotifyState::Watchdog]));
+        }
+    }
+
+    fn unfit(why: impl std::fmt::Display) -> Failure {
+        Failure::new(
+            1,
+            "address",
+            format!("a socket that was handed over can't be used: {why}"),
+            "hand over one TCP socket for the API, and if you like one that is named \"metrics\" (ListenStream= and \
+             FileDescriptorName= of a .socket unit, with Accept=no)",
+        )
+    }
+
+    fn told(outcome: io::Result<()>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "the service manager could not be told");
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod without {
+    use super::super::report::Failure;
+    use super::{Inherited, News};
+
+    pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
+        Ok(Inherited::default())
+    }
+
+    pub(in super::super) fn tell(_: News) {}
+
+    pub(in super::super) async fn keep_alive() {}
+}
