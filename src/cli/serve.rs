@@ -126,13 +126,13 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             raised(stops),
         ));
         tokio::spawn(systemd::keep_alive());
-        systemd::tell(News::Ready);
+        systemd::tell(ui, News::Ready);
         tokio::select! {
             () = told.next() => {}
             // It ends by itself only where it can't go on.
             ended = &mut serving => return Ok(ended?),
         }
-        systemd::tell(News::Stopping);
+        systemd::tell(ui, News::Stopping);
         ui.say("Stopping: requests in flight are finished first. Ctrl-C again ends at once.");
         let _ = stop.send(true);
         tokio::select! {

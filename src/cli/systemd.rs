@@ -28,14 +28,13 @@ pub(super) use without::{inherited, keep_alive, tell};
 
 #[cfg(unix)]
 mod unix {
-    use std::io;
-
     use listenfd::ListenFd;
     use rustix::net::sockopt::socket_acceptconn;
     use sd_notify::NotifyState;
     use tokio::time::{MissedTickBehavior, interval};
 
     use super::super::report::Failure;
+    use super::super::ui::Ui;
     use super::{Inherited, News};
     use crate::config;
 
@@ -75,11 +74,14 @@ mod unix {
     }
 
     /// Tells the news.
-    pub(in super::super) fn tell(news: News) {
-        told(match news {
+    pub(in super::super) fn tell(ui: &Ui, news: News) {
+        let told = match news {
             News::Ready => sd_notify::notify(&[NotifyState::Ready]),
             News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
-        });
+        };
+        if let Err(error) = told {
+            ui.warn(&format!("the service manager could not be told: {error}"));
+        }
     }
 
     /// Says again and again that we live, where somebody watches (`WatchdogSec=`). It says so whether the database answers
@@ -93,7 +95,8 @@ mod unix {
         sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             sign.tick().await;
-            told(sd_notify::notify(&[NotifyState::Watchdog]));
+            // Whoever can't be told was not told that we are ready either, and that was said.
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
     }
 
@@ -106,24 +109,19 @@ mod unix {
              FileDescriptorName= of a .socket unit, with Accept=no)",
         )
     }
-
-    fn told(outcome: io::Result<()>) {
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "the service manager could not be told");
-        }
-    }
 }
 
 #[cfg(not(unix))]
 mod without {
     use super::super::report::Failure;
+    use super::super::ui::Ui;
     use super::{Inherited, News};
 
     pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
         Ok(Inherited::default())
     }
 
-    pub(in super::super) fn tell(_: News) {}
+    pub(in super::super) fn tell(_: &Ui, _: News) {}
 
     pub(in super::super) async fn keep_alive() {}
 }
