@@ -22,6 +22,7 @@ mod metrics;
 mod mongodb;
 mod movies;
 mod openapi;
+mod operations;
 mod outbox;
 mod pages;
 mod security;

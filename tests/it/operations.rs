@@ -1,0 +1,137 @@
+//! What `docs/operations.md` tells an administrator to do, done with the running binary.
+
+use serde_json::json;
+
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+
+const ANN: &str = "ann@example.com";
+const BOB: &str = "bob@example.com";
+const RESET: &str = "[Movie-bag] Reset Your Password";
+const OLD_SECRET: &str = "what signed until today, and is 32 bytes long";
+const NEW_SECRET: &str = "what signs from today on, and is as long";
+
+on_every_database! {
+    the_secret_is_rotated_step_by_step,
+}
+
+/// Whether an access token opens anything.
+fn opens(server: &crate::harness::Server, access: &str) -> bool {
+    let movie = json!({"name": access, "casts": ["a"], "genres": ["b"]}).to_string();
+    let answer = server.send("POST", "/api/movies", Some(access), &movie);
+    assert!([200, 400, 401].contains(&answer.status), "{}", answer.text);
+    answer.status != 401
+}
+
+fn the_secret_is_rotated_step_by_step(home: Home) {
+    let home = home.with("JWT_SECRET_KEY", OLD_SECRET);
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server.sign_up(BOB, PASSWORD);
+    let login = server.access_token(ANN, PASSWORD);
+    let first_link = server.reset_token(ANN);
+    let second_link = server.reset_token(ANN);
+    assert!(server.stop().success());
+    // A mail that waits was decided under the old secret.
+    let mut forgot = home.command(&["forgot", "--email", BOB]);
+    forgot.env("MAIL_PORT", "1");
+    crate::harness::Output::of(forgot, "").exits(7);
+
+    // Both: what was signed before is good, and what is signed now is signed with the new one.
+    let both = home
+        .with("JWT_SECRET_KEY", NEW_SECRET)
+        .with("JWT_SECRET_KEY_PREVIOUS", OLD_SECRET);
+    let server = both.serve(&[]);
+    assert!(opens(&server, &login));
+    server.get(&format!("/reset/{first_link}")).is(200);
+    let waited = server.inbox().wait_for_count(BOB, RESET, 1).token();
+    let new_login = server.access_token(ANN, PASSWORD);
+    let new_link = server.reset_token(BOB);
+    assert!(server.stop().success());
+
+    // The new one alone.
+    let done = both.with("JWT_SECRET_KEY_PREVIOUS", "");
+    let server = done.serve(&[]);
+    assert!(!opens(&server, &login));
+    for old in [&first_link, &second_link] {
+        server.reset(old, NEW_PASSWORD).fails_with(403, "bad_token");
+    }
+    assert!(opens(&server, &new_login));
+    server.get(&format!("/reset/{waited}")).is(200);
+    server.reset(&new_link, NEW_PASSWORD).is(200);
+    server.access_token(BOB, NEW_PASSWORD);
+}
+
+/// A home that has nothing but these files in its data folder.
+fn restored(files: &[(&std::path::Path, &str)]) -> Home {
+    let home = Home::fresh();
+    std::fs::create_dir_all(home.data_dir()).unwrap();
+    for (file, name) in files {
+        std::fs::copy(file, home.data_dir().join(name)).unwrap();
+    }
+    home
+}
+
+#[test]
+fn a_backup_of_sqlite_is_taken_while_the_server_works_and_restored() {
+    let home = Home::fresh();
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let login = server.access_token(ANN, PASSWORD);
+    let link = server.reset_token(ANN);
+    let backup = home.path().join("backup.sqlite3");
+    std::thread::scope(|scope| {
+        let signing_up = scope.spawn(|| {
+            for number in 0..30 {
+                server.sign_up(&format!("user{number}@example.com"), PASSWORD);
+            }
+        });
+        let into = backup.display().to_string();
+        home.database().execute("VACUUM INTO ?1", [into]).unwrap();
+        signing_up.join().unwrap();
+    });
+    // After the backup the link is used up, and the login ends with it.
+    server.reset(&link, NEW_PASSWORD).is(200);
+    assert!(!opens(&server, &login));
+    server.kill();
+
+    let secret = home.data_dir().join("jwt-secret");
+    let database = (backup.as_path(), "movie-bag.sqlite3");
+    let home = restored(&[database, (&secret, "jwt-secret")]);
+    let server = home.serve(&[]);
+    server.access_token(ANN, PASSWORD);
+    server.log_in(ANN, NEW_PASSWORD).is(401);
+    // The database knows nothing of what came after it: with the same secret, old logins and links are good again.
+    assert!(opens(&server, &login));
+    server.get(&format!("/reset/{link}")).is(200);
+    assert!(server.stop().success());
+
+    // With another secret they are not; this is why the manual has one made.
+    let home = restored(&[database]);
+    let server = home.serve(&[]);
+    server.access_token(ANN, PASSWORD);
+    assert!(!opens(&server, &login));
+    server
+        .reset(&link, NEW_PASSWORD)
+        .fails_with(403, "bad_token");
+    let accounts = home.run(&["--json", "user", "list"]).ok().stdout;
+    assert!(accounts.lines().count() >= 1, "{accounts}");
+}
+
+#[test]
+fn a_copy_of_mongodb_into_a_file_is_a_backup() {
+    let Some(home) = Home::on_mongodb() else {
+        return;
+    };
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let link = server.reset_token(ANN);
+    let file = home.path().join("backup.sqlite3");
+    home.run(&["copy", "--to", &format!("sqlite:{}", file.display())])
+        .ok();
+    server.kill();
+    let restored = restored(&[(file.as_path(), "movie-bag.sqlite3")])
+        .with("JWT_SECRET_KEY", "what the servers of the tests share");
+    let server = restored.serve(&[]);
+    server.reset(&link, NEW_PASSWORD).is(200);
+    server.access_token(ANN, NEW_PASSWORD);
+}
