@@ -138,7 +138,7 @@ impl Metrics {
         let requests = Requests::new(routes);
         registry.register(
             "movie_bag_http_requests",
-            "Requests by method, route and status; (none) is no route, and no answer since the client hung up",
+            "Requests by method, route and status; (none) is no route, and no answer",
             requests.answers(),
         );
         registry.register_with_unit(
@@ -185,7 +185,7 @@ impl Metrics {
         }
     }
 
-    /// A request was answered, or with no status: its client hung up before.
+    /// A request was answered, or with no status: it was cut off before.
     pub fn answered(&self, method: &'static str, route: &str, status: Option<u16>, took: Duration) {
         self.requests.answered(method, route, status, took);
     }

@@ -17,7 +17,7 @@ use super::latency::Latency;
 const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "(other)",
 ];
-/// What stands for a path at which nothing is, and for an answer that nobody waited for.
+/// What stands for a path at which nothing is, and for a request that was cut off before its answer.
 const NONE: &str = "(none)";
 const FIRST_STATUS: u16 = 100;
 const LAST_STATUS: u16 = 599;

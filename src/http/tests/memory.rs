@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ pub(super) struct MemoryStore {
     pub(super) panics: AtomicBool,
     /// One permit lets one ping through.
     pub(super) pings: Semaphore,
+    /// How often it was asked how the outbox stands, which takes a while.
+    pub(super) looks: AtomicUsize,
 }
 
 impl MemoryStore {
@@ -43,6 +46,7 @@ impl MemoryStore {
             is_down: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             pings: Semaphore::new(1_000),
+            looks: AtomicUsize::new(0),
         }
     }
 
@@ -201,6 +205,8 @@ impl Outbox for MemoryStore {
     }
 
     async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(50)).await;
         self.reached()?;
         Ok(OutboxState::default())
     }

@@ -3,6 +3,7 @@
 mod api;
 mod cors;
 mod memory;
+mod metrics;
 mod pages;
 mod wire;
 
