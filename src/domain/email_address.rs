@@ -57,12 +57,7 @@ impl EmailAddress {
         if text.len() > 4 * LONGEST {
             return Err(Invalid::TooLong);
         }
-        let folded: String = text
-            .nfkc()
-            .collect::<String>()
-            .to_lowercase()
-            .nfkc()
-            .collect();
+        let folded = folded(text);
         if folded.chars().any(is_forbidden) {
             return Err(Invalid::Control);
         }
@@ -131,10 +126,48 @@ pub fn masked(address: &str) -> String {
     }
 }
 
+/// A part of addresses that somebody looks for.
+#[derive(Debug, Clone)]
+pub struct AddressPart(String);
+
+impl AddressPart {
+    /// Takes what a person typed: capitals and the width of letters do not count.
+    pub fn new(typed: &str) -> Self {
+        Self(folded(typed))
+    }
+
+    /// Whether this address, as it is stored, has it.
+    pub fn is_in(&self, address: &str) -> bool {
+        folded(address).contains(&self.0)
+    }
+}
+
+/// NFKC without capitals; lower-casing can undo the former, and so it is done once more.
+fn folded(text: &str) -> String {
+    let text: String = text.nfkc().collect();
+    text.to_lowercase().nfkc().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::InvalidEmailAddress as Invalid;
     use super::*;
+
+    #[test]
+    fn a_part_is_found_in_any_capitals() {
+        for (part, address, is_in) in [
+            ("ANN", "joanna@example.com", true),
+            ("ann@", "Ann@Example.com", true),
+            ("ü", "MÜLLER@example.com", true),
+            ("ｅｘａｍｐｌｅ", "ann@example.com", true),
+            ("", "ann@example.com", true),
+            ("%", "ann@example.com", false),
+            (".*", "ann@example.com", false),
+            ("bob", "ann@example.com", false),
+        ] {
+            assert_eq!(AddressPart::new(part).is_in(address), is_in, "{part}");
+        }
+    }
 
     #[test]
     fn one_person_has_one_spelling() {

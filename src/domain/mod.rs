@@ -8,6 +8,7 @@ pub mod account;
 pub mod clock;
 pub mod email_address;
 pub mod event;
+pub mod foreign_hash;
 pub mod id;
 pub mod limit;
 pub mod movie;
