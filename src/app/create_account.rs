@@ -10,7 +10,7 @@ use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::outbox::MailKind;
-use crate::domain::password::PasswordInput;
+use crate::domain::password::{PasswordHash, PasswordInput};
 use crate::store::Creation;
 
 /// What an account is made from.
@@ -106,11 +106,21 @@ impl App {
         address: &EmailAddress,
         password: &PasswordInput,
     ) -> Result<Account, AppError> {
-        Ok(Account {
+        let hash = self.parts.hasher.hash(password).await?;
+        Ok(self.account_with(address, hash))
+    }
+
+    /// An account that is to be made, with an id of its own.
+    pub(super) fn account_with(
+        &self,
+        address: &EmailAddress,
+        password_hash: PasswordHash,
+    ) -> Account {
+        Account {
             id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
             address: address.as_str().to_owned(),
-            password_hash: self.parts.hasher.hash(password).await?,
+            password_hash,
             revocation: None,
-        })
+        }
     }
 }

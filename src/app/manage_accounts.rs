@@ -13,7 +13,7 @@ use crate::domain::password::PasswordInput;
 use crate::store::{CredentialChange, Deletion, Replacement};
 
 /// How often a change that another one overtook is begun anew.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// An account with all that is known about it.
 #[derive(Debug, Clone)]
@@ -212,7 +212,8 @@ impl App {
     }
 }
 
-fn overtaken() -> AppError {
+/// What whoever changes an account is told where others were faster each time.
+pub(super) fn overtaken() -> AppError {
     AppError::Unavailable(
         "the account is being changed by others again and again: try later".to_owned(),
     )

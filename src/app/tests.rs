@@ -1,6 +1,7 @@
 //! The use cases over a real SQLite file, with a clock that is moved by hand and a mail server that is told what to
 //! answer.
 
+mod import;
 mod outbox;
 
 use std::collections::VecDeque;

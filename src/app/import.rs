@@ -1,0 +1,295 @@
+//! Taking accounts in that another system has: record by record, many at once, and so that doing all of it again
+//! changes nothing.
+//!
+//! It knows neither files nor lines. Whoever reads them calls [`Import::take`] for one record after the other, and has up
+//! to [`Import::AT_ONCE`] of the futures under way: then all cores hash, and the database commits many together.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::manage_accounts::{TRIES, overtaken};
+use super::{App, AppError};
+use crate::domain::account::Account;
+use crate::domain::email_address::EmailAddress;
+use crate::domain::event::{EventKind, Origin};
+use crate::domain::password::{PasswordHash, PasswordInput};
+use crate::store::{Creation, CredentialChange, Replacement};
+
+/// What the history of an account says of it.
+const DETAIL: &str = "imported";
+
+/// How accounts are taken in.
+#[derive(Debug, Clone)]
+pub struct Importing {
+    /// Whether an account that exists gets the credential of its record.
+    pub update: bool,
+    /// Whether nothing is done: it is only said what would be.
+    pub dry_run: bool,
+    /// From where it is asked for.
+    pub origin: Origin,
+}
+
+/// An account that another system has.
+pub struct Record {
+    /// The address as it stands there.
+    pub email: String,
+    /// What will prove the account.
+    pub credential: NewCredential,
+}
+
+/// What will prove an account.
+pub enum NewCredential {
+    /// A password in clear, to be hashed here; the policy holds.
+    Password(PasswordInput),
+    /// The hash that the other system made.
+    Hash(PasswordHash),
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    /// There is an account now.
+    Created,
+    /// The account has the record's credential now.
+    Updated,
+    /// There was an account, and it is as it was.
+    Unchanged,
+}
+
+/// An import under way.
+pub struct Import {
+    app: App,
+    how: Importing,
+    turns: Turns,
+    /// Where nothing is made: the accounts that would have been, each by eight bytes.
+    would_be: Mutex<HashSet<u64>>,
+}
+
+impl App {
+    /// Begins an import.
+    pub fn import(&self, how: Importing) -> Import {
+        Import {
+            app: self.clone(),
+            how,
+            turns: Turns::default(),
+            would_be: Mutex::default(),
+        }
+    }
+}
+
+impl Import {
+    /// How many records may be under way at once: as many as the database takes into one commit, and fewer than may
+    /// wait to be hashed.
+    pub const AT_ONCE: usize = 128;
+
+    /// Takes a record in. Records of one address take their turns in the order of these calls: the first one makes the
+    /// account, the next ones find it.
+    ///
+    /// No mail is sent: whoever imports tells the owners, or nobody. A clear password that an account has already
+    /// leaves it as it is; else what replaces a credential is one atomic step, which ends logins and reset links.
+    ///
+    /// # Errors
+    /// An address that is no mailbox, or that several accounts have but for capitals; a password that the policy
+    /// refuses; the database.
+    pub fn take(
+        &self,
+        record: Record,
+    ) -> impl Future<Output = Result<Imported, AppError>> + use<'_> {
+        let address = EmailAddress::parse(&record.email);
+        let turn = address
+            .as_ref()
+            .ok()
+            .map(|address| self.turns.queue(address));
+        async move {
+            let address = address?;
+            let _turn = match turn {
+                Some(turn) => Some(turn.comes().await),
+                None => None,
+            };
+            self.take_in(&record, &address).await
+        }
+    }
+
+    /// Whether nobody waits for a turn.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.turns.0.lock().unwrap().last.is_empty()
+    }
+
+    async fn take_in(&self, record: &Record, address: &EmailAddress) -> Result<Imported, AppError> {
+        let store = &self.app.parts.store;
+        let mut was_taken = false;
+        for _ in 0..TRIES {
+            let account = store.account_by_address(&record.email, address).await?;
+            let done = match account {
+                Some(_) if !self.how.update => Some(Imported::Unchanged),
+                Some(account) => self.update(account, &record.credential).await?,
+                None if store.is_address_taken(address).await? => {
+                    was_taken = true;
+                    None
+                }
+                None => self.create(address, &record.credential).await?,
+            };
+            if let Some(done) = done {
+                return Ok(done);
+            }
+        }
+        // Where several differ by capitals alone, none is found, and yet the address is theirs.
+        Err(if was_taken {
+            AppError::AddressTaken
+        } else {
+            overtaken()
+        })
+    }
+
+    /// `None` where somebody else was faster.
+    async fn create(
+        &self,
+        address: &EmailAddress,
+        credential: &NewCredential,
+    ) -> Result<Option<Imported>, AppError> {
+        if let NewCredential::Password(password) = credential {
+            self.app.check_password(password, address.as_str())?;
+        }
+        if self.how.dry_run {
+            return Ok(Some(self.would_create(address)));
+        }
+        let account = self.app.account_with(address, self.hash(credential).await?);
+        let origin = &self.how.origin;
+        let event = self
+            .app
+            .event(account.id, EventKind::Created, origin, DETAIL);
+        let made = self.app.parts.store.create_account(&account, &event, None);
+        Ok(match made.await? {
+            Creation::Created => Some(Imported::Created),
+            Creation::AddressTaken => None,
+        })
+    }
+
+    fn would_create(&self, address: &EmailAddress) -> Imported {
+        let mut digest = DefaultHasher::new();
+        address.hash(&mut digest);
+        let mut would_be = self.would_be.lock().unwrap_or_else(PoisonError::into_inner);
+        match (would_be.insert(digest.finish()), self.how.update) {
+            (true, _) => Imported::Created,
+            (false, true) => Imported::Updated,
+            (false, false) => Imported::Unchanged,
+        }
+    }
+
+    /// `None` where somebody else was faster.
+    async fn update(
+        &self,
+        account: Account,
+        credential: &NewCredential,
+    ) -> Result<Option<Imported>, AppError> {
+        let fits = match credential {
+            NewCredential::Hash(hash) => *hash == account.password_hash,
+            // To be tried, it would have to be hashed.
+            NewCredential::Password(_) if self.how.dry_run => false,
+            NewCredential::Password(password) => {
+                let hasher = &self.app.parts.hasher;
+                hasher
+                    .verify(password, Some(&account.password_hash))
+                    .await?
+            }
+        };
+        if fits {
+            return Ok(Some(Imported::Unchanged));
+        }
+        if let NewCredential::Password(password) = credential {
+            self.app.check_password(password, &account.address)?;
+        }
+        if self.how.dry_run {
+            return Ok(Some(Imported::Updated));
+        }
+        let origin = &self.how.origin;
+        let change = CredentialChange {
+            address: account.address.clone(),
+            password_hash: self.hash(credential).await?,
+            event: self
+                .app
+                .event(account.id, EventKind::PasswordSet, origin, DETAIL),
+            mails: Vec::new(),
+            forgives: Some(self.app.login_tally(&account)),
+            expected: account,
+        };
+        let replaced = self.app.parts.store.replace_credential(&change);
+        Ok(match replaced.await? {
+            Replacement::Replaced => Some(Imported::Updated),
+            Replacement::AddressTaken | Replacement::Superseded => None,
+        })
+    }
+
+    async fn hash(&self, credential: &NewCredential) -> Result<PasswordHash, AppError> {
+        match credential {
+            NewCredential::Password(password) => self.app.parts.hasher.hash(password).await,
+            NewCredential::Hash(hash) => Ok(hash.clone()),
+        }
+    }
+}
+
+/// Whose turn it is, for each address that is under way.
+#[derive(Default)]
+struct Turns(Mutex<Queues>);
+
+#[derive(Default)]
+struct Queues {
+    /// The last one of each queue: its number, and what ends with it.
+    last: HashMap<EmailAddress, (u64, oneshot::Receiver<()>)>,
+    queued: u64,
+}
+
+impl Turns {
+    /// Queues behind the last one with this address.
+    fn queue(&self, address: &EmailAddress) -> Turn<'_> {
+        let (ends, ended) = oneshot::channel();
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.queued += 1;
+        let number = queues.queued;
+        let before = queues.last.insert(address.clone(), (number, ended));
+        Turn {
+            of: self,
+            address: address.clone(),
+            number,
+            before: before.map(|(_, ended)| ended),
+            _ends: ends,
+        }
+    }
+}
+
+/// A place in the queue of an address, until it is dropped.
+struct Turn<'a> {
+    of: &'a Turns,
+    address: EmailAddress,
+    number: u64,
+    before: Option<oneshot::Receiver<()>>,
+    /// Nothing is sent: that it goes is what the next one waits for.
+    _ends: oneshot::Sender<()>,
+}
+
+impl Turn<'_> {
+    /// Waits until the one before has gone.
+    async fn comes(mut self) -> Self {
+        if let Some(before) = self.before.take() {
+            let _ = before.await;
+        }
+        self
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut queues = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if queues
+            .last
+            .get(&self.address)
+            .is_some_and(|(number, _)| *number == self.number)
+        {
+            queues.last.remove(&self.address);
+        }
+    }
+}
