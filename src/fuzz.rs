@@ -17,8 +17,8 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 /// The folders of the corpus: each is a target, and each target has one.
-const TARGETS: [&str; 7] = [
-    "address", "env_file", "mail", "query", "smtp", "text", "token",
+const TARGETS: [&str; 8] = [
+    "accounts", "address", "env_file", "mail", "query", "smtp", "text", "token",
 ];
 
 /// Bytes of an input that repeats itself. At this size, work that grows with the square of it takes minutes.

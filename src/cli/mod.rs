@@ -181,6 +181,8 @@ fn interruptible(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::R
     let terminal = Terminal::remember();
     let outcome = runtime.block_on(async {
         tokio::select! {
+            // A command that hears Ctrl-C itself has more to say.
+            biased;
             outcome = command => outcome,
             _ = tokio::signal::ctrl_c() => {
                 terminal.restore();

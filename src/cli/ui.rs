@@ -1,5 +1,6 @@
 //! What people see: answers on stdout, everything else on stderr. The only place here that prints.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -127,6 +128,11 @@ impl Ui {
         ));
     }
 
+    /// One of many things that could not be done while the others are, on stderr.
+    pub(super) fn complain(&self, text: &str) {
+        self.write(&harmless(text));
+    }
+
     /// A failure, on stderr.
     pub(super) fn error(&self, message: &str, causes: &[String], hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
@@ -185,6 +191,30 @@ impl Ui {
             bar.set_style(style);
         }
         Progress(Some(bar))
+    }
+
+    /// How far a file is read that has this many bytes, if that is known, and how fast; nothing elsewhere than on a
+    /// terminal. It goes when it is dropped.
+    pub(super) fn file_progress(&self, bytes: Option<u64>) -> FileProgress {
+        if self.quiet || self.json || !io::stderr().is_terminal() {
+            return FileProgress::default();
+        }
+        let (bar, template) = match bytes {
+            Some(bytes) => (
+                ProgressBar::new(bytes),
+                "{bar:30} {percent:>3}%, {msg}, {eta} left",
+            ),
+            None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message("0 accounts");
+        bar.enable_steady_tick(Duration::from_millis(100));
+        FileProgress {
+            bar: Some(bar),
+            shown_at: Cell::default(),
+        }
     }
 
     /// Whether somebody is there to answer.
@@ -288,6 +318,45 @@ impl Progress {
         if let Some(bar) = &self.0 {
             bar.set_length(total);
             bar.set_position(done);
+        }
+    }
+}
+
+/// See [`Ui::file_progress`].
+#[derive(Default)]
+pub(super) struct FileProgress {
+    bar: Option<ProgressBar>,
+    /// When the words were last written, since it began.
+    shown_at: Cell<Duration>,
+}
+
+impl FileProgress {
+    /// Shows that all is read up to this byte, and how many accounts were in it.
+    pub(super) fn show(&self, position: u64, accounts: u64) {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(position);
+        if bar.elapsed() >= self.shown_at.get() + PAUSE {
+            self.shown_at.set(bar.elapsed());
+            // The bar knows how fast bytes go, of late.
+            let rate = bar.per_sec() * accounts as f64 / position.max(1) as f64;
+            bar.set_message(format!("{accounts} accounts, {rate:.0} a second"));
+        }
+    }
+
+    /// Lets something be written where the bar stands.
+    pub(super) fn aside(&self, write: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+impl Drop for FileProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

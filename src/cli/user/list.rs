@@ -1,50 +1,104 @@
 //! `user list`: the accounts there are.
 
-use comfy_table::presets;
-use comfy_table::{ContentArrangement, Table};
 use serde_json::json;
 
 use super::super::ui::{Ui, local};
 use crate::app::App;
+use crate::cli::report::Failure;
+use crate::domain::account::Account;
+use crate::domain::email_address::AddressPart;
+use crate::domain::id::AccountId;
+use crate::sink::print::one_line;
 
 /// How many accounts are asked for at a time.
 const PAGE: usize = 500;
 
 /// List the accounts, oldest first
+///
+/// In the order of their ids, which begin with the second of their making and never change, so that pages join.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag user list
+  movie-bag user list --search @example.com
+  movie-bag user list --limit 100 --after 6b04933dbb18cc05d63b86dd
   movie-bag user list --json | jq -r .email
 
 With --json: one document a line, {\"id\", \"email\", \"created_at\"}")]
-pub(in crate::cli) struct Args {}
+pub(in crate::cli) struct Args {
+    /// Only those with this in their address, in any capitals
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// No more than so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Only those behind this one
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+}
 
-pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["EMAIL", "ID", "CREATED"]);
-    let (mut after, mut count) = (None, 0);
+pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
+    let searched = args.search.as_deref().map(AddressPart::new);
+    let mut after = args.after.as_deref().map(id).transpose()?;
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    let mut last_shown = None;
     loop {
         let page = app.accounts(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        count += page.len();
-        for account in page {
-            let created = account.id.made_at();
-            if ui.is_json() {
-                let json = json!({"id": account.id.to_string(), "email": account.address, "created_at": created.to_string()});
-                ui.answer(&json.to_string())?;
-            } else {
-                table.add_row([account.address, account.id.to_string(), local(created)]);
-            }
+        let is_found = |account: &&Account| {
+            searched
+                .as_ref()
+                .is_none_or(|part| part.is_in(&account.address))
+        };
+        let found: Vec<&Account> = page.iter().filter(is_found).collect();
+        let shown = usize::try_from(left).unwrap_or(usize::MAX).min(found.len());
+        let (shown, more) = found.split_at(shown);
+        if let Some(last) = shown.last() {
+            let is_first = last_shown.is_none();
+            show(ui, shown, is_first)?;
+            last_shown = Some(last.id);
+        }
+        left -= shown.len() as u64;
+        // Only now is it known that there are more.
+        if let (false, Some(last_shown)) = (more.is_empty(), last_shown) {
+            ui.say(&format!("There are more: go on with --after {last_shown}"));
+            return Ok(());
         }
     }
-    if count == 0 {
-        ui.say("There are no accounts yet: \"movie-bag user create --email …\" makes one.");
-    } else if !ui.is_json() {
-        ui.answer(&table.to_string())?;
+    if last_shown.is_none() {
+        ui.say(if args.search.is_some() || args.after.is_some() {
+            "There are no such accounts."
+        } else {
+            "There are no accounts yet: \"movie-bag user create --email …\" makes one."
+        });
     }
     Ok(())
+}
+
+fn id(text: &str) -> Result<AccountId, Failure> {
+    text.parse().map_err(|error| {
+        Failure::usage(
+            format!("--after is {error}"),
+            "give the id of the last account that was shown",
+        )
+    })
+}
+
+/// Shows some of them. The address comes last, so that no width need be known before all are.
+fn show(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Failure> {
+    let mut lines = Vec::with_capacity(accounts.len() + 1);
+    if ui.is_json() {
+        lines.extend(accounts.iter().map(|account| {
+            json!({"id": account.id.to_string(), "email": account.address, "created_at": account.id.made_at().to_string()}).to_string()
+        }));
+    } else {
+        if is_first {
+            lines.push(format!("{:24}  {:19}  EMAIL", "ID", "CREATED"));
+        }
+        lines.extend(accounts.iter().map(|account| {
+            let (created, address) = (local(account.id.made_at()), one_line(&account.address));
+            format!("{}  {created}  {address}", account.id)
+        }));
+    }
+    ui.answer(&lines.join("\n"))
 }

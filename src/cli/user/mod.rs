@@ -2,6 +2,9 @@
 
 mod create;
 mod delete;
+mod export;
+mod format;
+mod import;
 mod list;
 mod revoke;
 mod set_email;
@@ -28,10 +31,18 @@ pub(super) enum Command {
     SetEmail(set_email::Args),
     Revoke(revoke::Args),
     Delete(delete::Args),
+    Import(import::Args),
+    Export(export::Args),
 }
 
 impl Command {
     pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+        // Before a database is touched, or made.
+        match &self {
+            Self::Import(args) => args.check()?,
+            Self::Export(args) => args.check()?,
+            _ => {}
+        }
         let app = wiring::terminal_app(ui, flags).await?;
         match self {
             Self::Create(args) => create::run(args, ui, &app).await,
@@ -41,6 +52,8 @@ impl Command {
             Self::SetEmail(args) => set_email::run(&args, ui, &app).await,
             Self::Revoke(args) => revoke::run(&args, ui, &app).await,
             Self::Delete(args) => delete::run(&args, ui, &app).await,
+            Self::Import(args) => import::run(&args, ui, &app).await,
+            Self::Export(args) => export::run(&args, ui, &app).await,
         }
     }
 }

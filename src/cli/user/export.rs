@@ -1,0 +1,233 @@
+//! `user export`: writes all accounts down, to be imported elsewhere.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::Ui;
+use super::format::{Format, is_dash};
+use crate::app::App;
+use crate::app::system::SystemRng;
+use crate::cli::report::Failure;
+use crate::domain::account::Account;
+use crate::domain::clock::draw;
+use crate::domain::password::PasswordHash;
+
+/// How many accounts are asked for at a time.
+const PAGE: usize = 500;
+
+/// Write all accounts with their hashes down
+///
+/// As "user import" reads them: email and password_hash, in the order of their ids, CSV or JSON Lines by the ending of
+/// FILE (.csv, .jsonl, .ndjson); without FILE, or with -, as CSV on stdout. A file is the owner's alone (mode 0600),
+/// whole or not there, and never overwrites another one. Movies, history and ids are not in it: "copy" takes all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag user export accounts.csv
+  movie-bag user export | age -r RECIPIENT > accounts.csv.age
+
+With --json: {\"file\", \"accounts\"}; on stdout one document an account, {\"email\", \"password_hash\"}
+Exit codes: 0 written, 1 FILE can't be written, 2 its ending is not known, 6 it is there already")]
+pub(in crate::cli) struct Args {
+    /// Where to; - is stdout
+    #[arg(value_name = "FILE", default_value = "-", value_hint = clap::ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+impl Args {
+    /// Whether such a file could be written.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        Format::of(&self.file)?;
+        if !is_dash(&self.file) && fs::symlink_metadata(&self.file).is_ok() {
+            return Err(exists(&self.file));
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
+    let (accounts, unknown) = if is_dash(&args.file) {
+        let format = if ui.is_json() {
+            Format::JsonLines
+        } else {
+            Format::Csv
+        };
+        if io::stdout().is_terminal() {
+            ui.warn("the hashes of all passwords are shown: name a file to keep them to yourself");
+        }
+        to_stdout(format, ui, app).await?
+    } else {
+        to_file(&args.file, ui, app).await?
+    };
+    if unknown > 0 {
+        ui.warn(&format!(
+            "{unknown} of the hashes are none of bcrypt of cost 4 to 16: they are written as they are, and an import refuses them"
+        ));
+    }
+    if is_dash(&args.file) {
+        return Ok(());
+    }
+    let shown = args.file.display();
+    ui.answer_either(
+        &format!("Wrote {accounts} accounts to {shown}."),
+        &json!({"file": shown.to_string(), "accounts": accounts}),
+    )?;
+    Ok(())
+}
+
+async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
+    write_all(format, app, |page| {
+        ui.answer(page.trim_end_matches('\n')).map_err(Into::into)
+    })
+    .await
+}
+
+async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
+    let spinner = ui.spinner("writing the accounts");
+    let failed = || format!("{} can't be written", path.display());
+    let mut file = Unfinished::beside(path).with_context(failed)?;
+    let written = write_all(Format::of(path)?, app, |page| {
+        file.writer.write_all(page.as_bytes()).with_context(failed)
+    });
+    let written = written.await?;
+    file.finish(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(path).into(),
+        _ => anyhow::Error::from(error).context(failed()),
+    })?;
+    drop(spinner);
+    Ok(written)
+}
+
+/// Writes page by page; how many accounts there were, and how many of them no import takes.
+async fn write_all(
+    format: Format,
+    app: &App,
+    mut write: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<(u64, u64)> {
+    let (mut after, mut accounts, mut unknown) = (None, 0, 0);
+    if format == Format::Csv {
+        write("email,password_hash\n")?;
+    }
+    loop {
+        let page = app.accounts(after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok((accounts, unknown));
+        };
+        after = Some(last.id);
+        accounts += page.len() as u64;
+        let is_unknown = |account: &&Account| {
+            PasswordHash::parse_foreign(account.password_hash.as_str()).is_err()
+        };
+        unknown += page.iter().filter(is_unknown).count() as u64;
+        write(
+            &page
+                .iter()
+                .map(|account| line(format, account))
+                .collect::<String>(),
+        )?;
+    }
+}
+
+fn line(format: Format, account: &Account) -> String {
+    let (email, hash) = (&*account.address, account.password_hash.as_str());
+    match format {
+        Format::Csv => format!("{},{}\n", quoted(email), quoted(hash)),
+        Format::JsonLines => format!("{}\n", json!({"email": email, "password_hash": hash})),
+    }
+}
+
+/// A value of CSV, in quotes where it needs them (RFC 4180).
+fn quoted(value: &str) -> String {
+    if value.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::new(
+        6,
+        "file_exists",
+        format!("{} is there already: nothing was written", path.display()),
+        "name another file, or move it out of the way",
+    )
+}
+
+/// A file under another name until it is whole. What is not finished is deleted when it is dropped.
+struct Unfinished {
+    path: PathBuf,
+    writer: BufWriter<File>,
+}
+
+impl Unfinished {
+    fn beside(path: &Path) -> io::Result<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        let random = u64::from_ne_bytes(draw(&SystemRng));
+        name.push(format!(".{random:016x}.part"));
+        let path = path.with_file_name(name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        Ok(Self {
+            path,
+            writer: BufWriter::new(file),
+        })
+    }
+
+    /// Gives it its name, unless that is another file's by now.
+    fn finish(mut self, path: &Path) -> io::Result<()> {
+        self.writer.flush()?;
+        self.writer.get_ref().sync_all()?;
+        match fs::hard_link(&self.path, path) {
+            // A file system without links, where nothing better can be had.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                if fs::symlink_metadata(path).is_ok() {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                fs::rename(&self.path, path)
+            }
+            linked => linked,
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_quoted_where_it_needs_it() {
+        for (value, written) in [
+            ("ann@example.com", "ann@example.com"),
+            ("\"a,b\"@example.com", "\"\"\"a,b\"\"@example.com\""),
+            ("a\nb", "\"a\nb\""),
+        ] {
+            assert_eq!(quoted(value), written);
+        }
+    }
+
+    #[test]
+    fn an_unfinished_file_goes_and_a_finished_one_overwrites_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accounts.csv");
+        drop(Unfinished::beside(&path).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        Unfinished::beside(&path).unwrap().finish(&path).unwrap();
+        let again = Unfinished::beside(&path).unwrap().finish(&path);
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

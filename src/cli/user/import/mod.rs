@@ -1,0 +1,368 @@
+//! `user import`: takes accounts in from a file.
+//!
+//! A thread reads (`input.rs`, `csv.rs`, `json_lines.rs`) and never gets far ahead; here many records are under way at
+//! once, and what becomes of each is told and counted. Nothing is kept of what is done, so the file may be of any length.
+
+mod csv;
+mod input;
+mod json_lines;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::PathBuf;
+use std::pin::pin;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use self::csv::Csv;
+use self::input::{Line, Records};
+use self::json_lines::JsonLines;
+use super::format::{Format, is_dash};
+use super::{Ui, wiring};
+use crate::app::{App, AppError, Import, Imported, Importing};
+use crate::cli::report::Failure;
+use crate::cli::ui::FileProgress;
+
+/// How many records the reading thread may be ahead.
+const AHEAD: usize = 64;
+
+/// What whoever is interrupted is told.
+const GO_ON: &str =
+    "run the same import again: what is done is left alone, and it goes on from there";
+
+/// Make accounts from a file of another system
+///
+/// FILE ends in .csv, or in .jsonl or .ndjson for one JSON object a line; - reads CSV from stdin. The first line of CSV
+/// names the columns: email, and password_hash (bcrypt $2a$, $2b$ or $2y$ of cost 4 to 16, taken as it is) or password
+/// (in clear, hashed here; the rules for new passwords hold). Hashes are taken at once; clear passwords take a quarter
+/// of a second of a core each.
+///
+/// An account that exists is left alone, so the same import can be broken off and run again; --update gives it the
+/// credential of the file, which ends its logins and reset links. A line that can't be taken is named on stderr and
+/// skipped. No mails are sent; the history of each account says that it was imported.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag user import accounts.csv --dry-run
+  movie-bag user import accounts.jsonl
+  movie-bag user import accounts.csv --json | jq 'select(.error)'
+  pg_dump_accounts | movie-bag user import -
+
+  email,password_hash
+  ann@example.com,$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa
+
+With --json: for each line that is not taken {\"line\", \"error\"}, and at the end
+{\"created\", \"updated\", \"unchanged\", \"refused\", \"dry_run\"}
+Exit codes: 0 all taken, 1 a line was not taken or FILE can't be read, 2 FILE is no such file,
+7 the database can't be reached, 130 interrupted")]
+pub(in crate::cli) struct Args {
+    /// From where; - is stdin
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    file: PathBuf,
+    /// Change nothing, and say what would be done
+    ///
+    /// Nothing is hashed: a clear password of an existing account counts as updated, also where it is the same.
+    #[arg(long)]
+    dry_run: bool,
+    /// Replace the credentials of accounts that exist
+    #[arg(long)]
+    update: bool,
+}
+
+impl Args {
+    /// Whether there is such a file.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        Format::of(&self.file)?;
+        if is_dash(&self.file) {
+            return Ok(());
+        }
+        // A pipe can be opened once.
+        match std::fs::metadata(&self.file) {
+            Ok(file) if !file.is_file() && !file.is_dir() => Ok(()),
+            _ => self.open().map(|_| ()),
+        }
+    }
+
+    fn open(&self) -> Result<File, Failure> {
+        let failed = |error: io::Error| {
+            Failure::new(
+                1,
+                "unreadable",
+                format!("{} can't be read: {error}", self.file.display()),
+                "name a file that is there and that you may read; - is stdin",
+            )
+        };
+        let file = File::open(&self.file).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(file)
+    }
+}
+
+pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
+    let (size, mut lines) = read(args)?;
+    let import = app.import(Importing {
+        update: args.update,
+        dry_run: args.dry_run,
+        origin: wiring::origin(),
+    });
+    let mut state = State {
+        ui,
+        bar: ui.file_progress(size),
+        counts: Counts::default(),
+        under_way: BTreeSet::new(),
+        read_up_to: 0,
+        position: 0,
+        is_dry_run: args.dry_run,
+    };
+    let mut under_way = FuturesUnordered::new();
+    let mut is_read = false;
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    while !is_read || !under_way.is_empty() {
+        tokio::select! {
+            _ = &mut interrupted => return Err(state.interrupted().into()),
+            line = lines.recv(), if !is_read && under_way.len() < Import::AT_ONCE => match line {
+                None => is_read = true,
+                Some(line) => {
+                    let line = line.map_err(|failure| state.broken_off(failure))?;
+                    let Line { number, position, record } = line;
+                    state.read_up_to = number;
+                    match record {
+                        Ok(record) => {
+                            state.under_way.insert(number);
+                            let taken = import.take(record);
+                            under_way.push(async move { (number, position, taken.await) });
+                        }
+                        Err(refused) => state.refuse(number, position, &refused)?,
+                    }
+                }
+            },
+            Some((number, position, taken)) = under_way.next() => {
+                match taken {
+                    Ok(imported) => state.count(imported, position),
+                    Err(error) if is_of_the_line(&error) => {
+                        state.refuse(number, position, &Failure::from_error(&error.into()))?;
+                    }
+                    Err(error) => {
+                        return Err(state.broken_off(Failure::from_error(&error.into())).into());
+                    }
+                }
+                state.under_way.remove(&number);
+            }
+        }
+    }
+    state.end()
+}
+
+/// Reads the file on a thread of its own; how many bytes it has, and what comes of it.
+fn read(args: &Args) -> Result<(Option<u64>, mpsc::Receiver<Result<Line, Failure>>), Failure> {
+    let format = Format::of(&args.file)?;
+    let (size, bytes): (_, Box<dyn Read + Send>) = if is_dash(&args.file) {
+        (None, Box::new(io::stdin()))
+    } else {
+        let file = args.open()?;
+        let size = file.metadata().ok().filter(std::fs::Metadata::is_file);
+        (size.map(|size| size.len()), Box::new(file))
+    };
+    let (sender, lines) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let bytes = BufReader::with_capacity(64 * 1024, bytes);
+        let mut records: Box<dyn Records> = match format {
+            Format::Csv => Box::new(Csv::new(bytes)),
+            Format::JsonLines => Box::new(JsonLines::new(bytes)),
+        };
+        while let Some(line) = records.next().transpose() {
+            let is_last = line.is_err();
+            // Nobody listens any more where the import was broken off.
+            if sender.blocking_send(line).is_err() || is_last {
+                break;
+            }
+        }
+    });
+    Ok((size, lines))
+}
+
+/// Whether a refusal is about the record. Exhaustive: whether an import goes on behind a new one must be decided here.
+fn is_of_the_line(error: &AppError) -> bool {
+    match error {
+        AppError::InvalidEmail(_) | AppError::WeakPassword(_) | AppError::AddressTaken => true,
+        AppError::SignupClosed
+        | AppError::WrongPassword
+        | AppError::NoSuchAccount
+        | AppError::BadToken
+        | AppError::ExpiredToken
+        | AppError::NoSuchMail
+        | AppError::MailHeld
+        | AppError::NoSuchMovie
+        | AppError::MovieNameTaken
+        | AppError::NotYourMovie(_)
+        | AppError::RateLimited { .. }
+        | AppError::Busy { .. }
+        | AppError::Unavailable(_)
+        | AppError::Internal(_) => false,
+    }
+}
+
+/// What became of the lines so far.
+#[derive(Debug, Default)]
+struct Counts {
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    refused: u64,
+}
+
+impl Counts {
+    fn all(&self) -> u64 {
+        self.created + self.updated + self.unchanged + self.refused
+    }
+
+    fn in_words(&self, is_dry_run: bool) -> String {
+        let Self {
+            created,
+            updated,
+            unchanged,
+            refused,
+        } = self;
+        if is_dry_run {
+            format!(
+                "Would create {created} accounts and update {updated}; {unchanged} would stay as they are, {refused} lines be refused. Nothing was changed."
+            )
+        } else {
+            format!(
+                "Created {created} accounts, updated {updated}; {unchanged} were there and stay as they are, {refused} lines were refused."
+            )
+        }
+    }
+}
+
+/// An import under way, as it is told.
+struct State<'a> {
+    ui: &'a Ui,
+    bar: FileProgress,
+    counts: Counts,
+    /// The lines that were read and are not done.
+    under_way: BTreeSet<u64>,
+    read_up_to: u64,
+    position: u64,
+    is_dry_run: bool,
+}
+
+impl State<'_> {
+    fn count(&mut self, imported: Imported, position: u64) {
+        match imported {
+            Imported::Created => self.counts.created += 1,
+            Imported::Updated => self.counts.updated += 1,
+            Imported::Unchanged => self.counts.unchanged += 1,
+        }
+        self.advance(position);
+    }
+
+    fn refuse(&mut self, line: u64, position: u64, why: &Failure) -> Result<(), Failure> {
+        self.counts.refused += 1;
+        self.advance(position);
+        let Failure {
+            code,
+            message,
+            hint,
+            ..
+        } = why;
+        if self.ui.is_json() {
+            return self.ui.answer_json(
+                &json!({"line": line, "error": {"code": code, "message": message, "hint": hint}}),
+            );
+        }
+        let hint = hint
+            .as_ref()
+            .map(|hint| format!(" ({hint})"))
+            .unwrap_or_default();
+        self.bar
+            .aside(|| self.ui.complain(&format!("line {line}: {message}{hint}")));
+        Ok(())
+    }
+
+    fn advance(&mut self, position: u64) {
+        self.position = self.position.max(position);
+        self.bar.show(self.position, self.counts.all());
+    }
+
+    /// Up to which line all is done.
+    fn done_up_to(&self) -> u64 {
+        let first_under_way = self.under_way.first();
+        first_under_way.map_or(self.read_up_to, |line| line.saturating_sub(1))
+    }
+
+    fn interrupted(&self) -> Failure {
+        self.broken_off(Failure::interrupted())
+    }
+
+    /// What ends it before its end, with how far it has come.
+    fn broken_off(&self, why: Failure) -> Failure {
+        // A file that is not one of accounts has no line that could be done.
+        if why.exit == 2 {
+            return why;
+        }
+        if self.is_dry_run {
+            return Failure {
+                hint: Some("nothing was changed: run it again".to_owned()),
+                ..why
+            };
+        }
+        let hint = match why.hint.filter(|_| why.exit != 1) {
+            Some(hint) => format!("{hint}; then {GO_ON}"),
+            None => GO_ON.to_owned(),
+        };
+        Failure {
+            message: format!(
+                "{}; all lines up to {} are done ({} accounts created, {} updated)",
+                why.message,
+                self.done_up_to(),
+                self.counts.created,
+                self.counts.updated,
+            ),
+            hint: Some(hint),
+            ..why
+        }
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        let Self {
+            ui,
+            bar,
+            counts,
+            is_dry_run,
+            ..
+        } = self;
+        drop(bar);
+        ui.answer_either(
+            &counts.in_words(is_dry_run),
+            &json!({
+                "created": counts.created,
+                "updated": counts.updated,
+                "unchanged": counts.unchanged,
+                "refused": counts.refused,
+                "dry_run": is_dry_run,
+            }),
+        )?;
+        if counts.refused == 0 {
+            return Ok(());
+        }
+        if ui.is_json() {
+            // The documents have said it already.
+            return Err(Failure::silent(1).into());
+        }
+        Err(Failure::new(
+            1,
+            "lines_refused",
+            "not all lines could be taken",
+            "mend those that are named above, and run the same import again: the others are left alone",
+        )
+        .into())
+    }
+}

@@ -1,0 +1,358 @@
+//! What is read of a file, right and wrong.
+
+use super::*;
+use crate::app::NewCredential;
+
+const HASH: &str = "$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa";
+
+/// What is read: the line, and the address with the kind of its credential, or what is wrong.
+type Read = Vec<(u64, Result<(String, &'static str), Failure>)>;
+
+fn all(mut records: impl Records) -> Result<Read, Failure> {
+    let mut all = Vec::new();
+    while let Some(Line { number, record, .. }) = records.next()? {
+        let record = record.map(|record| {
+            let kind = match record.credential {
+                NewCredential::Password(_) => "password",
+                NewCredential::Hash(_) => "hash",
+            };
+            (record.email, kind)
+        });
+        all.push((number, record));
+    }
+    Ok(all)
+}
+
+/// By a reader that gives a few bytes at a time, as a pipe does.
+fn csv_of(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
+    let whole = all(Csv::new(text.as_ref()));
+    let in_pieces = all(Csv::new(BufReader::with_capacity(3, text.as_ref())));
+    assert_eq!(format!("{whole:?}"), format!("{in_pieces:?}"));
+    whole
+}
+
+fn json_of(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
+    let whole = all(JsonLines::new(text.as_ref()));
+    let in_pieces = all(JsonLines::new(BufReader::with_capacity(3, text.as_ref())));
+    assert_eq!(format!("{whole:?}"), format!("{in_pieces:?}"));
+    whole
+}
+
+fn taken(line: u64, email: &str, kind: &'static str) -> (u64, (String, &'static str)) {
+    (line, (email.to_owned(), kind))
+}
+
+fn those_taken(read: Read) -> Vec<(u64, (String, &'static str))> {
+    let taken = read.into_iter();
+    taken
+        .map(|(line, record)| {
+            (
+                line,
+                record.unwrap_or_else(|why| panic!("line {line}: {why}")),
+            )
+        })
+        .collect()
+}
+
+/// The refusals by their lines, and how many were taken.
+fn refusals(read: &Read) -> (Vec<(u64, String)>, usize) {
+    let refused = read.iter().filter_map(|(line, record)| {
+        let why = record.as_ref().err()?;
+        Some((*line, format!("{} ({})", why.message, why.hint.as_deref()?)))
+    });
+    let refused: Vec<_> = refused.collect();
+    let taken = read.len() - refused.len();
+    (refused, taken)
+}
+
+#[test]
+fn csv_is_read_as_programs_write_it() {
+    for (text, expected) in [
+        (
+            format!("email,password_hash\nann@example.com,{HASH}\n"),
+            vec![taken(2, "ann@example.com", "hash")],
+        ),
+        // The order, a mark, capitals and spaces in the header, CRLF, empty lines, no end of the last line.
+        (
+            "\u{feff}Password, EMAIL \r\n\r\n\r\ncorrect horse,ann@example.com\r\n\"a, \"\"b\"\"\",bob@example.com"
+                .to_owned(),
+            vec![
+                taken(4, "ann@example.com", "password"),
+                taken(5, "bob@example.com", "password"),
+            ],
+        ),
+        // Both columns, one value in each line.
+        (
+            format!("email,password,password_hash\nann@example.com,,{HASH}\nbob@example.com,correct horse,\n"),
+            vec![
+                taken(2, "ann@example.com", "hash"),
+                taken(3, "bob@example.com", "password"),
+            ],
+        ),
+        ("email,password\n".to_owned(), vec![]),
+        ("email,password".to_owned(), vec![]),
+    ] {
+        assert_eq!(those_taken(csv_of(&text).unwrap()), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_none_of_accounts_is_told_by_its_first_line() {
+    for (text, named) in [
+        ("", "the file is empty"),
+        ("\r\n\n", "the file is empty"),
+        ("ann@example.com,correct horse\n", "names no columns"),
+        ("hunter2,horse\n", "names no columns"),
+        ("email;password\n", "separated by ';'"),
+        ("email\tpassword\n", "separated by tabs"),
+        ("email,pasword\n", "\"pasword\" (is password meant?)"),
+        ("emial,password_hash\n", "\"emial\" (is email meant?)"),
+        ("email,name,password\n", "\"name\""),
+        ("email,,password\n", "no column \"\""),
+        ("email,password,email\n", "the column email is there twice"),
+        ("password_hash\n", "there is no column email"),
+        ("email\n", "neither a column password nor password_hash"),
+        ("\u{0},password\n", "no column"),
+        ("\"email,password\nann@example.com,x\n", "names no columns"),
+    ] {
+        let failure = csv_of(text).unwrap_err();
+        assert_eq!(failure.exit, 2, "{text:?}");
+        assert!(failure.message.contains(named), "{text:?}: {failure}");
+        for secret in ["horse", "hunter2"] {
+            assert!(!failure.message.contains(secret), "{failure}");
+        }
+    }
+    let utf_16: Vec<u8> = "\u{feff}email"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for failure in [csv_of(&utf_16).unwrap_err(), json_of(&utf_16).unwrap_err()] {
+        assert!(failure.message.contains("UTF-16") && failure.exit == 2);
+    }
+}
+
+#[test]
+fn a_bad_line_of_csv_is_named_and_the_others_are_read() {
+    let long = "x".repeat(1_000_000);
+    let hash = |cost: &str| HASH.replace("$10$", cost);
+    for (line, named) in [
+        ("bob@example.com", "1 values, and 3 columns"),
+        ("bob@example.com,a,b,c", "4 values, and 3 columns"),
+        ("bob@example.com,a, b,", "4 values, and 3 columns"),
+        (&",".repeat(2_000), "longer than 64 KiB"),
+        (
+            "bob@example.com,,",
+            "neither a password nor a password_hash",
+        ),
+        (",secret,", "no email"),
+        (
+            &format!("bob@example.com,secret,{HASH}"),
+            "a password and a password_hash",
+        ),
+        (
+            &format!("bob@example.com,{HASH},"),
+            "in the place of the password is a hash (put it into password_hash)",
+        ),
+        (
+            &format!("bob@example.com,{},", hash("$31$")),
+            "in the place of the password is a hash",
+        ),
+        ("bob@example.com,,secret", "no bcrypt hash"),
+        (&format!("bob@example.com,,{}", hash("$03$")), "cost"),
+        (&format!("bob@example.com,,{}", hash("$17$")), "cost"),
+        (&format!("bob@example.com,,{}", hash("$31$")), "cost"),
+        (
+            &format!("bob@example.com,,{}", &HASH[..59]),
+            "the bcrypt hash is broken",
+        ),
+        (
+            "bob@example.com,,$argon2id$v=19$m=65536$c2FsdA$aGFzaA",
+            "Argon2id",
+        ),
+        (&format!("bob@example.com,,bcrypt${HASH}"), "take that off"),
+        (&format!("bob@example.com,{long},"), "longer than 64 KiB"),
+        (&format!("{long}@example.com,,"), "longer than 64 KiB"),
+        (
+            "bob@example.com,\"secret\nand more\",",
+            "in double quotes up to line 4",
+        ),
+        (
+            &format!("bob@example.com,\"{long}\n\n{long}\","),
+            "in double quotes up to line 5",
+        ),
+    ] {
+        let text = format!(
+            "email,password,password_hash\nann@example.com,correct horse,\n{line}\ncid@example.com,correct horse,\n"
+        );
+        let read = csv_of(&text).unwrap();
+        let (refused, taken) = refusals(&read);
+        let [(number, why)] = &*refused else {
+            panic!("{line:.80}: {refused:?}")
+        };
+        assert_eq!((*number, taken), (3, 2), "{line:.80}");
+        let (why, named) = (why.to_lowercase(), named.to_lowercase());
+        assert!(why.contains(&named), "{line:.80}: {why}");
+        assert!(!why.contains("secret") && !why.contains(HASH), "{why}");
+    }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_takes_the_rest_and_says_so() {
+    for rest in ["more\nlines\n", "more", "\n"] {
+        let text =
+            format!("email,password\nann@example.com,correct horse\nbob@example.com,\"{rest}");
+        let (refused, taken) = refusals(&csv_of(&text).unwrap());
+        assert_eq!((refused.len(), taken), (1, 1), "{rest:?}: {refused:?}");
+        assert!(refused[0].1.contains("close the quote"), "{refused:?}");
+    }
+    // What is no UTF-8 is that line's alone.
+    let text = b"email,password\nann@example.com,\xff\xfe horses\nbob@example.com,correct horse\n";
+    let (refused, taken) = refusals(&csv_of(text).unwrap());
+    assert_eq!((refused.len(), taken), (1, 1));
+    assert!(refused[0].1.contains("not UTF-8"), "{refused:?}");
+}
+
+#[test]
+fn json_lines_are_read_as_programs_write_them() {
+    let text = format!(
+        "\u{feff}{{\"email\":\"ann@example.com\",\"password_hash\":\"{HASH}\"}}\r\n\n  \n\
+         {{\"password\":\"correct \\\"horse\\\"\",\"email\":\"bob@example.com\",\"password_hash\":null}}"
+    );
+    assert_eq!(
+        those_taken(json_of(text).unwrap()),
+        [
+            taken(1, "ann@example.com", "hash"),
+            taken(4, "bob@example.com", "password"),
+        ]
+    );
+    assert!(json_of("").unwrap().is_empty());
+}
+
+#[test]
+fn a_bad_line_of_json_is_named_and_the_others_are_read() {
+    let deep = "[".repeat(10_000);
+    let long = format!(
+        "{{\"email\":\"bob@example.com\",\"password\":\"{}\"}}",
+        "x".repeat(1_000_000)
+    );
+    for (line, named) in [
+        (
+            "{\"email\":\"bob@example.com\",\"password\":\"secret\"",
+            "it is no JSON",
+        ),
+        (
+            "{\"email\":\"bob@example.com\",\"password\":\"secret\"}}",
+            "it is no JSON",
+        ),
+        ("{'email':'bob@example.com'}", "it is no JSON"),
+        ("email,password", "it is no JSON"),
+        (
+            "{\"email\":\"\\ud800\",\"password\":\"secret\"}",
+            "it is no JSON",
+        ),
+        ("\0", "it is no JSON"),
+        (&deep, "it is no JSON"),
+        ("\"secret\"", "no JSON object"),
+        ("null", "no JSON object"),
+        ("17", "no JSON object"),
+        (
+            "[{\"email\":\"bob@example.com\",\"password\":\"secret\"}]",
+            "no JSON object",
+        ),
+        ("{}", "no email"),
+        ("{\"email\":null,\"password\":\"secret\"}", "no email"),
+        ("{\"email\":5,\"password\":\"secret\"}", "email is no text"),
+        (
+            "{\"email\":[\"bob@example.com\"],\"password\":\"secret\"}",
+            "email is no text",
+        ),
+        (
+            "{\"email\":\"bob@example.com\",\"password\":{\"$gt\":\"\"}}",
+            "password is no text",
+        ),
+        (
+            "{\"email\":\"bob@example.com\",\"password\":true}",
+            "password is no text",
+        ),
+        (
+            "{\"email\":\"bob@example.com\"}",
+            "neither a password nor a password_hash",
+        ),
+        (
+            "{\"email\":\"a\",\"email\":\"b\",\"password\":\"secret\"}",
+            "the field email is there twice",
+        ),
+        (
+            "{\"email\":\"bob@example.com\",\"pasword\":\"secret\"}",
+            "is password meant?",
+        ),
+        (
+            "{\"email\":\"bob@example.com\",\"is_admin\":true}",
+            "no field \"is_admin\"",
+        ),
+        (&long, "longer than 64 KiB"),
+    ] {
+        let good = |name: &str| {
+            format!("{{\"email\":\"{name}@example.com\",\"password\":\"correct horse\"}}\n")
+        };
+        let text = format!("{}{line}\n{}", good("ann"), good("cid"));
+        let (refused, taken) = refusals(&json_of(&text).unwrap());
+        let [(number, why)] = &*refused else {
+            panic!("{line:.80}: {refused:?}")
+        };
+        assert_eq!((*number, taken), (2, 2), "{line:.80}");
+        assert!(why.contains(named), "{line:.80}: {why}");
+        assert!(!why.contains("secret"), "{why}");
+    }
+}
+
+mod fuzz {
+    use super::*;
+    use crate::fuzz::Target;
+
+    /// No input breaks the reader, each record is on a line of its own, and however the bytes come it is the same.
+    #[test]
+    fn accounts_of_any_kind_are_read_to_the_end() {
+        let target = Target {
+            name: "accounts",
+            words: &[
+                "email",
+                "password",
+                "password_hash",
+                ",",
+                "\"",
+                "\"\"",
+                "\n",
+                "\r\n",
+                "\r",
+                "{",
+                "}",
+                ":",
+                "[",
+                "null",
+                "ann@example.com",
+                HASH,
+                "\\u0000",
+                "\u{feff}",
+                "email,password\n",
+                "{\"email\":\"",
+                "\0",
+                " ",
+            ],
+            seeds: vec![
+                format!("email,password_hash\nann@example.com,{HASH}\n").into_bytes(),
+                format!("{{\"email\":\"ann@example.com\",\"password_hash\":\"{HASH}\"}}\n")
+                    .into_bytes(),
+            ],
+            cases: 2000,
+        };
+        target.run(|bytes| {
+            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+            for read in [csv_of(bytes), json_of(bytes)].into_iter().flatten() {
+                let numbers: Vec<u64> = read.iter().map(|(number, _)| *number).collect();
+                assert!(numbers.is_sorted(), "{numbers:?}");
+                assert!(numbers.iter().all(|number| *number <= lines));
+            }
+        });
+    }
+}
