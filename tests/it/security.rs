@@ -77,7 +77,7 @@ promises! {
         ["`mongodb::of_fifty_resets_at_once_over_two_servers_and_the_terminal_one_succeeds` (without transactions)"];
     t5: "Expired exactly at the limit; the answer tells expired from invalid only for an authentic token"
         [token::it_expires_at_its_second];
-    t6: "Any change of the password or the address kills every reset token of the account, and the reset mails still queued"
+    t6: "Any change of the password or the address, by reset, command or `user import --update`, kills every reset token of the account, and the reset mails still queued"
         [token::any_change_kills_tokens_and_queued_mails, main_job::a_reset_ends_earlier_logins_and_earlier_links];
     t7: "An access token resets nothing (403); a reset token opens nothing (401 with `WWW-Authenticate`)"
         [main_job::a_token_opens_only_what_it_is_for];
@@ -121,7 +121,7 @@ promises! {
     r4: "While passwords are hashed on every core, other calls answer; the queue is bounded and refuses with 503"
         [limits::a_flood_of_hashing_leaves_the_rest_alone] ["`cargo bench --bench security -- flood`"];
 
-    p1: "One policy for sign-up, reset, `user create` and `user set-password`; older passwords go on working at login"
+    p1: "One policy for sign-up, reset, `user create`, `user set-password` and `user import`; older passwords go on working at login"
         [passwords::one_policy_for_every_way_in, passwords::older_ones_go_on_working];
     p2: "Minimum counted in code points; at least 64 characters taken; over 72 bytes refused, never cut; NUL refused"
         [bad_input::a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set, passwords::its_length_is_in_characters];

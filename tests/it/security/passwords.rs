@@ -58,9 +58,19 @@ impl<'a> Ways<'a> {
                 .run_with_input(arguments, &format!("{password}\n"));
             assert_eq!(output.code, Some(code), "{password:?}: {output:?}");
         }
+        let imported = self.fresh();
+        self.home.write(
+            "one.jsonl",
+            json!({"email": imported, "password": password}).to_string(),
+        );
+        let output = self.home.run(&["--json", "user", "import", "one.jsonl"]);
         if is_taken {
+            output.ok();
+            self.server.access_token(&imported, password);
             self.server.access_token(&email, password);
             self.server.access_token(ANN, password);
+        } else {
+            assert!(output.exits(1).stdout.contains("\"weak_password\""));
         }
     }
 }

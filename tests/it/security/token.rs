@@ -243,7 +243,12 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
             .ok()
     };
     let mut email = ANN;
-    for way in ["set-email", "reset", "set-password"] {
+    // The same password, by another hash.
+    home.write("import.csv", {
+        let hash = bcrypt::hash(NEW_PASSWORD, 4).unwrap();
+        format!("email,password_hash\n{OTHER},{hash}\n")
+    });
+    for way in ["set-email", "reset", "set-password", "import"] {
         let tokens = [home.reset_token(email), home.reset_token(email)];
         server.forgot(email).is(200);
         match way {
@@ -257,6 +262,9 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
                     .code
                     .unwrap()
             }
+            "import" => change(&["user", "import", "import.csv", "--update"])
+                .code
+                .unwrap(),
             _ => {
                 let code = change(&["user", "set-email", "--email", email, "--to", OTHER]).code;
                 email = OTHER;
@@ -276,7 +284,7 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
     });
     assert_eq!(sink.inbox().count(ANN, RESET), 0);
     assert_eq!(sink.inbox().count(OTHER, RESET), 0);
-    assert_eq!(home.outbox().len(), 3);
+    assert_eq!(home.outbox().len(), 4);
     server.access_token(OTHER, NEW_PASSWORD);
 }
 
