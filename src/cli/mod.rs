@@ -37,6 +37,9 @@ use report::Failure;
 use terminal::Terminal;
 use ui::Ui;
 
+/// How long an interrupted command takes to call off what it was doing.
+const CALLING_OFF: Duration = Duration::from_millis(100);
+
 /// The heading of the options that every command takes.
 const EVERYWHERE: &str = "Global options";
 
@@ -180,19 +183,28 @@ fn interruptible(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::R
         .build()?;
     let terminal = Terminal::remember();
     let outcome = runtime.block_on(async {
-        tokio::select! {
+        let outcome = tokio::select! {
             // A command that hears Ctrl-C itself has more to say.
             biased;
             outcome = command => outcome,
-            _ = tokio::signal::ctrl_c() => {
-                terminal.restore();
-                Err(Failure::interrupted().into())
-            }
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted().into()),
+        };
+        if is_interruption(&outcome) {
+            terminal.restore();
+            // A step that was dropped half way is called off by its database's driver, in a task of its own. Else it
+            // would stand in the way of the next command until it is too old.
+            tokio::time::sleep(CALLING_OFF).await;
         }
+        outcome
     });
     // A prompt may still be reading from the terminal: it is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
+}
+
+fn is_interruption(outcome: &anyhow::Result<()>) -> bool {
+    let failure = outcome.as_ref().err().and_then(anyhow::Error::downcast_ref);
+    failure.is_some_and(|failure: &Failure| failure.exit == Failure::interrupted().exit)
 }
 
 #[cfg(test)]
