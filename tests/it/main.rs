@@ -15,6 +15,7 @@ mod harness;
 mod bad_input;
 mod browser;
 mod generated;
+mod import;
 mod logs;
 mod mail;
 mod main_job;

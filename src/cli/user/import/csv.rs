@@ -124,7 +124,13 @@ impl<R: BufRead> Csv<R> {
         extent: Extent,
         (columns, width): ([Option<usize>; 3], usize),
     ) -> Result<Fields, Failure> {
-        if extent.last_line > extent.first_line || extent.is_open {
+        if extent.is_open {
+            return Err(bad(
+                "a double quote is not closed up to the end of the file, and all behind it was passed over",
+                "close the quote; a quote within a value is written twice: \"\"",
+            ));
+        }
+        if extent.last_line > extent.first_line {
             return Err(bad(
                 format!(
                     "a value goes on in double quotes up to line {}, and no value has a line break in it",

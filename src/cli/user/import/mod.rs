@@ -58,7 +58,7 @@ const GO_ON: &str =
 
 With --json: for each line that is not taken {\"line\", \"error\"}, and at the end
 {\"created\", \"updated\", \"unchanged\", \"refused\", \"dry_run\"}
-Exit codes: 0 all taken, 1 a line was not taken or FILE can't be read, 2 FILE is no such file,
+Exit codes: 0 all taken, 1 a line was not taken or FILE can't be read, 2 FILE is in no format of these,
 7 the database can't be reached, 130 interrupted")]
 pub(in crate::cli) struct Args {
     /// From where; - is stdin
@@ -160,8 +160,11 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     state.end()
 }
 
+/// What is read, or what ends it.
+type Lines = mpsc::Receiver<Result<Line, Failure>>;
+
 /// Reads the file on a thread of its own; how many bytes it has, and what comes of it.
-fn read(args: &Args) -> Result<(Option<u64>, mpsc::Receiver<Result<Line, Failure>>), Failure> {
+fn read(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
     let format = Format::of(&args.file)?;
     let (size, bytes): (_, Box<dyn Read + Send>) = if is_dash(&args.file) {
         (None, Box::new(io::stdin()))
@@ -232,11 +235,11 @@ impl Counts {
         } = self;
         if is_dry_run {
             format!(
-                "Would create {created} accounts and update {updated}; {unchanged} would stay as they are, {refused} lines be refused. Nothing was changed."
+                "Would be created: {created}, updated: {updated}, unchanged: {unchanged}, refused: {refused}. Nothing was done."
             )
         } else {
             format!(
-                "Created {created} accounts, updated {updated}; {unchanged} were there and stay as they are, {refused} lines were refused."
+                "Created: {created}, updated: {updated}, unchanged: {unchanged}, refused: {refused}."
             )
         }
     }
