@@ -55,6 +55,105 @@ _movie__bag() {
             movie__bag,user)
                 cmd="movie__bag__subcmd__user"
                 ;;
+            movie__bag__subcmd__help,check)
+                cmd="movie__bag__subcmd__help__subcmd__check"
+                ;;
+            movie__bag__subcmd__help,completions)
+                cmd="movie__bag__subcmd__help__subcmd__completions"
+                ;;
+            movie__bag__subcmd__help,copy)
+                cmd="movie__bag__subcmd__help__subcmd__copy"
+                ;;
+            movie__bag__subcmd__help,forgot)
+                cmd="movie__bag__subcmd__help__subcmd__forgot"
+                ;;
+            movie__bag__subcmd__help,help)
+                cmd="movie__bag__subcmd__help__subcmd__help"
+                ;;
+            movie__bag__subcmd__help,inbox)
+                cmd="movie__bag__subcmd__help__subcmd__inbox"
+                ;;
+            movie__bag__subcmd__help,manpages)
+                cmd="movie__bag__subcmd__help__subcmd__manpages"
+                ;;
+            movie__bag__subcmd__help,outbox)
+                cmd="movie__bag__subcmd__help__subcmd__outbox"
+                ;;
+            movie__bag__subcmd__help,reset)
+                cmd="movie__bag__subcmd__help__subcmd__reset"
+                ;;
+            movie__bag__subcmd__help,serve)
+                cmd="movie__bag__subcmd__help__subcmd__serve"
+                ;;
+            movie__bag__subcmd__help,smtp-debug)
+                cmd="movie__bag__subcmd__help__subcmd__smtp__subcmd__debug"
+                ;;
+            movie__bag__subcmd__help,templates)
+                cmd="movie__bag__subcmd__help__subcmd__templates"
+                ;;
+            movie__bag__subcmd__help,user)
+                cmd="movie__bag__subcmd__help__subcmd__user"
+                ;;
+            movie__bag__subcmd__help__subcmd__inbox,clear)
+                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__clear"
+                ;;
+            movie__bag__subcmd__help__subcmd__inbox,list)
+                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__list"
+                ;;
+            movie__bag__subcmd__help__subcmd__inbox,show)
+                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__show"
+                ;;
+            movie__bag__subcmd__help__subcmd__inbox,wait)
+                cmd="movie__bag__subcmd__help__subcmd__inbox__subcmd__wait"
+                ;;
+            movie__bag__subcmd__help__subcmd__outbox,drop)
+                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__drop"
+                ;;
+            movie__bag__subcmd__help__subcmd__outbox,flush)
+                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__flush"
+                ;;
+            movie__bag__subcmd__help__subcmd__outbox,list)
+                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__list"
+                ;;
+            movie__bag__subcmd__help__subcmd__outbox,retry)
+                cmd="movie__bag__subcmd__help__subcmd__outbox__subcmd__retry"
+                ;;
+            movie__bag__subcmd__help__subcmd__templates,eject)
+                cmd="movie__bag__subcmd__help__subcmd__templates__subcmd__eject"
+                ;;
+            movie__bag__subcmd__help__subcmd__templates,list)
+                cmd="movie__bag__subcmd__help__subcmd__templates__subcmd__list"
+                ;;
+            movie__bag__subcmd__help__subcmd__templates,preview)
+                cmd="movie__bag__subcmd__help__subcmd__templates__subcmd__preview"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,create)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__create"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,delete)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__delete"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,export)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__export"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,import)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__import"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,list)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__list"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,revoke)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__revoke"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,set-email)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__email"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,set-password)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__password"
+                ;;
+            movie__bag__subcmd__help__subcmd__user,show)
+                cmd="movie__bag__subcmd__help__subcmd__user__subcmd__show"
+                ;;
             movie__bag__subcmd__inbox,clear)
                 cmd="movie__bag__subcmd__inbox__subcmd__clear"
                 ;;
@@ -94,6 +193,15 @@ _movie__bag() {
             movie__bag__subcmd__user,delete)
                 cmd="movie__bag__subcmd__user__subcmd__delete"
                 ;;
+            movie__bag__subcmd__user,export)
+                cmd="movie__bag__subcmd__user__subcmd__export"
+                ;;
+            movie__bag__subcmd__user,help)
+                cmd="movie__bag__subcmd__user__subcmd__help"
+                ;;
+            movie__bag__subcmd__user,import)
+                cmd="movie__bag__subcmd__user__subcmd__import"
+                ;;
             movie__bag__subcmd__user,list)
                 cmd="movie__bag__subcmd__user__subcmd__list"
                 ;;
@@ -108,6 +216,36 @@ _movie__bag() {
                 ;;
             movie__bag__subcmd__user,show)
                 cmd="movie__bag__subcmd__user__subcmd__show"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,create)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__create"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,delete)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__delete"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,export)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__export"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,help)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__help"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,import)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__import"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,list)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__list"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,revoke)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__revoke"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,set-email)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__email"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,set-password)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__password"
+                ;;
+            movie__bag__subcmd__user__subcmd__help,show)
+                cmd="movie__bag__subcmd__user__subcmd__help__subcmd__show"
                 ;;
             *)
                 ;;
@@ -342,6 +480,437 @@ _movie__bag() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__copy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__forgot)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__inbox)
+            opts="list show wait clear"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__clear)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__inbox__subcmd__wait)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__manpages)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__outbox)
+            opts="list flush retry drop"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__drop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__flush)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__outbox__subcmd__retry)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__smtp__subcmd__debug)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__templates)
+            opts="list eject preview"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__templates__subcmd__eject)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__templates__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__templates__subcmd__preview)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user)
+            opts="create list show set-password set-email revoke delete import export"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__email)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__set__subcmd__password)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__help__subcmd__user__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -1181,7 +1750,7 @@ _movie__bag() {
             return 0
             ;;
         movie__subcmd__bag__subcmd__user)
-            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help create list show set-password set-email revoke delete"
+            opts="-q -h --env-file --database --json --color --quiet --help create list show set-password set-email revoke delete import export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1299,13 +1868,253 @@ _movie__bag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        movie__subcmd__bag__subcmd__user__subcmd__list)
-            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help"
+        movie__subcmd__bag__subcmd__user__subcmd__export)
+            opts="-q -h --env-file --database --json --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help)
+            opts="create list show set-password set-email revoke delete import export help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__email)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__set__subcmd__password)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__import)
+            opts="-q -h --dry-run --update --env-file --database --json --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        movie__subcmd__bag__subcmd__user__subcmd__list)
+            opts="-q -h --search --limit --after --env-file --database --json --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --env-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then

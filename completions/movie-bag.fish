@@ -188,22 +188,24 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l json -d 'P
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -l json -d 'Print one JSON document on stdout, also for errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "create" -d 'Make an account'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "list" -d 'List the accounts, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "show" -d 'Show an account, its waiting mails and its history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "revoke" -d 'End all logins of an account and mail its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "revoke" -d 'End all logins of an account and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "import" -d 'Make accounts from a file of another system'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "export" -d 'Write all accounts with their hashes down'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l email -d 'The address of the new account' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
@@ -217,6 +219,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l search -d 'Only those with this in their address, in any capitals' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l limit -d 'No more than so many' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l after -d 'Only those behind this one' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -280,9 +285,37 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l dry-run -d 'Change nothing, and say what would be done'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l update -d 'Replace the credentials of accounts that exist'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l json -d 'Print one JSON document on stdout, also for errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'End all logins of an account and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "import" -d 'Make accounts from a file of another system'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write all accounts with their hashes down'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l json -d 'Print one JSON document on stdout, also for errors'
@@ -409,12 +442,36 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l json -d
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
-always\t'Always'
-never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l json -d 'Print one JSON document on stdout, also for errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "serve" -d 'Serve the HTTP API and the pages, and deliver mails'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "smtp-debug" -d 'Take every mail, deliver none, and show them here and in a web inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "inbox" -d 'Read the mails that a running sink took'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "forgot" -d 'Start a password reset and deliver the mail with its link'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "reset" -d 'Complete a password reset with the token from the mail'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "user" -d 'Manage accounts'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "copy" -d 'Copy everything into another, empty database'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "check" -d 'Show every setting with its source, and what is wrong'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "templates" -d 'Manage the templates of mails and pages'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "manpages" -d 'Write the man pages, one for each command'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and not __fish_seen_subcommand_from serve smtp-debug inbox forgot reset user outbox copy check templates completions manpages help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "list" -d 'List the mails in the inbox, newest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "show" -d 'Show one mail, and what can be copied out of it'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from inbox" -f -a "clear" -d 'Delete all mails in the inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "create" -d 'Make an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List the accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account, its waiting mails and its history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "set-password" -d 'Set an account\'s password and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "set-email" -d 'Give an account another address and mail its owner at both'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "revoke" -d 'End all logins of an account and mail its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "import" -d 'Make accounts from a file of another system'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "export" -d 'Write all accounts with their hashes down'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "list" -d 'List the mails not delivered yet, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "flush" -d 'Try all waiting mails now, also those whose next try is later'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "retry" -d 'Try a mail now, also one that was given up'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from outbox" -f -a "drop" -d 'Take a mail out of the outbox unsent'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "list" -d 'List the templates, and where each comes from'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help; and __fish_seen_subcommand_from templates" -f -a "preview" -d 'Render a template with sample values, and print it'
