@@ -229,7 +229,6 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete an account, its movies, waiting mails and history')
             [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Make accounts from a file of another system')
             [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write all accounts with their hashes down')
-            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'movie-bag;user;create' {
@@ -349,6 +348,8 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON document on stdout, also for errors')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what is done; twice for more of it')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what is done; twice for more of it')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -360,51 +361,10 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON document on stdout, also for errors')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what is done; twice for more of it')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what is done; twice for more of it')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'movie-bag;user;help' {
-            [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Make an account')
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the accounts, oldest first')
-            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show an account, its waiting mails and its history')
-            [CompletionResult]::new('set-password', 'set-password', [CompletionResultType]::ParameterValue, 'Set an account''s password and mail its owner')
-            [CompletionResult]::new('set-email', 'set-email', [CompletionResultType]::ParameterValue, 'Give an account another address and mail its owner at both')
-            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'End all logins of an account and mail its owner')
-            [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete an account, its movies, waiting mails and history')
-            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Make accounts from a file of another system')
-            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write all accounts with their hashes down')
-            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
-            break
-        }
-        'movie-bag;user;help;create' {
-            break
-        }
-        'movie-bag;user;help;list' {
-            break
-        }
-        'movie-bag;user;help;show' {
-            break
-        }
-        'movie-bag;user;help;set-password' {
-            break
-        }
-        'movie-bag;user;help;set-email' {
-            break
-        }
-        'movie-bag;user;help;revoke' {
-            break
-        }
-        'movie-bag;user;help;delete' {
-            break
-        }
-        'movie-bag;user;help;import' {
-            break
-        }
-        'movie-bag;user;help;export' {
-            break
-        }
-        'movie-bag;user;help;help' {
             break
         }
         'movie-bag;outbox' {
@@ -589,138 +549,16 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             break
         }
         'movie-bag;help' {
-            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Serve the HTTP API and the pages, and deliver mails')
-            [CompletionResult]::new('smtp-debug', 'smtp-debug', [CompletionResultType]::ParameterValue, 'Take every mail, deliver none, and show them here and in a web inbox')
-            [CompletionResult]::new('inbox', 'inbox', [CompletionResultType]::ParameterValue, 'Read the mails that a running sink took')
-            [CompletionResult]::new('forgot', 'forgot', [CompletionResultType]::ParameterValue, 'Start a password reset and deliver the mail with its link')
-            [CompletionResult]::new('reset', 'reset', [CompletionResultType]::ParameterValue, 'Complete a password reset with the token from the mail')
-            [CompletionResult]::new('user', 'user', [CompletionResultType]::ParameterValue, 'Manage accounts')
-            [CompletionResult]::new('outbox', 'outbox', [CompletionResultType]::ParameterValue, 'Look at the mails not delivered yet, try them now, or drop them')
-            [CompletionResult]::new('copy', 'copy', [CompletionResultType]::ParameterValue, 'Copy everything into another, empty database')
-            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Show every setting with its source, and what is wrong')
-            [CompletionResult]::new('templates', 'templates', [CompletionResultType]::ParameterValue, 'Manage the templates of mails and pages')
-            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
-            [CompletionResult]::new('manpages', 'manpages', [CompletionResultType]::ParameterValue, 'Write the man pages, one for each command')
-            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
-            break
-        }
-        'movie-bag;help;serve' {
-            break
-        }
-        'movie-bag;help;smtp-debug' {
-            break
-        }
-        'movie-bag;help;inbox' {
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the mails in the inbox, newest first')
-            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one mail, and what can be copied out of it')
-            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait for a mail, and print its link, token or code')
-            [CompletionResult]::new('clear', 'clear', [CompletionResultType]::ParameterValue, 'Delete all mails in the inbox')
-            break
-        }
-        'movie-bag;help;inbox;list' {
-            break
-        }
-        'movie-bag;help;inbox;show' {
-            break
-        }
-        'movie-bag;help;inbox;wait' {
-            break
-        }
-        'movie-bag;help;inbox;clear' {
-            break
-        }
-        'movie-bag;help;forgot' {
-            break
-        }
-        'movie-bag;help;reset' {
-            break
-        }
-        'movie-bag;help;user' {
-            [CompletionResult]::new('create', 'create', [CompletionResultType]::ParameterValue, 'Make an account')
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the accounts, oldest first')
-            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show an account, its waiting mails and its history')
-            [CompletionResult]::new('set-password', 'set-password', [CompletionResultType]::ParameterValue, 'Set an account''s password and mail its owner')
-            [CompletionResult]::new('set-email', 'set-email', [CompletionResultType]::ParameterValue, 'Give an account another address and mail its owner at both')
-            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'End all logins of an account and mail its owner')
-            [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete an account, its movies, waiting mails and history')
-            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Make accounts from a file of another system')
-            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write all accounts with their hashes down')
-            break
-        }
-        'movie-bag;help;user;create' {
-            break
-        }
-        'movie-bag;help;user;list' {
-            break
-        }
-        'movie-bag;help;user;show' {
-            break
-        }
-        'movie-bag;help;user;set-password' {
-            break
-        }
-        'movie-bag;help;user;set-email' {
-            break
-        }
-        'movie-bag;help;user;revoke' {
-            break
-        }
-        'movie-bag;help;user;delete' {
-            break
-        }
-        'movie-bag;help;user;import' {
-            break
-        }
-        'movie-bag;help;user;export' {
-            break
-        }
-        'movie-bag;help;outbox' {
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the mails not delivered yet, oldest first')
-            [CompletionResult]::new('flush', 'flush', [CompletionResultType]::ParameterValue, 'Try all waiting mails now, also those whose next try is later')
-            [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Try a mail now, also one that was given up')
-            [CompletionResult]::new('drop', 'drop', [CompletionResultType]::ParameterValue, 'Take a mail out of the outbox unsent')
-            break
-        }
-        'movie-bag;help;outbox;list' {
-            break
-        }
-        'movie-bag;help;outbox;flush' {
-            break
-        }
-        'movie-bag;help;outbox;retry' {
-            break
-        }
-        'movie-bag;help;outbox;drop' {
-            break
-        }
-        'movie-bag;help;copy' {
-            break
-        }
-        'movie-bag;help;check' {
-            break
-        }
-        'movie-bag;help;templates' {
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the templates, and where each comes from')
-            [CompletionResult]::new('eject', 'eject', [CompletionResultType]::ParameterValue, 'Write the built-in templates into a folder, to be changed')
-            [CompletionResult]::new('preview', 'preview', [CompletionResultType]::ParameterValue, 'Render a template with sample values, and print it')
-            break
-        }
-        'movie-bag;help;templates;list' {
-            break
-        }
-        'movie-bag;help;templates;eject' {
-            break
-        }
-        'movie-bag;help;templates;preview' {
-            break
-        }
-        'movie-bag;help;completions' {
-            break
-        }
-        'movie-bag;help;manpages' {
-            break
-        }
-        'movie-bag;help;help' {
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read settings from this file instead of .env')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'Work on this database: sqlite:PATH or mongodb://…')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON document on stdout, also for errors')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but answers, warnings and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what is done; twice for more of it')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what is done; twice for more of it')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
     })

@@ -216,7 +216,6 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand delete 'Delete an account, its movies, waiting mails and history'
             cand import 'Make accounts from a file of another system'
             cand export 'Write all accounts with their hashes down'
-            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'movie-bag;user;create'= {
             cand --email 'The address of the new account'
@@ -328,6 +327,8 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --json 'Print one JSON document on stdout, also for errors'
             cand -q 'Say nothing but answers, warnings and errors'
             cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -v 'Say on stderr what is done; twice for more of it'
+            cand --verbose 'Say on stderr what is done; twice for more of it'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -338,40 +339,10 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --json 'Print one JSON document on stdout, also for errors'
             cand -q 'Say nothing but answers, warnings and errors'
             cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -v 'Say on stderr what is done; twice for more of it'
+            cand --verbose 'Say on stderr what is done; twice for more of it'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
-        }
-        &'movie-bag;user;help'= {
-            cand create 'Make an account'
-            cand list 'List the accounts, oldest first'
-            cand show 'Show an account, its waiting mails and its history'
-            cand set-password 'Set an account''s password and mail its owner'
-            cand set-email 'Give an account another address and mail its owner at both'
-            cand revoke 'End all logins of an account and mail its owner'
-            cand delete 'Delete an account, its movies, waiting mails and history'
-            cand import 'Make accounts from a file of another system'
-            cand export 'Write all accounts with their hashes down'
-            cand help 'Print this message or the help of the given subcommand(s)'
-        }
-        &'movie-bag;user;help;create'= {
-        }
-        &'movie-bag;user;help;list'= {
-        }
-        &'movie-bag;user;help;show'= {
-        }
-        &'movie-bag;user;help;set-password'= {
-        }
-        &'movie-bag;user;help;set-email'= {
-        }
-        &'movie-bag;user;help;revoke'= {
-        }
-        &'movie-bag;user;help;delete'= {
-        }
-        &'movie-bag;user;help;import'= {
-        }
-        &'movie-bag;user;help;export'= {
-        }
-        &'movie-bag;user;help;help'= {
         }
         &'movie-bag;outbox'= {
             cand --env-file 'Read settings from this file instead of .env'
@@ -542,105 +513,16 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'movie-bag;help'= {
-            cand serve 'Serve the HTTP API and the pages, and deliver mails'
-            cand smtp-debug 'Take every mail, deliver none, and show them here and in a web inbox'
-            cand inbox 'Read the mails that a running sink took'
-            cand forgot 'Start a password reset and deliver the mail with its link'
-            cand reset 'Complete a password reset with the token from the mail'
-            cand user 'Manage accounts'
-            cand outbox 'Look at the mails not delivered yet, try them now, or drop them'
-            cand copy 'Copy everything into another, empty database'
-            cand check 'Show every setting with its source, and what is wrong'
-            cand templates 'Manage the templates of mails and pages'
-            cand completions 'Print the completions for a shell'
-            cand manpages 'Write the man pages, one for each command'
-            cand help 'Print this message or the help of the given subcommand(s)'
-        }
-        &'movie-bag;help;serve'= {
-        }
-        &'movie-bag;help;smtp-debug'= {
-        }
-        &'movie-bag;help;inbox'= {
-            cand list 'List the mails in the inbox, newest first'
-            cand show 'Show one mail, and what can be copied out of it'
-            cand wait 'Wait for a mail, and print its link, token or code'
-            cand clear 'Delete all mails in the inbox'
-        }
-        &'movie-bag;help;inbox;list'= {
-        }
-        &'movie-bag;help;inbox;show'= {
-        }
-        &'movie-bag;help;inbox;wait'= {
-        }
-        &'movie-bag;help;inbox;clear'= {
-        }
-        &'movie-bag;help;forgot'= {
-        }
-        &'movie-bag;help;reset'= {
-        }
-        &'movie-bag;help;user'= {
-            cand create 'Make an account'
-            cand list 'List the accounts, oldest first'
-            cand show 'Show an account, its waiting mails and its history'
-            cand set-password 'Set an account''s password and mail its owner'
-            cand set-email 'Give an account another address and mail its owner at both'
-            cand revoke 'End all logins of an account and mail its owner'
-            cand delete 'Delete an account, its movies, waiting mails and history'
-            cand import 'Make accounts from a file of another system'
-            cand export 'Write all accounts with their hashes down'
-        }
-        &'movie-bag;help;user;create'= {
-        }
-        &'movie-bag;help;user;list'= {
-        }
-        &'movie-bag;help;user;show'= {
-        }
-        &'movie-bag;help;user;set-password'= {
-        }
-        &'movie-bag;help;user;set-email'= {
-        }
-        &'movie-bag;help;user;revoke'= {
-        }
-        &'movie-bag;help;user;delete'= {
-        }
-        &'movie-bag;help;user;import'= {
-        }
-        &'movie-bag;help;user;export'= {
-        }
-        &'movie-bag;help;outbox'= {
-            cand list 'List the mails not delivered yet, oldest first'
-            cand flush 'Try all waiting mails now, also those whose next try is later'
-            cand retry 'Try a mail now, also one that was given up'
-            cand drop 'Take a mail out of the outbox unsent'
-        }
-        &'movie-bag;help;outbox;list'= {
-        }
-        &'movie-bag;help;outbox;flush'= {
-        }
-        &'movie-bag;help;outbox;retry'= {
-        }
-        &'movie-bag;help;outbox;drop'= {
-        }
-        &'movie-bag;help;copy'= {
-        }
-        &'movie-bag;help;check'= {
-        }
-        &'movie-bag;help;templates'= {
-            cand list 'List the templates, and where each comes from'
-            cand eject 'Write the built-in templates into a folder, to be changed'
-            cand preview 'Render a template with sample values, and print it'
-        }
-        &'movie-bag;help;templates;list'= {
-        }
-        &'movie-bag;help;templates;eject'= {
-        }
-        &'movie-bag;help;templates;preview'= {
-        }
-        &'movie-bag;help;completions'= {
-        }
-        &'movie-bag;help;manpages'= {
-        }
-        &'movie-bag;help;help'= {
+            cand --env-file 'Read settings from this file instead of .env'
+            cand --database 'Work on this database: sqlite:PATH or mongodb://…'
+            cand --color 'Colour the output'
+            cand --json 'Print one JSON document on stdout, also for errors'
+            cand -q 'Say nothing but answers, warnings and errors'
+            cand --quiet 'Say nothing but answers, warnings and errors'
+            cand -v 'Say on stderr what is done; twice for more of it'
+            cand --verbose 'Say on stderr what is done; twice for more of it'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
     ]
     $completions[$command]

@@ -50,6 +50,7 @@ const USES: &[Use] = &[
             "JWT_SECRET_KEY",
             MAIL[0],
             MAIL[1],
+            "MOVIE_BAG_METRICS_BIND",
         ],
         exits: &[
             (
@@ -184,6 +185,31 @@ const USES: &[Use] = &[
         exits: &[
             (1, "the question was answered with no"),
             (3, "no such account"),
+            (7, "the database can't be reached"),
+        ],
+    },
+    Use {
+        command: "user import",
+        settings: &[
+            DATABASE[0],
+            "MOVIE_BAG_PASSWORD_MIN_LENGTH",
+            "MOVIE_BAG_BCRYPT_COST",
+        ],
+        exits: &[
+            (0, "every line was taken"),
+            (1, "a line was not taken, or FILE can't be read"),
+            (2, "wrong usage, or FILE is in no format that is known"),
+            (7, "the database can't be reached"),
+            (130, "interrupted: running it again goes on"),
+        ],
+    },
+    Use {
+        command: "user export",
+        settings: &DATABASE,
+        exits: &[
+            (1, "FILE can't be written"),
+            (2, "wrong usage, or FILE is in no format that is known"),
+            (6, "FILE is there already"),
             (7, "the database can't be reached"),
         ],
     },

@@ -30,8 +30,7 @@ const PAGE: usize = 500;
   movie-bag user export accounts.csv
   movie-bag user export | age -r RECIPIENT > accounts.csv.age
 
-With --json: {\"file\", \"accounts\"}; on stdout one document an account, {\"email\", \"password_hash\"}
-Exit codes: 0 written, 1 FILE can't be written, 2 its ending is not known, 6 it is there already")]
+With --json: {\"file\", \"accounts\"}; on stdout one document an account, {\"email\", \"password_hash\"}")]
 pub(in crate::cli) struct Args {
     /// Where to; - is stdout
     #[arg(value_name = "FILE", default_value = "-", value_hint = clap::ValueHint::FilePath)]

@@ -57,9 +57,7 @@ const GO_ON: &str =
   ann@example.com,$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa
 
 With --json: for each line that is not taken {\"line\", \"error\"}, and at the end
-{\"created\", \"updated\", \"unchanged\", \"refused\", \"dry_run\"}
-Exit codes: 0 all taken, 1 a line was not taken or FILE can't be read, 2 FILE is in no format of these,
-7 the database can't be reached, 130 interrupted")]
+{\"created\", \"updated\", \"unchanged\", \"refused\", \"dry_run\"}")]
 pub(in crate::cli) struct Args {
     /// From where; - is stdin
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
