@@ -283,7 +283,7 @@ fn any_text_is_searched_in_time_and_what_is_found_can_be_copied() {
         let reading = html::read(&text);
         assert!(reading.text.len() <= 3 * text.len() && !reading.text.contains("\n\n\n"));
         let found = extract::extract(Some(&text), Some(&text));
-        assert!(found.main_link().is_some() == !found.links.is_empty());
+        assert_eq!(found.main_link().is_none(), found.links.is_empty());
         for link in &found.links {
             let scheme = link.as_bytes()[..link.len().min(8)].to_ascii_lowercase();
             assert!(
