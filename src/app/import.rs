@@ -81,9 +81,9 @@ impl App {
 }
 
 impl Import {
-    /// How many records may be under way at once: as many as the database takes into one commit, and fewer than may
-    /// wait to be hashed.
-    pub const AT_ONCE: usize = 128;
+    /// How many records may be under way at once: enough for many to be one commit, fewer than may wait to be hashed, and no
+    /// more than a slow database server finishes within the time that one step may take.
+    pub const AT_ONCE: usize = 32;
 
     /// Takes a record in. Records of one address take their turns in the order of these calls: the first one makes the
     /// account, the next ones find it.
