@@ -39,6 +39,12 @@ struct Use {
 const DATABASE: [&str; 2] = ["MOVIE_BAG_DATABASE", "MOVIE_BAG_DATA_DIR"];
 const MAIL: [&str; 4] = ["MAIL_SERVER", "MAIL_PORT", "MAIL_USERNAME", "MAIL_PASSWORD"];
 
+// What several commands mean by a code.
+const NO_ACCOUNT: (u8, &str) = (3, "no such account");
+const NO_MAIL: (u8, &str) = (3, "no such mail");
+const NO_DATABASE: (u8, &str) = (7, "the database can't be reached");
+const NO_SINK: (u8, &str) = (7, "no sink answers");
+
 const USES: &[Use] = &[
     Use {
         command: "serve",
@@ -58,7 +64,7 @@ const USES: &[Use] = &[
                 "ended by SIGTERM or Ctrl-C; requests in flight are finished first",
             ),
             (1, "the address is taken"),
-            (7, "the database can't be reached"),
+            NO_DATABASE,
         ],
     },
     Use {
@@ -72,26 +78,26 @@ const USES: &[Use] = &[
     Use {
         command: "inbox list",
         settings: &["MOVIE_BAG_INBOX_URL"],
-        exits: &[(7, "no sink answers")],
+        exits: &[NO_SINK],
     },
     Use {
         command: "inbox show",
         settings: &["MOVIE_BAG_INBOX_URL"],
-        exits: &[(3, "no such mail"), (7, "no sink answers")],
+        exits: &[NO_MAIL, NO_SINK],
     },
     Use {
         command: "inbox wait",
         settings: &["MOVIE_BAG_INBOX_URL"],
         exits: &[
             (3, "a mail came, and lacks what --print asks for"),
-            (7, "no sink answers"),
+            NO_SINK,
             (8, "no such mail came in time"),
         ],
     },
     Use {
         command: "inbox clear",
         settings: &["MOVIE_BAG_INBOX_URL"],
-        exits: &[(7, "no sink answers")],
+        exits: &[NO_SINK],
     },
     Use {
         command: "forgot",
@@ -103,7 +109,7 @@ const USES: &[Use] = &[
             "MOVIE_BAG_RESET_TOKEN_LIFETIME",
         ],
         exits: &[
-            (3, "no such account"),
+            NO_ACCOUNT,
             (7, "the mail was not sent, or the database can't be reached"),
         ],
     },
@@ -123,7 +129,7 @@ const USES: &[Use] = &[
             ),
             (4, ""),
             (5, ""),
-            (7, "the database can't be reached"),
+            NO_DATABASE,
         ],
     },
     Use {
@@ -134,21 +140,17 @@ const USES: &[Use] = &[
             "MOVIE_BAG_BCRYPT_COST",
             "MOVIE_BAG_INVITATION_LIFETIME",
         ],
-        exits: &[
-            (5, ""),
-            (6, "the address has an account"),
-            (7, "the database can't be reached"),
-        ],
+        exits: &[(5, ""), (6, "the address has an account"), NO_DATABASE],
     },
     Use {
         command: "user list",
         settings: &DATABASE,
-        exits: &[(7, "the database can't be reached")],
+        exits: &[NO_DATABASE],
     },
     Use {
         command: "user show",
         settings: &DATABASE,
-        exits: &[(3, "no such account"), (7, "the database can't be reached")],
+        exits: &[NO_ACCOUNT, NO_DATABASE],
     },
     Use {
         command: "user set-password",
@@ -159,33 +161,29 @@ const USES: &[Use] = &[
             "MOVIE_BAG_PASSWORD_MIN_LENGTH",
             "MOVIE_BAG_BCRYPT_COST",
         ],
-        exits: &[
-            (3, "no such account"),
-            (5, ""),
-            (7, "the database can't be reached"),
-        ],
+        exits: &[NO_ACCOUNT, (5, ""), NO_DATABASE],
     },
     Use {
         command: "user set-email",
         settings: &[DATABASE[0], MAIL[0], MAIL[1]],
         exits: &[
-            (3, "no such account"),
+            NO_ACCOUNT,
             (6, "another account has that address"),
-            (7, "the database can't be reached"),
+            NO_DATABASE,
         ],
     },
     Use {
         command: "user revoke",
         settings: &[DATABASE[0], MAIL[0], MAIL[1]],
-        exits: &[(3, "no such account"), (7, "the database can't be reached")],
+        exits: &[NO_ACCOUNT, NO_DATABASE],
     },
     Use {
         command: "user delete",
         settings: &DATABASE,
         exits: &[
             (1, "the question was answered with no"),
-            (3, "no such account"),
-            (7, "the database can't be reached"),
+            NO_ACCOUNT,
+            NO_DATABASE,
         ],
     },
     Use {
@@ -199,7 +197,7 @@ const USES: &[Use] = &[
             (0, "every line was taken"),
             (1, "a line was not taken, or FILE can't be read"),
             (2, "wrong usage, or FILE is in no format that is known"),
-            (7, "the database can't be reached"),
+            NO_DATABASE,
             (130, "interrupted: running it again goes on"),
         ],
     },
@@ -210,13 +208,13 @@ const USES: &[Use] = &[
             (1, "FILE can't be written"),
             (2, "wrong usage, or FILE is in no format that is known"),
             (6, "FILE is there already"),
-            (7, "the database can't be reached"),
+            NO_DATABASE,
         ],
     },
     Use {
         command: "outbox list",
         settings: &DATABASE,
-        exits: &[(7, "the database can't be reached")],
+        exits: &[NO_DATABASE],
     },
     Use {
         command: "outbox flush",
@@ -233,7 +231,7 @@ const USES: &[Use] = &[
         exits: &[
             (0, "sent"),
             (1, "it was given up, or is just being sent"),
-            (3, "no such mail"),
+            NO_MAIL,
             (
                 7,
                 "the mail server can't be reached or refused it for now; or the database can't be reached",
@@ -243,11 +241,7 @@ const USES: &[Use] = &[
     Use {
         command: "outbox drop",
         settings: &DATABASE,
-        exits: &[
-            (1, "it is just being sent"),
-            (3, "no such mail"),
-            (7, "the database can't be reached"),
-        ],
+        exits: &[(1, "it is just being sent"), NO_MAIL, NO_DATABASE],
     },
     Use {
         command: "copy",

@@ -1,7 +1,6 @@
 //! The description of the API is true: schemathesis reads it, calls everything in it with what it allows and with what
 //! it forbids, and compares the answers.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,12 +14,11 @@ fn the_description_is_true() {
     let python = match virtual_env::install("test-schemathesis", PACKAGES) {
         Ok(python) => python,
         Err(why) => {
-            let message = format!(
-                "\n==== LEFT OUT: the comparison of the API with its description. {why}\n==== Put Python 3.10 to 3.13 on the PATH.\n"
+            virtual_env::left_out(
+                "the comparison of the API with its description",
+                &why,
+                "Put Python 3.10 to 3.13 on the PATH.",
             );
-            assert!(std::env::var_os("CI").is_none(), "{message}");
-            // Past the test runner, which keeps what a passing test prints to itself.
-            let _ = std::io::stderr().write_all(message.as_bytes());
             return;
         }
     };

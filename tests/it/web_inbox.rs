@@ -134,6 +134,12 @@ fn send<S: AsRef<str>>(smtp: &str, sources: impl IntoIterator<Item = S>) {
     assert!(answers.contains("221"), "{answers}");
 }
 
+/// One of the mails in `tests/mails/`, with the line ends of a mail.
+fn recorded(name: &str) -> String {
+    let text = std::fs::read_to_string(format!("tests/mails/{name}.eml")).unwrap();
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
 fn plain(subject: &str) -> String {
     format!(
         "From: Support <support@example.com>\r\nTo: Ann <ann@example.com>\r\nSubject: {subject}\r\n\r\nHello from {subject}"
@@ -231,12 +237,8 @@ fn a_search_narrows_the_list_while_it_is_typed() {
 #[test]
 fn what_a_mail_was_sent_for_stands_on_top_of_it_ready_to_be_copied() {
     let Some(desk) = Desk::open() else { return };
-    let reset = std::fs::read_to_string("tests/mails/movie-bag-reset.eml").unwrap();
-    let code = std::fs::read_to_string("tests/mails/github-code.eml").unwrap();
-    send(
-        &desk.sink.smtp,
-        [reset, code].map(|mail| mail.replace('\n', "\r\n").replace("\r\r", "\r")),
-    );
+    let mails = ["movie-bag-reset", "github-code"];
+    send(&desk.sink.smtp, mails.map(recorded));
     desk.watches();
     let browser = &desk.browser;
     let subjects: Vec<_> = desk.sink.inbox().messages();

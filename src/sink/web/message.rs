@@ -36,39 +36,43 @@ const LONGEST_VALUE: usize = 4 * 1024;
 const LONGEST_FOUND: usize = 8 * 1024;
 
 /// One way to look at a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Tab {
-    pub(super) name: &'static str,
-    label: &'static str,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    Html,
+    Text,
+    Headers,
+    Source,
+    Attachments,
+    Session,
 }
 
-/// All of them, in their order.
-pub(super) const TABS: [Tab; 6] = [
-    Tab {
-        name: "html",
-        label: "HTML",
-    },
-    Tab {
-        name: "text",
-        label: "Text",
-    },
-    Tab {
-        name: "headers",
-        label: "Headers",
-    },
-    Tab {
-        name: "source",
-        label: "Source",
-    },
-    Tab {
-        name: "attachments",
-        label: "Attachments",
-    },
-    Tab {
-        name: "session",
-        label: "Session",
-    },
-];
+impl Tab {
+    /// All of them, in their order.
+    pub(super) const ALL: [Tab; 6] = [
+        Tab::Html,
+        Tab::Text,
+        Tab::Headers,
+        Tab::Source,
+        Tab::Attachments,
+        Tab::Session,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Tab::Html => "HTML",
+            Tab::Text => "Text",
+            Tab::Headers => "Headers",
+            Tab::Source => "Source",
+            Tab::Attachments => "Attachments",
+            Tab::Session => "Session",
+        }
+    }
+
+    /// As it stands in an address.
+    pub(super) fn name(self) -> String {
+        self.label().to_ascii_lowercase()
+    }
+}
 
 /// An opened message.
 #[derive(Debug, Serialize)]
@@ -183,11 +187,11 @@ impl Opened {
         let content = view::content(message);
         let path = format!("/view/{}", message.id);
         let has_html = !content.html.is_empty();
+        // HTML first, where there is any.
+        let tabs = &Tab::ALL[usize::from(!has_html)..];
         let wanted = parameter(uri, "tab").unwrap_or_default();
-        let tab = TABS
-            .iter()
-            .find(|tab| tab.name == wanted && (has_html || tab.name != "html"))
-            .unwrap_or(&TABS[usize::from(!has_html)]);
+        let wanted = tabs.iter().find(|tab| tab.name() == wanted);
+        let tab = *wanted.unwrap_or(&tabs[0]);
         let files = content.attachments.len() + content.inline.len();
         Opened {
             id: message.id.to_string(),
@@ -198,35 +202,32 @@ impl Opened {
             tags: message.tags().iter().map(|tag| words::line(tag)).collect(),
             warnings: message.warnings(),
             found: Found::of(&extract::of(&content)),
-            tabs: TABS
+            tabs: tabs
                 .iter()
-                .filter(|tab| has_html || tab.name != "html")
                 .map(|shown| TabLink {
-                    label: shown.label,
-                    url: place.url(&path, &[("tab", shown.name)]),
-                    count: (shown.name == "attachments").then_some(files),
-                    is_open: shown == tab,
+                    label: shown.label(),
+                    url: place.url(&path, &[("tab", &shown.name())]),
+                    count: (*shown == Tab::Attachments).then_some(files),
+                    is_open: *shown == tab,
                 })
                 .collect(),
             tab: shown(tab, message, content, place, uri),
             list: place.url("/", &[]),
             here: place.url(&path, &[]),
-            raw: format!("/api/v1/message/{}/raw", message.id),
+            raw: raw_of(message),
         }
     }
 }
 
-fn shown(
-    tab: &Tab,
-    message: &ReceivedMessage,
-    content: Content,
-    place: &Place,
-    uri: &Uri,
-) -> Shown {
+/// Where the source is.
+fn raw_of(message: &ReceivedMessage) -> String {
+    format!("/api/v1/message/{}/raw", message.id)
+}
+
+fn shown(tab: Tab, message: &ReceivedMessage, content: Content, place: &Place, uri: &Uri) -> Shown {
     let left = |bytes: usize| (bytes > 0).then(|| words::size(bytes));
-    let raw = format!("/api/v1/message/{}/raw", message.id);
-    match tab.name {
-        "html" => {
+    match tab {
+        Tab::Html => {
             let has_pictures = parameter(uri, "pictures").is_some_and(|value| value == "1");
             let path = format!("/view/{}", message.id);
             let (switched, frame) = match has_pictures {
@@ -241,7 +242,7 @@ fn shown(
                 other: place.url(&path, &more),
             }
         }
-        "headers" => {
+        Tab::Headers => {
             let headers = view::header_lines(message, MOST_HEADERS);
             let mut cut = 0;
             let all = headers.lines.into_iter().map(|(name, value)| {
@@ -263,16 +264,16 @@ fn shown(
                 left: headers.left + left + cut,
             }
         }
-        "source" => {
+        Tab::Source => {
             let bytes = &message.source[..message.source.len().min(LONGEST_TEXT)];
             let (text, _) = words::lines(&String::from_utf8_lossy(bytes), usize::MAX);
             Shown::Source {
                 text,
                 left: left(message.source.len() - bytes.len()),
-                whole: raw,
+                whole: raw_of(message),
             }
         }
-        "attachments" => {
+        Tab::Attachments => {
             let attached = content.attachments.iter().map(|part| (part, false));
             let inline = content.inline.iter().map(|part| (part, true));
             let files = attached.chain(inline);
@@ -281,8 +282,8 @@ fn shown(
             let (files, left) = Budget::of(LIST_BYTES).take(files, MOST_ATTACHMENTS, size);
             Shown::Attachments { files, left }
         }
-        "session" => session(message),
-        _ => {
+        Tab::Session => session(message),
+        Tab::Text => {
             let (text, rest) = words::lines(&content.text, LONGEST_TEXT);
             Shown::Text {
                 text,

@@ -276,8 +276,8 @@ mod tests {
         )
         .unwrap();
         for message in state.inbox.list(0, 0, None) {
-            for tab in message::TABS {
-                let uri = format!("/view/x?tab={}", tab.name).parse().unwrap();
+            for tab in message::Tab::ALL {
+                let uri = format!("/view/x?tab={}", tab.name()).parse().unwrap();
                 let place = Place::default();
                 let now = state.clock.now();
                 let page = Page {

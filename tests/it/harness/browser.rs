@@ -87,7 +87,7 @@ impl Browser {
         match Session::open() {
             Ok(session) => Some(Self::on_an_empty_page(session)),
             Err(why) => {
-                super::left_out(
+                super::virtual_env::left_out(
                     "the tests of the pages in a browser",
                     &why,
                     "Put chromium and chromedriver on the PATH.",

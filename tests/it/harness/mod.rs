@@ -8,7 +8,6 @@
 //! home.run(&["user", "list"]).ok();             // an Output: stdout, stderr, exit code
 //! ```
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -82,19 +81,6 @@ fn target_folder() -> PathBuf {
     // target/debug/deps/NAME-HASH
     let exe = std::env::current_exe().unwrap();
     exe.ancestors().nth(3).unwrap().to_owned()
-}
-
-/// Tells loudly, once, that tests are left out, `why`, and what brings them back. In CI that is a failure.
-fn left_out(what: &str, why: &str, advice: &str) {
-    use std::collections::BTreeSet;
-    use std::sync::Mutex;
-    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let message = format!("\n==== LEFT OUT: {what}. {why}\n==== {advice}\n");
-    assert!(std::env::var_os("CI").is_none(), "{message}");
-    if TOLD.lock().unwrap().insert(what.to_owned()) {
-        // Past the test runner, which keeps what a passing test prints to itself.
-        let _ = std::io::stderr().write_all(message.as_bytes());
-    }
 }
 
 /// A password that every policy takes.

@@ -15,7 +15,7 @@ pub fn axe() -> Option<&'static str> {
         .get_or_init(|| match install() {
             Ok(source) => Some(source),
             Err(why) => {
-                super::left_out(
+                super::virtual_env::left_out(
                     "the search for what shuts people out of the pages",
                     &why,
                     "Put npm on the PATH.",

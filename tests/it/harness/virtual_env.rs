@@ -1,8 +1,23 @@
-//! Programs of Python's that tests need, each set in a virtual environment of its own under `target/`.
+//! Programs of Python's that tests need, each set in a virtual environment of its own under `target/`; and what is told where
+//! tests go without what they need.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+/// Tells loudly, once, that tests are left out, `why`, and what brings them back. In CI that is a failure.
+pub fn left_out(what: &str, why: &str, advice: &str) {
+    use std::collections::BTreeSet;
+    use std::io::Write as _;
+    use std::sync::Mutex;
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let message = format!("\n==== LEFT OUT: {what}. {why}\n==== {advice}\n");
+    assert!(std::env::var_os("CI").is_none(), "{message}");
+    if TOLD.lock().unwrap().insert(what.to_owned()) {
+        // Past the test runner, which keeps what a passing test prints to itself.
+        let _ = std::io::stderr().write_all(message.as_bytes());
+    }
+}
 
 /// Installs packages into the environment `name` under `target/`, once for all runs, and answers its Python.
 pub fn install(name: &str, packages: &[&str]) -> Result<PathBuf, String> {

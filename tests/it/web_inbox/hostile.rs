@@ -21,13 +21,27 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 impl Outside {
     fn listens() -> Self {
+        Self::answers("404 Not Found", String::new())
+    }
+
+    /// One with a page of its own.
+    fn serves(page: String) -> Self {
+        Self::answers("200 OK", page)
+    }
+
+    fn answers(status: &str, page: String) -> Self {
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+            page.len()
+        );
+        let answer = Arc::new(answer);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&asked);
         std::thread::spawn(move || {
             while let Ok((mut stream, _)) = listener.accept() {
-                let told = Arc::clone(&told);
+                let (told, answer) = (Arc::clone(&told), Arc::clone(&answer));
                 std::thread::spawn(move || {
                     let _ = stream.set_read_timeout(Some(PATIENCE));
                     let mut request = [0; 2048];
@@ -35,9 +49,7 @@ impl Outside {
                     let request = String::from_utf8_lossy(&request[..read]);
                     let path = request.split(' ').nth(1).unwrap_or("(connected)");
                     told.lock().unwrap().push(path.to_owned());
-                    let _ = stream.write_all(
-                        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                    );
+                    let _ = stream.write_all(answer.as_bytes());
                 });
             }
         });
@@ -222,24 +234,28 @@ fn a_page_of_another_site_learns_nothing_by_loading() {
         }
     }
     assert_eq!(desk.unread(), 1);
-    // A file, in the browser itself: of ten loads none comes through.
-    let loads: String = (0..10)
-        .map(|number| {
-            format!(
-                "<img src='{}?query=secret&n={number}'>",
-                desk.url("/api/v1/message/latest")
-            )
-        })
-        .chain([format!(
-            "<object data='{}'></object>",
-            desk.url("/view/latest.html")
-        )])
-        .collect();
-    let file = desk.home.write(
-        "loads.html",
-        format!("<!doctype html><title>loads</title>{loads}"),
+    // And in the browser itself, by a page that hears whether what it loads is there: it hears the same of what a search
+    // finds and of what it does not.
+    let page = format!(
+        "<!doctype html><title>elsewhere</title><body><script>window.heard = []; \
+         for (const query of ['secret', 'nothing']) {{ const part = document.createElement('object'); \
+             part.onload = () => heard.push(query + ' loaded'); part.onerror = () => heard.push(query + ' failed'); \
+             part.data = '{}?query=' + query; document.body.append(part); }}</script>",
+        desk.url("/api/v1/message/latest")
     );
-    desk.browser.visit(&format!("file://{}", file.display()));
+    let elsewhere = Outside::serves(page);
+    for host in ["127.0.0.1", "localhost"] {
+        let (_, port) = elsewhere.address.rsplit_once(':').unwrap();
+        desk.browser.visit(&format!("http://{host}:{port}/"));
+        let heard = || desk.browser.run("return window.heard.sort()", json!([]));
+        desk.browser
+            .waits_for("both are told", |_| heard().as_array().unwrap().len() == 2);
+        assert_eq!(
+            heard(),
+            json!(["nothing failed", "secret failed"]),
+            "{host}"
+        );
+    }
     assert_eq!(desk.unread(), 1);
     // Following a link is something else.
     desk.browser.visit(&desk.url("/"));

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use super::{Desk, MANY_PARTS, plain, send};
+use super::{Desk, MANY_PARTS, plain, recorded, send};
 use crate::harness::{Browser, Device, Home, NEW_PASSWORD, PASSWORD, Theme};
 
 /// Every page, once it has mails.
@@ -30,17 +30,12 @@ fn pages(desk: &Desk) -> Vec<(&'static str, String)> {
 }
 
 fn some_mails() -> Vec<String> {
-    let mut paths: Vec<_> = std::fs::read_dir("tests/mails")
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "eml"))
-        .collect();
-    paths.sort();
-    let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path).unwrap();
-        text.replace("\r\n", "\n").replace('\n', "\r\n")
-    };
-    let mut mails: Vec<String> = paths.iter().map(read).collect();
+    let files = std::fs::read_dir("tests/mails").unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let mails = names.iter().filter_map(|name| name.strip_suffix(".eml"));
+    let mut mails: Vec<String> = mails.map(recorded).collect();
     mails.push(MANY_PARTS.to_owned());
     mails.push("no header at all, and a lone\rreturn".to_owned());
     mails
@@ -184,9 +179,7 @@ fn take_pictures(browser: &Browser) -> [Vec<u8>; 2] {
         "calendar",
         "devise-reset",
     ];
-    let read = |name| std::fs::read_to_string(format!("tests/mails/{name}.eml")).unwrap();
-    let with_line_ends = |mail: String| mail.replace("\r\n", "\n").replace('\n', "\r\n");
-    send(server.smtp(), mails.map(read).map(with_line_ends));
+    send(server.smtp(), mails.map(recorded));
     let token = server.reset_token(ann);
     browser.appearance(Theme::Light, Device::Desktop);
     browser.visit(&format!("{}/", server.inbox().address()));
