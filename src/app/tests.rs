@@ -83,10 +83,6 @@ impl Mailer for TestMailer {
             reply: "250 2.0.0 kept".to_owned(),
         })
     }
-
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        Ok(())
-    }
 }
 
 /// Writes a database for longer than a step waits, from when it returns.

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use dialoguer::console::Style;
+use comfy_table::{ContentArrangement, Table, presets};
+use dialoguer::console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -54,6 +55,26 @@ impl Ui {
             color: self.color_stdout,
             terminal: io::stdout().is_terminal(),
         }
+    }
+
+    /// A table for stdout, as wide as the terminal there; elsewhere no line is broken.
+    pub(super) fn table<const COLUMNS: usize>(&self, header: [&str; COLUMNS]) -> Table {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_header(header);
+        if io::stdout().is_terminal()
+            && let Some((_, columns)) = Term::stdout().size_checked()
+        {
+            table.set_width(columns);
+        }
+        table
+    }
+
+    /// A word of an answer, in this style where stdout has colours.
+    pub(super) fn painted(&self, text: &str, style: &Style) -> String {
+        paint(text, style, self.color_stdout)
     }
 
     /// The answer, on stdout. Whoever closed it wants no more: that is no failure.
@@ -160,11 +181,7 @@ impl Ui {
     }
 
     fn styled(&self, text: &str, style: &Style) -> String {
-        if self.color {
-            style.clone().force_styling(true).apply_to(text).to_string()
-        } else {
-            text.to_owned()
-        }
+        paint(text, style, self.color)
     }
 
     /// Shows on a terminal that something is being waited for, until the answer is dropped.
@@ -275,6 +292,14 @@ pub(super) fn local(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
+}
+
+fn paint(text: &str, style: &Style, has_colors: bool) -> String {
+    if has_colors {
+        style.clone().force_styling(true).apply_to(text).to_string()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn write_out(text: &str, end: &str) -> io::Result<()> {

@@ -24,9 +24,9 @@ use crate::http;
 use crate::mail::render::TeraRenderer;
 use crate::mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
 use crate::metrics::Metrics;
-use crate::store::CopyableStore;
 use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
+use crate::store::{CopyableStore, Inspection};
 use crate::templates::{TemplateError, Templates};
 
 /// Resolves the settings, shows what is probably not meant so, and begins to log; `usual_log` is what is logged where
@@ -88,12 +88,32 @@ pub(super) async fn open(
     match database {
         DatabaseSettings::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
         DatabaseSettings::Mongodb(uri) => {
-            let settings = MongoSettings {
-                uri: uri.clone(),
-                shown: database.to_string(),
-                timeout,
-            };
+            let settings = mongo_settings(database, uri, timeout);
             Ok(Arc::new(MongoStore::open(&settings).await?))
+        }
+    }
+}
+
+fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> MongoSettings {
+    MongoSettings {
+        uri: uri.to_owned(),
+        shown: database.to_string(),
+        timeout,
+    }
+}
+
+/// Looks at the database that the settings name, if there is one; changes nothing.
+pub(super) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
+    match &settings.database {
+        DatabaseSettings::Sqlite(path) if !path.exists() => Ok(None),
+        DatabaseSettings::Sqlite(path) => {
+            let path = path.clone();
+            let looking = tokio::task::spawn_blocking(move || SqliteStore::inspect(&path));
+            Ok(Some(looking.await??))
+        }
+        DatabaseSettings::Mongodb(uri) => {
+            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
+            Ok(Some(MongoStore::inspect(&settings).await?))
         }
     }
 }

@@ -44,6 +44,23 @@ pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, Secre
     read(&path).map_err(|error| failed("read", error.to_string()))
 }
 
+/// Whether a secret is kept in a data folder; makes none.
+///
+/// # Errors
+/// A file that can't be read, or holds no secret of 32 bytes.
+pub fn look(data_dir: &Path) -> Result<bool, SecretFileError> {
+    let path = path(data_dir);
+    match read(&path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(SecretFileError {
+            path,
+            doing: "read",
+            cause: error.to_string(),
+        }),
+    }
+}
+
 fn read(path: &Path) -> std::io::Result<Secret> {
     let text = fs::read_to_string(path)?;
     if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {

@@ -448,6 +448,17 @@ pub(super) fn keys_of(tokens: &TokenSettings) -> impl Iterator<Item = (&'static 
     current.chain(previous.map(|secret| ("JWT_SECRET_KEY_PREVIOUS", secret)))
 }
 
+/// What is to be said against a secret that is long enough.
+pub fn doubt_about(secret: &Secret) -> Option<&'static str> {
+    if is_published(secret) {
+        Some("is the one that the tutorial has published")
+    } else if is_monotonous(secret) {
+        Some("repeats a few characters")
+    } else {
+        None
+    }
+}
+
 /// 32 random hexadecimal digits have fewer than 8 different ones in one case of a million.
 pub(super) fn is_monotonous(secret: &Secret) -> bool {
     let different: std::collections::HashSet<u8> = secret.expose().bytes().collect();

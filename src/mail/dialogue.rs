@@ -1,10 +1,11 @@
-//! A test mail, and what was said while it was sent: for people who look for what is wrong with their mail settings.
+//! What was said to a mail server, step by step, and the mail that tries the way: for people who look for what is wrong
+//! with their mail settings.
 //!
 //! No credential and no link is ever in it.
 
 use jiff::Timestamp;
 
-use super::{DeliveryError, Message, Receipt};
+use super::{DeliveryError, Message};
 
 /// One step of the way, or the one at which it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +37,17 @@ impl Step {
     }
 }
 
-/// What was said, and what came of it: the server's receipt, or why there is none and what may help.
+/// What was said, and what came of it: what was asked for, such as the receipt of a mail, or why there is none and what
+/// may help.
 #[derive(Debug, Clone)]
-pub struct Dialogue {
+pub struct Dialogue<T> {
     /// In their order.
     pub steps: Vec<Step>,
     /// How it ended.
-    pub outcome: Result<Receipt, (DeliveryError, Option<String>)>,
+    pub outcome: Result<T, (DeliveryError, Option<String>)>,
 }
 
-impl Dialogue {
+impl<T> Dialogue<T> {
     /// One that ended before anything was said.
     pub fn failed(steps: Vec<Step>, error: DeliveryError) -> Self {
         let hint = error.hint();

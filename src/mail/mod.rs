@@ -151,12 +151,6 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     /// [`DeliveryError`]; after one that is not permanent the server may have taken the message all the same.
     async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError>;
-
-    /// Connects, encrypts and authenticates as for a mail, and sends none.
-    ///
-    /// # Errors
-    /// [`DeliveryError`].
-    async fn probe(&self) -> Result<(), DeliveryError>;
 }
 
 /// Why the mail server did not take a message.

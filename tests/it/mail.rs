@@ -79,12 +79,13 @@ fn a_test_mail_shows_the_dialogue_and_arrives() {
     // It belongs to no account, and a look makes no database.
     assert!(!home.data_dir().join("movie-bag.sqlite3").exists());
 
-    let text = home.run(&["check", "--send-test-mail", ANN]).ok().stdout;
+    let output = home.run(&["check", "--send-test-mail", ANN]).ok();
+    let text = output.words();
     for line in [
-        "done     greeting  220 ",
-        "done     RCPT      RCPT TO:<ann@example.com>: 250 ",
-        "done     message   250 ",
-        "ok       test mail: localhost:",
+        "done greeting 220 ",
+        "done RCPT RCPT TO:<ann@example.com>: 250 ",
+        "done message 250 ",
+        "ok test mail localhost:",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -95,11 +96,11 @@ fn a_test_mail_that_nobody_takes_says_where_it_broke_and_the_mend() {
     let nobody = Home::fresh().with("MAIL_PORT", "1");
     let output = nobody.run(&["check", "--send-test-mail", ANN]).exits(1);
     for line in [
-        "broke    connect   nothing answers SMTP at localhost:1 (connection refused)",
-        "error    test mail: nothing answers SMTP at localhost:1",
-        "start \"movie-bag smtp-debug\" or set MAIL_SERVER",
+        "broke connect nothing answers SMTP at localhost:1 (connection refused)",
+        "error test mail nothing answers SMTP at localhost:1",
+        "hint: start \"movie-bag smtp-debug\" or set MAIL_SERVER",
     ] {
-        assert!(output.stdout.contains(line), "{line}: {}", output.stdout);
+        assert!(output.words().contains(line), "{line}: {}", output.stdout);
     }
 
     let refused = Home::fresh()

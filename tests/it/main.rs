@@ -14,6 +14,7 @@ mod harness;
 
 mod bad_input;
 mod browser;
+mod check;
 mod generated;
 mod import;
 mod logs;

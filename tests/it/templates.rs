@@ -279,7 +279,7 @@ fn a_broken_one_stops_every_command_that_needs_it_before_anything_is_done() {
     assert!(checks.iter().any(|check| check["name"] == "mail server"));
     let shown = home.run(&["check"]).exits(2);
     assert!(
-        shown.stdout.contains("error    templates: "),
+        shown.words().contains("error templates "),
         "{}",
         shown.stdout
     );

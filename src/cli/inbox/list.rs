@@ -1,7 +1,5 @@
 //! `inbox list`: what came, newest first.
 
-use comfy_table::presets;
-use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 
 use super::super::ui::{Ui, local};
@@ -42,11 +40,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         ui.say("No mails.");
         return Ok(());
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"]);
+    let mut table = ui.table(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"]);
     for message in &messages {
         let field = |name: &str| message[name].as_str().unwrap_or_default();
         let received = field("Created").parse::<Timestamp>();

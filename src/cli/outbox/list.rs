@@ -1,7 +1,5 @@
 //! `outbox list`: the mails that are not delivered yet.
 
-use comfy_table::presets;
-use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 
 use super::super::ui::{Ui, local};
@@ -28,11 +26,7 @@ pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([
+    let mut table = ui.table([
         "ID",
         "EMAIL",
         "KIND",

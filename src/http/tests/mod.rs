@@ -41,10 +41,6 @@ impl Mailer for NoMail {
     async fn send(&self, _: &Message) -> Result<Receipt, DeliveryError> {
         unreachable!("no mail is sent here")
     }
-
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        unreachable!("no mail is sent here")
-    }
 }
 
 impl Renderer for NoMail {

@@ -108,8 +108,23 @@ impl SmtpMailer {
         })
     }
 
+    /// Connects, encrypts and logs in as for a mail, sends none, and tells step by step what was said. Takes no longer than
+    /// `patience`, or a mail's own time where that is shorter.
+    pub async fn probe(&self, patience: Duration) -> Dialogue<()> {
+        let budget = Budget::until(patience.min(self.timeout));
+        let mut steps = Vec::new();
+        let outcome = match Session::open(&self.route, &budget, &mut steps).await {
+            Ok(session) => {
+                session.close_within(&budget).await;
+                Ok(())
+            }
+            Err(trouble) => Err(trouble),
+        };
+        self.dialogue(steps, outcome)
+    }
+
     /// Sends one mail over a session of its own, and tells step by step what was said.
-    pub async fn converse(&self, message: &Message) -> Dialogue {
+    pub async fn converse(&self, message: &Message) -> Dialogue<Receipt> {
         let mut steps = Vec::new();
         let mail = match outgoing(message) {
             Ok(mail) => mail,
@@ -124,20 +139,17 @@ impl SmtpMailer {
             }
             reply
         };
-        match spoken.await {
-            Ok(reply) => Dialogue {
-                steps,
-                outcome: Ok(receipt(&reply)),
-            },
-            Err(trouble) => {
-                let (error, hint) = trouble.explain(&self.route);
-                steps.push(Step::failed(trouble.stage.name(), error.to_string()));
-                Dialogue {
-                    steps,
-                    outcome: Err((error, Some(hint))),
-                }
-            }
-        }
+        let outcome = spoken.await.map(|reply| receipt(&reply));
+        self.dialogue(steps, outcome)
+    }
+
+    fn dialogue<T>(&self, mut steps: Vec<Step>, outcome: Result<T, Trouble>) -> Dialogue<T> {
+        let outcome = outcome.map_err(|trouble| {
+            let (error, hint) = trouble.explain(&self.route);
+            steps.push(Step::failed(trouble.stage.name(), error.to_string()));
+            (error, Some(hint))
+        });
+        Dialogue { steps, outcome }
     }
 
     /// Over a session that waits, or a new one. One that waited may have been closed by the server meanwhile: that is no
@@ -192,17 +204,6 @@ impl Mailer for SmtpMailer {
         let mail = outgoing(message)?;
         match self.deliver(&mail).await {
             Ok(reply) => Ok(receipt(&reply)),
-            Err(trouble) => Err(trouble.explain(&self.route).0),
-        }
-    }
-
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        let budget = Budget::of(self.timeout);
-        match Session::open(&self.route, &budget, &mut Vec::new()).await {
-            Ok(session) => {
-                session.close().await;
-                Ok(())
-            }
             Err(trouble) => Err(trouble.explain(&self.route).0),
         }
     }

@@ -14,7 +14,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Starttls};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Cause, Stage, Trouble, answered};
 use super::message::Outgoing;
@@ -61,9 +61,10 @@ impl Route {
     }
 }
 
-/// How long one mail may take, and each of its steps.
+/// How long all of it may take, and each of its steps.
 #[derive(Clone, Copy)]
 pub(super) struct Budget {
+    /// Of which each step has its part.
     whole: Duration,
     until: Instant,
 }
@@ -73,6 +74,14 @@ impl Budget {
         Self {
             whole,
             until: Instant::now() + whole,
+        }
+    }
+
+    /// For whoever sends no mail: each step may take all the time there is.
+    pub(super) fn until(whole: Duration) -> Self {
+        Self {
+            whole: 3 * whole,
+            ..Self::of(whole)
         }
     }
 
@@ -304,6 +313,11 @@ impl Session {
             .command(stage, self.connection.command(command))
             .await?;
         expect(stage, wanted, answered(stage, response, &self.wire)?)
+    }
+
+    /// Takes leave in what time is left.
+    pub(super) async fn close_within(self, budget: &Budget) {
+        let _ = timeout_at(budget.until, self.close()).await;
     }
 
     /// Takes leave, without insisting on an answer.

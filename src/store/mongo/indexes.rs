@@ -82,6 +82,25 @@ impl MongoStore {
         .map(|(collection, model)| Wanted { collection, model })
     }
 
+    /// How many indexes are there, and those that are missing, as `collection.field, field`.
+    pub(super) async fn look_at_indexes(&self) -> Result<(usize, Vec<String>)> {
+        let (mut sound, mut missing) = (0, Vec::new());
+        for wanted in self.wanted() {
+            let there = indexes_of(wanted.collection).await?;
+            if there.iter().any(|index| serves(index, &wanted.model)) {
+                sound += 1;
+                continue;
+            }
+            let fields: Vec<_> = wanted.model.keys.keys().map(String::as_str).collect();
+            missing.push(format!(
+                "{}.{}",
+                wanted.collection.name(),
+                fields.join(", ")
+            ));
+        }
+        Ok((sound, missing))
+    }
+
     /// Makes the indexes that are missing.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod copying;
 mod documents;
 mod history;
 mod indexes;
+mod inspect;
 mod journal;
 mod limits;
 mod link;
@@ -37,6 +38,8 @@ use turn::is_duplicate;
 
 /// The database's name where the URI has none.
 const DEFAULT_DATABASE: &str = "movie-bag";
+/// Of which version a database is that is worked on here.
+const VERSION: i64 = 1;
 /// How long a sign of life may take: whoever asks for one wants to know, not to wait.
 const PING: Duration = Duration::from_secs(2);
 
@@ -102,6 +105,18 @@ impl MongoStore {
     /// [`StoreError::Unavailable`] where no server answers within the time, [`StoreError::Broken`] where documents stand
     /// in the way of an index, or the database is of a newer version.
     pub async fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
+        let (store, _) = Self::connect(settings).await?;
+        store.check_version().await?;
+        // Building an index takes as long as the collection is large.
+        store.make_indexes().await?;
+        if store.within(store.resume(doc! {})).await? {
+            tracing::info!("steps that were left unfinished in movie_bag_journal are completed");
+        }
+        Ok(store)
+    }
+
+    /// Connects, and changes nothing; answers also what the server says of itself.
+    async fn connect(settings: &MongoSettings) -> Result<(Self, Document), StoreError> {
         let link = Link::new(settings.shown.clone(), settings.timeout);
         let connect = async {
             let mut options = ClientOptions::parse(&settings.uri).await?;
@@ -129,13 +144,7 @@ impl MongoStore {
             careful_leases: AtomicU32::new(0),
             lines: AtomicU32::new(ObjectId::new().bytes()[11].into()),
         };
-        store.check_version().await?;
-        // Building an index takes as long as the collection is large.
-        store.make_indexes().await?;
-        if store.within(store.resume(doc! {})).await? {
-            tracing::info!("steps that were left unfinished in movie_bag_journal are completed");
-        }
-        Ok(store)
+        Ok((store, hello))
     }
 
     /// Keeps a step within its time, and tells what its failure means.
@@ -148,13 +157,14 @@ impl MongoStore {
 
     /// Refuses a database of a newer version, and marks one that is new.
     async fn check_version(&self) -> Result<(), StoreError> {
-        const VERSION: i64 = 1;
         let mark = self.within(async {
-            let id = doc! { "_id": "schema" };
             let marking = self
                 .at
                 .meta
-                .update_one(id.clone(), doc! { "$setOnInsert": { "version": VERSION } })
+                .update_one(
+                    schema_mark(),
+                    doc! { "$setOnInsert": { "version": VERSION } },
+                )
                 .upsert(true);
             match marking.await {
                 // Several start at once, and another one was faster.
@@ -163,21 +173,30 @@ impl MongoStore {
                     marked?;
                 }
             }
-            self.at.meta.find_one(id).await
+            self.at.meta.find_one(schema_mark()).await
         });
-        let version = match mark.await?.as_ref().and_then(|mark| mark.get("version")) {
-            Some(Bson::Int64(version)) => *version,
-            Some(Bson::Int32(version)) => i64::from(*version),
-            Some(Bson::Double(version)) => *version as i64,
-            _ => VERSION,
-        };
-        if version > VERSION {
-            return Err(StoreError::Broken(format!(
-                "the database was written by a newer movie-bag (schema {version}, this one knows {VERSION}): upgrade movie-bag"
-            )));
-        }
-        Ok(())
+        refuse_newer(mark.await?.as_ref())
     }
+}
+
+/// The document that says of which version a database is.
+fn schema_mark() -> Document {
+    doc! { "_id": "schema" }
+}
+
+fn refuse_newer(mark: Option<&Document>) -> Result<(), StoreError> {
+    let version = match mark.and_then(|mark| mark.get("version")) {
+        Some(Bson::Int64(version)) => *version,
+        Some(Bson::Int32(version)) => i64::from(*version),
+        Some(Bson::Double(version)) => *version as i64,
+        _ => VERSION,
+    };
+    if version > VERSION {
+        return Err(StoreError::Broken(format!(
+            "the database was written by a newer movie-bag (schema {version}, this one knows {VERSION}): upgrade movie-bag"
+        )));
+    }
+    Ok(())
 }
 
 /// Whether a server takes writes. The driver asks only such ones, but for a `directConnection` to another.

@@ -6,6 +6,7 @@
 mod accounts;
 mod copying;
 mod history;
+mod inspect;
 mod limits;
 mod movies;
 mod outbox;
@@ -53,33 +54,39 @@ impl SqliteStore {
         create(path).map_err(|error| {
             StoreError::Unavailable(format!("{shown}: {error} - name a file in a folder that can be written, in MOVIE_BAG_DATABASE"))
         })?;
-        let at_path = |error: StoreError| match error {
-            StoreError::Unavailable(why) if !why.contains(&shown) => {
-                StoreError::Unavailable(format!("{shown}: {why}"))
-            }
-            StoreError::Broken(why) if !why.contains(&shown) => {
-                StoreError::Broken(format!("{shown}: {why}"))
-            }
-            error => error,
-        };
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at_path)?;
+        let at_path = at_path(path);
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&at_path)?;
         // Before anything is changed in it.
-        schema::refuse_foreign(&connection, &shown).map_err(at_path)?;
-        use_wal(&connection).map_err(at_path)?;
+        schema::refuse_foreign(&connection, &shown).map_err(&at_path)?;
+        use_wal(&connection).map_err(&at_path)?;
         // Full durability: an acknowledged step survives a power cut, unless it says that it need not.
         connection
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
             .map_err(|error| at_path(failed(error)))?;
-        schema::migrate(&mut connection, &shown).map_err(at_path)?;
+        schema::migrate(&mut connection, &shown).map_err(&at_path)?;
         let readers: Result<Vec<_>, _> = (0..READERS)
             .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
             .collect();
         let writer = Writer::start(connection)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
-            readers: Readers::new(readers.map_err(at_path)?),
+            readers: Readers::new(readers.map_err(&at_path)?),
             writer,
         })
+    }
+}
+
+/// Says of which file an error is.
+fn at_path(path: &Path) -> impl Fn(StoreError) -> StoreError {
+    let shown = path.display().to_string();
+    move |error| match error {
+        StoreError::Unavailable(why) if !why.contains(&shown) => {
+            StoreError::Unavailable(format!("{shown}: {why}"))
+        }
+        StoreError::Broken(why) if !why.contains(&shown) => {
+            StoreError::Broken(format!("{shown}: {why}"))
+        }
+        error => error,
     }
 }
 

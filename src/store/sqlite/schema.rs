@@ -1,8 +1,10 @@
 //! The schema and its versions. A database is brought up to date when it is opened, in one transaction.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::super::StoreError;
+use super::super::{SchemaState, StoreError};
 use super::failed;
 
 /// Marks the file as ours ("mbag"), so that another program's database is not taken for one.
@@ -29,12 +31,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), Sto
         .map_err(failed)?;
     refuse_foreign(&transaction, path)?;
     let version = version(&transaction)?;
-    if version > MIGRATIONS.len() {
-        return Err(StoreError::Broken(format!(
-            "{path} was written by a newer movie-bag (schema {version}, this one knows {}): upgrade movie-bag",
-            MIGRATIONS.len()
-        )));
-    }
+    refuse_newer(version, path)?;
     for migration in &MIGRATIONS[version..] {
         transaction.execute_batch(migration).map_err(failed)?;
     }
@@ -47,6 +44,54 @@ pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), Sto
     transaction.commit().map_err(failed)
 }
 
+/// How far a file is from what is worked on here.
+pub(super) fn state(connection: &Connection, path: &Path) -> Result<SchemaState, StoreError> {
+    let path = path.display().to_string();
+    refuse_foreign(connection, &path)?;
+    if is_empty(connection)? {
+        return Ok(SchemaState::Empty);
+    }
+    let version = version(connection)?;
+    refuse_newer(version, &path)?;
+    Ok(if version < MIGRATIONS.len() {
+        SchemaState::Older
+    } else {
+        SchemaState::Current
+    })
+}
+
+/// A table or index, with what it was made by.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Object {
+    pub(super) name: String,
+    sql: String,
+}
+
+/// All that was made in a database.
+pub(super) fn objects(connection: &Connection) -> Result<Vec<Object>, StoreError> {
+    let read = || {
+        let mut statement =
+            connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+        let objects = statement.query_map([], |row| {
+            Ok(Object {
+                name: row.get(0)?,
+                sql: row.get(1)?,
+            })
+        })?;
+        objects.collect::<rusqlite::Result<_>>()
+    };
+    read().map_err(failed)
+}
+
+/// A database in memory with nothing in it, as one is that is worked on.
+pub(super) fn newest() -> Result<Connection, StoreError> {
+    let connection = Connection::open_in_memory().map_err(failed)?;
+    for migration in MIGRATIONS {
+        connection.execute_batch(migration).map_err(failed)?;
+    }
+    Ok(connection)
+}
+
 /// Looks whether the file is ours, or nobody's yet.
 pub(super) fn refuse_foreign(connection: &Connection, path: &str) -> Result<(), StoreError> {
     // In this order: a file that another process is making our own gets tables and mark in one step, so whoever sees
@@ -56,6 +101,16 @@ pub(super) fn refuse_foreign(connection: &Connection, path: &str) -> Result<(), 
     }
     Err(StoreError::Broken(format!(
         "{path} is the database of another program: name another file in MOVIE_BAG_DATABASE"
+    )))
+}
+
+fn refuse_newer(version: usize, path: &str) -> Result<(), StoreError> {
+    if version <= MIGRATIONS.len() {
+        return Ok(());
+    }
+    Err(StoreError::Broken(format!(
+        "{path} was written by a newer movie-bag (schema {version}, this one knows {}): upgrade movie-bag",
+        MIGRATIONS.len()
     )))
 }
 

@@ -220,6 +220,11 @@ impl Output {
         Self::of_started(child)
     }
 
+    /// Its standard output, with one space between any two words: as a person reads a table.
+    pub fn words(&self) -> String {
+        self.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Waits for the end of what was started.
     pub fn of_started(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();

@@ -138,9 +138,9 @@ fn accounts_that_differ_by_capitals_alone_are_reported_and_found_by_their_spelli
     server.access_token("Ann@example.com", PASSWORD);
     server.access_token("aNN@example.com", NEW_PASSWORD);
     server.log_in(ANN, PASSWORD).fails_with(401, "unauthorized");
-    let checked = home.run(&["check"]).stdout;
+    let checked = home.run(&["check"]).words();
     assert!(
-        checked.contains("warning  accounts: Ann@example.com ("),
+        checked.contains("warning accounts Ann@example.com ("),
         "{checked}"
     );
 }

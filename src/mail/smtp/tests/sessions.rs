@@ -136,6 +136,21 @@ async fn an_idle_session_is_closed_with_a_goodbye() {
 #[tokio::test]
 async fn a_probe_says_no_more_than_needed() {
     let server = Script::willing().start().await;
-    server.mailer().probe().await.unwrap();
+    let dialogue = server.mailer().probe(Duration::from_secs(5)).await;
+    dialogue.outcome.unwrap();
+    let steps: Vec<_> = dialogue.steps.iter().map(|step| step.name).collect();
+    assert_eq!(steps, ["connect", "greeting", "EHLO"]);
     assert_eq!(server.heard(), ["clear EHLO movie-bag.com", "clear QUIT"]);
+}
+
+#[tokio::test]
+async fn a_probe_waits_no_longer_than_it_is_told() {
+    let server = Script::willing().says("EHLO", HANG).start().await;
+    let began = Instant::now();
+    let dialogue = server.mailer().probe(Duration::from_millis(200)).await;
+    assert!(began.elapsed() < Duration::from_secs(5));
+    dialogue.outcome.unwrap_err();
+    let steps: Vec<_> = dialogue.steps.iter().map(|step| step.name).collect();
+    assert_eq!(steps, ["connect", "greeting", "EHLO"]);
+    assert!(!dialogue.steps[2].is_done);
 }

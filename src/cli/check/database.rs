@@ -1,0 +1,312 @@
+//! The database: whether it answers, what it is made of, what waits in it; and the clock and the disk it depends on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Check, PATIENCE};
+use crate::app::system::SystemClock;
+use crate::cli::ui::local;
+use crate::cli::wiring;
+use crate::config::{DatabaseSettings, Settings};
+use crate::domain::account::Account;
+use crate::domain::clock::Clock as _;
+use crate::domain::outbox::OutboxState;
+use crate::store::{CopyableStore, Inspection, SchemaState};
+
+const NAME: &str = "database";
+/// How many groups of accounts that differ by capitals alone are named.
+const LOOK_ALIKES: usize = 10;
+/// A mail that waits longer than this is late: many tries have failed by then.
+const LATE: SignedDuration = SignedDuration::from_mins(15);
+/// How far clocks may be apart before it is told, which is longer than all looks take, and before it is wrong.
+const APART: SignedDuration = SignedDuration::from_secs(5);
+const FAR_APART: SignedDuration = SignedDuration::from_mins(1);
+/// How much room a disk should have, and must have, in bytes.
+const ROOM: u64 = 512 << 20;
+const LEAST_ROOM: u64 = 64 << 20;
+
+/// What a look at the database came to.
+pub(super) struct Look {
+    pub(super) checks: Vec<Check>,
+    /// What it is made of, where there is one that answers.
+    pub(super) inspection: Option<Inspection>,
+}
+
+impl Look {
+    fn of(check: Check) -> Self {
+        Self {
+            checks: vec![check],
+            inspection: None,
+        }
+    }
+}
+
+/// Looks at it for as long as a check may take; with `at_leisure` at all accounts, for as long as that takes.
+pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
+    let until = Instant::now() + PATIENCE;
+    let hurried = Settings {
+        database_timeout: settings.database_timeout.min(PATIENCE),
+        ..settings.clone()
+    };
+    let inspection = match timeout_at(until, wiring::inspect(&hurried)).await {
+        Err(_) => return Look::of(late(settings)),
+        Ok(Err(error)) => return Look::of(Check::failed(NAME, &error)),
+        Ok(Ok(None)) => {
+            let message = format!(
+                "{} is not there yet, and made at the first use",
+                settings.database
+            );
+            return Look::of(Check::ok(NAME, message));
+        }
+        Ok(Ok(Some(inspection))) => inspection,
+    };
+    let mut checks = vec![of_structure(settings, &inspection)];
+    // What is not as it must be would be mended by opening it, and a look mends nothing.
+    if inspection.state == SchemaState::Current && inspection.missing.is_empty() {
+        match timeout_at(until, of_contents(&hurried)).await {
+            Err(_) => checks.push(late(settings)),
+            Ok(Err(error)) => checks.push(Check::failed(NAME, &error)),
+            Ok(Ok((outbox, store))) => {
+                checks.push(of_outbox(&outbox));
+                let comparing = look_alikes(&*store);
+                checks.extend(if at_leisure {
+                    comparing.await
+                } else {
+                    timeout_at(until, comparing).await.unwrap_or_else(|_| {
+                        let message =
+                            "too many to be compared in the time of a check: --deploy takes it";
+                        vec![Check::ok("accounts", message)]
+                    })
+                });
+            }
+        }
+    }
+    Look {
+        checks,
+        inspection: Some(inspection),
+    }
+}
+
+fn late(settings: &Settings) -> Check {
+    Check::error(
+        NAME,
+        format!("{} did not answer in {PATIENCE:?}", settings.database),
+        "see how busy it is, and whether the network lets us through".to_owned(),
+    )
+}
+
+fn of_structure(settings: &Settings, inspection: &Inspection) -> Check {
+    let database = &settings.database;
+    let bytes = inspection.bytes.map(size);
+    let size = bytes.map(|size| format!(", {size}")).unwrap_or_default();
+    match inspection.state {
+        SchemaState::Empty => Check::ok(NAME, format!("{database} is empty, and made ready at the first use")),
+        SchemaState::Older => Check::warning(
+            NAME,
+            format!("{database} is of before this movie-bag{size}: it is brought up to date at the next start"),
+            "make a backup before you start it: there is no way back".to_owned(),
+        ),
+        SchemaState::Current if inspection.missing.is_empty() => {
+            let parts = match database {
+                DatabaseSettings::Sqlite(_) => "tables and indexes",
+                DatabaseSettings::Mongodb(_) => "indexes",
+            };
+            Check::ok(NAME, format!("{database} answers{size}, with all its {} {parts}", inspection.sound))
+        }
+        SchemaState::Current => Check::error(
+            NAME,
+            format!("{database} lacks what it was made with: {}", inspection.missing.join("; ")),
+            match database {
+                DatabaseSettings::Sqlite(_) => "another program has changed it: restore a backup, or \"movie-bag copy\" it into a new file",
+                DatabaseSettings::Mongodb(_) => "the next start of any other command makes it again",
+            }
+            .to_owned(),
+        ),
+    }
+}
+
+async fn of_contents(settings: &Settings) -> anyhow::Result<(OutboxState, Arc<dyn CopyableStore>)> {
+    let store = wiring::store(settings).await?;
+    Ok((store.outbox_state().await?, store))
+}
+
+/// Accounts that are hard to tell apart. Walks through all there are.
+async fn look_alikes(store: &dyn CopyableStore) -> Vec<Check> {
+    match store.look_alikes(LOOK_ALIKES).await {
+        Ok(groups) => groups
+            .iter()
+            .map(|accounts| of_look_alikes(accounts))
+            .collect(),
+        Err(error) => vec![Check::failed("accounts", &error.into())],
+    }
+}
+
+/// What is to be known of accounts whose addresses differ by capitals alone.
+fn of_look_alikes(look_alikes: &[Account]) -> Check {
+    let accounts: Vec<String> = look_alikes
+        .iter()
+        .map(|account| format!("{} ({})", account.address, account.id))
+        .collect();
+    Check::warning(
+        "accounts",
+        format!("{} differ by capitals alone", accounts.join(", ")),
+        "each is found by its exact spelling only: keep one, \"movie-bag user delete\" the others"
+            .to_owned(),
+    )
+}
+
+/// Whether mails go out.
+fn of_outbox(outbox: &OutboxState) -> Check {
+    const NAME: &str = "outbox";
+    let OutboxState {
+        waiting,
+        dead,
+        oldest_waiting_since: oldest,
+    } = *outbox;
+    let since = oldest.map(|at| format!(", the oldest since {}", local(at)));
+    let message = match (waiting, dead) {
+        (0, 0) => "empty: every mail was delivered".to_owned(),
+        _ => format!(
+            "{waiting} waiting{}; {dead} given up",
+            since.unwrap_or_default()
+        ),
+    };
+    let is_late = oldest.is_some_and(|at| SystemClock.now().duration_since(at) > LATE);
+    if dead > 0 {
+        let hint =
+            "\"movie-bag outbox list\" says why; \"movie-bag outbox retry ID\" tries one again";
+        Check::warning(NAME, message, hint.to_owned())
+    } else if is_late {
+        let hint =
+            "\"movie-bag outbox list\" says why; mails wait while no \"movie-bag serve\" runs";
+        Check::warning(NAME, message, hint.to_owned())
+    } else {
+        Check::ok(NAME, message)
+    }
+}
+
+/// Whether this machine's clock agrees with those that can be read: tokens and limits go by it.
+pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp>) -> Check {
+    const NAME: &str = "clock";
+    let now = SystemClock.now();
+    let database = inspection.and_then(|inspection| inspection.server_time);
+    let others = [
+        ("the database server's", database),
+        ("the public URL's", public),
+    ];
+    let furthest = others
+        .into_iter()
+        .filter_map(|(whose, at)| Some((whose, now.duration_since(at?))))
+        .max_by_key(|(_, ahead)| ahead.abs());
+    let hint =
+        || Some("set it by NTP, on all machines: links, log-ins and limits go by it".to_owned());
+    let shown = now.strftime("%Y-%m-%d %H:%M:%S UTC");
+    if let Some((whose, ahead)) = furthest
+        && ahead.abs() > APART
+    {
+        let direction = if ahead.is_positive() {
+            "ahead of"
+        } else {
+            "behind"
+        };
+        let message = format!(
+            "it is {shown} here, {} s {direction} {whose} clock",
+            ahead.abs().as_secs()
+        );
+        return if ahead.abs() > FAR_APART {
+            Check::error(NAME, message, hint())
+        } else {
+            Check::warning(NAME, message, hint())
+        };
+    }
+    let newest = inspection.and_then(|inspection| inspection.newest_event);
+    if let Some(at) = newest.filter(|at| at.duration_since(now) > APART) {
+        let at = at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        return Check::error(
+            NAME,
+            format!(
+                "it is {shown} here, and the database has history of {at}, which is still to come"
+            ),
+            hint(),
+        );
+    }
+    match furthest {
+        Some((whose, _)) => Check::ok(NAME, format!("{shown}, as {whose} clock")),
+        None => Check::ok(NAME, shown.to_string()),
+    }
+}
+
+/// Whether the database has room to grow; nothing where that can't be told.
+pub(super) fn of_disk(settings: &Settings, inspection: Option<&Inspection>) -> Option<Check> {
+    const NAME: &str = "disk";
+    let (free, place) = match &settings.database {
+        DatabaseSettings::Sqlite(path) => {
+            let folder = path.ancestors().skip(1).find(|folder| folder.exists());
+            let folder = folder.unwrap_or(Path::new("."));
+            match fs4::available_space(folder) {
+                Ok(free) => (free, folder.display().to_string()),
+                Err(error) => {
+                    let message = format!("the room in {} is not known: {error}", folder.display());
+                    return Some(Check::warning(NAME, message, None));
+                }
+            }
+        }
+        DatabaseSettings::Mongodb(_) => (inspection?.free_bytes?, "the database server".to_owned()),
+    };
+    let taken = inspection
+        .and_then(|inspection| inspection.bytes)
+        .unwrap_or(0);
+    let message = format!("{} left on {place}", size(free));
+    let hint = "make room: a full disk takes no sign-up, no mail and no new password".to_owned();
+    Some(if free < LEAST_ROOM {
+        Check::error(NAME, message, hint)
+    } else if free < ROOM {
+        Check::warning(NAME, message, hint)
+    } else if free < taken {
+        let hint = "a backup on the same disk has no room".to_owned();
+        Check::warning(NAME, message, hint)
+    } else {
+        Check::ok(NAME, message)
+    })
+}
+
+/// Bytes for people, by powers of 1024.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64 / 1024.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().copied().unwrap_or_default();
+    for next in units {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if value < 10.0 {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_by_powers_of_1024() {
+        for (bytes, shown) in [
+            (0, "0.0 KiB"),
+            (45_056, "44 KiB"),
+            (1 << 20, "1.0 MiB"),
+            (5 << 40, "5.0 TiB"),
+            (9_000 << 40, "9000 TiB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! `check`: what is set, from where, and what is wrong, each with its mend. It looks, and changes nothing.
+//!
+//! Each subject has a file: `database` (with its clock and its disk), `mail`, `public_url`, `deploy`; `show` is how it
+//! is told. All looks run at once, each for [`PATIENCE`] at most, so that a monitor can ask every minute.
+
+mod database;
+mod deploy;
+mod mail;
+mod public_url;
+mod show;
+
+use std::time::Duration;
+
+use super::report::Failure;
+use super::ui::Ui;
+use super::wiring;
+use crate::app::AppError;
+use crate::config::{DatabaseSettings, Flags, Settings, doubt_about, secret_file};
+use crate::domain::email_address::EmailAddress;
+use crate::mail::dialogue::Step;
+use crate::templates::{TEMPLATES, TemplateError, Templates};
+
+/// Show every setting with its source, and what is wrong
+///
+/// Looks at the settings, the secret, the database, the mail server, the public URL, the clock, the disk and the
+/// templates, each with a verdict, the cause and the mend. Changes nothing, and takes less than two seconds, whatever
+/// does not answer. A warning leaves the exit code at 0.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  movie-bag check
+  movie-bag check --json | jq .checks
+  movie-bag check --send-test-mail ann@example.com
+  movie-bag check --deploy
+
+With --json: {\"ok\", \"settings\": [{\"key\", \"value\", \"source\"}], \"checks\": [{\"name\", \"verdict\", \"message\", \"hint\"}],
+\"dialogue\": [{\"step\", \"ok\", \"said\"}]}; a verdict is ok, warning or error, and the dialogue is that with the mail server")]
+pub(super) struct Args {
+    /// Send a mail to this address, and show what the mail server says to each step
+    #[arg(long, value_name = "ADDR")]
+    send_test_mail: Option<String>,
+    /// Look also at what a real system needs
+    #[arg(long)]
+    deploy: bool,
+}
+
+/// How long each look may take: what takes longer is told as such.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    /// To be known; nothing that works is broken by it.
+    Warning,
+    Error,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What a look at one thing came to.
+struct Check {
+    /// Of the thing.
+    name: &'static str,
+    verdict: Verdict,
+    message: String,
+    /// The mend.
+    hint: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            name,
+            verdict: Verdict::Ok,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    fn warning(
+        name: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Warning,
+            hint: hint.into(),
+            ..Self::ok(name, message)
+        }
+    }
+
+    fn error(
+        name: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Error,
+            ..Self::warning(name, message, hint)
+        }
+    }
+
+    /// Of a failure that any other command would end with.
+    fn failed(name: &'static str, error: &anyhow::Error) -> Self {
+        let failure = Failure::from_error(error);
+        let causes: String = failure
+            .causes
+            .iter()
+            .map(|cause| format!(": {cause}"))
+            .collect();
+        Self::error(name, failure.message + &causes, failure.hint)
+    }
+}
+
+/// All that was found out.
+struct Report {
+    settings: Settings,
+    checks: Vec<Check>,
+    /// What was said to the mail server.
+    dialogue: Vec<Step>,
+}
+
+impl Report {
+    fn errors(&self) -> usize {
+        let is_error = |check: &&Check| check.verdict == Verdict::Error;
+        self.checks.iter().filter(is_error).count()
+    }
+}
+
+pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
+    let test_address = args.send_test_mail.as_deref().map(address).transpose()?;
+    // Warnings are among the verdicts here.
+    let mut settings = wiring::resolve(flags)?;
+    wiring::log(&settings.log, "off")?;
+    explain_defaults(&mut settings);
+    let spinner = ui.spinner("looking at the database and the mail server");
+
+    let tried = wiring::try_templates(&settings);
+    let is_unreadable = tried.is_err();
+    let mailing = async {
+        match &test_address {
+            Some(to) => mail::send_test_mail(&settings, to).await,
+            None => mail::probe(&settings).await,
+        }
+    };
+    let (of_database, (of_mail, dialogue), (of_url, server_time)) = tokio::join!(
+        database::look(&settings, args.deploy),
+        mailing,
+        public_url::look(&settings),
+    );
+    let mut checks = of_settings(&settings);
+    checks.extend(of_secret(&settings));
+    checks.extend(of_database.checks);
+    checks.push(of_mail);
+    checks.push(of_url);
+    checks.push(database::of_clock(
+        of_database.inspection.as_ref(),
+        server_time,
+    ));
+    checks.extend(database::of_disk(
+        &settings,
+        of_database.inspection.as_ref(),
+    ));
+    checks.extend(of_templates(tried));
+    if args.deploy {
+        checks.extend(deploy::look(&settings).await);
+    }
+    drop(spinner);
+
+    let report = Report {
+        settings,
+        checks,
+        dialogue,
+    };
+    show::show(&report, test_address.is_some(), ui)?;
+    let exit = if is_unreadable { 2 } else { 1 };
+    match report.errors() {
+        0 => Ok(()),
+        // The document has said it already; a second one on stdout would be one too many.
+        _ if ui.is_json() => Err(Failure::silent(exit).into()),
+        1 => Err(Failure::new(
+            exit,
+            "check",
+            "something is wrong",
+            "see the line marked error",
+        )
+        .into()),
+        wrong => Err(Failure::new(
+            exit,
+            "check",
+            format!("{wrong} things are wrong"),
+            "see the lines marked error",
+        )
+        .into()),
+    }
+}
+
+/// Says what those settings came to that are worked out at a later moment.
+fn explain_defaults(settings: &mut Settings) {
+    let url = settings
+        .public_url(settings.http.bind.port())
+        .as_str()
+        .to_owned();
+    settings.note("MOVIE_BAG_PUBLIC_URL", url);
+    if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
+        let missing = "not set, and needed by serve on MongoDB".to_owned();
+        return settings.note("JWT_SECRET_KEY", missing);
+    }
+    let secret = secret_file::path(&settings.data_dir);
+    let state = if secret.exists() {
+        "generated, kept in"
+    } else {
+        "will be generated into"
+    };
+    settings.note("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
+}
+
+/// What is read, and what of it is probably not meant so.
+fn of_settings(settings: &Settings) -> Vec<Check> {
+    const NAME: &str = "settings";
+    if settings.warnings.is_empty() {
+        return vec![Check::ok(NAME, "all can be read")];
+    }
+    let warnings = settings.warnings.iter();
+    warnings
+        .map(|warning| Check::warning(NAME, warning, None))
+        .collect()
+}
+
+/// What signs tokens. Where there is none on MongoDB, the settings have said so.
+fn of_secret(settings: &Settings) -> Option<Check> {
+    const NAME: &str = "secret";
+    let tokens = &settings.tokens;
+    if let Some(secret) = &tokens.secret {
+        let bytes = secret.expose().len();
+        let previous = if tokens.previous.is_some() {
+            "; what JWT_SECRET_KEY_PREVIOUS has signed is still taken"
+        } else {
+            ""
+        };
+        return Some(match doubt_about(secret) {
+            None => Check::ok(NAME, format!("JWT_SECRET_KEY has {bytes} bytes{previous}")),
+            Some(doubt) => Check::warning(
+                NAME,
+                format!("JWT_SECRET_KEY {doubt}: whoever guesses it opens every account"),
+                "write another one: openssl rand -base64 48".to_owned(),
+            ),
+        });
+    }
+    if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
+        return None;
+    }
+    Some(match secret_file::look(&settings.data_dir) {
+        Ok(true) => Check::ok(NAME, "generated, and kept beside the database"),
+        Ok(false) => Check::ok(NAME, "will be generated at the first use"),
+        Err(error) => Check::failed(NAME, &error.into()),
+    })
+}
+
+/// What a look at the templates came to.
+fn of_templates(tried: Result<Templates, TemplateError>) -> Vec<Check> {
+    const NAME: &str = "templates";
+    let templates = match tried {
+        Ok(templates) => templates,
+        Err(error) => return vec![Check::failed(NAME, &error.into())],
+    };
+    let own = TEMPLATES
+        .iter()
+        .filter(|template| templates.path(template).is_some())
+        .count();
+    let message = match own {
+        0 => "the built-in ones".to_owned(),
+        own => format!("all can be rendered, {own} of them your own"),
+    };
+    let mut checks = vec![Check::ok(NAME, message)];
+    let warnings = templates.warnings().iter();
+    checks.extend(warnings.map(|warning| Check::warning(NAME, warning, None)));
+    checks
+}
+
+/// Where a test mail goes: one mailbox, as for an account.
+fn address(text: &str) -> Result<EmailAddress, AppError> {
+    EmailAddress::parse(text).map_err(AppError::InvalidEmail)
+}

@@ -1,0 +1,113 @@
+//! Where the links in mails lead.
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{Check, PATIENCE};
+use crate::config::Settings;
+
+const NAME: &str = "public URL";
+
+/// Asks whether movie-bag answers where links begin. Tells also what time it is there, where the answer says so.
+pub(super) async fn look(settings: &Settings) -> (Check, Option<Timestamp>) {
+    let base = settings.public_url(settings.http.bind.port());
+    let base = base.as_str().to_owned();
+    let is_chosen = settings.public_url.is_some();
+    let asking = tokio::task::spawn_blocking({
+        let base = base.clone();
+        move || ask(&base)
+    });
+    // The look-up of a name may take longer than it is told.
+    match timeout(PATIENCE, asking).await {
+        Ok(Ok(Ok(answer))) => (answer.judge(&base), answer.at),
+        Ok(Ok(Err(why))) => (silent(&base, is_chosen, &why), None),
+        Ok(Err(_)) | Err(_) => (silent(&base, is_chosen, "no answer in time"), None),
+    }
+}
+
+/// What answered.
+struct Answer {
+    status: u16,
+    is_movie_bag: bool,
+    /// Where it sends us instead.
+    location: Option<String>,
+    at: Option<Timestamp>,
+}
+
+fn ask(base: &str) -> Result<Answer, String> {
+    const MUCH: u64 = 64 * 1024;
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into();
+    let asked = agent.get(format!("{base}/healthz")).call();
+    let mut response = asked.map_err(|error| error.to_string())?;
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)?
+            .to_str()
+            .ok()
+            .map(str::to_owned)
+    };
+    let (location, date) = (header("location"), header("date"));
+    let status = response.status().as_u16();
+    let said: Option<Value> = response
+        .body_mut()
+        .with_config()
+        .limit(MUCH)
+        .read_json()
+        .ok();
+    Ok(Answer {
+        status,
+        is_movie_bag: status == 200 && said.is_some_and(|said| said["status"] == "ok"),
+        location,
+        at: date
+            .and_then(|date| rfc2822::parse(&date).ok())
+            .map(|date| date.timestamp()),
+    })
+}
+
+impl Answer {
+    fn judge(&self, base: &str) -> Check {
+        if self.is_movie_bag {
+            return Check::ok(NAME, format!("movie-bag answers at {base}"));
+        }
+        match &self.location {
+            Some(location) => Check::warning(
+                NAME,
+                format!("{base} sends its callers on to {location}"),
+                "write that place in MOVIE_BAG_PUBLIC_URL, so that a link leads there at once"
+                    .to_owned(),
+            ),
+            None => Check::warning(
+                NAME,
+                format!(
+                    "something else than movie-bag answers at {base}: {} to /healthz",
+                    self.status
+                ),
+                "this is well where a front end of your own shows /reset/TOKEN; else mend MOVIE_BAG_PUBLIC_URL or the proxy"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Nobody answers. While nobody chose the place, this is a laptop on which no server runs at the moment.
+fn silent(base: &str, is_chosen: bool, why: &str) -> Check {
+    if is_chosen {
+        return Check::warning(
+            NAME,
+            format!("nothing answers at {base} ({why}): links in mails lead there"),
+            "start movie-bag serve, or mend MOVIE_BAG_PUBLIC_URL, the proxy or the name; from inside a network its public name may lead nowhere".to_owned(),
+        );
+    }
+    Check::ok(
+        NAME,
+        format!("links begin with {base}, where no server runs now"),
+    )
+}

@@ -1,0 +1,80 @@
+//! How the findings are told: a table of the settings and lines for people, one document for programs.
+
+use dialoguer::console::Style;
+use serde_json::{Value, json};
+
+use super::{Check, Report, Verdict};
+use crate::cli::report::Failure;
+use crate::cli::ui::Ui;
+
+/// Tells people or programs, whoever asked; `with_dialogue` tells people also what was said to the mail server.
+pub(super) fn show(report: &Report, with_dialogue: bool, ui: &Ui) -> Result<(), Failure> {
+    if ui.is_json() {
+        return ui.answer(&as_json(report).to_string());
+    }
+    let mut settings = ui.table(["SETTING", "VALUE", "FROM"]);
+    for setting in &report.settings.report {
+        settings.add_row([
+            setting.key.to_owned(),
+            setting.value.clone(),
+            setting.source.to_string(),
+        ]);
+    }
+    ui.answer(&format!("{settings}\n"))?;
+    if with_dialogue {
+        let mut dialogue = ui.table(["MAIL SERVER", "STEP", "SAID"]);
+        for step in &report.dialogue {
+            let verdict = if step.is_done { "done" } else { "broke" };
+            dialogue.add_row([verdict, step.name, &step.said]);
+        }
+        ui.answer(&format!("{dialogue}\n"))?;
+    }
+    let mut checks = ui.table(["VERDICT", "OF", ""]);
+    for check in &report.checks {
+        checks.add_row([check.verdict.name(), check.name, &told(check)]);
+    }
+    ui.answer(&coloured(&checks.to_string(), ui))
+}
+
+fn told(check: &Check) -> String {
+    match &check.hint {
+        None => check.message.clone(),
+        Some(hint) => format!("{}\nhint: {hint}", check.message),
+    }
+}
+
+/// The verdicts of a table in the colours of errors and warnings.
+fn coloured(table: &str, ui: &Ui) -> String {
+    let lines = table.lines().map(|line| {
+        let verdict = [Verdict::Ok, Verdict::Warning, Verdict::Error]
+            .into_iter()
+            .find(|verdict| line.trim_start().split(' ').next() == Some(verdict.name()));
+        let Some(verdict) = verdict else {
+            return line.to_owned();
+        };
+        let name = verdict.name();
+        let style = match verdict {
+            Verdict::Ok => Style::new().green(),
+            Verdict::Warning => Style::new().yellow().bold(),
+            Verdict::Error => Style::new().red().bold(),
+        };
+        line.replacen(name, &ui.painted(name, &style), 1)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn as_json(report: &Report) -> Value {
+    let settings = report.settings.report.iter();
+    let settings: Vec<_> = settings
+        .map(|setting| json!({"key": setting.key, "value": setting.value, "source": setting.source.to_string()}))
+        .collect();
+    let checks = report.checks.iter();
+    let checks: Vec<_> = checks
+        .map(|check| json!({"name": check.name, "verdict": check.verdict.name(), "message": check.message, "hint": check.hint}))
+        .collect();
+    let dialogue = report.dialogue.iter();
+    let dialogue: Vec<_> = dialogue
+        .map(|step| json!({"step": step.name, "ok": step.is_done, "said": step.said}))
+        .collect();
+    json!({"ok": report.errors() == 0, "settings": settings, "checks": checks, "dialogue": dialogue})
+}

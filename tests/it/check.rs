@@ -1,0 +1,335 @@
+//! `check`: each thing it looks at, well and ill. Its dialogue with the mail server is in `mail.rs`, what it says of the
+//! templates in `templates.rs`, `--deploy` in `security/terminal.rs`.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use ::mongodb::bson::{DateTime, Document, doc};
+use ::mongodb::{Client, Collection};
+use serde_json::Value;
+
+use crate::harness::mongodb::blocking;
+use crate::harness::{Home, PASSWORD, now};
+
+const ANN: &str = "ann@example.com";
+
+on_every_database! {
+    what_is_well_is_said_of_each_thing,
+    an_index_that_is_gone_is_named_and_not_made,
+    a_mail_that_was_given_up_is_a_warning,
+    history_that_is_still_to_come_is_a_wrong_clock,
+}
+
+/// A collection of the home's database on MongoDB.
+async fn collection(uri: &str, name: &str) -> Collection<Document> {
+    let client = Client::with_uri_str(uri).await.unwrap();
+    client.default_database().unwrap().collection(name)
+}
+
+/// The verdict on one thing, its message and its mend.
+fn of(answer: &Value, name: &str) -> (String, String, String) {
+    let checks = answer["checks"].as_array().unwrap();
+    let mut found = checks.iter().filter(|check| check["name"] == name);
+    let check = found.next().unwrap_or_else(|| panic!("{name}: {answer}"));
+    let text = |field: &str| check[field].as_str().unwrap_or_default().to_owned();
+    (text("verdict"), text("message"), text("hint"))
+}
+
+fn look(home: &Home) -> Value {
+    home.run(&["check", "--json"]).json()
+}
+
+fn what_is_well_is_said_of_each_thing(home: Home) {
+    home.create_account(ANN, PASSWORD);
+    let server = home.serve(&[]);
+    let home = home
+        .with("MAIL_PORT", server.smtp().rsplit_once(':').unwrap().1)
+        .with(
+            "MOVIE_BAG_PUBLIC_URL",
+            format!("http://{}", server.address()),
+        );
+    let answer = home.run(&["check", "--json"]).ok().json();
+    assert_eq!(answer["ok"], true);
+    let checks = answer["checks"].as_array().unwrap();
+    let told: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            (
+                check["name"].as_str().unwrap(),
+                check["verdict"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let names = [
+        "settings",
+        "secret",
+        "database",
+        "outbox",
+        "mail server",
+        "public URL",
+        "clock",
+        "disk",
+        "templates",
+    ];
+    let mut wanted: Vec<_> = names.iter().map(|name| (*name, "ok")).collect();
+    if home.is_on_mongodb() {
+        // Not every server tells of its disk.
+        wanted.retain(|(name, _)| *name != "disk" || told.iter().any(|(told, _)| told == name));
+    }
+    assert_eq!(told, wanted, "{answer}");
+    assert!(of(&answer, "database").1.contains("with all its"));
+    assert!(of(&answer, "clock").1.contains(" UTC, as the "));
+    let steps = answer["dialogue"].as_array().unwrap();
+    assert_eq!(steps.last().unwrap()["step"], "EHLO");
+
+    let shown = home.run(&["check"]).ok();
+    assert!(
+        shown
+            .words()
+            .contains("VERDICT OF ok settings all can be read ok secret")
+    );
+    assert_eq!(shown.stderr, "");
+}
+
+fn an_index_that_is_gone_is_named_and_not_made(home: Home) {
+    home.create_account(ANN, PASSWORD);
+    let is_gone = |home: &Home| match home.mongodb_uri() {
+        Some(uri) => blocking(async {
+            let movies = collection(uri, "movie").await;
+            !movies
+                .list_index_names()
+                .await
+                .unwrap()
+                .contains(&"name_1".to_owned())
+        }),
+        None => home
+            .database()
+            .query_row(
+                "SELECT count(*) = 0 FROM sqlite_schema WHERE name = 'movie_by_account'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap(),
+    };
+    match home.mongodb_uri() {
+        Some(uri) => blocking(async {
+            let movies = collection(uri, "movie").await;
+            movies.drop_index("name_1").await.unwrap();
+        }),
+        None => home
+            .database()
+            .execute_batch("DROP INDEX movie_by_account")
+            .unwrap(),
+    }
+    let output = home.run(&["check", "--json"]).exits(1);
+    let (verdict, message, hint) = of(&output.json(), "database");
+    let name = if home.is_on_mongodb() {
+        "movie.name"
+    } else {
+        "movie_by_account"
+    };
+    assert_eq!(verdict, "error");
+    assert!(
+        message.ends_with(&format!("lacks what it was made with: {name}")),
+        "{message}"
+    );
+    assert!(!hint.is_empty());
+    assert!(is_gone(&home));
+    if home.is_on_mongodb() {
+        // The mend is what it says.
+        home.run(&["user", "list"]).ok();
+        assert_eq!(of(&look(&home), "database").0, "ok");
+    }
+}
+
+fn a_mail_that_was_given_up_is_a_warning(home: Home) {
+    home.create_account(ANN, PASSWORD);
+    let home = home.with("MAIL_PORT", "1");
+    home.run(&["forgot", "--email", ANN]).exits(7);
+    let (verdict, message, _) = of(&look(&home), "outbox");
+    assert_eq!(verdict, "ok");
+    assert!(
+        message.starts_with("1 waiting, the oldest since "),
+        "{message}"
+    );
+    assert!(message.ends_with("; 0 given up"), "{message}");
+    match home.mongodb_uri() {
+        Some(uri) => blocking(async {
+            let outbox = collection(uri, "movie_bag_outbox").await;
+            let dead = doc! { "$set": { "state": "dead" } };
+            outbox.update_many(doc! {}, dead).await.unwrap();
+        }),
+        None => {
+            let dead = "UPDATE outbox SET state = 'dead'";
+            home.database().execute(dead, []).unwrap();
+        }
+    }
+    let (verdict, message, hint) = of(&look(&home), "outbox");
+    assert_eq!(
+        (verdict.as_str(), message.as_str()),
+        ("warning", "0 waiting; 1 given up")
+    );
+    assert!(hint.contains("movie-bag outbox list"));
+}
+
+fn history_that_is_still_to_come_is_a_wrong_clock(home: Home) {
+    home.create_account(ANN, PASSWORD);
+    let at = i64::try_from(now().as_millis()).unwrap() + 3_600_000;
+    match home.mongodb_uri() {
+        Some(uri) => blocking(async {
+            let history = collection(uri, "movie_bag_history").await;
+            let later = doc! { "$set": { "at": DateTime::from_millis(at) } };
+            history.update_many(doc! {}, later).await.unwrap();
+        }),
+        None => {
+            home.database()
+                .execute("UPDATE history SET at = ?1", [at])
+                .unwrap();
+        }
+    }
+    let output = home.run(&["check", "--json"]).exits(1);
+    let (verdict, message, hint) = of(&output.json(), "clock");
+    assert_eq!(verdict, "error");
+    assert!(message.contains("which is still to come"), "{message}");
+    assert!(hint.contains("NTP"), "{hint}");
+}
+
+#[test]
+fn an_older_database_is_not_brought_up_to_date_and_a_newer_one_is_an_error() {
+    let home = Home::fresh();
+    home.create_account(ANN, PASSWORD);
+    let version = || -> i64 {
+        let database = home.database();
+        database
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap()
+    };
+    let newest = version();
+    home.database()
+        .pragma_update(None, "user_version", newest - 1)
+        .unwrap();
+    let (verdict, message, hint) = of(&look(&home), "database");
+    assert_eq!(verdict, "warning");
+    assert!(
+        message.contains("brought up to date at the next start"),
+        "{message}"
+    );
+    assert!(hint.contains("backup"), "{hint}");
+    assert_eq!(version(), newest - 1);
+
+    home.database()
+        .pragma_update(None, "user_version", newest + 1)
+        .unwrap();
+    let output = home.run(&["check", "--json"]).exits(1);
+    let (verdict, message, _) = of(&output.json(), "database");
+    assert_eq!(verdict, "error");
+    assert!(message.contains("upgrade movie-bag"), "{message}");
+}
+
+#[test]
+fn a_secret_that_is_broken_or_easily_guessed_is_told() {
+    let home = Home::fresh();
+    home.create_account(ANN, PASSWORD);
+    assert!(of(&look(&home), "secret").1.contains("generated"));
+    std::fs::write(home.data_dir().join("jwt-secret"), "short").unwrap();
+    let output = home.run(&["check", "--json"]).exits(1);
+    let (verdict, message, _) = of(&output.json(), "secret");
+    assert_eq!(verdict, "error");
+    assert!(message.contains("32 bytes"), "{message}");
+
+    let home = home.with("JWT_SECRET_KEY", "abc".repeat(20));
+    let answer = look(&home);
+    assert_eq!(of(&answer, "secret").0, "warning");
+    assert!(!answer.to_string().contains("abcabc"));
+}
+
+/// Answers every request of HTTP alike, and says nothing where that is empty.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            if answer.is_empty() {
+                open.push(stream);
+                continue;
+            }
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    base
+}
+
+#[test]
+fn a_public_url_that_leads_elsewhere_is_a_warning() {
+    let of_url = |base: String| {
+        let home = Home::fresh().with("MOVIE_BAG_PUBLIC_URL", base);
+        of(&look(&home), "public URL")
+    };
+    let (verdict, message, hint) = of_url(answering(
+        "HTTP/1.1 301 Moved\r\nLocation: https://movies.example/\r\nContent-Length: 0\r\n\r\n",
+    ));
+    assert_eq!(verdict, "warning");
+    assert!(
+        message.ends_with("sends its callers on to https://movies.example/"),
+        "{message}"
+    );
+    assert!(hint.contains("MOVIE_BAG_PUBLIC_URL"));
+
+    let (verdict, message, hint) = of_url(answering(
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    ));
+    assert_eq!(verdict, "warning");
+    assert!(
+        message.contains("something else than movie-bag answers"),
+        "{message}"
+    );
+    assert!(hint.contains("/reset/TOKEN"));
+
+    let (verdict, message, _) = of_url("http://127.0.0.1:1".to_owned());
+    assert_eq!(verdict, "warning");
+    assert!(message.contains("links in mails lead there"), "{message}");
+}
+
+#[test]
+fn another_clock_is_told_of_by_the_public_url() {
+    let base = answering(
+        "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}",
+    );
+    let home = Home::fresh().with("MOVIE_BAG_PUBLIC_URL", base);
+    let output = home.run(&["check", "--json"]).exits(1);
+    let (verdict, message, _) = of(&output.json(), "clock");
+    assert_eq!(verdict, "error");
+    assert!(
+        message.contains("ahead of the public URL's clock"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_never_answers_is_not_waited_for() {
+    let silent = answering("");
+    let (_, port) = silent.rsplit_once(':').unwrap();
+    let home = Home::fresh()
+        .with("MAIL_SERVER", "127.0.0.1")
+        .with("MAIL_PORT", port)
+        .with(
+            "MOVIE_BAG_DATABASE",
+            format!("mongodb://127.0.0.1:{port}/movies"),
+        )
+        .with("MOVIE_BAG_PUBLIC_URL", &*silent);
+    let began = Instant::now();
+    let output = home.run(&["check", "--json"]).exits(1);
+    // Each has 10 to 30 seconds elsewhere; here all of them have less than two.
+    assert!(began.elapsed() < Duration::from_secs(8));
+    let answer = output.json();
+    assert_eq!(of(&answer, "database").0, "error");
+    let (verdict, message, hint) = of(&answer, "mail server");
+    assert_eq!(verdict, "warning");
+    assert!(message.contains("greeting"), "{message}");
+    assert!(hint.contains("--send-test-mail"), "{hint}");
+    assert_eq!(of(&answer, "public URL").0, "warning");
+}
