@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::alphabet::BCRYPT;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use zeroize::Zeroizing;
 
@@ -166,19 +169,54 @@ impl PasswordHash {
     }
 }
 
+/// What a bcrypt hash is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashParts {
+    /// The base-2 logarithm of its rounds, 4 to 31.
+    pub cost: u32,
+    /// Its salt.
+    pub salt: [u8; 16],
+    /// What it says of the password.
+    pub digest: [u8; 23],
+}
+
+/// bcrypt's Base64, without padding. The last letter of salt and digest has bits to spare; some programs have set them.
+const BCRYPT64: GeneralPurpose = GeneralPurpose::new(
+    &BCRYPT,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
 impl PasswordHash {
-    /// The cost of a bcrypt hash (the base-2 logarithm of its rounds), 4 to 31; `None` for anything else.
-    pub fn cost(&self) -> Option<u32> {
+    /// Writes a hash as version `2b` has it.
+    pub fn from_parts(parts: &HashParts) -> Self {
+        let HashParts { cost, salt, digest } = parts;
+        let (salt, digest) = (BCRYPT64.encode(salt), BCRYPT64.encode(digest));
+        Self(format!("$2b${cost:02}${salt}{digest}"))
+    }
+
+    /// What a bcrypt hash is made of; `None` for anything else.
+    pub fn parts(&self) -> Option<HashParts> {
         let rest = ["$2a$", "$2b$", "$2y$"]
             .iter()
             .find_map(|version| self.0.strip_prefix(version))?;
-        let (cost, salt_and_hash) = rest.split_once('$')?;
-        let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/');
-        let is_whole = cost.len() == 2 && salt_and_hash.len() == 53;
-        (is_whole && salt_and_hash.chars().all(is_base64))
-            .then(|| cost.parse().ok())
-            .flatten()
-            .filter(|cost| (4..=31).contains(cost))
+        let (cost, salt_and_digest) = rest.split_once('$')?;
+        if cost.len() != 2 || salt_and_digest.len() != 53 {
+            return None;
+        }
+        let (salt, digest) = salt_and_digest.split_at_checked(22)?;
+        Some(HashParts {
+            cost: cost.parse().ok().filter(|cost| (4..=31).contains(cost))?,
+            salt: BCRYPT64.decode(salt).ok()?.try_into().ok()?,
+            digest: BCRYPT64.decode(digest).ok()?.try_into().ok()?,
+        })
+    }
+
+    /// The cost of a bcrypt hash (the base-2 logarithm of its rounds), 4 to 31; `None` for anything else.
+    pub fn cost(&self) -> Option<u32> {
+        self.parts().map(|parts| parts.cost)
     }
 }
 

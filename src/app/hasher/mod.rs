@@ -1,19 +1,17 @@
-//! Where passwords are hashed and verified: off the async threads, as many at once as there are cores, in the order
-//! of asking, and with a queue that refuses rather than grows (CVE-2013-1443, CVE-2021-45115).
+//! Where passwords are hashed and verified: off the async threads, on as many as there are cores, in the order of
+//! asking, and with a queue that refuses rather than grows (CVE-2013-1443, CVE-2021-45115).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod queue;
+
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, TryAcquireError};
-use zeroize::Zeroizing;
-
+use self::queue::{Full, Outcome, Queue, Step};
 use super::AppError;
-use crate::domain::password::{LONGEST_BYTES, PasswordHash, PasswordInput};
+use super::system::SystemRng;
+use crate::domain::clock::draw;
+use crate::domain::password::{HashParts, LONGEST_BYTES, PasswordHash, PasswordInput};
 use crate::metrics::HashLoad;
 
-/// How many may wait for a core before more are refused.
-const LONGEST_QUEUE: usize = 256;
 /// What a refused caller is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -21,12 +19,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Hasher {
     cost: u32,
-    cores: usize,
-    /// One permit a core; tokio's semaphore serves in the order of asking.
-    running: Arc<Semaphore>,
-    /// One permit for each that runs or waits.
-    admitted: Arc<Semaphore>,
-    refused: Arc<AtomicU64>,
+    queue: Queue,
 }
 
 impl Hasher {
@@ -34,10 +27,7 @@ impl Hasher {
     pub fn new(cost: u32, cores: usize) -> Self {
         Self {
             cost,
-            cores,
-            running: Arc::new(Semaphore::new(cores)),
-            admitted: Arc::new(Semaphore::new(cores + LONGEST_QUEUE)),
-            refused: Arc::default(),
+            queue: Queue::new(cores),
         }
     }
 
@@ -47,20 +37,21 @@ impl Hasher {
     /// [`AppError::Busy`] where too many wait.
     pub async fn hash(&self, password: &PasswordInput) -> Result<PasswordHash, AppError> {
         let (password, cost) = (password.normalized(), self.cost);
-        // The crate's own `non_truncating_hash` counts the NUL behind the password, and refuses 72 bytes already.
         if password.len() > LONGEST_BYTES || password.contains('\0') {
             return Err(AppError::Internal(
                 "a password that bcrypt would cut came past the policy".to_owned(),
             ));
         }
-        self.run(move || bcrypt::hash(password.as_bytes(), cost))
-            .await?
-            .map(PasswordHash::from_stored)
-            .map_err(|error| {
-                AppError::Internal(format!(
-                    "bcrypt refused a password that the policy had passed: {error}"
-                ))
-            })
+        let salt = draw(&SystemRng);
+        let step = Step {
+            password,
+            salt,
+            cost,
+            expected: None,
+            may_end: true,
+        };
+        let Outcome { digest, .. } = self.run(vec![step]).await?;
+        Ok(PasswordHash::from_parts(&HashParts { cost, salt, digest }))
     }
 
     /// Whether the password fits the hash. Without a hash, or with one that is no bcrypt hash, the same work is done
@@ -73,35 +64,51 @@ impl Hasher {
         password: &PasswordInput,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, AppError> {
-        let candidates: Vec<_> = password
+        let parts = hash.and_then(PasswordHash::parts);
+        // No hash can have been made from another form, whoever asks: this is the same for every address.
+        let candidates = password
             .candidates()
             .into_iter()
-            .filter(|form| form.len() <= LONGEST_BYTES && !form.contains('\0'))
+            .filter(|form| form.len() <= LONGEST_BYTES && !form.contains('\0'));
+        let steps: Vec<_> = candidates
+            .flat_map(|password| self.steps(&password, parts.as_ref()))
             .collect();
-        if candidates.is_empty() {
-            // No hash can have been made from it, whoever asks: this is the same for every address.
+        if steps.is_empty() {
             return Ok(false);
         }
-        let decoy = self.decoy();
-        let hash = hash.unwrap_or(&decoy).clone();
-        self.run(move || {
-            candidates
-                .iter()
-                .any(|password| fits(password, &hash, &decoy))
-        })
-        .await
+        Ok(self.run(steps).await?.fits)
+    }
+
+    /// The hashes that tell whether a password fits one, and that are as much work as one of the usual cost whatever
+    /// that one is; for a dearer one it is more.
+    fn steps(&self, password: &str, hash: Option<&HashParts>) -> Vec<Step> {
+        let step = |cost: u32, salt, expected| Step {
+            password: password.to_owned().into(),
+            salt,
+            cost,
+            expected,
+            may_end: false,
+        };
+        let mut steps = match hash {
+            None => vec![step(self.cost, [0; 16], None)],
+            Some(HashParts { cost, salt, digest }) => {
+                let more = topping_up(*cost, self.cost);
+                let more = more.map(|cost| step(cost, *salt, None));
+                [step(*cost, *salt, Some(*digest))]
+                    .into_iter()
+                    .chain(more)
+                    .collect()
+            }
+        };
+        if let Some(last) = steps.last_mut() {
+            last.may_end = true;
+        }
+        steps
     }
 
     /// How many run, wait and were refused.
     pub fn load(&self) -> HashLoad {
-        let admitted = self.cores + LONGEST_QUEUE - self.admitted.available_permits();
-        // One that is admitted between the two looks counts as waiting, and never as less than none.
-        let running = (self.cores - self.running.available_permits()).min(admitted);
-        HashLoad {
-            running: running as u64,
-            waiting: (admitted - running) as u64,
-            refused: self.refused.load(Ordering::Relaxed),
-        }
+        self.queue.load()
     }
 
     /// A hash of the usual cost that no password is known to fit.
@@ -109,51 +116,20 @@ impl Hasher {
         PasswordHash::from_stored(format!("$2b${:02}${}", self.cost, ".".repeat(53)))
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AppError> {
-        let admitted = match Arc::clone(&self.admitted).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(AppError::Busy {
-                    retry_after: RETRY_AFTER,
-                });
-            }
-        };
-        let running = Arc::clone(&self.running)
-            .acquire_owned()
+    async fn run(&self, steps: Vec<Step>) -> Result<Outcome, AppError> {
+        let outcome = self.queue.push(steps).map_err(|Full| AppError::Busy {
+            retry_after: RETRY_AFTER,
+        })?;
+        outcome
             .await
-            .map_err(|error| AppError::Internal(error.to_string()))?;
-        // The permits go with the work: a caller that hangs up must not let one more in beside a hash that still runs.
-        let done = tokio::task::spawn_blocking(move || {
-            let _permits = (admitted, running);
-            work()
-        });
-        done.await
             .map_err(|error| AppError::Internal(format!("hashing a password failed: {error}")))
     }
 }
 
 /// The costs of the hashes that are missing after one of the cost `done`, until all of them together are as much work as
 /// one of the cost `usual`: each step of the cost doubles the work, so it is every cost between.
-fn topping_up(done: u32, usual: u32) -> Vec<u32> {
-    (done..usual).collect()
-}
-
-/// Whether a password fits a hash, by as much work as for `decoy` whatever the hash is; for a dearer one it is more.
-fn fits(password: &Zeroizing<String>, hash: &PasswordHash, decoy: &PasswordHash) -> bool {
-    let fits = bcrypt::verify(password.as_bytes(), hash.as_str());
-    let still_to_do = match (&fits, hash.cost(), decoy.cost()) {
-        (Ok(_), Some(done), Some(usual)) => topping_up(done, usual),
-        // No bcrypt hash: the answer is no.
-        (_, _, usual) => usual.into_iter().collect(),
-    };
-    for cost in still_to_do {
-        let _ = bcrypt::hash(password.as_bytes(), cost);
-    }
-    fits.unwrap_or_default()
+fn topping_up(done: u32, usual: u32) -> impl Iterator<Item = u32> {
+    done..usual
 }
 
 #[cfg(test)]
@@ -261,30 +237,9 @@ mod tests {
     fn a_cheaper_hash_is_topped_up_to_the_work_of_the_usual_one() {
         let work = |cost: u32| 1_u64 << cost;
         for done in 4..=12 {
-            let more: u64 = topping_up(done, 12).into_iter().map(work).sum();
+            let more: u64 = topping_up(done, 12).map(work).sum();
             assert_eq!(work(done) + more, work(12), "{done}");
         }
-        assert!(topping_up(14, 12).is_empty());
-    }
-
-    #[tokio::test]
-    async fn the_queue_refuses_rather_than_grows() {
-        let hasher = Hasher::new(4, 1);
-        let all = Arc::clone(&hasher.admitted)
-            .acquire_many_owned(1 + LONGEST_QUEUE as u32)
-            .await
-            .unwrap();
-        let refused = hasher.verify(&PasswordInput::new("one more"), None).await;
-        assert!(matches!(refused, Err(AppError::Busy { .. })), "{refused:?}");
-        let load = |running, waiting| HashLoad {
-            running,
-            waiting,
-            refused: 1,
-        };
-        assert_eq!(hasher.load(), load(0, 1 + LONGEST_QUEUE as u64));
-        let one = Arc::clone(&hasher.running).acquire_owned().await;
-        assert_eq!(hasher.load(), load(1, LONGEST_QUEUE as u64));
-        drop((all, one));
-        assert_eq!(hasher.load(), load(0, 0));
+        assert_eq!(topping_up(14, 12).count(), 0);
     }
 }

@@ -1,0 +1,378 @@
+//! Who waits for a core, and the threads that work through them: as many as there are cores, each with as many hashes
+//! side by side as [`hashing`] has lanes, in the order of asking.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use hashing::{Digest, LANES, Lanes, Salt};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::domain::password::LONGEST_BYTES;
+use crate::metrics::HashLoad;
+
+/// How many may wait for a core before more are refused.
+pub(super) const LONGEST_QUEUE: usize = 256;
+/// After how many rounds a thread looks who else waits: about a millisecond.
+const ROUNDS_AT_ONCE: u64 = 8;
+
+/// One bcrypt hash to be done.
+pub(super) struct Step {
+    pub(super) password: Zeroizing<String>,
+    pub(super) salt: Salt,
+    pub(super) cost: u32,
+    /// What it is compared with.
+    pub(super) expected: Option<Digest>,
+    /// Where one up to here fitted, all that comes after is needless.
+    pub(super) may_end: bool,
+}
+
+/// What came of the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Of the last step.
+    pub(super) digest: Digest,
+    /// Whether one was as expected.
+    pub(super) fits: bool,
+}
+
+/// Steps one after another, and who waits for what comes of them.
+struct Job {
+    steps: VecDeque<Step>,
+    fits: bool,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// How far a job is.
+enum Progress {
+    More(Job),
+    Ended(oneshot::Sender<Outcome>, Outcome),
+}
+
+impl Job {
+    /// Takes what came of its first step.
+    fn after(mut self, digest: Digest) -> Progress {
+        let may_end = self.steps.pop_front().is_none_or(|step| {
+            let is_expected = |expected: Digest| bool::from(expected.ct_eq(&digest));
+            self.fits |= step.expected.is_some_and(is_expected);
+            step.may_end
+        });
+        if self.steps.is_empty() || self.fits && may_end {
+            let fits = self.fits;
+            return Progress::Ended(self.answer, Outcome { digest, fits });
+        }
+        Progress::More(self)
+    }
+}
+
+/// The queue is full.
+#[derive(Debug)]
+pub(super) struct Full;
+
+/// The queue, and its threads.
+#[derive(Clone)]
+pub(super) struct Queue {
+    cores: usize,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    /// Hashes on their way.
+    running: usize,
+    /// Threads that work.
+    workers: usize,
+    /// Those of them that have not looked for work yet.
+    starting: usize,
+    refused: u64,
+}
+
+impl Queue {
+    pub(super) fn new(cores: usize) -> Self {
+        Self {
+            cores,
+            state: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts steps, one at least, at the end of the queue. The receiver fails where a thread has died of them.
+    pub(super) fn push(&self, steps: Vec<Step>) -> Result<oneshot::Receiver<Outcome>, Full> {
+        let (answer, outcome) = oneshot::channel();
+        let mut state = self.lock();
+        if state.waiting.len() >= LONGEST_QUEUE {
+            state.refused += 1;
+            return Err(Full);
+        }
+        state.waiting.push_back(Job {
+            steps: steps.into(),
+            fits: false,
+            answer,
+        });
+        // A core of its own is better than a lane beside others.
+        if state.workers < self.cores {
+            state.workers += 1;
+            state.starting += 1;
+            let worker = Worker {
+                queue: self.clone(),
+                lanes: Lanes::new(),
+                jobs: Vec::with_capacity(LANES),
+                standing: Standing::Starting,
+            };
+            drop(state);
+            tokio::task::spawn_blocking(move || worker.run());
+        }
+        Ok(outcome)
+    }
+
+    /// How many run, wait and were refused.
+    pub(super) fn load(&self) -> HashLoad {
+        let state = self.lock();
+        HashLoad {
+            running: state.running as u64,
+            waiting: state.waiting.len() as u64,
+            refused: state.refused,
+        }
+    }
+}
+
+/// One thread's work.
+struct Worker {
+    queue: Queue,
+    lanes: Lanes,
+    /// Whose hashes are on the lanes, in the same places.
+    jobs: Vec<Job>,
+    standing: Standing,
+}
+
+/// What the queue knows of a thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Starting,
+    Working,
+    /// It is counted no more.
+    Left,
+}
+
+impl Worker {
+    /// Works until nobody waits any more.
+    fn run(mut self) {
+        while self.take_one() {
+            self.lanes.advance(ROUNDS_AT_ONCE);
+            while let Some(place) = self.lanes.done() {
+                let digest = self.lanes.take(place);
+                let job = self.jobs.swap_remove(place);
+                self.settle(job, digest);
+            }
+        }
+    }
+
+    /// Takes who has waited the longest onto a free lane: one at a time, so that all threads get as many. `false` where
+    /// there is nothing to do, and the thread is counted no more.
+    fn take_one(&mut self) -> bool {
+        let queue = self.queue.clone();
+        let mut state = queue.lock();
+        if self.standing == Standing::Starting {
+            self.standing = Standing::Working;
+            state.starting -= 1;
+        }
+        // Threads that start take one each.
+        while self.jobs.len() < LANES && state.waiting.len() > state.starting {
+            let Some(job) = state.waiting.pop_front() else {
+                break;
+            };
+            // Who has hung up needs no answer.
+            if job.answer.is_closed() {
+                continue;
+            }
+            state.running += 1;
+            drop(state);
+            self.begin(job);
+            return true;
+        }
+        if self.jobs.is_empty() {
+            self.standing = Standing::Left;
+            state.workers -= 1;
+            return false;
+        }
+        true
+    }
+
+    /// Begins with the first step of a job.
+    fn begin(&mut self, job: Job) {
+        let Some(step) = job.steps.front() else {
+            return;
+        };
+        if are_lanes_sound() {
+            self.lanes
+                .begin(step.password.as_bytes(), &step.salt, step.cost);
+            self.jobs.push(job);
+        } else {
+            let digest = by_the_crate(step.password.as_bytes(), step.salt, step.cost);
+            self.settle(job, digest);
+        }
+    }
+
+    fn settle(&mut self, job: Job, digest: Digest) {
+        match job.after(digest) {
+            Progress::More(job) => self.begin(job),
+            Progress::Ended(answer, outcome) => {
+                self.queue.lock().running -= 1;
+                // Nobody may be waiting any more.
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// Also where it panicked, or the runtime ended before it began: others go on.
+    fn drop(&mut self) {
+        if self.standing == Standing::Left {
+            return;
+        }
+        let mut state = self.queue.lock();
+        state.workers -= 1;
+        state.running -= self.jobs.len();
+        if self.standing == Standing::Starting {
+            state.starting -= 1;
+        }
+    }
+}
+
+/// Whether the lanes say what the crate says. They are tested; this is asked once for each process all the same, since
+/// a compiler or a machine that gets them wrong would lock everybody out, and it takes two milliseconds.
+fn are_lanes_sound() -> bool {
+    static SOUND: OnceLock<bool> = OnceLock::new();
+    *SOUND.get_or_init(|| {
+        const CHEAPEST: u32 = 4;
+        let salts: [Salt; LANES] = std::array::from_fn(|lane| [lane as u8; 16]);
+        let mut lanes = Lanes::new();
+        for salt in &salts {
+            lanes.begin(b"correct horse", salt, CHEAPEST);
+        }
+        lanes.advance(1 << CHEAPEST);
+        let is_sound = salts.iter().rev().enumerate().all(|(left, salt)| {
+            // From the last to the first, so that none moves.
+            lanes.done().is_some()
+                && lanes.take(LANES - 1 - left) == by_the_crate(b"correct horse", *salt, CHEAPEST)
+        });
+        if !is_sound {
+            tracing::error!(
+                "hashing side by side gives wrong hashes on this machine: it is done one by one"
+            );
+        }
+        is_sound
+    })
+}
+
+/// What the `bcrypt` crate makes of a password without a NUL.
+fn by_the_crate(password: &[u8], salt: Salt, cost: u32) -> Digest {
+    let ended = Zeroizing::new([password, &[0]].concat());
+    let digest = bcrypt::bcrypt(cost, salt, &ended[..ended.len().min(LONGEST_BYTES)]);
+    std::array::from_fn(|byte| digest[byte])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(password: &str, cost: u32) -> Step {
+        Step {
+            password: Zeroizing::new(password.to_owned()),
+            salt: [7; 16],
+            cost,
+            expected: None,
+            may_end: true,
+        }
+    }
+
+    fn digest(password: &str, cost: u32) -> Digest {
+        by_the_crate(password.as_bytes(), [7; 16], cost)
+    }
+
+    #[test]
+    fn the_lanes_are_sound() {
+        assert!(are_lanes_sound());
+    }
+
+    #[tokio::test]
+    async fn all_are_answered_whoever_waits_beside_them() {
+        for cores in [1, 2] {
+            let queue = Queue::new(cores);
+            let asked: Vec<_> = (0..40)
+                .map(|number| {
+                    let (password, cost) = (format!("password {number}"), 4 + number % 3);
+                    let steps = vec![step(&password, 4), step(&password, cost)];
+                    (queue.push(steps).unwrap(), digest(&password, cost))
+                })
+                .collect();
+            for (outcome, expected) in asked {
+                assert_eq!(outcome.await.unwrap().digest, expected);
+            }
+            assert_eq!(queue.load(), HashLoad::default());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fits_ends_the_steps_where_they_may_end() {
+        let fitting = |may_end| Step {
+            expected: Some(digest("right", 4)),
+            may_end,
+            ..step("right", 4)
+        };
+        for (steps, last, fits) in [
+            (vec![fitting(true), step("next", 4)], "right", true),
+            (
+                vec![fitting(false), step("next", 4), step("third", 4)],
+                "next",
+                true,
+            ),
+            (vec![step("wrong", 4), fitting(true)], "right", true),
+            (vec![step("wrong", 4), step("next", 4)], "next", false),
+        ] {
+            let outcome = Queue::new(1).push(steps).unwrap().await.unwrap();
+            let digest = digest(last, 4);
+            assert_eq!(outcome, Outcome { digest, fits });
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_hangs_up_is_not_worked_for() {
+        let queue = Queue::new(1);
+        // More than anybody waits for; none of it may run before the last one.
+        let long: Vec<_> = (0..LANES)
+            .map(|_| queue.push(vec![step("long", 6)]).unwrap())
+            .collect();
+        for _ in 0..100 {
+            drop(queue.push(vec![step("hung up", 16)]).unwrap());
+        }
+        let last = queue.push(vec![step("last", 4)]).unwrap();
+        assert_eq!(last.await.unwrap().digest, digest("last", 4));
+        for outcome in long {
+            outcome.await.unwrap();
+        }
+        assert_eq!(queue.load(), HashLoad::default());
+    }
+
+    #[tokio::test]
+    async fn the_queue_refuses_rather_than_grows() {
+        // Without a core nobody is worked for.
+        let queue = Queue::new(0);
+        let waiting: Vec<_> = (0..LONGEST_QUEUE)
+            .map(|_| queue.push(vec![step("waits", 4)]).unwrap())
+            .collect();
+        assert!(queue.push(vec![step("one more", 4)]).is_err());
+        let load = HashLoad {
+            running: 0,
+            waiting: waiting.len() as u64,
+            refused: 1,
+        };
+        assert_eq!(queue.load(), load);
+    }
+}
