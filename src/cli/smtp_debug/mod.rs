@@ -223,10 +223,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                 };
                 tokio::select! {
                     () = all_came => {}
-                    () = told.next() => {
-                        beside.tell_to_stop();
-                        code = beside.ended().await;
-                    }
+                    () = told.next() => code = beside.stopped().await,
                     ended = beside.ended_if_any() => code = ended,
                 }
             })
