@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use dialoguer::console::Style;
+use dialoguer::console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Color;
 use super::report::Failure;
+use super::terminal;
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
 use crate::sink::print::{Style as StdoutStyle, harmless_json, one_line};
@@ -26,14 +27,14 @@ pub(super) struct Ui {
 
 impl Ui {
     pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
-        let wanted = |is_terminal: bool| match color {
+        let wanted = |shows_colors: bool| match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => is_terminal && !crate::config::no_color(),
+            Color::Auto => shows_colors && !crate::config::no_color(),
         };
         let (color, color_stdout) = (
-            wanted(io::stderr().is_terminal()),
-            wanted(io::stdout().is_terminal()),
+            wanted(terminal::shows_colors(&Term::stderr())),
+            wanted(terminal::shows_colors(&Term::stdout())),
         );
         dialoguer::console::set_colors_enabled_stderr(color);
         Self {
@@ -388,12 +389,7 @@ fn strength(password: &PasswordInput, address: &str) -> String {
 }
 
 async fn hidden(prompt: &'static str) -> anyhow::Result<PasswordInput> {
-    let typed = blocking(move || {
-        dialoguer::Password::new()
-            .with_prompt(prompt)
-            .allow_empty_password(true)
-            .interact()
-    });
+    let typed = blocking(move || terminal::read_hidden(prompt));
     typed.await.map(PasswordInput::new)
 }
 
