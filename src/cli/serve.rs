@@ -201,13 +201,32 @@ fn announce(ui: &Ui, address: SocketAddr, sink: Option<&Sink>) {
     }
     ui.say(&format!("movie-bag listens on http://{address}"));
     if sink.is_some() {
-        ui.say(&format!(
-            "
+        ui.say(&first_requests(address));
+    }
+}
+
+#[cfg(not(windows))]
+fn first_requests(address: SocketAddr) -> String {
+    format!(
+        "
 Try it:
   curl -H 'Content-Type: application/json' http://{address}/api/auth/signup \\
        -d '{{\"email\":\"ann@example.com\",\"password\":\"correct horse battery\"}}'
   curl -H 'Content-Type: application/json' http://{address}/api/auth/forgot -d '{{\"email\":\"ann@example.com\"}}'
 "
-        ));
-    }
+    )
+}
+
+/// For PowerShell, whose older version has another program by the name of curl.
+#[cfg(windows)]
+fn first_requests(address: SocketAddr) -> String {
+    format!(
+        "
+Try it:
+  irm http://{address}/api/auth/signup -Method Post -ContentType application/json `
+      -Body '{{\"email\":\"ann@example.com\",\"password\":\"correct horse battery\"}}'
+  irm http://{address}/api/auth/forgot -Method Post -ContentType application/json `
+      -Body '{{\"email\":\"ann@example.com\"}}'
+"
+    )
 }

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::Color;
 use super::report::Failure;
+use super::terminal;
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
 use crate::sink::print::{Style as StdoutStyle, harmless_json, one_line};
@@ -27,14 +28,14 @@ pub(super) struct Ui {
 
 impl Ui {
     pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
-        let wanted = |is_terminal: bool| match color {
+        let wanted = |shows_colors: bool| match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => is_terminal && !crate::config::no_color(),
+            Color::Auto => shows_colors && !crate::config::no_color(),
         };
         let (color, color_stdout) = (
-            wanted(io::stderr().is_terminal()),
-            wanted(io::stdout().is_terminal()),
+            wanted(terminal::shows_colors(&Term::stderr())),
+            wanted(terminal::shows_colors(&Term::stdout())),
         );
         dialoguer::console::set_colors_enabled_stderr(color);
         Self {
@@ -413,12 +414,7 @@ fn strength(password: &PasswordInput, address: &str) -> String {
 }
 
 async fn hidden(prompt: &'static str) -> anyhow::Result<PasswordInput> {
-    let typed = blocking(move || {
-        dialoguer::Password::new()
-            .with_prompt(prompt)
-            .allow_empty_password(true)
-            .interact()
-    });
+    let typed = blocking(move || terminal::read_hidden(prompt));
     typed.await.map(PasswordInput::new)
 }
 

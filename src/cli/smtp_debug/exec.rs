@@ -1,5 +1,8 @@
 //! `--exec`: a command of the user's for each mail. What a mail says reaches it in its environment and on stdin, never in its
 //! text, so no mail decides what is run.
+//!
+//! Windows' `cmd` puts `%NAME%` into the text of the command and reads it then, so a subject with an `&` in it would decide.
+//! There it must be `!NAME!`, which is put in when all has been read.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -7,14 +10,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::super::report::Failure;
 use super::super::ui::Ui;
 use crate::sink::{ReceivedMessage, extract, view};
 
 /// Mails that may wait for the command; beyond it the clients wait.
 const WAITING: usize = 256;
 
-/// Bytes of one variable: a system takes no command with longer ones.
-const LONGEST_VALUE: usize = 64 * 1024;
+/// Bytes of one variable: a system takes no command with longer ones, and `cmd` none whose line gets longer than 8,191
+/// characters by them.
+const LONGEST_VALUE: usize = if cfg!(windows) { 4 * 1024 } else { 64 * 1024 };
 
 /// Runs the command for one mail after the other.
 #[derive(Debug)]
@@ -35,6 +40,17 @@ impl Executor {
             }
         });
         Self { queue, thread }
+    }
+
+    /// Whether no mail can decide what this command runs.
+    pub(super) fn check(command: &str) -> Result<(), Failure> {
+        if cfg!(windows) && command.to_ascii_uppercase().contains("%MOVIE_BAG_MAIL_") {
+            return Err(Failure::usage(
+                "--exec with %MOVIE_BAG_MAIL_…% would run what is written in a mail",
+                "put the name between exclamation marks, as in !MOVIE_BAG_MAIL_LINK!",
+            ));
+        }
+        Ok(())
     }
 
     /// Where mails are handed over.
@@ -90,13 +106,20 @@ fn run(command: &str, mail: &ReceivedMessage) -> Result<(), String> {
     }
 }
 
+#[cfg(not(windows))]
 fn shell(command: &str) -> Command {
-    let (shell, option) = match cfg!(windows) {
-        true => ("cmd", "/C"),
-        false => ("sh", "-c"),
-    };
-    let mut shell = Command::new(shell);
-    shell.arg(option).arg(command);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command);
+    shell
+}
+
+#[cfg(windows)]
+fn shell(command: &str) -> Command {
+    use std::os::windows::process::CommandExt as _;
+    let mut shell = Command::new("cmd");
+    // As it was typed: `cmd` does not undo the quoting of single arguments. With /S it takes off the outer quotes, no others.
+    shell.args(["/D", "/V:ON", "/S", "/C"]);
+    shell.raw_arg(format!("\"{command}\""));
     shell
 }
 
@@ -107,4 +130,18 @@ fn value(text: &str) -> String {
         end -= 1;
     }
     text[..end].replace('\0', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cmd_would_put_into_the_command_is_refused_there() {
+        let refused = |command| Executor::check(command).is_err();
+        assert_eq!(refused("start %Movie_Bag_Mail_Link%"), cfg!(windows));
+        assert!(!refused(
+            "start \"\" \"!MOVIE_BAG_MAIL_LINK!\" & echo %PATH%"
+        ));
+    }
 }

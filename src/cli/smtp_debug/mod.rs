@@ -172,6 +172,7 @@ impl From<FormatName> for Format {
 
 pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     wiring::settings(ui, flags, "warn")?;
+    args.exec.as_deref().map_or(Ok(()), Executor::check)?;
     let settings = settings(args);
     let format = match args.format {
         Some(name) => Format::from(name),
@@ -223,10 +224,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                 };
                 tokio::select! {
                     () = all_came => {}
-                    () = told.next() => {
-                        beside.tell_to_stop();
-                        code = beside.ended().await;
-                    }
+                    () = told.next() => code = beside.stopped().await,
                     ended = beside.ended_if_any() => code = ended,
                 }
             })
