@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::report::Failure;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use super::wiring;
 use crate::app;
 use crate::app::system::{SystemClock, SystemRng};
@@ -65,14 +65,23 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     drop(bar);
     let copied = copied?;
     let counts = copied.counts;
+    let lines = |number| counted(number, "line of history", "lines of history");
     let mut text = format!(
-        "Copied {} accounts, {} movies, {} waiting mails and {} lines of history to {to}; the counts agree, and so do {} samples.",
-        counts.accounts, counts.movies, counts.mails, counts.events, copied.compared
+        "Copied {}, {}, {} and {} to {to}; the counts agree, and so {}.",
+        counted(counts.accounts, "account", "accounts"),
+        counted(counts.movies, "movie", "movies"),
+        counted(counts.mails, "waiting mail", "waiting mails"),
+        lines(counts.events),
+        match copied.compared {
+            1 => "does 1 sample".to_owned(),
+            number => format!("do {number} samples"),
+        },
     );
     if copied.mails_left_out + copied.events_left_out > 0 {
         text += &format!(
-            "\n{} mails and {} lines of history were left out: their accounts are gone.",
-            copied.mails_left_out, copied.events_left_out
+            "\nLeft out, since their accounts are gone: {} and {}.",
+            counted(copied.mails_left_out, "mail", "mails"),
+            lines(copied.events_left_out),
         );
     }
     ui.answer_either(

@@ -225,7 +225,7 @@ impl Ui {
     /// Asks for one line.
     pub(super) async fn ask(&self, prompt: &str, option: &str) -> anyhow::Result<String> {
         must_be_able_to_ask(prompt, option)?;
-        let prompt = prompt.to_owned();
+        let prompt = harmless(prompt);
         blocking(move || {
             dialoguer::Input::<String>::new()
                 .with_prompt(prompt)
@@ -234,9 +234,16 @@ impl Ui {
         .await
     }
 
-    /// Asks whether to go on; no is what Enter means.
-    pub(super) async fn confirm(&self, prompt: &str, option: &str) -> anyhow::Result<bool> {
+    /// Asks whether to go on; no is what Enter means. `about` stands above the question, also where little is to be said:
+    /// whoever answers must know to what.
+    pub(super) async fn confirm(
+        &self,
+        about: &str,
+        prompt: &str,
+        option: &str,
+    ) -> anyhow::Result<bool> {
         must_be_able_to_ask(prompt, option)?;
+        self.write(&harmless(about));
         let prompt = prompt.to_owned();
         blocking(move || {
             dialoguer::Confirm::new()
@@ -295,6 +302,14 @@ fn told(written: io::Result<()>) -> Result<(), Failure> {
 fn harmless(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(one_line).collect();
     lines.join("\n")
+}
+
+/// `1 movie`, `2 movies`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {many}"),
+    }
 }
 
 fn untold(error: &io::Error) -> Failure {

@@ -17,7 +17,7 @@ use exec::Executor;
 
 use super::report::Failure;
 use super::runtime::{StopSignal, one_thread};
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
@@ -276,10 +276,7 @@ fn settings(args: &Args) -> SinkSettings {
 }
 
 fn say_summary(ui: &Ui, summary: &Summary) {
-    let mails = |count: u64| match count {
-        1 => "1 mail".to_owned(),
-        count => format!("{count} mails"),
-    };
+    let mails = |count| counted(count, "mail", "mails");
     let mut text = format!("Stopped. Received {}", mails(summary.received));
     if summary.received > 0 {
         text.push_str(&format!(" of {} bytes together", summary.received_bytes));
