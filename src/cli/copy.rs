@@ -16,8 +16,11 @@ use crate::domain::clock::Clock as _;
 /// only read: stop the servers that work on it before. What is broken off half way is begun anew by the next copy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  movie-bag copy --to mongodb://db1.example,db2.example/movie-bag?replicaSet=rs0
-  movie-bag copy --database mongodb://localhost/movie-bag --to sqlite:movies.sqlite3
+  movie-bag copy --to 'mongodb://db1.example/movie-bag?replicaSet=rs0'
+  movie-bag --database mongodb://localhost/movie-bag copy --to sqlite:all.db
+
+With --json: {\"accounts\", \"movies\", \"mails\", \"history\", \"compared\", \"mails_left_out\", \
+\"history_left_out\"}, all in numbers
 
 Links and logins go on working where JWT_SECRET_KEY stays the same; a generated one is in the data folder.")]
 pub(super) struct Args {

@@ -34,7 +34,7 @@ fn the_completions_are_those_of_the_binary() {
 }
 
 /// Every command there is, found by its own help.
-fn commands(home: &Home, path: &[String], found: &mut Vec<Vec<String>>) {
+pub fn commands(home: &Home, path: &[String], found: &mut Vec<Vec<String>>) {
     found.push(path.to_vec());
     let help = home
         .run(&[path, &["--help".to_owned()]].concat())

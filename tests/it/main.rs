@@ -14,6 +14,7 @@ mod harness;
 
 mod bad_input;
 mod browser;
+mod examples;
 mod generated;
 mod import;
 mod logs;

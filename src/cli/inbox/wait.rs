@@ -14,10 +14,11 @@ use crate::sink::client::{InboxClient, Wanted};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag inbox wait --to ann@example.com --print link
-  token=$(movie-bag inbox wait --to ann@example.com --subject Reset --timeout 10s --print token)
-  movie-bag inbox wait --to ann@example.com --after \"$(movie-bag inbox show latest --print id)\" --print code
+  movie-bag inbox wait --to ann@example.com --subject 'Reset Your' --timeout 10s
+  movie-bag inbox wait --to ann@example.com --print code \\
+      --after \"$(movie-bag inbox show latest --print id)\"
 
-With --json: {\"message\", \"links\", \"tokens\", \"codes\"}. Exits 8 at the time-out, 3 where the mail lacks what is to be printed")]
+With --json: {\"message\", \"links\", \"tokens\", \"codes\"}, the message as the inbox's API has it")]
 pub(in crate::cli) struct Args {
     /// Whom it is for
     #[arg(long, value_name = "EMAIL")]

@@ -22,8 +22,8 @@ const PAGE: usize = 500;
   movie-bag outbox list
   movie-bag outbox list --json | jq -r 'select(.state == \"dead\") | .id'
 
-With --json: one document a line, {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \"next_try_at\",
-\"last_error\"}, times in UTC; next_try_at counts for waiting ones")]
+With --json: one document a line, {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \
+\"next_try_at\", \"last_error\"}, times in UTC; next_try_at counts for waiting ones")]
 pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {

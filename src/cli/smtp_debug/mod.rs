@@ -114,8 +114,8 @@ fn help() -> String {
   movie-bag smtp-debug --fail rcpt:2:451 --fail data:1:drop
   movie-bag smtp-debug -- cargo test
 
-Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a code from 400 to 599, drop,
-delay=500ms.
+Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a \
+code from 400 to 599, drop, delay=500ms.
 
 Point your program at it:
 {}",

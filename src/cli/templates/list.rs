@@ -11,9 +11,9 @@ use crate::templates::{BuiltIn, TEMPLATES, Templates, variable};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag templates list
-  movie-bag templates list --json | jq -r 'select(.path).name'       those of your own
+  movie-bag templates list --json | jq -r 'select(.path).name'   # your own
 
-With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with
+With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with \
 its meaning, and null as the path of a built-in one")]
 pub(in crate::cli) struct Args {}
 
