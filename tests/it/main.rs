@@ -27,6 +27,7 @@ mod openapi;
 mod operations;
 mod outbox;
 mod pages;
+mod readme;
 mod security;
 mod settings;
 mod sink;
