@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use dialoguer::console::Style;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use dialoguer::console::{Style, Term, measure_text_width};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -110,6 +111,42 @@ impl Ui {
         } else {
             self.answer(text)
         }
+    }
+
+    /// An empty table. On a terminal it is as wide as that, and `broken`, the columns with long values by their numbers, go
+    /// over several lines there; the others are read or copied as a whole. In a pipe each row is one line.
+    pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
+        /// Room for a word or two.
+        const NARROWEST: ColumnConstraint = ColumnConstraint::LowerBoundary(Width::Fixed(12));
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(header);
+        if let Some((_, width)) = Term::stdout().size_checked() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width);
+            for (number, column) in table.column_iter_mut().enumerate() {
+                column.set_constraint(match broken.contains(&number) {
+                    true => NARROWEST,
+                    false => ColumnConstraint::ContentWidth,
+                });
+            }
+        }
+        table
+    }
+
+    /// A table, as an answer for people.
+    ///
+    /// # Errors
+    /// Those of [`Ui::answer`].
+    pub(super) fn answer_table(&self, mut table: Table) -> Result<(), Failure> {
+        let mut text = table.trim_fmt();
+        let width = text.lines().map(measure_text_width).max();
+        // Two ways of breaking lines, one of them the terminal's, can be read by nobody.
+        if table.width().map(usize::from) < width {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+            text = table.trim_fmt();
+        }
+        self.answer(&text)
     }
 
     /// What is going on, on stderr.

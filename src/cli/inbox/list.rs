@@ -1,7 +1,5 @@
 //! `inbox list`: what came, newest first.
 
-use comfy_table::presets;
-use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 
 use super::super::ui::{Ui, local};
@@ -42,11 +40,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         ui.say("No mails.");
         return Ok(());
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"]);
+    let mut table = Ui::table(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"], &[2, 3, 4]);
     for message in &messages {
         let field = |name: &str| message[name].as_str().unwrap_or_default();
         let received = field("Created").parse::<Timestamp>();
@@ -62,6 +56,6 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
             one_line(field("Subject")).into_owned(),
         ]);
     }
-    ui.answer(&table.to_string())?;
+    ui.answer_table(table)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::report::Failure;
-use super::super::ui::Ui;
+use super::super::ui::{Ui, counted};
 use super::{Part, Url, ask, print};
 use crate::domain::span::span;
 use crate::sink::client::{InboxClient, Wanted};
@@ -59,9 +59,9 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
             8,
             "timed_out",
             format!(
-                "no such mail to {} came within {} seconds",
+                "no such mail to {} came within {}",
                 args.to,
-                args.timeout.as_secs()
+                counted(args.timeout.as_secs(), "second", "seconds")
             ),
             "\"movie-bag inbox list\" shows what came",
         )

@@ -1,7 +1,5 @@
 //! `outbox list`: the mails that are not delivered yet.
 
-use comfy_table::presets;
-use comfy_table::{ContentArrangement, Table};
 use jiff::Timestamp;
 
 use super::super::ui::{Ui, local};
@@ -28,19 +26,18 @@ pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([
-        "ID",
-        "EMAIL",
-        "KIND",
-        "STATE",
-        "ATTEMPTS",
-        "NEXT TRY",
-        "LAST ERROR",
-    ]);
+    let mut table = Ui::table(
+        [
+            "ID",
+            "EMAIL",
+            "KIND",
+            "STATE",
+            "ATTEMPTS",
+            "NEXT TRY",
+            "LAST ERROR",
+        ],
+        &[6],
+    );
     let (mut after, mut count) = (None, 0);
     loop {
         let mut page = app.queued_mails(after, PAGE).await?;
@@ -77,7 +74,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if count == 0 {
         ui.say("The outbox is empty: every mail was delivered.");
     } else if !ui.is_json() {
-        ui.answer(&table.to_string())?;
+        ui.answer_table(table)?;
     }
     Ok(())
 }

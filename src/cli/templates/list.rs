@@ -1,7 +1,5 @@
 //! `templates list`: the templates there are, and whose they are.
 
-use comfy_table::presets;
-use comfy_table::{ContentArrangement, Table};
 use serde_json::{Map, Value, json};
 
 use super::Ui;
@@ -18,11 +16,7 @@ its meaning, and null as the path of a built-in one")]
 pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["TEMPLATE", "WHAT FOR", "VARIABLES", "FROM"]);
+    let mut table = Ui::table(["TEMPLATE", "WHAT FOR", "VARIABLES", "FROM"], &[1, 2, 3]);
     for template in TEMPLATES {
         let path = templates
             .path(template)
@@ -40,7 +34,7 @@ pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()
         }
     }
     if !ui.is_json() {
-        ui.answer(&table.to_string())?;
+        ui.answer_table(table)?;
     }
     Ok(())
 }

@@ -29,10 +29,15 @@ impl Person {
 
     /// Somebody who runs this command, in its environment and folder.
     pub fn at(prepared: &Command) -> Self {
+        Self::before(prepared, 100)
+    }
+
+    /// The same before a terminal of so many columns.
+    pub fn before(prepared: &Command, columns: u16) -> Self {
         let pty = native_pty_system()
             .openpty(PtySize {
                 rows: 24,
-                cols: 100,
+                cols: columns,
                 pixel_width: 0,
                 pixel_height: 0,
             })
