@@ -12,6 +12,7 @@
 #[macro_use]
 mod harness;
 
+mod answers;
 mod bad_input;
 mod browser;
 mod examples;
