@@ -26,8 +26,10 @@ use crate::sink::{Sink, SinkSettings};
 #[command(after_help = "Examples:
   movie-bag serve --smtp-debug
   movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example
-  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve A socket that systemd hands over
-is served in place of --bind, and one named \"metrics\" in place of MOVIE_BAG_METRICS_BIND.")]
+  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve
+
+A socket that systemd hands over is served in place of --bind, and one named \"metrics\" in place \
+of MOVIE_BAG_METRICS_BIND.")]
 pub(super) struct Args {
     /// Listen here
     #[arg(long, value_name = "ADDR:PORT")]

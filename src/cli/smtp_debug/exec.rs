@@ -1,8 +1,8 @@
 //! `--exec`: a command of the user's for each mail. What a mail says reaches it in its environment and on stdin, never in its
 //! text, so no mail decides what is run.
 //!
-//! Windows' `cmd` puts `%NAME%` into the text of the command and reads it then, so a subject with an `&` in it would decide.
-//! There it must be `!NAME!`, which is put in when all has been read.
+//! On Windows that is PowerShell: `cmd` puts the values of variables into the command and reads it then, and once more for
+//! each side of a pipe, so a subject with an `&` in it would decide.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -10,16 +10,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::super::report::Failure;
 use super::super::ui::Ui;
 use crate::sink::{ReceivedMessage, extract, view};
 
 /// Mails that may wait for the command; beyond it the clients wait.
 const WAITING: usize = 256;
 
-/// Bytes of one variable: a system takes no command with longer ones, and `cmd` none whose line gets longer than 8,191
-/// characters by them.
-const LONGEST_VALUE: usize = if cfg!(windows) { 4 * 1024 } else { 64 * 1024 };
+/// Bytes of one variable: a system takes no command with longer ones. Windows has 32,767 characters for each.
+const LONGEST_VALUE: usize = if cfg!(windows) { 16 * 1024 } else { 64 * 1024 };
 
 /// Runs the command for one mail after the other.
 #[derive(Debug)]
@@ -40,17 +38,6 @@ impl Executor {
             }
         });
         Self { queue, thread }
-    }
-
-    /// Whether no mail can decide what this command runs.
-    pub(super) fn check(command: &str) -> Result<(), Failure> {
-        if cfg!(windows) && command.to_ascii_uppercase().contains("%MOVIE_BAG_MAIL_") {
-            return Err(Failure::usage(
-                "--exec with %MOVIE_BAG_MAIL_…% would run what is written in a mail",
-                "put the name between exclamation marks, as in !MOVIE_BAG_MAIL_LINK!",
-            ));
-        }
-        Ok(())
     }
 
     /// Where mails are handed over.
@@ -115,11 +102,8 @@ fn shell(command: &str) -> Command {
 
 #[cfg(windows)]
 fn shell(command: &str) -> Command {
-    use std::os::windows::process::CommandExt as _;
-    let mut shell = Command::new("cmd");
-    // As it was typed: `cmd` does not undo the quoting of single arguments. With /S it takes off the outer quotes, no others.
-    shell.args(["/D", "/V:ON", "/S", "/C"]);
-    shell.raw_arg(format!("\"{command}\""));
+    let mut shell = Command::new("powershell");
+    shell.args(["-NoProfile", "-NonInteractive", "-Command", command]);
     shell
 }
 
@@ -130,18 +114,4 @@ fn value(text: &str) -> String {
         end -= 1;
     }
     text[..end].replace('\0', "")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cmd_would_put_into_the_command_is_refused_there() {
-        let refused = |command| Executor::check(command).is_err();
-        assert_eq!(refused("start %Movie_Bag_Mail_Link%"), cfg!(windows));
-        assert!(!refused(
-            "start \"\" \"!MOVIE_BAG_MAIL_LINK!\" & echo %PATH%"
-        ));
-    }
 }

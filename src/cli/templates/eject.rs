@@ -19,8 +19,10 @@ use crate::templates::{BuiltIn, TEMPLATES, file_in};
   movie-bag templates eject my-templates
   movie-bag templates eject \"$(mktemp -d)\" --json | jq -r .folder
 
-Change what you like, delete what you leave as it is, so that a newer version can improve it, and
-set MOVIE_BAG_TEMPLATES to the folder.")]
+Change what you like, delete what you leave as it is, so that a newer version can improve it, and \
+set MOVIE_BAG_TEMPLATES to the folder.
+
+With --json: {\"folder\", \"written\", \"unchanged\"}")]
 pub(in crate::cli) struct Args {
     /// Into which folder; it is made where it is not there
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
