@@ -250,8 +250,8 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
         }
         'movie-bag;user;list' {
             [CompletionResult]::new('--search', '--search', [CompletionResultType]::ParameterName, 'Only those with this in their address, in any capitals')
-            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'No more than so many')
-            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only those behind this one')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'At most so many')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only those after the account with this id')
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read settings from this file instead of .env')
             [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'Work on this database: sqlite:PATH or mongodb://…')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the output')

@@ -235,8 +235,8 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
         }
         &'movie-bag;user;list'= {
             cand --search 'Only those with this in their address, in any capitals'
-            cand --limit 'No more than so many'
-            cand --after 'Only those behind this one'
+            cand --limit 'At most so many'
+            cand --after 'Only those after the account with this id'
             cand --env-file 'Read settings from this file instead of .env'
             cand --database 'Work on this database: sqlite:PATH or mongodb://…'
             cand --color 'Colour the output'

@@ -220,8 +220,8 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l search -d 'Only those with this in their address, in any capitals' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l limit -d 'No more than so many' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l after -d 'Only those behind this one' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l limit -d 'At most so many' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l after -d 'Only those after the account with this id' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

@@ -198,6 +198,18 @@ impl App {
         Ok(self.tell(mail, handling).await)
     }
 
+    /// One account with what would go with it: to be shown before it is deleted.
+    ///
+    /// # Errors
+    /// An address that is no mailbox or unknown; the database.
+    pub async fn account_deletion(&self, email: &str) -> Result<(Account, Deletion), AppError> {
+        let account = self.account_named(email).await?;
+        let deletion = self.parts.store.deletion(account.id).await?;
+        deletion
+            .map(|deletion| (account, deletion))
+            .ok_or(AppError::NoSuchAccount)
+    }
+
     /// Deletes an account with its movies, waiting mails and history.
     ///
     /// # Errors

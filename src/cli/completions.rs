@@ -7,9 +7,15 @@ use super::ui::Ui;
 /// Print the completions for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  movie-bag completions bash > ~/.local/share/bash-completion/completions/movie-bag
+  movie-bag completions bash > movie-bag.bash && source ./movie-bag.bash
   movie-bag completions zsh > \"${fpath[1]}/_movie-bag\"
-  movie-bag completions fish > ~/.config/fish/completions/movie-bag.fish")]
+
+To have them in every new shell, write them where it looks for them:
+  bash        ~/.local/share/bash-completion/completions/movie-bag
+  zsh         _movie-bag in a folder of $fpath
+  fish        ~/.config/fish/completions/movie-bag.fish
+  elvish      ~/.config/elvish/lib/movie-bag.elv, and \"use movie-bag\" in rc.elv
+  PowerShell  at the end of $PROFILE")]
 pub(super) struct Args {
     /// For which shell
     shell: Shell,

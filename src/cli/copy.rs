@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::report::Failure;
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use super::wiring;
 use crate::app;
 use crate::app::system::{SystemClock, SystemRng};
@@ -16,8 +16,11 @@ use crate::domain::clock::Clock as _;
 /// only read: stop the servers that work on it before. What is broken off half way is begun anew by the next copy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  movie-bag copy --to mongodb://db1.example,db2.example/movie-bag?replicaSet=rs0
-  movie-bag copy --database mongodb://localhost/movie-bag --to sqlite:movies.sqlite3
+  movie-bag copy --to 'mongodb://db1.example/movie-bag?replicaSet=rs0'
+  movie-bag --database mongodb://localhost/movie-bag copy --to sqlite:all.db
+
+With --json: {\"accounts\", \"movies\", \"mails\", \"history\", \"compared\", \"mails_left_out\", \
+\"history_left_out\"}, all in numbers
 
 Links and logins go on working where JWT_SECRET_KEY stays the same; a generated one is in the data folder.")]
 pub(super) struct Args {
@@ -65,14 +68,23 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     drop(bar);
     let copied = copied?;
     let counts = copied.counts;
+    let lines = |number| counted(number, "line of history", "lines of history");
     let mut text = format!(
-        "Copied {} accounts, {} movies, {} waiting mails and {} lines of history to {to}; the counts agree, and so do {} samples.",
-        counts.accounts, counts.movies, counts.mails, counts.events, copied.compared
+        "Copied {}, {}, {} and {} to {to}; the counts agree, and so {}.",
+        counted(counts.accounts, "account", "accounts"),
+        counted(counts.movies, "movie", "movies"),
+        counted(counts.mails, "waiting mail", "waiting mails"),
+        lines(counts.events),
+        match copied.compared {
+            1 => "does 1 sample".to_owned(),
+            number => format!("do {number} samples"),
+        },
     );
     if copied.mails_left_out + copied.events_left_out > 0 {
         text += &format!(
-            "\n{} mails and {} lines of history were left out: their accounts are gone.",
-            copied.mails_left_out, copied.events_left_out
+            "\nLeft out, since their accounts are gone: {} and {}.",
+            counted(copied.mails_left_out, "mail", "mails"),
+            lines(copied.events_left_out),
         );
     }
     ui.answer_either(

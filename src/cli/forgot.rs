@@ -15,7 +15,9 @@ use crate::config::Flags;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag forgot --email ann@example.com
-  movie-bag forgot --email ann@example.com --print-link")]
+  movie-bag forgot --email ann@example.com --print-link
+
+With --json: {\"email\", \"sent\", \"reply\"}, or of --print-link {\"link\", \"expires_at\"}")]
 pub(super) struct Args {
     /// The account's address; asked for on a terminal
     #[arg(long, value_name = "EMAIL")]

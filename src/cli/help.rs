@@ -276,7 +276,10 @@ const USES: &[Use] = &[
     Use {
         command: "templates preview",
         settings: &["MOVIE_BAG_TEMPLATES"],
-        exits: &[(3, "no such template")],
+        exits: &[(
+            2,
+            "wrong usage, no such template, or one that can't be read",
+        )],
     },
     Use {
         command: "completions",

@@ -44,11 +44,11 @@ const CALLING_OFF: Duration = Duration::from_millis(100);
 const EVERYWHERE: &str = "Global options";
 
 const FIRST_STEPS: &str = "First steps:
-  movie-bag serve --smtp-debug                      everything running, mails shown here
-  movie-bag user create --email ann@example.com     make an account
-  movie-bag forgot --email ann@example.com          mail it a reset link
-  movie-bag reset --token LINK                      choose the new password
-  movie-bag check                                   what is set, from where, and what is wrong";
+  movie-bag serve --smtp-debug                     # all of it, mails shown here
+  movie-bag user create --email ann@example.com    # make an account
+  movie-bag forgot --email ann@example.com         # mail it a reset link
+  movie-bag reset --token LINK                     # choose the new password
+  movie-bag check                                  # what is set, what is wrong";
 
 /// Accounts, login and a password reset that can't be got wrong.
 #[derive(Debug, Parser)]

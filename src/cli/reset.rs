@@ -17,7 +17,9 @@ use crate::domain::token::Token;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag reset --token http://localhost:3000/reset/eyJ0…
-  printf '%s\\n%s\\n' \"$LINK\" \"$PASSWORD\" | movie-bag reset --token - --password-stdin")]
+  printf '%s\\n' \"$LINK\" \"$PASSWORD\" | movie-bag reset --token - --password-stdin
+
+With --json: {\"changed\", \"confirmation_sent\"}")]
 pub(super) struct Args {
     /// The token, or the whole link from the mail; - reads it from stdin's first line
     #[arg(long, value_name = "TOKEN")]

@@ -19,19 +19,28 @@ pub(super) fn one_thread() -> io::Result<Runtime> {
         .build()
 }
 
-/// Hears SIGTERM and Ctrl-C from the moment it is made, so that a signal right after the start ends the program in
-/// order and not by the system's default.
+/// Hears that the program is to stop, from the moment it is made, so that a signal right after the start ends the program in
+/// order and not by the system's default. On Unix these are SIGTERM and Ctrl-C. On Windows they are Ctrl-C, Ctrl-Break, the
+/// closing of the console's window and the shutting down of the system; after the last two it leaves a program some seconds.
 #[derive(Debug)]
 pub(super) struct StopSignal {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
+    #[cfg(windows)]
+    end: tokio::signal::windows::CtrlBreak,
+    #[cfg(windows)]
+    close: tokio::signal::windows::CtrlClose,
+    #[cfg(windows)]
+    shutdown: tokio::signal::windows::CtrlShutdown,
 }
 
+#[cfg(unix)]
 impl StopSignal {
     /// Begins to listen. Needs a runtime.
-    #[cfg(unix)]
     pub(super) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -41,21 +50,32 @@ impl StopSignal {
     }
 
     /// Resolves at the next signal; one that came since the last call counts.
-    #[cfg(unix)]
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
     }
+}
 
-    #[cfg(not(unix))]
+#[cfg(windows)]
+impl StopSignal {
     pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self {})
+        use tokio::signal::windows;
+        Ok(Self {
+            interrupt: windows::ctrl_c()?,
+            end: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
     }
 
-    #[cfg(not(unix))]
     pub(super) async fn next(&mut self) {
-        drop(tokio::signal::ctrl_c().await);
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.end.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.shutdown.recv() => {}
+        }
     }
 }

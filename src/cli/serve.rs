@@ -26,8 +26,10 @@ use crate::sink::{Sink, SinkSettings};
 #[command(after_help = "Examples:
   movie-bag serve --smtp-debug
   movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example
-  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve A socket that systemd hands over
-is served in place of --bind, and one named \"metrics\" in place of MOVIE_BAG_METRICS_BIND.")]
+  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve
+
+A socket that systemd hands over is served in place of --bind, and one named \"metrics\" in place \
+of MOVIE_BAG_METRICS_BIND.")]
 pub(super) struct Args {
     /// Listen here
     #[arg(long, value_name = "ADDR:PORT")]
@@ -201,13 +203,32 @@ fn announce(ui: &Ui, address: SocketAddr, sink: Option<&Sink>) {
     }
     ui.say(&format!("movie-bag listens on http://{address}"));
     if sink.is_some() {
-        ui.say(&format!(
-            "
+        ui.say(&first_requests(address));
+    }
+}
+
+#[cfg(not(windows))]
+fn first_requests(address: SocketAddr) -> String {
+    format!(
+        "
 Try it:
   curl -H 'Content-Type: application/json' http://{address}/api/auth/signup \\
        -d '{{\"email\":\"ann@example.com\",\"password\":\"correct horse battery\"}}'
   curl -H 'Content-Type: application/json' http://{address}/api/auth/forgot -d '{{\"email\":\"ann@example.com\"}}'
 "
-        ));
-    }
+    )
+}
+
+/// For PowerShell, whose older version has another program by the name of curl.
+#[cfg(windows)]
+fn first_requests(address: SocketAddr) -> String {
+    format!(
+        "
+Try it:
+  irm http://{address}/api/auth/signup -Method Post -ContentType application/json `
+      -Body '{{\"email\":\"ann@example.com\",\"password\":\"correct horse battery\"}}'
+  irm http://{address}/api/auth/forgot -Method Post -ContentType application/json `
+      -Body '{{\"email\":\"ann@example.com\"}}'
+"
+    )
 }

@@ -28,8 +28,9 @@ pub(super) use without::{inherited, keep_alive, tell};
 
 #[cfg(unix)]
 mod unix {
+    use std::net::TcpListener;
+
     use listenfd::ListenFd;
-    use rustix::net::sockopt::socket_acceptconn;
     use sd_notify::NotifyState;
     use tokio::time::{MissedTickBehavior, interval};
 
@@ -55,7 +56,7 @@ mod unix {
             let Some(socket) = sockets.take_tcp_listener(number).map_err(unfit)? else {
                 continue;
             };
-            if !socket_acceptconn(&socket).is_ok_and(|listens| listens) {
+            if !listens(&socket) {
                 return Err(unfit(format!(
                     "number {number} ({name:?}) does not listen: it is a connection, or only bound"
                 )));
@@ -71,6 +72,17 @@ mod unix {
             }
         }
         Ok(inherited)
+    }
+
+    #[cfg(not(target_vendor = "apple"))]
+    fn listens(socket: &TcpListener) -> bool {
+        rustix::net::sockopt::socket_acceptconn(socket).is_ok_and(|listens| listens)
+    }
+
+    /// macOS does not say: there the first connection is what shows it.
+    #[cfg(target_vendor = "apple")]
+    fn listens(_: &TcpListener) -> bool {
+        true
     }
 
     /// Tells the news.

@@ -1,5 +1,8 @@
 //! The terminal as it was before a prompt, to be put back when Ctrl-C ends the program in the middle of one: whoever
-//! reads a password switches its echo off, and is not there any more to switch it on.
+//! reads a password switches its echo off, and is not there any more to switch it on. And what else differs between the
+//! terminals of Unix and the consoles of Windows.
+
+use dialoguer::console::Term;
 
 /// How the terminal behind stdin was set, if there is one.
 #[derive(Clone)]
@@ -40,8 +43,45 @@ impl Terminal {
 }
 
 fn show_cursor() {
-    let terminal = dialoguer::console::Term::stderr();
+    let terminal = Term::stderr();
     if terminal.is_term() {
         let _ = terminal.show_cursor();
     }
+}
+
+/// Whether colours can be shown there.
+pub(super) fn shows_colors(terminal: &Term) -> bool {
+    // A console of Windows prints the codes of colours until it is told to obey them, which this question does.
+    terminal.is_term() && (cfg!(not(windows)) || terminal.features().colors_supported())
+}
+
+/// Reads a password that is not shown.
+#[cfg(not(windows))]
+pub(super) fn read_hidden(prompt: &str) -> dialoguer::Result<String> {
+    dialoguer::Password::new()
+        .with_prompt(prompt)
+        .allow_empty_password(true)
+        .interact()
+}
+
+/// The same by its keys, since the reader of whole passwords does not hear Backspace on Windows.
+#[cfg(windows)]
+pub(super) fn read_hidden(prompt: &str) -> dialoguer::Result<String> {
+    use dialoguer::console::Key;
+    let terminal = Term::stderr();
+    if !terminal.is_term() {
+        return Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into());
+    }
+    terminal.write_str(&format!("{prompt}: "))?;
+    let mut typed = String::new();
+    loop {
+        match terminal.read_key()? {
+            Key::Enter => break,
+            Key::Backspace => drop(typed.pop()),
+            Key::Char(key) if !key.is_control() => typed.push(key),
+            _ => {}
+        }
+    }
+    terminal.write_line("")?;
+    Ok(typed)
 }

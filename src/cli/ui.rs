@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, Table, presets};
-use dialoguer::console::{Style, Term};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use dialoguer::console::{Style, Term, measure_text_width};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Color;
 use super::report::Failure;
+use super::terminal;
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
 use crate::sink::print::{Style as StdoutStyle, harmless_json, one_line};
@@ -27,14 +28,14 @@ pub(super) struct Ui {
 
 impl Ui {
     pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
-        let wanted = |is_terminal: bool| match color {
+        let wanted = |shows_colors: bool| match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => is_terminal && !crate::config::no_color(),
+            Color::Auto => shows_colors && !crate::config::no_color(),
         };
         let (color, color_stdout) = (
-            wanted(io::stderr().is_terminal()),
-            wanted(io::stdout().is_terminal()),
+            wanted(terminal::shows_colors(&Term::stderr())),
+            wanted(terminal::shows_colors(&Term::stdout())),
         );
         dialoguer::console::set_colors_enabled_stderr(color);
         Self {
@@ -55,21 +56,6 @@ impl Ui {
             color: self.color_stdout,
             terminal: io::stdout().is_terminal(),
         }
-    }
-
-    /// A table for stdout, as wide as the terminal there; elsewhere no line is broken.
-    pub(super) fn table<const COLUMNS: usize>(&self, header: [&str; COLUMNS]) -> Table {
-        let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header(header);
-        if io::stdout().is_terminal()
-            && let Some((_, columns)) = Term::stdout().size_checked()
-        {
-            table.set_width(columns);
-        }
-        table
     }
 
     /// A word of an answer, in this style where stdout has colours.
@@ -131,6 +117,47 @@ impl Ui {
         } else {
             self.answer(text)
         }
+    }
+
+    /// An empty table. On a terminal it is as wide as that, and `broken`, the columns with long values by their numbers, go
+    /// over several lines there; the others are read or copied as a whole. In a pipe each row is one line.
+    pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
+        /// Room for a word or two.
+        const NARROWEST: ColumnConstraint = ColumnConstraint::LowerBoundary(Width::Fixed(12));
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(header);
+        if let Some((_, width)) = Term::stdout().size_checked() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width);
+            for (number, column) in table.column_iter_mut().enumerate() {
+                column.set_constraint(match broken.contains(&number) {
+                    true => NARROWEST,
+                    false => ColumnConstraint::ContentWidth,
+                });
+            }
+        }
+        table
+    }
+
+    /// A table, as an answer for people.
+    ///
+    /// # Errors
+    /// Those of [`Ui::answer`].
+    pub(super) fn answer_table(&self, table: Table) -> Result<(), Failure> {
+        self.answer(&Self::fitted(table))
+    }
+
+    /// The lines of a table.
+    pub(super) fn fitted(mut table: Table) -> String {
+        let mut text = table.trim_fmt();
+        let width = text.lines().map(measure_text_width).max();
+        // Two ways of breaking lines, one of them the terminal's, can be read by nobody.
+        if table.width().map(usize::from) < width {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+            text = table.trim_fmt();
+        }
+        text
     }
 
     /// What is going on, on stderr.
@@ -242,7 +269,7 @@ impl Ui {
     /// Asks for one line.
     pub(super) async fn ask(&self, prompt: &str, option: &str) -> anyhow::Result<String> {
         must_be_able_to_ask(prompt, option)?;
-        let prompt = prompt.to_owned();
+        let prompt = harmless(prompt);
         blocking(move || {
             dialoguer::Input::<String>::new()
                 .with_prompt(prompt)
@@ -251,9 +278,16 @@ impl Ui {
         .await
     }
 
-    /// Asks whether to go on; no is what Enter means.
-    pub(super) async fn confirm(&self, prompt: &str, option: &str) -> anyhow::Result<bool> {
+    /// Asks whether to go on; no is what Enter means. `about` stands above the question, also where little is to be said:
+    /// whoever answers must know to what.
+    pub(super) async fn confirm(
+        &self,
+        about: &str,
+        prompt: &str,
+        option: &str,
+    ) -> anyhow::Result<bool> {
         must_be_able_to_ask(prompt, option)?;
+        self.write(&harmless(about));
         let prompt = prompt.to_owned();
         blocking(move || {
             dialoguer::Confirm::new()
@@ -320,6 +354,14 @@ fn told(written: io::Result<()>) -> Result<(), Failure> {
 fn harmless(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(one_line).collect();
     lines.join("\n")
+}
+
+/// `1 movie`, `2 movies`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {many}"),
+    }
 }
 
 fn untold(error: &io::Error) -> Failure {
@@ -413,12 +455,7 @@ fn strength(password: &PasswordInput, address: &str) -> String {
 }
 
 async fn hidden(prompt: &'static str) -> anyhow::Result<PasswordInput> {
-    let typed = blocking(move || {
-        dialoguer::Password::new()
-            .with_prompt(prompt)
-            .allow_empty_password(true)
-            .interact()
-    });
+    let typed = blocking(move || terminal::read_hidden(prompt));
     typed.await.map(PasswordInput::new)
 }
 

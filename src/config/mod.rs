@@ -147,12 +147,18 @@ impl Sources {
     }
 }
 
-/// The process's environment. What is not UTF-8 belongs to others, unless the key is ours.
+/// The process's environment. What is not UTF-8 belongs to others, unless the key is ours. To Windows `mail_server` is the
+/// same variable as `MAIL_SERVER`, and it is shown as whoever made it first has written it.
 fn environment() -> Result<BTreeMap<String, String>, ConfigError> {
     let mut found = BTreeMap::new();
     let mut problems = Vec::new();
     for (key, value) in std::env::vars_os() {
-        let Ok(key) = key.into_string() else { continue };
+        let Ok(mut key) = key.into_string() else {
+            continue;
+        };
+        if cfg!(windows) {
+            key.make_ascii_uppercase();
+        }
         match value.into_string() {
             Ok(value) => drop(found.insert(key, value)),
             Err(_) if keys::find(&key).is_some() => {

@@ -1,14 +1,14 @@
 //! The secret that signs tokens where nobody set one: generated once, kept in the data folder, its owner's alone.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::values::Secret;
+use crate::private;
 
 /// The secret could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,7 @@ pub fn look(data_dir: &Path) -> Result<bool, SecretFileError> {
 
 fn read(path: &Path) -> std::io::Result<Secret> {
     let text = fs::read_to_string(path)?;
-    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    }
+    private::shut(path)?;
     let secret = text.trim();
     if secret.len() < 32 {
         return Err(std::io::Error::other(
@@ -76,21 +74,12 @@ fn read(path: &Path) -> std::io::Result<Secret> {
 }
 
 fn create(data_dir: &Path, path: &Path, random: [u8; 32]) -> std::io::Result<()> {
-    if !data_dir.exists() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(data_dir)?;
-    }
+    private::make_folder(data_dir)?;
     let own = path.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&random[..6])));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&own)?;
+    let mut file = private::writing().create(true).truncate(true).open(&own)?;
     file.write_all(format!("{}\n", URL_SAFE_NO_PAD.encode(random)).as_bytes())?;
     file.sync_all()?;
+    drop(file);
     let linked = fs::hard_link(&own, path);
     fs::remove_file(&own)?;
     match linked {
@@ -104,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_secret_is_made_once_and_its_owners_alone() {
+    fn the_secret_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
         let secret = load_or_create(&data_dir, [7; 32]).unwrap();
@@ -113,12 +102,21 @@ mod tests {
             load_or_create(&data_dir, [8; 32]).unwrap().expose(),
             secret.expose()
         );
+        assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_secret_is_its_owners_alone_and_becomes_so_again() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        load_or_create(&data_dir, [7; 32]).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&data_dir), mode(&path(&data_dir))), (0o700, 0o600));
-        fs::set_permissions(path(&data_dir), Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(path(&data_dir), fs::Permissions::from_mode(0o644)).unwrap();
         load_or_create(&data_dir, [8; 32]).unwrap();
         assert_eq!(mode(&path(&data_dir)), 0o600);
-        assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1);
     }
 
     #[test]

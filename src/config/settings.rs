@@ -1,7 +1,7 @@
 //! The settings, complete: every value that the rest of the program runs on, in groups by who uses them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::deploy::obstacles;
@@ -43,11 +43,20 @@ impl DatabaseSettings {
         }
         match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             // `sqlite://path` is how others write it, with the path behind two slashes.
-            Some(path) => Ok(Self::Sqlite(
-                Path::new(path.strip_prefix("//").unwrap_or(path)).to_owned(),
-            )),
+            Some(path) => {
+                let path = path.strip_prefix("//").unwrap_or(path);
+                Ok(Self::Sqlite(without_slash_before_drive(path).into()))
+            }
             None => Err("write sqlite:PATH or mongodb://…".to_owned()),
         }
+    }
+}
+
+/// `/C:/movies` is how a path of Windows stands in a URL, and no path.
+fn without_slash_before_drive(path: &str) -> &str {
+    match path.as_bytes() {
+        [b'/', drive, b':', ..] if cfg!(windows) && drive.is_ascii_alphabetic() => &path[1..],
+        _ => path,
     }
 }
 
@@ -365,7 +374,8 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
 
 fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {
     let folder = keys.optional("MOVIE_BAG_DATA_DIR", |path| Ok(PathBuf::from(path)));
-    let folder = folder.or_else(|| dirs::data_dir().map(|folder| folder.join("movie-bag")));
+    // Windows carries its other data folder from machine to machine, file by file, which breaks a database that is open.
+    let folder = folder.or_else(|| dirs::data_local_dir().map(|folder| folder.join("movie-bag")));
     match folder {
         Some(folder) => {
             keys.resolved_to("MOVIE_BAG_DATA_DIR", folder.display().to_string());

@@ -21,13 +21,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::received::{ReceivedMessage, SessionFacts};
+use crate::private;
 use crate::smtp::auth::Login;
 use crate::smtp::{Envelope, MessageId, Received, Transcript, Warning};
 
 /// Ends the name of each file that is ours.
 const OURS: &str = ".movie-bag";
 
-/// Stands between a file's name and its marks. Windows takes no colon.
+/// Stands between a file's name and its marks. Windows takes no colon, and other programs write an exclamation mark there.
 const MARKS: &str = if cfg!(windows) { "!2," } else { ":2," };
 
 /// The mark of a message that somebody opened.
@@ -90,7 +91,7 @@ impl Maildir {
     /// The file system's, and `WouldBlock` where another process has it open.
     pub fn open(root: &Path, max_messages: usize, max_memory: u64) -> io::Result<(Maildir, Held)> {
         for folder in ["tmp", "new", "cur", "movie-bag"] {
-            make_private(&root.join(folder))?;
+            private::make_folder(&root.join(folder))?;
         }
         let lock = File::create(root.join("movie-bag").join("lock"))?;
         lock.try_lock()?;
@@ -315,15 +316,6 @@ impl Maildir {
     fn foreign(&self) -> std::sync::MutexGuard<'_, HashMap<MessageId, String>> {
         self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Mails are nobody else's business.
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 fn name_of(message: &ReceivedMessage) -> String {

@@ -124,12 +124,12 @@ pub enum Leasing {
     NotFound,
 }
 
-/// What went with an account.
+/// What goes with an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Deletion {
-    /// Movies the account had added.
+    /// Movies the account added.
     pub movies: u64,
-    /// Its mails that were still in the outbox.
+    /// Its mails that are still in the outbox, waiting and dead.
     pub mails: u64,
     /// Lines of its history.
     pub events: u64,
@@ -243,6 +243,9 @@ pub trait Accounts {
         event: &Event,
         mail: &Entry,
     ) -> Result<bool, StoreError>;
+
+    /// What [`Accounts::delete_account`] would delete now; `None` where there is no such account.
+    async fn deletion(&self, id: AccountId) -> Result<Option<Deletion>, StoreError>;
 
     /// Deletes an account, its movies, its mails and its history; `None` where there is none.
     async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError>;

@@ -20,7 +20,7 @@ use tera::{Context, ErrorKind, Tera};
 
 pub use built_in::{BuiltIn, TEMPLATES, VARIABLES, Variable, find, variable};
 use overrides::Override;
-pub use overrides::meant_by;
+pub use overrides::{file_in, meant_by};
 
 /// The longest line that a message may have on its way, without its line end (RFC 5322 2.1.1).
 const LONGEST_LINE: usize = 998;

@@ -24,6 +24,13 @@ pub(super) struct Override {
     pub(super) source: String,
 }
 
+/// The path of a template's file: names have slashes, and paths what the system has.
+pub fn file_in(folder: &Path, name: &str) -> PathBuf {
+    let mut path = folder.to_owned();
+    path.extend(name.split('/'));
+    path
+}
+
 /// Looks whether the folder can be one of templates.
 pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
     let failed =
@@ -40,7 +47,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
 
 /// The file of this template in the folder, where there is one.
 pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>, TemplateError> {
-    let path = folder.join(template.name);
+    let path = file_in(folder, template.name);
     // A link that leads nowhere is a mistake, and not the same as no file.
     match fs::symlink_metadata(&path) {
         Ok(_) => {}
@@ -113,7 +120,7 @@ pub(super) fn strangers(folder: &Path) -> Vec<String> {
         .iter()
         .take(MOST_NAMED)
         .map(|name| {
-            let path = folder.join(name);
+            let path = file_in(folder, name);
             let meant = meant_by(name)
                 .map(|meant| format!(": did you mean {meant}?"))
                 .unwrap_or_default();
@@ -208,7 +215,8 @@ mod tests {
         let warnings = strangers(folder.path());
         assert_eq!(warnings.len(), 1);
         assert!(
-            warnings[0].contains("own/email/invitation.txt")
+            Path::new(warnings[0].split(" is the name").next().unwrap())
+                .ends_with("own/email/invitation.txt")
                 && warnings[0].ends_with("did you mean email/invitation.txt?"),
             "{warnings:?}"
         );

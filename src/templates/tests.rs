@@ -1,6 +1,7 @@
 //! The built-in templates, and what may be wrong with those of a user's own.
 
 use std::fs;
+use std::path::MAIN_SEPARATOR;
 
 use tempfile::TempDir;
 
@@ -20,9 +21,13 @@ fn own(files: &[(&str, &str)]) -> TempDir {
 fn refused(files: &[(&str, &str)]) -> String {
     let folder = own(files);
     let error = Templates::load(Some(folder.path())).unwrap_err();
-    error
-        .to_string()
-        .replace(&format!("{}/", folder.path().display()), "")
+    let its_path = format!("{}{MAIN_SEPARATOR}", folder.path().display());
+    with_slashes(&error.to_string().replace(&its_path, ""))
+}
+
+/// What is said about paths, as Unix would say it.
+fn with_slashes(text: &str) -> String {
+    text.replace(MAIN_SEPARATOR, "/")
 }
 
 fn templates() -> Templates {
@@ -44,11 +49,7 @@ fn the_table_has_every_file_and_knows_every_value() {
         .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
         .map(|file| {
             let path = file.unwrap().path();
-            path.strip_prefix(&root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
+            with_slashes(path.strip_prefix(&root).unwrap().to_str().unwrap())
         })
         .collect();
     let mut names: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
@@ -261,7 +262,7 @@ fn a_mail_without_its_link_is_warned_of() {
         panic!("{:?}", templates.warnings())
     };
     assert!(
-        warning.contains("email/invitation.txt does not show {{ url }}"),
+        with_slashes(warning).contains("email/invitation.txt does not show {{ url }}"),
         "{warning}"
     );
 }

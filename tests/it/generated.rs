@@ -34,7 +34,7 @@ fn the_completions_are_those_of_the_binary() {
 }
 
 /// Every command there is, found by its own help.
-fn commands(home: &Home, path: &[String], found: &mut Vec<Vec<String>>) {
+pub fn commands(home: &Home, path: &[String], found: &mut Vec<Vec<String>>) {
     found.push(path.to_vec());
     let help = home
         .run(&[path, &["--help".to_owned()]].concat())
@@ -98,7 +98,7 @@ fn the_man_pages_cover_every_command() {
 }
 
 /// Hides what differs from run to run, and so asserts its shape.
-fn redacted<T>(run: impl FnOnce() -> T) -> T {
+pub fn redacted<T>(run: impl FnOnce() -> T) -> T {
     let mut settings = insta::Settings::clone_current();
     for (pattern, name) in [
         (
@@ -141,7 +141,10 @@ fn the_mails_as_they_are_read() {
 #[test]
 fn the_errors_as_they_are_read() {
     let home = Home::fresh().with("MAIL_PORT", "1");
+    let sink = home.sink(&[]);
+    let home = home.with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()));
     home.create_account("ann@example.com", PASSWORD);
+    home.write("a-file", "");
     let mut all = String::new();
     for (arguments, input) in [
         (vec!["user", "crate"], ""),
@@ -176,6 +179,26 @@ fn the_errors_as_they_are_read() {
             vec!["reset", "--token", "nonsense", "--password-stdin"],
             "correct horse battery\n",
         ),
+        (vec!["manpages", "a-file/man1"], ""),
+        (vec!["inbox", "show", "nonsense"], ""),
+        (
+            vec![
+                "inbox",
+                "wait",
+                "--to",
+                "ann@example.com",
+                "--timeout",
+                "1s",
+            ],
+            "",
+        ),
+        (vec!["inbox", "list", "--url", "http://127.0.0.1:1"], ""),
+        (vec!["--json", "user", "crate"], ""),
+        (vec!["--json", "manpages", "a-file/man1"], ""),
+        (
+            vec!["--json", "user", "show", "--email", "nobody@example.com"],
+            "",
+        ),
         (vec!["--env-file", "nowhere.env", "user", "list"], ""),
         (vec!["--database", "oracle:x", "user", "list"], ""),
         (
@@ -190,8 +213,9 @@ fn the_errors_as_they_are_read() {
     ] {
         let output = home.run_with_input(&arguments, input);
         all += &format!(
-            "$ movie-bag {}\n{}[exit {}]\n\n",
+            "$ movie-bag {}\n{}{}[exit {}]\n\n",
             arguments.join(" "),
+            output.stdout,
             output.stderr,
             output.code.unwrap()
         );

@@ -12,9 +12,11 @@
 #[macro_use]
 mod harness;
 
+mod answers;
 mod bad_input;
 mod browser;
 mod check;
+mod examples;
 mod generated;
 mod import;
 mod logs;
@@ -27,6 +29,7 @@ mod openapi;
 mod operations;
 mod outbox;
 mod pages;
+mod readme;
 mod security;
 mod settings;
 mod sink;

@@ -6,6 +6,10 @@ use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
 
+on_every_database! {
+    deleting_says_what_goes_and_asks_first,
+}
+
 pub fn each_outcome_has_its_exit_code(home: Home) {
     home.create_account(ANN, PASSWORD);
     let cases: &[(&[&str], &str, i32)] = &[
@@ -420,14 +424,45 @@ fn control_c_at_a_prompt_is_130_and_leaves_the_terminal_as_it_was() {
     home.run(&["user", "show", "--email", ANN]).exits(3);
 }
 
-#[test]
-fn deleting_asks_first() {
-    let home = Home::fresh();
-    home.create_account(ANN, PASSWORD);
+fn deleting_says_what_goes_and_asks_first(home: Home) {
+    // Nobody takes mail: what is sent waits.
+    let home = home.with("MAIL_PORT", "1");
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let access = server.access_token(ANN, PASSWORD);
+    for name in ["Faust", "Metropolis"] {
+        let movie = serde_json::json!({"name": name, "casts": ["a"], "genres": ["b"]}).to_string();
+        let added = server.send("POST", "/api/movies", Some(&access), &movie);
+        added.is(200);
+    }
+    assert!(server.stop().success());
+    home.run(&["forgot", "--email", ANN]).exits(7);
+    let goes = "with 2 movies, 1 waiting mail and 3 lines of history.";
+    for (options, answer) in [(&[][..], "n\r"), (&["--quiet"], "\r")] {
+        let arguments = [&["user", "delete", "--email", ANN], options].concat();
+        let mut person = Person::runs(&home, &arguments);
+        person.sees(&format!("The account {ANN} goes, {goes}"));
+        person.sees(&format!("Delete {ANN}?"));
+        person.types(answer);
+        let screen = person.ends(1);
+        assert!(screen.contains("nothing was deleted"), "{screen}");
+    }
+    let shown = home.run(&["user", "show", "--email", ANN, "--json"]).ok();
+    let count = |list: &str| shown.json()[list].as_array().unwrap().len();
+    assert_eq!((count("mails"), count("history")), (1, 3), "{shown:?}");
     let mut person = Person::runs(&home, &["user", "delete", "--email", ANN]);
-    person.sees(ANN);
-    person.types("n");
-    person.types("\r");
-    person.ends(1);
-    home.run(&["user", "show", "--email", ANN]).ok();
+    person.sees("?");
+    person.types("y\r");
+    let screen = person.ends(0);
+    assert!(
+        screen.contains(&format!("Deleted {ANN} {goes}")),
+        "{screen}"
+    );
+    home.run(&["user", "show", "--email", ANN]).exits(3);
+    home.create_account(ANN, PASSWORD);
+    let deleted = home.run(&["user", "delete", "--email", ANN, "--yes"]).ok();
+    assert_eq!(
+        deleted.stdout,
+        format!("Deleted {ANN} with 0 movies, 0 waiting mails and 1 line of history.\n")
+    );
 }

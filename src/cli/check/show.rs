@@ -12,7 +12,7 @@ pub(super) fn show(report: &Report, with_dialogue: bool, ui: &Ui) -> Result<(), 
     if ui.is_json() {
         return ui.answer(&as_json(report).to_string());
     }
-    let mut settings = ui.table(["SETTING", "VALUE", "FROM"]);
+    let mut settings = Ui::table(["SETTING", "VALUE", "FROM"], &[1, 2]);
     for setting in &report.settings.report {
         settings.add_row([
             setting.key.to_owned(),
@@ -20,20 +20,22 @@ pub(super) fn show(report: &Report, with_dialogue: bool, ui: &Ui) -> Result<(), 
             setting.source.to_string(),
         ]);
     }
-    ui.answer(&format!("{settings}\n"))?;
+    ui.answer_table(settings)?;
+    ui.answer("")?;
     if with_dialogue {
-        let mut dialogue = ui.table(["MAIL SERVER", "STEP", "SAID"]);
+        let mut dialogue = Ui::table(["MAIL SERVER", "STEP", "SAID"], &[2]);
         for step in &report.dialogue {
             let verdict = if step.is_done { "done" } else { "broke" };
             dialogue.add_row([verdict, step.name, &step.said]);
         }
-        ui.answer(&format!("{dialogue}\n"))?;
+        ui.answer_table(dialogue)?;
+        ui.answer("")?;
     }
-    let mut checks = ui.table(["VERDICT", "OF", ""]);
+    let mut checks = Ui::table(["VERDICT", "OF", ""], &[2]);
     for check in &report.checks {
         checks.add_row([check.verdict.name(), check.name, &told(check)]);
     }
-    ui.answer(&coloured(&checks.to_string(), ui))
+    ui.answer(&coloured(&Ui::fitted(checks), ui))
 }
 
 fn told(check: &Check) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::ui::Ui;
+use super::super::ui::{Ui, counted};
 use super::{Url, ask};
 use crate::sink::client::InboxClient;
 
@@ -22,7 +22,6 @@ pub(super) async fn run(ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
     if ui.is_json() {
         ui.answer_json(&json!({ "deleted": deleted }))?;
     }
-    let mails = if deleted == 1 { "mail" } else { "mails" };
-    ui.say(&format!("Deleted {deleted} {mails}."));
+    ui.say(&format!("Deleted {}.", counted(deleted, "mail", "mails")));
     Ok(())
 }

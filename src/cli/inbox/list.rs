@@ -40,7 +40,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         ui.say("No mails.");
         return Ok(());
     }
-    let mut table = ui.table(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"]);
+    let mut table = Ui::table(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"], &[2, 3, 4]);
     for message in &messages {
         let field = |name: &str| message[name].as_str().unwrap_or_default();
         let received = field("Created").parse::<Timestamp>();
@@ -56,6 +56,6 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
             one_line(field("Subject")).into_owned(),
         ]);
     }
-    ui.answer(&table.to_string())?;
+    ui.answer_table(table)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::report::Failure;
-use super::super::ui::Ui;
+use super::super::ui::{Ui, counted};
 use super::{Part, Url, ask, print};
 use crate::domain::span::span;
 use crate::sink::client::{InboxClient, Wanted};
@@ -14,10 +14,11 @@ use crate::sink::client::{InboxClient, Wanted};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag inbox wait --to ann@example.com --print link
-  token=$(movie-bag inbox wait --to ann@example.com --subject Reset --timeout 10s --print token)
-  movie-bag inbox wait --to ann@example.com --after \"$(movie-bag inbox show latest --print id)\" --print code
+  movie-bag inbox wait --to ann@example.com --subject 'Reset Your' --timeout 10s
+  movie-bag inbox wait --to ann@example.com --print code \\
+      --after \"$(movie-bag inbox show latest --print id)\"
 
-With --json: {\"message\", \"links\", \"tokens\", \"codes\"}. Exits 8 at the time-out, 3 where the mail lacks what is to be printed")]
+With --json: {\"message\", \"links\", \"tokens\", \"codes\"}, the message as the inbox's API has it")]
 pub(in crate::cli) struct Args {
     /// Whom it is for
     #[arg(long, value_name = "EMAIL")]
@@ -58,9 +59,9 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
             8,
             "timed_out",
             format!(
-                "no such mail to {} came within {} seconds",
+                "no such mail to {} came within {}",
                 args.to,
-                args.timeout.as_secs()
+                counted(args.timeout.as_secs(), "second", "seconds")
             ),
             "\"movie-bag inbox list\" shows what came",
         )

@@ -12,7 +12,9 @@ use crate::domain::id::EntryId;
 /// The account's history keeps that it was dropped, and by whom.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  movie-bag outbox drop 6b04933dbb18cc05d63b86dd")]
+  movie-bag outbox drop 6b04933dbb18cc05d63b86dd
+
+With --json: {\"id\", \"kind\", \"dropped\"}")]
 pub(in crate::cli) struct Args {
     /// The mail's id, as "outbox list" shows it
     #[arg(value_name = "ID")]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::report::Failure;
-use super::super::ui::Ui;
+use super::super::ui::{Ui, counted};
 use crate::app::{App, Flush, Flushed};
 
 /// Try all waiting mails now, also those whose next try is later
@@ -63,15 +63,24 @@ fn in_words(flushed: &Flushed) -> String {
     if flushed.total == 0 {
         return "There was nothing to send.".to_owned();
     }
-    let mut text = format!("{} of {} mails sent", flushed.sent, flushed.total);
-    for (number, what) in [
-        (flushed.waiting, "wait for another try"),
-        (flushed.dead, "were given up"),
-        (flushed.elsewhere, "were held or taken out by a server"),
-        (flushed.left, "were not tried"),
+    let mails = counted(flushed.total, "mail", "mails");
+    let mut text = format!("{} of {mails} sent", flushed.sent);
+    for (number, one, many) in [
+        (
+            flushed.waiting,
+            "waits for another try",
+            "wait for another try",
+        ),
+        (flushed.dead, "was given up", "were given up"),
+        (
+            flushed.elsewhere,
+            "was held or taken out by a server",
+            "were held or taken out by a server",
+        ),
+        (flushed.left, "was not tried", "were not tried"),
     ] {
         if number > 0 {
-            text += &format!(", {number} {what}");
+            text += &format!(", {}", counted(number, one, many));
         }
     }
     text + "."

@@ -20,21 +20,24 @@ const PAGE: usize = 500;
   movie-bag outbox list
   movie-bag outbox list --json | jq -r 'select(.state == \"dead\") | .id'
 
-With --json: one document a line, {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \"next_try_at\",
-\"last_error\"}, times in UTC; next_try_at counts for waiting ones")]
+With --json: one document a line, {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \
+\"next_try_at\", \"last_error\"}, times in UTC; next_try_at counts for waiting ones")]
 pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    let mut table = ui.table([
-        "ID",
-        "EMAIL",
-        "KIND",
-        "STATE",
-        "ATTEMPTS",
-        "NEXT TRY",
-        "LAST ERROR",
-    ]);
+    let mut table = Ui::table(
+        [
+            "ID",
+            "EMAIL",
+            "KIND",
+            "STATE",
+            "ATTEMPTS",
+            "NEXT TRY",
+            "LAST ERROR",
+        ],
+        &[6],
+    );
     let (mut after, mut count) = (None, 0);
     loop {
         let mut page = app.queued_mails(after, PAGE).await?;
@@ -71,7 +74,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if count == 0 {
         ui.say("The outbox is empty: every mail was delivered.");
     } else if !ui.is_json() {
-        ui.answer(&table.to_string())?;
+        ui.answer_table(table)?;
     }
     Ok(())
 }

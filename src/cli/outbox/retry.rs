@@ -13,7 +13,9 @@ use crate::domain::id::EntryId;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag outbox retry 6b04933dbb18cc05d63b86dd
-  movie-bag outbox retry --all")]
+  movie-bag outbox retry --all
+
+With --json: {\"id\", \"sent\", \"reply\"}; of --all that of \"outbox flush\"")]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct Args {
     /// The mail's id, as "outbox list" shows it

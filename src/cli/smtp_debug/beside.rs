@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::process::ExitStatus;
+#[cfg(not(unix))]
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
@@ -47,16 +49,42 @@ impl Beside {
     }
 
     /// Asks the command to end. Ctrl-C on a terminal reaches it by itself.
+    #[cfg(unix)]
     pub(super) fn tell_to_stop(&mut self) {
         let Some(child) = &mut self.child else { return };
-        #[cfg(unix)]
         if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok())
             && let Some(id) = rustix::process::Pid::from_raw(id)
         {
             let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }
-        #[cfg(not(unix))]
-        let _ = child.start_kill();
+    }
+
+    /// Ends the command: Windows knows no signal that one process could send to one other.
+    #[cfg(not(unix))]
+    pub(super) fn tell_to_stop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.start_kill();
+        }
+    }
+
+    /// Asks the command to end, as we are asked, and waits for it; answers the exit code.
+    #[cfg(unix)]
+    pub(super) async fn stopped(&mut self) -> Option<u8> {
+        self.tell_to_stop();
+        self.ended().await
+    }
+
+    /// The same. What asks us there is the console, which has asked the command too: it may end in order.
+    #[cfg(not(unix))]
+    pub(super) async fn stopped(&mut self) -> Option<u8> {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        match tokio::time::timeout(PATIENCE, self.ended()).await {
+            Ok(code) => code,
+            Err(_) => {
+                self.tell_to_stop();
+                self.ended().await
+            }
+        }
     }
 
     /// Waits for its end, and answers the exit code; none where there is no command.

@@ -1,5 +1,8 @@
 //! `--exec`: a command of the user's for each mail. What a mail says reaches it in its environment and on stdin, never in its
 //! text, so no mail decides what is run.
+//!
+//! On Windows that is PowerShell: `cmd` puts the values of variables into the command and reads it then, and once more for
+//! each side of a pipe, so a subject with an `&` in it would decide.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -13,8 +16,8 @@ use crate::sink::{ReceivedMessage, extract, view};
 /// Mails that may wait for the command; beyond it the clients wait.
 const WAITING: usize = 256;
 
-/// Bytes of one variable: a system takes no command with longer ones.
-const LONGEST_VALUE: usize = 64 * 1024;
+/// Bytes of one variable: a system takes no command with longer ones. Windows has 32,767 characters for each.
+const LONGEST_VALUE: usize = if cfg!(windows) { 16 * 1024 } else { 64 * 1024 };
 
 /// Runs the command for one mail after the other.
 #[derive(Debug)]
@@ -90,13 +93,17 @@ fn run(command: &str, mail: &ReceivedMessage) -> Result<(), String> {
     }
 }
 
+#[cfg(not(windows))]
 fn shell(command: &str) -> Command {
-    let (shell, option) = match cfg!(windows) {
-        true => ("cmd", "/C"),
-        false => ("sh", "-c"),
-    };
-    let mut shell = Command::new(shell);
-    shell.arg(option).arg(command);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command);
+    shell
+}
+
+#[cfg(windows)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("powershell");
+    shell.args(["-NoProfile", "-NonInteractive", "-Command", command]);
     shell
 }
 

@@ -17,7 +17,7 @@ use exec::Executor;
 
 use super::report::Failure;
 use super::runtime::{StopSignal, one_thread};
-use super::ui::Ui;
+use super::ui::{Ui, counted};
 use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
@@ -114,8 +114,8 @@ fn help() -> String {
   movie-bag smtp-debug --fail rcpt:2:451 --fail data:1:drop
   movie-bag smtp-debug -- cargo test
 
-Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a code from 400 to 599, drop,
-delay=500ms.
+Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a \
+code from 400 to 599, drop, delay=500ms.
 
 Point your program at it:
 {}",
@@ -223,10 +223,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                 };
                 tokio::select! {
                     () = all_came => {}
-                    () = told.next() => {
-                        beside.tell_to_stop();
-                        code = beside.ended().await;
-                    }
+                    () = told.next() => code = beside.stopped().await,
                     ended = beside.ended_if_any() => code = ended,
                 }
             })
@@ -276,10 +273,7 @@ fn settings(args: &Args) -> SinkSettings {
 }
 
 fn say_summary(ui: &Ui, summary: &Summary) {
-    let mails = |count: u64| match count {
-        1 => "1 mail".to_owned(),
-        count => format!("{count} mails"),
-    };
+    let mails = |count| counted(count, "mail", "mails");
     let mut text = format!("Stopped. Received {}", mails(summary.received));
     if summary.received > 0 {
         text.push_str(&format!(" of {} bytes together", summary.received_bytes));

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Ui;
 use crate::cli::report::Failure;
-use crate::templates::{BuiltIn, TEMPLATES};
+use crate::templates::{BuiltIn, TEMPLATES, file_in};
 
 /// Write the built-in templates into a folder, to be changed
 ///
@@ -19,8 +19,10 @@ use crate::templates::{BuiltIn, TEMPLATES};
   movie-bag templates eject my-templates
   movie-bag templates eject \"$(mktemp -d)\" --json | jq -r .folder
 
-Change what you like, delete what you leave as it is, so that a newer version can improve it, and
-set MOVIE_BAG_TEMPLATES to the folder.")]
+Change what you like, delete what you leave as it is, so that a newer version can improve it, and \
+set MOVIE_BAG_TEMPLATES to the folder.
+
+With --json: {\"folder\", \"written\", \"unchanged\"}")]
 pub(in crate::cli) struct Args {
     /// Into which folder; it is made where it is not there
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
@@ -43,7 +45,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         .with_context(|| format!("{} can't be a folder", args.folder.display()))?;
     let found = TEMPLATES
         .iter()
-        .map(|template| Ok((template, look(&folder.join(template.name), template)?)))
+        .map(|template| Ok((template, look(&file_in(&folder, template.name), template)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let names = |wanted: fn(&Found) -> bool| -> Vec<&str> {
         let those = found.iter().filter(|(_, found)| wanted(found));
@@ -54,7 +56,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         return Err(would_overwrite(&folder, &differing).into());
     }
     for (template, found) in &found {
-        write(&folder.join(template.name), template, found)?;
+        write(&file_in(&folder, template.name), template, found)?;
     }
     tell(
         ui,
@@ -136,7 +138,7 @@ fn tell(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow:
         ui.answer(&json.to_string())?;
     } else {
         for name in written {
-            ui.answer(&folder.join(name).display().to_string())?;
+            ui.answer(&file_in(folder, name).display().to_string())?;
         }
     }
     if written.is_empty() {

@@ -9,14 +9,14 @@ use crate::templates::{BuiltIn, TEMPLATES, Templates, variable};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag templates list
-  movie-bag templates list --json | jq -r 'select(.path).name'       those of your own
+  movie-bag templates list --json | jq -r 'select(.path).name'   # your own
 
-With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with
+With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with \
 its meaning, and null as the path of a built-in one")]
 pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
-    let mut table = ui.table(["TEMPLATE", "WHAT FOR", "VARIABLES", "FROM"]);
+    let mut table = Ui::table(["TEMPLATE", "WHAT FOR", "VARIABLES", "FROM"], &[1, 2, 3]);
     for template in TEMPLATES {
         let path = templates
             .path(template)
@@ -34,7 +34,7 @@ pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()
         }
     }
     if !ui.is_json() {
-        ui.answer(&table.to_string())?;
+        ui.answer_table(table)?;
     }
     Ok(())
 }

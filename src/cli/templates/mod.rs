@@ -14,11 +14,11 @@ use crate::templates::Templates;
 /// Those in a folder of your own, named by MOVIE_BAG_TEMPLATES, win over the built-in ones.
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "To change a mail or a page:
-  movie-bag templates eject my-templates              write all of them into a folder
-  $EDITOR my-templates/email/reset_password.html      change what you like, delete the others
-  export MOVIE_BAG_TEMPLATES=\"$PWD/my-templates\"      or a line in .env
-  movie-bag templates preview reset_password          look at it
-  movie-bag check                                     is anything wrong?")]
+  movie-bag templates eject my-templates             # write all into a folder
+  $EDITOR my-templates/email/reset_password.html     # change, delete the others
+  export MOVIE_BAG_TEMPLATES=\"$PWD/my-templates\"     # or a line in .env
+  movie-bag templates preview reset_password         # look at it
+  movie-bag check                                    # is anything wrong?")]
 pub(super) enum Command {
     List(list::Args),
     Eject(eject::Args),

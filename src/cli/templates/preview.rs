@@ -15,7 +15,7 @@ use crate::templates::{BuiltIn, Templates, find, meant_by};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag templates preview reset_password
-  movie-bag templates preview email/reset_password.html > mail.html && xdg-open mail.html
+  movie-bag templates preview email/reset_password.html > mail.html
   movie-bag templates preview invitation --json | jq -r .html
 
 With --json: {\"subject\", \"text\", \"html\"} of a mail, {\"name\", \"content\"} of a single template")]

@@ -14,7 +14,9 @@ use crate::app::{App, Handling, NewAccount};
   movie-bag user create --email ann@example.com
   movie-bag user create --email ann@example.com --generate
   movie-bag user create --email ann@example.com --invite
-  pass show ann | movie-bag user create --email ann@example.com --password-stdin")]
+  pass show ann | movie-bag user create --email ann@example.com --password-stdin
+
+With --json: {\"id\", \"email\"}, of --generate also \"password\", of --invite also \"invitation_sent\"")]
 pub(in crate::cli) struct Args {
     /// The address of the new account
     #[arg(long, value_name = "EMAIL")]

@@ -2,14 +2,22 @@
 
 use serde_json::json;
 
-use super::super::report::Failure;
 use super::Ui;
 use crate::app::App;
+use crate::cli::report::Failure;
+use crate::cli::ui::counted;
+use crate::sink::print::one_line;
+use crate::store::Deletion;
 
 /// Delete an account, its movies, waiting mails and history
+///
+/// Says how many of each there are, and asks. Nothing brings them back.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  movie-bag user delete --email ann@example.com")]
+#[command(after_help = "Examples:
+  movie-bag user delete --email ann@example.com
+  movie-bag user delete --email ann@example.com --yes
+
+With --json: {\"email\", \"movies\", \"mails\", \"history\"}, the latter three in numbers")]
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]
@@ -20,24 +28,40 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let details = app.account_details(&args.email, 0).await?;
-    let address = &details.account.address;
+    let (account, deletion) = app.account_deletion(&args.email).await?;
+    let address = one_line(&account.address);
     if !args.yes {
-        let mails = details.mails.len();
-        ui.say(&format!(
-            "The account {address} goes, with its movies, {mails} waiting mails and its history."
-        ));
-        if !ui.confirm(&format!("Delete {address}?"), "--yes").await? {
+        let about = format!("The account {address} goes, with {}.", in_words(deletion));
+        let question = format!("Delete {address}?");
+        if !ui.confirm(&about, &question, "--yes").await? {
             return Err(
                 Failure::new(1, "declined", "nothing was deleted", "answer y to delete").into(),
             );
         }
     }
     let deleted = app.delete_account(&args.email).await?;
-    let text = format!(
-        "Deleted {address} with {} movies, {} waiting mails and {} lines of history.",
-        deleted.movies, deleted.mails, deleted.events
-    );
-    ui.answer_either(&text, &json!({"email": address, "movies": deleted.movies, "mails": deleted.mails, "history": deleted.events}))?;
+    ui.answer_either(
+        &format!("Deleted {address} with {}.", in_words(deleted)),
+        &json!({
+            "email": account.address,
+            "movies": deleted.movies,
+            "mails": deleted.mails,
+            "history": deleted.events,
+        }),
+    )?;
     Ok(())
+}
+
+fn in_words(deletion: Deletion) -> String {
+    let Deletion {
+        movies,
+        mails,
+        events,
+    } = deletion;
+    format!(
+        "{}, {} and {}",
+        counted(movies, "movie", "movies"),
+        counted(mails, "waiting mail", "waiting mails"),
+        counted(events, "line of history", "lines of history"),
+    )
 }

@@ -1,8 +1,7 @@
 //! `user export`: writes all accounts down, to be imported elsewhere.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -16,6 +15,7 @@ use crate::cli::report::Failure;
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::password::PasswordHash;
+use crate::private;
 
 /// How many accounts are asked for at a time.
 const PAGE: usize = 500;
@@ -169,11 +169,7 @@ impl Unfinished {
         let random = u64::from_ne_bytes(draw(&SystemRng));
         name.push(format!(".{random:016x}.part"));
         let path = path.with_file_name(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
+        let file = private::writing().create_new(true).open(&path)?;
         Ok(Self {
             path,
             writer: BufWriter::new(file),

@@ -28,10 +28,10 @@ pub(in crate::cli) struct Args {
     /// Only those with this in their address, in any capitals
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// No more than so many
+    /// At most so many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Only those behind this one
+    /// Only those after the account with this id
     #[arg(long, value_name = "ID")]
     after: Option<String>,
 }

@@ -11,7 +11,9 @@ use crate::app::{App, Handling};
 /// The access tokens of the account end at once, on every server; the password and reset links stay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  movie-bag user revoke --email ann@example.com")]
+  movie-bag user revoke --email ann@example.com
+
+With --json: {\"email\", \"revoked\", \"confirmation_sent\"}")]
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]

@@ -11,7 +11,9 @@ use crate::app::{App, Handling};
 /// Reset links and invitations that were mailed to the address before end; logins go on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  movie-bag user set-email --email ann@example.com --to ann@example.org")]
+  movie-bag user set-email --email ann@example.com --to ann@example.org
+
+With --json: {\"before\", \"email\", \"changed\", \"confirmation_sent\"}")]
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]

@@ -12,7 +12,9 @@ use crate::app::{App, Handling};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag user set-password --email ann@example.com
-  movie-bag user set-password --email ann@example.com --generate")]
+  movie-bag user set-password --email ann@example.com --generate
+
+With --json: {\"email\", \"changed\", \"confirmation_sent\"}, of --generate also \"password\"")]
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::outbox::entry_json;
-use super::super::ui::{Ui, local};
+use super::super::ui::{Ui, counted, local};
 use crate::app::{AccountDetails, App};
 use crate::domain::event::{Event, HISTORY_LINES};
 use crate::domain::outbox::{Entry, EntryState};
+use crate::sink::print::one_line;
 
 /// How much of the history is shown to people; programs get all of it.
 const SHOWN: usize = 50;
@@ -40,7 +41,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     });
     let mut text = format!(
         "Email    {}\nId       {}\nCreated  {}\n",
-        account.address,
+        one_line(&account.address),
         account.id,
         local(account.id.made_at())
     );
@@ -73,11 +74,7 @@ fn mail_line(mail: &Entry) -> String {
         .as_deref()
         .map(|error| format!(", last error: {error}"))
         .unwrap_or_default();
-    let tries = format!(
-        "{} attempt{}",
-        mail.attempts,
-        if mail.attempts == 1 { "" } else { "s" }
-    );
+    let tries = counted(mail.attempts.into(), "attempt", "attempts");
     let next = match mail.state {
         EntryState::Waiting => format!(", next {}", local(mail.next_try_at)),
         EntryState::Dead => String::new(),

@@ -82,6 +82,29 @@ fn the_defaults_are_those_of_the_contract_and_stricter_in_production() {
 }
 
 #[test]
+fn a_drive_is_part_of_a_path_and_no_kind_of_database() {
+    let in_a_url = if cfg!(windows) {
+        "C:/movies.sqlite3"
+    } else {
+        "/C:/movies.sqlite3"
+    };
+    for (written, path) in [
+        (r"sqlite:C:\ann\movies.sqlite3", r"C:\ann\movies.sqlite3"),
+        (r"sqlite://C:\ann\movies.sqlite3", r"C:\ann\movies.sqlite3"),
+        ("sqlite:C:/movies.sqlite3", "C:/movies.sqlite3"),
+        ("sqlite:///C:/movies.sqlite3", in_a_url),
+    ] {
+        assert_eq!(
+            DatabaseSettings::parse(written),
+            Ok(DatabaseSettings::Sqlite(path.into())),
+            "{written}"
+        );
+    }
+    let bare = DatabaseSettings::parse(r"C:\ann\movies.sqlite3").unwrap_err();
+    assert!(bare.contains("sqlite:PATH"), "{bare}");
+}
+
+#[test]
 fn production_names_all_that_is_missing_or_weak() {
     assert_eq!(problems(&[("MOVIE_BAG_PROFILE", "production")]).len(), 2);
     let weak = [

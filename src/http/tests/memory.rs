@@ -135,6 +135,11 @@ impl Accounts for MemoryStore {
         Ok(Vec::new())
     }
 
+    async fn deletion(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+        let account = self.account(id).await?;
+        Ok(account.map(|_| Deletion::default()))
+    }
+
     async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
         let deleted = self.accounts.lock().unwrap().remove(&id);
         Ok(deleted.map(|_| Deletion::default()))

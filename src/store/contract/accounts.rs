@@ -268,15 +268,15 @@ pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn 
     queue(store, &entry(2, 2, 0)).await;
     store.create_movie(&movie(1, 1)).await.unwrap();
     store.create_movie(&movie(2, 2)).await.unwrap();
+    let expected = Some(Deletion {
+        movies: 1,
+        mails: 1,
+        events: 2,
+    });
+    assert_eq!(store.deletion(account(1).id).await.unwrap(), expected);
     let deleted = store.delete_account(account(1).id).await.unwrap();
-    assert_eq!(
-        deleted,
-        Some(Deletion {
-            movies: 1,
-            mails: 1,
-            events: 2
-        })
-    );
+    assert_eq!(deleted, expected);
+    assert_eq!(store.deletion(account(1).id).await.unwrap(), None);
     assert_eq!(store.delete_account(account(1).id).await.unwrap(), None);
     assert_eq!(store.account(account(1).id).await.unwrap(), None);
     assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);

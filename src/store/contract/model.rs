@@ -367,6 +367,7 @@ impl Run<'_> {
                 let Some(id) = self.account_at(account) else {
                     return;
                 };
+                let announced = self.store.deletion(id).await.unwrap();
                 let deleted = self.store.delete_account(id).await.unwrap();
                 let known = self.model.accounts.remove(&id);
                 let (movies, mails, events) = (
@@ -382,7 +383,7 @@ impl Run<'_> {
                     mails: (mails - self.model.entries.len()) as u64,
                     events: (events - self.model.events.len()) as u64,
                 });
-                assert_eq!(deleted, expected);
+                assert_eq!((announced, deleted), (expected, expected));
             }
             Step::CreateMovie { account, name } => {
                 let Some(by) = self.account_at(account) else {

@@ -17,6 +17,7 @@ use super::documents::{
 use super::indexes::ignoring_case;
 use super::limits::id_of;
 use super::link::in_words;
+use super::outbox::undelivered;
 use super::steps::{Outcome, Step};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
@@ -246,6 +247,27 @@ impl Accounts for MongoStore {
             mail: mail.into(),
         };
         Ok(self.step(step).await? == Outcome::Done)
+    }
+
+    async fn deletion(&self, id: AccountId) -> std::result::Result<Option<Deletion>, StoreError> {
+        let account = object_id(id.as_bytes());
+        self.within(async {
+            self.touch(account).await?;
+            if self.find_account(doc! { "_id": account }).await?.is_none() {
+                return Ok(None);
+            }
+            let own = doc! { "account": account };
+            Ok(Some(Deletion {
+                movies: self
+                    .at
+                    .movie
+                    .count_documents(doc! { "added_by": account })
+                    .await?,
+                mails: self.at.outbox.count_documents(undelivered(account)).await?,
+                events: self.at.history.count_documents(own).await?,
+            }))
+        })
+        .await
     }
 
     async fn delete_account(

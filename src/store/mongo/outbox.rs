@@ -39,6 +39,11 @@ fn due(round: Round, now: Timestamp) -> Document {
     due
 }
 
+/// An account's entries, waiting and dead.
+pub(super) fn undelivered(account: ObjectId) -> Document {
+    doc! { "account": account, "state": { "$ne": GONE } }
+}
+
 fn by_urgency() -> Document {
     doc! { "free_at": 1, "_id": 1 }
 }
@@ -442,7 +447,7 @@ impl Outbox for MongoStore {
                 .at
                 .outbox
                 .clone_with_type::<EntryDocument>()
-                .find(doc! { "account": account, "state": { "$ne": GONE } })
+                .find(undelivered(account))
                 .sort(doc! { "requested_at": 1, "_id": 1 })
                 .await?;
             found

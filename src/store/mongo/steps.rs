@@ -15,6 +15,7 @@ use super::Collections;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, OutcomeDocument, document,
 };
+use super::outbox::undelivered;
 use super::turn::Turn;
 use crate::domain::limit::TooEarly;
 
@@ -330,10 +331,9 @@ async fn unlist(
 
 /// Deletes what is left of an account that is gone: its mails first, since whoever settles one writes a line after it.
 async fn sweep(turn: &mut Turn<'_>, at: &Collections, account: &ObjectId) -> Result<Deletion> {
-    let unsent = doc! { "account": account, "state": { "$ne": GONE } };
     Ok(Deletion {
         movies: 0,
-        mails: turn.delete(&at.outbox, unsent).await?,
+        mails: turn.delete(&at.outbox, undelivered(*account)).await?,
         events: turn
             .delete(&at.history, doc! { "account": account })
             .await?,

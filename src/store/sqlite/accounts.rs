@@ -55,6 +55,26 @@ fn only(
     Ok(if found.len() == 1 { found.pop() } else { None })
 }
 
+/// What goes with an account, counted in one statement and so at one moment.
+fn deletion(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<Deletion>> {
+    let count = |row: &Row<'_>, column: usize| row.get(column).map(i64::unsigned_abs);
+    connection
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM movie WHERE added_by = account.id),
+                    (SELECT count(*) FROM outbox WHERE account = account.id),
+                    (SELECT count(*) FROM history WHERE account = account.id)
+             FROM account WHERE id = ?",
+        )?
+        .query_row([id.as_bytes()], |row| {
+            Ok(Deletion {
+                movies: count(row, 0)?,
+                mails: count(row, 1)?,
+                events: count(row, 2)?,
+            })
+        })
+        .optional()
+}
+
 #[async_trait]
 impl Accounts for SqliteStore {
     async fn create_account(
@@ -236,26 +256,21 @@ impl Accounts for SqliteStore {
             .await
     }
 
+    async fn deletion(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+        self.readers
+            .read(move |connection| deletion(connection, id).map_err(failed))
+            .await
+    }
+
     async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
         self.writer
             .write(move |connection| {
-                let count = |sql: &str| {
-                    connection
-                        .query_row(sql, [id.as_bytes()], |row| {
-                            row.get::<_, i64>(0).map(i64::unsigned_abs)
-                        })
-                        .map_err(failed)
-                };
-                let deletion = Deletion {
-                    movies: count("SELECT count(*) FROM movie WHERE added_by = ?")?,
-                    mails: count("SELECT count(*) FROM outbox WHERE account = ?")?,
-                    events: count("SELECT count(*) FROM history WHERE account = ?")?,
-                };
+                let deletion = deletion(connection, id).map_err(failed)?;
                 // The rest goes by ON DELETE CASCADE.
-                let deleted = connection
+                connection
                     .execute("DELETE FROM account WHERE id = ?", [id.as_bytes()])
                     .map_err(failed)?;
-                Ok((deleted > 0).then_some(deletion))
+                Ok(deletion)
             })
             .await
     }

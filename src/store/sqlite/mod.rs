@@ -16,8 +16,6 @@ mod schema;
 mod tests;
 mod writer;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -27,6 +25,7 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::{Store, StoreError};
+use crate::private;
 use readers::Readers;
 use writer::Writer;
 
@@ -93,22 +92,11 @@ fn at_path(path: &Path) -> impl Fn(StoreError) -> StoreError {
 /// Makes the file before SQLite does, so that it and the log files beside it, which take over its mode, are the
 /// owner's alone from the first moment.
 fn create(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-    {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+    if let Some(folder) = path.parent() {
+        private::make_folder(folder)?;
     }
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
-    Ok(())
+    let file = private::writing().create(true).truncate(false).open(path);
+    file.map(|_| ())
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {

@@ -69,19 +69,21 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// The entries of a round, as a condition that one of the partial indexes answers. A kind that a newer version has
-/// queued is left to that one.
+/// The entries of a round, to stand behind FROM. A kind that a newer version has queued is left to that one.
+///
+/// The index is named: the planner would rather read all that wait and sort them, which takes the longer the more there
+/// are.
 fn of_round(round: Round) -> String {
-    let attempts = match round {
-        Round::First => "= 0",
-        Round::Later => "> 0",
+    let (index, attempts) = match round {
+        Round::First => ("outbox_first_round", "= 0"),
+        Round::Later => ("outbox_later_rounds", "> 0"),
     };
     let known: Vec<String> = MailKind::ALL
         .iter()
         .map(|kind| format!("'{kind}'"))
         .collect();
     format!(
-        "state = 'waiting' AND attempts {attempts} AND kind IN ({})",
+        "outbox INDEXED BY {index} WHERE state = 'waiting' AND attempts {attempts} AND kind IN ({})",
         known.join(", ")
     )
 }
@@ -89,7 +91,7 @@ fn of_round(round: Round) -> String {
 /// The moment at which a round's next entry may be taken.
 fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>, StoreError> {
     let sql = format!(
-        "SELECT free_at FROM outbox WHERE {} ORDER BY free_at, id LIMIT 1",
+        "SELECT free_at FROM {} ORDER BY free_at, id LIMIT 1",
         of_round(round)
     );
     connection
@@ -102,11 +104,11 @@ fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>
         .map_err(failed)
 }
 
-/// Takes the entry that a condition picks, for the holder ?1 until ?2.
-fn leasing(which: &str) -> String {
+/// Takes the entry that is found by what stands behind FROM, for the holder ?1 until ?2.
+fn leasing(from: &str) -> String {
     format!(
         "UPDATE outbox SET lease_holder = ?1, lease_until = ?2, attempts = attempts + 1
-         WHERE id = (SELECT id FROM outbox WHERE {which}) RETURNING {COLUMNS}"
+         WHERE id = (SELECT id FROM {from}) RETURNING {COLUMNS}"
     )
 }
 
@@ -207,7 +209,7 @@ impl Outbox for SqliteStore {
         };
         let is_there = format!("SELECT 1 FROM outbox WHERE id = ?{state}");
         let sql = leasing(&format!(
-            "id = ?4 AND coalesce(lease_until, ?3) <= ?3{state}"
+            "outbox WHERE id = ?4 AND coalesce(lease_until, ?3) <= ?3{state}"
         ));
         self.writer
             .write(move |connection| {

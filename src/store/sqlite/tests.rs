@@ -1,6 +1,5 @@
 //! What SQLite alone must keep: its file is used by several processes.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -67,8 +66,10 @@ async fn who_waited_behind_a_lock_is_not_made_to_wait_again() {
     create(&store, 1).await;
 }
 
+#[cfg(unix)]
 #[test]
 fn the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/own.sqlite3");
     let _store = SqliteStore::open(&path).unwrap();

@@ -21,6 +21,7 @@ mod npm;
 mod person;
 mod proxy;
 mod server;
+mod shell;
 mod sqlite;
 mod web_driver;
 
@@ -34,6 +35,7 @@ pub use person::Person;
 pub use proxy::Proxy;
 
 pub use server::{Answer, Server, Sink, raw, value_of};
+pub use shell::Shell;
 
 /// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
 macro_rules! on_every_database {

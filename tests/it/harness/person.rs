@@ -1,6 +1,7 @@
 //! A pseudo-terminal, and somebody who reads and types there.
 
 use std::io::{Read as _, Write as _};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use super::command::Home;
 /// A person at a terminal.
 pub struct Person {
     screen: Arc<Mutex<String>>,
+    /// Ends once all that the command wrote is on the screen.
+    reading: std::thread::JoinHandle<()>,
     keys: Box<dyn std::io::Write + Send>,
     /// Its modes can be asked for also when the command has ended.
     pub master: Arc<Mutex<Box<dyn MasterPty + Send>>>,
@@ -21,15 +24,24 @@ pub struct Person {
 
 impl Person {
     pub fn runs(home: &Home, arguments: &[&str]) -> Self {
+        Self::at(&home.command(arguments))
+    }
+
+    /// Somebody who runs this command, in its environment and folder.
+    pub fn at(prepared: &Command) -> Self {
+        Self::before(prepared, 100)
+    }
+
+    /// The same before a terminal of so many columns.
+    pub fn before(prepared: &Command, columns: u16) -> Self {
         let pty = native_pty_system()
             .openpty(PtySize {
                 rows: 24,
-                cols: 100,
+                cols: columns,
                 pixel_width: 0,
                 pixel_height: 0,
             })
             .unwrap();
-        let prepared = home.command(arguments);
         let mut command = CommandBuilder::new(prepared.get_program());
         command.args(prepared.get_args());
         command.env_clear();
@@ -37,14 +49,14 @@ impl Person {
             command.env(key, value.unwrap());
         }
         command.env("TERM", "xterm");
-        command.cwd(home.path());
+        command.cwd(prepared.get_current_dir().unwrap());
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
         let screen = Arc::new(Mutex::new(String::new()));
         let shown = Arc::clone(&screen);
         let mut reader = pty.master.try_clone_reader().unwrap();
         let keys = pty.master.take_writer().unwrap();
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut bytes) {
                 shown
@@ -55,6 +67,7 @@ impl Person {
         });
         Self {
             screen,
+            reading,
             keys,
             master: Arc::new(Mutex::new(pty.master)),
             child: Arc::new(Mutex::new(child)),
@@ -87,6 +100,38 @@ impl Person {
         self.types(keys);
     }
 
+    /// Answers whatever of this is asked, in any order and as often as it is, until the command ends with this code.
+    #[track_caller]
+    pub fn answers(mut self, answers: &[(&str, String)], code: u32) -> String {
+        loop {
+            let (screen, seen, child) =
+                (Arc::clone(&self.screen), self.seen, Arc::clone(&self.child));
+            let mut asked = None;
+            self.waits_for("question or end", || {
+                let screen = screen.lock().unwrap();
+                let questions = answers.iter().filter_map(|(question, answer)| {
+                    let at = screen[seen..].find(question)?;
+                    Some((at + question.len(), question.ends_with(": "), answer))
+                });
+                asked = questions.min_by_key(|(end, _, _)| *end);
+                asked.is_some() || child.lock().unwrap().try_wait().unwrap().is_some()
+            });
+            match asked {
+                None => return self.ends(code),
+                Some((end, is_hidden, answer)) => {
+                    self.seen += end;
+                    if is_hidden {
+                        self.types_hidden(answer);
+                        // The question is drawn once more with it.
+                        self.sees("[hidden]");
+                    } else {
+                        self.types(answer);
+                    }
+                }
+            }
+        }
+    }
+
     #[track_caller]
     fn waits_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -111,7 +156,8 @@ impl Person {
         let child = Arc::clone(&self.child);
         self.waits_for("end", || {
             ended = child.lock().unwrap().try_wait().unwrap();
-            ended.is_some()
+            // What it wrote last may come after its end.
+            ended.is_some() && self.reading.is_finished()
         });
         let status = ended.unwrap();
         let screen = self.screen.lock().unwrap().clone();

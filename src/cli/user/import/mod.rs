@@ -53,6 +53,7 @@ const GO_ON: &str =
   movie-bag user import accounts.csv --json | jq 'select(.error)'
   pg_dump_accounts | movie-bag user import -
 
+A file of two lines:
   email,password_hash
   ann@example.com,$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa
 

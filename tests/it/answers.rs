@@ -1,0 +1,451 @@
+//! What the commands answer, to people and to programs: each table and each JSON document, as snapshots to be read.
+//!
+//! What differs from run to run is replaced by its name; everything else is as it was printed. The documents are held to
+//! `docs/json.md` besides: what is printed is named there, and what is named there is printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::generated::{commands, redacted};
+use crate::harness::{Home, Output, PASSWORD, Person, Sink, now, wait_until};
+
+/// One command line, with variables before it, and what came of it.
+struct Answer {
+    line: String,
+    output: Output,
+}
+
+/// What a person at a terminal does, command by command.
+struct Script {
+    home: Home,
+    /// What a line on stdin is, where a command reads one.
+    input: &'static str,
+    answers: Vec<Answer>,
+}
+
+impl Script {
+    fn new(home: Home) -> Self {
+        Self {
+            home,
+            input: "",
+            answers: Vec::new(),
+        }
+    }
+
+    /// Runs a command line without quotes, with variables before it.
+    fn run(&mut self, line: &str) -> &Output {
+        let output = Output::of(self.command(line), self.input);
+        assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+        self.answers.push(Answer {
+            line: line.to_owned(),
+            output,
+        });
+        &self.answers.last().unwrap().output
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let (variables, arguments): (Vec<_>, Vec<_>) = line
+            .split_whitespace()
+            .partition(|word| word.starts_with("M") && word.contains('='));
+        let mut command = self.home.command(&arguments);
+        command.envs(variables.iter().filter_map(|word| word.split_once('=')));
+        command
+    }
+
+    /// What a terminal of so many columns shows of it.
+    fn at_width(&mut self, columns: u16, line: &str) {
+        let screen = Person::before(&self.command(line), columns).ends(0);
+        self.answers.push(Answer {
+            line: format!("{line}    # before {columns} columns"),
+            output: Output {
+                stdout: screen.replace('\r', ""),
+                stderr: String::new(),
+                code: Some(0),
+            },
+        });
+    }
+
+    /// The same for people and for programs.
+    fn both(&mut self, line: &str) {
+        self.run(line);
+        self.run(&format!("{line} --json"));
+    }
+}
+
+/// Accounts are listed by the second in which they were made, and those of one second by chance.
+fn next_second() {
+    let second = now().as_secs();
+    wait_until("the next second", 2, || now().as_secs() > second);
+}
+
+/// A home with a sink that takes all mails.
+fn home_with_sink() -> (Home, Sink) {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let home = home
+        .with("MAIL_PORT", sink.port())
+        .with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()));
+    (home, sink)
+}
+
+static ACCOUNTS: LazyLock<Vec<Answer>> = LazyLock::new(|| {
+    let (home, _sink) = home_with_sink();
+    let mut script = Script::new(home);
+    script.run("user list");
+    script.input = "correct horse battery\n";
+    script.run("user create --email ann@example.com --password-stdin");
+    next_second();
+    script.run("user create --email bob@example.com --password-stdin --json");
+    next_second();
+    script.run("user create --email cleo@example.com --generate");
+    next_second();
+    script.run("user create --email dora@example.com --generate --json");
+    next_second();
+    script.run("user create --email erin@example.com --invite");
+    next_second();
+    script.run(
+        "user create --email fay.with.a.long.name@mail.department.example.com --invite --json",
+    );
+    script.both("user list");
+    script.at_width(40, "user list");
+    script.at_width(120, "user list");
+    script.run("user list --search BOB");
+    script.run("user list --search nobody");
+    script.run("user list --limit 2");
+    script.both("user set-password --email ann@example.com --password-stdin");
+    script.run("user set-password --email ann@example.com --generate --json");
+    script.run("user set-email --email ann@example.com --to ann@example.org");
+    script.run("user set-email --email ann@example.org --to ann@example.com --json");
+    script.run("user set-email --email ann@example.com --to ann@example.com");
+    script.both("user revoke --email ann@example.com");
+    script.both("user show --email ann@example.com");
+    script.run("user delete --email cleo@example.com --yes");
+    script.run("user delete --email ann@example.com --yes --json");
+    script.answers
+});
+
+static RESETS: LazyLock<Vec<Answer>> = LazyLock::new(|| {
+    let (home, _sink) = home_with_sink();
+    home.create_account("ann@example.com", PASSWORD);
+    let mut script = Script::new(home);
+    script.both("forgot --email ann@example.com");
+    script.run("forgot --email ann@example.com --print-link --json");
+    for json in ["", " --json"] {
+        let link = script.run("forgot --email ann@example.com --print-link");
+        let reset = format!(
+            "reset --token {} --password-stdin{json}",
+            link.stdout.trim()
+        );
+        script.input = "staple of another kind\n";
+        script.run(&reset);
+    }
+    script.answers
+});
+
+static OUTBOX: LazyLock<Vec<Answer>> = LazyLock::new(|| {
+    let (home, _sink) = home_with_sink();
+    let refusing = home.sink(&["--fail", "message:*:550"]);
+    let refused = format!("MAIL_PORT={}", refusing.port());
+    for name in ["ann", "bob"] {
+        home.create_account(&format!("{name}@example.com"), PASSWORD);
+    }
+    let mut script = Script::new(home);
+    script.both("outbox list");
+    script.both("outbox flush");
+    script.run(&format!("{refused} forgot --email ann@example.com"));
+    script.run("MAIL_PORT=1 forgot --email bob@example.com");
+    script.both("outbox list");
+    script.at_width(80, "outbox list");
+    script.at_width(130, "outbox list");
+    script.both("user show --email ann@example.com");
+    script.run("user show --email bob@example.com");
+    script.both("MAIL_PORT=1 outbox flush");
+    script.run("outbox flush");
+    script.run("MAIL_PORT=1 forgot --email bob@example.com --json");
+    let ids: Vec<String> = script
+        .home
+        .outbox()
+        .iter()
+        .map(|mail| mail["id"].as_str().unwrap().to_owned())
+        .collect();
+    script.run(&format!("{refused} outbox retry {}", ids[0]));
+    script.run(&format!("outbox retry {} --json", ids[0]));
+    script.run(&format!("outbox drop {}", ids[1]));
+    for _ in 0..2 {
+        script.run(&format!("{refused} forgot --email ann@example.com --json"));
+    }
+    script.run(&format!(
+        "outbox drop {} --json",
+        script.home.outbox()[0]["id"].as_str().unwrap()
+    ));
+    script.run("outbox retry --all");
+    script.run("outbox retry --all --json");
+    script.answers
+});
+
+static INBOX: LazyLock<Vec<Answer>> = LazyLock::new(|| {
+    let (home, _sink) = home_with_sink();
+    home.create_account("ann@example.com", PASSWORD);
+    let mut script = Script::new(home);
+    script.both("inbox list");
+    script.run("forgot --email ann@example.com");
+    script.both("inbox list");
+    script.at_width(80, "inbox list");
+    script.at_width(120, "inbox list");
+    script.both("inbox show latest");
+    script.run("inbox show latest --print subject");
+    script.run("inbox show latest --print link,token,id");
+    script.run("inbox show latest --print code");
+    script.run("inbox wait --to ann@example.com");
+    script.run("inbox wait --to ann@example.com --json");
+    script.run("inbox clear");
+    script.run("inbox clear --json");
+    script.answers
+});
+
+static FILES: LazyLock<Vec<Answer>> = LazyLock::new(|| {
+    let home = Home::fresh();
+    home.create_account("ann@example.com", PASSWORD);
+    next_second();
+    home.write(
+        "accounts.csv",
+        "email,password_hash,password
+ann@example.com,$2b$04$abcdefghijklmnopqrstuuTN3cYqBsrS2oCEs1tkfCQHhdAQ0ExQC,
+bob@example.com,$2b$04$abcdefghijklmnopqrstuuTN3cYqBsrS2oCEs1tkfCQHhdAQ0ExQC,
+no address,,correct horse battery
+cleo@example.com,$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA,
+dora@example.com,,short
+",
+    );
+    let mut script = Script::new(home);
+    script.both("user import accounts.csv --dry-run");
+    script.run("user import accounts.csv");
+    script.run("user import accounts.csv --json");
+    script.run("user export");
+    script.run("user export --json");
+    script.run("user export all.csv");
+    script.run("user export all.jsonl --json");
+    script.run("copy --to sqlite:one.sqlite3");
+    script.run("copy --to sqlite:other.sqlite3 --json");
+    script.answers
+});
+
+static TEMPLATES: LazyLock<Vec<Answer>> = LazyLock::new(|| {
+    let home = Home::fresh();
+    std::fs::create_dir_all(home.path().join("own/email")).unwrap();
+    home.write("own/email/reset_password.txt", "{{ url }}\n");
+    let mut script = Script::new(home);
+    script.run("templates list");
+    script.at_width(80, "templates list");
+    script.run("MOVIE_BAG_TEMPLATES=own templates list --json");
+    script.run("templates eject all");
+    script.run("templates eject all --json");
+    script.run("templates eject others --json");
+    script.both("MOVIE_BAG_TEMPLATES=own templates preview reset_password");
+    script.run("templates preview web/icon.svg --json");
+    script.answers
+});
+
+/// All of them, by their names.
+fn all() -> [(&'static str, &'static [Answer]); 6] {
+    [
+        ("accounts", &ACCOUNTS),
+        ("resets", &RESETS),
+        ("outbox", &OUTBOX),
+        ("inbox", &INBOX),
+        ("files", &FILES),
+        ("templates", &TEMPLATES),
+    ]
+}
+
+/// A document as it is read: over several lines, and without the length of long texts.
+fn as_read(line: &str) -> String {
+    let line = line.trim_end_matches('\n');
+    fn shorten(value: &mut Value) {
+        match value {
+            Value::String(text) if text.contains('\n') => {
+                *text = format!("{} …", text.lines().next().unwrap_or_default());
+            }
+            Value::Array(list) => list.iter_mut().for_each(shorten),
+            Value::Object(fields) => fields.values_mut().for_each(shorten),
+            _ => {}
+        }
+    }
+    match serde_json::from_str::<Value>(line) {
+        Ok(mut document @ Value::Object(_)) => {
+            shorten(&mut document);
+            format!("{}\n", serde_json::to_string_pretty(&document).unwrap())
+        }
+        _ => format!("{line}\n"),
+    }
+}
+
+/// The lines of an import that are refused, as they stand in the file: which is told first is chance.
+fn in_order(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.sort_by_key(
+        |line| match line.starts_with("line ") || line.starts_with("{\"line\"") {
+            true => (0, *line),
+            false => (1, ""),
+        },
+    );
+    lines
+}
+
+#[test]
+fn the_answers_as_they_are_read() {
+    let user = Output::of(Command::new("whoami"), "").ok().stdout;
+    for (subject, answers) in all() {
+        let mut text = String::new();
+        for Answer { line, output } in answers {
+            let stdout: String = in_order(&output.stdout).into_iter().map(as_read).collect();
+            let stderr: String = in_order(&output.stderr).concat();
+            let code = output.code.unwrap();
+            write!(
+                text,
+                "$ movie-bag {line}\n{stdout}{stderr}[exit {code}]\n\n"
+            )
+            .unwrap();
+        }
+        redacted(|| {
+            let mut settings = insta::Settings::clone_current();
+            for (pattern, name) in [
+                (r"\d{4}-\d{2}-\d{2}T[\d:.]+Z", "[TIME]"),
+                (
+                    r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}",
+                    "[YYYY-MM-DD HH:MM:SS]",
+                ),
+                (r"(?m)^[a-z2-9]{20}$", "[PASSWORD]"),
+                (
+                    r#""password": "[a-z2-9]{20}""#,
+                    r#""password": "[PASSWORD]""#,
+                ),
+                (r"\$2b\$04\$[./A-Za-z0-9]{53}", "[HASH]"),
+                (r"\b[A-Za-z0-9]{22}\b", "[MAIL]"),
+                (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
+                (r"MAIL_PORT=\d{2,}", "MAIL_PORT=[PORT]"),
+                (r#""Size": \d+"#, r#""Size": [BYTES]"#),
+            ] {
+                settings.add_filter(pattern, name);
+            }
+            let user = user.trim();
+            settings.add_filter(&format!(r"terminal \({user}\)"), "terminal ([USER])");
+            settings.add_filter(&format!(r"user {user}\b"), "user [USER]");
+            settings.bind(|| insta::assert_snapshot!(subject, text));
+        });
+    }
+}
+
+/// By commands, and by fields, which type each has; the commands of one table are one entry.
+type Fields = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The tables of `docs/json.md`.
+fn documented() -> Fields {
+    let mut tables = Fields::new();
+    let mut commands = String::new();
+    for line in include_str!("../../docs/json.md").lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            heading.clone_into(&mut commands);
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let (field, rest) = row.split_once("` | ").unwrap();
+            let (of, _) = rest.split_once(" | ").unwrap();
+            let table = tables.entry(commands.clone()).or_default();
+            let before = table.insert(field.to_owned(), of.to_owned());
+            assert!(before.is_none(), "{commands}: {field} stands there twice");
+        }
+    }
+    tables
+}
+
+/// Calls `see` with each field of a document, its value, and whether what is in that is to be seen too.
+fn fields(value: &Value, path: &str, see: &mut impl FnMut(&str, &Value) -> bool) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}{name}");
+        if !see(&path, value) {
+            continue;
+        }
+        fields(value, &format!("{path}."), see);
+        for item in value.as_array().into_iter().flatten() {
+            fields(item, &format!("{path}[]."), see);
+        }
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}
+
+#[test]
+fn every_field_that_is_printed_is_documented_with_its_type_and_the_other_way_round() {
+    let documented = documented();
+    let mut left: BTreeSet<(&str, &str)> = documented
+        .iter()
+        .flat_map(|(commands, table)| table.keys().map(|field| (&**commands, &**field)))
+        .collect();
+    let mut wrong = BTreeSet::new();
+    for Answer { line, output } in all().into_iter().flat_map(|(_, answers)| answers) {
+        if !line.ends_with(" --json") {
+            continue;
+        }
+        for document in output.stdout.lines() {
+            let document: Value = serde_json::from_str(document).unwrap();
+            let is_error = document.get("error").is_some() && document.get("line").is_none();
+            let commands = if is_error {
+                "`error`"
+            } else {
+                let words = line.split(' ').skip_while(|word| word.contains('='));
+                let typed: String = words.flat_map(|word| [word, " "]).collect();
+                let is_of = |commands: &str| {
+                    let mut names = commands.split(", ");
+                    names.any(|name| typed.starts_with(&format!("{} ", name.trim_matches('`'))))
+                };
+                let found = documented.keys().find(|commands| is_of(commands));
+                found.unwrap_or_else(|| panic!("docs/json.md has no section of {line}"))
+            };
+            let table = &documented[commands];
+            fields(&document, "", &mut |field, value| {
+                left.retain(|(of, name)| (*of, *name) != (commands, field));
+                let says = table.get(field).map_or("nothing", String::as_str);
+                let is_map = says == "names and values" && value.is_object();
+                if !is_map && !says.contains(type_of(value)) {
+                    wrong.insert(format!(
+                        "{commands}: {field} is {}, and documented as {says}",
+                        type_of(value)
+                    ));
+                }
+                !is_map
+            });
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(left.is_empty(), "never printed: {left:#?}");
+}
+
+#[test]
+fn every_command_that_prints_json_of_its_own_is_documented() {
+    let home = Home::fresh();
+    let mut found = Vec::new();
+    commands(&home, &[], &mut found);
+    let documented: Vec<String> = documented().into_keys().collect();
+    for path in found {
+        let help = home.run(&[path.as_slice(), &["--help".to_owned()]].concat());
+        let says_so = help.ok().stdout.contains("\nWith --json: ");
+        let name = format!("`{}`", path.join(" "));
+        let is_documented = documented.iter().any(|commands| commands.contains(&name));
+        assert_eq!(
+            says_so, is_documented,
+            "the help of {name} and docs/json.md"
+        );
+    }
+}

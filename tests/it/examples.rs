@@ -1,0 +1,204 @@
+//! The examples of every `--help`, pasted into a shell one by one.
+//!
+//! They are read at 80 columns, the usual width of a terminal: what is broken there can't be pasted. What is not listed
+//! below runs as it stands, in a home that has the accounts ann and bob, their mails, and the files that are named.
+
+use std::fs;
+use std::sync::Mutex;
+
+use crate::generated::commands;
+use crate::harness::mongodb::FreshDatabase;
+use crate::harness::{Home, Output, PASSWORD, Shell};
+
+/// The link of the newest mail to ann, which a person pastes.
+const LINK: &str =
+    "--token \"$(movie-bag inbox wait --to ann@example.com --subject 'Reset Your' --print link)\"";
+
+/// What an example says of a machine that is not this one, and what stands for it here.
+const RULES: &[(&str, &str)] = &[
+    ("--token LINK", LINK),
+    ("--token http://localhost:3000/reset/eyJ0…", LINK),
+    // The id of some mail. An account is listed behind it as behind any other.
+    (
+        "6b04933dbb18cc05d63b86dd",
+        "$(movie-bag outbox list --json | jq -rn 'first(inputs).id')",
+    ),
+    // Ports are free ones, since tests run beside each other.
+    ("0.0.0.0:3000", "127.0.0.1:0"),
+    ("127.0.0.1:9090", "127.0.0.1:0"),
+    // The folders of zsh, which is not run here.
+    ("${fpath[1]}", "$HOME"),
+    (
+        "'mongodb://db1.example/movie-bag?replicaSet=rs0'",
+        "$MONGODB",
+    ),
+    ("mongodb://localhost/movie-bag", "$OTHER_MONGODB"),
+];
+
+/// What goes before an example, which would wait in vain.
+const BEFORE: &[(&str, &str)] = &[
+    (
+        "inbox wait --to ann@example.com --print code",
+        "{ sleep 1; curl smtp://127.0.0.1:$MAIL_PORT --mail-from shop@example.com --mail-rcpt ann@example.com -T code.eml; } &\n",
+    ),
+    (
+        "\"$LINK\"",
+        "LINK=$(movie-bag inbox wait --to ann@example.com --print link)\n",
+    ),
+];
+
+/// The examples that do not end with 0, and why.
+const ENDS: &[(&str, u32)] = &[
+    // Nothing here is as production needs it.
+    ("movie-bag check --deploy", 1),
+];
+
+/// What is prepared once: the accounts, and two mails to bob that were given up.
+struct Prepared {
+    data: Home,
+    mongodb: [FreshDatabase; 2],
+}
+
+impl Prepared {
+    fn new() -> Option<Self> {
+        let mongodb = [FreshDatabase::shared()?, FreshDatabase::shared()?];
+        let data = Home::fresh();
+        data.create_account("ann@example.com", PASSWORD);
+        data.create_account("bob@example.com", PASSWORD);
+        let refusing = data.sink(&["--fail", "message:*:550"]);
+        for _ in 0..2 {
+            let mut forgot = data.command(&["forgot", "--email", "bob@example.com"]);
+            forgot.env("MAIL_PORT", refusing.port());
+            Output::of(forgot, "").exits(7);
+        }
+        drop(refusing);
+        Some(Self { data, mongodb })
+    }
+
+    /// A home that has it; without any account where one is about to be made.
+    fn home(&self, example: &str) -> Home {
+        let home = Home::fresh();
+        if !example.contains("user create --email") {
+            fs::create_dir_all(home.data_dir()).unwrap();
+            for file in self.data.files() {
+                fs::copy(&file, home.data_dir().join(file.file_name().unwrap())).unwrap();
+            }
+        }
+        let account = "cleo@example.com";
+        home.write(
+            "accounts.jsonl",
+            format!("{{\"email\":\"{account}\",\"password\":\"{PASSWORD}\"}}\n"),
+        );
+        if !example.contains("user export accounts.csv") {
+            home.write(
+                "accounts.csv",
+                format!("email,password\n{account},{PASSWORD}\n"),
+            );
+        }
+        home.write("code.eml", "Subject: Your code\n\nYour code is 493817.\n");
+        home
+    }
+
+    /// Runs an example, or several that belong together.
+    fn run(&self, example: &str) {
+        let home = self.home(example);
+        let sink = home.sink(&[]);
+        let Some(shell) = Shell::in_home(&home) else {
+            return;
+        };
+        let shell = shell
+            .with("MAIL_PORT", sink.port())
+            .with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()))
+            .with("MONGODB", &*self.mongodb[0].uri)
+            .with("OTHER_MONGODB", &*self.mongodb[1].uri);
+        // So that there is a link in the inbox.
+        let asked = match home.data_dir().is_dir() {
+            true => "movie-bag forgot --email ann@example.com\n",
+            false => "",
+        };
+        let before = value(BEFORE, example).unwrap_or_default();
+        let mut script = format!("{asked}{before}{example}");
+        for (says, here) in RULES {
+            script = script.replace(says, here);
+        }
+        let code = value(ENDS, example).unwrap_or(0);
+        let screen = shell.with("PASSWORD", PASSWORD).exits(&script, code);
+        assert!(!screen.contains("panicked"), "{screen}");
+    }
+}
+
+/// What a list has for an example.
+fn value<T: Copy>(list: &[(&str, T)], example: &str) -> Option<T> {
+    let found = list.iter().find(|(what, _)| example.contains(what));
+    found.map(|(_, value)| *value)
+}
+
+/// What a help tells to type: each example, and what belongs together in one.
+fn examples(help: &str) -> Vec<String> {
+    const ONE_BY_ONE: [&str; 2] = ["Example:", "Examples:"];
+    const TOGETHER: [&str; 2] = ["First steps:", "To change a mail or a page:"];
+    let mut examples = Vec::new();
+    let mut lines = help.lines();
+    while let Some(line) = lines.next() {
+        if !ONE_BY_ONE.contains(&line) && !TOGETHER.contains(&line) {
+            continue;
+        }
+        let block: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        let block = block.join("\n").replace("\\\n", "");
+        match TOGETHER.contains(&line) {
+            true => examples.push(block),
+            false => examples.extend(block.lines().map(|line| line.trim().to_owned())),
+        }
+    }
+    examples
+}
+
+#[test]
+fn the_examples_of_every_help_do_what_they_say() {
+    let Some(prepared) = &Prepared::new() else {
+        return;
+    };
+    let home = Home::fresh().with("COLUMNS", "80");
+    let mut found = Vec::new();
+    commands(&home, &[], &mut found);
+    let mut all = Vec::new();
+    for path in found {
+        let help = home.run(&[path.as_slice(), &["--help".to_owned()]].concat());
+        let of_one = examples(&help.ok().stdout);
+        all.extend(of_one.into_iter().map(|example| (path.join(" "), example)));
+    }
+    assert!(all.len() > 60, "{all:?}");
+    for what in RULES
+        .iter()
+        .map(|(says, _)| says)
+        .chain(BEFORE.iter().map(|(of, _)| of))
+        .chain(ENDS.iter().map(|(of, _)| of))
+    {
+        assert!(
+            all.iter().any(|(_, example)| example.contains(what)),
+            "no example says {what}: the rule is stale"
+        );
+    }
+    let (left, failed) = (Mutex::new(all.into_iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().unwrap().next();
+                    let Some((help_of, example)) = next else {
+                        break;
+                    };
+                    // What it panics with has the name of the thread before it.
+                    let name = format!("movie-bag {help_of} --help: {example}");
+                    let named = std::thread::Builder::new().name(name.clone());
+                    let run = named.spawn_scoped(scope, move || prepared.run(&example));
+                    if run.unwrap().join().is_err() {
+                        failed.lock().unwrap().push(name);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
