@@ -7,8 +7,6 @@
 //! | [`domain`] | plain values and rules: addresses, passwords, tokens, movies, the outbox entry | nothing but pure crates |
 //! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, `hashing`, the traits of `store` and `mail`, `metrics` |
 //! | [`hashing`] | bcrypt, several hashes side by side on one core | nothing but pure crates |
-//! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain` |
-//! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, the traits of `store` and `mail`, `metrics` |
 //! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain`, `private` |
 //! | [`templates`] | the words of mails and pages: those built in, and those of a folder that win | `domain` |
 //! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain`, `templates` |
