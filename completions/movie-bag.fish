@@ -25,7 +25,7 @@ function __fish_movie_bag_using_subcommand
 end
 
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_needs_command" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -47,12 +47,12 @@ complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "templates" -d '
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "manpages" -d 'Write the man pages, one for each command and each topic of "help"'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "help" -d 'Show the help of a command, or read about a topic'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l bind -d 'Listen here' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l public-url -d 'Begin every link with this' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l listen -d 'Where the sink takes mail [default: 127.0.0.1:1025]' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l web -d 'Where the sink serves its inbox [default: 127.0.0.1:8025]' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l bind -d 'Listen here' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l public-url -d 'Begin every link with this' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l listen -d 'Where the sink takes mail [default: 127.0.0.1:1025]' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l web -d 'Where the sink serves its inbox [default: 127.0.0.1:8025]' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -61,30 +61,30 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -l json -d 'P
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l listen -d 'Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web -d 'Serve the inbox here [default: 127.0.0.1:8025]' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-host -d 'Let the inbox be reached by this host name too' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-auth -d 'Let only those read the inbox who know this name and this password' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l listen -d 'Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web -d 'Serve the inbox here [default: 127.0.0.1:8025]' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-host -d 'Let the inbox be reached by this host name too' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l web-auth -d 'Let only those read the inbox who know this name and this password' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l format -d 'How mails are shown on stdout [default: text; with --json: json; beside a command: none]' -r -f -a "text\t'Sender, recipients, subject, text, and what was found in it'
 json\t'One JSON document a mail'
 raw\t'The source'
 classic\t'As Python\'s DebuggingServer printed it'
 none\t'Not at all'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l store -d 'Keep the mails in this Maildir too, and begin with those in it' -r -f -a "(__fish_complete_directories)"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep the newest so many messages' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to so many bytes' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than so many bytes' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; the next ones are asked to come back' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Take so many recipients for one message' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End a session that was silent for so long' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls -d 'Take mail here too, encrypted from the first byte' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep the newest so many messages' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to so many bytes' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than so many bytes' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; the next ones are asked to come back' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Take so many recipients for one message' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End a session that was silent for so long' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls -d 'Take mail here too, encrypted from the first byte' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-cert -d 'Encrypt with this certificate, in a PEM file, in place of one made at the start' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-key -d 'The key of the certificate, in a PEM file' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l fail -d 'Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l exit-after -d 'End once so many mails have come' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l fail -d 'Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l exit-after -d 'End once so many mails have come' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l exec -d 'Run this by the shell for each mail, with its source on stdin and what was found in MOVIE_BAG_MAIL_TO, _FROM, _SUBJECT, _LINK, _TOKEN and _CODE' -r -f -a "(__fish_complete_command)"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -94,7 +94,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s q -l 
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -106,11 +106,11 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fis
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -f -a "show" -d 'Show one mail, and what can be copied out of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -f -a "wait" -d 'Wait for a mail, and print its link, token or code'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and not __fish_seen_subcommand_from list show wait clear" -f -a "clear" -d 'Delete all mails in the inbox'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l query -d 'Only what this search finds: words, to:, from:, subject:, has:attachment, is:unread, after:2026-11-24, -word' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l limit -d 'At most so many; 0 for all' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l query -d 'Only what this search finds: words, to:, from:, subject:, has:attachment, is:unread, after:2026-11-24, -word' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l limit -d 'At most so many; 0 for all' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -127,7 +127,7 @@ json\t'The whole mail as JSON, with the links, tokens and codes in it'
 id\t'The id'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -135,10 +135,10 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_se
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l to -d 'Whom it is for' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l subject -d 'A part of its subject, in any case' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l after -d 'Only one that came later than this mail' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l timeout -d 'How long to wait' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l to -d 'Whom it is for' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l subject -d 'A part of its subject, in any case' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l after -d 'Only one that came later than this mail' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l timeout -d 'How long to wait' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l print -d 'Print this, one or several with commas between [default: id]' -r -f -a "link\t'The link that the mail was sent for'
 token\t'The token in it'
 code\t'The one-time code'
@@ -148,7 +148,7 @@ json\t'The whole mail as JSON, with the links, tokens and codes in it'
 id\t'The id'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -158,7 +158,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_se
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l url -d 'The inbox\'s address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -166,9 +166,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_se
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l email -d 'The account\'s address; asked for on a terminal' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l email -d 'The account\'s address; asked for on a terminal' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -177,9 +177,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -l json -d '
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand forgot" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l token -d 'The token, or the whole link from the mail; - reads it from stdin\'s first line' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l token -d 'The token, or the whole link from the mail; - reads it from stdin\'s first line' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -189,7 +189,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s q -l quiet
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -206,9 +206,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "delete" -d 'Delete an account, its movies, waiting mails and history'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "import" -d 'Make accounts from a file of another system'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "export" -d 'Write all accounts with their hashes down'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l email -d 'The address of the new account' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l email -d 'The address of the new account' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -219,11 +219,11 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l search -d 'Only those with this in their address, in any capitals' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l limit -d 'At most so many' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l after -d 'Only those after the account with this id' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l search -d 'Only those with this in their address, in any capitals' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l limit -d 'At most so many' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l after -d 'Only those after the account with this id' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -231,9 +231,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l email -d 'The account\'s address' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -241,9 +241,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l email -d 'The account\'s address' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -253,10 +253,10 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-password" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l email -d 'The account\'s address' -r
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l to -d 'The address from now on' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l email -d 'The account\'s address' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l to -d 'The address from now on' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -264,9 +264,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from set-email" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l email -d 'The account\'s address' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -274,9 +274,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l email -d 'The account\'s address' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l email -d 'The account\'s address' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -286,7 +286,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -297,7 +297,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -306,7 +306,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -319,7 +319,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fi
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -f -a "retry" -d 'Try a mail now, also one that was given up'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and not __fish_seen_subcommand_from list flush retry drop" -f -a "drop" -d 'Take a mail out of the outbox unsent'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -328,7 +328,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_s
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -337,7 +337,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_s
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -347,7 +347,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_s
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -355,9 +355,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_s
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l to -d 'Copy into this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l to -d 'Copy into this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -365,9 +365,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l json -d 'Pr
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l send-test-mail -d 'Send a mail to this address, and show what the mail server says to each step' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l send-test-mail -d 'Send a mail to this address, and show what the mail server says to each step' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -377,7 +377,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s q -l quiet
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -389,7 +389,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not _
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -f -a "eject" -d 'Write the built-in templates into a folder, to be changed'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and not __fish_seen_subcommand_from list eject preview" -f -a "preview" -d 'Render a template with sample values, and print it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -398,7 +398,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fis
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -408,7 +408,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fis
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from eject" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -417,7 +417,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fis
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand templates; and __fish_seen_subcommand_from preview" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -426,7 +426,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s q -l
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -435,7 +435,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s q -l qu
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand manpages" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand help" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"

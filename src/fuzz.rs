@@ -25,7 +25,7 @@ const TARGETS: [&str; 8] = [
 const LONG: usize = 256 * 1024;
 
 /// What an input may take. Honest work on a long one takes a tenth, also without optimisation and on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Stands in a corpus file whose name ends in `.repeated`: what is behind it is repeated until the input is long.
 const REPEAT: &[u8] = b"<<<REPEAT>>>";

@@ -29,6 +29,9 @@ pub(super) fn run(args: Args, ui: &Ui) -> anyhow::Result<()> {
         "movie-bag",
         &mut script,
     );
-    ui.answer(String::from_utf8(script)?.trim_end_matches('\n'))?;
+    // For bash the hyphen of our name is written in two ways, and so nothing is offered after the first word
+    // (clap-rs/clap#6421).
+    let script = String::from_utf8(script)?.replace("movie__subcmd__bag", "movie__bag");
+    ui.answer(script.trim_end_matches('\n'))?;
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! What `--help` says beneath the options: which settings a command goes by and how it may end, from one table; and the
 //! topics of `movie-bag help`, which are no commands. Both are man pages too.
 
-use clap::builder::StyledStr;
+use std::ffi::OsStr;
+
+use clap::ValueHint;
+use clap::builder::{PossibleValue, StringValueParser, StyledStr, TypedValueParser};
 
 use super::report::Failure;
 use super::ui::Ui;
@@ -303,7 +306,40 @@ pub(super) fn completed(command: clap::Command) -> clap::Command {
     with_uses(command, "")
 }
 
+/// A shell offers files for whatever it knows nothing of. Those that are files, folders or addresses say so; of an account,
+/// a number or a text there is nothing to offer.
+fn with_hint(argument: clap::Arg) -> clap::Arg {
+    match argument.get_value_hint() {
+        ValueHint::Unknown if argument.get_action().takes_values() => {
+            argument.value_hint(ValueHint::Other)
+        }
+        _ => argument,
+    }
+}
+
+/// Takes any text, and names what a shell may offer: what is wrong with another one is said better where it is used.
+#[derive(Clone)]
+pub(super) struct Offering(pub(super) fn() -> Vec<&'static str>);
+
+impl TypedValueParser for Offering {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.0)().into_iter().map(PossibleValue::new)))
+    }
+}
+
 fn with_uses(command: clap::Command, path: &str) -> clap::Command {
+    let command = command.mut_args(with_hint);
     let said = command
         .get_after_long_help()
         .or(command.get_after_help())
@@ -478,8 +514,22 @@ Templates, with the values that each is given:
   movie-bag help exit-codes")]
 pub(super) struct Args {
     /// A topic, or the words of a command
-    #[arg(value_name = "WORD")]
+    #[arg(value_name = "WORD", value_parser = Offering(words), hide_possible_values = true)]
     words: Vec<String>,
+}
+
+/// The topics, and the first words of all commands.
+fn words() -> Vec<&'static str> {
+    let commands = USES
+        .iter()
+        .filter_map(|entry| entry.command.split(' ').next());
+    let mut words: Vec<_> = TOPICS
+        .iter()
+        .map(|topic| topic.name)
+        .chain(commands)
+        .collect();
+    words.dedup();
+    words
 }
 
 pub(super) fn run(args: &Args, ui: &Ui, definition: clap::Command) -> anyhow::Result<()> {
@@ -541,6 +591,28 @@ mod tests {
         for command in listed {
             assert!(commands.iter().any(|there| there == command), "{command}");
         }
+    }
+
+    #[test]
+    fn no_shell_offers_files_for_what_is_none() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let name = format!("{} {}", command.get_name(), argument.get_id());
+                let hint = argument.get_value_hint();
+                assert!(
+                    hint != ValueHint::Unknown || !argument.get_action().takes_values(),
+                    "{name}"
+                );
+                let is_path = matches!(
+                    argument.get_value_names(),
+                    Some([name]) if name == "FILE" || name == "DIR"
+                );
+                let is_offered = matches!(hint, ValueHint::FilePath | ValueHint::DirPath);
+                assert_eq!(is_path, is_offered, "{name}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&super::super::definition());
     }
 
     #[test]

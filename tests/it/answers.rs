@@ -250,9 +250,21 @@ static TEMPLATES: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.answers
 });
 
+static CHECK: LazyLock<Vec<Answer>> = LazyLock::new(|| {
+    let (home, _sink) = home_with_sink();
+    home.create_account("ann@example.com", PASSWORD);
+    // Where no server is, whoever else works on this machine.
+    let mut script = Script::new(home.with("MOVIE_BAG_BIND", "127.0.0.1:1"));
+    script.both("check");
+    script.both("check --send-test-mail ann@example.com");
+    script.run("MAIL_SERVER=127.0.0.1 MAIL_PORT=1 MAIL_USE_TLS=yes check --deploy");
+    script.answers
+});
+
 /// All of them, by their names.
-fn all() -> [(&'static str, &'static [Answer]); 6] {
+fn all() -> [(&'static str, &'static [Answer]); 7] {
     [
+        ("check", &CHECK),
         ("accounts", &ACCOUNTS),
         ("resets", &RESETS),
         ("outbox", &OUTBOX),
@@ -329,6 +341,12 @@ fn the_answers_as_they_are_read() {
                 (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
                 (r"MAIL_PORT=\d{2,}", "MAIL_PORT=[PORT]"),
                 (r#""Size": \d+"#, r#""Size": [BYTES]"#),
+                // Its width is that of the port.
+                (r"(MAIL_PORT +)\d{4,} +", "${1}[PORT] "),
+                (r"(127\.0\.0\.1:\[PORT\]) +", "${1} "),
+                (r"[\d.]+ [MGT]iB left on", "[SIZE] left on"),
+                (r"(answers, )[\d.]+ KiB", "${1}[SIZE]"),
+                (r#"("value": )"\d{4,}""#, r#"${1}"[PORT]""#),
             ] {
                 settings.add_filter(pattern, name);
             }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD};
 
 const COMPLETIONS: &[(&str, &str)] = &[
     ("bash", "movie-bag.bash"),
@@ -29,6 +29,55 @@ fn the_completions_are_those_of_the_binary() {
         assert!(
             committed == generated,
             "completions/{file} is not what the binary generates: run BLESS=1 cargo test completions"
+        );
+    }
+}
+
+/// What bash offers on Tab, asked as it asks.
+#[test]
+fn bash_completes_commands_and_values_and_offers_files_only_where_one_is_meant() {
+    const ASK: &str = "
+source \"$COMPLETIONS\"
+compopt() { :; }
+COMP_WORDS=(\"$@\")
+COMP_CWORD=$(($# - 1))
+_movie__bag movie-bag \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"
+echo \"${COMPREPLY[@]}\"
+";
+    let home = Home::fresh();
+    home.write("accounts.csv", "");
+    let completions = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions/movie-bag.bash");
+    for (typed, offered) in [
+        ("movie-bag ou", "outbox"),
+        ("movie-bag user sh", "show"),
+        ("movie-bag user show --em", "--email"),
+        ("movie-bag user show --email ", ""),
+        ("movie-bag user list --limit ", ""),
+        // Then bash offers files by itself.
+        ("movie-bag user import acc", ""),
+        ("movie-bag --env-file acc", "accounts.csv"),
+        ("movie-bag smtp-debug --tls-key acc", "accounts.csv"),
+        (
+            "movie-bag smtp-debug --format ",
+            "text json raw classic none",
+        ),
+        ("movie-bag inbox wait --print t", "token text"),
+        ("movie-bag inbox show la", "latest"),
+        ("movie-bag completions f", "fish"),
+        ("movie-bag templates preview inv", "invitation"),
+        ("movie-bag help exit", "exit-codes"),
+    ] {
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", ASK, "bash"])
+            .args(typed.split(' '))
+            .env("COMPLETIONS", &completions)
+            .current_dir(home.path());
+        let output = Output::of(bash, "").ok();
+        assert_eq!(
+            output.stdout.trim(),
+            offered,
+            "{typed:?}: {}",
+            output.stderr
         );
     }
 }

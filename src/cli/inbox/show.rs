@@ -1,5 +1,6 @@
 //! `inbox show`: one mail.
 
+use super::super::help::Offering;
 use super::super::report::Failure;
 use super::super::ui::Ui;
 use super::{Part, Url, address, addresses, ask, print};
@@ -15,6 +16,7 @@ use crate::sink::print::one_line;
 With --json: {\"message\", \"links\", \"tokens\", \"codes\"}, the message as the inbox's API has it")]
 pub(in crate::cli) struct Args {
     /// The mail's id, or latest
+    #[arg(value_name = "ID", value_parser = Offering(|| vec!["latest"]), hide_possible_values = true)]
     id: String,
     /// Print this alone, one or several with commas between
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]

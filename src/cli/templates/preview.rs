@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::Ui;
+use crate::cli::help::Offering;
 use crate::cli::report::Failure;
 use crate::domain::outbox::MailKind;
 use crate::domain::spelling;
 use crate::mail::render::subject;
-use crate::templates::{BuiltIn, Templates, find, meant_by};
+use crate::templates::{BuiltIn, TEMPLATES, Templates, find, meant_by};
 
 /// Render a template with sample values, and print it
 ///
@@ -21,8 +22,16 @@ use crate::templates::{BuiltIn, Templates, find, meant_by};
 With --json: {\"subject\", \"text\", \"html\"} of a mail, {\"name\", \"content\"} of a single template")]
 pub(in crate::cli) struct Args {
     /// Which template, by the name that "templates list" shows, or which mail
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = Offering(names), hide_possible_values = true)]
     name: String,
+}
+
+/// The mails, and all templates.
+fn names() -> Vec<&'static str> {
+    let mails = MailKind::ALL.iter().map(|kind| kind.name());
+    mails
+        .chain(TEMPLATES.iter().map(|template| template.name))
+        .collect()
 }
 
 pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
