@@ -23,9 +23,9 @@ use crate::metrics::MailResult;
 use crate::store::StoreError;
 
 /// How many mails one process sends at once.
-pub(super) const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 16;
 /// How many of these may be mails that failed before: for new ones there is always room, however long the old ones take.
-const LATER_AT_ONCE: usize = 6;
+const LATER_AT_ONCE: usize = 12;
 /// How often the worker looks for what other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long what came of an attempt is tried to be written down, while the database can't be reached. It goes on holding
@@ -99,7 +99,18 @@ impl Attempts {
             .is_some_and(|until| Instant::now() < until)
     }
 
-    /// Which rounds the next attempt may be of, in this order: neither starves behind the other.
+    /// How many of a round may be taken at once: half of what is free, so that the other round has its turn, or all
+    /// where that one has none.
+    fn room(&self, round: Round) -> usize {
+        let free = AT_ONCE - self.len();
+        match round {
+            Round::First if self.knows_none_later() => free,
+            Round::First => free.div_ceil(2),
+            Round::Later => free.div_ceil(2).min(LATER_AT_ONCE - self.later.len()),
+        }
+    }
+
+    /// Which rounds the next attempts may be of, in this order: neither starves behind the other.
     fn turn(&self) -> &'static [Round] {
         if self.len() >= AT_ONCE {
             &[]
@@ -223,24 +234,28 @@ impl App {
 
     /// Begins as many attempts as there are due entries and room.
     async fn begin_attempts(&self, attempts: &mut Attempts) {
-        while let Some((round, entry)) = self.lease_one_of(attempts).await {
-            let app = self.clone();
-            attempts.of(round).spawn(async move {
-                if let Err(error) = app.deliver(entry).await {
-                    tracing::error!(%error, "what came of a mail could not be written down");
-                }
-            });
+        while let Some((round, entries)) = self.lease_some_of(attempts).await {
+            for entry in entries {
+                let app = self.clone();
+                attempts.of(round).spawn(async move {
+                    if let Err(error) = app.deliver(entry).await {
+                        tracing::error!(%error, "what came of a mail could not be written down");
+                    }
+                });
+            }
         }
     }
 
-    async fn lease_one_of(&self, attempts: &mut Attempts) -> Option<(Round, Entry)> {
+    async fn lease_some_of(&self, attempts: &mut Attempts) -> Option<(Round, Vec<Entry>)> {
         for round in attempts.turn() {
-            match self.lease_next(*round).await {
-                Ok(Some(entry)) => return Some((*round, entry)),
-                Ok(None) if *round == Round::Later => {
+            let (now, lease) = (self.parts.clock.now(), self.lease());
+            let room = attempts.room(*round);
+            match self.parts.store.lease_some(*round, now, lease, room).await {
+                Ok(entries) if !entries.is_empty() => return Some((*round, entries)),
+                Ok(_) if *round == Round::Later => {
                     attempts.none_later_until = Some(Instant::now() + LONGEST_SLEEP);
                 }
-                Ok(None) => {}
+                Ok(_) => {}
                 Err(error) => {
                     tracing::error!(%error, "the outbox could not be read");
                     return None;

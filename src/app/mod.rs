@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub use crate::store::MoviesMark;
 pub use authenticate::AccessError;
 pub use complete_reset::Completed;
 pub use copy::{Copied, CopyError, copy};

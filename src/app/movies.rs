@@ -4,7 +4,7 @@ use super::{App, AppError, MovieAction};
 use crate::domain::clock::draw;
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::store::{MovieChange, MovieCreation};
+use crate::store::{MovieChange, MovieCreation, MoviesMark};
 
 impl App {
     /// Up to `limit` movies in the order of their ids, from the one after `after`.
@@ -17,6 +17,14 @@ impl App {
         limit: usize,
     ) -> Result<Vec<Movie>, AppError> {
         Ok(self.parts.store.movies(after, limit).await?)
+    }
+
+    /// A mark that is another one after each change of the movies; `None` where the database has none.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn movies_mark(&self) -> Result<Option<MoviesMark>, AppError> {
+        Ok(self.parts.store.movies_mark().await?)
     }
 
     /// One movie.

@@ -80,9 +80,10 @@ impl Lane {
     /// Blowfish's round function.
     #[inline(always)]
     fn mix(&self, half: u32) -> u32 {
-        let [a, b, c, d] = half.to_be_bytes().map(usize::from);
+        let [a, b, c, d] = half.to_be_bytes();
         let [first, second, third, fourth] = &self.boxes;
-        (first[a].wrapping_add(second[b]) ^ third[c]).wrapping_add(fourth[d])
+        (first[usize::from(a)].wrapping_add(second[usize::from(b)]) ^ third[usize::from(c)])
+            .wrapping_add(fourth[usize::from(d)])
     }
 }
 
@@ -228,26 +229,32 @@ fn expand<const N: usize>(
     for word in (0..18).step_by(2) {
         before(&mut left, &mut right);
         encrypt(lanes, &mut left, &mut right);
-        for (lane, (left, right)) in lanes.iter_mut().zip(left.into_iter().zip(right)) {
-            [lane.subkeys[word], lane.subkeys[word + 1]] = [left, right];
+        for n in 0..N {
+            lanes[n].subkeys[word] = left[n];
+            lanes[n].subkeys[word + 1] = right[n];
         }
     }
     for number in 0..4 {
         for word in (0..256).step_by(2) {
             before(&mut left, &mut right);
             encrypt(lanes, &mut left, &mut right);
-            for (lane, (left, right)) in lanes.iter_mut().zip(left.into_iter().zip(right)) {
-                [lane.boxes[number][word], lane.boxes[number][word + 1]] = [left, right];
+            for n in 0..N {
+                lanes[n].boxes[number][word] = left[n];
+                lanes[n].boxes[number][word + 1] = right[n];
             }
         }
     }
 }
 
 /// Blowfish's 16 rounds over all lanes: each round of one, then of the next, so that none waits for itself.
+///
+/// By places and not by iterators, and the halves are exchanged one by one: otherwise the compiler gathers the lanes'
+/// halves in vectors, out of which each look-up has to fetch its own again.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "see above")]
 fn encrypt<const N: usize>(lanes: &[Lane; N], left: &mut [u32; N], right: &mut [u32; N]) {
-    for (left, lane) in left.iter_mut().zip(lanes) {
-        *left ^= lane.subkeys[0];
+    for n in 0..N {
+        left[n] ^= lanes[n].subkeys[0];
     }
     for round in (1..17).step_by(2) {
         for n in 0..N {
@@ -257,8 +264,9 @@ fn encrypt<const N: usize>(lanes: &[Lane; N], left: &mut [u32; N], right: &mut [
             left[n] ^= lanes[n].mix(right[n]) ^ lanes[n].subkeys[round + 1];
         }
     }
-    for (right, lane) in right.iter_mut().zip(lanes) {
-        *right ^= lane.subkeys[17];
+    for n in 0..N {
+        let last = right[n] ^ lanes[n].subkeys[17];
+        right[n] = left[n];
+        left[n] = last;
     }
-    std::mem::swap(left, right);
 }

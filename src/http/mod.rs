@@ -89,6 +89,8 @@ pub struct Http {
     pub options: Arc<HttpOptions>,
     /// The description of the API, as it is served.
     pub openapi: Bytes,
+    /// The list of movies as it was served last.
+    pub movies: Arc<movies::KeptList>,
 }
 
 /// The JSON calls, by their paths. What each takes and answers stands in `openapi.rs`.

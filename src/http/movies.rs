@@ -1,5 +1,7 @@
 //! Movies: the list as a stream, and one by one.
 
+use std::sync::{Mutex, PoisonError};
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -16,7 +18,7 @@ use super::Http;
 use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{ApiError, WrongFields};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, MoviesMark};
 use crate::domain::id::MovieId;
 use crate::domain::movie::{Movie, MovieChanges};
 
@@ -67,8 +69,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let Span { after, limit } = Span::parse(query.as_deref().unwrap_or_default())?;
     let Some(limit) = limit else {
-        let first = http.app.movies(after, PAGE).await?;
-        return Ok(json_response(whole_list(http.app, first)?));
+        return Ok(json_response(whole_list(http, after).await?));
     };
     // One more than is shown tells whether there is a next page.
     let mut movies = http.app.movies(after, limit + 1).await?;
@@ -135,32 +136,99 @@ impl Span {
     }
 }
 
-/// The whole list from `first` on, one page at a time. An error on the way breaks the connection off, so that no
-/// client takes a part for the whole.
-fn whole_list(app: App, first: Vec<Movie>) -> Result<Body, ApiError> {
-    if first.len() < PAGE {
-        return Ok(Body::from(chunk(&first, true, true)?));
+/// The longest list that is kept, in bytes.
+const LONGEST_KEPT: usize = 1024 * 1024;
+
+/// The whole list as it was made last, for as long as nothing has changed in the database, where that tells.
+#[derive(Default)]
+pub struct KeptList(Mutex<Option<(MoviesMark, Bytes)>>);
+
+impl KeptList {
+    fn get(&self, mark: MoviesMark) -> Option<Bytes> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, list) = kept.as_ref()?;
+        (*of == mark).then(|| list.clone())
     }
-    let stream = try_unfold(Some((app, first, true)), async |rest| {
-        let Some((app, movies, is_first)) = rest else {
+
+    fn keep(&self, mark: MoviesMark, list: Bytes) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((mark, list));
+    }
+}
+
+/// The whole list, one page at a time; as bytes that are kept where it is short. An error on the way breaks the
+/// connection off, so that no client takes a part for the whole.
+async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError> {
+    // Taken before the movies are read: what is kept is never older than its mark.
+    let mark = match after {
+        None => http.app.movies_mark().await?,
+        Some(_) => None,
+    };
+    if let Some(list) = mark.and_then(|mark| http.movies.get(mark)) {
+        return Ok(Body::from(list));
+    }
+    let mut rest = Rest::from(http.app, after).await?;
+    let mut list = Vec::new();
+    while list.len() < LONGEST_KEPT {
+        match rest.next().await? {
+            // Most lists are one piece.
+            Some(chunk) if list.is_empty() => list = chunk,
+            Some(chunk) => list.extend_from_slice(&chunk),
+            None => {
+                let list = Bytes::from(list);
+                if let Some(mark) = mark {
+                    http.movies.keep(mark, list.clone());
+                }
+                return Ok(Body::from(list));
+            }
+        }
+    }
+    let begun = try_unfold((Some(list), rest), async |(begun, mut rest)| {
+        let next = match begun {
+            Some(begun) => Some(begun),
+            None => rest.next().await.inspect_err(|error| {
+                tracing::error!(%error, "the list of movies broke off");
+            })?,
+        };
+        Ok::<_, AppError>(next.map(|chunk| (Bytes::from(chunk), (None, rest))))
+    });
+    Ok(Body::from_stream(begun))
+}
+
+/// What of the list is still to be written.
+struct Rest {
+    app: App,
+    /// The next page; `None` at the end.
+    page: Option<Vec<Movie>>,
+    is_first: bool,
+}
+
+impl Rest {
+    async fn from(app: App, after: Option<MovieId>) -> Result<Self, AppError> {
+        Ok(Self {
+            page: Some(app.movies(after, PAGE).await?),
+            app,
+            is_first: true,
+        })
+    }
+
+    /// The next piece of the array; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, AppError> {
+        let Some(movies) = self.page.take() else {
             return Ok(None);
         };
         let next = match movies.last() {
-            Some(last) if movies.len() == PAGE => app.movies(Some(last.id), PAGE).await,
-            _ => Ok(Vec::new()),
+            Some(last) if movies.len() == PAGE => self.app.movies(Some(last.id), PAGE).await?,
+            _ => Vec::new(),
         };
-        let next = next.inspect_err(|error| {
-            tracing::error!(%error, "the list of movies broke off");
-        })?;
-        let chunk = chunk(&movies, is_first, next.is_empty())?;
-        let rest = (!next.is_empty()).then_some((app, next, false));
-        Ok::<_, AppError>(Some((chunk, rest)))
-    });
-    Ok(Body::from_stream(stream))
+        let chunk = chunk(&movies, self.is_first, next.is_empty())?;
+        self.is_first = false;
+        self.page = (!next.is_empty()).then_some(next);
+        Ok(Some(chunk))
+    }
 }
 
 /// A piece of the array.
-fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Bytes, AppError> {
+fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>, AppError> {
     let mut json = Vec::with_capacity(256 * movies.len() + 2);
     let mut separator = if is_first { b'[' } else { b',' };
     for movie in movies {
@@ -175,7 +243,7 @@ fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Bytes, AppEr
     if is_last {
         json.push(b']');
     }
-    Ok(json.into())
+    Ok(json)
 }
 
 /// Movies are no secret and may be kept, yet asked for anew each time.
@@ -291,10 +359,10 @@ mod tests {
             added_by: AccountId::from_bytes([2; 12]),
         };
         assert_eq!(
-            chunk(&[movie.clone(), movie], true, true).unwrap(),
+            Bytes::from(chunk(&[movie.clone(), movie], true, true).unwrap()),
             r#"[M,M]"#.replace('M', r#"{"_id":{"$oid":"010101010101010101010101"},"name":"\"quoted\" <b>","casts":["a"],"genres":["b"],"added_by":{"$oid":"020202020202020202020202"}}"#)
         );
-        assert_eq!(chunk(&[], true, true).unwrap(), "[]");
+        assert_eq!(Bytes::from(chunk(&[], true, true).unwrap()), "[]");
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub async fn serve(
 ) {
     let options = Arc::new(options);
     let router = routes(Http {
+        movies: Arc::default(),
         openapi: openapi::document(app.password_policy()),
         app,
         pages: Arc::new(pages),

@@ -159,6 +159,10 @@ pub enum MovieChange {
     NameTaken,
 }
 
+/// Stands for what the movies were at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MoviesMark(pub(in crate::store) i64);
+
 /// How much a database holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -273,6 +277,27 @@ pub trait Outbox {
         lease: Lease,
     ) -> Result<Option<Entry>, StoreError>;
 
+    /// Leases up to `limit` entries as [`Outbox::lease_next`] would one after another, all for one holder. In one step
+    /// where the database can; else each is one.
+    async fn lease_some(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut leased = Vec::new();
+        while leased.len() < limit {
+            match self.lease_next(round, now, lease).await {
+                Ok(Some(entry)) => leased.push(entry),
+                // What is leased must not be lost.
+                Err(error) if leased.is_empty() => return Err(error),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(leased)
+    }
+
     /// Leases this entry, due or not, where it is as wanted, and counts the attempt.
     async fn lease_entry(
         &self,
@@ -356,6 +381,13 @@ pub trait Movies {
 
     /// Up to `limit` movies in the order of their ids, from the one after `after`.
     async fn movies(&self, after: Option<MovieId>, limit: usize) -> Result<Vec<Movie>, StoreError>;
+
+    /// A mark that is another one after each change of the movies, whoever made it, and perhaps after other changes:
+    /// whatever was read after a mark was taken stands for as long as the mark is the same. `None` where that can't be
+    /// told faster than the movies can be read.
+    async fn movies_mark(&self) -> Result<Option<MoviesMark>, StoreError> {
+        Ok(None)
+    }
 
     /// Changes a movie for `by`, who must have added it.
     async fn change_movie(

@@ -101,7 +101,7 @@ impl Accounts for SqliteStore {
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         self.readers
-            .read(move |connection| {
+            .glance(move |connection| {
                 let mut statement = connection
                     .prepare_cached(
                         "SELECT id, email, password, revocation FROM account WHERE id = ?",
@@ -122,7 +122,7 @@ impl Accounts for SqliteStore {
     ) -> Result<Option<Account>, StoreError> {
         let (typed, canonical) = (typed.to_owned(), canonical.as_str().to_owned());
         self.readers
-            .read(move |connection| {
+            .glance(move |connection| {
                 // All are asked, so that a known and an unknown address cost the same.
                 let mut found = Vec::new();
                 for (condition, address) in [
@@ -161,12 +161,12 @@ impl Accounts for SqliteStore {
     async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError> {
         let canonical = canonical.as_str().to_owned();
         self.readers
-            .read(move |connection| {
+            .glance(move |connection| {
                 connection
                     .prepare_cached(
                         "SELECT EXISTS (SELECT 1 FROM account WHERE email = ? COLLATE NOCASE)",
                     )
-                    .and_then(|mut statement| statement.query_row([canonical], |row| row.get(0)))
+                    .and_then(|mut statement| statement.query_row([&canonical], |row| row.get(0)))
                     .map_err(failed)
             })
             .await

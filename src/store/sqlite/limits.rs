@@ -75,7 +75,7 @@ impl SqliteStore {
 impl Limits for SqliteStore {
     async fn tally(&self, key: LimitKey) -> Result<Option<Tally>, StoreError> {
         self.readers
-            .read(move |connection| tally(connection, key))
+            .glance(move |connection| tally(connection, key))
             .await
     }
 

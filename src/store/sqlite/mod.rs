@@ -17,6 +17,7 @@ mod tests;
 mod writer;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -38,6 +39,8 @@ const READERS: usize = 2;
 pub struct SqliteStore {
     // Fields are dropped in this order: the writer's connection is the last to close, and folds the log into the file.
     readers: Readers,
+    /// Sees by its own `data_version` that somebody has written.
+    watch: Mutex<Connection>,
     writer: Writer,
 }
 
@@ -63,13 +66,21 @@ impl SqliteStore {
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
             .map_err(|error| at_path(failed(error)))?;
         schema::migrate(&mut connection, &shown).map_err(&at_path)?;
-        let readers: Result<Vec<_>, _> = (0..READERS)
-            .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
-            .collect();
+        let read_only = || connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(&at_path);
+        let hurried = || {
+            let connection = read_only()?;
+            connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+            Ok(connection)
+        };
+        let readers = (0..READERS)
+            .map(|_| read_only())
+            .collect::<Result<_, _>>()?;
+        let quick = (0..READERS).map(|_| hurried()).collect::<Result<_, _>>()?;
         let writer = Writer::start(connection)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
-            readers: Readers::new(readers.map_err(&at_path)?),
+            readers: Readers::new(readers, quick),
+            watch: Mutex::new(hurried()?),
             writer,
         })
     }

@@ -1,10 +1,12 @@
 //! Movies.
 
+use std::sync::PoisonError;
+
 use async_trait::async_trait;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{MovieChange, MovieCreation, Movies, StoreError};
+use super::super::{MovieChange, MovieCreation, Movies, MoviesMark, StoreError};
 use super::{SqliteStore, failed, is_orphaned, is_taken};
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
@@ -67,7 +69,7 @@ impl Movies for SqliteStore {
 
     async fn movie(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
         self.readers
-            .read(move |connection| find(connection, id))
+            .glance(move |connection| find(connection, id))
             .await
     }
 
@@ -82,6 +84,15 @@ impl Movies for SqliteStore {
                 rows.collect::<Result<_, _>>().map_err(failed)
             })
             .await
+    }
+
+    async fn movies_mark(&self) -> Result<Option<MoviesMark>, StoreError> {
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = watch
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
+        // Where it is locked, nothing is known.
+        Ok(mark.ok().map(MoviesMark))
     }
 
     async fn change_movie(

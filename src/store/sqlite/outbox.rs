@@ -166,32 +166,46 @@ impl Outbox for SqliteStore {
         now: Timestamp,
         lease: Lease,
     ) -> Result<Option<Entry>, StoreError> {
+        Ok(self.lease_some(round, now, lease, 1).await?.pop())
+    }
+
+    async fn lease_some(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         // Asked of a reader first: with nothing to do, which is most of the time, nothing is written.
         let due = self
             .readers
-            .read(move |connection| first_free(connection, round));
+            .glance(move |connection| first_free(connection, round));
         if due.await?.is_none_or(|due| due > now) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let next = format!(
             "{} AND free_at <= ?3 ORDER BY free_at, id LIMIT 1",
             of_round(round)
         );
         let sql = leasing(&next);
+        // A lease that is lost with the power is one that has ended.
         self.writer
-            .write(move |connection| {
+            .write_lightly(move |connection| {
                 let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-                statement
-                    .query_row(
-                        params![
-                            lease.holder.as_bytes(),
-                            lease.until.as_millisecond(),
-                            now.as_millisecond()
-                        ],
-                        entry,
-                    )
-                    .optional()
-                    .map_err(failed)
+                let mut leased = Vec::new();
+                while leased.len() < limit {
+                    let parameters = params![
+                        lease.holder.as_bytes(),
+                        lease.until.as_millisecond(),
+                        now.as_millisecond()
+                    ];
+                    let next = statement.query_row(parameters, entry).optional();
+                    match next.map_err(failed)? {
+                        Some(entry) => leased.push(entry),
+                        None => break,
+                    }
+                }
+                Ok(leased)
             })
             .await
     }
@@ -307,7 +321,7 @@ impl Outbox for SqliteStore {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.readers
-            .read(|connection| {
+            .glance(|connection| {
                 let first = first_free(connection, Round::First)?;
                 let later = first_free(connection, Round::Later)?;
                 Ok(first.into_iter().chain(later).min())

@@ -7,18 +7,37 @@ use tokio::sync::Semaphore;
 
 use super::super::StoreError;
 
+/// Connections that nobody uses at this moment.
+type Idle = Arc<Mutex<Vec<Connection>>>;
+
 /// The connections that nobody uses at this moment, and the right to take one.
 pub(super) struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Idle,
     permits: Arc<Semaphore>,
+    /// Those that wait for no lock.
+    quick: Idle,
 }
 
 impl Readers {
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
+    /// `quick` are for [`Readers::glance`], and must not wait where the database is locked.
+    pub(super) fn new(connections: Vec<Connection>, quick: Vec<Connection>) -> Self {
         let permits = Arc::new(Semaphore::new(connections.len()));
         Self {
             idle: Arc::new(Mutex::new(connections)),
             permits,
+            quick: Arc::new(Mutex::new(quick)),
+        }
+    }
+
+    /// Runs a look that takes microseconds, such as at one row by its key, on the caller's thread: the way to another one
+    /// and back takes longer than the look. Where all connections are in use or something is locked, it goes that way.
+    pub(super) async fn glance<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match with_one_of(&self.quick, &look) {
+            None | Some(Err(StoreError::Unavailable(_))) => self.read(look).await,
+            Some(found) => found,
         }
     }
 
@@ -36,31 +55,33 @@ impl Readers {
         let done = tokio::task::spawn_blocking(move || {
             // Goes with the work, also where the caller hangs up.
             let _permit = permit;
-            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = Returned {
-                connection: Some(taken.ok_or_else(|| broken("no connection"))?),
-                idle,
-            };
-            match &connection.connection {
-                Some(connection) => look(connection),
-                None => Err(broken("no connection")),
-            }
+            with_one_of(&idle, look).ok_or_else(|| broken("no connection"))?
         });
         done.await.map_err(|error| broken(&error.to_string()))?
     }
 }
 
-/// Puts the connection back, also where the look panics.
-struct Returned {
-    connection: Option<Connection>,
-    idle: Arc<Mutex<Vec<Connection>>>,
-}
-
-impl Drop for Returned {
-    fn drop(&mut self) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(self.connection.take());
+/// Runs a look on a connection that nobody uses; `None` where all are in use.
+fn with_one_of<T>(idle: &Idle, look: impl FnOnce(&Connection) -> T) -> Option<T> {
+    /// Puts the connection back, also where the look panics.
+    struct Returned<'a> {
+        connection: Option<Connection>,
+        idle: &'a Idle,
     }
+
+    impl Drop for Returned<'_> {
+        fn drop(&mut self) {
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(self.connection.take());
+        }
+    }
+
+    let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let returned = Returned {
+        connection: Some(taken?),
+        idle,
+    };
+    returned.connection.as_ref().map(look)
 }

@@ -158,10 +158,10 @@ fn lasts(connection: &Connection, lasting: Option<Lasting>) -> rusqlite::Result<
 }
 
 /// Does all steps of a batch, commits, and answers them.
-fn commit_batch(mut transaction: Transaction<'_>, batch: Vec<Job>) {
+fn commit_batch(transaction: Transaction<'_>, batch: Vec<Job>) {
     let answers: Vec<_> = batch
         .into_iter()
-        .filter_map(|job| do_step(&mut transaction, job.step))
+        .filter_map(|job| do_step(&transaction, job.step))
         .collect();
     let lasting = transaction.commit().map_err(failed);
     for answer in answers {
@@ -169,18 +169,26 @@ fn commit_batch(mut transaction: Transaction<'_>, batch: Vec<Job>) {
     }
 }
 
-fn do_step(transaction: &mut Transaction<'_>, step: Step) -> Option<Answer> {
-    let savepoint = match transaction.savepoint() {
-        Ok(savepoint) => savepoint,
-        Err(error) => return step(Err(failed(error))),
+/// Does a step so that its failure takes nothing else with it. The savepoint is one of prepared statements: SQLite would
+/// read its words anew for each step.
+fn do_step(connection: &Connection, step: Step) -> Option<Answer> {
+    let savepoint = |sql: &str| -> rusqlite::Result<()> {
+        connection.prepare_cached(sql)?.execute([]).map(|_| ())
     };
-    // A defect in one step must not end the thread; dropping the savepoint rolls the step back.
-    let answer = catch_unwind(AssertUnwindSafe(|| step(Ok(&savepoint)))).ok()??;
-    match savepoint.commit() {
-        Ok(()) => Some(answer),
-        Err(error) => {
-            answer(Err(failed(error)));
-            None
+    if let Err(error) = savepoint("SAVEPOINT step") {
+        return step(Err(failed(error)));
+    }
+    // A defect in one step must not end the thread.
+    let answer = catch_unwind(AssertUnwindSafe(|| step(Ok(connection))))
+        .ok()
+        .flatten();
+    if let Some(answer) = answer {
+        match savepoint("RELEASE step") {
+            Ok(()) => return Some(answer),
+            Err(error) => answer(Err(failed(error))),
         }
     }
+    // Where this fails SQLite has rolled all back, and the commit will say so to the others.
+    let _ = savepoint("ROLLBACK TO step").and_then(|()| savepoint("RELEASE step"));
+    None
 }
