@@ -29,7 +29,9 @@ use crate::sink::{Sink, SinkSettings};
   MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve
 
 A socket that systemd hands over is served in place of --bind, and one named \"metrics\" in place \
-of MOVIE_BAG_METRICS_BIND.")]
+of MOVIE_BAG_METRICS_BIND.
+
+With --json: of --smtp-debug one document a mail, as smtp-debug prints it")]
 pub(super) struct Args {
     /// Listen here
     #[arg(long, value_name = "ADDR:PORT")]

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::generated::{commands, redacted};
-use crate::harness::{Home, Output, PASSWORD, Person, Sink, now, wait_until};
+use crate::harness::{Home, Output, PASSWORD, Person, Sink, now, raw, wait_until};
 
 /// One command line, with variables before it, and what came of it.
 struct Answer {
@@ -188,7 +188,7 @@ static OUTBOX: LazyLock<Vec<Answer>> = LazyLock::new(|| {
 });
 
 static INBOX: LazyLock<Vec<Answer>> = LazyLock::new(|| {
-    let (home, _sink) = home_with_sink();
+    let (home, sink) = home_with_sink();
     home.create_account("ann@example.com", PASSWORD);
     let mut script = Script::new(home);
     script.both("inbox list");
@@ -202,10 +202,68 @@ static INBOX: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.run("inbox show latest --print code");
     script.run("inbox wait --to ann@example.com");
     script.run("inbox wait --to ann@example.com --json");
+    raw(&sink.smtp, ORDER.as_bytes());
+    script.run("inbox list --limit 1 --json");
+    script.both("inbox show latest");
     script.run("inbox clear");
     script.run("inbox clear --json");
+    script.answers.push(shown_by_a_sink());
     script.answers
 });
+
+/// A mail of another program, with all that a mail may have.
+const ORDER: &str = "EHLO shop.example\r
+MAIL FROM:<shop@example.com>\r
+RCPT TO:<ann@example.com>\r
+RCPT TO:<bob@example.com>\r
+RCPT TO:<eve@example.com>\r
+DATA\r
+From: The Shop <shop@example.com>\r
+To: Ann <ann@example.com>\r
+Cc: bob@example.com\r
+Reply-To: orders@example.com\r
+Subject: Your code\r
+Date: Wed, 25 Nov 2026 09:00:00 +0000\r
+Message-ID: <order.1@shop.example>\r
+List-Unsubscribe: <https://shop.example/bye>\r
+List-Unsubscribe-Post: List-Unsubscribe=One-Click\r
+MIME-Version: 1.0\r
+Content-Type: multipart/related; boundary=b\r
+\r
+--b\r
+Content-Type: text/html\r
+\r
+<img src=\"cid:dot\"> Your code is 493817, and the bill is in the file.\r
+--b\r
+Content-Type: image/gif\r
+Content-Disposition: inline; filename=dot.gif\r
+Content-ID: <dot>\r
+\r
+GIF89a\r
+--b\r
+Content-Type: text/csv\r
+Content-Disposition: attachment; filename=bill.csv\r
+\r
+cinema,9\r
+--b--\r
+.\r
+QUIT\r
+";
+
+/// What a sink shows of that mail to programs, here the one of a server.
+fn shown_by_a_sink() -> Answer {
+    let server = Home::fresh().serve(&["--json"]);
+    raw(server.smtp(), ORDER.as_bytes());
+    let stdout = server.stdout_once(|stdout| stdout.ends_with('\n'));
+    Answer {
+        line: "serve --smtp-debug --json".to_owned(),
+        output: Output {
+            stdout,
+            stderr: String::new(),
+            code: Some(0),
+        },
+    }
+}
 
 static FILES: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     let home = Home::fresh();
@@ -370,10 +428,25 @@ fn documented() -> Fields {
             heading.clone_into(&mut commands);
         } else if let Some(row) = line.strip_prefix("| `") {
             let (field, rest) = row.split_once("` | ").unwrap();
-            let (of, _) = rest.split_once(" | ").unwrap();
+            let (of, meaning) = rest.split_once(" | ").unwrap();
             let table = tables.entry(commands.clone()).or_default();
             let before = table.insert(field.to_owned(), of.to_owned());
             assert!(before.is_none(), "{commands}: {field} stands there twice");
+            // A list of what another one, above it, is a list of.
+            let like = meaning
+                .split_once("as in `")
+                .and_then(|(_, name)| name.split_once('`'));
+            if let Some((like, _)) = like {
+                let path = field.rsplit_once('.').map_or("", |(path, _)| path);
+                let like = format!("{path}{}{like}[].", if path.is_empty() { "" } else { "." });
+                let parts: Vec<_> = table
+                    .range(like.clone()..)
+                    .take_while(|(part, _)| part.starts_with(&like))
+                    .map(|(part, of)| (format!("{field}[].{}", &part[like.len()..]), of.clone()))
+                    .collect();
+                assert!(!parts.is_empty(), "{commands}: {field} is as in {like}");
+                table.extend(parts);
+            }
         }
     }
     tables

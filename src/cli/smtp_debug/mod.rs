@@ -117,6 +117,10 @@ fn help() -> String {
 Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a \
 code from 400 to 599, drop, delay=500ms.
 
+With --json: one document a mail, {{\"id\", \"received_at\", \"from\", \"to\", \"subject\", \
+\"message_id\", \"text\", \"html\", \"links\", \"tokens\", \"codes\", \"attachments\", \"size\", \
+\"helo\", \"peer\", \"parsed\", \"warnings\"}}
+
 Point your program at it:
 {}",
         pointers(usual)
