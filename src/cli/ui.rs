@@ -90,17 +90,24 @@ impl Ui {
         told(write_out(text, ""))
     }
 
-    /// A generated password, on stdout. Nobody can ask for it again: here a closed stdout is a failure.
+    /// A generated password, on stdout, for people with what stands `before` it on stderr. Nobody can ask for it again:
+    /// here a closed stdout is a failure.
     ///
     /// # Errors
     /// Where it could not be written.
     pub(super) fn tell_password(
         &self,
+        before: &str,
         password: &str,
         json: &serde_json::Value,
     ) -> Result<(), Failure> {
-        let json = self.json.then(|| json.to_string());
-        write_out(json.as_deref().unwrap_or(password), "\n").map_err(|error| untold(&error))
+        let written = if self.json {
+            write_out(&json.to_string(), "\n")
+        } else {
+            self.say(before);
+            write_out(password, "\n")
+        };
+        written.map_err(|error| untold(&error))
     }
 
     /// An answer for people or for programs, whichever was asked for.

@@ -251,7 +251,6 @@ fn expand<const N: usize>(
 /// By places and not by iterators, and the halves are exchanged one by one: otherwise the compiler gathers the lanes'
 /// halves in vectors, out of which each look-up has to fetch its own again.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "see above")]
 fn encrypt<const N: usize>(lanes: &[Lane; N], left: &mut [u32; N], right: &mut [u32; N]) {
     for n in 0..N {
         left[n] ^= lanes[n].subkeys[0];

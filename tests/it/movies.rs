@@ -8,6 +8,7 @@ on_every_database! {
     a_movie_has_the_shape_that_existing_clients_know,
     only_who_added_a_movie_changes_it,
     a_long_list_comes_whole_or_in_pages,
+    what_another_process_changes_shows_at_once,
     deleting_an_account_deletes_its_movies,
 }
 
@@ -109,6 +110,41 @@ fn a_long_list_comes_whole_or_in_pages(home: Home) {
             .to_owned();
     }
     assert_eq!((paged, pages), (ids, 3));
+}
+
+fn what_another_process_changes_shows_at_once(home: Home) {
+    let (server, other) = (home.serve(&[]), home.serve(&[]));
+    server.sign_up("ann@example.com", PASSWORD);
+    let token = server.access_token("ann@example.com", PASSWORD);
+    let listed = |server: &Server| -> Vec<String> {
+        let list = server.get("/api/movies").is(200).body;
+        let names = list.as_array().unwrap().iter();
+        names
+            .map(|movie| movie["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    // Both know the list before each change.
+    let both_list = |names: &[&str]| {
+        for server in [&server, &other] {
+            assert_eq!(listed(server), names);
+            assert_eq!(listed(server), names);
+        }
+    };
+    both_list(&[]);
+    let id = add(&server, &token, "Metropolis");
+    both_list(&["Metropolis"]);
+    let path = format!("/api/movies/{id}");
+    other
+        .send("PUT", &path, Some(&token), r#"{"name": "Faust"}"#)
+        .is(200);
+    both_list(&["Faust"]);
+    server.send("DELETE", &path, Some(&token), "").is(200);
+    both_list(&[]);
+    add(&other, &token, "Nosferatu");
+    both_list(&["Nosferatu"]);
+    home.run(&["user", "delete", "--email", "ann@example.com", "--yes"])
+        .ok();
+    both_list(&[]);
 }
 
 fn deleting_an_account_deletes_its_movies(home: Home) {

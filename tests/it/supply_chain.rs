@@ -10,6 +10,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+/// The packages that are here.
+const OURS: [&str; 2] = [env!("CARGO_PKG_NAME"), "hashing"];
+
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 fn root() -> &'static Path {
@@ -169,7 +172,7 @@ fn every_licence_is_allowed_and_every_allowed_one_occurs() {
 fn everything_comes_from_the_registry_at_a_version_that_was_chosen() {
     let lock = read("Cargo.lock");
     for (name, version, source) in locked(&lock) {
-        let is_ours = name == env!("CARGO_PKG_NAME");
+        let is_ours = OURS.contains(&name);
         assert!(
             is_ours || source == Some(REGISTRY),
             "{name} {version} comes from {source:?}"
@@ -188,7 +191,7 @@ fn everything_comes_from_the_registry_at_a_version_that_was_chosen() {
             "{name} may be of any version: name one"
         );
         assert!(
-            dependency["path"].is_null(),
+            dependency["path"].is_null() || OURS.contains(&name),
             "{name} is a folder of somebody's machine"
         );
     }
@@ -246,7 +249,7 @@ fn what_is_banned_is_not_built_and_each_second_version_has_a_reason() {
 #[test]
 fn no_code_of_ours_is_unsafe() {
     let manifest = read("Cargo.toml");
-    let (_, lints) = manifest.split_once("\n[lints.rust]\n").unwrap();
+    let (_, lints) = manifest.split_once("\n[workspace.lints.rust]\n").unwrap();
     assert!(
         lints
             .split("\n[")
@@ -254,6 +257,9 @@ fn no_code_of_ours_is_unsafe() {
             .unwrap()
             .contains("unsafe_code = \"forbid\"")
     );
+    for manifest in [manifest, read("src/hashing/Cargo.toml")] {
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"));
+    }
 }
 
 #[test]

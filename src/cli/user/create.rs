@@ -43,11 +43,11 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let mut json = json!({"id": account.id.to_string(), "email": account.address});
     if let Some(password) = generated {
         json["password"] = password.as_str().into();
-        ui.say(&format!(
+        let before = format!(
             "Made the account {} ({}) with this password:",
             account.address, account.id
-        ));
-        ui.tell_password(&password, &json)?;
+        );
+        ui.tell_password(&before, &password, &json)?;
     } else {
         ui.answer_either(
             &format!("Made the account {} ({}).", account.address, account.id),

@@ -42,8 +42,8 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         json!({"email": account.address, "changed": true, "confirmation_sent": confirmed});
     if let Some(password) = generated {
         json["password"] = password.as_str().into();
-        ui.say(&format!("{} has this password now:", account.address));
-        ui.tell_password(&password, &json)?;
+        let before = format!("{} has this password now:", account.address);
+        ui.tell_password(&before, &password, &json)?;
     } else {
         ui.answer_either(
             &format!("The password of {} is changed.", account.address),

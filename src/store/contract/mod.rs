@@ -125,6 +125,7 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     whoever_lost_the_lease_settles_nothing,
     a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays,
     new_mails_do_not_stand_behind_old_failures,
+    several_entries_are_leased_at_once_in_the_order_of_waiting,
     an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_held,
     a_dropped_mail_goes_and_the_history_keeps_it,
     all_entries_come_in_pages,

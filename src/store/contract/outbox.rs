@@ -302,6 +302,34 @@ pub(super) async fn new_mails_do_not_stand_behind_old_failures(store: &Arc<dyn C
     assert_eq!(later.unwrap().unwrap().id, EntryId::from_bytes([1; 12]));
 }
 
+pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_waiting(
+    store: &Arc<dyn CopyableStore>,
+) {
+    create(store, 1).await;
+    for (id, due) in [(1, 3), (2, 1), (3, 2), (4, 9), (5, 4)] {
+        queue(store, &entry(id, 1, due)).await;
+    }
+    let leased = async |limit| {
+        let some = store.lease_some(Round::First, at(5), lease(7, 20), limit);
+        let some = some.await.unwrap();
+        assert!(
+            some.iter()
+                .all(|entry| entry.lease == Some(lease(7, 20)) && entry.attempts == 1)
+        );
+        let ids = some.iter().map(|entry| entry.id.as_bytes()[0]);
+        ids.collect::<Vec<_>>()
+    };
+    assert!(leased(0).await.is_empty());
+    assert_eq!(leased(3).await, [2, 3, 1]);
+    // The fourth is not due yet.
+    assert_eq!(leased(3).await, [5]);
+    assert!(leased(3).await.is_empty());
+    let sent = event(1, EventKind::MailSent, 6);
+    let id = EntryId::from_bytes([3; 12]);
+    let settled = store.settle(id, lease(7, 20).holder, &Outcome::Sent, &sent);
+    assert!(settled.await.unwrap());
+}
+
 pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_held(
     store: &Arc<dyn CopyableStore>,
 ) {
