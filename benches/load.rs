@@ -415,6 +415,8 @@ fn mongodb() -> Vec<Bar> {
             use futures_util::TryStreamExt as _;
             movies
                 .find(doc! {})
+                .sort(doc! { "_id": 1 })
+                .limit(256)
                 .await?
                 .try_collect::<Vec<Document>>()
                 .await
@@ -422,7 +424,7 @@ fn mongodb() -> Vec<Bar> {
         });
         let all = all.await;
         // What a forgot asks of the database: the account is found, and a mail and a line of history are written in one
-        // transaction; then the mail is leased and taken out.
+        // transaction. The part of the worker, who leases the mail and takes it out, is left out.
         let users = database.collection::<Document>("user");
         let (mails, lines) = (
             database.collection::<Document>("bare_mails"),
@@ -438,6 +440,10 @@ fn mongodb() -> Vec<Bar> {
                 .journal(true)
                 .build();
             session.start_transaction().write_concern(concern).await?;
+            users
+                .find_one(doc! { "email": email(1) })
+                .session(&mut session)
+                .await?;
             mails
                 .insert_one(doc! { "at": DateTime::now() })
                 .session(&mut session)
