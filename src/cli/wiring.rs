@@ -86,7 +86,12 @@ pub(super) async fn open(
     timeout: Duration,
 ) -> anyhow::Result<Arc<dyn CopyableStore>> {
     match database {
-        DatabaseSettings::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+        DatabaseSettings::Sqlite(path) => {
+            // It may wait for another process.
+            let path = path.clone();
+            let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
+            Ok(Arc::new(opening.await??))
+        }
         DatabaseSettings::Mongodb(uri) => {
             let settings = mongo_settings(database, uri, timeout);
             Ok(Arc::new(MongoStore::open(&settings).await?))

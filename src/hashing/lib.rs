@@ -177,7 +177,7 @@ impl Lanes {
             .position(|lane| lane.rounds_left == 0)
     }
 
-    /// Takes one out that is done, and wipes what it was made from. The last one moves into its place, as by
+    /// Takes one out, which is of no use before it is done, and wipes what it was made from. The last one moves into its place, as by
     /// `Vec::swap_remove`.
     ///
     /// # Panics

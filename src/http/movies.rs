@@ -139,50 +139,60 @@ impl Span {
 /// The longest list that is kept, in bytes.
 const LONGEST_KEPT: usize = 1024 * 1024;
 
-/// The whole list as it was made last, for as long as nothing has changed in the database, where that tells.
+/// What is known of the whole list, for as long as nothing has changed in the database, where that tells.
 #[derive(Default)]
-pub struct KeptList(Mutex<Option<(MoviesMark, Bytes)>>);
+pub struct KeptList(Mutex<Option<(MoviesMark, Kept)>>);
+
+#[derive(Clone)]
+enum Kept {
+    List(Bytes),
+    TooLong,
+}
 
 impl KeptList {
-    fn get(&self, mark: MoviesMark) -> Option<Bytes> {
+    fn get(&self, mark: MoviesMark) -> Option<Kept> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, list) = kept.as_ref()?;
         (*of == mark).then(|| list.clone())
     }
 
-    fn keep(&self, mark: MoviesMark, list: Bytes) {
+    fn keep(&self, mark: MoviesMark, list: Kept) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((mark, list));
     }
 }
 
-/// The whole list, one page at a time; as bytes that are kept where it is short. An error on the way breaks the
-/// connection off, so that no client takes a part for the whole.
+/// The whole list. One that is to be kept is made as a whole; any other goes out one page at a time, so that many slow
+/// clients hold little memory. An error on the way breaks the connection off, so that no client takes a part for the
+/// whole.
 async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError> {
     // Taken before the movies are read: what is kept is never older than its mark.
     let mark = match after {
         None => http.app.movies_mark().await?,
         Some(_) => None,
     };
-    if let Some(list) = mark.and_then(|mark| http.movies.get(mark)) {
+    let kept = mark.and_then(|mark| http.movies.get(mark));
+    if let Some(Kept::List(list)) = kept {
         return Ok(Body::from(list));
     }
+    let mark = mark.filter(|_| kept.is_none());
     let mut rest = Rest::from(http.app, after).await?;
-    let mut list = Vec::new();
-    while list.len() < LONGEST_KEPT {
-        match rest.next().await? {
-            // Most lists are one piece.
-            Some(chunk) if list.is_empty() => list = chunk,
-            Some(chunk) => list.extend_from_slice(&chunk),
-            None => {
-                let list = Bytes::from(list);
-                if let Some(mark) = mark {
-                    http.movies.keep(mark, list.clone());
-                }
-                return Ok(Body::from(list));
-            }
+    let mut list = rest.next().await?.unwrap_or_default();
+    if let Some(mark) = mark {
+        while list.len() < LONGEST_KEPT
+            && let Some(chunk) = rest.next().await?
+        {
+            list.extend_from_slice(&chunk);
         }
+        let list = match rest.is_ended() {
+            true => Kept::List(Bytes::from(list.clone())),
+            false => Kept::TooLong,
+        };
+        http.movies.keep(mark, list);
     }
-    let begun = try_unfold((Some(list), rest), async |(begun, mut rest)| {
+    if rest.is_ended() {
+        return Ok(Body::from(list));
+    }
+    let stream = try_unfold((Some(list), rest), async |(begun, mut rest)| {
         let next = match begun {
             Some(begun) => Some(begun),
             None => rest.next().await.inspect_err(|error| {
@@ -191,7 +201,7 @@ async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError
         };
         Ok::<_, AppError>(next.map(|chunk| (Bytes::from(chunk), (None, rest))))
     });
-    Ok(Body::from_stream(begun))
+    Ok(Body::from_stream(stream))
 }
 
 /// What of the list is still to be written.
@@ -209,6 +219,10 @@ impl Rest {
             app,
             is_first: true,
         })
+    }
+
+    fn is_ended(&self) -> bool {
+        self.page.is_none()
     }
 
     /// The next piece of the array; `None` at the end.

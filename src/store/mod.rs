@@ -19,6 +19,8 @@ mod test_server;
 
 pub use self::inspection::{Inspection, SchemaState};
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -286,8 +288,11 @@ pub trait Outbox {
         lease: Lease,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        /// A lease must not have run out by the time when the last one is there.
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let begun = tokio::time::Instant::now();
         let mut leased = Vec::new();
-        while leased.len() < limit {
+        while leased.len() < limit && begun.elapsed() < PATIENCE {
             match self.lease_next(round, now, lease).await {
                 Ok(Some(entry)) => leased.push(entry),
                 // What is leased must not be lost.

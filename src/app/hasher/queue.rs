@@ -106,6 +106,10 @@ impl Queue {
         let (answer, outcome) = oneshot::channel();
         let mut state = self.lock();
         if state.waiting.len() >= LONGEST_QUEUE {
+            // Who has hung up keeps nobody out.
+            state.waiting.retain(|job| !job.answer.is_closed());
+        }
+        if state.waiting.len() >= LONGEST_QUEUE {
             state.refused += 1;
             return Err(Full);
         }
@@ -164,6 +168,7 @@ impl Worker {
     fn run(mut self) {
         while self.take_one() {
             self.lanes.advance(ROUNDS_AT_ONCE);
+            self.leave_who_hung_up();
             while let Some(place) = self.lanes.done() {
                 let digest = self.lanes.take(place);
                 let job = self.jobs.swap_remove(place);
@@ -201,6 +206,18 @@ impl Worker {
             return false;
         }
         true
+    }
+
+    /// Clears the lanes of those who wait no more.
+    fn leave_who_hung_up(&mut self) {
+        // From the last one on, so that none that is still to be looked at moves.
+        for place in (0..self.jobs.len()).rev() {
+            if self.jobs[place].answer.is_closed() {
+                self.lanes.take(place);
+                self.jobs.swap_remove(place);
+                self.queue.lock().running -= 1;
+            }
+        }
     }
 
     /// Begins with the first step of a job.
@@ -245,22 +262,26 @@ impl Drop for Worker {
     }
 }
 
-/// Whether the lanes say what the crate says. They are tested; this is asked once for each process all the same, since
-/// a compiler or a machine that gets them wrong would lock everybody out, and it takes two milliseconds.
+/// Whether the lanes say what the crate says, on each number of them. They are tested; this is asked once for each process
+/// all the same, since a compiler or a machine that gets them wrong would lock everybody out, and it takes some
+/// milliseconds.
 fn are_lanes_sound() -> bool {
     static SOUND: OnceLock<bool> = OnceLock::new();
     *SOUND.get_or_init(|| {
         const CHEAPEST: u32 = 4;
-        let salts: [Salt; LANES] = std::array::from_fn(|lane| [lane as u8; 16]);
-        let mut lanes = Lanes::new();
-        for salt in &salts {
-            lanes.begin(b"correct horse", salt, CHEAPEST);
-        }
-        lanes.advance(1 << CHEAPEST);
-        let is_sound = salts.iter().rev().enumerate().all(|(left, salt)| {
-            // From the last to the first, so that none moves.
-            lanes.done().is_some()
-                && lanes.take(LANES - 1 - left) == by_the_crate(b"correct horse", *salt, CHEAPEST)
+        const PASSWORD: &[u8] = b"correct horse";
+        // Two of them, so that lanes which are mixed up are seen.
+        let cases = [[1; 16], [2; 16]].map(|salt| (salt, by_the_crate(PASSWORD, salt, CHEAPEST)));
+        let is_sound = (1..=LANES).all(|taken| {
+            let mut lanes = Lanes::new();
+            for (salt, _) in cases.iter().cycle().take(taken) {
+                lanes.begin(PASSWORD, salt, CHEAPEST);
+            }
+            lanes.advance(1 << CHEAPEST);
+            // From the last one on, so that none moves.
+            (0..taken)
+                .rev()
+                .all(|place| lanes.take(place) == cases[place % 2].1)
         });
         if !is_sound {
             tracing::error!(

@@ -33,6 +33,8 @@ pub(super) struct Look {
     pub(super) checks: Vec<Check>,
     /// What it is made of, where there is one that answers.
     pub(super) inspection: Option<Inspection>,
+    /// To look further, where it is as it must be.
+    pub(super) store: Option<Arc<dyn CopyableStore>>,
 }
 
 impl Look {
@@ -40,6 +42,7 @@ impl Look {
         Self {
             checks: vec![check],
             inspection: None,
+            store: None,
         }
     }
 }
@@ -64,6 +67,7 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
         Ok(Ok(Some(inspection))) => inspection,
     };
     let mut checks = vec![of_structure(settings, &inspection)];
+    let mut opened = None;
     // What is not as it must be would be mended by opening it, and a look mends nothing.
     if inspection.state == SchemaState::Current && inspection.missing.is_empty() {
         match timeout_at(until, of_contents(&hurried)).await {
@@ -81,12 +85,14 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
                         vec![Check::ok("accounts", message)]
                     })
                 });
+                opened = Some(store);
             }
         }
     }
     Look {
         checks,
         inspection: Some(inspection),
+        store: opened,
     }
 }
 

@@ -1,20 +1,19 @@
 //! What a real system needs beyond what works.
 
 use super::{Check, Verdict};
-use crate::cli::wiring;
+use crate::config::Settings;
 use crate::config::deploy::{self, Finding, Gravity};
-use crate::config::{DatabaseSettings, Settings};
+use crate::store::CopyableStore;
 
-/// Looks at the settings, and at all accounts: this takes as long as there are many.
-pub(super) async fn look(settings: &Settings) -> Vec<Check> {
+/// Looks at the settings, and at all accounts where there is a database to be worked on: this takes as long as there are
+/// many.
+pub(super) async fn look(settings: &Settings, store: Option<&dyn CopyableStore>) -> Vec<Check> {
     const NAME: &str = "deploy";
     let mut findings = deploy::findings(settings);
-    let is_there = match &settings.database {
-        DatabaseSettings::Sqlite(path) => path.exists(),
-        DatabaseSettings::Mongodb(_) => true,
-    };
     // What is wrong with the database has been told above.
-    if is_there && let Ok(dear) = dear_hashes(settings).await {
+    if let Some(store) = store
+        && let Ok(dear) = dear_hashes(settings, store).await
+    {
         findings.extend(dear);
     }
     if findings.is_empty() {
@@ -33,10 +32,12 @@ pub(super) async fn look(settings: &Settings) -> Vec<Check> {
 }
 
 /// Whether accounts have hashes of a higher cost than is set.
-async fn dear_hashes(settings: &Settings) -> anyhow::Result<Option<Finding>> {
+async fn dear_hashes(
+    settings: &Settings,
+    store: &dyn CopyableStore,
+) -> anyhow::Result<Option<Finding>> {
     const PAGE: usize = 1_000;
     let usual = settings.passwords.bcrypt_cost;
-    let store = wiring::store(settings).await?;
     let (mut after, mut accounts, mut highest) = (None, 0, usual);
     loop {
         let page = store.accounts(after, PAGE).await?;

@@ -1,4 +1,4 @@
-//! `check`: what is set, from where, and what is wrong, each with its mend. It looks, and changes nothing.
+//! `check`: what is set, from where, and what is wrong, each with its mend. It looks: nothing is made or brought up to date.
 //!
 //! Each subject has a file: `database` (with its clock and its disk), `mail`, `public_url`, `deploy`; `show` is how it
 //! is told. All looks run at once, each for [`PATIENCE`] at most, so that a monitor can ask every minute.
@@ -23,8 +23,8 @@ use crate::templates::{TEMPLATES, TemplateError, Templates};
 /// Show every setting with its source, and what is wrong
 ///
 /// Looks at the settings, the secret, the database, the mail server, the public URL, the clock, the disk and the
-/// templates, each with a verdict, the cause and the mend. Changes nothing, and takes less than two seconds, whatever
-/// does not answer. A warning leaves the exit code at 0.
+/// templates, each with a verdict, the cause and the mend. Makes nothing and brings nothing up to date, and takes less
+/// than two seconds, whatever does not answer. A warning leaves the exit code at 0.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag check
@@ -171,7 +171,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     ));
     checks.extend(of_templates(tried));
     if args.deploy {
-        checks.extend(deploy::look(&settings).await);
+        checks.extend(deploy::look(&settings, of_database.store.as_deref()).await);
     }
     drop(spinner);
 

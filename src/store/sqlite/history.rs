@@ -1,5 +1,7 @@
 //! The history of accounts.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -25,7 +27,7 @@ pub(super) fn insert_event_into(
     event: &Event,
 ) -> rusqlite::Result<()> {
     insert_line_into(connection, table, event)?;
-    if !is_time_to_cut(connection.last_insert_rowid()) {
+    if !is_time_to_cut() {
         return Ok(());
     }
     connection
@@ -37,11 +39,16 @@ pub(super) fn insert_event_into(
         .map(|_| ())
 }
 
-/// Whether a line is one of the eighth part after which is cut. Not every eighth: lines come in turns, and an account's
-/// might never be among them.
-fn is_time_to_cut(number: i64) -> bool {
-    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-    number.cast_unsigned().wrapping_mul(GOLDEN_RATIO) >> 61 == 0
+/// Whether this is one of the eighth part of all lines after which is cut; the first of a process is. Not every eighth:
+/// lines come in turns, and an account's might never be among them.
+fn is_time_to_cut() -> bool {
+    const GOLDEN_RATIO: u32 = 0x9e37_79b9;
+    static LINES: AtomicU32 = AtomicU32::new(0);
+    LINES
+        .fetch_add(1, Ordering::Relaxed)
+        .wrapping_mul(GOLDEN_RATIO)
+        >> 29
+        == 0
 }
 
 /// Adds a line as it is.

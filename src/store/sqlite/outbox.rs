@@ -199,10 +199,11 @@ impl Outbox for SqliteStore {
                         lease.until.as_millisecond(),
                         now.as_millisecond()
                     ];
-                    let next = statement.query_row(parameters, entry).optional();
-                    match next.map_err(failed)? {
-                        Some(entry) => leased.push(entry),
-                        None => break,
+                    match statement.query_row(parameters, entry).optional() {
+                        Ok(Some(entry)) => leased.push(entry),
+                        // One that can't be read keeps its lease, and takes no other with it.
+                        Err(error) if leased.is_empty() => return Err(failed(error)),
+                        Ok(None) | Err(_) => break,
                     }
                 }
                 Ok(leased)

@@ -159,10 +159,21 @@ fn lasts(connection: &Connection, lasting: Option<Lasting>) -> rusqlite::Result<
 
 /// Does all steps of a batch, commits, and answers them.
 fn commit_batch(transaction: Transaction<'_>, batch: Vec<Job>) {
-    let answers: Vec<_> = batch
-        .into_iter()
-        .filter_map(|job| do_step(&transaction, job.step))
-        .collect();
+    let mut answers = Vec::with_capacity(batch.len());
+    let mut jobs = batch.into_iter();
+    for job in jobs.by_ref() {
+        answers.extend(do_step(&transaction, job.step));
+        // A full disk or a failing one makes SQLite roll back all of it: what came after would be a commit of its own.
+        if transaction.is_autocommit() {
+            let why = "the disk is full or failing: all that was under way was rolled back";
+            let error = StoreError::Unavailable(why.to_owned());
+            refuse(jobs.collect(), &error);
+            answers
+                .into_iter()
+                .for_each(|answer| answer(Err(error.clone())));
+            return;
+        }
+    }
     let lasting = transaction.commit().map_err(failed);
     for answer in answers {
         answer(lasting.clone());
@@ -188,7 +199,7 @@ fn do_step(connection: &Connection, step: Step) -> Option<Answer> {
             Err(error) => answer(Err(failed(error))),
         }
     }
-    // Where this fails SQLite has rolled all back, and the commit will say so to the others.
+    // Where this fails SQLite has rolled all back, and the caller sees it.
     let _ = savepoint("ROLLBACK TO step").and_then(|()| savepoint("RELEASE step"));
     None
 }

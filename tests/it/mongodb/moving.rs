@@ -92,7 +92,8 @@ fn a_copy_that_is_broken_off_is_begun_anew() {
     let Some(database) = FreshDatabase::shared() else {
         return;
     };
-    let home = Home::fresh();
+    // Others work on the server at the same time.
+    let home = Home::fresh().with("MOVIE_BAG_DATABASE_TIMEOUT", "60s");
     home.create_account(ANN, PASSWORD);
     let connection = home.database();
     connection

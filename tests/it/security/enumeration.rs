@@ -116,9 +116,12 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
+/// How many mails a server sends at once.
+const HANDS: usize = 16;
+
 pub fn forgot_does_equal_work(home: Home) {
     // All hands of the delivery worker wait for a mail server that hangs: what is written from then on is for requests.
-    let mail_server = MailServer::start(&[Fault::HangsInData; 20]);
+    let mail_server = MailServer::start(&[Fault::HangsInData; 2 * HANDS]);
     let home = home
         .with("MOVIE_BAG_CONCEAL_ACCOUNTS", "true")
         .with("MAIL_PORT", mail_server.port())
@@ -133,10 +136,10 @@ pub fn forgot_does_equal_work(home: Home) {
     let server = Server::of(serve);
     let meter = proxy.map_or_else(|| Meter::Files(server.pid()), Meter::Proxy);
     server.sign_up(ANN, PASSWORD);
-    for _ in 0..8 {
+    for _ in 0..HANDS {
         server.forgot(ANN).is(200);
     }
-    wait_until("all hands wait", 30, || mail_server.connections() == 8);
+    wait_until("all hands wait", 30, || mail_server.connections() == HANDS);
     let mut work = [0, 0];
     for round in 0..40 {
         let who = round % 2;
@@ -152,7 +155,7 @@ pub fn forgot_does_equal_work(home: Home) {
     // And yet a mail waits for each of the one, and none for the other.
     let waiting = home.outbox();
     assert!(waiting.iter().all(|mail| mail["email"] == ANN));
-    assert_eq!(waiting.len(), 28);
+    assert_eq!(waiting.len(), HANDS + 20);
 }
 
 pub fn login_answers_alike(home: Home) {
