@@ -391,7 +391,7 @@ fn many_mails_go_over_few_connections(home: Home) {
     }
     wait_until("all are there", 30, || mail_server.kept().len() == 100);
     assert!(
-        mail_server.connections() <= 8,
+        mail_server.connections() <= 16,
         "{}",
         mail_server.connections()
     );

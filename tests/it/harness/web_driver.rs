@@ -48,8 +48,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Starts a driver, and has it start a browser. The error says why not.
+    /// Starts a driver, and has it start a browser. The error says why not. A driver takes its port in two families of
+    /// addresses, and ends where somebody else was faster in one of them: then another one is started.
     pub(super) fn open() -> Result<Self, String> {
+        Self::try_to_open()
+            .or_else(|_| Self::try_to_open())
+            .or_else(|_| Self::try_to_open())
+    }
+
+    fn try_to_open() -> Result<Self, String> {
         let profile = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut keeper = Command::new("sh")
             .arg("-c")
