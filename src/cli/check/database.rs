@@ -56,7 +56,7 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
     };
     let inspection = match timeout_at(until, wiring::inspect(&hurried)).await {
         Err(_) => return Look::of(late(settings)),
-        Ok(Err(error)) => return Look::of(Check::failed(NAME, &error)),
+        Ok(Err(error)) => return Look::of(broken(&error)),
         Ok(Ok(None)) => {
             let message = format!(
                 "{} is not there yet, and made at the first use",
@@ -72,7 +72,7 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
     if inspection.state == SchemaState::Current && inspection.missing.is_empty() {
         match timeout_at(until, of_contents(&hurried)).await {
             Err(_) => checks.push(late(settings)),
-            Ok(Err(error)) => checks.push(Check::failed(NAME, &error)),
+            Ok(Err(error)) => checks.push(broken(&error)),
             Ok(Ok((outbox, store))) => {
                 checks.push(of_outbox(&outbox));
                 let comparing = look_alikes(&*store);
@@ -94,6 +94,15 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
         inspection: Some(inspection),
         store: opened,
     }
+}
+
+/// What any other command would end with, and hint at this one.
+fn broken(error: &anyhow::Error) -> Check {
+    let check = Check::failed(NAME, error);
+    let hint = check.hint.is_some().then(|| {
+        "see that it runs and lets us in, and that MOVIE_BAG_DATABASE is right".to_owned()
+    });
+    Check { hint, ..check }
 }
 
 fn late(settings: &Settings) -> Check {
