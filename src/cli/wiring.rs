@@ -107,7 +107,7 @@ fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> 
     }
 }
 
-/// Looks at the database that the settings name, if there is one; changes nothing.
+/// Looks at the database that the settings name, if there is one; makes nothing and brings nothing up to date.
 pub(super) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
     match &settings.database {
         DatabaseSettings::Sqlite(path) if !path.exists() => Ok(None),

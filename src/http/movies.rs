@@ -176,18 +176,22 @@ async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError
     }
     let mark = mark.filter(|_| kept.is_none());
     let mut rest = Rest::from(http.app, after).await?;
-    let mut list = rest.next().await?.unwrap_or_default();
+    let mut begun = rest.next().await?.unwrap_or_default();
+    while mark.is_some()
+        && begun.len() < LONGEST_KEPT
+        && let Some(chunk) = rest.next().await?
+    {
+        begun.extend_from_slice(&chunk);
+    }
+    let list = Bytes::from(begun);
     if let Some(mark) = mark {
-        while list.len() < LONGEST_KEPT
-            && let Some(chunk) = rest.next().await?
-        {
-            list.extend_from_slice(&chunk);
-        }
-        let list = match rest.is_ended() {
-            true => Kept::List(Bytes::from(list.clone())),
-            false => Kept::TooLong,
-        };
-        http.movies.keep(mark, list);
+        http.movies.keep(
+            mark,
+            match rest.is_ended() {
+                true => Kept::List(list.clone()),
+                false => Kept::TooLong,
+            },
+        );
     }
     if rest.is_ended() {
         return Ok(Body::from(list));
@@ -195,11 +199,13 @@ async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError
     let stream = try_unfold((Some(list), rest), async |(begun, mut rest)| {
         let next = match begun {
             Some(begun) => Some(begun),
-            None => rest.next().await.inspect_err(|error| {
-                tracing::error!(%error, "the list of movies broke off");
-            })?,
+            None => rest
+                .next()
+                .await
+                .inspect_err(|error| tracing::error!(%error, "the list of movies broke off"))?
+                .map(Bytes::from),
         };
-        Ok::<_, AppError>(next.map(|chunk| (Bytes::from(chunk), (None, rest))))
+        Ok::<_, AppError>(next.map(|chunk| (chunk, (None, rest))))
     });
     Ok(Body::from_stream(stream))
 }
