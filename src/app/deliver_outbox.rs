@@ -18,14 +18,19 @@ use crate::domain::event::EventKind;
 use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, Round, backoff};
 use crate::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
+    SENT_AT_ONCE,
 };
 use crate::metrics::MailResult;
 use crate::store::StoreError;
 
-/// How many mails one process sends at once.
-pub(super) const AT_ONCE: usize = 16;
-/// How many of these may be mails that failed before: for new ones there is always room, however long the old ones take.
-const LATER_AT_ONCE: usize = 12;
+/// How many mails the worker has in hand: leased, being sent, or being written down. More than are sent at once, so that
+/// no session waits for the database.
+const IN_HAND: usize = 4 * SENT_AT_ONCE;
+/// While it has more than so many it leases no others, so that it leases many in one step.
+const ENOUGH_IN_HAND: usize = IN_HAND - SENT_AT_ONCE;
+/// How many of these may be mails that failed before: fewer than are sent at once, so that for new ones there is always
+/// room, however long the old ones take.
+const LATER_IN_HAND: usize = SENT_AT_ONCE * 3 / 4;
 /// How often the worker looks for what other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long what came of an attempt is tried to be written down, while the database can't be reached. It goes on holding
@@ -102,19 +107,19 @@ impl Attempts {
     /// How many of a round may be taken at once: half of what is free, so that the other round has its turn, or all
     /// where that one has none.
     fn room(&self, round: Round) -> usize {
-        let free = AT_ONCE - self.len();
+        let free = IN_HAND - self.len();
         match round {
             Round::First if self.knows_none_later() => free,
             Round::First => free.div_ceil(2),
-            Round::Later => free.div_ceil(2).min(LATER_AT_ONCE - self.later.len()),
+            Round::Later => free.div_ceil(2).min(LATER_IN_HAND - self.later.len()),
         }
     }
 
     /// Which rounds the next attempts may be of, in this order: neither starves behind the other.
     fn turn(&self) -> &'static [Round] {
-        if self.len() >= AT_ONCE {
+        if self.len() > ENOUGH_IN_HAND {
             &[]
-        } else if self.knows_none_later() || self.later.len() >= LATER_AT_ONCE {
+        } else if self.knows_none_later() || self.later.len() >= LATER_IN_HAND {
             &[Round::First]
         } else if self.later.len() < self.first.len() {
             &[Round::Later, Round::First]
@@ -123,12 +128,15 @@ impl Attempts {
         }
     }
 
-    /// Waits until one of them ends; for ever where there is none.
-    async fn one_ends(&mut self) {
+    /// Waits until one of them ends, and takes out all that have; for ever where there is none.
+    async fn some_end(&mut self) {
         tokio::select! {
             Some(_) = self.first.join_next() => {}
             Some(_) = self.later.join_next() => {}
             else => std::future::pending().await,
+        }
+        for attempts in [&mut self.first, &mut self.later] {
+            while attempts.try_join_next().is_some() {}
         }
     }
 }
@@ -194,10 +202,10 @@ impl App {
         tokio::pin!(look);
         loop {
             self.begin_attempts(&mut attempts).await;
-            let has_room = attempts.len() < AT_ONCE;
+            let has_room = attempts.len() <= ENOUGH_IN_HAND;
             tokio::select! {
                 () = &mut stop => break,
-                () = attempts.one_ends(), if attempts.len() > 0 => {}
+                () = attempts.some_end(), if attempts.len() > 0 => {}
                 () = self.queued.notified(), if has_room => {}
                 () = &mut look, if has_room => {
                     attempts.none_later_until = None;
@@ -207,7 +215,7 @@ impl App {
         }
         let drained = async {
             while attempts.len() > 0 {
-                attempts.one_ends().await;
+                attempts.some_end().await;
             }
         };
         if tokio::time::timeout(GRACE, drained).await.is_err() {
@@ -289,6 +297,12 @@ impl App {
     }
 
     async fn attempt(&self, entry: &Entry) -> Result<Delivery, AppError> {
+        // Before the message is made, so that it is true when it leaves.
+        let _permit = self
+            .sending
+            .acquire()
+            .await
+            .map_err(|_| AppError::Internal("mails are sent no more".to_owned()))?;
         let Some(account) = self.parts.store.account(entry.account).await? else {
             return Ok(Delivery::Dead {
                 error: "the account was deleted".to_owned(),

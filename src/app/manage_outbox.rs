@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::deliver_outbox::AT_ONCE;
 use super::{App, AppError, Delivery};
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::EntryId;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
+use crate::mail::SENT_AT_ONCE;
 use crate::store::{Leasing, Wanted};
 
 /// How many entries are asked for at a time.
 const PAGE: usize = 500;
 /// After so many attempts in a row that did not reach the mail server, the others are left in peace.
-const UNREACHABLE_IN_A_ROW: usize = AT_ONCE;
+const UNREACHABLE_IN_A_ROW: usize = SENT_AT_ONCE;
 
 /// An entry, and whom it is for.
 #[derive(Debug, Clone)]
@@ -142,7 +142,7 @@ impl App {
         let attempts = stream::iter(ids)
             .take_while(|_| ready(goes_on.load(Ordering::Relaxed)))
             .map(|id| self.try_now(id, wanted))
-            .buffer_unordered(AT_ONCE);
+            .buffer_unordered(SENT_AT_ONCE);
         tokio::pin!(attempts);
         let (mut unreachable_in_a_row, mut failed) = (0, None);
         while let Some(attempt) = attempts.next().await {

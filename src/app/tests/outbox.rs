@@ -1,7 +1,6 @@
 //! What becomes of a mail: tries, retries, and the administrator's hand.
 
 use super::*;
-use crate::app::deliver_outbox::AT_ONCE;
 use crate::domain::outbox::Round;
 
 #[tokio::test]
@@ -219,7 +218,7 @@ async fn a_flush_stops_where_the_mail_server_cannot_be_reached() {
         .await
         .unwrap();
     assert!(
-        (AT_ONCE as u64..2 * AT_ONCE as u64).contains(&flushed.waiting)
+        (SENT_AT_ONCE as u64..2 * SENT_AT_ONCE as u64).contains(&flushed.waiting)
             && flushed.left == 40 - flushed.waiting,
         "{flushed:?}"
     );
@@ -287,7 +286,7 @@ async fn a_mail_that_failed_is_tried_again_while_new_ones_keep_coming() {
     fixture.forgot().await;
     fixture.step().await;
     let failed = fixture.mailer.tried.lock().unwrap()[0].message_id.clone();
-    for _ in 0..400 {
+    for _ in 0..800 {
         fixture.forgot().await;
     }
     fixture.mailer.is_slow_by.store(40, Ordering::Relaxed);
@@ -298,13 +297,13 @@ async fn a_mail_that_failed_is_tried_again_while_new_ones_keep_coming() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     fixture.wait(Duration::from_secs(2));
-    while fixture.taken().len() < 401 {
+    while fixture.taken().len() < 801 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     worker.abort();
     let taken = fixture.taken();
     let place = taken.iter().position(|mail| mail.message_id == failed);
-    assert!(place.unwrap() < 395, "it came as number {place:?} of 401");
+    assert!(place.unwrap() < 795, "it came as number {place:?} of 801");
 }
 
 /// Another process writes while the mail server answers, for longer than a step waits.

@@ -1,5 +1,6 @@
 //! The message as it travels: headers, and two parts whose lines stay as they are.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -130,7 +131,10 @@ fn html(html: &str) -> Result<SinglePart, String> {
 
 /// HTML with letters beyond ASCII as numeric character references. A style sheet knows no such references, and has its
 /// own (CSS Syntax 4.3.7).
-fn with_references(html: &str) -> String {
+fn with_references(html: &str) -> Cow<'_, str> {
+    if html.is_ascii() {
+        return Cow::Borrowed(html);
+    }
     let mut ascii = String::with_capacity(html.len());
     let lower = html.to_ascii_lowercase();
     let mut style_ends = 0;
@@ -147,7 +151,7 @@ fn with_references(html: &str) -> String {
             c => write!(ascii, "&#{};", u32::from(c)),
         };
     }
-    ascii
+    Cow::Owned(ascii)
 }
 
 /// lettre would wrap lines longer than 76 characters by an encoding; ours may have 998 (RFC 5322 2.1.1).

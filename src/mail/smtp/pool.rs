@@ -6,9 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::session::Session;
-
-/// Sessions kept at the most: as many as the delivery worker uses at once.
-const MOST: usize = 8;
+use crate::mail::SENT_AT_ONCE;
 
 /// The sessions that wait for a mail.
 ///
@@ -42,7 +40,7 @@ impl Pool {
 
     pub(super) fn park(self: &Arc<Self>, session: Session) {
         let mut state = self.state();
-        if state.parked.len() >= MOST {
+        if state.parked.len() >= SENT_AT_ONCE {
             drop(state);
             tokio::spawn(session.close());
             return;

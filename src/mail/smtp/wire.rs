@@ -1,11 +1,13 @@
 //! The bytes between us and a mail server: a TCP connection that may become an encrypted one.
 //!
 //! lettre speaks over it and holds one handle; the session keeps the other, to encrypt it and to read what the server
-//! said in its own words. Two of its ways are on purpose:
+//! said in its own words. Three of its ways are on purpose:
 //! - What comes in is handed over line by line. So nothing that somebody slipped in behind the answer to STARTTLS can be
 //!   taken for an answer of the encrypted session: it is still here when encryption begins, and ends it.
 //! - A line that is not UTF-8 gets `?` for what can't be read. A server that greets in Latin-1 takes mail all the same,
 //!   and a reply that can't be read would make us send an accepted mail again and again.
+//! - What is written leaves when an answer is waited for, in one packet. lettre writes a message and its final dot one
+//!   after the other, and each packet wakes the server.
 
 use std::fmt;
 use std::io;
@@ -34,6 +36,8 @@ pub(super) struct Wire(Arc<Mutex<State>>);
 
 struct State {
     stream: Stream,
+    /// What was written and did not leave yet.
+    unsent: Vec<u8>,
     /// What came in and was not handed over yet.
     ahead: Vec<u8>,
     has_ended: bool,
@@ -51,10 +55,11 @@ enum Stream {
 impl Wire {
     pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
-        // A message ends in a small packet of its own, which would wait for an acknowledgement otherwise.
+        // The end of a message is a small packet at times, which would wait for an acknowledgement otherwise.
         stream.set_nodelay(true)?;
         Ok(Self(Arc::new(Mutex::new(State {
             stream: Stream::Clear(stream),
+            unsent: Vec::new(),
             ahead: Vec::new(),
             has_ended: false,
             heard: Vec::new(),
@@ -113,15 +118,30 @@ impl State {
         }
     }
 
+    /// Sends what was written.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut sent = 0;
+        let outcome = loop {
+            let rest = &self.unsent[sent..];
+            if rest.is_empty() {
+                break self.stream.poll_flush(cx);
+            }
+            match self.stream.poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(length)) => sent += length,
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.unsent.drain(..sent);
+        outcome
+    }
+
     /// Reads more ahead.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bytes = [0; LONGEST_LINE];
         let mut bytes = ReadBuf::new(&mut bytes);
-        ready!(match &mut self.stream {
-            Stream::Clear(stream) => Pin::new(stream).poll_read(cx, &mut bytes),
-            Stream::Encrypted(stream) => Pin::new(stream).poll_read(cx, &mut bytes),
-            Stream::Gone => Poll::Ready(Err(gone())),
-        })?;
+        ready!(self.stream.poll_read(cx, &mut bytes))?;
         self.has_ended = bytes.filled().is_empty();
         self.ahead.extend_from_slice(bytes.filled());
         Poll::Ready(Ok(()))
@@ -152,6 +172,32 @@ impl State {
     }
 }
 
+impl Stream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Clear(stream) => Pin::new(stream).poll_read(cx, to),
+            Self::Encrypted(stream) => Pin::new(stream).poll_read(cx, to),
+            Self::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+}
+
 fn gone() -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
@@ -163,6 +209,7 @@ impl AsyncRead for Wire {
         to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = self.state();
+        ready!(state.poll_send(cx))?;
         loop {
             if state.heard.len() >= MOST_LINES {
                 return Poll::Ready(Err(io::Error::other("a reply without an end")));
@@ -179,26 +226,22 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.state().stream {
-            Stream::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Gone => Poll::Ready(Err(gone())),
-        }
+        self.state().unsent.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.state().stream {
-            Stream::Clear(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Gone => Poll::Ready(Err(gone())),
-        }
+    /// Nothing: it leaves when an answer is waited for.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.state().stream {
+        let mut state = self.state();
+        ready!(state.poll_send(cx))?;
+        match &mut state.stream {
             Stream::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Gone => Poll::Ready(Ok(())),

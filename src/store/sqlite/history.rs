@@ -30,12 +30,13 @@ pub(super) fn insert_event_into(
     if !is_time_to_cut() {
         return Ok(());
     }
+    // A query around the parameter, since SQLite prepares a statement anew each time where one decides about an order.
     connection
         .prepare_cached(&format!(
-            "DELETE FROM {table} WHERE account = ?1 AND (at, number) <=
-                 (SELECT at, number FROM {table} WHERE account = ?1 ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?2)"
+            "DELETE FROM {table} WHERE account = (SELECT ?1) AND (at, number) <=
+                 (SELECT at, number FROM {table} WHERE account = (SELECT ?1) ORDER BY at DESC, number DESC LIMIT 1 OFFSET {HISTORY_LINES})"
         ))?
-        .execute(params![event.account.as_bytes(), HISTORY_LINES as i64])
+        .execute([event.account.as_bytes()])
         .map(|_| ())
 }
 

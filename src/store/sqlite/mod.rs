@@ -32,6 +32,9 @@ use writer::Writer;
 
 /// How long a step waits for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many pages of 4 KiB the write-ahead log has before it is folded into the file. The outbox writes the same few pages
+/// again and again: the longer the log, the fewer of them are copied.
+const LOG_PAGES: u32 = 4_000;
 /// How many connections read at once: as many as the machines this is for have cores to spare.
 const READERS: usize = 2;
 
@@ -62,8 +65,11 @@ impl SqliteStore {
         schema::refuse_foreign(&connection, &shown).map_err(&at_path)?;
         use_wal(&connection).map_err(&at_path)?;
         // Full durability: an acknowledged step survives a power cut, unless it says that it need not.
+        let settings = format!(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = {LOG_PAGES};"
+        );
         connection
-            .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            .execute_batch(&settings)
             .map_err(|error| at_path(failed(error)))?;
         schema::migrate(&mut connection, &shown).map_err(&at_path)?;
         let read_only = || connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(&at_path);

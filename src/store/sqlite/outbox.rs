@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::{Counting, Leasing, Outbox, Queueing, StoreError, Wanted};
 use super::history::{insert_event, insert_event_into};
@@ -104,12 +104,35 @@ fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>
         .map_err(failed)
 }
 
-/// Takes the entry that is found by what stands behind FROM, for the holder ?1 until ?2.
-fn leasing(from: &str) -> String {
-    format!(
-        "UPDATE outbox SET lease_holder = ?1, lease_until = ?2, attempts = attempts + 1
-         WHERE id = (SELECT id FROM {from}) RETURNING {COLUMNS}"
-    )
+/// Leases what `found` finds, up to a limit. One that can't be read is leased as well, so that it stands in nobody's way.
+///
+/// Not by RETURNING: whenever such a statement runs, SQLite makes a table with room for 20 pages. And not with a bound
+/// LIMIT: whenever one is bound, SQLite prepares the statement anew.
+fn lease_found(
+    connection: &Connection,
+    found: &str,
+    parameters: impl Params,
+    lease: Lease,
+    limit: usize,
+) -> rusqlite::Result<Vec<rusqlite::Result<Entry>>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {found}"))?;
+    let found = statement.query_map(parameters, |row| {
+        Ok((row.get::<_, Vec<u8>>("id")?, entry(row)))
+    })?;
+    let found = found.take(limit).collect::<Result<Vec<_>, _>>()?;
+    let mut leasing = connection.prepare_cached(
+        "UPDATE outbox SET lease_holder = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
+    )?;
+    let lease_it = |(id, entry): (Vec<u8>, rusqlite::Result<Entry>)| {
+        let until = lease.until.as_millisecond();
+        leasing.execute(params![lease.holder.as_bytes(), until, id])?;
+        Ok(entry.map(|entry| Entry {
+            attempts: entry.attempts + 1,
+            lease: Some(lease),
+            ..entry
+        }))
+    };
+    found.into_iter().map(lease_it).collect()
 }
 
 /// Writes as much as for a mail that is queued, and leaves nothing.
@@ -183,30 +206,19 @@ impl Outbox for SqliteStore {
         if due.await?.is_none_or(|due| due > now) {
             return Ok(Vec::new());
         }
-        let next = format!(
-            "{} AND free_at <= ?3 ORDER BY free_at, id LIMIT 1",
-            of_round(round)
-        );
-        let sql = leasing(&next);
+        let next = format!("{} AND free_at <= ? ORDER BY free_at, id", of_round(round));
         // A lease that is lost with the power is one that has ended.
         self.writer
             .write_lightly(move |connection| {
-                let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-                let mut leased = Vec::new();
-                while leased.len() < limit {
-                    let parameters = params![
-                        lease.holder.as_bytes(),
-                        lease.until.as_millisecond(),
-                        now.as_millisecond()
-                    ];
-                    match statement.query_row(parameters, entry).optional() {
-                        Ok(Some(entry)) => leased.push(entry),
-                        // One that can't be read keeps its lease, and takes no other with it.
-                        Err(error) if leased.is_empty() => return Err(failed(error)),
-                        Ok(None) | Err(_) => break,
-                    }
-                }
-                Ok(leased)
+                let now = [now.as_millisecond()];
+                let leased = lease_found(connection, &next, now, lease, limit).map_err(failed)?;
+                let told = |error: &rusqlite::Error| {
+                    tracing::error!(%error, "a mail in the outbox can't be read, and is left there");
+                };
+                let read = leased
+                    .into_iter()
+                    .filter_map(|entry| entry.inspect_err(told).ok());
+                Ok(read.collect())
             })
             .await
     }
@@ -223,22 +235,12 @@ impl Outbox for SqliteStore {
             Wanted::Any | Wanted::AsItIs => "",
         };
         let is_there = format!("SELECT 1 FROM outbox WHERE id = ?{state}");
-        let sql = leasing(&format!(
-            "outbox WHERE id = ?4 AND coalesce(lease_until, ?3) <= ?3{state}"
-        ));
+        let free = format!("outbox WHERE id = ?1 AND coalesce(lease_until, ?2) <= ?2{state}");
         self.writer
             .write(move |connection| {
-                let leased = connection
-                    .prepare_cached(&sql)
-                    .and_then(|mut statement| {
-                        let parameters = params![
-                            lease.holder.as_bytes(),
-                            lease.until.as_millisecond(),
-                            now.as_millisecond(),
-                            id.as_bytes()
-                        ];
-                        statement.query_row(parameters, entry).optional()
-                    })
+                let parameters = params![id.as_bytes(), now.as_millisecond()];
+                let leased = lease_found(connection, &free, parameters, lease, 1)
+                    .and_then(|found| found.into_iter().next().transpose())
                     .map_err(failed)?;
                 if let Some(mut entry) = leased {
                     if wanted == Wanted::Any {

@@ -138,13 +138,15 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "it may have taken it, and a repeat has the same Message-ID",
         ),
     ] {
-        let server = Script::willing().says(command, answer).start().await;
-        let error = server.mailer().send(&message()).await.unwrap_err();
-        let said = error.to_string();
-        assert_eq!(fate(&error), fated, "{command} {answer:?}: {said}");
-        assert!(said.contains(words), "{command} {answer:?}: {said}");
-        assert!(said.contains("localhost:"), "{said}");
-        assert_eq!(error.is_permanent(), fated == Permanent);
+        for script in [Script::willing(), Script::willing().pipelining()] {
+            let server = script.says(command, answer).start().await;
+            let error = server.mailer().send(&message()).await.unwrap_err();
+            let said = error.to_string();
+            assert_eq!(fate(&error), fated, "{command} {answer:?}: {said}");
+            assert!(said.contains(words), "{command} {answer:?}: {said}");
+            assert!(said.contains("localhost:"), "{said}");
+            assert_eq!(error.is_permanent(), fated == Permanent);
+        }
     }
 }
 

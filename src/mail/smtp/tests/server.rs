@@ -73,6 +73,11 @@ impl Script {
         self.says("EHLO", ehlo)
     }
 
+    /// Takes commands in one packet (RFC 2920).
+    pub(super) fn pipelining(self) -> Self {
+        self.offers("250-mail.example\r\n250-PIPELINING\r\n250 SIZE 1000000\r\n")
+    }
+
     pub(super) fn with_tls(mut self, acceptor: TlsAcceptor, encryption: Encryption) -> Self {
         self.tls = Some(acceptor);
         self.is_implicit = encryption == Encryption::Implicit;
@@ -129,7 +134,7 @@ impl Script {
             if !self.answer(&mut stream, command, is_encrypted).await {
                 return;
             }
-            in_data = command == "DATA" && self.answers[command].starts_with("354");
+            in_data = command == "DATA" && self.answers[command].contains("354 ");
             if command == "STARTTLS" && self.answers[command].starts_with("220") {
                 let Some(encrypted) = self.encrypt(stream.into_inner()).await else {
                     return;

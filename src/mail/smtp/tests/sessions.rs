@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::message;
 use super::server::{HANG, Script};
-use crate::mail::Mailer as _;
 use crate::mail::smtp::pool::Pool;
 use crate::mail::smtp::{SmtpMailer, SmtpOptions};
+use crate::mail::{Mailer as _, SENT_AT_ONCE};
 
 #[tokio::test]
 async fn many_mails_take_few_connections() {
@@ -19,7 +19,7 @@ async fn many_mails_take_few_connections() {
     assert_eq!((server.connections(), server.commands("MAIL")), (1, 20));
     let mailer = Arc::new(mailer);
     for _ in 0..5 {
-        let sent: Vec<_> = (0..8)
+        let sent: Vec<_> = (0..SENT_AT_ONCE)
             .map(|_| {
                 let mailer = Arc::clone(&mailer);
                 tokio::spawn(async move { mailer.send(&message()).await })
@@ -29,8 +29,12 @@ async fn many_mails_take_few_connections() {
             sent.await.unwrap().unwrap();
         }
     }
-    assert!(server.connections() <= 8, "{}", server.connections());
-    assert_eq!(server.commands("MAIL"), 60);
+    assert!(
+        server.connections() <= SENT_AT_ONCE,
+        "{}",
+        server.connections()
+    );
+    assert_eq!(server.commands("MAIL"), 20 + 5 * SENT_AT_ONCE);
 }
 
 #[tokio::test]
@@ -48,6 +52,58 @@ async fn the_message_arrives_as_it_is() {
     }
     let dot = heard.iter().position(|line| line == "clear .").unwrap();
     assert!(heard[dot - 1].ends_with("--"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_commands_together_gets_them_together() {
+    // It answers nothing before it has all three, and would wait for ever.
+    let server = Script::willing()
+        .pipelining()
+        .says("MAIL", HANG)
+        .says("RCPT", HANG)
+        .says("DATA", "250 go\r\n250-go\r\n250 on\r\n354 now\r\n")
+        .start()
+        .await;
+    let mailer = server.mailer();
+    for _ in 0..3 {
+        let receipt = mailer.send(&message()).await.unwrap();
+        assert_eq!(receipt.reply, "250 2.0.0 queued as 42");
+    }
+    assert_eq!((server.connections(), server.commands(".")), (1, 3 * 3));
+    let dialogue = mailer.converse(&message()).await;
+    let said: Vec<String> = dialogue
+        .steps
+        .iter()
+        .map(|step| format!("{step:?}"))
+        .collect();
+    for words in ["250 go\"", ">: 250 go on", "DATA: 354 now"] {
+        assert!(
+            said.iter().any(|step| step.contains(words)),
+            "{words}: {said:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_and_takes_data_all_the_same_gets_an_empty_message() {
+    for (data, dots) in [("354 go on\r\n", 1), ("503 5.5.1 no\r\n", 0)] {
+        let server = Script::willing()
+            .pipelining()
+            .says("RCPT", "550 5.1.1 nobody\r\n")
+            .says("DATA", data)
+            .start()
+            .await;
+        let error = server.mailer().send(&message()).await.unwrap_err();
+        assert!(error.is_permanent(), "{error}");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while server.commands("QUIT") == 0 {
+            assert!(Instant::now() < deadline, "{:?}", server.heard());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let heard = server.heard();
+        let told = heard.iter().skip_while(|line| *line != "clear DATA");
+        assert_eq!(told.count(), 1 + dots + 1, "{heard:?}");
+    }
 }
 
 #[tokio::test]
