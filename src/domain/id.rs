@@ -75,7 +75,9 @@ macro_rules! id_type {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let [a, b, c, d, random @ ..] = self.0;
+                let (seconds, random) = (u32::from_be_bytes([a, b, c, d]), u64::from_be_bytes(random));
+                write!(f, "{seconds:08x}{random:016x}")
             }
         }
 

@@ -52,10 +52,7 @@ pub async fn observe(
     next: Next,
 ) -> Response {
     // Drawn here and never taken from the request, which could forge lines of the log.
-    let id: String = draw::<8>(&SystemRng)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let id = format!("{:016x}", u64::from_be_bytes(draw(&SystemRng)));
     let mut line = Line {
         method: name_of(request.method()),
         route: request.extensions().get::<MatchedPath>().cloned(),

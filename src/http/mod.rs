@@ -27,6 +27,7 @@ mod server;
 mod tests;
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,19 +79,30 @@ impl Default for HttpOptions {
     }
 }
 
-/// What every handler can reach.
+/// What every handler can reach. A clone is another handle on the same, and costs little: each request makes several.
 #[derive(Clone)]
-pub struct Http {
+pub struct Http(Arc<Shared>);
+
+/// What all handlers share.
+pub struct Shared {
     /// The use cases.
     pub app: App,
     /// The pages, compiled.
-    pub pages: Arc<Pages>,
+    pub pages: Pages,
     /// What the settings say.
     pub options: Arc<HttpOptions>,
     /// The description of the API, as it is served.
     pub openapi: Bytes,
     /// The list of movies as it was served last.
-    pub movies: Arc<movies::KeptList>,
+    pub movies: movies::KeptList,
+}
+
+impl Deref for Http {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 /// The JSON calls, by their paths. What each takes and answers stands in `openapi.rs`.

@@ -175,7 +175,7 @@ async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError
         return Ok(Body::from(list));
     }
     let mark = mark.filter(|_| kept.is_none());
-    let mut rest = Rest::from(http.app, after).await?;
+    let mut rest = Rest::from(http.app.clone(), after).await?;
     let mut begun = rest.next().await?.unwrap_or_default();
     while mark.is_some()
         && begun.len() < LONGEST_KEPT

@@ -21,7 +21,7 @@ use calls::{ANY_CALL, CALLS, Call};
 
 /// `GET /openapi.json`.
 pub async fn describe(State(http): State<Http>) -> Response {
-    movies::json_response(Body::from(http.openapi))
+    movies::json_response(Body::from(http.openapi.clone()))
 }
 
 /// The document, as it is served.

@@ -23,8 +23,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::connection::Connection;
+use super::movies::KeptList;
 use super::pages::Pages;
-use super::{Http, HttpOptions, openapi, routes};
+use super::{Http, HttpOptions, Shared, openapi, routes};
 use crate::app::App;
 
 /// The most that the head of a request may take; what comes over it is answered 431.
@@ -42,13 +43,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let options = Arc::new(options);
-    let router = routes(Http {
-        movies: Arc::default(),
+    let router = routes(Http(Arc::new(Shared {
+        movies: KeptList::default(),
         openapi: openapi::document(app.password_policy()),
         app,
-        pages: Arc::new(pages),
+        pages,
         options: Arc::clone(&options),
-    });
+    })));
     serve_router(listener, router, options, shutdown).await;
 }
 
