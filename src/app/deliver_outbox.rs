@@ -276,7 +276,8 @@ impl App {
     pub(super) async fn lease_next(&self, round: Round) -> Result<Option<Entry>, AppError> {
         let now = self.parts.clock.now();
         let lease = self.lease();
-        Ok(self.parts.store.lease_next(round, now, lease).await?)
+        let leased = self.parts.store.lease_some(round, now, lease, 1);
+        Ok(leased.await?.pop())
     }
 
     async fn renew(&self, entry: &Entry) {

@@ -19,8 +19,6 @@ mod test_server;
 
 pub use self::inspection::{Inspection, SchemaState};
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -270,38 +268,16 @@ pub trait Outbox {
         counting: Option<Counting>,
     ) -> Result<Queueing, StoreError>;
 
-    /// Leases that waiting entry of a round which has been due the longest at `now` (equal times: by id) and is held by
-    /// nobody, and counts the attempt. Two that ask at once never get the same one.
-    async fn lease_next(
-        &self,
-        round: Round,
-        now: Timestamp,
-        lease: Lease,
-    ) -> Result<Option<Entry>, StoreError>;
-
-    /// Leases up to `limit` entries as [`Outbox::lease_next`] would one after another, all for one holder. In one step
-    /// where the database can; else each is one.
+    /// Leases waiting entries of a round that are held by nobody, those first that have been due the longest at `now`
+    /// (equal times: by id), and counts the attempts. Up to `limit` of them, where the database can in one step, else one;
+    /// none where none is due. Two that ask at once never get the same one.
     async fn lease_some(
         &self,
         round: Round,
         now: Timestamp,
         lease: Lease,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        /// A lease must not have run out by the time when the last one is there.
-        const PATIENCE: Duration = Duration::from_secs(2);
-        let begun = tokio::time::Instant::now();
-        let mut leased = Vec::new();
-        while leased.len() < limit && begun.elapsed() < PATIENCE {
-            match self.lease_next(round, now, lease).await {
-                Ok(Some(entry)) => leased.push(entry),
-                // What is leased must not be lost.
-                Err(error) if leased.is_empty() => return Err(error),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        Ok(leased)
-    }
+    ) -> Result<Vec<Entry>, StoreError>;
 
     /// Leases this entry, due or not, where it is as wanted, and counts the attempt.
     async fn lease_entry(

@@ -182,13 +182,14 @@ impl Outbox for MemoryStore {
         Ok(Vec::new())
     }
 
-    async fn lease_next(
+    async fn lease_some(
         &self,
         _: Round,
         _: Timestamp,
         _: Lease,
-    ) -> Result<Option<Entry>, StoreError> {
-        Ok(None)
+        _: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn renew_lease(&self, _: EntryId, _: Lease) -> Result<bool, StoreError> {

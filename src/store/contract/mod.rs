@@ -233,15 +233,27 @@ pub(in crate::store) async fn create(store: &Arc<dyn CopyableStore>, number: u8)
     assert_eq!(created, Creation::Created);
 }
 
+/// The next entry of a round.
+pub(in crate::store) async fn lease_next<S: Outbox + ?Sized>(
+    store: &Arc<S>,
+    round: Round,
+    now: Timestamp,
+    lease: Lease,
+) -> Result<Option<Entry>, StoreError> {
+    let leased = store.lease_some(round, now, lease, 1).await?;
+    assert!(leased.len() <= 1);
+    Ok(leased.into_iter().next())
+}
+
 /// The next entry of either round, new ones first.
 pub(in crate::store) async fn lease_any<S: Outbox + ?Sized>(
     store: &Arc<S>,
     now: Timestamp,
     lease: Lease,
 ) -> Result<Option<Entry>, StoreError> {
-    match store.lease_next(Round::First, now, lease).await? {
+    match lease_next(store, Round::First, now, lease).await? {
         Some(entry) => Ok(Some(entry)),
-        None => store.lease_next(Round::Later, now, lease).await,
+        None => lease_next(store, Round::Later, now, lease).await,
     }
 }
 

@@ -1,23 +1,22 @@
 //! The outbox: the collection `movie_bag_outbox`.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
-use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
-use mongodb::options::{ReadConcern, ReturnDocument};
+use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
+use mongodb::options::ReadConcern;
 
 use super::super::{Counting, Leasing, Limits as _, Outbox, Queueing, StoreError, Wanted};
 use super::MongoStore;
-use super::accounts::page;
+use super::accounts::{bounded, page};
 use super::documents::{
     EntryDocument, GONE, LeaseDocument, date, document, free_at, object_id, read, timestamp,
 };
-use super::link::{code, in_words};
+use super::link::in_words;
 use super::steps::{Outcome, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
@@ -48,9 +47,9 @@ fn by_urgency() -> Document {
     doc! { "free_at": 1, "_id": 1 }
 }
 
-/// How long a claim waits for somebody else's transaction.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How many leases after one that waited in vain do not wait: the same entry may be held for a minute.
+/// How often many entries are tried to be taken at once, while others take the same ones.
+const TRIES: u32 = 3;
+/// How many leases after that are of one entry each, passing over those that are busy: one may be held for a minute.
 const CAREFUL: u32 = 200;
 /// How many entries that are busy are passed over in one look.
 const MOST_BUSY: usize = 100;
@@ -64,69 +63,78 @@ enum Claim {
     Busy,
 }
 
-/// Whether a claim gave up waiting for somebody else's transaction.
-fn is_held_up(error: &mongodb::error::Error) -> bool {
-    const MAX_TIME_EXPIRED: i32 = 50;
-    const WRITE_CONFLICT: i32 = 112;
-    !is_unconfirmed(error) && matches!(code(error), Some(MAX_TIME_EXPIRED | WRITE_CONFLICT))
-}
-
-/// Whether a claim was made, and the majority did not confirm it in time.
-fn is_unconfirmed(error: &mongodb::error::Error) -> bool {
-    let unconfirmed =
-        |failure: &WriteFailure| matches!(failure, WriteFailure::WriteConcernError(_));
-    matches!(&*error.kind, ErrorKind::Write(failure) if unconfirmed(failure))
+/// Whether a transaction met somebody else's, which the server tells at once.
+fn is_collision(error: &mongodb::error::Error) -> bool {
+    error.contains_label(TRANSIENT_TRANSACTION_ERROR)
 }
 
 impl MongoStore {
-    /// Takes the next entry in one command.
-    async fn claim_next(
+    /// Takes up to so many entries in one transaction; `None` where others are at the same ones.
+    async fn claim_some(
         &self,
         round: Round,
         now: Timestamp,
         lease: Lease,
-    ) -> mongodb::error::Result<Option<Entry>> {
-        loop {
-            // It is due, so the lease ends later than the entry waits.
-            let held = doc! {
-                "is_again": true,
-                "lease": document(&LeaseDocument::from(lease))?,
-                "free_at": date(lease.until),
-            };
-            let claimed = self
-                .at
+        limit: usize,
+    ) -> mongodb::error::Result<Option<Vec<Entry>>> {
+        // What the primary has now, also where the majority does not have it yet: the update decides.
+        let found: Vec<Document> = self
+            .at
+            .outbox
+            .find(due(round, now))
+            .sort(by_urgency())
+            .limit(bounded(limit))
+            .projection(doc! { "_id": 1 })
+            .read_concern(ReadConcern::local())
+            .await?
+            .try_collect()
+            .await?;
+        let ids: Vec<&Bson> = found.iter().filter_map(|entry| entry.get("_id")).collect();
+        if ids.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let mut free = due(round, now);
+        free.insert("_id", doc! { "$in": &ids });
+        // They are due, so the lease ends later than they wait.
+        let held = doc! {
+            "is_again": true,
+            "lease": document(&LeaseDocument::from(lease))?,
+            "free_at": date(lease.until),
+        };
+        let ours =
+            doc! { "_id": { "$in": &ids }, "lease.holder": object_id(lease.holder.as_bytes()) };
+        let mut session = self.client.start_session().await?;
+        session.start_transaction().await?;
+        let claimed = async {
+            self.at
                 .outbox
-                .find_one_and_update(
-                    due(round, now),
-                    doc! { "$set": held, "$inc": { "attempts": 1_i64 } },
-                )
-                .sort(by_urgency())
-                .return_document(ReturnDocument::After)
-                .max_time(PATIENCE)
-                .await;
-            let claimed = match claimed {
-                Err(error) if is_unconfirmed(&error) => self.find_held(lease).await?,
-                claimed => claimed?,
-            };
-            let Some(claimed) = claimed else {
+                .update_many(free, doc! { "$set": held, "$inc": { "attempts": 1_i64 } })
+                .session(&mut session)
+                .await?;
+            let mut claimed = self.at.outbox.find(ours).session(&mut session).await?;
+            let mut claimed: Vec<Document> = claimed.stream(&mut session).try_collect().await?;
+            session.commit_transaction().await?;
+            claimed.sort_by_key(|entry| ids.iter().position(|id| entry.get("_id") == Some(id)));
+            Ok(claimed)
+        };
+        let claimed = match claimed.await {
+            Err(error) if is_collision(&error) => {
+                session.abort_transaction().await?;
                 return Ok(None);
-            };
+            }
+            claimed => claimed?,
+        };
+        let mut entries = Vec::new();
+        for claimed in claimed {
             let id = claimed.get("_id").cloned();
             match read("movie_bag_outbox", claimed)
                 .and_then(|entry: EntryDocument| entry.try_into())
             {
-                Ok(entry) => return Ok(Some(entry)),
+                Ok(entry) => entries.push(entry),
                 Err(error) => self.bury(id, &in_words(&error)).await?,
             }
         }
-    }
-
-    /// The entry that somebody has just leased.
-    async fn find_held(&self, lease: Lease) -> mongodb::error::Result<Option<Document>> {
-        let mut held = waiting(Round::Later);
-        held.insert("free_at", date(lease.until));
-        held.insert("lease.holder", object_id(lease.holder.as_bytes()));
-        self.at.outbox.find_one(held).await
+        Ok(Some(entries))
     }
 
     /// Takes the next entry that nobody is writing at the moment.
@@ -200,7 +208,7 @@ impl MongoStore {
             let mut session = self.client.start_session().await?;
             session.start_transaction().await?;
             match update.session(&mut session).await {
-                Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) => {
+                Err(error) if is_collision(&error) => {
                     session.abort_transaction().await?;
                     return Ok(Claim::Busy);
                 }
@@ -298,29 +306,30 @@ impl Outbox for MongoStore {
         })
     }
 
-    async fn lease_next(
+    async fn lease_some(
         &self,
         round: Round,
         now: Timestamp,
         lease: Lease,
-    ) -> Result<Option<Entry>, StoreError> {
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.within(async {
-            // What a standalone server has in its journal must be looked at before the claim, and only a transaction can
-            // hold an entry for long.
+            // What a standalone server has in its journal must be looked at before each claim.
             if self.has_transactions && self.careful_leases.load(Ordering::Relaxed) == 0 {
-                match self.claim_next(round, now, lease).await {
-                    Err(error) if is_held_up(&error) => {
-                        self.careful_leases.store(CAREFUL, Ordering::Relaxed);
+                for _ in 0..TRIES {
+                    if let Some(leased) = self.claim_some(round, now, lease, limit).await? {
+                        return Ok(leased);
                     }
-                    claimed => return claimed,
                 }
+                self.careful_leases.store(CAREFUL, Ordering::Relaxed);
             }
             let _ =
                 self.careful_leases
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                         left.checked_sub(1)
                     });
-            self.find_and_claim(round, now, lease).await
+            let leased = self.find_and_claim(round, now, lease).await?;
+            Ok(leased.into_iter().collect())
         })
         .await
     }

@@ -183,15 +183,6 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn lease_next(
-        &self,
-        round: Round,
-        now: Timestamp,
-        lease: Lease,
-    ) -> Result<Option<Entry>, StoreError> {
-        Ok(self.lease_some(round, now, lease, 1).await?.pop())
-    }
-
     async fn lease_some(
         &self,
         round: Round,

@@ -1,0 +1,168 @@
+//! Whether what one request costs stays the same however much there is.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use super::harness::{Home, PASSWORD, Server, wait_until};
+use super::{
+    ACCOUNTS, SECONDS, delivered, email, import, json, large_sink, memory, posting, say, time_of,
+    wrk,
+};
+
+pub fn growth() {
+    accounts("SQLite", &[10, 1_000, 100_000, 1_000_000], || {
+        Some(Home::fresh())
+    });
+    accounts("MongoDB", &[10, 1_000, 100_000], Home::on_mongodb);
+    waiting_mails();
+    movies();
+}
+
+/// Log-in and forgot, with more and more accounts.
+fn accounts(database: &str, counts: &[usize], home: impl Fn() -> Option<Home>) {
+    say(&format!(
+        "\nAccounts on {database}: medians of 200 in ms, one client (bcrypt's cost 4)"
+    ));
+    say("| accounts | log-in | forgot | start until /readyz | import a second |");
+    say("| ---: | ---: | ---: | ---: | ---: |");
+    for accounts in counts.iter().copied() {
+        let Some(home) = home() else {
+            return say("no server");
+        };
+        let home = home.with("MOVIE_BAG_LOG", "warn");
+        let begun = Instant::now();
+        import(&home, accounts, 4);
+        let import = accounts as f64 / begun.elapsed().as_secs_f64();
+        let sink = large_sink(&home);
+        let home = home.with("MAIL_PORT", sink.port());
+        let begun = Instant::now();
+        let server = home.serve_alone(&[]);
+        server.get("/readyz").is(200);
+        let ready = begun.elapsed().as_secs_f64() * 1e3;
+        let mut number = 0;
+        let mut next = || {
+            number += accounts / 7 + 1;
+            email(number % accounts)
+        };
+        let log_in = time_of(200, || drop(server.log_in(&next(), PASSWORD).is(200)));
+        let forgot = time_of(200, || drop(server.forgot(&next()).is(200)));
+        say(&format!(
+            "| {accounts} | {log_in:.2} | {forgot:.2} | {ready:.0} | {import:.0} |"
+        ));
+    }
+}
+
+/// The processor time that a process has taken, in seconds.
+fn processor_time(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: f64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<f64>().unwrap())
+        .sum();
+    // Linux tells it in hundredths on every architecture that we know.
+    ticks / 100.0
+}
+
+/// Asks for mails until so many wait, while the mail server does not say a word.
+fn fill_outbox(home: &Home, mails: usize) -> usize {
+    let server = home.serve_alone(&[]);
+    let emails: Vec<_> = (0..ACCOUNTS)
+        .map(|number| json!({"email": email(number)}))
+        .collect();
+    let script = posting(home, "forgot.lua", &emails);
+    let url = format!("http://{}/api/auth/forgot", server.address());
+    let mut asked = 0;
+    while asked < mails {
+        let load = wrk(&url, "32", 1, Some(&script));
+        assert_eq!(load.refused, 0);
+        asked += load.rate as usize;
+    }
+    asked
+}
+
+/// What the delivery of one mail costs, while more and more wait.
+fn waiting_mails() {
+    /// How many are measured.
+    const MEASURED: u64 = 5_000;
+    say(&format!(
+        "\nWaiting mails on SQLite: the first {MEASURED} of them"
+    ));
+    say("| waiting | delivered a second | processor time of serve for each, µs | memory, MiB |");
+    say("| ---: | ---: | ---: | ---: |");
+    for waiting in [10_000, 30_000, 100_000] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = silent.local_addr().unwrap().port().to_string();
+        let home = Home::fresh()
+            .with("MOVIE_BAG_LOG", "off")
+            .with("MAIL_PORT", port);
+        import(&home, ACCOUNTS, 4);
+        let waiting = fill_outbox(&home, waiting);
+        drop(silent);
+        let sink = large_sink(&home);
+        let home = home.with("MAIL_PORT", sink.port());
+        let server = home.serve_alone(&[]);
+        wait_until("the first is delivered", 60, || delivered(&sink) > 0);
+        let (first, begun) = (delivered(&sink), Instant::now());
+        let spent = processor_time(server.pid());
+        while delivered(&sink) < first + MEASURED {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let took = begun.elapsed().as_secs_f64();
+        let spent = processor_time(server.pid()) - spent;
+        let mails = (delivered(&sink) - first) as f64;
+        say(&format!(
+            "| {waiting} | {:.0} | {:.0} | {} |",
+            mails / took,
+            spent / mails * 1e6,
+            memory(server.pid(), "VmHWM") >> 20
+        ));
+    }
+}
+
+/// Makes movies until there are so many; their numbers are in their names.
+fn add_movies(home: &Home, server: &Server, movies: usize) {
+    let access = server.access_token(&email(0), PASSWORD);
+    let script = format!(
+        "local headers = {{ [\"Content-Type\"] = \"application/json\", [\"Authorization\"] = \"Bearer {access}\" }}\nlocal at = 0\n\
+         function request()\n  at = at + 1\n  local name = os.time() .. \"-\" .. at\n\
+         return wrk.format(\"POST\", nil, headers, '{{\"name\":\"Movie ' .. name .. '\",\"casts\":[\"Ann\",\"Bob\",\"Cid\"],\"genres\":[\"drama\"]}}')\nend\n"
+    );
+    let script = home.write("movies.lua", script);
+    let url = format!("http://{}/api/movies", server.address());
+    let mut added = 0;
+    while added < movies {
+        added += wrk(&url, "32", 1, Some(&script)).rate as usize;
+    }
+}
+
+/// The whole list by 20 clients at once, with more and more movies.
+fn movies() {
+    say("\nMovies on SQLite: the whole list, 20 clients");
+    say("| movies | lists a second | movies a second | memory, MiB |");
+    say("| ---: | ---: | ---: | ---: |");
+    for movies in [1_000, 10_000, 100_000] {
+        let home = Home::fresh().with("MOVIE_BAG_LOG", "off");
+        import(&home, 1, 4);
+        add_movies(&home, &home.serve_alone(&[]), movies);
+        // Another process, so that its memory is that of the lists.
+        let server = home.serve_alone(&[]);
+        let list = server.get("/api/movies").is(200);
+        let there = list.body.as_array().unwrap().len();
+        let load = wrk(
+            &format!("http://{}/api/movies", server.address()),
+            "20",
+            2 * SECONDS,
+            None,
+        );
+        assert_eq!(load.refused, 0);
+        say(&format!(
+            "| {there} | {:.1} | {:.0} | {} |",
+            load.rate,
+            load.rate * there as f64,
+            memory(server.pid(), "VmHWM") >> 20
+        ));
+    }
+}
