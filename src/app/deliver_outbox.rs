@@ -5,11 +5,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{App, AppError};
 use crate::domain::account::Account;
@@ -23,14 +25,15 @@ use crate::mail::{
 use crate::metrics::MailResult;
 use crate::store::StoreError;
 
-/// How many mails the worker has in hand: leased, being sent, or being written down. More than are sent at once, so that
-/// no session waits for the database.
-const IN_HAND: usize = 4 * SENT_AT_ONCE;
-/// While it has more than so many it leases no others, so that it leases many in one step.
-const ENOUGH_IN_HAND: usize = IN_HAND - SENT_AT_ONCE;
-/// How many of these may be mails that failed before: fewer than are sent at once, so that for new ones there is always
-/// room, however long the old ones take.
-const LATER_IN_HAND: usize = SENT_AT_ONCE * 3 / 4;
+/// How many mails the worker has in hand: leased, waiting to be sent, being sent, or being written down. More than are sent
+/// at once, so that no session waits for the database.
+const IN_HAND: usize = 2 * SENT_AT_ONCE;
+/// How many of those in hand may be mails that failed before: for new ones there is always room.
+const LATER_IN_HAND: usize = IN_HAND * 3 / 4;
+/// How many of those that are sent at once may be such mails, however long they take.
+const LATER_AT_ONCE: usize = SENT_AT_ONCE * 3 / 4;
+/// Fewer are not leased while there are others in hand: a step for one mail costs as much as one for many.
+const FEWEST_LEASED: usize = SENT_AT_ONCE / 2;
 /// How often the worker looks for what other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long what came of an attempt is tried to be written down, while the database can't be reached. It goes on holding
@@ -78,25 +81,37 @@ impl Delivery {
     }
 }
 
-/// The attempts that run, by round.
-#[derive(Default)]
+/// The mails in hand, by round, and the right to send one.
 struct Attempts {
     first: JoinSet<()>,
     later: JoinSet<()>,
+    sending: Arc<Semaphore>,
+    sending_again: Arc<Semaphore>,
     /// Until then no mail of a later round is looked for, since there was none: one becomes due by time alone.
     none_later_until: Option<Instant>,
 }
 
 impl Attempts {
+    fn new() -> Self {
+        Self {
+            first: JoinSet::new(),
+            later: JoinSet::new(),
+            sending: Arc::new(Semaphore::new(SENT_AT_ONCE)),
+            sending_again: Arc::new(Semaphore::new(LATER_AT_ONCE)),
+            none_later_until: None,
+        }
+    }
+
     fn len(&self) -> usize {
         self.first.len() + self.later.len()
     }
 
-    fn of(&mut self, round: Round) -> &mut JoinSet<()> {
-        match round {
-            Round::First => &mut self.first,
-            Round::Later => &mut self.later,
-        }
+    fn has_room(&self) -> bool {
+        self.len() + FEWEST_LEASED <= IN_HAND
+    }
+
+    fn has_room_for_later(&self) -> bool {
+        self.later.len() + FEWEST_LEASED <= LATER_IN_HAND
     }
 
     fn knows_none_later(&self) -> bool {
@@ -104,7 +119,7 @@ impl Attempts {
             .is_some_and(|until| Instant::now() < until)
     }
 
-    /// How many of a round may be taken at once: half of what is free, so that the other round has its turn, or all
+    /// How many of a round may be leased at once: half of what is free, so that the other round has its turn, or all
     /// where that one has none.
     fn room(&self, round: Round) -> usize {
         let free = IN_HAND - self.len();
@@ -117,14 +132,30 @@ impl Attempts {
 
     /// Which rounds the next attempts may be of, in this order: neither starves behind the other.
     fn turn(&self) -> &'static [Round] {
-        if self.len() > ENOUGH_IN_HAND {
+        if !self.has_room() {
             &[]
-        } else if self.knows_none_later() || self.later.len() >= LATER_IN_HAND {
+        } else if self.knows_none_later() || !self.has_room_for_later() {
             &[Round::First]
         } else if self.later.len() < self.first.len() {
             &[Round::Later, Round::First]
         } else {
             &[Round::First, Round::Later]
+        }
+    }
+
+    /// Begins an attempt, which waits for the right to send.
+    fn begin(&mut self, app: &App, round: Round, entry: Entry) {
+        let (app, sending) = (app.clone(), Arc::clone(&self.sending));
+        match round {
+            Round::First => {
+                self.first
+                    .spawn(async move { app.deliver_in_turn(entry, &[&sending]).await });
+            }
+            Round::Later => {
+                let again = Arc::clone(&self.sending_again);
+                self.later
+                    .spawn(async move { app.deliver_in_turn(entry, &[&again, &sending]).await });
+            }
         }
     }
 
@@ -137,6 +168,22 @@ impl Attempts {
         }
         for attempts in [&mut self.first, &mut self.later] {
             while attempts.try_join_next().is_some() {}
+        }
+    }
+
+    /// Lets those end that are being sent; no other one begins. What is left then is tried again when its lease ends.
+    async fn drain(&mut self) {
+        self.sending.close();
+        self.sending_again.close();
+        let drained = async {
+            while self.len() > 0 {
+                self.some_end().await;
+            }
+        };
+        if timeout(GRACE, drained).await.is_err() {
+            tracing::warn!(
+                "stopped while mails were being sent: they are tried again when their leases end"
+            );
         }
     }
 }
@@ -155,8 +202,14 @@ impl App {
     /// # Errors
     /// The database. The entry then waits until its lease ends.
     pub async fn deliver(&self, entry: Entry) -> Result<Delivery, AppError> {
+        self.deliver_with(entry, ()).await
+    }
+
+    /// The same, with permits that are given back as soon as the mail is sent.
+    async fn deliver_with<P>(&self, entry: Entry, permits: P) -> Result<Delivery, AppError> {
         let attempt = async {
             let delivery = self.attempt(&entry).await?;
+            drop(permits);
             let result = delivery.result();
             self.parts.metrics.mail_tried(entry.kind, result);
             self.settle(&entry, &delivery).await?;
@@ -165,6 +218,35 @@ impl App {
         tokio::select! {
             delivery = attempt => delivery,
             never = self.keep(&entry) => match never {},
+        }
+    }
+
+    /// The same once there is a permit of each of these; without one, where none is given any more, nothing.
+    pub(super) async fn deliver_in_turn(&self, entry: Entry, permits: &[&Semaphore]) {
+        let all = async {
+            let mut all = Vec::new();
+            for permits in permits {
+                all.push(permits.acquire().await.ok()?);
+            }
+            Some(all)
+        };
+        let permits = tokio::select! {
+            permits = all => permits,
+            never = self.keep(&entry) => match never {},
+        };
+        let Some(permits) = permits else {
+            return;
+        };
+        // Who waited for long may have lost the lease meanwhile, and somebody else sends the mail.
+        let has_waited = entry
+            .lease
+            .is_none_or(|lease| self.parts.clock.now() + (LEASE - RENEWAL) >= lease.until);
+        if has_waited && !self.renew(&entry).await {
+            return;
+        }
+        let delivered = self.deliver_with(entry, permits).await;
+        if let Err(error) = delivered {
+            tracing::error!(%error, "what came of a mail could not be written down");
         }
     }
 
@@ -193,16 +275,16 @@ impl App {
         Ok(None)
     }
 
-    /// The delivery worker: delivers what is due until `stop` resolves, then lets running attempts end.
+    /// The delivery worker: delivers what is due until `stop` resolves, then lets those mails end that are being sent.
     pub async fn run_delivery(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new();
         // Kept while the loop goes round: a query that is dropped half-way costs a store its connection.
         let look = self.next_look();
         tokio::pin!(look);
         loop {
             self.begin_attempts(&mut attempts).await;
-            let has_room = attempts.len() <= ENOUGH_IN_HAND;
+            let has_room = attempts.has_room();
             tokio::select! {
                 () = &mut stop => break,
                 () = attempts.some_end(), if attempts.len() > 0 => {}
@@ -213,16 +295,7 @@ impl App {
                 }
             }
         }
-        let drained = async {
-            while attempts.len() > 0 {
-                attempts.some_end().await;
-            }
-        };
-        if tokio::time::timeout(GRACE, drained).await.is_err() {
-            tracing::warn!(
-                "stopped while mails were being sent: they are tried again when their leases end"
-            );
-        }
+        attempts.drain().await;
     }
 
     /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
@@ -244,12 +317,7 @@ impl App {
     async fn begin_attempts(&self, attempts: &mut Attempts) {
         while let Some((round, entries)) = self.lease_some_of(attempts).await {
             for entry in entries {
-                let app = self.clone();
-                attempts.of(round).spawn(async move {
-                    if let Err(error) = app.deliver(entry).await {
-                        tracing::error!(%error, "what came of a mail could not be written down");
-                    }
-                });
+                attempts.begin(self, round, entry);
             }
         }
     }
@@ -280,30 +348,29 @@ impl App {
         Ok(leased.await?.pop())
     }
 
-    async fn renew(&self, entry: &Entry) {
+    /// Renews a lease; `false` where another worker has it.
+    async fn renew(&self, entry: &Entry) -> bool {
         let Some(Lease { holder, .. }) = entry.lease else {
-            return;
+            return false;
         };
         let lease = Lease {
             holder,
             until: self.parts.clock.now() + LEASE,
         };
         match self.parts.store.renew_lease(entry.id, lease).await {
-            Ok(true) => {}
+            Ok(true) => true,
             Ok(false) => {
-                tracing::warn!(entry = %entry.id, "another worker took over a mail that is still being sent")
+                tracing::warn!(entry = %entry.id, "another worker took over a mail that was held here");
+                false
             }
-            Err(error) => tracing::warn!(entry = %entry.id, %error, "a lease could not be renewed"),
+            Err(error) => {
+                tracing::warn!(entry = %entry.id, %error, "a lease could not be renewed");
+                true
+            }
         }
     }
 
     async fn attempt(&self, entry: &Entry) -> Result<Delivery, AppError> {
-        // Before the message is made, so that it is true when it leaves.
-        let _permit = self
-            .sending
-            .acquire()
-            .await
-            .map_err(|_| AppError::Internal("mails are sent no more".to_owned()))?;
         let Some(account) = self.parts.store.account(entry.account).await? else {
             return Ok(Delivery::Dead {
                 error: "the account was deleted".to_owned(),

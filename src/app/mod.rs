@@ -27,7 +27,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 pub use crate::store::MoviesMark;
 pub use authenticate::AccessError;
@@ -49,7 +49,6 @@ use crate::domain::id::{AccountId, EntryId, LeaseId};
 use crate::domain::outbox::{Entry, EntryState, LEASE, Lease, MailKind};
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
-use crate::mail::SENT_AT_ONCE;
 use crate::mail::{Mailer, Renderer};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -108,8 +107,6 @@ pub struct App {
     parts: Arc<Parts>,
     /// Rings when a mail was queued here, so that the delivery worker need not wait for its next look.
     queued: Arc<Notify>,
-    /// The right to send a mail now.
-    sending: Arc<Semaphore>,
     /// How the outbox stood when somebody last looked.
     last_look: Arc<LastLook>,
 }
@@ -129,7 +126,6 @@ impl App {
         Self {
             parts: Arc::new(parts),
             queued: Arc::new(Notify::new()),
-            sending: Arc::new(Semaphore::new(SENT_AT_ONCE)),
             last_look: Arc::default(),
         }
     }

@@ -6,7 +6,7 @@ mod outbox;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ struct TestMailer {
     hangs_on_repeats: AtomicBool,
     /// How many milliseconds it takes over a mail.
     is_slow_by: AtomicU64,
+    /// How many it was given at once at the most.
+    most_at_once: AtomicUsize,
     /// A database file that somebody else begins to write, and writes for longer than anybody waits, when a mail is
     /// taken.
     locks: Mutex<Option<PathBuf>>,
@@ -71,6 +73,8 @@ impl Mailer for TestMailer {
         if let Some(error) = self.answers.lock().unwrap().pop_front() {
             return Err(error);
         }
+        let at_once = self.tried.lock().unwrap().len() - self.taken.lock().unwrap().len();
+        self.most_at_once.fetch_max(at_once, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(
             self.is_slow_by.load(Ordering::Relaxed),
         ))

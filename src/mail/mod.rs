@@ -15,8 +15,7 @@ use jiff::Timestamp;
 
 use crate::templates::TemplateError;
 
-/// How many mails one process sends at once, each over a session of its own. Mail servers allow as many of one client
-/// (Postfix: 50), and beyond it they take no more a second.
+/// How many mails one process sends at once, each over a session of its own. Postfix takes 50 sessions of one client.
 pub const SENT_AT_ONCE: usize = 16;
 
 /// What a mail says: for each kind the values that its templates show.

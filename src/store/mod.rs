@@ -269,8 +269,8 @@ pub trait Outbox {
     ) -> Result<Queueing, StoreError>;
 
     /// Leases waiting entries of a round that are held by nobody, those first that have been due the longest at `now`
-    /// (equal times: by id), and counts the attempts. Up to `limit` of them, where the database can in one step, else one;
-    /// none where none is due. Two that ask at once never get the same one.
+    /// (equal times: by id), and counts the attempts. Up to `limit` of them, which is 1 or more, where the database can in one
+    /// step, else one; none where none is due. Two that ask at once never get the same one.
     async fn lease_some(
         &self,
         round: Round,

@@ -357,12 +357,15 @@ impl Session {
     }
 
     async fn say_goodbye(&mut self) -> Result<(), lettre::transport::smtp::Error> {
+        let mut has_recipient = false;
         while self.unanswered > 0 {
             self.unanswered -= 1;
-            let reply = self.connection.read_response().await;
-            // It refused the mail, and waits for a message all the same: an empty one for nobody (RFC 2920 3.1).
-            if reply.is_ok_and(|reply| reply.has_code(354)) {
-                let _ = self.connection.command(".\r\n").await;
+            match self.connection.read_response().await {
+                // It refused the mail, and waits for a message all the same: an empty one for nobody (RFC 2920 3.1). Where
+                // it has taken a recipient after all, that one gets none: the connection ends here.
+                Ok(reply) if reply.has_code(354) && has_recipient => return Ok(()),
+                Ok(reply) if reply.has_code(354) => drop(self.connection.command(".\r\n").await),
+                reply => has_recipient |= reply.is_ok(),
             }
         }
         self.connection.command(Quit).await.map(|_| ())

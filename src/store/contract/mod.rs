@@ -13,6 +13,7 @@ mod movies;
 mod outbox;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 

@@ -248,7 +248,7 @@ impl Run<'_> {
                 } else {
                     Round::Later
                 };
-                let leased = lease_next(&self.store, round, at(now), hold).await.unwrap();
+                let leased = lease_next(self.store, round, at(now), hold).await.unwrap();
                 let next = self
                     .model
                     .entries

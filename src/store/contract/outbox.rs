@@ -76,14 +76,22 @@ pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Copya
     for id in 0..20 {
         queue(store, &entry(id, 1, 0)).await;
     }
+    let taken = Arc::new(AtomicUsize::new(0));
     let workers: Vec<_> = (1..=4)
         .map(|worker| {
-            let store = Arc::clone(store);
+            let (store, taken) = (Arc::clone(store), Arc::clone(&taken));
             tokio::spawn(async move {
                 let mut leased = Vec::new();
-                while let Some(entry) = lease_any(&store, at(0), lease(worker, 15)).await.unwrap() {
-                    assert_eq!(entry.lease, Some(lease(worker, 15)));
-                    leased.push(entry.id);
+                // Who was too late may find none, and others may fail.
+                while taken.load(Ordering::Relaxed) < 20 {
+                    let hold = lease(worker, 15);
+                    let some = store.lease_some(Round::First, at(0), hold, worker.into());
+                    for entry in some.await.unwrap() {
+                        assert_eq!(entry.lease, Some(hold));
+                        leased.push(entry.id);
+                        taken.fetch_add(1, Ordering::Relaxed);
+                    }
+                    tokio::task::yield_now().await;
                 }
                 leased
             })

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
-use mongodb::error::TRANSIENT_TRANSACTION_ERROR;
+use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::ReadConcern;
 
 use super::super::{Counting, Leasing, Limits as _, Outbox, Queueing, StoreError, Wanted};
@@ -47,9 +47,9 @@ fn by_urgency() -> Document {
     doc! { "free_at": 1, "_id": 1 }
 }
 
-/// How often many entries are tried to be taken at once, while others take the same ones.
-const TRIES: u32 = 3;
-/// How many leases after that are of one entry each, passing over those that are busy: one may be held for a minute.
+/// How often entries are tried to be taken at once, while others are at the same ones.
+const TRIES: usize = 3;
+/// How many leases are of one entry each, which pass over those that are busy, once all these tries were in vain.
 const CAREFUL: u32 = 200;
 /// How many entries that are busy are passed over in one look.
 const MOST_BUSY: usize = 100;
@@ -63,19 +63,30 @@ enum Claim {
     Busy,
 }
 
-/// Whether a transaction met somebody else's, which the server tells at once.
+/// Whether the server has told that a transaction met somebody else's. The driver calls lost connections transient, too.
 fn is_collision(error: &mongodb::error::Error) -> bool {
     error.contains_label(TRANSIENT_TRANSACTION_ERROR)
+        && matches!(&*error.kind, ErrorKind::Command(_))
+}
+
+/// Whether a commit was made, and the majority did not confirm it in time.
+fn is_unconfirmed(error: &mongodb::error::Error) -> bool {
+    matches!(
+        &*error.kind,
+        ErrorKind::Write(WriteFailure::WriteConcernError(_))
+    )
 }
 
 impl MongoStore {
-    /// Takes up to so many entries in one transaction; `None` where others are at the same ones.
+    /// Takes up to so many entries in one transaction, passing over the first `passed_over`; `None` where others are at the
+    /// same ones.
     async fn claim_some(
         &self,
         round: Round,
         now: Timestamp,
         lease: Lease,
         limit: usize,
+        passed_over: usize,
     ) -> mongodb::error::Result<Option<Vec<Entry>>> {
         // What the primary has now, also where the majority does not have it yet: the update decides.
         let found: Vec<Document> = self
@@ -83,6 +94,7 @@ impl MongoStore {
             .outbox
             .find(due(round, now))
             .sort(by_urgency())
+            .skip(passed_over as u64)
             .limit(bounded(limit))
             .projection(doc! { "_id": 1 })
             .read_concern(ReadConcern::local())
@@ -101,37 +113,42 @@ impl MongoStore {
             "lease": document(&LeaseDocument::from(lease))?,
             "free_at": date(lease.until),
         };
-        let ours =
-            doc! { "_id": { "$in": &ids }, "lease.holder": object_id(lease.holder.as_bytes()) };
+        let hold = doc! { "$set": held, "$inc": { "attempts": 1_i64 } };
         let mut session = self.client.start_session().await?;
         session.start_transaction().await?;
         let claimed = async {
             self.at
                 .outbox
-                .update_many(free, doc! { "$set": held, "$inc": { "attempts": 1_i64 } })
+                .update_many(free, hold)
                 .session(&mut session)
                 .await?;
-            let mut claimed = self.at.outbox.find(ours).session(&mut session).await?;
-            let mut claimed: Vec<Document> = claimed.stream(&mut session).try_collect().await?;
-            session.commit_transaction().await?;
-            claimed.sort_by_key(|entry| ids.iter().position(|id| entry.get("_id") == Some(id)));
-            Ok(claimed)
+            session.commit_transaction().await
         };
-        let claimed = match claimed.await {
+        match claimed.await {
             Err(error) if is_collision(&error) => {
-                session.abort_transaction().await?;
+                let _ = session.abort_transaction().await;
                 return Ok(None);
             }
+            // The majority did not confirm it in time: what it has is ours.
+            Err(error) if is_unconfirmed(&error) => {}
             claimed => claimed?,
-        };
+        }
+        let ours =
+            doc! { "_id": { "$in": &ids }, "lease.holder": object_id(lease.holder.as_bytes()) };
+        let mut ours: Vec<Document> = self.at.outbox.find(ours).await?.try_collect().await?;
+        ours.sort_by_key(|entry| ids.iter().position(|id| entry.get("_id") == Some(id)));
         let mut entries = Vec::new();
-        for claimed in claimed {
-            let id = claimed.get("_id").cloned();
-            match read("movie_bag_outbox", claimed)
-                .and_then(|entry: EntryDocument| entry.try_into())
+        for found in ours {
+            let id = found.get("_id").cloned();
+            match read("movie_bag_outbox", found).and_then(|entry: EntryDocument| entry.try_into())
             {
                 Ok(entry) => entries.push(entry),
-                Err(error) => self.bury(id, &in_words(&error)).await?,
+                // A failure of this takes no leased one with it: it is tried again when the lease ends.
+                Err(error) => {
+                    if let Err(error) = self.bury(id, &in_words(&error)).await {
+                        tracing::warn!("{}", in_words(&error));
+                    }
+                }
             }
         }
         Ok(Some(entries))
@@ -209,7 +226,7 @@ impl MongoStore {
             session.start_transaction().await?;
             match update.session(&mut session).await {
                 Err(error) if is_collision(&error) => {
-                    session.abort_transaction().await?;
+                    let _ = session.abort_transaction().await;
                     return Ok(Claim::Busy);
                 }
                 updated => {
@@ -316,8 +333,14 @@ impl Outbox for MongoStore {
         self.within(async {
             // What a standalone server has in its journal must be looked at before each claim.
             if self.has_transactions && self.careful_leases.load(Ordering::Relaxed) == 0 {
-                for _ in 0..TRIES {
-                    if let Some(leased) = self.claim_some(round, now, lease, limit).await? {
+                for tried in 0..TRIES {
+                    // Behind those at which others are: a process that is dead may hold them for a minute.
+                    let passed_over = tried * limit;
+                    if let Some(leased) = self
+                        .claim_some(round, now, lease, limit, passed_over)
+                        .await?
+                        .filter(|leased| tried == 0 || !leased.is_empty())
+                    {
                         return Ok(leased);
                     }
                 }

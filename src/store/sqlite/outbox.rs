@@ -104,7 +104,7 @@ fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>
         .map_err(failed)
 }
 
-/// Leases what `found` finds, up to a limit. One that can't be read is leased as well, so that it stands in nobody's way.
+/// Leases what `found` finds, up to a limit; of those that can't be read, what is wrong with them.
 ///
 /// Not by RETURNING: whenever such a statement runs, SQLite makes a table with room for 20 pages. And not with a bound
 /// LIMIT: whenever one is bound, SQLite prepares the statement anew.
@@ -114,25 +114,36 @@ fn lease_found(
     parameters: impl Params,
     lease: Lease,
     limit: usize,
-) -> rusqlite::Result<Vec<rusqlite::Result<Entry>>> {
+) -> rusqlite::Result<Vec<Result<Entry, (EntryId, rusqlite::Error)>>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {found}"))?;
     let found = statement.query_map(parameters, |row| {
-        Ok((row.get::<_, Vec<u8>>("id")?, entry(row)))
+        let id = EntryId::from_bytes(row.get("id")?);
+        Ok((id, entry(row)))
     })?;
     let found = found.take(limit).collect::<Result<Vec<_>, _>>()?;
     let mut leasing = connection.prepare_cached(
         "UPDATE outbox SET lease_holder = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
     )?;
-    let lease_it = |(id, entry): (Vec<u8>, rusqlite::Result<Entry>)| {
-        let until = lease.until.as_millisecond();
-        leasing.execute(params![lease.holder.as_bytes(), until, id])?;
-        Ok(entry.map(|entry| Entry {
+    let lease_it = |(id, entry): (EntryId, rusqlite::Result<Entry>)| {
+        let (holder, until) = (lease.holder.as_bytes(), lease.until.as_millisecond());
+        leasing.execute(params![holder, until, id.as_bytes()])?;
+        let leased = entry.map(|entry| Entry {
             attempts: entry.attempts + 1,
             lease: Some(lease),
             ..entry
-        }))
+        });
+        Ok(leased.map_err(|error| (id, error)))
     };
     found.into_iter().map(lease_it).collect()
+}
+
+/// Gives up an entry that can't be read: it must not hold up those behind it.
+fn bury(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rusqlite::Result<()> {
+    tracing::error!(entry = %id, %error, "a mail in the outbox can't be read, and is not sent");
+    connection
+        .prepare_cached("UPDATE outbox SET state = 'dead', last_error = ?, lease_holder = NULL, lease_until = NULL WHERE id = ?")?
+        .execute(params![error.to_string(), id.as_bytes()])
+        .map(|_| ())
 }
 
 /// Writes as much as for a mail that is queued, and leaves nothing.
@@ -203,13 +214,14 @@ impl Outbox for SqliteStore {
             .write_lightly(move |connection| {
                 let now = [now.as_millisecond()];
                 let leased = lease_found(connection, &next, now, lease, limit).map_err(failed)?;
-                let told = |error: &rusqlite::Error| {
-                    tracing::error!(%error, "a mail in the outbox can't be read, and is left there");
-                };
-                let read = leased
-                    .into_iter()
-                    .filter_map(|entry| entry.inspect_err(told).ok());
-                Ok(read.collect())
+                let mut read = Vec::new();
+                for leased in leased {
+                    match leased {
+                        Ok(entry) => read.push(entry),
+                        Err((id, error)) => bury(connection, id, &error).map_err(failed)?,
+                    }
+                }
+                Ok(read)
             })
             .await
     }
@@ -231,7 +243,13 @@ impl Outbox for SqliteStore {
             .write(move |connection| {
                 let parameters = params![id.as_bytes(), now.as_millisecond()];
                 let leased = lease_found(connection, &free, parameters, lease, 1)
-                    .and_then(|found| found.into_iter().next().transpose())
+                    .and_then(|found| {
+                        found
+                            .into_iter()
+                            .next()
+                            .transpose()
+                            .map_err(|(_, error)| error)
+                    })
                     .map_err(failed)?;
                 if let Some(mut entry) = leased {
                     if wanted == Wanted::Any {

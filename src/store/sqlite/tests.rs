@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::*;
+use crate::domain::outbox::Round;
 use crate::store::CopyableStore;
-use crate::store::contract::create;
+use crate::store::contract::{at, create, entry, lease, queue};
 
 #[tokio::test]
 async fn two_processes_work_on_one_file() {
@@ -26,6 +27,34 @@ async fn two_processes_work_on_one_file() {
         create(store, number).await;
     }
     assert_eq!(stores[0].accounts(None, 100).await.unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn many_mails_are_leased_in_one_step_and_one_that_cannot_be_read_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.sqlite3");
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
+    create(&store, 1).await;
+    for id in 1..=3 {
+        queue(&store, &entry(id, 1, 0)).await;
+    }
+    let other = Connection::open(&path).unwrap();
+    let broken = "UPDATE outbox SET requested_at = 9000000000000000000 WHERE id = ?";
+    let first = entry(1, 1, 0).id;
+    other.execute(broken, [first.as_bytes()]).unwrap();
+    let leased = store.lease_some(Round::First, at(1), lease(7, 16), 3);
+    let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
+    assert_eq!(leased, [entry(2, 1, 0).id, entry(3, 1, 0).id]);
+    let state = other.query_row(
+        "SELECT state, last_error, lease_holder IS NULL FROM outbox WHERE id = ?",
+        [first.as_bytes()],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    );
+    let (state, error, is_free): (String, String, bool) = state.unwrap();
+    assert!(
+        state == "dead" && is_free && !error.is_empty(),
+        "{state}: {error}"
+    );
 }
 
 #[tokio::test]

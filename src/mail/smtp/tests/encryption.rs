@@ -9,7 +9,7 @@ use tokio_rustls::rustls::version::TLS12;
 use super::message;
 use super::server::{Authority, CLOSE, Flaw, HANG, Script, Server, self_signed};
 use crate::mail::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
-use crate::mail::{DeliveryError, Mailer as _};
+use crate::mail::{DeliveryError, Mailer as _, Message};
 
 const BOTH: [Encryption; 2] = [Encryption::StartTls, Encryption::Implicit];
 const STARTTLS: &str = "250-mail.example\r\n250 STARTTLS\r\n";
@@ -55,6 +55,40 @@ async fn a_certificate_of_a_company_is_taken_where_its_authority_is_named() {
             }
             _ => assert!(in_clear.is_empty(), "{in_clear:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn commands_go_together_and_a_long_message_whole_encrypted_as_in_clear() {
+    const TOGETHER: &str = "250 go on\r\n250 go on\r\n354 go on\r\n";
+    const OFFERED: &str = "250-mail.example\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n";
+    let authority = Authority::new();
+    // More than the system keeps of what is on its way.
+    let line = format!("{}\n", "x".repeat(900));
+    let long = Message {
+        text: line.repeat(10_000),
+        ..message()
+    };
+    for encryption in [Encryption::None, Encryption::StartTls, Encryption::Implicit] {
+        let clear = if encryption == Encryption::None {
+            OFFERED
+        } else {
+            STARTTLS
+        };
+        let server = encrypted(&authority, Flaw::None, encryption)
+            .offers(clear)
+            .says("TLS EHLO", OFFERED)
+            .says("MAIL", HANG)
+            .says("RCPT", HANG)
+            .says("DATA", TOGETHER)
+            .start()
+            .await;
+        let mailer = server.encrypted(encryption, &authority.trusted());
+        for _ in 0..2 {
+            mailer.send(&long).await.unwrap();
+        }
+        assert_eq!(server.connections(), 1);
+        assert_eq!(server.commands(&"x".repeat(900)), 2 * 10_000);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Steps that are broken off, performed again, by several at once, and in each other's way.
 
 use super::*;
+use crate::domain::outbox::Round;
 
 /// On a standalone server: the database stops taking writes in the middle of a step, after each of its writes in turn,
 /// as it would for a process that dies there. Whoever comes next, at the account or at the start, finds it done whole,
@@ -212,16 +213,18 @@ async fn an_entry_that_somebody_holds_does_not_hold_up_the_others() {
     let store = fallible.any();
     queue(&store, &entry(2, 2, 20)).await;
     let client = Client::with_uri_str(fallible.server.uri()).await.unwrap();
-    let mut session = client.start_session().await.unwrap();
-    session.start_transaction().await.unwrap();
     let outbox: Collection<Document> = client.database("fallible").collection("movie_bag_outbox");
+    let hold = async |id| {
+        let mut session = client.start_session().await.unwrap();
+        session.start_transaction().await.unwrap();
+        let which = doc! { "_id": documents::object_id(entry(id, 1, 0).id.as_bytes()) };
+        let hold = outbox.update_one(which, doc! { "$set": { "last_error": "held" } });
+        let held = hold.session(&mut session).await.unwrap();
+        assert_eq!(held.matched_count, 1);
+        session
+    };
     // The one that is due the longest.
-    let oldest = doc! { "_id": documents::object_id(entry(1, 1, 0).id.as_bytes()) };
-    outbox
-        .update_one(oldest, doc! { "$set": { "last_error": "held" } })
-        .session(&mut session)
-        .await
-        .unwrap();
+    let mut oldest = hold(1).await;
     let began = std::time::Instant::now();
     let leased = lease_any(&store, at(30), lease(7, 45))
         .await
@@ -234,7 +237,22 @@ async fn an_entry_that_somebody_holds_does_not_hold_up_the_others() {
         "{:?}",
         began.elapsed()
     );
-    session.abort_transaction().await.unwrap();
+    for id in 3..=6 {
+        queue(&store, &entry(id, 2, 21)).await;
+    }
+    let mut third = hold(3).await;
+    let leased = store.lease_some(Round::First, at(30), lease(7, 45), 2);
+    let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
+    assert_eq!(
+        leased,
+        [entry(5, 2, 0).id, entry(6, 2, 0).id],
+        "behind the two that it began with"
+    );
+    third.abort_transaction().await.unwrap();
+    oldest.abort_transaction().await.unwrap();
+    let leased = store.lease_some(Round::First, at(30), lease(7, 45), 9);
+    let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
+    assert_eq!(leased, [entry(3, 2, 0).id, entry(4, 2, 0).id]);
     let leased = lease_any(&store, at(30), lease(8, 45))
         .await
         .unwrap()
