@@ -27,13 +27,19 @@ use crate::store::StoreError;
 
 /// How many mails the worker has in hand: leased, waiting to be sent, being sent, or being written down. More than are sent
 /// at once, so that no session waits for the database.
-const IN_HAND: usize = 2 * SENT_AT_ONCE;
-/// How many of those in hand may be mails that failed before: for new ones there is always room.
-const LATER_IN_HAND: usize = IN_HAND * 3 / 4;
-/// How many of those that are sent at once may be such mails, however long they take.
+const IN_HAND: usize = 3 * SENT_AT_ONCE;
+/// How many of those in hand may be mails that failed before.
+const LATER_IN_HAND: usize = IN_HAND / 2;
+/// How many of those that are sent at once may be such mails: for new ones there is always room, however long the old ones
+/// take.
 const LATER_AT_ONCE: usize = SENT_AT_ONCE * 3 / 4;
-/// Fewer are not leased while there are others in hand: a step for one mail costs as much as one for many.
+/// Fewer are not leased at once: a step for one mail costs as much as one for many.
 const FEWEST_LEASED: usize = SENT_AT_ONCE / 2;
+// However many old ones are in hand, as many new ones as may be sent beside them are leased, and the other way round.
+const _: () = assert!(
+    LATER_IN_HAND + (SENT_AT_ONCE - LATER_AT_ONCE) + FEWEST_LEASED <= IN_HAND
+        && LATER_AT_ONCE + FEWEST_LEASED <= LATER_IN_HAND
+);
 /// How often the worker looks for what other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long what came of an attempt is tried to be written down, while the database can't be reached. It goes on holding
