@@ -87,6 +87,7 @@ const ROOMS: &[Room] = &[
             "rusqlite",
             "std::io",
             "tokio",
+            "tracing",
             "crate::domain",
             "crate::store",
         ],
