@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -125,6 +125,10 @@ fn a_copy_of_mongodb_into_a_file_is_a_backup() {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let link = server.reset_token(ANN);
+    // The mail has come, and may not be written down yet.
+    wait_until("nothing is written any more", 10, || {
+        home.outbox().is_empty()
+    });
     let file = home.path().join("backup.sqlite3");
     home.run(&["copy", "--to", &format!("sqlite:{}", file.display())])
         .ok();
