@@ -18,7 +18,7 @@ mod log_in;
 mod manage_accounts;
 mod manage_outbox;
 mod movies;
-mod observe;
+pub(crate) mod observe;
 mod request_reset;
 pub mod system;
 #[cfg(test)]

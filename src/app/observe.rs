@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{App, AppError};
 use crate::domain::outbox::OutboxState;
@@ -12,11 +13,11 @@ use crate::metrics::{Metrics, Moment};
 
 /// How long the database may take; whoever looks wants the rest all the same.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// For so long an answer of the database is good: whoever looks more often costs it nothing.
-const FRESH: Duration = Duration::from_secs(1);
+/// How long an answer of the database is reused, so that frequent requests for metrics cost it nothing.
+pub(crate) const FRESH: Duration = Duration::from_secs(1);
 
-/// How the outbox stood when somebody last looked, and when that was; held by whoever looks.
-pub(super) type LastLook = Mutex<Option<(Instant, Option<OutboxState>)>>;
+/// State of the outbox at the last look, and the time of that look. Locked during a look.
+pub(super) type LastLook = Mutex<Option<(Timestamp, Option<OutboxState>)>>;
 
 impl App {
     /// What is counted.
@@ -46,12 +47,13 @@ impl App {
         let look = tokio::spawn(async move {
             let mut last = app.last_look.lock().await;
             if let Some((at, state)) = *last
-                && at.elapsed() < FRESH
+                // A clock that was set back does not prolong it.
+                && (at..at + FRESH).contains(&app.parts.clock.now())
             {
                 return state;
             }
             let state = app.parts.store.outbox_state().await.ok();
-            *last = Some((Instant::now(), state));
+            *last = Some((app.parts.clock.now(), state));
             state
         });
         timeout(PATIENCE, look).await.ok()?.ok()?

@@ -79,7 +79,7 @@ impl Script {
 /// Accounts are listed by the second in which they were made, and those of one second by chance.
 fn next_second() {
     let second = now().as_secs();
-    wait_until("the next second", 2, || now().as_secs() > second);
+    wait_until("the next second", || now().as_secs() > second);
 }
 
 /// A home with a sink that takes all mails.

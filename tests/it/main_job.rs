@@ -4,11 +4,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 on_every_database! {
     a_forgotten_password_is_reset_over_http,
@@ -275,9 +274,9 @@ fn stopping_lets_a_request_in_flight_finish(home: Home) {
     stream.read_exact(&mut asks).unwrap();
     assert_eq!(asks, *b"HTTP/1.1 100 Continue\r\n\r\n");
     server.terminate();
-    while TcpStream::connect(server.address()).is_ok() {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("it accepts no connection", || {
+        TcpStream::connect(server.address()).is_err()
+    });
     stream.write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

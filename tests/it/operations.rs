@@ -126,9 +126,7 @@ fn a_copy_of_mongodb_into_a_file_is_a_backup() {
     server.sign_up(ANN, PASSWORD);
     let link = server.reset_token(ANN);
     // The mail has come, and may not be written down yet.
-    wait_until("nothing is written any more", 10, || {
-        home.outbox().is_empty()
-    });
+    wait_until("nothing is written any more", || home.outbox().is_empty());
     let file = home.path().join("backup.sqlite3");
     home.run(&["copy", "--to", &format!("sqlite:{}", file.display())])
         .ok();

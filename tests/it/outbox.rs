@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Fault, Home, MailServer, PASSWORD, Server, wait_until};
+use crate::harness::{
+    Fault, Home, MailServer, PASSWORD, PATIENCE, Server, wait_until, wait_until_within,
+};
 
 on_every_database! {
     the_outbox_is_listed_tried_and_dropped_on_the_terminal,
@@ -131,8 +133,8 @@ fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
         (&flushed["waiting"], &flushed["dead"]),
         (&json!(0), &json!(0))
     );
-    wait_until("all are there", 20, || sink.inbox().messages().len() == 12);
-    wait_until("the outbox is empty", 20, || home.outbox().is_empty());
+    wait_until("all are there", || sink.inbox().messages().len() == 12);
+    wait_until("the outbox is empty", || home.outbox().is_empty());
     assert_eq!(sink.inbox().messages().len(), 12);
     let nothing = home.run(&["outbox", "flush"]).ok();
     assert!(nothing.stdout.contains("nothing to send"), "{nothing:?}");
@@ -192,9 +194,9 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
         let server = Server::of(command);
         server.sign_up(&email, PASSWORD);
         forgot(&server, &email);
-        wait_until("it arrives", 20, || mail_server.kept().len() == copies);
+        wait_until("it arrives", || mail_server.kept().len() == copies);
         let history = || home.run(&["user", "show", "--email", &email]).ok().stdout;
-        wait_until("it is noted", 20, || history().contains("mail_sent"));
+        wait_until("it is noted", || history().contains("mail_sent"));
         let history = history();
         assert!(
             history.contains("mail_failed") && history.contains(words),
@@ -214,7 +216,7 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
     let server = Server::of(command);
     server.sign_up(ANN, PASSWORD);
     forgot(&server, ANN);
-    wait_until("it is given up", 20, || {
+    wait_until("it is given up", || {
         home.outbox().iter().any(|mail| mail["state"] == "dead")
     });
     let [dead] = home.outbox().try_into().unwrap();
@@ -255,10 +257,11 @@ pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Hom
     let sink = home.sink(&["--listen", &address]);
     let total: usize = acknowledged.values().sum();
     // Each waits for at most as long again as it has waited, and a fifth.
-    wait_until("all are there", 60 + 2 * seconds as u64, || {
+    let patience = PATIENCE + 3 * Duration::from_secs(seconds as u64);
+    wait_until_within(patience, "all are there", || {
         sink.inbox().messages().len() >= total
     });
-    wait_until("the outbox is empty", 20, || home.outbox().is_empty());
+    wait_until("the outbox is empty", || home.outbox().is_empty());
     for (email, count) in acknowledged {
         let came = sink.inbox().count(email, "[Movie-bag] Reset Your Password");
         assert_eq!(came, count, "{email}");
@@ -279,16 +282,20 @@ pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: 
         .iter()
         .for_each(|email| home.create_account(email, PASSWORD));
     let address = Mutex::new(String::new());
-    let is_over = AtomicBool::new(false);
+    let (count, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let acknowledged: Vec<usize> = thread::scope(|scope| {
         let load: Vec<_> = emails
             .iter()
-            .map(|email| scope.spawn(|| load(email, &address, &is_over)))
+            .map(|email| scope.spawn(|| load(email, &address, &count, &is_over)))
             .collect();
         for kill in 0..kills as u64 {
             let server = home.serve_alone(&[]);
             *address.lock().unwrap() = server.address().to_owned();
-            // Spread over half a second, and not drawn, so that a failure can be had again.
+            let before = count.load(Ordering::Relaxed);
+            wait_until("one is acknowledged", || {
+                count.load(Ordering::Relaxed) > before
+            });
+            // The moments of death are spread over half a second. They are not random, so that a failure can be repeated.
             thread::sleep(Duration::from_millis(20 + kill * 197 % 500));
             server.kill();
         }
@@ -296,9 +303,8 @@ pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: 
         load.into_iter().map(|load| load.join().unwrap()).collect()
     });
     let _server = home.serve_alone(&[]);
-    wait_until("the outbox is empty", 120 + 2 * kills as u64, || {
-        home.outbox().is_empty()
-    });
+    let patience = PATIENCE + Duration::from_secs(2 * kills as u64);
+    wait_until_within(patience, "the outbox is empty", || home.outbox().is_empty());
     let messages = sink.inbox().messages();
     let mut distinct = 0;
     for (email, acknowledged) in emails.iter().zip(&acknowledged) {
@@ -324,8 +330,9 @@ pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: 
     );
 }
 
-/// Asks for one reset after the other of whichever server is there, and counts those that were acknowledged.
-fn load(email: &str, address: &Mutex<String>, is_over: &AtomicBool) -> usize {
+/// Requests one reset after the other from the present server. Counts those that are acknowledged: those of all threads in
+/// `count`, and returns its own.
+fn load(email: &str, address: &Mutex<String>, count: &AtomicUsize, is_over: &AtomicBool) -> usize {
     let body = json!({"email": email}).to_string();
     let mut acknowledged = 0;
     while !is_over.load(Ordering::Relaxed) {
@@ -334,8 +341,11 @@ fn load(email: &str, address: &Mutex<String>, is_over: &AtomicBool) -> usize {
             .header("Content-Type", "application/json")
             .send(&body);
         match asked {
-            Ok(answer) if answer.status() == 200 => acknowledged += 1,
-            // Nobody is there, or it died before it answered.
+            Ok(answer) if answer.status() == 200 => {
+                acknowledged += 1;
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            // There is no server, or it died before it answered.
             _ => {}
         }
         thread::sleep(Duration::from_millis(10));
@@ -364,10 +374,8 @@ pub fn many_mails_over_two_servers_go_out_once_each(home: Home) {
             });
         }
     });
-    wait_until("all are there", 240, || {
-        sink.inbox().messages().len() >= mails
-    });
-    wait_until("the outbox is empty", 20, || home.outbox().is_empty());
+    wait_until("all are there", || sink.inbox().messages().len() >= mails);
+    wait_until("the outbox is empty", || home.outbox().is_empty());
     let messages = sink.inbox().messages();
     let ids: BTreeSet<_> = messages
         .iter()
@@ -389,7 +397,7 @@ fn many_mails_go_over_few_connections(home: Home) {
     for _ in 0..100 {
         forgot(&server, ANN);
     }
-    wait_until("all are there", 30, || mail_server.kept().len() == 100);
+    wait_until("all are there", || mail_server.kept().len() == 100);
     assert!(
         mail_server.connections() <= 16,
         "{}",

@@ -3,14 +3,14 @@
 mod bad_mails;
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Home, Output, wait_until};
+use crate::harness::{Home, Output, PATIENCE, wait_for, wait_until};
 
 /// Sends one mail in the plainest way.
 fn send(smtp: &str, to: &str, subject: &str, text: &str) -> String {
@@ -28,20 +28,17 @@ fn send(smtp: &str, to: &str, subject: &str, text: &str) -> String {
 
 /// What `smtp-debug` says at its start, of a command that writes it to this file.
 fn smtp_of(log: &Path) -> String {
-    let mut found = None;
-    wait_until("it says where it listens", 30, || {
+    wait_for("the line with its address", || {
         let text = std::fs::read_to_string(log).unwrap_or_default();
         // A whole line: a part of one is a part of an address.
         let mut lines = text
             .split_inclusive('\n')
             .filter(|line| line.ends_with('\n'));
-        found = lines.find_map(|line| {
-            line.strip_prefix("SMTP on ")
-                .map(|rest| rest.trim().to_owned())
-        });
-        found.is_some()
-    });
-    found.unwrap()
+        let address = lines.find_map(|line| line.strip_prefix("SMTP on "));
+        address
+            .map(|address| address.trim().to_owned())
+            .ok_or(text.clone())
+    })
 }
 
 #[test]
@@ -110,7 +107,8 @@ fn the_inbox_is_listed_shown_waited_for_and_cleared() {
 fn a_wait_ends_when_the_mail_comes() {
     let home = Home::fresh();
     let sink = home.sink(&[]);
-    let home = home.with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()));
+    let (relay, requests) = relay(sink.web());
+    let home = home.with("MOVIE_BAG_INBOX_URL", relay);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             home.run(&[
@@ -124,13 +122,42 @@ fn a_wait_ends_when_the_mail_comes() {
                 "json",
             ])
         });
+        requests.recv().unwrap();
         for subject in ["one", "two"] {
-            thread::sleep(Duration::from_millis(100));
             send(&sink.smtp, "ann@example.com", subject, "text");
         }
         let found = waiting.join().unwrap().ok().json();
         assert_eq!(found["message"]["Subject"], "two");
     });
+}
+
+/// Forwards connections to the inbox, and reports each request once it is forwarded.
+fn relay(web: &str) -> (String, mpsc::Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let web = web.to_owned();
+    let (sender, requests) = mpsc::channel();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut sink = TcpStream::connect(&web).unwrap();
+            let mut answers = (sink.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut answers.0, &mut answers.1);
+                let _ = answers.1.shutdown(Shutdown::Write);
+            });
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(read @ 1..) = client.read(&mut bytes) {
+                    if sink.write_all(&bytes[..read]).is_err() || sender.send(()).is_err() {
+                        break;
+                    }
+                }
+                let _ = sink.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    (url, requests)
 }
 
 /// What a Mailpit answers, as far as `inbox` asks it: all that the sink does, but nothing of ours alone.
@@ -259,12 +286,13 @@ exit 9"
 fn a_command_that_is_told_to_stop_ends_with_the_sink() {
     let home = Home::fresh();
     let log = home.path().join("log");
+    let ready = home.path().join("ready");
     let mut command = home.command(&[
         "smtp-debug",
         "--",
         "sh",
         "-c",
-        "trap 'exit 7' TERM; while :; do sleep 0.1; done",
+        "trap 'exit 7' TERM; touch ready; while :; do sleep 0.1; done",
     ]);
     let mut child = command
         .stderr(std::fs::File::create(&log).unwrap())
@@ -272,8 +300,7 @@ fn a_command_that_is_told_to_stop_ends_with_the_sink() {
         .unwrap();
     smtp_of(&log);
     let id = child.id().to_string();
-    // A moment, so that the trap is set.
-    thread::sleep(Duration::from_millis(300));
+    wait_until("its trap is set", || ready.exists());
     std::process::Command::new("kill")
         .args(["-TERM", &id])
         .status()
@@ -483,7 +510,7 @@ fn a_spike_of_five_hundred_connections_stalls_nobody() {
     // They all come while it does something else: it must have room for them until it looks.
     sink.halt();
     let open: Vec<TcpStream> = (0..500)
-        .map(|_| TcpStream::connect_timeout(&address, Duration::from_secs(5)).unwrap())
+        .map(|_| TcpStream::connect_timeout(&address, PATIENCE).unwrap())
         .collect();
     sink.go_on();
     assert!(send(&sink.smtp, "ann@example.com", "x", "y").contains("OK: stored"));

@@ -5,9 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use crate::harness::{Home, Output, Server, raw};
+use crate::harness::{Home, Output, PATIENCE, Server, raw};
 
 /// Ends with the test, however that ends.
 struct Killed(Child);
@@ -171,9 +170,7 @@ fn the_service_manager_is_told_when_we_serve_live_and_stop() {
     let home = Home::fresh();
     let path = home.path().join("notify.sock");
     let manager = UnixDatagram::bind(&path).unwrap();
-    manager
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
     let next = || {
         let mut bytes = [0; 256];
         let length = manager.recv(&mut bytes).unwrap();

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::harness::{Browser, Device, Home, Key, Sink, Theme};
+use crate::harness::{Browser, Device, Home, Key, Sink, Theme, wait_for};
 
 /// Somebody at a browser, and a sink.
 struct Desk {
@@ -68,16 +68,14 @@ impl Desk {
     #[track_caller]
     fn lists(&self, subjects: &[&str]) {
         let script = "return Array.from(document.querySelectorAll('#rows .subject > bdi'), (cell) => cell.textContent)";
-        let mut seen = json!(null);
-        let wanted = json!(subjects);
-        for _ in 0..200 {
-            seen = self.browser.run(script, json!([]));
-            if seen == wanted {
-                return;
+        wait_for(&format!("the list {subjects:?}"), || {
+            let seen = self.browser.run(script, json!([]));
+            if seen == json!(subjects) {
+                Ok(())
+            } else {
+                Err(seen)
             }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("{seen} is not {wanted}");
+        });
     }
 
     /// Waits until this is the heading of what is open.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::app::observe::FRESH;
 
 #[tokio::test]
 async fn however_many_look_the_database_is_asked_once_a_second() {
@@ -17,7 +18,7 @@ async fn however_many_look_the_database_is_asked_once_a_second() {
     assert_eq!(server.store.looks.load(Ordering::SeqCst), 1);
     // A failure is asked about no more often.
     server.store.is_down.store(true, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    server.pass(FRESH);
     for _ in 0..20 {
         let text = server.app.show_metrics().await.unwrap();
         assert!(text.contains("movie_bag_database_up 0"), "{text}");

@@ -293,11 +293,12 @@ async fn what_is_malformed_is_the_clients_fault_and_nothing_worse() {
 
 #[tokio::test]
 async fn whoever_is_slow_does_not_hold_a_connection() {
-    let short = Duration::from_millis(200);
+    // Long enough for a request that is sent at once, on a busy machine too.
+    let short = Duration::from_secs(1);
     let options = HttpOptions {
         header_timeout: short,
         body_timeout: short,
-        request_timeout: Duration::from_millis(400),
+        request_timeout: 2 * short,
         ..HttpOptions::default()
     };
     let server = Server::start_with(options, |_| {}).await;
@@ -312,7 +313,8 @@ async fn whoever_is_slow_does_not_hold_a_connection() {
     // The permits for pings are gone, so that the handler waits.
     server.store.pings.forget_permits(1_000);
     assert_eq!(server.get("/readyz").await.error(), "503 unavailable");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    // The usual limits would have taken longer.
+    assert!(begun.elapsed() < HttpOptions::default().header_timeout);
 }
 
 #[tokio::test]
@@ -394,7 +396,7 @@ async fn a_stop_does_not_wait_for_ever() {
 async fn a_client_that_reads_nothing_is_given_up() {
     let options = HttpOptions {
         write_timeout: Duration::from_millis(200),
-        grace: Duration::from_secs(60),
+        grace: HOUR,
         ..HttpOptions::default()
     };
     let mut server = Server::start_with(options, |_| {}).await;
@@ -408,8 +410,7 @@ async fn a_client_that_reads_nothing_is_given_up() {
             break;
         }
     }
-    let begun = Instant::now();
     server.stop.take().unwrap().send(()).unwrap();
+    // Otherwise this takes until the end of the grace period.
     server.running.await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(5));
 }

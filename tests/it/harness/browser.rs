@@ -17,8 +17,8 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::npm;
-use super::wait_until;
 use super::web_driver::Session;
+use super::{wait_for, wait_until};
 
 /// A browser with one window. It does not outlive the test, however that ends.
 pub struct Browser {
@@ -232,25 +232,23 @@ impl Browser {
     /// Waits for what happens by itself.
     #[track_caller]
     pub fn waits_for(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        wait_until(what, 20, || is_so(self));
+        wait_until(what, || is_so(self));
     }
 
     /// Waits until a page has this heading.
     #[track_caller]
     pub fn shows(&self, heading: &str) {
         let script = "return document.readyState === 'complete' && document.querySelector('h1')?.textContent";
-        let mut last = Ok(Value::Null);
-        for _ in 0..400 {
-            // While one page becomes another, there may be no page to ask.
-            last = self
+        wait_for(&format!("the heading {heading:?}"), || {
+            // While one page replaces another, there may be none that answers.
+            let shown = self
                 .session
                 .post("/execute/sync", json!({"script": script, "args": []}));
-            if last.as_ref().is_ok_and(|last| last == heading) {
-                return;
+            match shown {
+                Ok(shown) if shown == heading => Ok(()),
+                shown => Err((shown, self.session.get("/url"))),
             }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("{} has no heading {heading:?}, but {last:?}", self.url());
+        });
     }
 
     /// Looks at the page with another machine from now on.

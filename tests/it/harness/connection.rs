@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
+use super::PATIENCE;
 use super::server::Server;
 
 /// A connection to the API.
@@ -29,8 +29,7 @@ impl RawAnswer {
 impl Connection {
     pub fn to(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address()).unwrap();
-        let patience = Some(Duration::from_secs(20));
-        stream.set_read_timeout(patience).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
             stream: BufReader::new(stream),
         }

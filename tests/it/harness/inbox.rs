@@ -1,8 +1,8 @@
 //! The sink's inbox, read over its HTTP API.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
+
+use super::wait_for;
 
 /// The inbox of a running sink.
 pub struct Inbox {
@@ -103,58 +103,47 @@ impl Inbox {
         }
     }
 
-    /// The newest mail to an address, waited for.
+    /// Waits for the newest mail to an address.
     #[track_caller]
     pub fn wait_for(&self, to: &str) -> Mail {
         self.wait_for_after(to, None)
     }
 
-    /// The newest mail to an address that came after the one with the id `after`.
+    /// Waits for the newest mail to an address that arrived after the one with the id `after`.
     #[track_caller]
     pub fn wait_for_after(&self, to: &str, after: Option<&str>) -> Mail {
-        self.wait_until(|messages| {
+        let id = wait_for(&format!("a mail to {to}"), || {
+            let messages = self.messages();
             let newer = messages
                 .iter()
                 .take_while(|message| message["ID"].as_str() != after);
-            newer
+            let id = newer
                 .filter(|message| is_to(message, to))
                 .map(|message| message["ID"].as_str().unwrap().to_owned())
-                .next()
-        })
-        .map(|id| self.mail(&id))
-        .unwrap_or_else(|| panic!("no mail to {to}: {:?}", self.messages()))
+                .next();
+            id.ok_or(messages)
+        });
+        self.mail(&id)
     }
 
-    /// Waits until `count` mails with this subject have come to an address, and answers the newest.
+    /// Waits until `count` mails with this subject have arrived at an address, and returns the newest.
     #[track_caller]
     pub fn wait_for_count(&self, to: &str, subject: &str, count: usize) -> Mail {
-        self.wait_until(|messages| {
-            let ids = with_subject(messages, to, subject);
-            (ids.len() >= count).then(|| ids[0].to_owned())
-        })
-        .map(|id| self.mail(&id))
-        .unwrap_or_else(|| {
-            panic!(
-                "{} of {count} mails \"{subject}\" to {to}",
-                self.count(to, subject)
-            )
-        })
+        let id = wait_for(&format!("{count} mails {subject:?} to {to}"), || {
+            let messages = self.messages();
+            let ids = with_subject(&messages, to, subject);
+            if ids.len() >= count {
+                Ok(ids[0].to_owned())
+            } else {
+                Err(ids.len())
+            }
+        });
+        self.mail(&id)
     }
 
     /// How many mails with this subject have come to an address by now.
     pub fn count(&self, to: &str, subject: &str) -> usize {
         with_subject(&self.messages(), to, subject).len()
-    }
-
-    fn wait_until<T>(&self, mut found: impl FnMut(&[Value]) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let result = found(&self.messages());
-            if result.is_some() || Instant::now() > deadline {
-                return result;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 

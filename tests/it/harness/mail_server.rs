@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// What goes wrong with one mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +124,8 @@ fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                     }
                 }
                 if fault == Some(Fault::HangsInData) {
-                    std::thread::sleep(Duration::from_secs(60));
+                    // Until the client gives up.
+                    lines.by_ref().for_each(drop);
                     return Ok(());
                 }
                 let kept = Kept {

@@ -9,7 +9,7 @@
 //! ```
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 mod browser;
 mod command;
@@ -23,6 +23,7 @@ mod proxy;
 mod server;
 mod shell;
 mod sqlite;
+mod waiting;
 mod web_driver;
 
 pub use browser::{Browser, Device, Key, Theme};
@@ -36,6 +37,7 @@ pub use proxy::Proxy;
 
 pub use server::{Answer, Server, Sink, raw, value_of};
 pub use shell::Shell;
+pub use waiting::{PATIENCE, wait_for, wait_until, wait_until_within};
 
 /// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
 macro_rules! on_every_database {
@@ -66,16 +68,6 @@ pub fn now() -> Duration {
     )]
     let now = std::time::SystemTime::now();
     now.duration_since(std::time::UNIX_EPOCH).unwrap()
-}
-
-/// Waits for what happens by itself.
-#[track_caller]
-pub fn wait_until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never happened: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Where everything that was built is, and what tests leave there.

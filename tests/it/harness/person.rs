@@ -3,11 +3,11 @@
 use std::io::{Read as _, Write as _};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use super::command::Home;
+use super::wait_for;
 
 /// A person at a terminal.
 pub struct Person {
@@ -134,15 +134,13 @@ impl Person {
 
     #[track_caller]
     fn waits_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !is_there() {
-            assert!(
-                Instant::now() < deadline,
-                "no {what:?}: {}",
-                self.screen.lock().unwrap()
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_for(what, || {
+            if is_there() {
+                Ok(())
+            } else {
+                Err(self.screen.lock().unwrap().clone())
+            }
+        });
     }
 
     pub fn types(&mut self, keys: &str) {

@@ -4,12 +4,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::command::Home;
 use super::inbox::Inbox;
+use super::{PATIENCE, wait_for};
 
 /// A process whose output is collected, and which does not outlive its test.
 struct Process {
@@ -32,7 +32,7 @@ impl Process {
         let stderr = collect(child.stderr.take().unwrap(), Some(sender));
         let mut found = vec![None; marks.len()];
         while found.iter().any(Option::is_none) {
-            let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) else {
+            let Ok(line) = lines.recv_timeout(PATIENCE) else {
                 let _ = child.kill();
                 panic!("it never said {marks:?}: {}", stderr.lock().unwrap());
             };
@@ -147,17 +147,15 @@ impl Server {
 
     /// Where its metrics are, `127.0.0.1:PORT`.
     pub fn metrics_address(&self) -> String {
-        let mut address = None;
-        // It says so right after it said where it listens.
-        super::wait_until("it said where metrics are", 10, || {
+        // This line follows the one with the address of the API.
+        wait_for("the address of the metrics", || {
             let stderr = self.stderr();
             let said = stderr.split_once("metrics are on http://");
-            address = said
-                .and_then(|(_, rest)| rest.split_once("/metrics\n"))
-                .map(|(address, _)| address.to_owned());
-            address.is_some()
-        });
-        address.unwrap()
+            let address = said.and_then(|(_, rest)| rest.split_once("/metrics\n"));
+            address
+                .map(|(address, _)| address.to_owned())
+                .ok_or(stderr.clone())
+        })
     }
 
     pub fn metrics(&self) -> Answer {
@@ -286,15 +284,14 @@ impl Server {
     /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
     #[track_caller]
     pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
+        wait_for("enough on standard output", || {
             let stdout = self.process.stdout.lock().unwrap().clone();
             if enough(&stdout) {
-                return stdout;
+                Ok(stdout)
+            } else {
+                Err(stdout)
             }
-            assert!(Instant::now() < deadline, "{stdout}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        })
     }
 
     /// Asks it to end, without waiting.
@@ -318,9 +315,7 @@ impl Server {
 /// Sends bytes as they are, over a connection of their own; answers all that comes back.
 pub fn raw(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // It may answer and close before all is written.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -469,7 +464,7 @@ impl Answer {
 pub(super) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(30)))
+        .timeout_global(Some(PATIENCE))
         .build()
         .new_agent()
 }

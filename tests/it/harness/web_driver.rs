@@ -137,11 +137,12 @@ fn capabilities(profile: &TempDir) -> Value {
     if rustix::process::geteuid().is_root() {
         flags.push("--no-sandbox".to_owned());
     }
+    let patience = u64::try_from(super::PATIENCE.as_millis()).unwrap();
     json!({"capabilities": {"alwaysMatch": {
         "goog:chromeOptions": {"args": flags},
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-        // What is not there yet is waited for, in milliseconds.
-        "timeouts": {"implicit": 10_000},
+        // Elements that do not exist yet are waited for. In milliseconds.
+        "timeouts": {"implicit": 60_000, "pageLoad": patience, "script": patience},
     }}})
 }
 

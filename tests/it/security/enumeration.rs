@@ -141,7 +141,7 @@ pub fn forgot_does_equal_work(home: Home) {
     for _ in 0..HANDS {
         server.forgot(ANN).is(200);
     }
-    wait_until("all hands wait", 30, || {
+    wait_until("all hands wait", || {
         let leased = home.outbox();
         mail_server.connections() == SENT_AT_ONCE && leased.iter().all(|mail| mail["attempts"] == 1)
     });

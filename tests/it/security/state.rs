@@ -1,8 +1,8 @@
 //! S: what a reset changes, whole or not at all.
 
 use std::io::Write as _;
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -34,14 +34,11 @@ pub fn a_reset_ends_logins_on_every_server(home: Home) {
     }
 }
 
-/// The server is killed a different number of milliseconds into a load of resets each time; the moments are spread
-/// evenly instead of drawn, so that a failure can be had again.
+/// The server is killed after a different number of acknowledged resets each time, while the others are under way.
 pub fn a_reset_is_whole_or_not_at_all_whenever_the_server_dies(home: Home) {
-    const ROUNDS: u32 = 20;
+    const ROUNDS: usize = 20;
     const RESETS: usize = 10;
     let home = home.with("MAIL_PORT", "1").with("MOVIE_BAG_LOG", "error");
-    // How long ten resets take there, divided by the rounds.
-    let step = Duration::from_millis(if home.is_on_mongodb() { 25 } else { 2 });
     let (mut done, mut undone) = (0, 0);
     for round in 0..ROUNDS {
         let server = home.serve_alone(&[]);
@@ -57,18 +54,26 @@ pub fn a_reset_is_whole_or_not_at_all_whenever_the_server_dies(home: Home) {
             .collect();
         let address = server.address().to_owned();
         let acknowledged: Vec<bool> = thread::scope(|scope| {
+            let (sender, acknowledgements) = mpsc::channel();
             let reset = |token: &String| {
+                let sender = sender.clone();
                 let body = json!({"reset_token": token, "password": NEW_PASSWORD}).to_string();
                 let request = ureq::post(format!("http://{address}/api/auth/reset"))
                     .header("Content-Type", "application/json");
                 scope.spawn(move || {
-                    request
+                    let is_acknowledged = request
                         .send(body)
-                        .is_ok_and(|answer| answer.status() == 200)
+                        .is_ok_and(|answer| answer.status() == 200);
+                    if is_acknowledged {
+                        sender.send(()).unwrap();
+                    }
+                    is_acknowledged
                 })
             };
             let resets: Vec<_> = tokens.iter().map(reset).collect();
-            thread::sleep(step * round);
+            drop(sender);
+            let awaited = round * RESETS / ROUNDS;
+            assert_eq!(acknowledgements.iter().take(awaited).count(), awaited);
             server.kill();
             let join = |reset: thread::ScopedJoinHandle<'_, bool>| reset.join().unwrap();
             resets.into_iter().map(join).collect()

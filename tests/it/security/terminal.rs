@@ -28,7 +28,7 @@ pub fn nothing_secret_need_be_an_argument(home: Home) {
         .spawn()
         .unwrap();
     let shown = |file: &str| std::fs::read(format!("/proc/{}/{file}", reset.id())).unwrap();
-    wait_until("it runs", 10, || {
+    wait_until("it runs", || {
         String::from_utf8_lossy(&shown("cmdline")).contains("--password-stdin")
     });
     let seen = [shown("cmdline"), shown("environ")].concat();

@@ -1,0 +1,50 @@
+//! Waiting for events. No test waits for a fixed time, since a busy machine takes any time.
+
+use std::fmt::Debug;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longest wait for one event. Only a test that fails waits for so long: a machine with many builds on few cores is slow,
+/// and not broken.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits until a condition holds.
+#[track_caller]
+pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_until_within(PATIENCE, what, is_so);
+}
+
+/// Waits until a condition holds that may take longer than [`PATIENCE`], by the settings of a long run.
+#[track_caller]
+pub fn wait_until_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    poll(patience, what, || is_so().then_some(()).ok_or("not yet"));
+}
+
+/// Waits until there is a value, and returns it. `look` returns the present state where there is none yet; the last one
+/// is shown where none ever comes.
+#[track_caller]
+pub fn wait_for<T, State: Debug>(what: &str, look: impl FnMut() -> Result<T, State>) -> T {
+    poll(PATIENCE, what, look)
+}
+
+#[track_caller]
+fn poll<T, State: Debug>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Result<T, State>,
+) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(state) => assert!(
+                Instant::now() < deadline,
+                "not within {patience:?}: {what}; last seen: {state:?}"
+            ),
+        }
+        thread::sleep(PAUSE);
+    }
+}
