@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
+use crate::harness::{ClosedPort, Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 on_every_database! {
     a_forgotten_password_is_reset_over_http,
@@ -228,10 +228,8 @@ pub fn opening_the_link_changes_nothing(home: Home) {
 }
 
 pub fn a_mail_server_that_is_down_loses_no_mail(home: Home) {
-    let sink = home.sink(&[]);
-    let address = sink.smtp.clone();
-    assert!(sink.stop().success());
-    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    let down = ClosedPort::reserve();
+    let home = home.with("MAIL_PORT", down.port());
     let server = home.serve_alone(&[]);
     server.sign_up(ANN, PASSWORD);
     server
@@ -239,7 +237,7 @@ pub fn a_mail_server_that_is_down_loses_no_mail(home: Home) {
         .is(200);
     // The server dies as well: what was acknowledged is in the database.
     server.kill();
-    let sink = home.sink(&["--listen", &address]);
+    let sink = home.sink(&["--listen", &down.address()]);
     let _server = home.serve_alone(&[]);
     let mail = sink.inbox().wait_for(ANN);
     assert_eq!(mail.subject, "[Movie-bag] Reset Your Password");

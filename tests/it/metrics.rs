@@ -145,7 +145,7 @@ fn a_mail_that_waits_is_seen_on_every_server(home: Home) {
         });
     }
     let id = home.outbox()[0]["id"].as_str().unwrap().to_owned();
-    wait_until("nobody holds it", || {
+    wait_until("no worker holds it", || {
         home.run(&["outbox", "drop", &id]).code == Some(0)
     });
     for server in [&first, &second] {

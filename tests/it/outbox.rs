@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Fault, Home, MailServer, PASSWORD, PATIENCE, Server, wait_until, wait_until_within,
+    ClosedPort, Fault, Home, MailServer, PASSWORD, PATIENCE, Server, wait_until, wait_until_within,
 };
 
 on_every_database! {
@@ -108,10 +108,8 @@ fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
 }
 
 fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
-    let down = home.sink(&[]);
-    let address = down.smtp.clone();
-    assert!(down.stop().success());
-    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    let down = ClosedPort::reserve();
+    let home = home.with("MAIL_PORT", down.port());
     for number in 0..12 {
         let email = format!("user{number}@example.com");
         home.create_account(&email, PASSWORD);
@@ -125,7 +123,7 @@ fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
         said.stderr.contains("connection refused") && said.stderr.contains("outbox list"),
         "{said:?}"
     );
-    let sink = home.sink(&["--listen", &address]);
+    let sink = home.sink(&["--listen", &down.address()]);
     // The server's worker and the flush work on the same queue.
     let _server = home.serve_alone(&[]);
     let flushed = home.run(&["outbox", "flush", "--json"]).ok().json();
@@ -230,11 +228,9 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
 }
 
 pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Home) {
-    let down = home.sink(&[]);
-    let address = down.smtp.clone();
-    assert!(down.stop().success());
+    let down = ClosedPort::reserve();
     let home = home
-        .with("MAIL_PORT", address.rsplit_once(':').unwrap().1)
+        .with("MAIL_PORT", down.port())
         .with("MOVIE_BAG_RATE_LIMITS", "off")
         .with("MOVIE_BAG_LOG", "error");
     let server = home.serve_alone(&[]);
@@ -254,7 +250,7 @@ pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Hom
         }
         thread::sleep(Duration::from_millis(100));
     }
-    let sink = home.sink(&["--listen", &address]);
+    let sink = home.sink(&["--listen", &down.address()]);
     let total: usize = acknowledged.values().sum();
     // Each waits for at most as long again as it has waited, and a fifth.
     let patience = PATIENCE + 3 * Duration::from_secs(seconds as u64);

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod browser;
+mod closed_port;
 mod command;
 mod connection;
 mod inbox;
@@ -27,6 +28,7 @@ mod waiting;
 mod web_driver;
 
 pub use browser::{Browser, Device, Key, Theme};
+pub use closed_port::ClosedPort;
 pub use command::{Home, Output};
 pub use connection::Connection;
 pub use mail_server::{Fault, MailServer};

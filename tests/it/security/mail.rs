@@ -1,13 +1,11 @@
 //! M: what becomes of mails when others fail. More of it is in `outbox.rs`.
 
 use super::{ANN, BOB, CONFIRMATION, RESET};
-use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, wait_until};
+use crate::harness::{ClosedPort, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, wait_until};
 
 pub fn a_link_that_was_used_up_is_dead_and_visible(home: Home) {
-    let down = home.sink(&[]);
-    let address = down.smtp.clone();
-    assert!(down.stop().success());
-    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    let down = ClosedPort::reserve();
+    let home = home.with("MAIL_PORT", down.port());
     let server = home.serve_alone(&[]);
     for email in [ANN, BOB] {
         server.sign_up(email, PASSWORD);
@@ -17,7 +15,7 @@ pub fn a_link_that_was_used_up_is_dead_and_visible(home: Home) {
         home.outbox().iter().all(|mail| mail["attempts"] != 0)
     });
     server.reset(&home.reset_token(ANN), NEW_PASSWORD).is(200);
-    let _sink = home.sink(&["--listen", &address]);
+    let _sink = home.sink(&["--listen", &down.address()]);
     let inbox = _sink.inbox();
     inbox.wait_for_count(BOB, RESET, 1);
     inbox.wait_for_count(ANN, CONFIRMATION, 1);

@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::{ANN, BOB, CONFIRMATION, RESET, two_servers};
-use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD, now, wait_for, wait_until};
+use crate::harness::{ClosedPort, Home, NEW_PASSWORD, Output, PASSWORD, now, wait_for, wait_until};
 
 /// 32 bytes and more, and no setting of the tests' own.
 const SECRET: &str = "the secret that the attacker wants to know";
@@ -240,10 +240,8 @@ pub fn it_expires_at_its_second(home: Home) {
 pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
     const OTHER: &str = "ann.other@example.com";
     // A mail server that will be there later.
-    let down = home.sink(&[]);
-    let address = down.smtp.clone();
-    assert!(down.stop().success());
-    let home = home.with("MAIL_PORT", address.rsplit_once(':').unwrap().1);
+    let down = ClosedPort::reserve();
+    let home = home.with("MAIL_PORT", down.port());
     let server = home.serve_alone(&[]);
     server.sign_up(ANN, PASSWORD);
     let change = |arguments: &[&str]| {
@@ -284,7 +282,7 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
             assert_eq!(server.get(&format!("/reset/{token}")).status, 403);
         }
     }
-    let sink = home.sink(&["--listen", &address]);
+    let sink = home.sink(&["--listen", &down.address()]);
     // What tells of the changes comes; what would lead to a dead link does not.
     sink.inbox().wait_for_count(OTHER, CONFIRMATION, 2);
     wait_until("only dead ones are left", || {

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{Desk, send};
 
-/// A server of somebody who wants to know when a mail is opened. It counts every connection: also one without a request
-/// tells it as much.
+/// The server of a sender who wants to know when a mail is opened. Every connection counts: also one without a request
+/// reveals it.
 struct Outside {
     address: String,
     /// The path of each connection's request, once there is one.
