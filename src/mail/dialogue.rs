@@ -1,11 +1,10 @@
-//! What was said to a mail server, step by step, and the mail that tries the way: for people who look for what is wrong
-//! with their mail settings.
+//! Dialogue with a mail server, step by step, and the test mail: for people who look for mistakes in their mail settings.
 //!
-//! No credential and no link is ever in it.
+//! A dialogue never contains a credential or a link.
 
 use jiff::Timestamp;
 
-use super::{DeliveryError, Message};
+use super::{DeliveryError, Message, Rendered};
 
 /// One step of the way, or the one at which it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,25 +57,19 @@ impl<T> Dialogue<T> {
     }
 }
 
-/// The mail that tries the way; `unique` tells it from others like it.
-pub fn test_mail(from: &str, to: &str, at: Timestamp, unique: &str) -> Message {
+/// A test mail: a reset mail as the templates render it, with a subject that says what it is. `unique` goes into its
+/// Message-ID.
+pub fn test_mail(from: &str, to: &str, at: Timestamp, unique: &str, reset: Rendered) -> Message {
     let domain = from
         .rsplit_once('@')
         .map_or("localhost", |(_, domain)| domain.trim_end_matches('>'));
-    let said = format!(
-        "This is a test mail of movie-bag, sent at {}.",
-        at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    );
-    let meant = "That you read it means that mails about passwords will come as well.";
     Message {
         message_id: format!("test_mail.{unique}@{domain}"),
         date: at,
         from: from.to_owned(),
         to: to.to_owned(),
-        subject: "[Movie-bag] Test mail".to_owned(),
-        text: format!("{said}\n{meant}\n"),
-        html: format!(
-            "<!doctype html>\n<html lang=\"en\">\n<body>\n<p>{said}</p>\n<p>{meant}</p>\n</body>\n</html>\n"
-        ),
+        subject: format!("Test mail: {}", reset.subject),
+        text: reset.text,
+        html: reset.html,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Check, PATIENCE};
+use super::{Check, DATABASE};
 use crate::app::system::SystemClock;
 use crate::cli::ui::local;
 use crate::cli::wiring;
@@ -47,11 +47,11 @@ impl Look {
     }
 }
 
-/// Looks at it for as long as a check may take; with `at_leisure` at all accounts, for as long as that takes.
-pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
-    let until = Instant::now() + PATIENCE;
+/// Inspects the database within [`DATABASE`]; accounts are compared until `accounts_until` where that is given.
+pub(super) async fn look(settings: &Settings, accounts_until: Option<Instant>) -> Look {
+    let until = Instant::now() + DATABASE;
     let hurried = Settings {
-        database_timeout: settings.database_timeout.min(PATIENCE),
+        database_timeout: settings.database_timeout.min(DATABASE),
         ..settings.clone()
     };
     let inspection = match timeout_at(until, wiring::inspect(&hurried)).await {
@@ -76,15 +76,8 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
             Ok(Ok((outbox, store))) => {
                 checks.push(of_outbox(&outbox));
                 let comparing = look_alikes(&*store);
-                checks.extend(if at_leisure {
-                    comparing.await
-                } else {
-                    timeout_at(until, comparing).await.unwrap_or_else(|_| {
-                        let message =
-                            "too many to be compared in the time of a check: --deploy takes it";
-                        vec![Check::ok("accounts", message)]
-                    })
-                });
+                let compared = timeout_at(accounts_until.unwrap_or(until), comparing).await;
+                checks.extend(compared.unwrap_or_else(|_| vec![too_many(accounts_until)]));
                 opened = Some(store);
             }
         }
@@ -93,6 +86,22 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
         checks,
         inspection: Some(inspection),
         store: opened,
+    }
+}
+
+/// Verdict where the accounts could not be compared in time.
+fn too_many(accounts_until: Option<Instant>) -> Check {
+    const NAME: &str = "accounts";
+    match accounts_until {
+        None => Check::ok(
+            NAME,
+            "too many to compare their addresses in time: --deploy takes longer for it",
+        ),
+        Some(_) => Check::warning(
+            NAME,
+            "too many to compare their addresses in time",
+            "run \"movie-bag check --deploy\" while the database is less busy".to_owned(),
+        ),
     }
 }
 
@@ -108,7 +117,7 @@ fn broken(error: &anyhow::Error) -> Check {
 fn late(settings: &Settings) -> Check {
     Check::error(
         NAME,
-        format!("{} did not answer in {PATIENCE:?}", settings.database),
+        format!("{} did not answer within {DATABASE:?}", settings.database),
         "see how busy it is, and whether the network lets us through".to_owned(),
     )
 }

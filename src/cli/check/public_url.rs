@@ -5,7 +5,7 @@ use jiff::fmt::rfc2822;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Check, PATIENCE};
+use super::{Check, PUBLIC_URL};
 use crate::config::Settings;
 
 const NAME: &str = "public URL";
@@ -20,7 +20,7 @@ pub(super) async fn look(settings: &Settings) -> (Check, Option<Timestamp>) {
         move || ask(&base)
     });
     // The look-up of a name may take longer than it is told.
-    match timeout(PATIENCE, asking).await {
+    match timeout(PUBLIC_URL, asking).await {
         Ok(Ok(Ok(answer))) => (answer.judge(&base), answer.at),
         Ok(Ok(Err(why))) => (silent(&base, is_chosen, &why), None),
         Ok(Err(_)) | Err(_) => (silent(&base, is_chosen, "no answer in time"), None),
@@ -41,7 +41,7 @@ fn ask(base: &str) -> Result<Answer, String> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(PUBLIC_URL))
         .build()
         .into();
     let asked = agent.get(format!("{base}/healthz")).call();
