@@ -22,7 +22,7 @@ impl Secret {
         Self(Zeroizing::new(value.into()))
     }
 
-    /// The value in clear.
+    /// The plaintext value.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -251,7 +251,7 @@ pub fn mail_sender(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// What links begin with: a scheme, a host, and perhaps a path; without a slash at its end.
+/// Base of links: a scheme, a host, and perhaps a path; without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
@@ -290,17 +290,17 @@ impl BaseUrl {
     }
 }
 
-/// Where an inbox is, with the name and the password that it wants.
+/// Address of an inbox, with its user name and password.
 #[derive(Debug, Clone)]
 pub struct InboxUrl {
-    /// Without them.
+    /// URL without user name and password.
     pub base: BaseUrl,
-    /// What stood before the `@`.
+    /// User name and password from before the `@`.
     pub credentials: Option<(String, Secret)>,
 }
 
 impl InboxUrl {
-    /// That of a sink where nobody chose another.
+    /// Default address of a sink.
     pub fn usual() -> Self {
         Self {
             base: BaseUrl("http://127.0.0.1:8025".to_owned()),

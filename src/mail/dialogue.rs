@@ -9,11 +9,11 @@ use super::{DeliveryError, Message, Rendered};
 /// One step of the way, or the one at which it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What was being done: `connect`, `EHLO`, `RCPT`.
+    /// Name of the step: `connect`, `EHLO`, `RCPT`.
     pub name: &'static str,
     /// Whether it went well.
     pub is_done: bool,
-    /// What came of it, with the server's words.
+    /// Result, with the server's reply.
     pub said: String,
 }
 
@@ -36,13 +36,12 @@ impl Step {
     }
 }
 
-/// What was said, and what came of it: what was asked for, such as the receipt of a mail, or why there is none and what
-/// may help.
+/// Steps of a session, and its result: what was asked for, such as the receipt of a mail, or the error with a hint.
 #[derive(Debug, Clone)]
 pub struct Dialogue<T> {
     /// In their order.
     pub steps: Vec<Step>,
-    /// How it ended.
+    /// Result of the whole.
     pub outcome: Result<T, (DeliveryError, Option<String>)>,
 }
 

@@ -65,11 +65,11 @@ const _: () = assert!(
         && PUBLIC_URL.as_secs() < WHOLE.as_secs()
 );
 
-/// How bad it is.
+/// Severity of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ok,
-    /// To be known; nothing that works is broken by it.
+    /// Everything works, and may not be as intended.
     Warning,
     Error,
 }
@@ -84,13 +84,13 @@ impl Verdict {
     }
 }
 
-/// What a look at one thing came to.
+/// Verdict on one subject.
 struct Check {
-    /// Of the thing.
+    /// Name of the subject.
     name: &'static str,
     verdict: Verdict,
     message: String,
-    /// The mend.
+    /// The fix.
     hint: Option<String>,
 }
 
@@ -127,7 +127,7 @@ impl Check {
         }
     }
 
-    /// Of a failure that any other command would end with.
+    /// Verdict for an error with which any other command would end.
     fn failed(name: &'static str, error: &anyhow::Error) -> Self {
         let failure = Failure::from_error(error);
         let causes: String = failure
@@ -139,11 +139,11 @@ impl Check {
     }
 }
 
-/// All that was found out.
+/// All results.
 struct Report {
     settings: Settings,
     checks: Vec<Check>,
-    /// What was said to the mail server.
+    /// Dialogue with the mail server.
     dialogue: Vec<Step>,
 }
 
@@ -224,7 +224,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     }
 }
 
-/// Says what those settings came to that are worked out at a later moment.
+/// Reports the values of settings that are computed later.
 fn explain_defaults(settings: &mut Settings) {
     let url = settings
         .public_url(settings.http.bind.port())
@@ -244,7 +244,7 @@ fn explain_defaults(settings: &mut Settings) {
     settings.note("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
 }
 
-/// What is read, and what of it is probably not meant so.
+/// Verdicts on the settings as such.
 fn of_settings(settings: &Settings) -> Vec<Check> {
     const NAME: &str = "settings";
     if settings.warnings.is_empty() {
@@ -256,7 +256,7 @@ fn of_settings(settings: &Settings) -> Vec<Check> {
         .collect()
 }
 
-/// What signs tokens. Where there is none on MongoDB, the settings have said so.
+/// Verdict on the secret that signs tokens; `None` if it is missing on MongoDB, which the settings report.
 fn of_secret(settings: &Settings) -> Option<Check> {
     const NAME: &str = "secret";
     let tokens = &settings.tokens;
@@ -271,8 +271,10 @@ fn of_secret(settings: &Settings) -> Option<Check> {
             None => Check::ok(NAME, format!("JWT_SECRET_KEY has {bytes} bytes{previous}")),
             Some(doubt) => Check::warning(
                 NAME,
-                format!("JWT_SECRET_KEY {doubt}: whoever guesses it opens every account"),
-                "write another one: openssl rand -base64 48".to_owned(),
+                format!(
+                    "JWT_SECRET_KEY {doubt}: an attacker who guesses it can open every account"
+                ),
+                "replace it by the output of: openssl rand -base64 48".to_owned(),
             ),
         });
     }

@@ -64,12 +64,14 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         .invite(email, &wiring::origin(), Handling::DeliverNow)
         .await?;
     drop(spinner);
-    let sent = warn_unless_sent(ui, delivery.as_ref(), "the account is created");
-    let (invitation, text) = match delivery {
+    let (invitation, text) = match &delivery {
         Some(Delivery::Sent { .. }) => ("sent", "and invited its owner."),
         Some(Delivery::Dead { .. }) => ("given_up", "and could not invite its owner."),
         Some(Delivery::Waiting { .. }) | None => ("queued", "and queued the invitation."),
     };
+    if invitation == "queued" {
+        warn_unless_sent(ui, delivery.as_ref(), "the account is created");
+    }
     ui.answer_either(
         &format!(
             "Made the account {} ({}) {text}",
@@ -78,17 +80,17 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         &json!({
             "id": account.id.to_string(),
             "email": account.address,
-            "invitation_sent": sent,
+            "invitation_sent": invitation == "sent",
             "invitation": invitation,
         }),
     )?;
-    match invitation {
+    match delivery {
         // The owner has no password and no link: a script must not take that for success.
-        "given_up" if ui.is_json() => Err(Failure::silent(1).into()),
-        "given_up" => Err(Failure::new(
+        Some(Delivery::Dead { .. }) if ui.is_json() => Err(Failure::silent(1).into()),
+        Some(Delivery::Dead { error }) => Err(Failure::new(
             1,
             "mail_refused",
-            format!("the owner of {} has no invitation", account.address),
+            format!("the invitation was given up and will not be retried: {error}"),
             format!(
                 "run \"movie-bag forgot --email {} --print-link\" for a link to hand over",
                 account.address
