@@ -452,7 +452,7 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             break
         }
         'movie-bag;check' {
-            [CompletionResult]::new('--send-test-mail', '--send-test-mail', [CompletionResultType]::ParameterName, 'Send a mail to this address, and show what the mail server says to each step')
+            [CompletionResult]::new('--send-test-mail', '--send-test-mail', [CompletionResultType]::ParameterName, 'Send a reset mail with an unusable link to this address, and show the dialogue with the mail server')
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read settings from this file instead of .env')
             [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'Work on this database: sqlite:PATH or mongodb://…')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour the output')

@@ -423,7 +423,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'movie-bag;check'= {
-            cand --send-test-mail 'Send a mail to this address, and show what the mail server says to each step'
+            cand --send-test-mail 'Send a reset mail with an unusable link to this address, and show the dialogue with the mail server'
             cand --env-file 'Read settings from this file instead of .env'
             cand --database 'Work on this database: sqlite:PATH or mongodb://…'
             cand --color 'Colour the output'

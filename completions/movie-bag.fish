@@ -365,7 +365,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -l json -d 'Pr
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l send-test-mail -d 'Send a mail to this address, and show what the mail server says to each step' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l send-test-mail -d 'Send a reset mail with an unusable link to this address, and show the dialogue with the mail server' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l database -d 'Work on this database: sqlite:PATH or mongodb://…' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

@@ -50,6 +50,8 @@ pub struct Flushed {
     pub elsewhere: u64,
     /// Not tried, since the mail server can't be reached.
     pub left: u64,
+    /// Given up before, and so not tried: they stay in the outbox until they are retried or dropped.
+    pub already_dead: u64,
     /// The last failure, with what may help.
     pub last: Option<(String, Option<String>)>,
 }
@@ -128,9 +130,10 @@ impl App {
         which: Flush,
         progress: &(dyn Fn(&Flushed) + Sync),
     ) -> Result<Flushed, AppError> {
-        let ids = self.ids_to_flush(which).await?;
+        let (ids, already_dead) = self.ids_to_flush(which).await?;
         let mut flushed = Flushed {
             total: ids.len() as u64,
+            already_dead,
             ..Flushed::default()
         };
         let wanted = match which {
@@ -176,18 +179,22 @@ impl App {
         failed.map_or(Ok(flushed), Err)
     }
 
-    async fn ids_to_flush(&self, which: Flush) -> Result<Vec<EntryId>, AppError> {
-        let (mut ids, mut after) = (Vec::new(), None);
+    /// Returns the mails to try, and the number of dead ones that are not among them.
+    async fn ids_to_flush(&self, which: Flush) -> Result<(Vec<EntryId>, u64), AppError> {
+        let (mut ids, mut already_dead, mut after) = (Vec::new(), 0, None);
         loop {
             let page = self.parts.store.entries(after, PAGE).await?;
             let Some(last) = page.last() else {
-                return Ok(ids);
+                return Ok((ids, already_dead));
             };
             after = Some(last.id);
-            let wanted = page
-                .iter()
-                .filter(|entry| which == Flush::All || entry.state == EntryState::Waiting);
-            ids.extend(wanted.map(|entry| entry.id));
+            for entry in &page {
+                if which == Flush::All || entry.state == EntryState::Waiting {
+                    ids.push(entry.id);
+                } else {
+                    already_dead += 1;
+                }
+            }
         }
     }
 

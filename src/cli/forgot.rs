@@ -10,8 +10,8 @@ use crate::config::Flags;
 
 /// Start a password reset and deliver the mail with its link
 ///
-/// Returns once the mail server has the mail. Where that fails, the mail stays in the outbox and the exit code is 7;
-/// unless the mail server refused it for good, a running server delivers it as soon as it can.
+/// Returns once the mail server has the mail. A mail that can't be delivered yet stays queued (exit code 7): a running
+/// server delivers it as soon as it can. A mail that the server refused for good is given up (exit code 1).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag forgot --email ann@example.com
@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let Requested::Queued(Some(delivery)) = requested else {
         return Ok(());
     };
-    let reply = not_sent(delivery, 7)?;
+    let reply = not_sent(delivery)?;
     let text = format!("The mail with the link is on its way to {email} ({reply}).");
     ui.answer_either(
         &text,

@@ -71,13 +71,17 @@ pub const KEYS: &[Key] = &[
         "none",
         "still verifies while the secret is rotated, never signs",
     ),
-    key("MAIL_SERVER", "localhost", "the mail server"),
+    key(
+        "MAIL_SERVER",
+        "localhost",
+        "the mail server, a host name or an IP address without the port",
+    ),
     key("MAIL_PORT", "1025", "its port"),
     key("MAIL_USERNAME", "none", "the user name there"),
     secret(
         "MAIL_PASSWORD",
         "none",
-        "the password there; empty means no log-in",
+        "the password there; empty means no login",
     ),
     key("MAIL_USE_TLS", "false", "demand STARTTLS"),
     key("MAIL_USE_SSL", "false", "TLS from the first byte"),
@@ -89,7 +93,7 @@ pub const KEYS: &[Key] = &[
     key(
         "MAIL_DEFAULT_SENDER",
         "support@movie-bag.com",
-        "from whom the mails are",
+        "sender of all mails; a name with a comma needs quotes",
     ),
     key(
         "MOVIE_BAG_MAIL_TIMEOUT",

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 pub use settings::{
     AccountSettings, DatabaseSettings, HttpSettings, LogSettings, MailSettings, MailTls,
-    PasswordSettings, Profile, Settings, TokenSettings, doubt_about, resolve, socket_address,
+    PasswordSettings, Profile, Settings, TokenSettings, doubt_about, is_here, resolve,
+    socket_address,
 };
 
 /// What was given as options on the command line: where there is one, it wins.

@@ -145,6 +145,8 @@ pub struct MailSettings {
     pub port: u16,
     /// User name and password; only where both are there.
     pub credentials: Option<(String, Secret)>,
+    /// Key of the half that is not set, where the other half of the credentials is: no login takes place then.
+    pub missing_credential: Option<&'static str>,
     /// How the connection is encrypted.
     pub tls: MailTls,
     /// A PEM file of certificates that are trusted besides the public ones.
@@ -392,7 +394,7 @@ fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {
 }
 
 fn mail(keys: &mut Resolver<'_>) -> MailSettings {
-    let server = keys.get("MAIL_SERVER", "localhost".to_owned(), host);
+    let server = keys.get("MAIL_SERVER", "localhost".to_owned(), values::mail_server);
     let port = keys.get("MAIL_PORT", 1025, values::number(1, 65_535)) as u16;
     let user = keys.optional("MAIL_USERNAME", |user| Ok(user.to_owned()));
     let password = keys.optional("MAIL_PASSWORD", |password| Ok(Secret::new(password)));
@@ -401,10 +403,16 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
     if start_tls && implicit {
         keys.problems.push("MAIL_USE_TLS and MAIL_USE_SSL are both true: STARTTLS (port 587) is MAIL_USE_TLS, TLS from the first byte (port 465) MAIL_USE_SSL".to_owned());
     }
+    let missing_credential = match (&user, &password) {
+        (Some(_), None) => Some("MAIL_PASSWORD"),
+        (None, Some(_)) => Some("MAIL_USERNAME"),
+        _ => None,
+    };
     MailSettings {
         server,
         port,
         credentials: user.zip(password),
+        missing_credential,
         tls: match (start_tls, implicit) {
             (_, true) => MailTls::Implicit,
             (true, false) => MailTls::StartTls,
@@ -414,7 +422,7 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
         sender: keys.get(
             "MAIL_DEFAULT_SENDER",
             "support@movie-bag.com".to_owned(),
-            sender,
+            values::mail_sender,
         ),
         timeout: keys.get(
             "MOVIE_BAG_MAIL_TIMEOUT",
@@ -425,7 +433,7 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
 }
 
 /// Whether a host is this machine.
-pub(super) fn is_here(host: &str) -> bool {
+pub fn is_here(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
@@ -498,29 +506,6 @@ pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
     local
         .parse()
         .map_err(|_| "write ADDRESS:PORT such as 127.0.0.1:3000 or [::]:3000".to_owned())
-}
-
-fn host(text: &str) -> Result<String, String> {
-    let is_host = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
-    if is_host {
-        // An IPv6 address stands in brackets only where a port follows.
-        Ok(text.trim_matches(['[', ']']).to_owned())
-    } else {
-        Err("write a host name, without a port, which is MAIL_PORT".to_owned())
-    }
-}
-
-/// Whether it can be an address at all; the mail library has the last word.
-fn sender(text: &str) -> Result<String, String> {
-    if text.matches('@').count() == 1 && !text.chars().any(char::is_control) {
-        return Ok(text.to_owned());
-    }
-    Err(
-        "write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>"
-            .to_owned(),
-    )
 }
 
 impl Settings {

@@ -19,6 +19,7 @@ use super::account::Account;
 use super::clock::{Rng, draw};
 use super::id::AccountId;
 use super::limit::{Limit, LimitKey};
+use super::password::PasswordHash;
 
 /// A longer text is no token of ours: theirs are about 330 bytes.
 pub const LONGEST: usize = 1024;
@@ -36,6 +37,29 @@ pub enum Purpose {
 /// A token as it travels. It shows itself only where it is written out on purpose.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
+
+/// Placeholder of the length of a reset token, for a test mail. It is not a JWT, so no key verifies it.
+pub fn unusable_token() -> String {
+    const TEXT: &str = "this-is-a-test-and-not-a-reset-token-";
+    struct Zeros;
+    impl Rng for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+    let account = Account {
+        id: AccountId::new(Timestamp::UNIX_EPOCH, [0; 8]),
+        address: String::new(),
+        password_hash: PasswordHash::from_stored(""),
+        revocation: None,
+    };
+    // A present-day time: its digits count.
+    let at = Timestamp::from_second(1_800_000_000).unwrap_or_default();
+    let keys = TokenKeys::new(&[0; 32], None);
+    let token = keys.issue(Purpose::Reset, &account, at, Duration::ZERO, &Zeros);
+    let length = token.as_str().len();
+    TEXT.chars().cycle().take(length).collect()
+}
 
 impl Token {
     /// Takes the token from what a person pasted: the token itself, or the whole link from the mail.

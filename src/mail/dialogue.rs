@@ -1,20 +1,19 @@
-//! What was said to a mail server, step by step, and the mail that tries the way: for people who look for what is wrong
-//! with their mail settings.
+//! Dialogue with a mail server, step by step, and the test mail: for people who look for mistakes in their mail settings.
 //!
-//! No credential and no link is ever in it.
+//! A dialogue never contains a credential or a link.
 
 use jiff::Timestamp;
 
-use super::{DeliveryError, Message};
+use super::{DeliveryError, Message, Rendered};
 
 /// One step of the way, or the one at which it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What was being done: `connect`, `EHLO`, `RCPT`.
+    /// Name of the step: `connect`, `EHLO`, `RCPT`.
     pub name: &'static str,
     /// Whether it went well.
     pub is_done: bool,
-    /// What came of it, with the server's words.
+    /// Result, with the server's reply.
     pub said: String,
 }
 
@@ -37,13 +36,12 @@ impl Step {
     }
 }
 
-/// What was said, and what came of it: what was asked for, such as the receipt of a mail, or why there is none and what
-/// may help.
+/// Steps of a session, and its result: what was asked for, such as the receipt of a mail, or the error with a hint.
 #[derive(Debug, Clone)]
 pub struct Dialogue<T> {
     /// In their order.
     pub steps: Vec<Step>,
-    /// How it ended.
+    /// Result of the whole.
     pub outcome: Result<T, (DeliveryError, Option<String>)>,
 }
 
@@ -58,25 +56,19 @@ impl<T> Dialogue<T> {
     }
 }
 
-/// The mail that tries the way; `unique` tells it from others like it.
-pub fn test_mail(from: &str, to: &str, at: Timestamp, unique: &str) -> Message {
+/// A test mail: a reset mail as the templates render it, with a subject that says what it is. `unique` goes into its
+/// Message-ID.
+pub fn test_mail(from: &str, to: &str, at: Timestamp, unique: &str, reset: Rendered) -> Message {
     let domain = from
         .rsplit_once('@')
         .map_or("localhost", |(_, domain)| domain.trim_end_matches('>'));
-    let said = format!(
-        "This is a test mail of movie-bag, sent at {}.",
-        at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    );
-    let meant = "That you read it means that mails about passwords will come as well.";
     Message {
         message_id: format!("test_mail.{unique}@{domain}"),
         date: at,
         from: from.to_owned(),
         to: to.to_owned(),
-        subject: "[Movie-bag] Test mail".to_owned(),
-        text: format!("{said}\n{meant}\n"),
-        html: format!(
-            "<!doctype html>\n<html lang=\"en\">\n<body>\n<p>{said}</p>\n<p>{meant}</p>\n</body>\n</html>\n"
-        ),
+        subject: format!("Test mail: {}", reset.subject),
+        text: reset.text,
+        html: reset.html,
     }
 }

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use serde_json::Value;
 
-use crate::harness::Home;
+use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD};
 
 const ANN: &str = "ann@example.com";
 
@@ -73,7 +73,7 @@ fn a_test_mail_shows_the_dialogue_and_arrives() {
     assert!(steps[2].2.contains("as movie-bag.com, offered ") && steps[2].2.contains("SMTPUTF8"));
     assert_eq!(check(&answer, "test mail")["verdict"], "ok");
     let mail = sink.inbox().wait_for(ANN);
-    assert_eq!(mail.subject, "[Movie-bag] Test mail");
+    assert_eq!(mail.subject, "Test mail: [Movie-bag] Reset Your Password");
     assert!(mail.raw.contains("Auto-Submitted: auto-generated"));
     assert!(mail.message_id.ends_with("@movie-bag.com"), "{mail:?}");
     // It belongs to no account, and a look makes no database.
@@ -96,8 +96,8 @@ fn a_test_mail_that_nobody_takes_says_where_it_broke_and_the_mend() {
     let nobody = Home::fresh().with("MAIL_PORT", "1");
     let output = nobody.run(&["check", "--send-test-mail", ANN]).exits(1);
     for line in [
-        "broke connect nothing answers SMTP at localhost:1 (connection refused)",
-        "error test mail nothing answers SMTP at localhost:1",
+        "broke connect cannot connect to mail server localhost:1: connection refused",
+        "error test mail cannot connect to mail server localhost:1",
         "hint: start \"movie-bag smtp-debug\" or set MAIL_SERVER",
     ] {
         assert!(output.words().contains(line), "{line}: {}", output.stdout);
@@ -122,11 +122,73 @@ fn a_test_mail_that_nobody_takes_says_where_it_broke_and_the_mend() {
     assert_eq!(auth.2, "PLAIN: 235 2.7.0 welcome");
     let check = check(&answer, "test mail");
     assert_eq!(check["verdict"], "error");
-    assert!(check["hint"].as_str().unwrap().contains("MAIL_USERNAME"));
+    assert_eq!(
+        check["hint"],
+        "allow this login to relay mails at that server"
+    );
     // Neither as it is nor as it travels.
     for secret in ["hunter2", "AHN1cHBvcnQAaHVudGVyMmh1bnRlcjI"] {
         assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret));
     }
+}
+
+#[test]
+fn a_test_mail_has_the_shape_of_a_reset_mail_and_a_link_that_cannot_be_used() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let home = home.with("MAIL_PORT", sink.port());
+    home.create_account(ANN, PASSWORD);
+    home.run(&["check", "--send-test-mail", ANN]).ok();
+    let test = sink.inbox().wait_for(ANN);
+    home.run(&["inbox", "clear", "--url", &format!("http://{}", sink.web())])
+        .ok();
+    home.run(&["forgot", "--email", ANN]).ok();
+    let real = sink.inbox().wait_for(ANN);
+    assert_eq!(test.token().len(), real.token().len());
+    assert_ne!(test.token(), real.token());
+    assert!(
+        test.raw
+            .contains("this is a test, and its link does not work")
+    );
+    let difference = test.raw.len().abs_diff(real.raw.len());
+    assert!(difference < 400, "{}, {}", test.raw.len(), real.raw.len());
+    home.reset(&test.token(), NEW_PASSWORD).exits(4);
+    home.reset(&real.token(), NEW_PASSWORD).ok();
+}
+
+#[test]
+fn a_test_mail_shows_that_reset_mails_are_too_large_for_the_server() {
+    let home = Home::fresh();
+    // A mail of two sentences passes here.
+    let sink = home.sink(&["--max-size", "1500"]);
+    let home = home.with("MAIL_PORT", sink.port());
+    let output = home
+        .run(&["check", "--send-test-mail", ANN, "--json"])
+        .exits(1);
+    let answer = output.json();
+    let check = check(&answer, "test mail");
+    assert_eq!(check["verdict"], "error");
+    let hint = check["hint"].as_str().unwrap();
+    assert!(hint.contains("message size limit"), "{hint}");
+}
+
+/// The reply of Postfix with postgrey to a first attempt.
+#[test]
+fn a_test_mail_that_is_greylisted_is_to_be_sent_again_later() {
+    let greylisting = MailServer::start(&[Fault::AnswersRcpt(
+        "450 4.2.0 <localhost[127.0.0.1]>: Client host rejected: Greylisted, see http://postgrey.schweikert.ch/help/lab.test.html",
+    )]);
+    let home = Home::fresh().with("MAIL_PORT", greylisting.port());
+    let arguments = ["check", "--send-test-mail", ANN, "--json"];
+    let answer = home.run(&arguments).exits(1).json();
+    let check = check(&answer, "test mail");
+    let hint = check["hint"].as_str().unwrap();
+    assert!(
+        hint.starts_with("run \"movie-bag check --send-test-mail\" again in a few minutes"),
+        "{hint}"
+    );
+    home.run(&arguments).ok();
+    assert_eq!(greylisting.kept().len(), 1);
 }
 
 #[test]

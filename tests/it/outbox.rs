@@ -16,6 +16,8 @@ use crate::harness::{
 on_every_database! {
     the_outbox_is_listed_tried_and_dropped_on_the_terminal,
     a_flush_sends_all_that_waits_beside_a_running_server,
+    a_flush_with_dead_mails_alone_says_so_by_its_exit_code,
+    an_invitation_that_is_not_sent_is_reported_as_queued_or_given_up,
     a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail,
     many_mails_go_over_few_connections,
 }
@@ -46,10 +48,20 @@ fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
         empty.stdout.is_empty() && empty.stderr.contains("empty"),
         "{empty:?}"
     );
-    for email in [ANN, BOB] {
-        home.create_account(email, PASSWORD);
-        home.run(&["forgot", "--email", email]).exits(7);
-    }
+    home.create_account(ANN, PASSWORD);
+    let queued = home.run(&["forgot", "--email", ANN]).exits(7).stderr;
+    assert!(
+        queued.contains("the mail is queued and not delivered yet: ")
+            && queued.contains("451 4.2.0"),
+        "{queued}"
+    );
+    home.create_account(BOB, PASSWORD);
+    let dead = home.run(&["forgot", "--email", BOB]).exits(1).stderr;
+    assert!(
+        dead.contains("the mail was given up and will not be retried: ")
+            && dead.contains("550 5.1.1"),
+        "{dead}"
+    );
     let mails = home.outbox();
     let [waiting, dead] = mails.as_slice() else {
         panic!("{mails:?}");
@@ -120,7 +132,9 @@ fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
     assert_eq!(failed.json()["sent"], 0);
     let said = home.run(&["outbox", "flush"]).exits(7);
     assert!(
-        said.stderr.contains("connection refused") && said.stderr.contains("outbox list"),
+        said.stderr
+            .contains("error: some mails were not sent and stay queued; the last error was: ")
+            && said.stderr.contains("connection refused"),
         "{said:?}"
     );
     let sink = home.sink(&["--listen", &down.address()]);
@@ -135,7 +149,80 @@ fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
     wait_until("the outbox is empty", || home.outbox().is_empty());
     assert_eq!(sink.inbox().messages().len(), 12);
     let nothing = home.run(&["outbox", "flush"]).ok();
-    assert!(nothing.stdout.contains("nothing to send"), "{nothing:?}");
+    assert_eq!(nothing.stdout, "No mail is waiting.\n");
+}
+
+fn a_flush_with_dead_mails_alone_says_so_by_its_exit_code(home: Home) {
+    let refusing = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 nobody here"); 2]);
+    let home = home.with("MAIL_PORT", refusing.port());
+    for email in [ANN, BOB] {
+        home.create_account(email, PASSWORD);
+        home.run(&["forgot", "--email", email]).exits(1);
+    }
+    let flushed = home.run(&["outbox", "flush"]).exits(1);
+    assert_eq!(
+        flushed.stdout,
+        "No mail is waiting; 2 were given up before.\n"
+    );
+    assert!(
+        flushed.stderr.contains("error: 2 mails are given up\n")
+            && flushed.stderr.contains("movie-bag outbox list"),
+        "{flushed:?}"
+    );
+    let document = home.run(&["outbox", "flush", "--json"]).exits(1).json();
+    assert_eq!(
+        (
+            &document["total"],
+            &document["dead"],
+            &document["already_dead"]
+        ),
+        (&json!(0), &json!(0), &json!(2))
+    );
+    // Nothing was tried.
+    assert!(home.outbox().iter().all(|mail| mail["attempts"] == 1));
+    let retried = home
+        .run(&["outbox", "retry", "--all", "--json"])
+        .ok()
+        .json();
+    assert_eq!(
+        (&retried["sent"], &retried["already_dead"]),
+        (&json!(2), &json!(0))
+    );
+    home.run(&["outbox", "flush"]).ok();
+}
+
+fn an_invitation_that_is_not_sent_is_reported_as_queued_or_given_up(home: Home) {
+    let server = MailServer::start(&[
+        Fault::AnswersRcpt("450 4.2.0 later"),
+        Fault::AnswersRcpt("550 5.1.1 nobody here"),
+    ]);
+    let home = home.with("MAIL_PORT", server.port());
+    let invite =
+        |email: &str| home.run(&["user", "create", "--email", email, "--invite", "--json"]);
+    let queued = invite(ANN).ok();
+    assert_eq!(
+        (
+            &queued.json()["invitation"],
+            &queued.json()["invitation_sent"]
+        ),
+        (&json!("queued"), &json!(false))
+    );
+    let dead = invite(BOB).exits(1);
+    assert_eq!(
+        (&dead.json()["invitation"], &dead.json()["email"]),
+        (&json!("given_up"), &json!(BOB))
+    );
+    let sent = invite("cleo@example.com").ok().json();
+    assert_eq!(
+        (&sent["invitation"], &sent["invitation_sent"]),
+        (&json!("sent"), &json!(true))
+    );
+    let states: Vec<_> = home
+        .outbox()
+        .iter()
+        .map(|mail| mail["state"].clone())
+        .collect();
+    assert_eq!(states, ["waiting", "dead"]);
 }
 
 fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
@@ -146,8 +233,7 @@ fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
     assert!(
         forgot
             .stderr
-            .contains("nothing answers SMTP at localhost:1 (connection refused)")
-            && forgot.stderr.contains("stays in the outbox"),
+            .contains("the mail is queued and not delivered yet: cannot connect to mail server localhost:1: connection refused"),
         "{forgot:?}"
     );
     let reset = ["reset", "--token", link.stdout.trim(), "--password-stdin"];
@@ -180,7 +266,11 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
             "451 4.7.1 greylisted",
             1,
         ),
-        (Fault::HangsInData, "did not answer the message in time", 1),
+        (
+            Fault::HangsInData,
+            "did not answer in time after the message was sent",
+            1,
+        ),
         (Fault::DropsAfterData, "", 2),
     ] {
         let mail_server = MailServer::start(&[fault]);

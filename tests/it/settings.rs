@@ -98,6 +98,22 @@ fn a_line_that_cannot_be_read_names_file_line_and_mend() {
             "MOVIE_BAG_RESET_TOKEN_LIFETIME = 8d\n",
             vec!["MOVIE_BAG_RESET_TOKEN_LIFETIME", "7d"],
         ),
+        (
+            "\nMAIL_SERVER = mail.test:25\n",
+            vec![
+                "MAIL_SERVER (\"mail.test:25\") from .env line 2: the port belongs in MAIL_PORT: write MAIL_SERVER = mail.test and MAIL_PORT = 25",
+            ],
+        ),
+        (
+            "MAIL_DEFAULT_SENDER = Movie-bag, Inc. <support@movie-bag.com>\n",
+            vec![
+                ".env line 1: put the name in quotes: write MAIL_DEFAULT_SENDER = '\"Movie-bag, Inc.\" <support@movie-bag.com>'",
+            ],
+        ),
+        (
+            "MAIL_SERVER = [::1]\nMAIL_DEFAULT_SENDER = '\"Movie-bag, Inc.\" <support@movie-bag.com>'\nMOVIE_BAG_BCRYPT_COST = 3\n",
+            vec![],
+        ),
         ("JWT_SECRET_KEY = tooshort\n", vec!["JWT_SECRET_KEY", "32"]),
         ("MOVIE_BAG_BCRYPT_COST = 3\n", vec![]),
     ] {

@@ -115,7 +115,7 @@ fn a_mail_server_that_is_down_is_exit_7_and_the_mail_waits() {
     assert!(
         output
             .stderr
-            .contains("nothing answers SMTP at localhost:1")
+            .contains("cannot connect to mail server localhost:1: connection refused")
             && output.stderr.contains("smtp-debug"),
         "{}",
         output.stderr

@@ -1,4 +1,4 @@
-//! The database: whether it answers, what it is made of, what waits in it; and the clock and the disk it depends on.
+//! The database: reachability, structure and outbox; and the clock and the disk it depends on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Check, PATIENCE};
+use super::{Check, DATABASE};
 use crate::app::system::SystemClock;
 use crate::cli::ui::local;
 use crate::cli::wiring;
@@ -17,23 +17,23 @@ use crate::domain::outbox::OutboxState;
 use crate::store::{CopyableStore, Inspection, SchemaState};
 
 const NAME: &str = "database";
-/// How many groups of accounts that differ by capitals alone are named.
+/// Maximum number of groups of accounts that differ by capitals alone in the report.
 const LOOK_ALIKES: usize = 10;
-/// A mail that waits longer than this is late: many tries have failed by then.
+/// A mail that waits longer than this is late: many attempts have failed by then.
 const LATE: SignedDuration = SignedDuration::from_mins(15);
-/// How far clocks may be apart before it is told, which is longer than all looks take, and before it is wrong.
+/// Clock differences that are a warning, which is longer than the requests take, and an error.
 const APART: SignedDuration = SignedDuration::from_secs(5);
 const FAR_APART: SignedDuration = SignedDuration::from_mins(1);
-/// How much room a disk should have, and must have, in bytes.
+/// Free disk space below which there is a warning, and an error, in bytes.
 const ROOM: u64 = 512 << 20;
 const LEAST_ROOM: u64 = 64 << 20;
 
-/// What a look at the database came to.
+/// Result of the inspection.
 pub(super) struct Look {
     pub(super) checks: Vec<Check>,
-    /// What it is made of, where there is one that answers.
+    /// Structure of the database, if it answers.
     pub(super) inspection: Option<Inspection>,
-    /// To look further, where it is as it must be.
+    /// Open store, if its structure is complete.
     pub(super) store: Option<Arc<dyn CopyableStore>>,
 }
 
@@ -47,11 +47,11 @@ impl Look {
     }
 }
 
-/// Looks at it for as long as a check may take; with `at_leisure` at all accounts, for as long as that takes.
-pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
-    let until = Instant::now() + PATIENCE;
+/// Inspects the database within [`DATABASE`]; accounts are compared until `accounts_until` where that is given.
+pub(super) async fn look(settings: &Settings, accounts_until: Option<Instant>) -> Look {
+    let until = Instant::now() + DATABASE;
     let hurried = Settings {
-        database_timeout: settings.database_timeout.min(PATIENCE),
+        database_timeout: settings.database_timeout.min(DATABASE),
         ..settings.clone()
     };
     let inspection = match timeout_at(until, wiring::inspect(&hurried)).await {
@@ -59,7 +59,7 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
         Ok(Err(error)) => return Look::of(broken(&error)),
         Ok(Ok(None)) => {
             let message = format!(
-                "{} is not there yet, and made at the first use",
+                "{} does not exist yet; it is created on first use",
                 settings.database
             );
             return Look::of(Check::ok(NAME, message));
@@ -68,7 +68,7 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
     };
     let mut checks = vec![of_structure(settings, &inspection)];
     let mut opened = None;
-    // What is not as it must be would be mended by opening it, and a look mends nothing.
+    // Opening a database repairs and migrates it, and this command is read-only.
     if inspection.state == SchemaState::Current && inspection.missing.is_empty() {
         match timeout_at(until, of_contents(&hurried)).await {
             Err(_) => checks.push(late(settings)),
@@ -76,15 +76,8 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
             Ok(Ok((outbox, store))) => {
                 checks.push(of_outbox(&outbox));
                 let comparing = look_alikes(&*store);
-                checks.extend(if at_leisure {
-                    comparing.await
-                } else {
-                    timeout_at(until, comparing).await.unwrap_or_else(|_| {
-                        let message =
-                            "too many to be compared in the time of a check: --deploy takes it";
-                        vec![Check::ok("accounts", message)]
-                    })
-                });
+                let compared = timeout_at(accounts_until.unwrap_or(until), comparing).await;
+                checks.extend(compared.unwrap_or_else(|_| vec![too_many(accounts_until)]));
                 opened = Some(store);
             }
         }
@@ -96,11 +89,27 @@ pub(super) async fn look(settings: &Settings, at_leisure: bool) -> Look {
     }
 }
 
-/// What any other command would end with, and hint at this one.
+/// Verdict where the accounts could not be compared in time.
+fn too_many(accounts_until: Option<Instant>) -> Check {
+    const NAME: &str = "accounts";
+    match accounts_until {
+        None => Check::ok(
+            NAME,
+            "too many to compare their addresses in time: --deploy takes longer for it",
+        ),
+        Some(_) => Check::warning(
+            NAME,
+            "too many to compare their addresses in time",
+            "run \"movie-bag check --deploy\" while the database is less busy".to_owned(),
+        ),
+    }
+}
+
+/// Verdict for an error with which any other command would end. Its usual hint, which names this command, is replaced.
 fn broken(error: &anyhow::Error) -> Check {
     let check = Check::failed(NAME, error);
     let hint = check.hint.is_some().then(|| {
-        "see that it runs and lets us in, and that MOVIE_BAG_DATABASE is right".to_owned()
+        "check MOVIE_BAG_DATABASE, and that the database runs and accepts this user".to_owned()
     });
     Check { hint, ..check }
 }
@@ -108,8 +117,8 @@ fn broken(error: &anyhow::Error) -> Check {
 fn late(settings: &Settings) -> Check {
     Check::error(
         NAME,
-        format!("{} did not answer in {PATIENCE:?}", settings.database),
-        "see how busy it is, and whether the network lets us through".to_owned(),
+        format!("{} did not answer within {DATABASE:?}", settings.database),
+        "check the load of the database, and that no firewall blocks the connection".to_owned(),
     )
 }
 
@@ -118,11 +127,11 @@ fn of_structure(settings: &Settings, inspection: &Inspection) -> Check {
     let bytes = inspection.bytes.map(size);
     let size = bytes.map(|size| format!(", {size}")).unwrap_or_default();
     match inspection.state {
-        SchemaState::Empty => Check::ok(NAME, format!("{database} is empty, and made ready at the first use")),
+        SchemaState::Empty => Check::ok(NAME, format!("{database} is empty; its structure is created on first use")),
         SchemaState::Older => Check::warning(
             NAME,
-            format!("{database} is of before this movie-bag{size}: it is brought up to date at the next start"),
-            "make a backup before you start it: there is no way back".to_owned(),
+            format!("{database} has the structure of an older movie-bag{size}; the next start migrates it"),
+            "make a backup before the next start: a migration cannot be undone".to_owned(),
         ),
         SchemaState::Current if inspection.missing.is_empty() => {
             let parts = match database {
@@ -133,10 +142,10 @@ fn of_structure(settings: &Settings, inspection: &Inspection) -> Check {
         }
         SchemaState::Current => Check::error(
             NAME,
-            format!("{database} lacks what it was made with: {}", inspection.missing.join("; ")),
+            format!("{database} lacks parts of its structure: {}", inspection.missing.join("; ")),
             match database {
-                DatabaseSettings::Sqlite(_) => "another program has changed it: restore a backup, or \"movie-bag copy\" it into a new file",
-                DatabaseSettings::Mongodb(_) => "the next start of any other command makes it again",
+                DatabaseSettings::Sqlite(_) => "restore a backup, or run \"movie-bag copy\" into a new file: another program has changed it",
+                DatabaseSettings::Mongodb(_) => "run any other command, such as \"movie-bag user list\", to create them again",
             }
             .to_owned(),
         ),
@@ -148,7 +157,7 @@ async fn of_contents(settings: &Settings) -> anyhow::Result<(OutboxState, Arc<dy
     Ok((store.outbox_state().await?, store))
 }
 
-/// Accounts that are hard to tell apart. Walks through all there are.
+/// Finds accounts whose addresses differ by capitals alone. Reads all accounts.
 async fn look_alikes(store: &dyn CopyableStore) -> Vec<Check> {
     match store.look_alikes(LOOK_ALIKES).await {
         Ok(groups) => groups
@@ -159,7 +168,7 @@ async fn look_alikes(store: &dyn CopyableStore) -> Vec<Check> {
     }
 }
 
-/// What is to be known of accounts whose addresses differ by capitals alone.
+/// Verdict for accounts whose addresses differ by capitals alone.
 fn of_look_alikes(look_alikes: &[Account]) -> Check {
     let accounts: Vec<String> = look_alikes
         .iter()
@@ -168,12 +177,12 @@ fn of_look_alikes(look_alikes: &[Account]) -> Check {
     Check::warning(
         "accounts",
         format!("{} differ by capitals alone", accounts.join(", ")),
-        "each is found by its exact spelling only: keep one, \"movie-bag user delete\" the others"
+        "keep one and run \"movie-bag user delete\" for the others: each is found by its exact spelling only"
             .to_owned(),
     )
 }
 
-/// Whether mails go out.
+/// Checks whether mails are delivered.
 fn of_outbox(outbox: &OutboxState) -> Check {
     const NAME: &str = "outbox";
     let OutboxState {
@@ -191,19 +200,17 @@ fn of_outbox(outbox: &OutboxState) -> Check {
     };
     let is_late = oldest.is_some_and(|at| SystemClock.now().duration_since(at) > LATE);
     if dead > 0 {
-        let hint =
-            "\"movie-bag outbox list\" says why; \"movie-bag outbox retry ID\" tries one again";
+        let hint = "run \"movie-bag outbox list\" to see why, and \"movie-bag outbox retry ID\" to try one again";
         Check::warning(NAME, message, hint.to_owned())
     } else if is_late {
-        let hint =
-            "\"movie-bag outbox list\" says why; mails wait while no \"movie-bag serve\" runs";
+        let hint = "run \"movie-bag outbox list\" to see why; mails wait while no \"movie-bag serve\" runs";
         Check::warning(NAME, message, hint.to_owned())
     } else {
         Check::ok(NAME, message)
     }
 }
 
-/// Whether this machine's clock agrees with those that can be read: tokens and limits go by it.
+/// Compares this machine's clock with those of the database server and the public URL: tokens and limits depend on it.
 pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp>) -> Check {
     const NAME: &str = "clock";
     let now = SystemClock.now();
@@ -216,8 +223,9 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
         .into_iter()
         .filter_map(|(whose, at)| Some((whose, now.duration_since(at?))))
         .max_by_key(|(_, ahead)| ahead.abs());
-    let hint =
-        || Some("set it by NTP, on all machines: links, log-ins and limits go by it".to_owned());
+    let hint = || {
+        Some("set it by NTP on all machines: links, sessions and limits depend on it".to_owned())
+    };
     let shown = now.strftime("%Y-%m-%d %H:%M:%S UTC");
     if let Some((whose, ahead)) = furthest
         && ahead.abs() > APART
@@ -243,7 +251,7 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
         return Check::error(
             NAME,
             format!(
-                "it is {shown} here, and the database has history of {at}, which is still to come"
+                "it is {shown} here, and the database has history of {at}, which is in the future"
             ),
             hint(),
         );
@@ -254,7 +262,7 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
     }
 }
 
-/// Whether the database has room to grow; nothing where that can't be told.
+/// Checks the free disk space for the database; `None` if it is unknown.
 pub(super) fn of_disk(settings: &Settings, inspection: Option<&Inspection>) -> Option<Check> {
     const NAME: &str = "disk";
     let (free, place) = match &settings.database {
@@ -264,7 +272,8 @@ pub(super) fn of_disk(settings: &Settings, inspection: Option<&Inspection>) -> O
             match fs4::available_space(folder) {
                 Ok(free) => (free, folder.display().to_string()),
                 Err(error) => {
-                    let message = format!("the room in {} is not known: {error}", folder.display());
+                    let message =
+                        format!("the free space of {} is unknown: {error}", folder.display());
                     return Some(Check::warning(NAME, message, None));
                 }
             }
@@ -275,20 +284,23 @@ pub(super) fn of_disk(settings: &Settings, inspection: Option<&Inspection>) -> O
         .and_then(|inspection| inspection.bytes)
         .unwrap_or(0);
     let message = format!("{} left on {place}", size(free));
-    let hint = "make room: a full disk takes no sign-up, no mail and no new password".to_owned();
+    let hint =
+        "free some space: on a full disk no account, mail or password can be stored".to_owned();
     Some(if free < LEAST_ROOM {
         Check::error(NAME, message, hint)
     } else if free < ROOM {
         Check::warning(NAME, message, hint)
     } else if free < taken {
-        let hint = "a backup on the same disk has no room".to_owned();
+        let hint =
+            "put backups on another disk: this one has less free space than the database takes"
+                .to_owned();
         Check::warning(NAME, message, hint)
     } else {
         Check::ok(NAME, message)
     })
 }
 
-/// Bytes for people, by powers of 1024.
+/// Formats a number of bytes, by powers of 1024.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64 / 1024.0;

@@ -1,22 +1,36 @@
-//! What a real system needs beyond what works.
+//! Additional requirements of a production system.
+
+use tokio::time::{Instant, timeout_at};
 
 use super::{Check, Verdict};
 use crate::config::Settings;
 use crate::config::deploy::{self, Finding, Gravity};
 use crate::store::CopyableStore;
 
-/// Looks at the settings, and at all accounts where there is a database to be worked on: this takes as long as there are
-/// many.
-pub(super) async fn look(settings: &Settings, store: Option<&dyn CopyableStore>) -> Vec<Check> {
+/// Checks the settings, and the password hashes of all accounts until the given time.
+pub(super) async fn look(
+    settings: &Settings,
+    store: Option<&dyn CopyableStore>,
+    until: Instant,
+) -> Vec<Check> {
     const NAME: &str = "deploy";
     let mut findings = deploy::findings(settings);
-    // What is wrong with the database has been told above.
-    if let Some(store) = store
-        && let Ok(dear) = dear_hashes(settings, store).await
-    {
-        findings.extend(dear);
+    let mut unfinished = None;
+    if let Some(store) = store {
+        match timeout_at(until, dear_hashes(settings, store)).await {
+            Ok(Ok(dear)) => findings.extend(dear),
+            // Errors of the database have been reported by its own check.
+            Ok(Err(_)) => {}
+            Err(_) => {
+                unfinished = Some(Check::warning(
+                    NAME,
+                    "too many accounts to check the cost of their password hashes in time",
+                    "run \"movie-bag check --deploy\" while the database is less busy".to_owned(),
+                ));
+            }
+        }
     }
-    if findings.is_empty() {
+    if findings.is_empty() && unfinished.is_none() {
         return vec![Check::ok(NAME, "nothing is missing")];
     }
     let checks = findings.into_iter().map(|finding| Check {
@@ -28,7 +42,7 @@ pub(super) async fn look(settings: &Settings, store: Option<&dyn CopyableStore>)
         message: format!("{}: {}", finding.what, finding.why),
         hint: Some(finding.mend),
     });
-    checks.collect()
+    checks.chain(unfinished).collect()
 }
 
 /// Whether accounts have hashes of a higher cost than is set.

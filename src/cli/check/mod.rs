@@ -1,7 +1,7 @@
-//! `check`: what is set, from where, and what is wrong, each with its mend. It looks: nothing is made or brought up to date.
+//! `check`: all settings with their sources, and what is wrong, each with its fix. Read-only: creates and migrates nothing.
 //!
-//! Each subject has a file: `database` (with its clock and its disk), `mail`, `public_url`, `deploy`; `show` is how it
-//! is told. All looks run at once, each for [`PATIENCE`] at most, so that a monitor can ask every minute.
+//! Each subject has a file: `database` (with its clock and its disk), `mail`, `public_url`, `deploy`; `show` prints the
+//! result. All parts run side by side, each with a time limit of its own, and the command ends within ten seconds.
 
 mod database;
 mod deploy;
@@ -9,7 +9,10 @@ mod mail;
 mod public_url;
 mod show;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::report::Failure;
 use super::ui::Ui;
@@ -22,9 +25,9 @@ use crate::templates::{TEMPLATES, TemplateError, Templates};
 
 /// Show every setting with its source, and what is wrong
 ///
-/// Looks at the settings, the secret, the database, the mail server, the public URL, the clock, the disk and the
-/// templates, each with a verdict, the cause and the mend. Makes nothing and brings nothing up to date, and takes less
-/// than two seconds, whatever does not answer. A warning leaves the exit code at 0.
+/// Checks the settings, the secret, the database, the mail server, the public URL, the clock, the disk and the
+/// templates, each with a verdict, the cause and the fix. Read-only, and takes at most ten seconds, whatever does not
+/// answer. An error makes the exit code 1, a warning leaves it at 0.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag check
@@ -35,7 +38,7 @@ use crate::templates::{TEMPLATES, TemplateError, Templates};
 With --json: {\"ok\", \"settings\": [{\"key\", \"value\", \"source\"}], \"checks\": [{\"name\", \"verdict\", \"message\", \"hint\"}],
 \"dialogue\": [{\"step\", \"ok\", \"said\"}]}; a verdict is ok, warning or error, and the dialogue is that with the mail server")]
 pub(super) struct Args {
-    /// Send a mail to this address, and show what the mail server says to each step
+    /// Send a reset mail with an unusable link to this address, and show the dialogue with the mail server
     #[arg(long, value_name = "ADDR")]
     send_test_mail: Option<String>,
     /// Look also at what a real system needs
@@ -43,14 +46,30 @@ pub(super) struct Args {
     deploy: bool,
 }
 
-/// How long each look may take: what takes longer is told as such.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Longest run time of the command.
+const WHOLE: Duration = Duration::from_secs(10);
+/// Time limit of the session with the mail server. Dovecot answers a wrong password after 2 seconds, and some servers
+/// delay their greeting for longer.
+const MAIL_SERVER: Duration = Duration::from_secs(8);
+/// Time limit of what is read from the database whatever its size.
+const DATABASE: Duration = Duration::from_secs(5);
+/// Time limit of reading all accounts, which may be many; counted from the start of the command.
+const ACCOUNTS: Duration = Duration::from_secs(8);
+/// Time limit of the request to the public URL.
+const PUBLIC_URL: Duration = Duration::from_secs(5);
+// A session ends by QUIT, whose answer is awaited for a second.
+const _: () = assert!(
+    MAIL_SERVER.as_secs() + 1 < WHOLE.as_secs()
+        && DATABASE.as_secs() < ACCOUNTS.as_secs()
+        && ACCOUNTS.as_secs() < WHOLE.as_secs()
+        && PUBLIC_URL.as_secs() < WHOLE.as_secs()
+);
 
-/// How bad it is.
+/// Severity of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ok,
-    /// To be known; nothing that works is broken by it.
+    /// Everything works, and may not be as intended.
     Warning,
     Error,
 }
@@ -65,13 +84,13 @@ impl Verdict {
     }
 }
 
-/// What a look at one thing came to.
+/// Verdict on one subject.
 struct Check {
-    /// Of the thing.
+    /// Name of the subject.
     name: &'static str,
     verdict: Verdict,
     message: String,
-    /// The mend.
+    /// The fix.
     hint: Option<String>,
 }
 
@@ -108,7 +127,7 @@ impl Check {
         }
     }
 
-    /// Of a failure that any other command would end with.
+    /// Verdict for an error with which any other command would end.
     fn failed(name: &'static str, error: &anyhow::Error) -> Self {
         let failure = Failure::from_error(error);
         let causes: String = failure
@@ -120,11 +139,11 @@ impl Check {
     }
 }
 
-/// All that was found out.
+/// All results.
 struct Report {
     settings: Settings,
     checks: Vec<Check>,
-    /// What was said to the mail server.
+    /// Dialogue with the mail server.
     dialogue: Vec<Step>,
 }
 
@@ -141,18 +160,19 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let mut settings = wiring::resolve(flags)?;
     wiring::log(&settings.log, "off")?;
     explain_defaults(&mut settings);
-    let spinner = ui.spinner("looking at the database and the mail server");
+    let spinner = ui.spinner("checking the database and the mail server");
 
-    let tried = wiring::try_templates(&settings);
+    let accounts_until = Instant::now() + ACCOUNTS;
+    let tried = wiring::try_templates(&settings).map(Arc::new);
     let is_unreadable = tried.is_err();
     let mailing = async {
         match &test_address {
-            Some(to) => mail::send_test_mail(&settings, to).await,
+            Some(to) => mail::send_test_mail(&settings, to, tried.as_ref().ok().cloned()).await,
             None => mail::probe(&settings).await,
         }
     };
     let (of_database, (of_mail, dialogue), (of_url, server_time)) = tokio::join!(
-        database::look(&settings, args.deploy),
+        database::look(&settings, args.deploy.then_some(accounts_until)),
         mailing,
         public_url::look(&settings),
     );
@@ -160,6 +180,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     checks.extend(of_secret(&settings));
     checks.extend(of_database.checks);
     checks.push(of_mail);
+    checks.extend(mail::of_credentials(&settings, args.deploy));
     checks.push(of_url);
     checks.push(database::of_clock(
         of_database.inspection.as_ref(),
@@ -171,7 +192,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     ));
     checks.extend(of_templates(tried));
     if args.deploy {
-        checks.extend(deploy::look(&settings, of_database.store.as_deref()).await);
+        checks.extend(deploy::look(&settings, of_database.store.as_deref(), accounts_until).await);
     }
     drop(spinner);
 
@@ -203,7 +224,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     }
 }
 
-/// Says what those settings came to that are worked out at a later moment.
+/// Reports the values of settings that are computed later.
 fn explain_defaults(settings: &mut Settings) {
     let url = settings
         .public_url(settings.http.bind.port())
@@ -223,7 +244,7 @@ fn explain_defaults(settings: &mut Settings) {
     settings.note("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
 }
 
-/// What is read, and what of it is probably not meant so.
+/// Verdicts on the settings as such.
 fn of_settings(settings: &Settings) -> Vec<Check> {
     const NAME: &str = "settings";
     if settings.warnings.is_empty() {
@@ -235,7 +256,7 @@ fn of_settings(settings: &Settings) -> Vec<Check> {
         .collect()
 }
 
-/// What signs tokens. Where there is none on MongoDB, the settings have said so.
+/// Verdict on the secret that signs tokens; `None` if it is missing on MongoDB, which the settings report.
 fn of_secret(settings: &Settings) -> Option<Check> {
     const NAME: &str = "secret";
     let tokens = &settings.tokens;
@@ -250,8 +271,10 @@ fn of_secret(settings: &Settings) -> Option<Check> {
             None => Check::ok(NAME, format!("JWT_SECRET_KEY has {bytes} bytes{previous}")),
             Some(doubt) => Check::warning(
                 NAME,
-                format!("JWT_SECRET_KEY {doubt}: whoever guesses it opens every account"),
-                "write another one: openssl rand -base64 48".to_owned(),
+                format!(
+                    "JWT_SECRET_KEY {doubt}: an attacker who guesses it can open every account"
+                ),
+                "replace it by the output of: openssl rand -base64 48".to_owned(),
             ),
         });
     }
@@ -265,8 +288,8 @@ fn of_secret(settings: &Settings) -> Option<Check> {
     })
 }
 
-/// What a look at the templates came to.
-fn of_templates(tried: Result<Templates, TemplateError>) -> Vec<Check> {
+/// Verdict on the templates.
+fn of_templates(tried: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {
     const NAME: &str = "templates";
     let templates = match tried {
         Ok(templates) => templates,
@@ -286,7 +309,7 @@ fn of_templates(tried: Result<Templates, TemplateError>) -> Vec<Check> {
     checks
 }
 
-/// Where a test mail goes: one mailbox, as for an account.
+/// Parses the recipient of a test mail: one mailbox, as for an account.
 fn address(text: &str) -> Result<EmailAddress, AppError> {
     EmailAddress::parse(text).map_err(AppError::InvalidEmail)
 }

@@ -1,16 +1,16 @@
-//! Where the links in mails lead.
+//! The public URL, with which links in mails begin.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Check, PATIENCE};
+use super::{Check, PUBLIC_URL};
 use crate::config::Settings;
 
 const NAME: &str = "public URL";
 
-/// Asks whether movie-bag answers where links begin. Tells also what time it is there, where the answer says so.
+/// Requests `/healthz` of the public URL. Returns also the time in the response, if it has one.
 pub(super) async fn look(settings: &Settings) -> (Check, Option<Timestamp>) {
     let base = settings.public_url(settings.http.bind.port());
     let base = base.as_str().to_owned();
@@ -19,19 +19,19 @@ pub(super) async fn look(settings: &Settings) -> (Check, Option<Timestamp>) {
         let base = base.clone();
         move || ask(&base)
     });
-    // The look-up of a name may take longer than it is told.
-    match timeout(PATIENCE, asking).await {
+    // Resolving a name may exceed the time limit of the request.
+    match timeout(PUBLIC_URL, asking).await {
         Ok(Ok(Ok(answer))) => (answer.judge(&base), answer.at),
         Ok(Ok(Err(why))) => (silent(&base, is_chosen, &why), None),
         Ok(Err(_)) | Err(_) => (silent(&base, is_chosen, "no answer in time"), None),
     }
 }
 
-/// What answered.
+/// Response to the request.
 struct Answer {
     status: u16,
     is_movie_bag: bool,
-    /// Where it sends us instead.
+    /// Target of a redirect.
     location: Option<String>,
     at: Option<Timestamp>,
 }
@@ -41,7 +41,7 @@ fn ask(base: &str) -> Result<Answer, String> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(PUBLIC_URL))
         .build()
         .into();
     let asked = agent.get(format!("{base}/healthz")).call();
@@ -80,30 +80,30 @@ impl Answer {
         match &self.location {
             Some(location) => Check::warning(
                 NAME,
-                format!("{base} sends its callers on to {location}"),
-                "write that place in MOVIE_BAG_PUBLIC_URL, so that a link leads there at once"
+                format!("{base} redirects to {location}"),
+                "set MOVIE_BAG_PUBLIC_URL to that address, so that links need no redirect"
                     .to_owned(),
             ),
             None => Check::warning(
                 NAME,
                 format!(
-                    "something else than movie-bag answers at {base}: {} to /healthz",
+                    "another program than movie-bag answers at {base}: status {} for /healthz",
                     self.status
                 ),
-                "this is well where a front end of your own shows /reset/TOKEN; else mend MOVIE_BAG_PUBLIC_URL or the proxy"
+                "correct MOVIE_BAG_PUBLIC_URL or the proxy, unless a front end of your own shows /reset/TOKEN"
                     .to_owned(),
             ),
         }
     }
 }
 
-/// Nobody answers. While nobody chose the place, this is a laptop on which no server runs at the moment.
+/// Verdict where there is no response. Without a configured URL this is a laptop on which no server runs at the moment.
 fn silent(base: &str, is_chosen: bool, why: &str) -> Check {
     if is_chosen {
         return Check::warning(
             NAME,
-            format!("nothing answers at {base} ({why}): links in mails lead there"),
-            "start movie-bag serve, or mend MOVIE_BAG_PUBLIC_URL, the proxy or the name; from inside a network its public name may lead nowhere".to_owned(),
+            format!("no server answers at {base}, to which links in mails lead: {why}"),
+            "start \"movie-bag serve\", or correct MOVIE_BAG_PUBLIC_URL, the proxy or the DNS entry; a public name may be unreachable from inside its own network".to_owned(),
         );
     }
     Check::ok(

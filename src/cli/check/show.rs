@@ -1,4 +1,4 @@
-//! How the findings are told: a table of the settings and lines for people, one document for programs.
+//! Output of the results: tables for people, one document for programs.
 
 use dialoguer::console::Style;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{Check, Report, Verdict};
 use crate::cli::report::Failure;
 use crate::cli::ui::Ui;
 
-/// Tells people or programs, whoever asked; `with_dialogue` tells people also what was said to the mail server.
+/// Prints the report. `with_dialogue` adds the dialogue with the mail server to the tables.
 pub(super) fn show(report: &Report, with_dialogue: bool, ui: &Ui) -> Result<(), Failure> {
     if ui.is_json() {
         return ui.answer(&as_json(report).to_string());
@@ -45,7 +45,7 @@ fn told(check: &Check) -> String {
     }
 }
 
-/// The verdicts of a table in the colours of errors and warnings.
+/// Colours the verdicts of a table.
 fn coloured(table: &str, ui: &Ui) -> String {
     let lines = table.lines().map(|line| {
         let verdict = [Verdict::Ok, Verdict::Warning, Verdict::Error]

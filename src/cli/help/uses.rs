@@ -100,8 +100,15 @@ pub(super) const USES: &[Use] = &[
             "MOVIE_BAG_RESET_TOKEN_LIFETIME",
         ],
         exits: &[
+            (
+                1,
+                "the mail server refused the mail for good: it is given up",
+            ),
             NO_ACCOUNT,
-            (7, "the mail was not sent, or the database can't be reached"),
+            (
+                7,
+                "the mail is queued and not delivered yet, or the database can't be reached",
+            ),
         ],
     },
     Use {
@@ -131,7 +138,19 @@ pub(super) const USES: &[Use] = &[
             "MOVIE_BAG_BCRYPT_COST",
             "MOVIE_BAG_INVITATION_LIFETIME",
         ],
-        exits: &[(5, ""), (6, "the address has an account"), NO_DATABASE],
+        exits: &[
+            (
+                0,
+                "the account is created; an invitation that is queued is a warning",
+            ),
+            (
+                1,
+                "the account is created, but the mail server refused its invitation for good",
+            ),
+            (5, ""),
+            (6, "the address has an account"),
+            NO_DATABASE,
+        ],
     },
     Use {
         command: "user list",
@@ -211,9 +230,12 @@ pub(super) const USES: &[Use] = &[
         command: "outbox flush",
         settings: &[DATABASE[0], MAIL[0], MAIL[1], "MOVIE_BAG_MAIL_TIMEOUT"],
         exits: &[
-            (0, "all were sent"),
-            (1, "some were refused"),
-            (7, "the mail server or the database can't be reached"),
+            (0, "all were sent, and no dead mail is left"),
+            (1, "a mail was given up, now or before; none is queued"),
+            (
+                7,
+                "some are queued and not delivered yet, or the database can't be reached",
+            ),
         ],
     },
     Use {
@@ -225,7 +247,7 @@ pub(super) const USES: &[Use] = &[
             NO_MAIL,
             (
                 7,
-                "the mail server can't be reached or refused it for now; or the database can't be reached",
+                "the mail is queued and not delivered yet, or the database can't be reached",
             ),
         ],
     },
@@ -247,8 +269,11 @@ pub(super) const USES: &[Use] = &[
         command: "check",
         settings: &["MOVIE_BAG_PROFILE", "ENV_FILE_LOCATION"],
         exits: &[
-            (0, "all is well, but for warnings"),
-            (1, "something is wrong"),
+            (0, "no error; there may be warnings"),
+            (
+                1,
+                "an error was found, such as a service that can't be reached",
+            ),
         ],
     },
     Use {

@@ -4,18 +4,20 @@ use serde_json::json;
 
 use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
+use super::{GIVEN_UP, QUEUED};
 use crate::app::{App, Flush, Flushed};
 
 /// Try all waiting mails now, also those whose next try is later
 ///
-/// One attempt at each, several at once; those that fail wait for their next try. Stops where the mail server can't be
-/// reached. A running server may work on the same outbox meanwhile.
+/// One attempt at each, several at once; those that fail wait for their next try. Stops if the mail server can't be
+/// reached. A running server may work on the same outbox meanwhile. Dead mails are counted and not tried: see
+/// "outbox retry".
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag outbox flush
   movie-bag outbox flush --json
 
-With --json: {\"total\", \"sent\", \"waiting\", \"dead\", \"elsewhere\", \"left\"}")]
+With --json: {\"total\", \"sent\", \"waiting\", \"dead\", \"elsewhere\", \"left\", \"already_dead\"}")]
 pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::Result<()> {
@@ -26,7 +28,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::R
     std::mem::drop(bar);
     let flushed = flushed?;
     ui.answer_either(
-        &in_words(&flushed),
+        &summary(&flushed),
         &json!({
             "total": flushed.total,
             "sent": flushed.sent,
@@ -34,34 +36,58 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::R
             "dead": flushed.dead,
             "elsewhere": flushed.elsewhere,
             "left": flushed.left,
+            "already_dead": flushed.already_dead,
         }),
     )?;
-    let Some((error, hint)) = flushed.last else {
-        return Ok(());
-    };
-    // A mail server that can't be reached is known by what may help, and by what was not even tried.
-    let exit = if hint.is_some() || flushed.left > 0 {
-        7
-    } else {
-        1
-    };
-    if ui.is_json() {
-        // The document has said it already; a second one on stdout would be one too many.
-        return Err(Failure::silent(exit).into());
+    match failure(&flushed) {
+        None => Ok(()),
+        // The document has the same facts; a second one on stdout would be one too many.
+        Some(failure) if ui.is_json() => Err(Failure::silent(failure.exit).into()),
+        Some(failure) => Err(failure.into()),
     }
-    let look = "\"movie-bag outbox list\" shows what each of them waits for";
-    Err(Failure::new(
-        exit,
-        "mails_left",
-        format!("not all were sent; the last failure was: {error}"),
-        hint.map_or_else(|| look.to_owned(), |hint| format!("{hint}; {look}")),
-    )
-    .into())
 }
 
-fn in_words(flushed: &Flushed) -> String {
+/// The failure that the exit code reports: mails that wait come before dead ones, since a later run can send them.
+fn failure(flushed: &Flushed) -> Option<Failure> {
+    let last = |before: &str| match &flushed.last {
+        Some((error, _)) => format!("{before}; the last error was: {error}"),
+        None => before.to_owned(),
+    };
+    let dead = flushed.dead + flushed.already_dead;
+    if flushed.waiting + flushed.left > 0 {
+        let hint = flushed.last.as_ref().and_then(|(_, hint)| hint.clone());
+        return Some(Failure::new(
+            QUEUED,
+            "mails_left",
+            last("some mails were not sent and stay queued"),
+            hint.unwrap_or_else(|| {
+                "run \"movie-bag outbox list\" to see the reason of each".to_owned()
+            }),
+        ));
+    }
+    (dead > 0).then(|| {
+        Failure::new(
+            GIVEN_UP,
+            "mails_dead",
+            last(&format!(
+                "{} given up",
+                counted(dead, "mail is", "mails are")
+            )),
+            "run \"movie-bag outbox list\" to see why, then \"movie-bag outbox retry ID\" or \"movie-bag outbox drop ID\"",
+        )
+    })
+}
+
+fn summary(flushed: &Flushed) -> String {
+    let before = match flushed.already_dead {
+        0 => String::new(),
+        dead => format!(
+            "; {} before",
+            counted(dead, "was given up", "were given up")
+        ),
+    };
     if flushed.total == 0 {
-        return "There was nothing to send.".to_owned();
+        return format!("No mail is waiting{before}.");
     }
     let mails = counted(flushed.total, "mail", "mails");
     let mut text = format!("{} of {mails} sent", flushed.sent);
@@ -83,5 +109,75 @@ fn in_words(flushed: &Flushed) -> String {
             text += &format!(", {}", counted(number, one, many));
         }
     }
-    text + "."
+    text + &before + "."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exit code, 0 without a failure.
+    fn exit(flushed: &Flushed) -> u8 {
+        failure(flushed).map_or(0, |failure| failure.exit)
+    }
+
+    #[test]
+    fn the_exit_code_tells_queued_mails_from_dead_ones() {
+        let none = Flushed::default();
+        assert_eq!(
+            (exit(&none), summary(&none).as_str()),
+            (0, "No mail is waiting.")
+        );
+        let only_dead = Flushed {
+            already_dead: 3,
+            ..Flushed::default()
+        };
+        assert_eq!(
+            (exit(&only_dead), summary(&only_dead).as_str()),
+            (1, "No mail is waiting; 3 were given up before.")
+        );
+        let refused = Flushed {
+            total: 2,
+            sent: 1,
+            dead: 1,
+            already_dead: 1,
+            last: Some(("550 5.1.1 no such user".to_owned(), None)),
+            ..Flushed::default()
+        };
+        assert_eq!(
+            (exit(&refused), summary(&refused).as_str()),
+            (
+                1,
+                "1 of 2 mails sent, 1 was given up; 1 was given up before."
+            )
+        );
+        let message = failure(&refused).unwrap().message;
+        assert!(
+            message.ends_with("the last error was: 550 5.1.1 no such user"),
+            "{message}"
+        );
+        let deferred = Flushed {
+            total: 2,
+            waiting: 1,
+            dead: 1,
+            last: Some(("451 4.7.1 later".to_owned(), None)),
+            ..Flushed::default()
+        };
+        assert_eq!(exit(&deferred), 7);
+        let unreachable = Flushed {
+            total: 30,
+            waiting: 16,
+            left: 14,
+            last: Some((
+                "connection refused".to_owned(),
+                Some("set MAIL_SERVER".to_owned()),
+            )),
+            ..Flushed::default()
+        };
+        let failure = failure(&unreachable).unwrap();
+        assert_eq!(
+            (failure.exit, failure.hint.as_deref()),
+            (7, Some("set MAIL_SERVER"))
+        );
+    }
 }

@@ -36,7 +36,7 @@ impl Command {
     }
 }
 
-/// An entry, for programs.
+/// JSON form of an entry.
 pub(super) fn entry_json(entry: &Entry) -> Value {
     json!({
         "id": entry.id.to_string(),
@@ -49,22 +49,30 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
     })
 }
 
-/// What a mail that was not sent means for whoever wanted it sent now. It is kept, and where it waits the exit code is
-/// 7; `refused` is the one where it was given up.
-pub(super) fn not_sent(delivery: Delivery, refused: u8) -> Result<String, Failure> {
+/// Exit code for mails that are queued and not sent yet.
+const QUEUED: u8 = 7;
+/// Exit code for mails that were given up.
+const GIVEN_UP: u8 = 1;
+
+/// Returns the mail server's reply, or the failure of a command that was to send one mail. The mail stays in the outbox:
+/// queued for a retry, or dead.
+pub(super) fn not_sent(delivery: Delivery) -> Result<String, Failure> {
     match delivery {
         Delivery::Sent { reply } => Ok(reply),
-        Delivery::Waiting { error, hint, .. } => {
-            let stays =
-                "the mail stays in the outbox, and a running server delivers it as soon as it can";
-            let hint = hint.map_or_else(|| stays.to_owned(), |hint| format!("{hint}; {stays}"));
-            Err(Failure::new(7, "mail_server", error, hint))
-        }
+        Delivery::Waiting { error, hint, .. } => Err(Failure::new(
+            QUEUED,
+            "mail_server",
+            format!("the mail is queued and not delivered yet: {error}"),
+            hint.unwrap_or_else(|| {
+                "run \"movie-bag outbox flush\" later, or leave the retry to a running server"
+                    .to_owned()
+            }),
+        )),
         Delivery::Dead { error } => Err(Failure::new(
-            refused,
+            GIVEN_UP,
             "mail_refused",
-            error,
-            "the mail stays in the outbox, given up: once the reason is mended, \"movie-bag outbox retry\" tries it again",
+            format!("the mail was given up and will not be retried: {error}"),
+            "run \"movie-bag check --send-test-mail ADDR\" to see what the server objects to; \"movie-bag outbox retry ID\" tries a mail again",
         )),
     }
 }

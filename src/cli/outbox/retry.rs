@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("delivering the mail");
     let delivery = app.retry_mail(id).await;
     std::mem::drop(spinner);
-    let reply = not_sent(delivery?, 1)?;
+    let reply = not_sent(delivery?)?;
     ui.answer_either(
         &format!("The mail is on its way ({reply})."),
         &json!({"id": id.to_string(), "sent": true, "reply": reply}),

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
+use super::super::report::Failure;
 use super::{NewPassword, Ui, wiring};
-use crate::app::{App, Handling, NewAccount};
+use crate::app::{App, Delivery, Handling, NewAccount};
 
 /// Make an account
 ///
@@ -16,7 +17,7 @@ use crate::app::{App, Handling, NewAccount};
   movie-bag user create --email ann@example.com --invite
   pass show ann | movie-bag user create --email ann@example.com --password-stdin
 
-With --json: {\"id\", \"email\"}, of --generate also \"password\", of --invite also \"invitation_sent\"")]
+With --json: {\"id\", \"email\"}, of --generate also \"password\", of --invite also \"invitation_sent\" and \"invitation\"")]
 pub(in crate::cli) struct Args {
     /// The address of the new account
     #[arg(long, value_name = "EMAIL")]
@@ -63,13 +64,39 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         .invite(email, &wiring::origin(), Handling::DeliverNow)
         .await?;
     drop(spinner);
-    let sent = warn_unless_sent(ui, delivery.as_ref(), "the account is made");
+    let (invitation, text) = match &delivery {
+        Some(Delivery::Sent { .. }) => ("sent", "and invited its owner."),
+        Some(Delivery::Dead { .. }) => ("given_up", "and could not invite its owner."),
+        Some(Delivery::Waiting { .. }) | None => ("queued", "and queued the invitation."),
+    };
+    if invitation == "queued" {
+        warn_unless_sent(ui, delivery.as_ref(), "the account is created");
+    }
     ui.answer_either(
         &format!(
-            "Made the account {} ({}) and invited its owner.",
+            "Made the account {} ({}) {text}",
             account.address, account.id
         ),
-        &json!({"id": account.id.to_string(), "email": account.address, "invitation_sent": sent}),
+        &json!({
+            "id": account.id.to_string(),
+            "email": account.address,
+            "invitation_sent": invitation == "sent",
+            "invitation": invitation,
+        }),
     )?;
-    Ok(())
+    match delivery {
+        // The owner has no password and no link: a script must not take that for success.
+        Some(Delivery::Dead { .. }) if ui.is_json() => Err(Failure::silent(1).into()),
+        Some(Delivery::Dead { error }) => Err(Failure::new(
+            1,
+            "mail_refused",
+            format!("the invitation was given up and will not be retried: {error}"),
+            format!(
+                "run \"movie-bag forgot --email {} --print-link\" for a link to hand over",
+                account.address
+            ),
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }

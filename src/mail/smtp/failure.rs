@@ -1,4 +1,4 @@
-//! What went wrong in a session, and whether it is worth another try; `words` has the words for it.
+//! Causes of failed sessions, and whether a retry can succeed; `error_messages` has the texts.
 //!
 //! The rule: 5xx to the mail itself is for good, and so is what the server lacks for it. All else is tried again: 4xx,
 //! no connection, no encryption, no log-in, a server that refuses us altogether. Those are mended at the server or in
@@ -12,10 +12,10 @@ use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::response::Response;
 use tokio_rustls::rustls;
 
+use super::error_messages::lacking;
 use super::reply::Reply;
 use super::session::Route;
 use super::wire::Wire;
-use super::words::lacking;
 use crate::mail::DeliveryError;
 
 /// How far a session has come, in its order.
@@ -199,7 +199,7 @@ impl Trouble {
     }
 
     fn unreachable(&self, route: &Route) -> (DeliveryError, String) {
-        let (what, hint) = (self.what(&route.server()), self.hint(route));
+        let (what, hint) = (self.what(route), self.hint(route));
         let error = DeliveryError::Unreachable {
             what,
             hint: hint.clone(),

@@ -112,6 +112,12 @@ pub(super) fn public_domain(sender_text: &str) -> Option<String> {
         .then(|| domain.to_owned())
 }
 
+/// Returns the sender's address if it is in ASCII.
+pub(super) fn ascii_sender(sender_text: &str) -> Option<Address> {
+    let address = sender(sender_text).ok()?.email;
+    address.to_string().is_ascii().then_some(address)
+}
+
 /// The same with the domain in its ASCII form (RFC 5891), which needs nothing of the server. One that is ASCII already
 /// keeps the spelling that is stored.
 fn with_ascii_domain(address: &str) -> String {

@@ -2,8 +2,9 @@
 //! used again.
 //!
 //! Start reading at [`SmtpMailer`]; `session` is what is said to a server and in which order, `wire` the bytes below it,
-//! `failure` whether it is for good when it fails, and `words` what is told then.
+//! `failure` the causes of failures and whether a retry can succeed, and `error_messages` their texts.
 
+mod error_messages;
 mod failure;
 mod message;
 mod pool;
@@ -13,12 +14,12 @@ mod session;
 mod tests;
 mod trust;
 mod wire;
-mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lettre::Address;
 use lettre::transport::smtp::authentication::Credentials;
 
 pub use self::message::check_sender;
@@ -69,6 +70,8 @@ pub struct SmtpOptions {
 /// A mail server, spoken to over SMTP.
 pub struct SmtpMailer {
     route: Route,
+    /// Sender address, unless it needs SMTPUTF8.
+    sender: Option<Address>,
     pool: Arc<Pool>,
     timeout: Duration,
 }
@@ -103,34 +106,38 @@ impl SmtpMailer {
         };
         Ok(Self {
             route,
+            sender: message::ascii_sender(&options.sender),
             pool: Pool::new(IDLE),
             timeout: options.timeout,
         })
     }
 
-    /// Connects, encrypts and logs in as for a mail, sends none, and tells step by step what was said. Takes no longer than
-    /// `patience`, or a mail's own time where that is shorter.
+    /// Connects, encrypts, logs in and names the sender as for a mail, sends none, and returns the dialogue. Takes at most
+    /// `patience`, or the time limit of a mail where that is shorter.
     pub async fn probe(&self, patience: Duration) -> Dialogue<()> {
         let budget = Budget::until(patience.min(self.timeout));
         let mut steps = Vec::new();
-        let outcome = match Session::open(&self.route, &budget, &mut steps).await {
-            Ok(session) => {
-                session.close_within(&budget).await;
-                Ok(())
-            }
-            Err(trouble) => Err(trouble),
+        let probed = async {
+            let mut session = Session::open(&self.route, &budget, &mut steps).await?;
+            let outcome = match &self.sender {
+                Some(sender) => session.try_sender(sender, &budget, &mut steps).await,
+                None => Ok(()),
+            };
+            session.close_within(&budget).await;
+            outcome
         };
+        let outcome = probed.await;
         self.dialogue(steps, outcome)
     }
 
-    /// Sends one mail over a session of its own, and tells step by step what was said.
+    /// Sends one mail over a session of its own and returns the dialogue. Any step may take all the time that is left.
     pub async fn converse(&self, message: &Message) -> Dialogue<Receipt> {
         let mut steps = Vec::new();
         let mail = match outgoing(message) {
             Ok(mail) => mail,
             Err(error) => return Dialogue::failed(steps, error),
         };
-        let budget = Budget::of(self.timeout);
+        let budget = Budget::until(self.timeout);
         let spoken = async {
             let mut session = Session::open(&self.route, &budget, &mut steps).await?;
             let reply = session.send(&mail, &budget, &mut steps).await;

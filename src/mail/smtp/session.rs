@@ -10,9 +10,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Starttls};
+use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -240,6 +241,19 @@ impl Session {
                 .map_err(nonsense)?;
         }
         Err(Cause::Nonsense("it asks for more and more".to_owned()).at(Stage::Auth))
+    }
+
+    /// Begins a mail transaction and abandons it: shows whether the server accepts the sender, with or without a login.
+    pub(super) async fn try_sender(
+        &mut self,
+        sender: &Address,
+        budget: &Budget,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Trouble> {
+        let command = Mail::new(Some(sender.clone()), Vec::new()).to_string();
+        let reply = self.ask(Stage::Mail, 250, &command, budget).await?;
+        steps.push(said(Stage::Mail, &command, &reply));
+        self.ask(Stage::Mail, 250, Rset, budget).await.map(drop)
     }
 
     /// One mail transaction (RFC 5321 3.3).

@@ -64,7 +64,7 @@ pub fn without_encryption_there_is_no_mail(home: Home) {
         let why = if key == "MAIL_USE_TLS" {
             "STARTTLS"
         } else {
-            "no encrypted connection"
+            "cannot establish TLS"
         };
         assert!(detail.contains(why), "{key}: {detail}");
     }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio_rustls::rustls::version::TLS12;
 
 use super::message;
-use super::server::{Authority, CLOSE, Flaw, HANG, Script, Server, self_signed};
+use super::server::{Authority, CLOSE, Flaw, HANG, Script, Server, options, self_signed};
 use crate::mail::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
 use crate::mail::{DeliveryError, Mailer as _, Message};
 
@@ -100,23 +102,34 @@ async fn a_certificate_that_is_not_verified_gets_no_mail_and_no_password() {
             (
                 Flaw::None,
                 Certificates::default(),
-                "UnknownIssuer",
-                "MAIL_CA_FILE",
+                "the server's certificate is self-signed or issued by an untrusted authority",
+                "name the certificate of that authority in MAIL_CA_FILE",
             ),
             (
                 Flaw::None,
                 // Of the same name, with another key.
                 Authority::new().trusted(),
-                "BadSignature",
-                "MAIL_CA_FILE",
+                "the server's certificate is not signed by the trusted authority of that name",
+                "name the certificate of that authority in MAIL_CA_FILE",
             ),
             (
                 Flaw::WrongName,
                 authority.trusted(),
-                "mail.example",
-                "set MAIL_SERVER",
+                "the server's certificate is for mail.example, not for localhost",
+                "set MAIL_SERVER to a name in the certificate, such as mail.example",
             ),
-            (Flaw::Expired, authority.trusted(), "expired", "renew"),
+            (
+                Flaw::Expired,
+                authority.trusted(),
+                "the server's certificate expired on 2021-01-01 00:00:00 UTC",
+                "renew the certificate of that server",
+            ),
+            (
+                Flaw::NotYetValid,
+                authority.trusted(),
+                "the server's certificate is valid only from 2095-01-01 00:00:00 UTC",
+                "check this machine's clock, which shows 20",
+            ),
         ] {
             let server = encrypted(&authority, flaw, encryption).start().await;
             let error = server
@@ -127,7 +140,7 @@ async fn a_certificate_that_is_not_verified_gets_no_mail_and_no_password() {
             let said = error.to_string();
             assert!(!error.is_permanent(), "{said}");
             assert!(
-                said.starts_with("no encrypted connection to SMTP at localhost:")
+                said.starts_with("cannot establish TLS with mail server localhost:")
                     && said.contains(words),
                 "{encryption:?} {flaw:?}: {said}"
             );
@@ -150,10 +163,10 @@ async fn a_self_signed_certificate_is_taken_where_it_is_named_and_is_a_server_s(
             Ok(_) => assert!(!is_authority),
             Err(error) => {
                 assert!(
-                    is_authority && error.to_string().contains("that of an authority"),
+                    is_authority && error.to_string().contains("self-signed, a CA certificate"),
                     "{error}"
                 );
-                assert!(error.hint().unwrap().contains("CA:FALSE"));
+                assert!(error.hint().unwrap().contains("MAIL_CA_FILE"));
             }
         }
     }
@@ -166,12 +179,15 @@ async fn starttls_that_does_not_come_about_is_no_clear_text() {
     for (script, words) in [
         (
             script().offers("250 mail.example\r\n"),
-            "offers no STARTTLS",
+            "the server does not offer STARTTLS",
         ),
-        (script().offers(LOG_IN), "offers no STARTTLS"),
+        (
+            script().offers(LOG_IN),
+            "the server does not offer STARTTLS",
+        ),
         (
             script().says("STARTTLS", "454 4.7.0 not now\r\n"),
-            "no encrypted connection to SMTP at localhost",
+            "STARTTLS was refused: 454 4.7.0 not now",
         ),
         (
             script().says("STARTTLS", "502 5.5.1 not here\r\n"),
@@ -184,7 +200,7 @@ async fn starttls_that_does_not_come_about_is_no_clear_text() {
         // What comes behind the answer, in clear, must not become the answer to a later command.
         (
             script().says("STARTTLS", "220 go on\r\n250-evil\r\n250 AUTH PLAIN\r\n"),
-            "no encrypted connection",
+            "cannot establish TLS",
         ),
     ] {
         let server = script.start().await;
@@ -246,14 +262,16 @@ async fn the_wrong_kind_of_encryption_is_named() {
         .await
         .unwrap_err();
     assert!(
-        error.to_string().contains("no encrypted connection"),
+        error
+            .to_string()
+            .ends_with(": the server answered in plaintext"),
         "{error}"
     );
     assert!(
         error
             .hint()
             .unwrap()
-            .contains("MAIL_USE_TLS=true in place of MAIL_USE_SSL")
+            .contains("set MAIL_USE_TLS=true instead of MAIL_USE_SSL")
     );
 
     let implicit = encrypted(&authority, Flaw::None, Encryption::Implicit)
@@ -272,6 +290,44 @@ async fn the_wrong_kind_of_encryption_is_named() {
         "{error}"
     );
     assert!(error.hint().unwrap().contains("set MAIL_USE_SSL=true"));
+}
+
+/// TLS records as OpenSSL 3.0 sends them: the alert of a server with `-tls1_1`, and of one with
+/// `-cipher AES128-SHA`.
+#[tokio::test]
+async fn a_server_that_is_too_old_is_named_as_such() {
+    for (record, cause, hint) in [
+        (
+            b"\x15\x03\x03\x00\x02\x02\x46",
+            "the server supports neither TLS 1.2 nor TLS 1.3",
+            "enable TLS 1.2 or TLS 1.3 at that server",
+        ),
+        (
+            b"\x15\x03\x03\x00\x02\x02\x28",
+            "the server supports none of this client's cipher suites",
+            "enable a cipher suite with ECDHE",
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // The ClientHello is read first: closing a socket with unread input resets it.
+            let _ = stream.read(&mut [0; 4_096]).await;
+            stream.write_all(record).await.unwrap();
+        });
+        let mailer = SmtpMailer::new(SmtpOptions {
+            encryption: Encryption::Implicit,
+            ..options(port)
+        })
+        .unwrap();
+        let error = mailer.send(&message()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot establish TLS with mail server localhost:{port}: {cause}")
+        );
+        assert!(error.hint().unwrap().starts_with(hint), "{error:?}");
+    }
 }
 
 /// A server in clear that wants a log-in, and a mailer that has one.
@@ -308,7 +364,7 @@ async fn a_log_in_that_fails_is_told_and_tried_again() {
         (
             LOG_IN,
             "535 5.7.8 wrong\r\n",
-            "refused the user name or the password: 535 5.7.8 wrong",
+            "rejected the login: 535 5.7.8 wrong",
             "MAIL_PASSWORD",
         ),
         (
@@ -332,31 +388,31 @@ async fn a_log_in_that_fails_is_told_and_tried_again() {
         (
             LOG_IN,
             "454 4.7.0 later\r\n",
-            "can't check the user name and the password for now: 454 4.7.0 later",
-            "by itself",
+            "cannot verify the login at the moment: 454 4.7.0 later",
+            "run the command again in a few minutes",
         ),
         (
             LOG_IN,
             "334 \r\n",
-            "answer to AUTH that makes no sense",
-            "log of that server",
+            "unexpected reply to AUTH",
+            "in the log of that server",
         ),
         (
             LOG_IN,
             CLOSE,
             "closed the connection at AUTH",
-            "log of that server",
+            "in the log of that server",
         ),
         (
             "250-mail.example\r\n250 AUTH CRAM-MD5 XOAUTH2\r\n",
             TAKEN,
-            "no way to log in but CRAM-MD5, XOAUTH2",
+            "it offers only CRAM-MD5, XOAUTH2",
             "MAIL_USE_TLS",
         ),
         (
             "250 mail.example\r\n",
             TAKEN,
-            "offers no way to log in",
+            "it does not offer AUTH",
             "MAIL_USE_TLS",
         ),
     ] {

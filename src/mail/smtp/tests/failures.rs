@@ -42,7 +42,7 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "greeting",
             "554 5.7.1 not from there\r\n",
             Unreachable,
-            "refused to talk, at greeting: 554 5.7.1 not from there",
+            "refused the session at greeting: 554 5.7.1 not from there",
         ),
         (
             "greeting",
@@ -54,20 +54,32 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "greeting",
             "SSH-2.0-OpenSSH_9.9\r\n",
             Unreachable,
-            "is no SMTP server: SSH-2.0-OpenSSH_9.9",
+            "is not an SMTP server but an SSH server: SSH-2.0-OpenSSH_9.9",
+        ),
+        (
+            "greeting",
+            "* OK [CAPABILITY IMAP4rev1] Dovecot (Debian) ready.\r\n",
+            Unreachable,
+            "is not an SMTP server but an IMAP server: * OK",
+        ),
+        (
+            "greeting",
+            "+OK Dovecot (Debian) ready.\r\n",
+            Unreachable,
+            "is not an SMTP server but a POP3 server: +OK Dovecot",
         ),
         (
             "greeting",
             "HTTP/1.1 400 Bad Request\r\n",
             Unreachable,
-            "is no SMTP server: HTTP/1.1 400",
+            "is not an SMTP server but a web server: HTTP/1.1 400",
         ),
         ("EHLO", "451 4.3.0 later\r\n", Transient, "451 4.3.0 later"),
         (
             "EHLO",
             "501 5.5.4 bad name\r\n",
             Unreachable,
-            "refused to talk, at EHLO: 501 5.5.4 bad name",
+            "refused the session at EHLO: 501 5.5.4 bad name",
         ),
         ("EHLO", CLOSE, Unreachable, "closed the connection at EHLO"),
         (
@@ -86,7 +98,7 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "MAIL",
             "530 5.7.0 log in\r\n",
             Unreachable,
-            "wants encryption or a log-in first: 530 5.7.0 log in",
+            "requires a login or encryption: 530 5.7.0 log in",
         ),
         (
             "MAIL",
@@ -98,7 +110,7 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "MAIL",
             "354 what\r\n",
             Unreachable,
-            "answer to MAIL that makes no sense: 354 what",
+            "unexpected reply to MAIL: 354 what",
         ),
         ("MAIL", CLOSE, Unreachable, "closed the connection at MAIL"),
         (
@@ -126,7 +138,7 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "DATA",
             "250 what\r\n",
             Unreachable,
-            "answer to DATA that makes no sense: 250 what",
+            "unexpected reply to DATA: 250 what",
         ),
         ("DATA", CLOSE, Unreachable, "closed the connection at DATA"),
         (".", "452 4.3.1 full\r\n", Transient, "452 4.3.1 full"),
@@ -135,7 +147,7 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             ".",
             CLOSE,
             Unreachable,
-            "it may have taken it, and a repeat has the same Message-ID",
+            "it may have accepted the mail, and a retry has the same Message-ID",
         ),
     ] {
         for script in [Script::willing(), Script::willing().pipelining()] {
@@ -158,7 +170,7 @@ async fn a_server_that_stops_answering_is_left_within_the_time() {
         ("MAIL", "did not answer in time at MAIL"),
         ("RCPT", "did not answer in time at RCPT"),
         ("DATA", "did not answer in time at DATA"),
-        (".", "did not answer the message in time"),
+        (".", "did not answer in time after the message was sent"),
     ] {
         let server = Script::willing().says(command, HANG).start().await;
         let mailer = SmtpMailer::new(SmtpOptions {
@@ -204,7 +216,7 @@ async fn a_server_that_refuses_ehlo_and_then_is_silent_is_told_by_its_refusal() 
     .unwrap();
     let error = mailer.send(&message()).await.unwrap_err();
     assert!(error.to_string().contains("550 5.7.1 bad name"), "{error}");
-    assert!(error.hint().unwrap().contains("MAIL_DEFAULT_SENDER"));
+    assert!(error.hint().unwrap().contains("MAIL_HELO_NAME"));
 }
 
 #[tokio::test]
@@ -219,7 +231,7 @@ async fn nobody_at_the_port_and_no_such_name_are_said_with_what_to_do() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("nothing answers SMTP at localhost:{port} (connection refused)")
+        format!("cannot connect to mail server localhost:{port}: connection refused")
     );
     assert_eq!(
         error.hint().unwrap(),
@@ -238,7 +250,7 @@ async fn nobody_at_the_port_and_no_such_name_are_said_with_what_to_do() {
     assert_eq!(fate(&error), Fate::Unreachable);
     let (said, hint) = (error.to_string(), error.hint().unwrap());
     assert!(
-        said.contains("the name of SMTP at no-such-host.invalid:25"),
+        said.contains("cannot resolve the mail server's name no-such-host.invalid: "),
         "{said}"
     );
     assert!(hint.contains("MAIL_SERVER"), "{hint}");
@@ -319,4 +331,140 @@ async fn a_mail_that_can_not_be_built_is_not_sent_and_not_tried_again() {
     let error = server.mailer().send(&broken).await.unwrap_err();
     assert!(error.is_permanent(), "{error}");
     assert_eq!(server.connections(), 0);
+}
+
+/// Replies of Postfix 3.7, Exim 4.96 and Dovecot 2.3 with their default texts.
+#[tokio::test]
+async fn the_hint_to_a_refusal_names_the_setting_to_change() {
+    const LOGIN: Option<(&str, &str)> = Some(("owner", "s3cr3t"));
+    for (login, command, answer, wanted) in [
+        (
+            LOGIN,
+            "RCPT",
+            "553 5.7.1 <support@movie-bag.com>: Sender address rejected: not owned by user owner\r\n",
+            "set MAIL_DEFAULT_SENDER to an address of this login",
+        ),
+        (
+            None,
+            "RCPT",
+            "553 5.7.1 <owner@lab.test>: Sender address rejected: not logged in\r\n",
+            "set MAIL_USERNAME and MAIL_PASSWORD of the login that owns MAIL_DEFAULT_SENDER",
+        ),
+        (
+            None,
+            "RCPT",
+            "450 4.1.8 <a@nowhere.test>: Sender address rejected: Domain not found\r\n",
+            "set MAIL_DEFAULT_SENDER to an address that exists",
+        ),
+        (
+            None,
+            "RCPT",
+            "550 Sender verify failed\r\n",
+            "set MAIL_DEFAULT_SENDER to an address that exists",
+        ),
+        (
+            None,
+            "RCPT",
+            "554 5.7.1 <ann@elsewhere.test>: Relay access denied\r\n",
+            "set MAIL_USERNAME and MAIL_PASSWORD, or allow this machine",
+        ),
+        (
+            None,
+            "RCPT",
+            "550 relay not permitted\r\n",
+            "set MAIL_USERNAME and MAIL_PASSWORD, or allow this machine",
+        ),
+        (
+            LOGIN,
+            "RCPT",
+            "554 5.7.1 <ann@elsewhere.test>: Relay access denied\r\n",
+            "allow this login to relay",
+        ),
+        (
+            None,
+            "RCPT",
+            "554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied\r\n",
+            "accept mails from this machine's address",
+        ),
+        (
+            None,
+            "RCPT",
+            "504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname\r\n",
+            "set MAIL_HELO_NAME",
+        ),
+        (
+            None,
+            "RCPT",
+            "450 4.2.0 <localhost[127.0.0.1]>: Client host rejected: Greylisted, see http://postgrey.schweikert.ch/help/lab.test.html\r\n",
+            "run the command again in a few minutes",
+        ),
+        (
+            None,
+            "RCPT",
+            "550 5.1.1 <nobody@lab.test>: Recipient address rejected: User unknown in local recipient table\r\n",
+            "check the recipient's address",
+        ),
+        (
+            None,
+            ".",
+            "552 5.3.4 Error: message file too big\r\n",
+            "raise the message size limit",
+        ),
+        (
+            None,
+            ".",
+            "550-5.7.26 This mail has been blocked because the sender is unauthenticated.\r\n550 5.7.26 SPF and DKIM did not pass\r\n",
+            "check SPF, DKIM and DMARC",
+        ),
+        (
+            None,
+            "MAIL",
+            "530 5.7.0 Authentication required.\r\n",
+            "set MAIL_USERNAME and MAIL_PASSWORD",
+        ),
+        (
+            LOGIN,
+            "MAIL",
+            "530 5.7.0 Must issue a STARTTLS command first\r\n",
+            "set MAIL_USE_TLS=true",
+        ),
+    ] {
+        let server = Script::willing()
+            .offers("250-mail.example\r\n250 AUTH PLAIN\r\n")
+            .says("AUTH", "235 2.7.0 welcome\r\n")
+            .says(command, answer)
+            .start()
+            .await;
+        let credentials = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        let mailer = SmtpMailer::new(SmtpOptions {
+            credentials,
+            ..server.options()
+        })
+        .unwrap();
+        let (_, hint) = mailer.converse(&message()).await.outcome.unwrap_err();
+        let hint = hint.unwrap();
+        assert!(hint.contains(wanted), "{answer:?}: {hint}");
+    }
+}
+
+/// Dovecot 2.3 requires the login at MAIL, not before.
+#[tokio::test]
+async fn a_probe_shows_that_the_server_requires_a_login() {
+    let demanding = Script::willing()
+        .says("MAIL", "530 5.7.0 Authentication required.\r\n")
+        .start()
+        .await;
+    let probe = demanding.mailer().probe(Duration::from_secs(20)).await;
+    let (error, hint) = probe.outcome.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("requires a login or encryption: 530 5.7.0 Authentication required."),
+        "{error}"
+    );
+    assert!(
+        hint.unwrap()
+            .starts_with("set MAIL_USERNAME and MAIL_PASSWORD")
+    );
+    assert_eq!(demanding.commands("RCPT"), 0);
 }

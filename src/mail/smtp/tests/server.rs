@@ -53,6 +53,7 @@ impl Script {
             ("RCPT", "250 2.1.5 go on\r\n"),
             ("DATA", "354 go on\r\n"),
             (".", "250 2.0.0 queued as 42\r\n"),
+            ("RSET", "250 2.0.0 go on\r\n"),
             ("QUIT", "221 bye\r\n"),
         ];
         Self {
@@ -245,6 +246,7 @@ pub(super) enum Flaw {
     None,
     WrongName,
     Expired,
+    NotYetValid,
 }
 
 impl Authority {
@@ -283,6 +285,10 @@ impl Authority {
         if flaw == Flaw::Expired {
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
             params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        }
+        if flaw == Flaw::NotYetValid {
+            params.not_before = rcgen::date_time_ymd(2095, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2096, 1, 1);
         }
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         acceptor(&certificate, &key, versions)

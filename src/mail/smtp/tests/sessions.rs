@@ -190,13 +190,21 @@ async fn an_idle_session_is_closed_with_a_goodbye() {
 }
 
 #[tokio::test]
-async fn a_probe_says_no_more_than_needed() {
+async fn a_probe_names_the_sender_and_begins_no_mail() {
     let server = Script::willing().start().await;
     let dialogue = server.mailer().probe(Duration::from_secs(5)).await;
     dialogue.outcome.unwrap();
     let steps: Vec<_> = dialogue.steps.iter().map(|step| step.name).collect();
-    assert_eq!(steps, ["connect", "greeting", "EHLO"]);
-    assert_eq!(server.heard(), ["clear EHLO movie-bag.com", "clear QUIT"]);
+    assert_eq!(steps, ["connect", "greeting", "EHLO", "MAIL"]);
+    assert_eq!(
+        server.heard(),
+        [
+            "clear EHLO movie-bag.com",
+            "clear MAIL FROM:<support@movie-bag.com>",
+            "clear RSET",
+            "clear QUIT"
+        ]
+    );
 }
 
 #[tokio::test]
