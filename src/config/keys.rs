@@ -92,6 +92,16 @@ pub const KEYS: &[Key] = &[
         "from whom the mails are",
     ),
     key(
+        "MAIL_HELO_NAME",
+        "the sender's domain",
+        "name said in EHLO to the mail server",
+    ),
+    key(
+        "MOVIE_BAG_MAIL_CONNECTIONS",
+        "16",
+        "most connections to the mail server at once",
+    ),
+    key(
         "MOVIE_BAG_MAIL_TIMEOUT",
         "30s",
         "how long one mail may take",

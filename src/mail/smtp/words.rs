@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::{self, CertificateError};
 
-use super::failure::{Cause, Stage, Trouble, is_about_log_in};
+use super::failure::{Cause, Stage, Trouble};
 use super::reply::{Reply, harmless};
 use super::session::{Route, Security};
+use super::trust::is_an_authority_s;
+use super::verdict::is_about_login;
 use crate::mail::DeliveryError;
 
 impl Trouble {
@@ -53,6 +55,8 @@ impl Trouble {
                     tls_words(error)
                 )
             }
+            // Told by `explain`.
+            (Cause::TooLarge { .. }, _) => format!("the message is too large for {server}"),
             (Cause::Lacks(extension), _) => {
                 format!("no encrypted connection to SMTP at {server}: it offers no {extension}")
             }
@@ -122,7 +126,7 @@ impl Trouble {
                 "the log of that server may say why".to_owned()
             }
             (Cause::Tls(error), _) => tls_hint(error, route),
-            (Cause::Lacks(_), _) => {
+            (Cause::Lacks(_) | Cause::TooLarge { .. }, _) => {
                 "a port that is encrypted from the first byte, as 465, wants MAIL_USE_SSL=true in place of MAIL_USE_TLS; see MAIL_SERVER and MAIL_PORT".to_owned()
             }
             (Cause::NoMechanism(_), _) => no_log_in_hint(route),
@@ -139,7 +143,7 @@ fn refusal_hint(reply: &Reply, stage: Stage, route: &Route) -> String {
         Stage::Auth => {
             "mend MAIL_USERNAME and MAIL_PASSWORD; a provider with two-step verification, as Gmail, wants an app password"
         }
-        _ if is_about_log_in(reply.code) => return no_log_in_hint(route),
+        _ if is_about_login(reply.code) => return no_log_in_hint(route),
         Stage::StartTls => {
             "its words say why; MAIL_USE_TLS demands the encryption, and nothing is sent without it"
         }
@@ -187,11 +191,6 @@ fn tls_words(error: &rustls::Error) -> String {
     }
 }
 
-/// The usual self-signed certificate says of itself that it is an authority's; rustls has no name for that.
-fn is_an_authority_s(error: &rustls::Error) -> bool {
-    error.to_string().contains("CaUsedAsEndEntity")
-}
-
 fn tls_hint(error: &rustls::Error, route: &Route) -> String {
     use CertificateError as Certificate;
     let text = match error {
@@ -212,7 +211,7 @@ fn tls_hint(error: &rustls::Error, route: &Route) -> String {
             "who runs that server must renew its certificate; see also that this machine's clock is right"
         }
         error if is_an_authority_s(error) => {
-            "give that server a certificate that this authority signed, or one of its own with basicConstraints=CA:FALSE"
+            "where it is that server's own certificate, MAIL_CA_FILE names the file with exactly this one"
         }
         _ => "see MAIL_USE_TLS and MAIL_USE_SSL, and that the certificate is valid for MAIL_SERVER",
     };
@@ -221,18 +220,9 @@ fn tls_hint(error: &rustls::Error, route: &Route) -> String {
 
 /// Of an extension that the mail needs and the server has not got.
 pub(super) fn lacking(server: &str, extension: &str) -> (DeliveryError, String) {
-    let (what, hint) = match extension {
-        "SMTPUTF8" => (
-            format!(
-                "{server} offers no SMTPUTF8, which an address with letters beyond ASCII needs"
-            ),
-            "this address can't get mail by that server: give the account another one, or send by a server with SMTPUTF8",
-        ),
-        _ => (
-            format!("{server} offers no {extension}, which a text with letters beyond ASCII needs"),
-            "write the text template in plain ASCII, or send by a server with 8BITMIME",
-        ),
-    };
+    let what =
+        format!("{server} offers no {extension}, which an address with letters beyond ASCII needs");
+    let hint = "this address can't get mail by that server: give the account another one, or send by a server with SMTPUTF8";
     let error = DeliveryError::Unsendable {
         what,
         hint: hint.to_owned(),
