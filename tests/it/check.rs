@@ -211,10 +211,7 @@ fn an_older_database_is_not_brought_up_to_date_and_a_newer_one_is_an_error() {
         .unwrap();
     let (verdict, message, hint) = of(&look(&home), "database");
     assert_eq!(verdict, "warning");
-    assert!(
-        message.contains("the next start migrates it"),
-        "{message}"
-    );
+    assert!(message.contains("the next start migrates it"), "{message}");
     assert!(hint.contains("backup"), "{hint}");
     assert_eq!(version(), newest - 1);
 
@@ -291,7 +288,10 @@ fn a_public_url_that_leads_elsewhere_is_a_warning() {
 
     let (verdict, message, _) = of_url("http://127.0.0.1:1".to_owned());
     assert_eq!(verdict, "warning");
-    assert!(message.contains("to which links in mails lead: "), "{message}");
+    assert!(
+        message.contains("to which links in mails lead: "),
+        "{message}"
+    );
 }
 
 #[test]
