@@ -168,10 +168,6 @@ fn a_test_mail_shows_that_reset_mails_are_too_large_for_the_server() {
     let answer = output.json();
     let check = check(&answer, "test mail");
     assert_eq!(check["verdict"], "error");
-    assert!(
-        check["message"].as_str().unwrap().contains("552 "),
-        "{check}"
-    );
     let hint = check["hint"].as_str().unwrap();
     assert!(hint.contains("message size limit"), "{hint}");
 }
