@@ -123,6 +123,8 @@ struct Attempts {
     stopping: watch::Sender<bool>,
     /// Until then no mail of a later round is looked for, since there was none: one becomes due by time alone.
     none_later_until: Option<Instant>,
+    /// End of the delay before a further connection is tried, while others work.
+    limited_until: Option<Instant>,
     /// Round of the last mail that was taken alone, so that the rounds take turns.
     last_alone: Round,
 }
@@ -138,8 +140,21 @@ impl Attempts {
             }),
             stopping: watch::Sender::new(false),
             none_later_until: None,
+            limited_until: None,
             last_alone: Round::Later,
         }
+    }
+
+    /// Logs each time that the server has refused a further connection.
+    fn note_limit(&mut self, room: Room) {
+        let until = room.until.map(Instant::from_std);
+        if room.mails > 0 && until.is_some() && until != self.limited_until {
+            tracing::warn!(
+                "the mail server takes no further connection, mails go over {}",
+                room.mails
+            );
+        }
+        self.limited_until = until;
     }
 
     fn len(&self) -> usize {
@@ -295,6 +310,8 @@ impl App {
             Attempt::NotOffered(no_session) => {
                 if no_session.is_tried {
                     self.parts.metrics.mail_server_failed();
+                    let pause = self.seconds_left();
+                    tracing::warn!(error = %no_session.error, "no mail can be sent, the next connection is tried in {pause:.1} s");
                 }
                 match self.obsolete(entry, &no_session).await? {
                     Some(why) => Delivery::Dead { error: why },
@@ -340,6 +357,12 @@ impl App {
         if let Err(error) = delivered {
             tracing::error!(entry = %entry.id, %error, "the result of an attempt could not be stored");
         }
+    }
+
+    fn seconds_left(&self) -> f64 {
+        let until = self.parts.mailer.room().until.map(Instant::from_std);
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default().as_secs_f64()
     }
 
     /// Why a mail that could not be offered will not be offered again; looked up only for the one that was tried.
@@ -431,12 +454,12 @@ impl App {
         loop {
             self.begin_attempts(&mut attempts).await;
             let has_room = attempts.has_room();
-            let pause = self.policy().paused_until(std::time::Instant::now());
+            let pause = self.policy().paused_until(Instant::now().into_std());
             tokio::select! {
                 () = &mut stop => break,
                 () = attempts.some_end(), if attempts.len() > 0 => {}
                 () = self.parts.mailer.room_changed() => {}
-                () = sleep_until(pause.unwrap_or_else(std::time::Instant::now).into()), if pause.is_some() => {}
+                () = sleep_until(pause.map_or_else(Instant::now, Instant::from_std)), if pause.is_some() => {}
                 () = self.queued.notified(), if has_room => {}
                 () = &mut look, if has_room => {
                     attempts.none_later_until = None;
@@ -455,7 +478,7 @@ impl App {
         if !policy.is_tripped() {
             return room;
         }
-        let until = policy.paused_until(std::time::Instant::now());
+        let until = policy.paused_until(Instant::now().into_std());
         let mails = if until.is_some() {
             0
         } else {
@@ -482,7 +505,9 @@ impl App {
     /// Begins as many attempts as there are due entries and room.
     async fn begin_attempts(&self, attempts: &mut Attempts) {
         loop {
-            attempts.numbers = Numbers::of(self.room());
+            let room = self.room();
+            attempts.note_limit(room);
+            attempts.numbers = Numbers::of(room);
             let is_probing = self.policy().is_tripped();
             let Some((round, entries)) = self.lease_some_of(attempts, is_probing).await else {
                 return;
@@ -616,7 +641,7 @@ impl App {
 
     fn refused_by_policy(&self, reply: &str, to: &str, error: &DeliveryError) {
         let chance = u32::from_be_bytes(draw(&*self.parts.rng));
-        let now = std::time::Instant::now();
+        let now = Instant::now().into_std();
         let delay = self.policy().refused(reply, domain(to), now, chance);
         if let Some(delay) = delay {
             let delay = delay.as_secs_f64();

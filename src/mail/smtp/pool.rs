@@ -223,17 +223,8 @@ impl Pool {
 impl Hold {
     /// The connection is open.
     pub(super) fn opened(&mut self) {
-        let has_recovered = {
-            let mut state = self.pool.state();
-            state.connections.opened();
-            state.last_error.is_some()
-                && state.connections.paused_until(now()).is_none()
-                && state.last_error.take().is_some()
-        };
+        self.pool.state().connections.opened();
         self.stage = Stage::Open;
-        if has_recovered {
-            tracing::info!("the mail server can be reached again");
-        }
         self.pool.dispatch();
         self.pool.changed.notify_one();
     }
@@ -249,12 +240,6 @@ impl Hold {
             let until = state.connections.paused_until(now).unwrap_or(now);
             (until, state.connections.is_paused(now))
         };
-        let delay = (until - now).as_secs_f64();
-        if is_paused {
-            tracing::warn!(%error, "no mail can be sent, the next connection is tried in {delay:.1} s");
-        } else {
-            tracing::warn!(%error, "no further connection to the mail server, the next one is tried in {delay:.1} s");
-        }
         tokio::spawn(end_pause(Arc::downgrade(&self.pool), until.into()));
         self.pool.dispatch();
         self.pool.changed.notify_one();
