@@ -1,59 +1,85 @@
-//! Delivering what was decided: lease an entry, make its text and token now, send it, write down what came of it.
+//! Delivery of queued mails: lease an entry, get a session, make text and token, send, settle.
 //!
 //! At least once: an attempt that dies leaves its entry to the next one when the lease ends, and a repeat has the
-//! same Message-ID. The network is never waited for inside a step of the store.
+//! same Message-ID. No step of the store waits for the network.
+//!
+//! A failure before the mail was offered (no session) is one of the server. It is not an attempt: the entry is given back
+//! as it was, and keeps its place.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::{App, AppError};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
+use crate::domain::mail_server::{PolicyWatch, Room};
 use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, Round, backoff};
 use crate::mail::{
-    AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
-    SENT_AT_ONCE,
+    AccessRevoked, AddressChanged, DeliveryError, Invitation, Mail, MailSession, Message,
+    NoSession, ResetPassword, ResetSuccessful, SendError,
 };
 use crate::metrics::MailResult;
 use crate::store::StoreError;
 
-/// How many mails the worker has in hand: leased, waiting to be sent, being sent, or being written down. More than are sent
-/// at once, so that no session waits for the database.
-const IN_HAND: usize = 3 * SENT_AT_ONCE;
-/// How many of those in hand may be mails that failed before.
-const LATER_IN_HAND: usize = IN_HAND / 2;
-/// How many of those that are sent at once may be such mails: for new ones there is always room, however long the old ones
-/// take.
-const LATER_AT_ONCE: usize = SENT_AT_ONCE * 3 / 4;
-/// Fewer are not leased at once: a step for one mail costs as much as one for many.
-const FEWEST_LEASED: usize = SENT_AT_ONCE / 2;
-// However many old ones are in hand, as many new ones as may be sent beside them are leased, and the other way round.
-const _: () = assert!(
-    LATER_IN_HAND + (SENT_AT_ONCE - LATER_AT_ONCE) + FEWEST_LEASED <= IN_HAND
-        && LATER_AT_ONCE + FEWEST_LEASED <= LATER_IN_HAND
-);
-/// How often the worker looks for what other processes have queued.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// How long what came of an attempt is tried to be written down, while the database can't be reached. It goes on holding
-/// the entry meanwhile, so that no other worker sends the mail again.
-const WRITTEN_DOWN_WITHIN: Duration = Duration::from_secs(30);
-/// How long it waits between two tries.
-const PAUSE: Duration = Duration::from_secs(1);
-/// After how long a mail that has no link to expire is given up: a mail server that is only busy takes it before
-/// (RFC 5321 4.5.4.1).
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 86_400);
-/// How long a stopping worker waits for attempts that still run; what is cut off is tried again by the next one.
-const GRACE: Duration = Duration::from_secs(10);
+/// Numbers of mails that the worker has in hand: leased, waiting for a session, being sent, or being settled. They follow
+/// from the number of sessions that can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
+    /// In hand: more than sessions, so that no session waits for the database.
+    in_hand: usize,
+    /// Of those, mails that failed before: for as many new ones as are sent beside them there is room.
+    later: usize,
+    /// Fewer are not leased at once: a step for one mail costs as much as one for many.
+    fewest: usize,
+}
 
-/// What came of one attempt to deliver a mail.
+impl Numbers {
+    fn of(room: Room) -> Self {
+        match room.mails {
+            0 => Self {
+                in_hand: 0,
+                later: 0,
+                fewest: 1,
+            },
+            // Nothing is known of the server yet, or there is one session: a single mail is not kept waiting for the others.
+            1 => Self {
+                in_hand: 1,
+                later: 1,
+                fewest: 1,
+            },
+            sessions => Self {
+                in_hand: 3 * sessions,
+                later: 3 * sessions / 2,
+                fewest: sessions / 2,
+            },
+        }
+    }
+}
+
+/// Interval in which the worker looks for what other processes have queued.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Time in which settling an attempt is retried while the database can't be reached. The lease is renewed meanwhile, so
+/// that no other worker sends the mail again.
+const WRITTEN_DOWN_WITHIN: Duration = Duration::from_secs(30);
+/// Delay between two tries of that.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Age at which a mail without an expiring link is given up: a mail server that is only busy takes it before (RFC 5321
+/// 4.5.4.1).
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 86_400);
+/// Time that a stopping worker gives to attempts that still run; what is cut off is tried again by the next one.
+const GRACE: Duration = Duration::from_secs(10);
+/// Number of entries among which the next probe of a server with a policy pause is chosen.
+const CANDIDATES: usize = 8;
+
+/// Result of one attempt to deliver a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// The mail server took it.
@@ -69,6 +95,8 @@ pub enum Delivery {
         hint: Option<String>,
         /// When it is tried again, as far as is known.
         next_try_at: Option<Timestamp>,
+        /// Whether the server failed before the mail was offered: other mails would fare no better.
+        is_server_down: bool,
     },
     /// Never; it stays in the outbox to be looked at.
     Dead {
@@ -87,14 +115,18 @@ impl Delivery {
     }
 }
 
-/// The mails in hand, by round, and the right to send one.
+/// The mails in hand, by round.
 struct Attempts {
     first: JoinSet<()>,
     later: JoinSet<()>,
-    sending: Arc<Semaphore>,
-    sending_again: Arc<Semaphore>,
+    numbers: Numbers,
+    stopping: watch::Sender<bool>,
     /// Until then no mail of a later round is looked for, since there was none: one becomes due by time alone.
     none_later_until: Option<Instant>,
+    /// End of the delay before a further connection is tried, while others work.
+    limited_until: Option<Instant>,
+    /// Round of the last mail that was taken alone, so that the rounds take turns.
+    last_alone: Round,
 }
 
 impl Attempts {
@@ -102,10 +134,27 @@ impl Attempts {
         Self {
             first: JoinSet::new(),
             later: JoinSet::new(),
-            sending: Arc::new(Semaphore::new(SENT_AT_ONCE)),
-            sending_again: Arc::new(Semaphore::new(LATER_AT_ONCE)),
+            numbers: Numbers::of(Room {
+                mails: 1,
+                until: None,
+            }),
+            stopping: watch::Sender::new(false),
             none_later_until: None,
+            limited_until: None,
+            last_alone: Round::Later,
         }
+    }
+
+    /// Logs each time that the server has refused a further connection.
+    fn note_limit(&mut self, room: Room) {
+        let until = room.until.map(Instant::from_std);
+        if room.mails > 0 && until.is_some() && until != self.limited_until {
+            tracing::warn!(
+                "the mail server takes no further connection, mails go over {}",
+                room.mails
+            );
+        }
+        self.limited_until = until;
     }
 
     fn len(&self) -> usize {
@@ -113,11 +162,11 @@ impl Attempts {
     }
 
     fn has_room(&self) -> bool {
-        self.len() + FEWEST_LEASED <= IN_HAND
+        self.len() + self.numbers.fewest <= self.numbers.in_hand
     }
 
     fn has_room_for_later(&self) -> bool {
-        self.later.len() + FEWEST_LEASED <= LATER_IN_HAND
+        self.later.len() + self.numbers.fewest <= self.numbers.later
     }
 
     fn knows_none_later(&self) -> bool {
@@ -128,41 +177,43 @@ impl Attempts {
     /// How many of a round may be leased at once: half of what is free, so that the other round has its turn, or all
     /// where that one has none.
     fn room(&self, round: Round) -> usize {
-        let free = IN_HAND - self.len();
+        let free = self.numbers.in_hand.saturating_sub(self.len());
+        let left = self.numbers.later.saturating_sub(self.later.len());
         match round {
             Round::First if self.knows_none_later() => free,
             Round::First => free.div_ceil(2),
-            Round::Later => free.div_ceil(2).min(LATER_IN_HAND - self.later.len()),
+            Round::Later => free.div_ceil(2).min(left),
         }
     }
 
     /// Which rounds the next attempts may be of, in this order: neither starves behind the other.
     fn turn(&self) -> &'static [Round] {
+        const FIRST: &[Round] = &[Round::First, Round::Later];
+        const LATER: &[Round] = &[Round::Later, Round::First];
         if !self.has_room() {
             &[]
         } else if self.knows_none_later() || !self.has_room_for_later() {
             &[Round::First]
+        } else if self.numbers.in_hand == 1 {
+            match self.last_alone {
+                Round::First => LATER,
+                Round::Later => FIRST,
+            }
         } else if self.later.len() < self.first.len() {
-            &[Round::Later, Round::First]
+            LATER
         } else {
-            &[Round::First, Round::Later]
+            FIRST
         }
     }
 
-    /// Begins an attempt, which waits for the right to send.
-    fn begin(&mut self, app: &App, round: Round, entry: Entry) {
-        let (app, sending) = (app.clone(), Arc::clone(&self.sending));
-        match round {
-            Round::First => {
-                self.first
-                    .spawn(async move { app.deliver_in_turn(entry, &[&sending]).await });
-            }
-            Round::Later => {
-                let again = Arc::clone(&self.sending_again);
-                self.later
-                    .spawn(async move { app.deliver_in_turn(entry, &[&again, &sending]).await });
-            }
-        }
+    /// Begins an attempt, which waits for a session.
+    fn begin(&mut self, app: &App, round: Round, entry: Entry, is_probe: bool) {
+        let (app, stopping) = (app.clone(), self.stopping.subscribe());
+        let attempts = match round {
+            Round::First => &mut self.first,
+            Round::Later => &mut self.later,
+        };
+        attempts.spawn(async move { app.deliver_in_turn(entry, round, is_probe, stopping).await });
     }
 
     /// Waits until one of them ends, and takes out all that have; for ever where there is none.
@@ -177,10 +228,9 @@ impl Attempts {
         }
     }
 
-    /// Lets those end that are being sent; no other one begins. What is left then is tried again when its lease ends.
+    /// Lets those end that are being sent, and gives the others back.
     async fn drain(&mut self) {
-        self.sending.close();
-        self.sending_again.close();
+        self.stopping.send_replace(true);
         let drained = async {
             while self.len() > 0 {
                 self.some_end().await;
@@ -192,6 +242,29 @@ impl Attempts {
             );
         }
     }
+}
+
+/// Result of an attempt.
+enum Attempt {
+    /// To be settled.
+    Made(Delivery),
+    /// The mail was not offered.
+    NotOffered(NoSession),
+}
+
+/// Why a mail without an account is given up.
+const DELETED: &str = "the account was deleted";
+
+/// Address that a mail goes to.
+fn recipient(entry: &Entry, account: &Account) -> String {
+    let named = entry.recipient.clone();
+    named.unwrap_or_else(|| account.address.clone())
+}
+
+fn domain(address: &str) -> &str {
+    address
+        .rsplit_once('@')
+        .map_or(address, |(_, domain)| domain)
 }
 
 /// Why no message can be made from an entry.
@@ -208,18 +281,13 @@ impl App {
     /// # Errors
     /// The database. The entry then waits until its lease ends.
     pub async fn deliver(&self, entry: Entry) -> Result<Delivery, AppError> {
-        self.deliver_with(entry, ()).await
-    }
-
-    /// The same, with permits that are given back as soon as the mail is sent.
-    async fn deliver_with<P>(&self, entry: Entry, permits: P) -> Result<Delivery, AppError> {
+        let round = match entry.attempts {
+            0 | 1 => Round::First,
+            _ => Round::Later,
+        };
         let attempt = async {
-            let delivery = self.attempt(&entry).await?;
-            drop(permits);
-            let result = delivery.result();
-            self.parts.metrics.mail_tried(entry.kind, result);
-            self.settle(&entry, &delivery).await?;
-            Ok(delivery)
+            let session = self.parts.mailer.session(round).await;
+            self.deliver_over(&entry, session).await
         };
         tokio::select! {
             delivery = attempt => delivery,
@@ -227,33 +295,128 @@ impl App {
         }
     }
 
-    /// The same once there is a permit of each of these; without one, where none is given any more, nothing.
-    pub(super) async fn deliver_in_turn(&self, entry: Entry, permits: &[&Semaphore]) {
-        let all = async {
-            let mut all = Vec::new();
-            for permits in permits {
-                all.push(permits.acquire().await.ok()?);
-            }
-            Some(all)
+    /// The same over a session that the caller has, or has not.
+    async fn deliver_over(
+        &self,
+        entry: &Entry,
+        session: Result<Box<dyn MailSession>, NoSession>,
+    ) -> Result<Delivery, AppError> {
+        let attempt = match session {
+            Ok(session) => self.attempt(entry, session).await?,
+            Err(no_session) => Attempt::NotOffered(no_session),
         };
-        let permits = tokio::select! {
-            permits = all => permits,
+        let delivery = match attempt {
+            Attempt::Made(delivery) => delivery,
+            Attempt::NotOffered(no_session) => {
+                if no_session.is_tried {
+                    self.parts.metrics.mail_server_failed();
+                    let pause = self.seconds_left();
+                    tracing::warn!(error = %no_session.error, "no mail can be sent, the next connection is tried in {pause:.1} s");
+                }
+                match self.obsolete(entry, &no_session).await? {
+                    Some(why) => Delivery::Dead { error: why },
+                    None => return self.return_entry(entry, no_session).await,
+                }
+            }
+        };
+        self.parts.metrics.mail_tried(entry.kind, delivery.result());
+        self.settle(entry, &delivery).await?;
+        Ok(delivery)
+    }
+
+    /// The same for the worker, which stops without an attempt where it is told to, and holds back what a server with a policy
+    /// pause would refuse, but for one probe.
+    pub(super) async fn deliver_in_turn(
+        &self,
+        entry: Entry,
+        round: Round,
+        is_probe: bool,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let session = tokio::select! {
+            biased;
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => None,
+            session = self.parts.mailer.session(round) => Some(session),
             never = self.keep(&entry) => match never {},
         };
-        let Some(permits) = permits else {
-            return;
+        let is_held_back = !is_probe && self.policy().is_tripped();
+        let Some(session) = session.filter(|_| !is_held_back) else {
+            return self.give_back(&entry, None).await;
         };
-        // Who waited for long may have lost the lease meanwhile, and somebody else sends the mail.
+        // The lease may have been lost while it waited, and another worker sends the mail.
         let has_waited = entry
             .lease
             .is_none_or(|lease| self.parts.clock.now() + (LEASE - RENEWAL) >= lease.until);
         if has_waited && !self.renew(&entry).await {
             return;
         }
-        let delivered = self.deliver_with(entry, permits).await;
+        let delivered = tokio::select! {
+            delivered = self.deliver_over(&entry, session) => delivered,
+            never = self.keep(&entry) => match never {},
+        };
         if let Err(error) = delivered {
-            tracing::error!(%error, "what came of a mail could not be written down");
+            tracing::error!(entry = %entry.id, %error, "the result of an attempt could not be stored");
         }
+    }
+
+    fn seconds_left(&self) -> f64 {
+        let until = self.parts.mailer.room().until.map(Instant::from_std);
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default().as_secs_f64()
+    }
+
+    /// Why a mail that could not be offered will not be offered again; looked up only for the one that was tried.
+    async fn obsolete(
+        &self,
+        entry: &Entry,
+        no_session: &NoSession,
+    ) -> Result<Option<String>, AppError> {
+        if !no_session.is_tried {
+            return Ok(None);
+        }
+        let Some(account) = self.parts.store.account(entry.account).await? else {
+            return Ok(Some(DELETED.to_owned()));
+        };
+        Ok(self.mail(entry, &account).err().map(str::to_owned))
+    }
+
+    /// Gives an entry back that could not be offered. The history has one line of it for each mail, however long the server
+    /// is down; the entry has the last failure.
+    async fn return_entry(
+        &self,
+        entry: &Entry,
+        NoSession { error, is_tried }: NoSession,
+    ) -> Result<Delivery, AppError> {
+        self.give_back(entry, is_tried.then(|| error.to_string()))
+            .await;
+        if is_tried && entry.last_error.is_none() {
+            let detail = format!("{}: {error}", entry.kind);
+            let event = self.event(entry.account, EventKind::MailFailed, &entry.origin, detail);
+            self.parts.store.record(&event).await?;
+        }
+        Ok(Delivery::Waiting {
+            error: error.to_string(),
+            hint: error.hint(),
+            next_try_at: None,
+            is_server_down: true,
+        })
+    }
+
+    /// Ends the lease of an entry that was not offered, as if it had not been leased.
+    async fn give_back(&self, entry: &Entry, error: Option<String>) {
+        if let Err(error) = self.parts.store.give_back(entry, error.as_deref()).await {
+            tracing::warn!(entry = %entry.id, %error, "a mail could not be given back and waits until its lease ends");
+        }
+    }
+
+    /// Knowledge of this process about policy replies.
+    pub(super) fn policy(&self) -> MutexGuard<'_, PolicyWatch> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the sessions with the mail server in order: for the end of the process.
+    pub async fn close(&self) {
+        self.parts.mailer.close().await;
     }
 
     /// Keeps the lease of an entry, for as long as it is asked to.
@@ -291,9 +454,12 @@ impl App {
         loop {
             self.begin_attempts(&mut attempts).await;
             let has_room = attempts.has_room();
+            let pause = self.policy().paused_until(Instant::now().into_std());
             tokio::select! {
                 () = &mut stop => break,
                 () = attempts.some_end(), if attempts.len() > 0 => {}
+                () = self.parts.mailer.room_changed() => {}
+                () = sleep_until(pause.map_or_else(Instant::now, Instant::from_std)), if pause.is_some() => {}
                 () = self.queued.notified(), if has_room => {}
                 () = &mut look, if has_room => {
                     attempts.none_later_until = None;
@@ -302,6 +468,23 @@ impl App {
             }
         }
         attempts.drain().await;
+        self.close().await;
+    }
+
+    /// Number of mails that can be worked on: none while the server is paused, and one for a probe.
+    fn room(&self) -> Room {
+        let room = self.parts.mailer.room();
+        let policy = self.policy();
+        if !policy.is_tripped() {
+            return room;
+        }
+        let until = policy.paused_until(Instant::now().into_std());
+        let mails = if until.is_some() {
+            0
+        } else {
+            room.mails.min(1)
+        };
+        Room { mails, until }
     }
 
     /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
@@ -321,18 +504,36 @@ impl App {
 
     /// Begins as many attempts as there are due entries and room.
     async fn begin_attempts(&self, attempts: &mut Attempts) {
-        while let Some((round, entries)) = self.lease_some_of(attempts).await {
+        loop {
+            let room = self.room();
+            attempts.note_limit(room);
+            attempts.numbers = Numbers::of(room);
+            let is_probing = self.policy().is_tripped();
+            let Some((round, entries)) = self.lease_some_of(attempts, is_probing).await else {
+                return;
+            };
+            attempts.last_alone = round;
             for entry in entries {
-                attempts.begin(self, round, entry);
+                attempts.begin(self, round, entry, is_probing);
             }
         }
     }
 
-    async fn lease_some_of(&self, attempts: &mut Attempts) -> Option<(Round, Vec<Entry>)> {
+    async fn lease_some_of(
+        &self,
+        attempts: &mut Attempts,
+        is_probing: bool,
+    ) -> Option<(Round, Vec<Entry>)> {
         for round in attempts.turn() {
             let (now, lease) = (self.parts.clock.now(), self.lease());
-            let room = attempts.room(*round);
+            let room = match is_probing {
+                true => CANDIDATES,
+                false => attempts.room(*round),
+            };
             match self.parts.store.lease_some(*round, now, lease, room).await {
+                Ok(entries) if !entries.is_empty() && is_probing => {
+                    return Some((*round, vec![self.choose_probe(entries).await?]));
+                }
                 Ok(entries) if !entries.is_empty() => return Some((*round, entries)),
                 Ok(_) if *round == Round::Later => {
                     attempts.none_later_until = Some(Instant::now() + LONGEST_SLEEP);
@@ -345,6 +546,30 @@ impl App {
             }
         }
         None
+    }
+
+    /// Chooses the mail that probes a server with a policy pause, and gives the others back: one for another domain than
+    /// the last, where there is one.
+    async fn choose_probe(&self, entries: Vec<Entry>) -> Option<Entry> {
+        let last = self.policy().last_domain().map(str::to_owned);
+        let mut chosen = None;
+        for (number, entry) in entries.iter().enumerate() {
+            let account = self.parts.store.account(entry.account).await.ok().flatten();
+            let to = account.map(|account| recipient(entry, &account));
+            if to.is_some_and(|to| Some(domain(&to)) != last.as_deref()) {
+                chosen = Some(number);
+                break;
+            }
+        }
+        let mut probe = None;
+        for (number, entry) in entries.into_iter().enumerate() {
+            if number == chosen.unwrap_or(0) {
+                probe = Some(entry);
+            } else {
+                self.give_back(&entry, None).await;
+            }
+        }
+        probe
     }
 
     pub(super) async fn lease_next(&self, round: Round) -> Result<Option<Entry>, AppError> {
@@ -376,30 +601,52 @@ impl App {
         }
     }
 
-    async fn attempt(&self, entry: &Entry) -> Result<Delivery, AppError> {
+    async fn attempt(
+        &self,
+        entry: &Entry,
+        session: Box<dyn MailSession>,
+    ) -> Result<Attempt, AppError> {
+        let dead = |error: String| Ok(Attempt::Made(Delivery::Dead { error }));
         let Some(account) = self.parts.store.account(entry.account).await? else {
-            return Ok(Delivery::Dead {
-                error: "the account was deleted".to_owned(),
-            });
+            return dead(DELETED.to_owned());
         };
         let message = match self.message(entry, &account) {
             Ok(message) => message,
-            Err(Undeliverable::Obsolete(why)) => {
-                return Ok(Delivery::Dead {
-                    error: why.to_owned(),
-                });
+            Err(Undeliverable::Obsolete(why)) => return dead(why.to_owned()),
+            Err(Undeliverable::Broken(error)) => {
+                return Ok(Attempt::Made(self.later(entry, error, None)));
             }
-            Err(Undeliverable::Broken(error)) => return Ok(self.later(entry, error, None)),
         };
-        Ok(match self.parts.mailer.send(&message).await {
-            Ok(receipt) => Delivery::Sent {
-                reply: receipt.reply,
-            },
-            Err(error) if error.is_permanent() => Delivery::Dead {
-                error: error.to_string(),
-            },
-            Err(error) => self.later(entry, error.to_string(), error.hint()),
-        })
+        match session.send(&message).await {
+            Ok(receipt) => {
+                self.policy().accepted();
+                Ok(Attempt::Made(Delivery::Sent {
+                    reply: receipt.reply,
+                }))
+            }
+            Err(SendError::NoSession(no_session)) => Ok(Attempt::NotOffered(no_session)),
+            Err(SendError::Message(error)) if error.is_permanent() => dead(error.to_string()),
+            Err(SendError::Message(error)) => {
+                if let DeliveryError::Policy { reply, .. } = &error {
+                    self.refused_by_policy(reply, &message.to, &error);
+                }
+                Ok(Attempt::Made(self.later(
+                    entry,
+                    error.to_string(),
+                    error.hint(),
+                )))
+            }
+        }
+    }
+
+    fn refused_by_policy(&self, reply: &str, to: &str, error: &DeliveryError) {
+        let chance = u32::from_be_bytes(draw(&*self.parts.rng));
+        let now = Instant::now().into_std();
+        let delay = self.policy().refused(reply, domain(to), now, chance);
+        if let Some(delay) = delay {
+            let delay = delay.as_secs_f64();
+            tracing::warn!(%error, "the mail server refuses all mails alike, the next one is tried in {delay:.1} s");
+        }
     }
 
     fn later(&self, entry: &Entry, error: String, hint: Option<String>) -> Delivery {
@@ -409,6 +656,7 @@ impl App {
             error,
             hint,
             next_try_at: Some(next_try_at),
+            is_server_down: false,
         }
     }
 
@@ -428,10 +676,7 @@ impl App {
             message_id: format!("{}.{}@{domain}", entry.kind, entry.id),
             date: self.parts.clock.now(),
             from: sender.clone(),
-            to: entry
-                .recipient
-                .clone()
-                .unwrap_or_else(|| account.address.clone()),
+            to: recipient(entry, account),
             subject: rendered.subject,
             text: rendered.text,
             html: rendered.html,
@@ -575,5 +820,32 @@ impl App {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::mail_server::later_share;
+
+    #[test]
+    fn however_many_sessions_there_are_each_round_finds_leased_mails_for_its_share() {
+        for mails in 2..=500 {
+            let numbers = Numbers::of(Room { mails, until: None });
+            let (old, new) = (later_share(mails), mails - later_share(mails));
+            // However many old ones are in hand, as many new ones as may be sent beside them are leased, and the other way
+            // round.
+            assert!(
+                numbers.later + new + numbers.fewest <= numbers.in_hand,
+                "{numbers:?}"
+            );
+            assert!(old + numbers.fewest <= numbers.later, "{numbers:?}");
+            assert!(new > 0 && numbers.fewest > 0);
+        }
+        let one = Numbers::of(Room {
+            mails: 1,
+            until: None,
+        });
+        assert_eq!((one.in_hand, one.later, one.fewest), (1, 1, 1));
     }
 }

@@ -9,13 +9,12 @@ use super::{App, AppError, Delivery};
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::EntryId;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
-use crate::mail::SENT_AT_ONCE;
 use crate::store::{Leasing, Wanted};
 
 /// How many entries are asked for at a time.
 const PAGE: usize = 500;
-/// After so many attempts in a row that did not reach the mail server, the others are left in peace.
-const UNREACHABLE_IN_A_ROW: usize = SENT_AT_ONCE;
+/// How many mails are held at once while many are tried; the mailer decides how many of them are sent at once.
+const IN_HAND: usize = 16;
 
 /// An entry, and whom it is for.
 #[derive(Debug, Clone)]
@@ -121,7 +120,8 @@ impl App {
         Ok(entry)
     }
 
-    /// Makes one attempt at each of many mails now, several at once. `progress` hears of every one.
+    /// Makes one attempt at each of many mails now, several at once, until the mail server fails or refuses all alike.
+    /// `progress` hears of every one.
     ///
     /// # Errors
     /// The database.
@@ -145,21 +145,25 @@ impl App {
         let attempts = stream::iter(ids)
             .take_while(|_| ready(goes_on.load(Ordering::Relaxed)))
             .map(|id| self.try_now(id, wanted))
-            .buffer_unordered(SENT_AT_ONCE);
+            .buffer_unordered(IN_HAND);
         tokio::pin!(attempts);
-        let (mut unreachable_in_a_row, mut failed) = (0, None);
+        let mut failed = None;
         while let Some(attempt) = attempts.next().await {
             match attempt {
-                Ok(Delivery::Sent { .. }) => {
-                    flushed.sent += 1;
-                    unreachable_in_a_row = 0;
+                Ok(Delivery::Sent { .. }) => flushed.sent += 1,
+                // The first one was tried, the others were given back.
+                Ok(Delivery::Waiting {
+                    error,
+                    hint,
+                    is_server_down: true,
+                    ..
+                }) => {
+                    if goes_on.swap(false, Ordering::Relaxed) {
+                        flushed.waiting += 1;
+                        flushed.last = Some((error, hint));
+                    }
                 }
                 Ok(Delivery::Waiting { error, hint, .. }) => {
-                    // A mail server that can't be reached is known by what may help.
-                    match hint {
-                        Some(_) => unreachable_in_a_row += 1,
-                        None => unreachable_in_a_row = 0,
-                    }
                     flushed.waiting += 1;
                     flushed.last = Some((error, hint));
                 }
@@ -170,7 +174,7 @@ impl App {
                 Err(AppError::NoSuchMail | AppError::MailHeld) => flushed.elsewhere += 1,
                 Err(error) => failed = Some(error),
             }
-            if failed.is_some() || unreachable_in_a_row >= UNREACHABLE_IN_A_ROW {
+            if failed.is_some() || self.policy().is_tripped() {
                 goes_on.store(false, Ordering::Relaxed);
             }
             progress(&flushed);

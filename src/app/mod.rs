@@ -24,7 +24,7 @@ pub mod system;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -46,6 +46,7 @@ use crate::domain::account::Account;
 use crate::domain::clock::{Clock, Rng, draw};
 use crate::domain::event::{Event, EventKind, Origin};
 use crate::domain::id::{AccountId, EntryId, LeaseId};
+use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::{Entry, EntryState, LEASE, Lease, MailKind};
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
@@ -109,6 +110,8 @@ pub struct App {
     queued: Arc<Notify>,
     /// How the outbox stood when somebody last looked.
     last_look: Arc<LastLook>,
+    /// What this process knows about policy replies of the mail server.
+    policy: Arc<Mutex<PolicyWatch>>,
 }
 
 /// Who delivers a mail that a use case decides.
@@ -127,6 +130,7 @@ impl App {
             parts: Arc::new(parts),
             queued: Arc::new(Notify::new()),
             last_look: Arc::default(),
+            policy: Arc::default(),
         }
     }
 
@@ -203,6 +207,7 @@ impl App {
                     error: error.to_string(),
                     hint: None,
                     next_try_at: None,
+                    is_server_down: false,
                 })
             })
     }

@@ -13,14 +13,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tempfile::TempDir;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::system::SystemRng;
 use super::*;
 use crate::domain::event::Origin;
+use crate::domain::mail_server::{Room, later_share};
+use crate::domain::outbox::Round;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::Token;
 use crate::mail::render::TeraRenderer;
-use crate::mail::{DeliveryError, Message, Receipt};
+use crate::mail::{DeliveryError, MailSession, Message, NoSession, Receipt, SendError};
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
 use crate::templates::Templates;
@@ -39,26 +42,53 @@ impl Clock for TestClock {
     }
 }
 
+/// Most sessions of the test's mail server.
+const SESSIONS: usize = 16;
+
 /// A mail server that answers what it was told, and else takes everything.
-#[derive(Default)]
-struct TestMailer {
+struct TestServer {
     answers: Mutex<VecDeque<DeliveryError>>,
     taken: Mutex<Vec<Message>>,
     tried: Mutex<Vec<Message>>,
+    /// Recipients that are refused by a policy, by the end of their address.
+    refused: Mutex<Vec<&'static str>>,
     /// Whether a mail that was tried before is taken in and never answered.
     hangs_on_repeats: AtomicBool,
     /// How many milliseconds it takes over a mail.
     is_slow_by: AtomicU64,
     /// How many it was given at once at the most.
     most_at_once: AtomicUsize,
-    /// A database file that somebody else begins to write, and writes for longer than anybody waits, when a mail is
+    /// A database file that another process begins to write, and writes for longer than any step waits, when a mail is
     /// taken.
     locks: Mutex<Option<PathBuf>>,
+    sessions: Arc<Semaphore>,
+    sessions_for_later: Arc<Semaphore>,
 }
 
-#[async_trait]
-impl Mailer for TestMailer {
-    async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError> {
+impl Default for TestServer {
+    fn default() -> Self {
+        Self {
+            answers: Mutex::default(),
+            taken: Mutex::default(),
+            tried: Mutex::default(),
+            refused: Mutex::default(),
+            hangs_on_repeats: AtomicBool::default(),
+            is_slow_by: AtomicU64::default(),
+            most_at_once: AtomicUsize::default(),
+            locks: Mutex::default(),
+            sessions: Arc::new(Semaphore::new(SESSIONS)),
+            sessions_for_later: Arc::new(Semaphore::new(later_share(SESSIONS))),
+        }
+    }
+}
+
+impl TestServer {
+    fn next_answer(&self, wanted: fn(&DeliveryError) -> bool) -> Option<DeliveryError> {
+        let mut answers = self.answers.lock().unwrap();
+        answers.pop_front_if(|error| wanted(error))
+    }
+
+    async fn take(&self, message: &Message) -> Result<Receipt, DeliveryError> {
         let is_repeat = {
             let mut tried = self.tried.lock().unwrap();
             let is_repeat = tried
@@ -70,8 +100,16 @@ impl Mailer for TestMailer {
         if is_repeat && self.hangs_on_repeats.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        if let Some(error) = self.answers.lock().unwrap().pop_front() {
+        if let Some(error) = self.next_answer(|_| true) {
             return Err(error);
+        }
+        let refused = self.refused.lock().unwrap().clone();
+        if refused.iter().any(|end| message.to.ends_with(end)) {
+            return Err(DeliveryError::Policy {
+                what: "554 5.7.1 relay access denied".to_owned(),
+                hint: "log in".to_owned(),
+                reply: "554 7.1 relay access denied".to_owned(),
+            });
         }
         let at_once = self.tried.lock().unwrap().len() - self.taken.lock().unwrap().len();
         self.most_at_once.fetch_max(at_once, Ordering::Relaxed);
@@ -87,6 +125,62 @@ impl Mailer for TestMailer {
             reply: "250 2.0.0 kept".to_owned(),
         })
     }
+}
+
+/// The way to it.
+struct TestMailer(Arc<TestServer>);
+
+struct TestSession {
+    server: Arc<TestServer>,
+    _permits: Vec<OwnedSemaphorePermit>,
+}
+
+#[async_trait]
+impl Mailer for TestMailer {
+    async fn session(&self, round: Round) -> Result<Box<dyn MailSession>, NoSession> {
+        let server = &self.0;
+        if let Some(error) = server.next_answer(is_of_the_server) {
+            return Err(NoSession {
+                error,
+                is_tried: true,
+            });
+        }
+        let mut permits = Vec::new();
+        if round == Round::Later {
+            let later = Arc::clone(&server.sessions_for_later);
+            permits.push(later.acquire_owned().await.unwrap());
+        }
+        let any = Arc::clone(&server.sessions);
+        permits.push(any.acquire_owned().await.unwrap());
+        Ok(Box::new(TestSession {
+            server: Arc::clone(server),
+            _permits: permits,
+        }))
+    }
+
+    fn room(&self) -> Room {
+        Room {
+            mails: SESSIONS,
+            until: None,
+        }
+    }
+
+    async fn room_changed(&self) {
+        std::future::pending().await
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
+impl MailSession for TestSession {
+    async fn send(self: Box<Self>, message: &Message) -> Result<Receipt, SendError> {
+        self.server.take(message).await.map_err(SendError::Message)
+    }
+}
+
+fn is_of_the_server(error: &DeliveryError) -> bool {
+    matches!(error, DeliveryError::Unreachable { .. })
 }
 
 /// Writes a database for longer than a step waits, from when it returns.
@@ -106,6 +200,13 @@ fn gone() -> DeliveryError {
     }
 }
 
+fn busy() -> DeliveryError {
+    DeliveryError::Transient {
+        server: "localhost:1025".to_owned(),
+        reply: "451 4.3.2 later".to_owned(),
+    }
+}
+
 fn refused_for_good() -> DeliveryError {
     DeliveryError::Permanent {
         server: "localhost:1025".to_owned(),
@@ -116,7 +217,7 @@ fn refused_for_good() -> DeliveryError {
 struct Fixture {
     app: App,
     clock: Arc<TestClock>,
-    mailer: Arc<TestMailer>,
+    mailer: Arc<TestServer>,
     dir: TempDir,
 }
 
@@ -127,10 +228,10 @@ impl Fixture {
         let clock = Arc::new(TestClock(Mutex::new(
             "2026-11-23T10:00:00Z".parse().unwrap(),
         )));
-        let mailer = Arc::new(TestMailer::default());
+        let mailer = Arc::new(TestServer::default());
         let app = App::new(Parts {
             store: Arc::new(SqliteStore::open(&dir.path().join("test.sqlite3")).unwrap()),
-            mailer: mailer.clone(),
+            mailer: Arc::new(TestMailer(mailer.clone())),
             renderer: Arc::new(TeraRenderer::new(Arc::new(Templates::load(None).unwrap()))),
             clock: clock.clone(),
             rng: Arc::new(SystemRng),

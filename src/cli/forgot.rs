@@ -48,6 +48,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         .request_reset(&email, &origin, Handling::DeliverNow)
         .await?;
     drop(spinner);
+    app.close().await;
     let Requested::Queued(Some(delivery)) = requested else {
         return Ok(());
     };

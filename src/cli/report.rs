@@ -218,6 +218,7 @@ fn of_delivery(error: &DeliveryError) -> Verdict {
     match error {
         DeliveryError::Unreachable { hint, .. } => (7, "mail_server", Some(hint.clone())),
         DeliveryError::Transient { .. } => (7, "mail_refused", None),
+        DeliveryError::Policy { hint, .. } => (7, "mail_refused", Some(hint.clone())),
         DeliveryError::Permanent { .. } => (1, "mail_refused", None),
         DeliveryError::Unsendable { hint, .. } => (1, "mail_unsendable", Some(hint.clone())),
     }

@@ -59,6 +59,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         .complete_reset(&token, &password, &wiring::origin(), Handling::DeliverNow)
         .await?;
     drop(spinner);
+    app.close().await;
     let confirmed = warn_unless_sent(
         ui,
         completed.confirmation.as_ref(),

@@ -158,7 +158,10 @@ pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
         },
         trusted: certificates(mail)?,
         sender: mail.sender.clone(),
+        helo_name: mail.helo_name.clone(),
+        connections: mail.connections,
         timeout: mail.timeout,
+        rng: Arc::new(SystemRng),
     })?)
 }
 

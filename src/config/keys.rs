@@ -96,6 +96,16 @@ pub const KEYS: &[Key] = &[
         "sender of all mails; a name with a comma needs quotes",
     ),
     key(
+        "MAIL_HELO_NAME",
+        "the sender's domain",
+        "name said in EHLO to the mail server",
+    ),
+    key(
+        "MOVIE_BAG_MAIL_CONNECTIONS",
+        "16",
+        "most connections to the mail server at once",
+    ),
+    key(
         "MOVIE_BAG_MAIL_TIMEOUT",
         "30s",
         "how long one mail may take",

@@ -153,6 +153,10 @@ pub struct MailSettings {
     pub ca_file: Option<PathBuf>,
     /// From whom the mails are.
     pub sender: String,
+    /// Name said in EHLO; the sender's domain where it is not set.
+    pub helo_name: Option<String>,
+    /// Most connections to the mail server at once.
+    pub connections: usize,
     /// How long one mail may take.
     pub timeout: Duration,
 }
@@ -424,12 +428,34 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
             "support@movie-bag.com".to_owned(),
             values::mail_sender,
         ),
+        helo_name: keys.optional("MAIL_HELO_NAME", helo_name),
+        connections: keys.get("MOVIE_BAG_MAIL_CONNECTIONS", 16, values::number(1, 500)) as usize,
         timeout: keys.get(
             "MOVIE_BAG_MAIL_TIMEOUT",
             Duration::from_secs(30),
             values::span,
         ),
     }
+}
+
+/// A name as EHLO takes it (RFC 5321 4.1.1.1): a domain, in its ASCII form, or an address in brackets.
+fn helo_name(text: &str) -> Result<String, String> {
+    let wanted = || "write a host name such as app.example.com, or an address such as [192.0.2.1]";
+    if let Some(literal) = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        let is_address = match literal.strip_prefix("IPv6:") {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => literal.parse::<std::net::Ipv4Addr>().is_ok(),
+        };
+        return is_address
+            .then(|| text.to_owned())
+            .ok_or_else(|| wanted().to_owned());
+    }
+    let name = idna::domain_to_ascii_strict(text).map_err(|_| wanted().to_owned())?;
+    let is_name = !name.is_empty() && name.parse::<IpAddr>().is_err();
+    is_name.then_some(name).ok_or_else(|| wanted().to_owned())
 }
 
 /// Whether a host is this machine.

@@ -11,6 +11,7 @@ pub mod event;
 pub mod foreign_hash;
 pub mod id;
 pub mod limit;
+pub mod mail_server;
 pub mod movie;
 pub mod outbox;
 pub mod password;

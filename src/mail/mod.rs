@@ -13,10 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::domain::mail_server::Room;
+use crate::domain::outbox::Round;
 use crate::templates::TemplateError;
-
-/// How many mails one process sends at once, each over a session of its own. Postfix takes 50 sessions of one client.
-pub const SENT_AT_ONCE: usize = 16;
 
 /// What a mail says: for each kind the values that its templates show.
 #[derive(Debug, Clone)]
@@ -146,14 +145,53 @@ pub struct Receipt {
     pub reply: String,
 }
 
-/// A way out for mails.
+/// A mail server. In two steps, since a mail is made only once there is a session for it: it may wait long, and its link
+/// would be too old then.
 #[async_trait]
 pub trait Mailer: Send + Sync {
+    /// Waits for a session. Mails of the first and of later rounds get theirs in turn.
+    ///
+    /// # Errors
+    /// [`NoSession`]: the mail has not been offered to the server.
+    async fn session(&self, round: Round) -> Result<Box<dyn MailSession>, NoSession>;
+
+    /// Number of mails that sessions can be had for now.
+    fn room(&self) -> Room;
+
+    /// Returns when [`Mailer::room`] may have changed.
+    async fn room_changed(&self);
+
+    /// Ends the sessions that no mail is sent over, in order.
+    async fn close(&self);
+}
+
+/// A session with the mail server, for one mail. Dropped unused, it is kept for another one.
+#[async_trait]
+pub trait MailSession: Send {
     /// Hands one message to the mail server.
     ///
     /// # Errors
-    /// [`DeliveryError`]; after one that is not permanent the server may have taken the message all the same.
-    async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError>;
+    /// [`SendError`]; after one of the message that is not permanent the server may have taken it all the same.
+    async fn send(self: Box<Self>, message: &Message) -> Result<Receipt, SendError>;
+}
+
+/// Why there is no session: the server cannot be reached, refuses to talk, or refuses the login.
+#[derive(Debug, Clone)]
+pub struct NoSession {
+    /// The failure.
+    pub error: DeliveryError,
+    /// Whether a connection was tried for this mail; else this is the failure of another one, and the delay after it is
+    /// not over.
+    pub is_tried: bool,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone)]
+pub enum SendError {
+    /// It was not offered: the session had ended, and there is no other one.
+    NoSession(NoSession),
+    /// It was.
+    Message(DeliveryError),
 }
 
 /// Why the mail server did not take a message.
@@ -183,6 +221,16 @@ pub enum DeliveryError {
         /// Its own words.
         reply: String,
     },
+    /// The server refused this client, its login, its HELO name or the sender, and would refuse other mails too.
+    #[error("{what}")]
+    Policy {
+        /// What happened, with the server's address and words.
+        what: String,
+        /// What may help.
+        hint: String,
+        /// The reply without what differs from mail to mail, to be compared.
+        reply: String,
+    },
     /// The message can't be sent as it is: it is wrong, or the server lacks an extension that it needs.
     #[error("{what}")]
     Unsendable {
@@ -202,7 +250,9 @@ impl DeliveryError {
     /// What may help.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreachable { hint, .. } | Self::Unsendable { hint, .. } => Some(hint.clone()),
+            Self::Unreachable { hint, .. }
+            | Self::Policy { hint, .. }
+            | Self::Unsendable { hint, .. } => Some(hint.clone()),
             Self::Transient { .. } | Self::Permanent { .. } => None,
         }
     }

@@ -113,6 +113,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Requests,
     mails: Counters<(MailKind, MailResult)>,
+    mail_server_failures: Counter,
     resets: Counters<ResetResult>,
     limits: Counters<Limit>,
 }
@@ -162,6 +163,12 @@ impl Metrics {
                 ]
             },
         );
+        let mail_server_failures = Counter::default();
+        registry.register(
+            "movie_bag_mail_server_failures",
+            "Connections to the mail server that failed before a mail was offered",
+            mail_server_failures.clone(),
+        );
         let resets = Counters::new(
             &mut registry,
             "movie_bag_resets",
@@ -180,6 +187,7 @@ impl Metrics {
             registry,
             requests,
             mails,
+            mail_server_failures,
             resets,
             limits,
         }
@@ -193,6 +201,11 @@ impl Metrics {
     /// An attempt at a mail has ended.
     pub fn mail_tried(&self, kind: MailKind, result: MailResult) {
         self.mails.count((kind, result));
+    }
+
+    /// A connection to the mail server failed before a mail was offered.
+    pub fn mail_server_failed(&self) {
+        self.mail_server_failures.inc();
     }
 
     /// An attempt to redeem a reset token has ended.

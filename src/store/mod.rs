@@ -301,6 +301,11 @@ pub trait Outbox {
         event: &Event,
     ) -> Result<bool, StoreError>;
 
+    /// Ends the lease of an entry that was not offered to the mail server: it is due as before, its attempt does not
+    /// count, and where there is an error it is the entry's last one. `false`, and nothing changed, where the holder no
+    /// longer has it.
+    async fn give_back(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError>;
+
     /// The moment at which the next entry becomes due or free; `None` where nothing waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 

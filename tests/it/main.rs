@@ -30,6 +30,8 @@ mod operations;
 mod outbox;
 mod pages;
 mod readme;
+#[cfg(unix)]
+mod real_servers;
 mod security;
 mod settings;
 mod sink;

@@ -25,7 +25,7 @@ on_every_database! {
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
 
-fn forgot(server: &Server, email: &str) {
+pub fn forgot(server: &Server, email: &str) {
     server
         .post("/api/auth/forgot", json!({"email": email}))
         .is(200);
@@ -298,7 +298,7 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
         assert_eq!(ids.len(), 1, "a repeat is known by its Message-ID");
     }
     // What is refused for good is dead at once, with the server's own words.
-    let mail_server = MailServer::start(&[Fault::AnswersRcpt("550 5.7.1 not from you")]);
+    let mail_server = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 nobody here")]);
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command.env("MAIL_PORT", mail_server.port());
     let server = Server::of(command);
@@ -313,7 +313,7 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
         dead["last_error"]
             .as_str()
             .unwrap()
-            .contains("550 5.7.1 not from you")
+            .contains("550 5.1.1 nobody here")
     );
 }
 

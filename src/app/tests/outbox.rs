@@ -1,27 +1,21 @@
 //! What becomes of a mail: tries, retries, and the administrator's hand.
 
 use super::*;
-use crate::domain::outbox::Round;
-use crate::mail::SENT_AT_ONCE;
 
 #[tokio::test]
-async fn a_mail_that_could_not_be_sent_is_tried_again_with_the_same_message_id() {
+async fn a_mail_that_was_refused_for_now_is_tried_again_with_the_same_message_id() {
     let fixture = Fixture::fresh().await;
-    fixture.mail_server_answers(gone());
-    fixture.mail_server_answers(DeliveryError::Transient {
-        server: "localhost:1025".to_owned(),
-        reply: "451 4.3.2 later".to_owned(),
-    });
+    fixture.mail_server_answers(busy());
+    fixture.mail_server_answers(busy());
     fixture.forgot().await;
     let Some(Delivery::Waiting {
-        error,
         next_try_at: Some(at),
+        is_server_down: false,
         ..
     }) = fixture.step().await
     else {
         panic!("it was not put back");
     };
-    assert!(error.contains("connection refused"), "{error}");
     let wait = at.duration_since(fixture.clock.now());
     assert!((800..=1_200).contains(&wait.as_millis()), "{wait:?}");
     assert_eq!(fixture.step().await, None, "it is not due yet");
@@ -58,11 +52,154 @@ async fn a_mail_that_could_not_be_sent_is_tried_again_with_the_same_message_id()
         [
             "mail_sent reset_password: 250 2.0.0 kept",
             "mail_failed reset_password: localhost:1025 refused the mail for now: 451 4.3.2 later",
+            "mail_failed reset_password: localhost:1025 refused the mail for now: 451 4.3.2 later",
+            "reset_requested",
+            "created",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_costs_no_attempt_and_one_line_of_history() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    let queued = fixture.entries().await.remove(0);
+    for _ in 0..5 {
+        fixture.mail_server_answers(gone());
+        assert!(matches!(
+            fixture.step().await,
+            Some(Delivery::Waiting {
+                is_server_down: true,
+                ..
+            })
+        ));
+        // It keeps its place, and says why it waits.
+        let waiting = fixture.entries().await.remove(0);
+        assert!(
+            waiting
+                .last_error
+                .as_ref()
+                .unwrap()
+                .contains("connection refused")
+        );
+        let as_before = Entry {
+            last_error: None,
+            ..waiting
+        };
+        assert_eq!(as_before, queued);
+    }
+    assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
+    assert_eq!(
+        fixture.history().await,
+        [
+            "mail_sent reset_password: 250 2.0.0 kept",
             "mail_failed reset_password: nothing answers SMTP at localhost:1025 (connection refused)",
             "reset_requested",
             "created",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_link_that_is_too_old_is_given_up_while_the_server_is_down() {
+    let fixture = Fixture::fresh().await;
+    fixture.forgot().await;
+    fixture.wait(HOUR);
+    fixture.mail_server_answers(gone());
+    assert!(matches!(fixture.step().await, Some(Delivery::Dead { .. })));
+}
+
+impl Fixture {
+    /// Asks for a reset of an account of its own in each of these domains.
+    async fn forgot_in(&self, domains: &[&str]) {
+        for domain in domains {
+            let email = &format!("ann@{domain}");
+            let new = NewAccount {
+                email,
+                password: PasswordInput::new(PASSWORD),
+                origin: terminal(),
+            };
+            self.app.create_account(new).await.unwrap();
+            let origin = terminal();
+            let requested = self.app.request_reset(email, &origin, Handling::Queue);
+            requested.await.unwrap();
+        }
+    }
+
+    fn tried_domains(&self) -> Vec<String> {
+        let tried = self.mailer.tried.lock().unwrap();
+        let domain = |message: &Message| message.to.rsplit_once('@').unwrap().1.to_owned();
+        tried.iter().map(domain).collect()
+    }
+
+    /// Lets the clock of the outbox run until this is so.
+    async fn run_until(&self, is_so: impl Fn(&Self) -> bool) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while !is_so(self) {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{:?}",
+                self.tried_domains()
+            );
+            self.wait(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_all_alike_is_probed_with_one_mail_after_the_other() {
+    let fixture = Fixture::fresh().await;
+    fixture.mailer.refused.lock().unwrap().push("example");
+    let domains = [
+        "a.example",
+        "b.example",
+        "c.example",
+        "d.example",
+        "e.example",
+        "f.example",
+    ];
+    fixture.forgot_in(&domains).await;
+    let app = fixture.app.clone();
+    let worker = tokio::spawn(async move { app.run_delivery(std::future::pending()).await });
+    fixture
+        .run_until(|fixture| fixture.app.policy().is_tripped())
+        .await;
+    // Two probes, after 1 and 2 seconds.
+    let before = fixture.tried_domains().len();
+    fixture
+        .run_until(|fixture| fixture.tried_domains().len() >= before + 2)
+        .await;
+    let tried = fixture.tried_domains();
+    assert!(tried.len() <= before + 3, "{tried:?}");
+    assert_ne!(tried[before], tried[before + 1], "another domain each time");
+    assert!(fixture.app.policy().is_tripped());
+    // One acceptance ends it for all.
+    fixture.mailer.refused.lock().unwrap().clear();
+    fixture
+        .run_until(|fixture| fixture.taken().len() == 6)
+        .await;
+    assert!(!fixture.app.policy().is_tripped());
+    worker.abort();
+}
+
+#[tokio::test]
+async fn recipients_that_are_always_refused_never_stall_the_others() {
+    let fixture = Fixture::fresh().await;
+    // Three of them, each in a domain of its own.
+    let bad = ["x.bad", "y.bad", "z.bad"];
+    fixture.mailer.refused.lock().unwrap().push("bad");
+    fixture.forgot_in(&bad).await;
+    let app = fixture.app.clone();
+    let worker = tokio::spawn(async move { app.run_delivery(std::future::pending()).await });
+    fixture
+        .run_until(|fixture| fixture.app.policy().is_tripped())
+        .await;
+    fixture.forgot_in(&["a.example", "b.example"]).await;
+    fixture
+        .run_until(|fixture| fixture.taken().len() == 2)
+        .await;
+    worker.abort();
 }
 
 #[tokio::test]
@@ -218,18 +355,15 @@ async fn a_flush_stops_where_the_mail_server_cannot_be_reached() {
         .flush_outbox(Flush::Waiting, &|_| {})
         .await
         .unwrap();
-    assert!(
-        (SENT_AT_ONCE as u64..2 * SENT_AT_ONCE as u64).contains(&flushed.waiting)
-            && flushed.left == 40 - flushed.waiting,
-        "{flushed:?}"
-    );
+    assert_eq!((flushed.waiting, flushed.left), (1, 39), "{flushed:?}");
     assert!(flushed.last.unwrap().0.contains("connection refused"));
-    let untried = fixture
-        .entries()
-        .await
-        .into_iter()
-        .filter(|entry| entry.attempts == 0);
-    assert_eq!(untried.count() as u64, flushed.left);
+    assert!(
+        fixture
+            .entries()
+            .await
+            .iter()
+            .all(|entry| entry.attempts == 0 && entry.lease.is_none())
+    );
 }
 
 #[tokio::test]
@@ -248,7 +382,7 @@ async fn history_is_forgotten_when_its_time_is_over() {
 async fn new_mails_are_sent_while_old_ones_hang() {
     let fixture = Fixture::fresh().await;
     for _ in 0..20 {
-        fixture.mail_server_answers(gone());
+        fixture.mail_server_answers(busy());
         fixture.forgot().await;
         fixture.step().await;
     }
@@ -283,7 +417,7 @@ async fn new_mails_are_sent_while_old_ones_hang() {
 #[tokio::test]
 async fn no_more_are_sent_at_once_than_allowed_and_none_begins_after_the_stop() {
     let fixture = Fixture::fresh().await;
-    for _ in 0..3 * SENT_AT_ONCE {
+    for _ in 0..3 * SESSIONS {
         fixture.forgot().await;
     }
     fixture.mailer.is_slow_by.store(500, Ordering::Relaxed);
@@ -291,23 +425,19 @@ async fn no_more_are_sent_at_once_than_allowed_and_none_begins_after_the_stop() 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let worker = tokio::spawn(async move { app.run_delivery(async { drop(stopped.await) }).await });
     let tried = || fixture.mailer.tried.lock().unwrap().len();
-    while tried() < SENT_AT_ONCE {
+    while tried() < SESSIONS {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stop.send(()).unwrap();
     worker.await.unwrap();
-    assert_eq!(
-        (tried(), fixture.taken().len()),
-        (SENT_AT_ONCE, SENT_AT_ONCE)
-    );
-    assert_eq!(fixture.entries().await.len(), 2 * SENT_AT_ONCE);
-    // The next worker has those that were in hand when their leases have ended.
-    fixture.wait(LEASE);
+    assert_eq!((tried(), fixture.taken().len()), (SESSIONS, SESSIONS));
+    assert_eq!(fixture.entries().await.len(), 2 * SESSIONS);
+    // Those that waited were given back at once.
     fixture.mailer.is_slow_by.store(0, Ordering::Relaxed);
     while fixture.step().await.is_some() {}
-    assert_eq!(fixture.taken().len(), 3 * SENT_AT_ONCE);
+    assert_eq!(fixture.taken().len(), 3 * SESSIONS);
     let most = fixture.mailer.most_at_once.load(Ordering::Relaxed);
-    assert_eq!(most, SENT_AT_ONCE);
+    assert_eq!(most, SESSIONS);
 }
 
 #[tokio::test]
@@ -316,14 +446,19 @@ async fn a_mail_that_somebody_took_over_while_it_waited_for_its_turn_is_left_to_
     for is_taken_over in [true, false] {
         fixture.forgot().await;
         let entry = fixture.app.lease_next(Round::First).await.unwrap().unwrap();
-        let turn = Arc::new(tokio::sync::Semaphore::new(0));
-        let (app, permits) = (fixture.app.clone(), Arc::clone(&turn));
-        let waiting = tokio::spawn(async move { app.deliver_in_turn(entry, &[&permits]).await });
+        let sessions = Arc::clone(&fixture.mailer.sessions);
+        let all = sessions.acquire_many_owned(SESSIONS as u32).await.unwrap();
+        let app = fixture.app.clone();
+        let (_stop, stopping) = tokio::sync::watch::channel(false);
+        let waiting = tokio::spawn(async move {
+            app.deliver_in_turn(entry, Round::First, false, stopping)
+                .await;
+        });
         fixture.wait(LEASE);
         if is_taken_over {
             fixture.app.lease_next(Round::Later).await.unwrap().unwrap();
         }
-        turn.add_permits(1);
+        drop(all);
         waiting.await.unwrap();
         assert_eq!(fixture.taken().len(), usize::from(!is_taken_over));
     }
@@ -332,7 +467,7 @@ async fn a_mail_that_somebody_took_over_while_it_waited_for_its_turn_is_left_to_
 #[tokio::test]
 async fn a_mail_that_failed_is_tried_again_while_new_ones_keep_coming() {
     let fixture = Fixture::fresh().await;
-    fixture.mail_server_answers(gone());
+    fixture.mail_server_answers(busy());
     fixture.forgot().await;
     fixture.step().await;
     let failed = fixture.mailer.tried.lock().unwrap()[0].message_id.clone();
@@ -391,6 +526,7 @@ async fn a_confirmation_that_nobody_takes_for_five_days_is_given_up() {
         Some(Delivery::Waiting { .. })
     ));
     fixture.wait(day);
+    fixture.mail_server_answers(gone());
     let Some(Delivery::Dead { error }) = fixture.step().await else {
         panic!("it is still tried");
     };

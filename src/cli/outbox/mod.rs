@@ -27,12 +27,14 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         let app = wiring::terminal_app(ui, flags).await?;
-        match self {
+        let outcome = match self {
             Self::List(args) => list::run(&args, ui, &app).await,
             Self::Flush(args) => flush::run(&args, ui, &app, Flush::Waiting).await,
             Self::Retry(args) => retry::run(&args, ui, &app).await,
             Self::Drop(args) => drop::run(&args, ui, &app).await,
-        }
+        };
+        app.close().await;
+        outcome
     }
 }
 

@@ -44,7 +44,7 @@ impl Command {
             _ => {}
         }
         let app = wiring::terminal_app(ui, flags).await?;
-        match self {
+        let outcome = match self {
             Self::Create(args) => create::run(args, ui, &app).await,
             Self::List(args) => list::run(&args, ui, &app).await,
             Self::Show(args) => show::run(&args, ui, &app).await,
@@ -54,7 +54,9 @@ impl Command {
             Self::Delete(args) => delete::run(&args, ui, &app).await,
             Self::Import(args) => import::run(&args, ui, &app).await,
             Self::Export(args) => export::run(&args, ui, &app).await,
-        }
+        };
+        app.close().await;
+        outcome
     }
 }
 

@@ -192,6 +192,10 @@ impl Outbox for MemoryStore {
         Ok(Vec::new())
     }
 
+    async fn give_back(&self, _: &Entry, _: Option<&str>) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     async fn renew_lease(&self, _: EntryId, _: Lease) -> Result<bool, StoreError> {
         Ok(false)
     }

@@ -25,9 +25,11 @@ use crate::app::system::SystemRng;
 use crate::app::{App, Hasher, Parts, Rules};
 use crate::domain::clock::Clock;
 use crate::domain::event::Origin;
+use crate::domain::mail_server::Room;
+use crate::domain::outbox::Round;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
-use crate::mail::{DeliveryError, Mail, Mailer, Message, Receipt, Rendered, Renderer};
+use crate::mail::{Mail, MailSession, Mailer, NoSession, Rendered, Renderer};
 use crate::metrics::Metrics;
 use crate::templates::{TemplateError, Templates};
 use memory::MemoryStore;
@@ -38,9 +40,17 @@ struct NoMail;
 
 #[async_trait]
 impl Mailer for NoMail {
-    async fn send(&self, _: &Message) -> Result<Receipt, DeliveryError> {
+    async fn session(&self, _: Round) -> Result<Box<dyn MailSession>, NoSession> {
         unreachable!("no mail is sent here")
     }
+
+    fn room(&self) -> Room {
+        unreachable!("no mail is sent here")
+    }
+
+    async fn room_changed(&self) {}
+
+    async fn close(&self) {}
 }
 
 impl Renderer for NoMail {

@@ -13,9 +13,10 @@ use tokio_rustls::rustls::{
     self, AlertDescription, CertificateError, InvalidMessage, PeerIncompatible,
 };
 
-use super::failure::{Cause, Stage, Trouble, is_about_log_in};
+use super::failure::{Cause, Stage, Trouble};
 use super::reply::{Reply, harmless};
 use super::session::{Route, Security};
+use super::verdict::is_about_login;
 use crate::mail::DeliveryError;
 
 /// Maximum number of certificate names in a message; certificates of large providers have dozens.
@@ -71,6 +72,10 @@ impl Trouble {
                 format!("mail server {server} closed the connection at {stage}")
             }
             (Cause::Tls(error), _) => no_tls(&server, &tls_cause(error, &route.host)),
+            // `explain` has the numbers.
+            (Cause::TooLarge { .. }, _) => {
+                format!("the message is too large for mail server {server}")
+            }
             (Cause::Lacks(extension), _) => {
                 no_tls(&server, &format!("the server does not offer {extension}"))
             }
@@ -99,7 +104,7 @@ impl Trouble {
             (Cause::Refused(reply), Stage::Auth) => {
                 format!("mail server {server} rejected the login: {reply}")
             }
-            (Cause::Refused(reply), _) if is_about_log_in(reply.code) => {
+            (Cause::Refused(reply), _) if is_about_login(reply.code) => {
                 format!("mail server {server} requires a login or encryption: {reply}")
             }
             (Cause::Refused(reply), _) => {
@@ -147,6 +152,9 @@ impl Trouble {
                 "look up the reason in the log of that server"
             }
             (Cause::Tls(error), _) => return tls_hint(error, route),
+            (Cause::TooLarge { .. }, _) => {
+                "raise the message size limit of that server, or shorten your own mail templates"
+            }
             (Cause::Lacks(_), _) => {
                 "set MAIL_PORT to the server's port with STARTTLS, usually 587, or use MAIL_USE_SSL=true with port 465"
             }
@@ -209,7 +217,7 @@ fn refusal_hint(reply: &Reply, stage: Stage, route: &Route) -> &'static str {
         }
         _ => {}
     }
-    if is_about_log_in(reply.code) {
+    if is_about_login(reply.code) {
         return missing_login_hint(route);
     }
     if says(&[
@@ -467,25 +475,16 @@ fn name_hint(names: &[String]) -> String {
 
 /// Error for a mail that needs an extension which the server does not offer.
 pub(super) fn lacking(server: &str, extension: &str) -> (DeliveryError, String) {
-    let (what, hint) = match extension {
-        "SMTPUTF8" => (
-            format!(
-                "mail server {server} offers no SMTPUTF8, which an address with letters beyond ASCII needs"
-            ),
-            "give the account an address in ASCII, or use a mail server with SMTPUTF8",
-        ),
-        _ => (
-            format!(
-                "mail server {server} offers no {extension}, which a text with letters beyond ASCII needs"
-            ),
-            "write the text template in ASCII, or use a mail server with 8BITMIME",
-        ),
-    };
+    let what = format!(
+        "mail server {server} offers no {extension}, which an address with letters beyond ASCII needs"
+    );
+    let hint =
+        "give the account an address in ASCII, or use a mail server with SMTPUTF8".to_owned();
     let error = DeliveryError::Unsendable {
         what,
-        hint: hint.to_owned(),
+        hint: hint.clone(),
     };
-    (error, hint.to_owned())
+    (error, hint)
 }
 
 fn is_local(host: &str) -> bool {

@@ -1,21 +1,17 @@
-//! Causes of failed sessions, and whether a retry can succeed; `error_messages` has the texts.
+//! Failures of a session: the stage, the cause, and whether a retry can succeed. `error_messages` has the texts.
 //!
-//! The rule: 5xx to the mail itself is for good, and so is what the server lacks for it. All else is tried again: 4xx,
-//! no connection, no encryption, no log-in, a server that refuses us altogether. Those are mended at the server or in
-//! the settings, and then the mails that wait go out.
+//! Before MAIL a failure is one of the server: it says nothing about the mail, which keeps its place. From MAIL on,
+//! `verdict` tells a refusal of this mail from one of all mails.
 
-use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::response::Response;
 use tokio_rustls::rustls;
 
 use super::error_messages::lacking;
 use super::reply::Reply;
 use super::session::Route;
-use super::wire::Wire;
+use super::verdict::{Verdict, common_words, is_about_login, verdict};
 use crate::mail::DeliveryError;
 
 /// How far a session has come, in its order.
@@ -75,6 +71,13 @@ pub(super) enum Cause {
     Network(io::Error),
     /// The server has not got this extension, and it is needed.
     Lacks(String),
+    /// The message is larger than the server takes.
+    TooLarge {
+        /// Bytes of the message.
+        size: usize,
+        /// Bytes that the server takes.
+        limit: usize,
+    },
     /// None of the ways to log in that the server offers is known here; these are offered.
     NoMechanism(String),
     /// What came is no SMTP, or makes no sense here.
@@ -108,50 +111,12 @@ impl Cause {
             cause => cause,
         }
     }
-
-    pub(super) fn of_smtp(error: &SmtpError, wire: &Wire) -> Self {
-        let source = error.source();
-        let words = source.map(ToString::to_string).unwrap_or_default();
-        if let Some(code) = error.status() {
-            return Self::Refused(Reply::new(code.into(), &words));
-        }
-        if let Some(error) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
-            let copy = match tls_error(error) {
-                Some(error) => return Self::Tls(error),
-                None => io::Error::new(error.kind(), error.to_string()),
-            };
-            return Self::of_io(copy);
-        }
-        // lettre's word for a connection that ended before a reply did.
-        if words == "incomplete response" {
-            return Self::Closed;
-        }
-        Self::Nonsense(wire.heard().pop().unwrap_or(words))
-    }
-
-    /// Of an answer that lettre finds no sense in.
-    pub(super) fn nonsense(error: &SmtpError) -> Self {
-        let source = error.source();
-        Self::Nonsense(source.map(ToString::to_string).unwrap_or_default())
-    }
 }
 
 /// What rustls says; it hides in an error of the system's kind.
 fn tls_error(error: &io::Error) -> Option<rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref::<rustls::Error>().cloned()
-}
-
-/// The reply, or what went wrong.
-pub(super) fn answered(
-    stage: Stage,
-    response: Result<Response, SmtpError>,
-    wire: &Wire,
-) -> Result<Reply, Trouble> {
-    match response {
-        Ok(response) => Ok(Reply::from(&response)),
-        Err(error) => Err(Cause::of_smtp(&error, wire).at(stage)),
-    }
 }
 
 impl Trouble {
@@ -168,32 +133,42 @@ impl Trouble {
 
     /// Whether the session can't be taken leave of: it is broken, or out of step.
     pub(super) fn is_end_of_session(&self) -> bool {
-        !matches!(self.cause, Cause::Refused(_) | Cause::Lacks(_))
+        !matches!(
+            self.cause,
+            Cause::Refused(_) | Cause::Lacks(_) | Cause::TooLarge { .. } | Cause::NoMechanism(_)
+        )
     }
 
-    /// What is told of it, and what may help.
+    /// The error that the use cases see, and what may help.
     pub(super) fn explain(&self, route: &Route) -> (DeliveryError, String) {
         let server = route.server();
         let reply = match &self.cause {
             Cause::Lacks(extension) if self.stage == Stage::Mail => {
                 return lacking(&server, extension);
             }
-            Cause::Refused(reply) => reply,
+            Cause::TooLarge { size, limit } => return too_large(&server, *size, *limit),
+            Cause::Refused(reply) if self.stage >= Stage::Mail => reply,
             _ => return self.unreachable(route),
         };
-        let is_for_good = reply.code >= 500;
-        // A server that refuses everybody, or wants a log-in, has not looked at the mail.
-        let is_about_mail = self.stage >= Stage::Mail && !is_about_log_in(reply.code);
-        let is_about_settings = matches!(self.stage, Stage::StartTls | Stage::Auth);
-        if is_for_good && !is_about_mail || is_about_settings {
-            return self.unreachable(route);
-        }
         let hint = self.hint(route);
-        let reply = reply.to_string();
-        let error = if is_for_good {
-            DeliveryError::Permanent { server, reply }
-        } else {
-            DeliveryError::Transient { server, reply }
+        let error = match verdict(self.stage, reply) {
+            Verdict::Later => DeliveryError::Transient {
+                server,
+                reply: reply.to_string(),
+            },
+            Verdict::Never => DeliveryError::Permanent {
+                server,
+                reply: reply.to_string(),
+            },
+            Verdict::Policy => DeliveryError::Policy {
+                what: match reply.code {
+                    code if is_about_login(code) => self.what(route),
+                    400..500 => format!("{server} refused the mail for now: {reply}"),
+                    _ => format!("{server} refuses mails of this sender or client: {reply}"),
+                },
+                hint: hint.clone(),
+                reply: common_words(reply),
+            },
         };
         (error, hint)
     }
@@ -208,7 +183,12 @@ impl Trouble {
     }
 }
 
-/// 530, 534, 535, 538: something about logging in or encryption (RFC 4954 6, RFC 3207 4).
-pub(super) fn is_about_log_in(code: u16) -> bool {
-    matches!(code, 530 | 534 | 535 | 538)
+fn too_large(server: &str, size: usize, limit: usize) -> (DeliveryError, String) {
+    let hint = "raise the message size limit of that server, or shorten your own mail templates"
+        .to_owned();
+    let error = DeliveryError::Unsendable {
+        what: format!("the message has {size} bytes, and {server} takes at most {limit}"),
+        hint: hint.clone(),
+    };
+    (error, hint)
 }

@@ -1,4 +1,4 @@
-//! The message as it travels: headers, and two parts whose lines stay as they are.
+//! The message as it travels: headers, and two parts.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -18,11 +18,14 @@ pub(super) struct Outgoing {
     pub(super) from: Address,
     pub(super) to: Address,
     bytes: Vec<u8>,
+    /// The same in quoted-printable, where `bytes` are not ASCII.
+    quoted: Option<Vec<u8>>,
 }
 
 impl Outgoing {
     /// Makes the bytes: multipart/alternative, each part in an encoding that leaves its lines as they are, since
-    /// quoted-printable and base64 would break the link (RFC 2045 6.7, 6.8).
+    /// quoted-printable and base64 would break the link in the source (RFC 2045 6.7, 6.8). A part with letters beyond ASCII is in 8
+    /// bits, and in quoted-printable for servers without 8BITMIME.
     ///
     /// # Errors
     /// What is wrong with the message, in words that follow its name.
@@ -39,36 +42,31 @@ impl Outgoing {
         one_line("Message-ID", &message.message_id)?;
         let from = sender(&message.from)?;
         let to = recipient(&message.to)?;
-        let parts = MultiPart::alternative()
-            .singlepart(part(ContentType::TEXT_PLAIN, &message.text)?)
-            .singlepart(html(&message.html)?);
-        let (from_address, to_address) = (from.email.clone(), to.clone());
-        let built = lettre::Message::builder()
-            .message_id(Some(format!(
-                "<{}>",
-                with_ascii_domain(&message.message_id)
-            )))
-            .date(SystemTime::from(message.date))
-            .from(from)
-            .to(Mailbox::new(None, to))
-            .subject(&message.subject)
-            // RFC 3834 5: no out-of-office note comes back.
-            .raw_header(HeaderValue::new(
-                HeaderName::new_from_ascii_str("Auto-Submitted"),
-                "auto-generated".to_owned(),
-            ))
-            .multipart(parts)
-            .map_err(|error| error.to_string())?;
+        let html = html(&message.html);
+        let eight_bit = ContentTransferEncoding::EightBit;
+        let bytes = formatted(message, &from, &to, &html, eight_bit)?;
+        let is_ascii = message.text.is_ascii() && html.is_ascii();
+        let quoted = (!is_ascii)
+            .then(|| {
+                let quoted_printable = ContentTransferEncoding::QuotedPrintable;
+                formatted(message, &from, &to, &html, quoted_printable)
+            })
+            .transpose()?;
         Ok(Self {
-            from: from_address,
-            to: to_address,
-            bytes: built.formatted(),
+            from: from.email,
+            to,
+            bytes,
+            quoted,
         })
     }
 
     /// Without the last line end, which is part of the end of data (RFC 5321 4.1.1.4).
-    pub(super) fn body(&self) -> &[u8] {
-        self.bytes.strip_suffix(b"\r\n").unwrap_or(&self.bytes)
+    pub(super) fn body(&self, takes_8_bits: bool) -> &[u8] {
+        let bytes = match &self.quoted {
+            Some(quoted) if !takes_8_bits => quoted,
+            _ => &self.bytes,
+        };
+        bytes.strip_suffix(b"\r\n").unwrap_or(bytes)
     }
 
     /// Whether addresses, in the envelope or the headers, have letters beyond ASCII (RFC 6531 3.4); in all other headers
@@ -76,6 +74,36 @@ impl Outgoing {
     pub(super) fn needs_utf8(&self) -> bool {
         !self.from.to_string().is_ascii() || !self.to.to_string().is_ascii()
     }
+}
+
+/// The message whose parts beyond ASCII are in this encoding.
+fn formatted(
+    message: &Message,
+    from: &Mailbox,
+    to: &Address,
+    html: &str,
+    beyond_ascii: ContentTransferEncoding,
+) -> Result<Vec<u8>, String> {
+    let parts = MultiPart::alternative()
+        .singlepart(part(ContentType::TEXT_PLAIN, &message.text, beyond_ascii)?)
+        .singlepart(part(ContentType::TEXT_HTML, html, beyond_ascii)?);
+    let built = lettre::Message::builder()
+        .message_id(Some(format!(
+            "<{}>",
+            with_ascii_domain(&message.message_id)
+        )))
+        .date(SystemTime::from(message.date))
+        .from(from.clone())
+        .to(Mailbox::new(None, to.clone()))
+        .subject(&message.subject)
+        // RFC 3834 5: no out-of-office note comes back.
+        .raw_header(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        ))
+        .multipart(parts)
+        .map_err(|error| error.to_string())?;
+    Ok(built.formatted())
 }
 
 /// Whether mails can be from this sender, by the same parser that sends them.
@@ -113,9 +141,9 @@ pub(super) fn public_domain(sender_text: &str) -> Option<String> {
 }
 
 /// Returns the sender's address if it is in ASCII.
-pub(super) fn ascii_sender(sender_text: &str) -> Option<Address> {
-    let address = sender(sender_text).ok()?.email;
-    address.to_string().is_ascii().then_some(address)
+pub(super) fn ascii_sender(sender_text: &str) -> Option<String> {
+    let address = sender(sender_text).ok()?.email.to_string();
+    address.is_ascii().then_some(address)
 }
 
 /// The same with the domain in its ASCII form (RFC 5891), which needs nothing of the server. One that is ASCII already
@@ -128,11 +156,11 @@ fn with_ascii_domain(address: &str) -> String {
     }
 }
 
-/// The HTML part: in 7 bits, so that it asks nothing of the server, unless references would make a line too long.
-fn html(html: &str) -> Result<SinglePart, String> {
+/// The HTML in 7 bits, so that it asks nothing of the server, unless references would make a line too long.
+fn html(html: &str) -> Cow<'_, str> {
     let ascii = with_references(html);
     let is_short = ascii.lines().all(|line| line.len() <= LONGEST_LINE);
-    part(ContentType::TEXT_HTML, if is_short { &ascii } else { html })
+    if is_short { ascii } else { Cow::Borrowed(html) }
 }
 
 /// HTML with letters beyond ASCII as numeric character references. A style sheet knows no such references, and has its
@@ -160,21 +188,30 @@ fn with_references(html: &str) -> Cow<'_, str> {
     Cow::Owned(ascii)
 }
 
-/// lettre would wrap lines longer than 76 characters by an encoding; ours may have 998 (RFC 5322 2.1.1).
-fn part(content_type: ContentType, text: &str) -> Result<SinglePart, String> {
-    let encoding = if text.is_ascii() {
-        ContentTransferEncoding::SevenBit
-    } else {
-        ContentTransferEncoding::EightBit
-    };
+/// One part. lettre would encode lines longer than 76 characters; they may have 998 (RFC 5322 2.1.1). Longer ones are
+/// quoted-printable, which no length is too great for.
+fn part(
+    content_type: ContentType,
+    text: &str,
+    beyond_ascii: ContentTransferEncoding,
+) -> Result<SinglePart, String> {
     let lines: Vec<&str> = text.lines().collect();
-    if lines
-        .iter()
-        .any(|line| line.len() > LONGEST_LINE || line.contains(['\r', '\0']))
-    {
-        return Err("a line is too long for mail, or has a control character in it".to_owned());
+    if lines.iter().any(|line| line.contains(['\r', '\0'])) {
+        return Err("a line has a control character in it".to_owned());
     }
-    let body = Body::dangerous_pre_encoded((lines.join("\r\n") + "\r\n").into_bytes(), encoding);
+    let is_long = lines.iter().any(|line| line.len() > LONGEST_LINE);
+    let encoding = match text.is_ascii() {
+        _ if is_long => ContentTransferEncoding::QuotedPrintable,
+        true => ContentTransferEncoding::SevenBit,
+        false => beyond_ascii,
+    };
+    let text = (lines.join("\r\n") + "\r\n").into_bytes();
+    let body = match encoding {
+        ContentTransferEncoding::QuotedPrintable => {
+            Body::new_with_encoding(text, encoding).map_err(|_| "it can't be encoded".to_owned())?
+        }
+        _ => Body::dangerous_pre_encoded(text, encoding),
+    };
     Ok(SinglePart::builder()
         .header(content_type)
         .header(encoding)
@@ -260,7 +297,7 @@ mod tests {
                 ..message()
             },
             Message {
-                text: "x".repeat(999),
+                text: "a\u{0}b".to_owned(),
                 ..message()
             },
         ] {
@@ -302,6 +339,31 @@ mod tests {
         })
         .unwrap();
         assert!(mail.contains(&long) && mail.contains("Transfer-Encoding: 8bit"));
+    }
+
+    #[test]
+    fn a_server_without_8_bits_gets_quoted_printable_and_no_line_is_too_long() {
+        let text = format!("für Änn = 1\n.\nFrom here \n{}\n", link());
+        let long = format!("<p>{}</p>\n", "word ".repeat(300));
+        let built = Outgoing::build(&Message {
+            text: text.clone(),
+            html: long.clone(),
+            ..message()
+        })
+        .unwrap();
+        for takes_8_bits in [false, true] {
+            let body = built.body(takes_8_bits);
+            assert_eq!(body.is_ascii(), !takes_8_bits);
+            let source = String::from_utf8(body.to_vec()).unwrap();
+            assert!(source.split("\r\n").all(|line| line.len() <= LONGEST_LINE));
+            let parsed = mail_parser::MessageParser::default().parse(body).unwrap();
+            let read = |part: Option<Cow<'_, str>>| part.unwrap().replace("\r\n", "\n");
+            assert_eq!(read(parsed.body_text(0)).trim_end(), text.trim_end());
+            assert_eq!(read(parsed.body_html(0)).trim_end(), long.trim_end());
+        }
+        // What is ASCII already is the same for both.
+        let ascii = Outgoing::build(&message()).unwrap();
+        assert_eq!(ascii.body(true), ascii.body(false));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The way out over SMTP: STARTTLS is demanded and never merely tried, certificates are verified, sessions are kept and
-//! used again.
+//! The SMTP client: STARTTLS is demanded and never merely tried, certificates are verified, sessions are kept and used
+//! again.
 //!
-//! Start reading at [`SmtpMailer`]; `session` is what is said to a server and in which order, `wire` the bytes below it,
-//! `failure` the causes of failures and whether a retry can succeed, and `error_messages` their texts.
+//! Start reading at [`SmtpMailer`]. `pool` decides who gets which session, `session` holds the commands in their order, `wire`
+//! the bytes below them, `failure` and `verdict` the meaning of what fails, and `error_messages` the texts about it.
 
 mod error_messages;
 mod failure;
@@ -13,26 +13,28 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod verdict;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::Address;
-use lettre::transport::smtp::authentication::Credentials;
 
 pub use self::message::check_sender;
 pub use self::trust::Certificates;
 
-use self::failure::Trouble;
+use self::failure::{Cause, Stage, Trouble};
 use self::message::Outgoing;
-use self::pool::Pool;
+use self::pool::{Hold, Pool};
 use self::reply::Reply;
 use self::session::{Budget, Route, Security, Session};
 use self::trust::Tls;
 use super::dialogue::{Dialogue, Step};
-use super::{DeliveryError, Mailer, Message, Receipt};
+use super::{DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError};
+use crate::domain::clock::{Rng, draw};
+use crate::domain::mail_server::Room;
+use crate::domain::outbox::Round;
 
 /// An idle session is closed after this.
 const IDLE: Duration = Duration::from_secs(30);
@@ -61,19 +63,37 @@ pub struct SmtpOptions {
     pub encryption: Encryption,
     /// Whose certificates are trusted besides the public ones.
     pub trusted: Certificates,
-    /// From whom the mails are; we introduce ourselves by its domain.
+    /// From whom the mails are.
     pub sender: String,
+    /// Name said in EHLO; the sender's domain where there is none.
+    pub helo_name: Option<String>,
+    /// Most connections at once.
+    pub connections: usize,
+    /// Source of the jitter of delays.
+    pub rng: Arc<dyn Rng>,
     /// How long one mail may take, from the connection to the last reply.
     pub timeout: Duration,
 }
 
-/// A mail server, spoken to over SMTP.
+/// A mail server, spoken to over SMTP. A clone is another handle on the same one.
+#[derive(Clone)]
 pub struct SmtpMailer {
-    route: Route,
+    route: Arc<Route>,
     /// Sender address, unless it needs SMTPUTF8.
-    sender: Option<Address>,
+    sender: Option<String>,
     pool: Arc<Pool>,
     timeout: Duration,
+    rng: Arc<dyn Rng>,
+}
+
+/// A session in the hands of one mail.
+struct Ready {
+    mailer: SmtpMailer,
+    round: Round,
+    /// Gone once it is parked or closed.
+    session: Option<(Hold, Session)>,
+    /// Since when the session is being opened; `None` for one that was idle.
+    opened: Option<Budget>,
 }
 
 impl SmtpMailer {
@@ -97,18 +117,19 @@ impl SmtpMailer {
         };
         let route = Route {
             security,
-            credentials: options
-                .credentials
-                .map(|(user, password)| Credentials::new(user, password)),
-            hello: message::public_domain(&options.sender),
+            credentials: options.credentials,
+            hello: options
+                .helo_name
+                .or_else(|| message::public_domain(&options.sender)),
             host: options.server,
             port: options.port,
         };
         Ok(Self {
-            route,
+            route: Arc::new(route),
             sender: message::ascii_sender(&options.sender),
-            pool: Pool::new(IDLE),
+            pool: Pool::new(options.connections, IDLE),
             timeout: options.timeout,
+            rng: options.rng,
         })
     }
 
@@ -159,36 +180,92 @@ impl SmtpMailer {
         Dialogue { steps, outcome }
     }
 
-    /// Over a session that waits, or a new one. One that waited may have been closed by the server meanwhile: that is no
-    /// failure of the mail, which then goes over a new one.
-    async fn deliver(&self, mail: &Outgoing) -> Result<Reply, Trouble> {
-        let budget = Budget::of(self.timeout);
-        if let Some(session) = self.pool.take() {
-            match self.deliver_over(session, mail, &budget).await {
-                Err(trouble) if trouble.is_of_an_old_session() => {}
-                delivered => return delivered,
+    /// An idle session, or a new one, once there is one for a mail of this round.
+    async fn ready(&self, round: Round) -> Result<Ready, NoSession> {
+        let paused = |error| NoSession {
+            error,
+            is_tried: false,
+        };
+        let (hold, session, opened) = loop {
+            let (mut hold, idle) = self.pool.acquire(round).await.map_err(paused)?;
+            if let Some(session) = idle {
+                break (hold, session, None);
             }
-        }
-        let session = Session::open(&self.route, &budget, &mut Vec::new()).await?;
-        self.deliver_over(session, mail, &budget).await
+            let budget = Budget::of(self.timeout);
+            match Session::open(&self.route, &budget, &mut Vec::new()).await {
+                Ok(session) => {
+                    hold.opened();
+                    break (hold, session, Some(budget));
+                }
+                Err(trouble) => {
+                    let (error, _) = trouble.explain(&self.route);
+                    // While other sessions work, the mail goes over one of them.
+                    if hold.failed(&error, u32::from_be_bytes(draw(&*self.rng))) {
+                        return Err(NoSession {
+                            error,
+                            is_tried: true,
+                        });
+                    }
+                }
+            }
+        };
+        Ok(Ready {
+            mailer: self.clone(),
+            round,
+            session: Some((hold, session)),
+            opened,
+        })
     }
+}
 
-    async fn deliver_over(
-        &self,
-        mut session: Session,
-        mail: &Outgoing,
-        budget: &Budget,
-    ) -> Result<Reply, Trouble> {
-        let delivered = session.send(mail, budget, &mut Vec::new()).await;
-        match &delivered {
-            Ok(_) => self.pool.park(session),
-            Err(trouble) if trouble.is_end_of_session() => drop(session),
+impl Ready {
+    /// Sends over the session, which then is kept, closed or dropped.
+    async fn send_once(&mut self, mail: &Outgoing) -> Result<Reply, Trouble> {
+        let Some((hold, mut session)) = self.session.take() else {
+            return Err(Cause::Closed.at(Stage::Mail));
+        };
+        let budget = self
+            .opened
+            .unwrap_or_else(|| Budget::of(self.mailer.timeout));
+        let sent = session.send(mail, &budget, &mut Vec::new()).await;
+        match &sent {
+            Ok(_) => hold.park(session),
+            Err(trouble) if trouble.is_end_of_session() => {}
             // Not used again: what was refused here may go over another one.
-            Err(_) => {
-                tokio::spawn(session.close());
+            Err(_) => hold.close(session),
+        }
+        sent
+    }
+}
+
+#[async_trait]
+impl MailSession for Ready {
+    async fn send(mut self: Box<Self>, message: &Message) -> Result<Receipt, SendError> {
+        let mail = outgoing(message).map_err(SendError::Message)?;
+        loop {
+            match self.send_once(&mail).await {
+                Ok(reply) => return Ok(receipt(&reply)),
+                // The server may have closed an idle session meanwhile: that is no failure of the mail.
+                Err(trouble) if self.opened.is_none() && trouble.is_of_an_old_session() => {
+                    self.mailer.pool.drop_idle();
+                    let next = self.mailer.ready(self.round).await;
+                    *self = next.map_err(SendError::NoSession)?;
+                }
+                Err(trouble) => {
+                    let (error, _) = trouble.explain(&self.mailer.route);
+                    return Err(SendError::Message(error));
+                }
             }
         }
-        delivered
+    }
+}
+
+impl Drop for Ready {
+    /// A session that no mail was sent over is kept.
+    fn drop(&mut self) {
+        if let Some((hold, session)) = self.session.take() {
+            hold.park(session);
+        }
     }
 }
 
@@ -207,11 +284,20 @@ fn receipt(reply: &Reply) -> Receipt {
 
 #[async_trait]
 impl Mailer for SmtpMailer {
-    async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError> {
-        let mail = outgoing(message)?;
-        match self.deliver(&mail).await {
-            Ok(reply) => Ok(receipt(&reply)),
-            Err(trouble) => Err(trouble.explain(&self.route).0),
-        }
+    async fn session(&self, round: Round) -> Result<Box<dyn MailSession>, NoSession> {
+        let ready = self.ready(round).await?;
+        Ok(Box::new(ready))
+    }
+
+    fn room(&self) -> Room {
+        self.pool.room()
+    }
+
+    async fn room_changed(&self) {
+        self.pool.changed().await;
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
     }
 }

@@ -1,72 +1,217 @@
-//! Sessions between two mails: kept for a while, and used again.
+//! Connections to the mail server: opened as [`Connections`] allows, kept between two mails, and handed to the mails that
+//! wait, in turn.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use futures_util::future::join_all;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::session::Session;
-use crate::mail::SENT_AT_ONCE;
+use crate::domain::mail_server::{Connections, Room, Source};
+use crate::domain::outbox::Round;
+use crate::mail::DeliveryError;
 
-/// The sessions that wait for a mail.
+/// The sessions of one process.
 ///
-/// Whether the server has closed one meanwhile is not asked beforehand: it could do so right after the answer. Who takes
-/// a session from here must be ready to open another one.
+/// Whether the server has closed an idle one is not asked beforehand: it could do so right after the answer. A mail that
+/// gets such a session asks for another one.
 pub(super) struct Pool {
     state: Mutex<State>,
-    /// Longer idle ones are closed; mail servers close theirs after minutes, and not gently.
+    /// Rings when more or fewer mails can be worked on.
+    changed: Notify,
+    /// Sessions that are idle for longer are closed; mail servers close theirs after minutes, and not gently.
     idle: Duration,
 }
 
-#[derive(Default)]
 struct State {
-    parked: Vec<(Session, Instant)>,
+    connections: Connections,
+    idle: Vec<(Session, Instant)>,
+    /// Mails of the first and of the later rounds that wait for a session.
+    waiting: [VecDeque<oneshot::Sender<Grant>>; 2],
+    /// The last failure to open a connection.
+    last_error: Option<DeliveryError>,
+    /// Sessions that are being closed.
+    goodbyes: JoinSet<()>,
     is_swept: bool,
 }
 
+/// What a waiting mail gets.
+enum Grant {
+    Session(Hold, Session),
+    Connection(Hold),
+    Paused(DeliveryError),
+}
+
+/// The right to one connection; it is free again when this is dropped.
+pub(super) struct Hold {
+    pool: Arc<Pool>,
+    round: Round,
+    stage: Stage,
+}
+
+#[derive(PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Open,
+    Done,
+}
+
 impl Pool {
-    pub(super) fn new(idle: Duration) -> Arc<Self> {
+    pub(super) fn new(most: usize, idle: Duration) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                connections: Connections::new(most),
+                idle: Vec::new(),
+                waiting: Default::default(),
+                last_error: None,
+                goodbyes: JoinSet::new(),
+                is_swept: false,
+            }),
+            changed: Notify::new(),
             idle,
         })
     }
 
-    /// The session that was used last, since it is the likeliest to be alive.
-    pub(super) fn take(&self) -> Option<Session> {
-        let (session, since) = self.state().parked.pop()?;
-        (since.elapsed() <= self.idle).then_some(session)
+    /// Waits for a session, or for the right to open a connection, which comes without one.
+    ///
+    /// # Errors
+    /// The last failure, while no session is open and none may be opened.
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        round: Round,
+    ) -> Result<(Hold, Option<Session>), DeliveryError> {
+        let (sender, grant) = oneshot::channel();
+        self.state().waiting[usize::from(round == Round::Later)].push_back(sender);
+        self.dispatch();
+        match grant.await {
+            Ok(Grant::Session(hold, session)) => Ok((hold, Some(session))),
+            Ok(Grant::Connection(hold)) => Ok((hold, None)),
+            Ok(Grant::Paused(error)) => Err(error),
+            Err(_) => Err(unknown_failure()),
+        }
     }
 
-    pub(super) fn park(self: &Arc<Self>, session: Session) {
+    /// Number of mails that sessions can be had for.
+    pub(super) fn room(&self) -> Room {
+        self.state().connections.room(now())
+    }
+
+    /// Returns when [`Pool::room`] may have changed.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Gives the waiting mails what there is.
+    fn dispatch(self: &Arc<Self>) {
+        // What nobody waits for any more goes back once the lock is released.
+        while let Some(grant) = self.grant_next() {
+            match grant {
+                Grant::Session(hold, session) => hold.park(session),
+                Grant::Connection(_) | Grant::Paused(_) => {}
+            }
+        }
+    }
+
+    /// Gives grants until there is none left to give, or until one finds nobody.
+    fn grant_next(self: &Arc<Self>) -> Option<Grant> {
         let mut state = self.state();
-        if state.parked.len() >= SENT_AT_ONCE {
-            drop(state);
-            tokio::spawn(session.close());
-            return;
-        }
-        state.parked.push((session, Instant::now()));
-        if !std::mem::replace(&mut state.is_swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(self), self.idle));
+        loop {
+            for waiting in &mut state.waiting {
+                while waiting.front().is_some_and(oneshot::Sender::is_closed) {
+                    waiting.pop_front();
+                }
+            }
+            let waiting = [0, 1].map(|round| !state.waiting[round].is_empty());
+            if waiting == [false, false] {
+                return None;
+            }
+            let Some((round, source)) = state.connections.next(now(), waiting) else {
+                if state.connections.is_paused(now()) {
+                    let error = state.last_error.clone().unwrap_or_else(unknown_failure);
+                    for sender in state.waiting.iter_mut().flat_map(|queue| queue.drain(..)) {
+                        let _ = sender.send(Grant::Paused(error.clone()));
+                    }
+                }
+                return None;
+            };
+            let idle = match source {
+                // The one that was used last, since it is the likeliest to be alive.
+                Source::Idle => state.idle.pop(),
+                Source::New => None,
+            };
+            let hold = Hold {
+                pool: Arc::clone(self),
+                round,
+                stage: if idle.is_some() {
+                    Stage::Open
+                } else {
+                    Stage::Opening
+                },
+            };
+            let grant = match idle {
+                Some((session, _)) => Grant::Session(hold, session),
+                None => Grant::Connection(hold),
+            };
+            let queue = usize::from(round == Round::Later);
+            if let Some(sender) = state.waiting[queue].pop_front()
+                && let Err(unwanted) = sender.send(grant)
+            {
+                return Some(unwanted);
+            }
         }
     }
 
-    /// Takes out those that were idle for too long; notes it where none is left, and the sweeping ends.
+    /// Closes the idle sessions, and waits for those that are being closed.
+    pub(super) async fn close(self: &Arc<Self>) {
+        let (idle, mut goodbyes) = {
+            let mut state = self.state();
+            let idle = std::mem::take(&mut state.idle);
+            state.connections.idle_closed(idle.len());
+            (idle, std::mem::take(&mut state.goodbyes))
+        };
+        join_all(idle.into_iter().map(|(session, _)| session.close())).await;
+        while goodbyes.join_next().await.is_some() {}
+    }
+
+    /// Drops the idle sessions: one of the same age was found to be closed by the server.
+    pub(super) fn drop_idle(self: &Arc<Self>) {
+        let idle = {
+            let mut state = self.state();
+            let idle = std::mem::take(&mut state.idle);
+            state.connections.idle_closed(idle.len());
+            idle
+        };
+        drop(idle);
+        self.dispatch();
+    }
+
+    fn say_goodbye(&self, goodbye: impl Future<Output = ()> + Send + 'static) {
+        let goodbyes = &mut self.state().goodbyes;
+        while goodbyes.try_join_next().is_some() {}
+        goodbyes.spawn(goodbye);
+    }
+
+    /// Takes out those that were idle for too long, and whether none is left.
     fn expired(&self) -> (Vec<Session>, bool) {
         let mut state = self.state();
         let young = |(_, since): &mut (Session, Instant)| since.elapsed() < self.idle;
         // The oldest come first.
         let old = state
-            .parked
+            .idle
             .iter_mut()
             .position(young)
-            .unwrap_or(state.parked.len());
+            .unwrap_or(state.idle.len());
         let expired = state
-            .parked
+            .idle
             .drain(..old)
             .map(|(session, _)| session)
             .collect();
-        state.is_swept = !state.parked.is_empty();
+        state.connections.idle_closed(old);
+        state.is_swept = !state.idle.is_empty();
         (expired, !state.is_swept)
     }
 
@@ -75,15 +220,101 @@ impl Pool {
     }
 }
 
+impl Hold {
+    /// The connection is open.
+    pub(super) fn opened(&mut self) {
+        self.pool.state().connections.opened();
+        self.stage = Stage::Open;
+        self.pool.dispatch();
+        self.pool.changed.notify_one();
+    }
+
+    /// The connection could not be opened: delays the next one. Returns whether no mail can be sent until then.
+    pub(super) fn failed(mut self, error: &DeliveryError, chance: u32) -> bool {
+        self.stage = Stage::Done;
+        let now = now();
+        let (until, is_paused) = {
+            let mut state = self.pool.state();
+            state.connections.failed(self.round, now, chance);
+            state.last_error = Some(error.clone());
+            let until = state.connections.paused_until(now).unwrap_or(now);
+            (until, state.connections.is_paused(now))
+        };
+        tokio::spawn(end_pause(Arc::downgrade(&self.pool), until.into()));
+        self.pool.dispatch();
+        self.pool.changed.notify_one();
+        is_paused
+    }
+
+    /// Keeps the session for the next mail.
+    pub(super) fn park(mut self, session: Session) {
+        self.stage = Stage::Done;
+        let is_swept = {
+            let mut state = self.pool.state();
+            state.idle.push((session, Instant::now()));
+            state.connections.kept(self.round);
+            std::mem::replace(&mut state.is_swept, true)
+        };
+        if !is_swept {
+            tokio::spawn(sweep(Arc::downgrade(&self.pool), self.pool.idle));
+        }
+        self.pool.dispatch();
+    }
+
+    /// Closes the session with QUIT; until then its connection counts as taken.
+    pub(super) fn close(self, session: Session) {
+        let pool = Arc::clone(&self.pool);
+        pool.say_goodbye(async move {
+            session.close().await;
+            drop(self);
+        });
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        {
+            let connections = &mut self.pool.state().connections;
+            match self.stage {
+                Stage::Opening => connections.abandoned(self.round),
+                Stage::Open => connections.closed(self.round),
+                Stage::Done => return,
+            }
+        }
+        self.pool.dispatch();
+        self.pool.changed.notify_one();
+    }
+}
+
+/// Never seen: a pause begins with a failure.
+fn unknown_failure() -> DeliveryError {
+    DeliveryError::Unreachable {
+        what: "the mail server can't be reached".to_owned(),
+        hint: "run \"movie-bag check\"".to_owned(),
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// Lets the next connection be tried.
+async fn end_pause(pool: Weak<Pool>, until: Instant) {
+    sleep_until(until).await;
+    if let Some(pool) = pool.upgrade() {
+        pool.dispatch();
+        pool.changed.notify_one();
+    }
+}
+
 /// Closes idle sessions until there is none, or the pool is gone.
 async fn sweep(pool: Weak<Pool>, idle: Duration) {
     loop {
         sleep(idle).await;
-        let Some((expired, is_over)) = pool.upgrade().map(|pool| pool.expired()) else {
-            return;
-        };
+        let Some(pool) = pool.upgrade() else { return };
+        let (expired, is_over) = pool.expired();
         for session in expired {
-            session.close().await;
+            pool.say_goodbye(session.close());
         }
         if is_over {
             return;

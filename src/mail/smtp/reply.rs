@@ -1,8 +1,6 @@
-//! What a server says: its replies, and what it offers in the one to EHLO.
+//! Replies of a mail server, and the extensions that it offers in the one to EHLO.
 
 use std::fmt;
-
-use lettre::transport::smtp::response::Response;
 
 /// How much of a mail server's words is kept.
 const LONGEST: usize = 500;
@@ -16,47 +14,63 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Those that are complete, from lines with their codes.
-    pub(super) fn all(lines: &[String]) -> Vec<Self> {
-        let mut replies = Vec::new();
-        let mut lines_so_far = Vec::new();
-        for line in lines {
-            let code = line.get(..3).and_then(|code| code.parse().ok());
-            lines_so_far.push(line.get(4..).unwrap_or_default().to_owned());
-            if let Some(code) = code.filter(|_| line.as_bytes().get(3) != Some(&b'-')) {
-                let lines = std::mem::take(&mut lines_so_far);
-                replies.push(Self { code, lines });
-            }
-        }
-        replies
+    /// A reply from its lines, without their code.
+    pub(super) fn of_lines(code: u16, lines: Vec<String>) -> Self {
+        Self { code, lines }
     }
 
+    #[cfg(test)]
     pub(super) fn new(code: u16, words: &str) -> Self {
-        Self {
-            code,
-            lines: vec![words.to_owned()],
-        }
+        Self::of_lines(code, vec![words.to_owned()])
     }
 
     /// 4xx or 5xx.
     pub(super) fn is_refusal(&self) -> bool {
         self.code >= 400
     }
+
+    /// The words of all lines; the enhanced status code, which many servers repeat in each, only once.
+    pub(super) fn words(&self) -> String {
+        let Some((first, others)) = self.lines.split_first() else {
+            return String::new();
+        };
+        let code = first
+            .split(' ')
+            .next()
+            .filter(|word| status(word).is_some());
+        let mut words = first.clone();
+        for line in others {
+            let repeated = code.and_then(|code| line.strip_prefix(code));
+            words.push(' ');
+            words.push_str(repeated.unwrap_or(line).trim_start());
+        }
+        words
+    }
+
+    /// Subject and detail of the enhanced status code (RFC 3463), also as qmail writes it, `(#5.7.1)`.
+    pub(super) fn enhanced(&self) -> Option<(u16, u16)> {
+        let first = self.lines.first()?;
+        let leading = first.split_whitespace().next().and_then(status);
+        leading.or_else(|| {
+            let (_, rest) = first.split_once("(#")?;
+            status(rest.split(')').next()?)
+        })
+    }
 }
 
-impl From<&Response> for Reply {
-    fn from(response: &Response) -> Self {
-        Self {
-            code: response.code().into(),
-            lines: response.message().map(ToOwned::to_owned).collect(),
-        }
-    }
+/// Subject and detail of a status code such as `5.7.1`.
+fn status(text: &str) -> Option<(u16, u16)> {
+    let mut parts = text.split('.');
+    let class = parts.next()?;
+    let subject = parts.next()?.parse().ok()?;
+    let detail = parts.next()?.parse().ok()?;
+    (matches!(class, "2" | "4" | "5") && parts.next().is_none()).then_some((subject, detail))
 }
 
 impl fmt::Display for Reply {
     /// On one line, harmless, and not too long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = format!("{} {}", self.code, self.lines.join(" "));
+        let words = format!("{} {}", self.code, self.words());
         f.write_str(harmless(&words).trim_end())
     }
 }
@@ -89,6 +103,15 @@ impl Features {
         offered.any(|offered| offered.eq_ignore_ascii_case(keyword))
     }
 
+    /// Size of the largest message that the server takes, where it says so (RFC 1870 4).
+    pub(super) fn size_limit(&self) -> Option<usize> {
+        let limit = self.0.iter().find_map(|line| {
+            let (keyword, limit) = line.split_once(' ')?;
+            keyword.eq_ignore_ascii_case("SIZE").then_some(limit)
+        });
+        limit?.trim().parse().ok().filter(|limit| *limit > 0)
+    }
+
     /// The mechanisms for logging in (RFC 4954 3), also in the spelling `AUTH=PLAIN` of before that RFC.
     pub(super) fn mechanisms(&self) -> Vec<String> {
         let lines = self.0.iter().map(|line| line.to_ascii_uppercase());
@@ -118,34 +141,47 @@ impl fmt::Display for Features {
 mod tests {
     use super::*;
 
-    fn replies(lines: &[&str]) -> Vec<Reply> {
-        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        Reply::all(&lines)
+    #[test]
+    fn the_enhanced_code_is_read_where_servers_write_it() {
+        for (words, wanted) in [
+            ("5.7.1 <a@b>: Relay access denied", Some((7, 1))),
+            ("4.2.0 later", Some((2, 0))),
+            ("sorry, no (#5.7.1)", Some((7, 1))),
+            ("5.7 no", None),
+            ("127.0.0.1 is blocked", None),
+            ("5.7.1.2 no", None),
+            ("relay not permitted", None),
+            ("", None),
+        ] {
+            assert_eq!(Reply::new(550, words).enhanced(), wanted, "{words}");
+        }
     }
 
     #[test]
-    fn several_replies_are_told_apart() {
-        let replies = replies(&[
-            "220-first",
-            "220 second",
-            "250-a",
-            "250 b",
-            "250-unfinished",
-        ]);
-        let said: Vec<String> = replies.iter().map(ToString::to_string).collect();
-        assert_eq!(said, ["220 first second", "250 a b"]);
+    fn the_size_limit_is_that_of_the_server() {
+        for (line, wanted) in [
+            ("SIZE 10240000", Some(10_240_000)),
+            ("size 7", Some(7)),
+            ("SIZE 0", None),
+            ("SIZE", None),
+            ("SIZES 5", None),
+        ] {
+            let reply = Reply::of_lines(250, vec!["mail.example".to_owned(), line.to_owned()]);
+            assert_eq!(Features::of(&reply).size_limit(), wanted, "{line}");
+        }
     }
 
     #[test]
     fn what_is_offered_is_known_in_any_case_and_in_the_old_spelling() {
-        let reply = replies(&[
-            "250-mail.example",
-            "250-smtputf8",
-            "250-SIZE 1000",
-            "250-auth PLAIN",
-            "250 AUTH=LOGIN",
-        ]);
-        let features = Features::of(&reply[0]);
+        let lines = [
+            "mail.example",
+            "smtputf8",
+            "SIZE 1000",
+            "auth PLAIN",
+            "AUTH=LOGIN",
+        ];
+        let reply = Reply::of_lines(250, lines.map(str::to_owned).to_vec());
+        let features = Features::of(&reply);
         assert!(features.offer("SMTPUTF8") && features.offer("size"));
         assert!(!features.offer("mail.example") && !features.offer("8BITMIME"));
         assert_eq!(features.mechanisms(), ["PLAIN", "LOGIN"]);

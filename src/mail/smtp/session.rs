@@ -1,34 +1,28 @@
-//! One SMTP session as the client: from the name of the server to the reply to a mail. Sending and the dialogue that
-//! `check` shows are this code; what it says on its way goes into the steps.
+//! One SMTP session as the client: from the name of the server to the reply to a mail. Sending, and the dialogue that
+//! `check` shows, are this code.
 //!
-//! lettre writes commands and reads replies. Each of them has its limit in time here, since lettre waits without one,
-//! and its stage, so that a failure can be told with what was being done.
+//! Each command has its limit in time, and its stage, so that a failure is reported with what was being done.
 
-use std::fmt::Display;
+use std::borrow::Cow;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use lettre::Address;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
-use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::failure::{Cause, Stage, Trouble, answered};
+use super::failure::{Cause, Stage, Trouble};
 use super::message::Outgoing;
 use super::reply::{Features, Reply};
 use super::trust::Tls;
 use super::wire::Wire;
 use crate::mail::dialogue::Step;
 
-/// How we log in, the best first (RFC 4616; LOGIN for servers that have nothing else).
-const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
-/// How often a server may ask back while we log in: LOGIN takes two.
-const CHALLENGES: usize = 4;
-/// How long a session that ends waits for the server to say goodbye.
+/// Mechanisms of logging in, the best first (RFC 4616; LOGIN for servers that have nothing else).
+const MECHANISMS: [&str; 2] = ["PLAIN", "LOGIN"];
+/// Limit in time for the server's answer to QUIT.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How the connection is encrypted, with all that this takes.
@@ -46,8 +40,9 @@ pub(super) struct Route {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) security: Security,
-    pub(super) credentials: Option<Credentials>,
-    /// What we call ourselves; `None` is the address of our end.
+    /// User name and password.
+    pub(super) credentials: Option<(String, String)>,
+    /// Name said in EHLO; `None` is the address of this end.
     pub(super) hello: Option<String>,
 }
 
@@ -121,10 +116,9 @@ impl Budget {
 
 /// A session that is ready for mails: greeted, encrypted and logged in, as the route demands.
 pub(super) struct Session {
-    connection: AsyncSmtpConnection,
     wire: Wire,
     features: Features,
-    /// How many commands that were sent have had no reply yet, though no one waits for it.
+    /// Number of commands that were sent and whose reply was not read.
     unanswered: usize,
 }
 
@@ -134,126 +128,137 @@ impl Session {
         budget: &Budget,
         steps: &mut Vec<Step>,
     ) -> Result<Self, Trouble> {
-        let wire = connect(route, budget, steps).await?;
-        if let Security::Implicit(tls) = &route.security {
-            encrypt(&wire, Stage::Tls, tls, budget, steps).await?;
+        let mut session = Self {
+            wire: connect(route, budget, steps).await?,
+            features: Features::default(),
+            unanswered: 0,
+        };
+        match session.prepare(route, budget, steps).await {
+            Ok(()) => Ok(session),
+            Err(trouble) => {
+                // A server logs an error for each session that ends without QUIT; one that is silent is not waited for.
+                if !trouble.is_end_of_session() {
+                    session.close_within(budget).await;
+                }
+                Err(trouble)
+            }
         }
-        let hello = hello(route, &wire);
-        let mut session = Self::greet(wire, &hello, budget, steps).await?;
-        if let Security::StartTls(tls) = &route.security {
-            session.start_tls(tls, &hello, budget, steps).await?;
-        }
-        if let Some(credentials) = &route.credentials {
-            session.log_in(credentials, budget, steps).await?;
-        }
-        Ok(session)
     }
 
-    /// The server's greeting, and what it offers.
-    async fn greet(
-        wire: Wire,
-        hello: &ClientId,
+    async fn prepare(
+        &mut self,
+        route: &Route,
         budget: &Budget,
         steps: &mut Vec<Step>,
-    ) -> Result<Self, Trouble> {
-        let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(wire.clone()), hello);
-        let outcome = budget.command(Stage::Greeting, greeting).await;
-        // lettre does two things in one here: which of them failed is told by what was heard.
-        let heard = Reply::all(&wire.heard());
-        let stage = match heard.first() {
-            Some(greeting) if !greeting.is_refusal() => {
-                steps.push(Step::done(Stage::Greeting.name(), greeting.to_string()));
-                Stage::Ehlo
+    ) -> Result<(), Trouble> {
+        if let Security::Implicit(tls) = &route.security {
+            encrypt(&mut self.wire, Stage::Tls, tls, budget, steps).await?;
+        }
+        let greeting = self.next_reply(Stage::Greeting, budget).await?;
+        let greeting = expect(Stage::Greeting, 220, greeting)?;
+        steps.push(Step::done(Stage::Greeting.name(), greeting.to_string()));
+        let name = hello(route, &self.wire);
+        self.hello(&name, budget, steps).await?;
+        if let Security::StartTls(tls) = &route.security {
+            self.start_tls(tls, budget, steps).await?;
+            self.hello(&name, budget, steps).await?;
+        }
+        if let Some(credentials) = &route.credentials {
+            self.log_in(credentials, budget, steps).await?;
+        }
+        Ok(())
+    }
+
+    /// EHLO, or HELO where the server does not know EHLO (RFC 5321 3.2): then it has no extensions.
+    async fn hello(
+        &mut self,
+        name: &str,
+        budget: &Budget,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Trouble> {
+        let ehlo = format!("EHLO {name}");
+        let said = match self.ask(Stage::Ehlo, 250, &ehlo, budget).await {
+            Ok(reply) => {
+                self.features = Features::of(&reply);
+                format!("as {name}, offered {}", self.features)
             }
-            _ => Stage::Greeting,
+            Err(Trouble {
+                cause: Cause::Refused(refusal),
+                ..
+            }) if matches!(refusal.code, 500 | 502) => {
+                let helo = format!("HELO {name}");
+                self.ask(Stage::Ehlo, 250, &helo, budget).await?;
+                self.features = Features::default();
+                format!("{refusal}; by HELO as {name}")
+            }
+            Err(trouble) => return Err(trouble),
         };
-        // It says QUIT where EHLO was refused, and a server that is silent then must not hide its own refusal.
-        let refusal = heard.iter().take(2).find(|reply| reply.is_refusal());
-        let connection = match (outcome, refusal) {
-            (Ok(Ok(connection)), _) => connection,
-            (_, Some(refusal)) => return Err(Cause::Refused(refusal.clone()).at(stage)),
-            (Ok(Err(error)), None) => return Err(Cause::of_smtp(&error, &wire).at(stage)),
-            (Err(trouble), None) => return Err(trouble.cause.at(stage)),
-        };
-        let features = heard.get(1).map(Features::of).unwrap_or_default();
-        steps.push(Step::done(
-            Stage::Ehlo.name(),
-            format!("as {hello}, offered {features}"),
-        ));
-        Ok(Self {
-            connection,
-            wire,
-            features,
-            unanswered: 0,
-        })
+        steps.push(Step::done(Stage::Ehlo.name(), said));
+        Ok(())
     }
 
     /// STARTTLS or nothing: a server that does not offer it, or whose certificate is not verified, gets no further
-    /// word. What it offered before is forgotten (RFC 3207 4.2).
+    /// command. What it offered before is forgotten (RFC 3207 4.2).
     async fn start_tls(
         &mut self,
         tls: &Tls,
-        hello: &ClientId,
         budget: &Budget,
         steps: &mut Vec<Step>,
     ) -> Result<(), Trouble> {
         if !self.features.offer("STARTTLS") {
             return Err(Cause::Lacks("STARTTLS".to_owned()).at(Stage::StartTls));
         }
-        self.ask(Stage::StartTls, 220, Starttls, budget).await?;
-        encrypt(&self.wire, Stage::StartTls, tls, budget, steps).await?;
-        let ehlo = Ehlo::new(hello.clone());
-        let reply = self.ask(Stage::Ehlo, 250, ehlo, budget).await?;
-        self.features = Features::of(&reply);
-        let offered = format!("as {hello}, offered {}", self.features);
-        steps.push(Step::done(Stage::Ehlo.name(), offered));
-        Ok(())
+        self.ask(Stage::StartTls, 220, "STARTTLS", budget).await?;
+        encrypt(&mut self.wire, Stage::StartTls, tls, budget, steps).await
     }
 
-    /// AUTH (RFC 4954 4). What is sent here is written down nowhere.
+    /// AUTH (RFC 4954 4). What is sent here is written nowhere else.
     async fn log_in(
         &mut self,
-        credentials: &Credentials,
+        (user, password): &(String, String),
         budget: &Budget,
         steps: &mut Vec<Step>,
     ) -> Result<(), Trouble> {
         let offered = self.features.mechanisms();
         let mechanism = MECHANISMS
             .into_iter()
-            .find(|mechanism| offered.contains(&mechanism.to_string()))
+            .find(|mechanism| offered.iter().any(|offered| offered == mechanism))
             .ok_or_else(|| Cause::NoMechanism(offered.join(", ")).at(Stage::Auth))?;
-        let nonsense =
-            |error: lettre::transport::smtp::Error| Cause::nonsense(&error).at(Stage::Auth);
-        let mut command = Auth::new(mechanism, credentials.clone(), None).map_err(nonsense)?;
-        for _ in 0..CHALLENGES {
-            self.wire.forget();
-            let asked = self.connection.command(command);
-            let response = budget.command(Stage::Auth, asked).await?;
-            let response =
-                response.map_err(|error| Cause::of_smtp(&error, &self.wire).at(Stage::Auth))?;
-            if !response.has_code(334) {
-                let reply = expect(Stage::Auth, 235, Reply::from(&response))?;
+        // The command, and the answers to the challenges that follow it; LOGIN asks for the name, then for the password.
+        let lines = match mechanism {
+            "PLAIN" => {
+                let both = STANDARD.encode(format!("\0{user}\0{password}"));
+                vec![format!("AUTH PLAIN {both}")]
+            }
+            _ => vec![
+                "AUTH LOGIN".to_owned(),
+                STANDARD.encode(user),
+                STANDARD.encode(password),
+            ],
+        };
+        let last = lines.len() - 1;
+        for (number, line) in lines.iter().enumerate() {
+            let wanted = if number == last { 235 } else { 334 };
+            let reply = self.ask(Stage::Auth, wanted, line, budget).await?;
+            if number == last {
                 let said = format!("{mechanism}: {reply}");
                 steps.push(Step::done(Stage::Auth.name(), said));
-                return Ok(());
             }
-            command = Auth::new_from_response(mechanism, credentials.clone(), &response)
-                .map_err(nonsense)?;
         }
-        Err(Cause::Nonsense("it asks for more and more".to_owned()).at(Stage::Auth))
+        Ok(())
     }
 
     /// Begins a mail transaction and abandons it: shows whether the server accepts the sender, with or without a login.
     pub(super) async fn try_sender(
         &mut self,
-        sender: &Address,
+        sender: &str,
         budget: &Budget,
         steps: &mut Vec<Step>,
     ) -> Result<(), Trouble> {
-        let command = Mail::new(Some(sender.clone()), Vec::new()).to_string();
+        let command = format!("MAIL FROM:<{sender}>");
         let reply = self.ask(Stage::Mail, 250, &command, budget).await?;
         steps.push(said(Stage::Mail, &command, &reply));
-        self.ask(Stage::Mail, 250, Rset, budget).await.map(drop)
+        self.ask(Stage::Mail, 250, "RSET", budget).await.map(drop)
     }
 
     /// One mail transaction (RFC 5321 3.3).
@@ -263,32 +268,26 @@ impl Session {
         budget: &Budget,
         steps: &mut Vec<Step>,
     ) -> Result<Reply, Trouble> {
-        let parameters = self.parameters(mail)?;
+        let body = mail.body(self.features.offer("8BITMIME"));
+        let parameters = self.parameters(mail, body)?;
         let commands = [
             (
                 Stage::Mail,
                 250,
-                Mail::new(Some(mail.from.clone()), parameters).to_string(),
+                format!("MAIL FROM:<{}>{parameters}", mail.from),
             ),
             // 251: taken, and passed on to another address.
-            (
-                Stage::Rcpt,
-                250,
-                Rcpt::new(mail.to.clone(), Vec::new()).to_string(),
-            ),
-            (Stage::Data, 354, Data.to_string()),
+            (Stage::Rcpt, 250, format!("RCPT TO:<{}>", mail.to)),
+            (Stage::Data, 354, "DATA".to_owned()),
         ];
         if self.features.offer("PIPELINING") {
             // All at once, and their replies in turn (RFC 2920 3.1): one round trip instead of three.
-            let mut together = Some(
-                commands
-                    .each_ref()
-                    .map(|(.., command)| command.as_str())
-                    .concat(),
-            );
+            for (.., command) in &commands {
+                self.command(command);
+            }
             self.unanswered = commands.len();
             for (stage, wanted, command) in commands {
-                let reply = self.next_reply(stage, together.take(), budget).await;
+                let reply = self.next_reply(stage, budget).await;
                 self.unanswered -= 1;
                 let reply = expect(stage, wanted, reply?)?;
                 steps.push(said(stage, &command, &reply));
@@ -299,34 +298,35 @@ impl Session {
                 steps.push(said(stage, &command, &reply));
             }
         }
-        self.wire.forget();
-        let response = budget
-            .rest(Stage::Message, self.connection.message(mail.body()))
-            .await?;
-        let reply = answered(Stage::Message, response, &self.wire)?;
+        self.wire.write(&with_dots_doubled(body));
+        self.wire.write(b"\r\n.\r\n");
+        let reply = budget.rest(Stage::Message, self.wire.reply()).await?;
+        let reply = reply.map_err(|cause| cause.at(Stage::Message))?;
         let reply = expect(Stage::Message, 250, reply)?;
         steps.push(Step::done(Stage::Message.name(), reply.to_string()));
         Ok(reply)
     }
 
-    /// What the mail asks of the server beyond plain ASCII; an error where it can't have it, for then it can't be sent
-    /// (RFC 6531 3.5, RFC 6152 3).
-    fn parameters(&self, mail: &Outgoing) -> Result<Vec<MailParameter>, Trouble> {
-        let mut parameters = Vec::new();
-        for (is_needed, keyword, parameter) in [
-            (mail.needs_utf8(), "SMTPUTF8", MailParameter::SmtpUtfEight),
-            (
-                !mail.body().is_ascii(),
-                "8BITMIME",
-                MailParameter::Body(MailBodyParameter::EightBitMime),
-            ),
-        ] {
-            if is_needed && !self.features.offer(keyword) {
-                return Err(Cause::Lacks(keyword.to_owned()).at(Stage::Mail));
+    /// Parameters of MAIL; an error where the server lacks what the message needs, for then it can't be sent (RFC 6531 3.5,
+    /// RFC 1870 5).
+    fn parameters(&self, mail: &Outgoing, body: &[u8]) -> Result<String, Trouble> {
+        let mut parameters = String::new();
+        if self.features.offer("SIZE") {
+            // With the line end that the end of data takes from the body.
+            let size = body.len() + 2;
+            if let Some(limit) = self.features.size_limit().filter(|limit| size > *limit) {
+                return Err(Cause::TooLarge { size, limit }.at(Stage::Mail));
             }
-            if is_needed {
-                parameters.push(parameter);
+            parameters += &format!(" SIZE={size}");
+        }
+        if mail.needs_utf8() {
+            if !self.features.offer("SMTPUTF8") {
+                return Err(Cause::Lacks("SMTPUTF8".to_owned()).at(Stage::Mail));
             }
+            parameters += " SMTPUTF8";
+        }
+        if !body.is_ascii() {
+            parameters += " BODY=8BITMIME";
         }
         Ok(parameters)
     }
@@ -335,66 +335,83 @@ impl Session {
         &mut self,
         stage: Stage,
         wanted: u16,
-        command: impl Display,
+        command: &str,
         budget: &Budget,
     ) -> Result<Reply, Trouble> {
-        let reply = self.next_reply(stage, Some(command), budget).await?;
+        self.command(command);
+        let reply = self.next_reply(stage, budget).await?;
         expect(stage, wanted, reply)
     }
 
-    /// The reply to a command, or to the next one of those that were sent before.
-    async fn next_reply(
-        &mut self,
-        stage: Stage,
-        command: Option<impl Display>,
-        budget: &Budget,
-    ) -> Result<Reply, Trouble> {
-        self.wire.forget();
-        let response = async {
-            match command {
-                Some(command) => self.connection.command(command).await,
-                None => self.connection.read_response().await,
-            }
-        };
-        let response = budget.command(stage, response).await?;
-        answered(stage, response, &self.wire)
+    fn command(&mut self, command: &str) {
+        self.wire.write(command.as_bytes());
+        self.wire.write(b"\r\n");
     }
 
-    /// Takes leave in what time is left.
+    /// Sends the commands, and reads the reply to the first that has none yet.
+    async fn next_reply(&mut self, stage: Stage, budget: &Budget) -> Result<Reply, Trouble> {
+        let reply = budget.command(stage, self.wire.reply()).await?;
+        reply.map_err(|cause| cause.at(stage))
+    }
+
+    /// Closes the session in what time is left.
     pub(super) async fn close_within(self, budget: &Budget) {
         let _ = timeout_at(budget.until, self.close()).await;
     }
 
-    /// Takes leave, without insisting on an answer.
+    /// Closes the session with QUIT, without insisting on an answer.
     pub(super) async fn close(mut self) {
         let _ = timeout(GOODBYE, self.say_goodbye()).await;
+        let _ = timeout(GOODBYE, self.wire.shut_down()).await;
     }
 
-    async fn say_goodbye(&mut self) -> Result<(), lettre::transport::smtp::Error> {
+    async fn say_goodbye(&mut self) -> Result<(), Cause> {
         let mut has_recipient = false;
         while self.unanswered > 0 {
             self.unanswered -= 1;
-            match self.connection.read_response().await {
+            let reply = self.wire.reply().await?;
+            match reply.code {
                 // It refused the mail, and waits for a message all the same: an empty one for nobody (RFC 2920 3.1). Where
                 // it has taken a recipient after all, that one gets none: the connection ends here.
-                Ok(reply) if reply.has_code(354) && has_recipient => return Ok(()),
-                Ok(reply) if reply.has_code(354) => drop(self.connection.command(".\r\n").await),
-                reply => has_recipient |= reply.is_ok(),
+                354 if has_recipient => return Ok(()),
+                354 => {
+                    self.command(".");
+                    self.wire.reply().await?;
+                }
+                _ => has_recipient |= !reply.is_refusal(),
             }
         }
-        self.connection.command(Quit).await.map(|_| ())
+        self.command("QUIT");
+        self.wire.reply().await.map(|_| ())
     }
+}
+
+/// A line that begins with a dot gets another one (RFC 5321 4.5.2).
+fn with_dots_doubled(body: &[u8]) -> Cow<'_, [u8]> {
+    if !body.starts_with(b".") && !body.windows(2).any(|pair| pair == b"\n.") {
+        return Cow::Borrowed(body);
+    }
+    let mut doubled = Vec::with_capacity(body.len() + 16);
+    for line in body.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b".") {
+            doubled.push(b'.');
+        }
+        doubled.extend_from_slice(line);
+    }
+    Cow::Owned(doubled)
 }
 
 /// What the dialogue shows of a command and its reply.
 fn said(stage: Stage, command: &str, reply: &Reply) -> Step {
-    Step::done(stage.name(), format!("{}: {reply}", command.trim_end()))
+    Step::done(stage.name(), format!("{command}: {reply}"))
 }
 
 /// Whether a reply is of the wanted kind, by its first digit (RFC 5321 4.2.1).
 fn expect(stage: Stage, wanted: u16, reply: Reply) -> Result<Reply, Trouble> {
     if reply.code / 100 == wanted / 100 {
         Ok(reply)
+    } else if reply.is_refusal() {
+        Err(Cause::Refused(reply).at(stage))
     } else {
         Err(Cause::Nonsense(reply.to_string()).at(stage))
     }
@@ -427,7 +444,7 @@ async fn connect(route: &Route, budget: &Budget, steps: &mut Vec<Step>) -> Resul
 }
 
 async fn encrypt(
-    wire: &Wire,
+    wire: &mut Wire,
     stage: Stage,
     tls: &Tls,
     budget: &Budget,
@@ -444,16 +461,33 @@ async fn encrypt(
     Ok(())
 }
 
-/// What we call ourselves (RFC 5321 4.1.1.1): the domain of the sender, and where that is none, our address.
+/// Name in EHLO (RFC 5321 4.1.1.1): MAIL_HELO_NAME, else the domain of the sender, else the address of this end.
 ///
-/// Not the machine's own name: in a container and on a laptop it has no dot, and relays that are strict refuse such a
-/// one; where it has one, it is often known inside only, and refused as well. The sender's domain is a name that the
-/// relay knows or can look up, and tells it nothing about us that the mail does not.
-fn hello(route: &Route, wire: &Wire) -> ClientId {
+/// Not the machine's own name: in a container and on a laptop it has no dot, and strict relays refuse such a name; where
+/// it has one, it is often known inside only, and refused as well. The sender's domain is a name that the relay knows or
+/// can look up, and it reveals nothing that the mail does not.
+fn hello(route: &Route, wire: &Wire) -> String {
     match (&route.hello, wire.local_address().map(|local| local.ip())) {
-        (Some(domain), _) => ClientId::Domain(domain.clone()),
-        (None, Ok(IpAddr::V4(address))) => ClientId::Ipv4(address),
-        (None, Ok(IpAddr::V6(address))) => ClientId::Ipv6(address),
-        (None, Err(_)) => ClientId::default(),
+        (Some(name), _) => name.clone(),
+        (None, Ok(IpAddr::V4(address))) => format!("[{address}]"),
+        (None, Ok(IpAddr::V6(address))) => format!("[IPv6:{address}]"),
+        (None, Err(_)) => "[127.0.0.1]".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_at_the_start_of_lines_are_doubled_and_no_others() {
+        for (body, wanted) in [
+            ("a\r\nb. c\r\n", "a\r\nb. c\r\n"),
+            (".\r\n..\r\nx.\r\n.", "..\r\n...\r\nx.\r\n.."),
+            ("", ""),
+        ] {
+            let doubled = with_dots_doubled(body.as_bytes());
+            assert_eq!(doubled, wanted.as_bytes(), "{body:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Whose certificates are believed: the public authorities, and those that MAIL_CA_FILE names.
+//! Trusted certificates: those of the public authorities, and those that MAIL_CA_FILE names.
 
 use std::io;
 use std::path::Path;
@@ -7,10 +7,17 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::{
+    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 /// Certificates that are trusted besides the public ones.
 #[derive(Debug, Clone, Default)]
@@ -78,10 +85,131 @@ fn client_config(trusted: &Certificates) -> Result<ClientConfig, rustls::Error> 
         roots.add(certificate.clone())?;
     }
     // The provider is named: which one is the default depends on what else is compiled in.
-    Ok(
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )
+    let provider = Arc::new(ring::default_provider());
+    let authorities =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let verifier = Verifier {
+        authorities,
+        pinned: trusted.0.clone(),
+    };
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        // "Dangerous" is any verifier but the usual one; this one adds a single case to it.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+/// The usual verification, and one case more: the server's own certificate, byte for byte, is in MAIL_CA_FILE.
+///
+/// A certificate made by `openssl req -x509` with its defaults is one of an authority (CA:TRUE), which the usual
+/// verification takes for no server's. The operator who names it has verified it; like OpenSSL, and so curl and Python, this checks the
+/// dates and the name all the same.
+#[derive(Debug)]
+struct Verifier {
+    authorities: Arc<WebPkiServerVerifier>,
+    pinned: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.authorities.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        let Err(error) = verified else {
+            return verified;
+        };
+        if !self.pinned.contains(end_entity) {
+            return Err(error);
+        }
+        // Signed by nobody that is trusted, or an authority's: both are found after the dates have been checked. A wrong
+        // name is found after all else.
+        match &error {
+            rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => {}
+            rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => {}
+            error if is_an_authority_s(error) => {}
+            _ => return Err(error),
+        }
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        match verify_server_name(&parsed, server_name) {
+            Err(_) if is_common_name(end_entity, server_name) => {}
+            named => named?,
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
+}
+
+/// Whether a certificate calls itself an authority's; rustls has no variant for that.
+pub(super) fn is_an_authority_s(error: &rustls::Error) -> bool {
+    error.to_string().contains("CaUsedAsEndEntity")
+}
+
+/// Whether a pinned certificate without alternative names has this common name: `openssl req -x509` asks for no other.
+///
+/// The two fields are found by their object identifiers rather than by a parser of X.509, which would be a library for one line:
+/// the certificate is the operator's own file, and its dates and form have been checked.
+fn is_common_name(certificate: &CertificateDer<'_>, server_name: &ServerName<'_>) -> bool {
+    // An attribute's identifier 2.5.4.3 is followed by a string, UTF8String, PrintableString or IA5String.
+    const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];
+    const STRINGS: [u8; 3] = [0x0c, 0x13, 0x16];
+    const ALTERNATIVE_NAMES: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
+    let has = |needle: &[u8]| certificate.windows(needle.len()).any(|part| part == needle);
+    if has(ALTERNATIVE_NAMES) {
+        return false;
+    }
+    // The issuer comes first, and the subject last.
+    let subject = certificate
+        .windows(COMMON_NAME.len())
+        .rposition(|part| part == COMMON_NAME);
+    let Some(at) = subject.map(|at| at + COMMON_NAME.len()) else {
+        return false;
+    };
+    let (Some(tag), Some(length)) = (certificate.get(at), certificate.get(at + 1)) else {
+        return false;
+    };
+    let name = certificate.get(at + 2..at + 2 + usize::from(*length));
+    STRINGS.contains(tag)
+        && *length < 0x80
+        && name.is_some_and(|name| name.eq_ignore_ascii_case(server_name.to_str().as_bytes()))
 }

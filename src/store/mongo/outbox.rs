@@ -429,6 +429,31 @@ impl Outbox for MongoStore {
         Ok(self.step(step).await? == Outcome::Done)
     }
 
+    async fn give_back(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
+        let Some(lease) = entry.lease else {
+            return Ok(false);
+        };
+        // Nobody else counts attempts while it is held.
+        let attempts = entry.attempts.saturating_sub(1);
+        let is_held = doc! { "_id": object_id(entry.id.as_bytes()), "lease.holder": object_id(lease.holder.as_bytes()) };
+        let mut as_before = doc! {
+            "attempts": i64::from(attempts),
+            "is_again": attempts > 0,
+            "free_at": date(entry.next_try_at),
+        };
+        if let Some(error) = error {
+            as_before.insert("last_error", error);
+        }
+        self.within(async {
+            let given_back = self.at.outbox.update_one(
+                is_held,
+                doc! { "$set": as_before, "$unset": { "lease": "" } },
+            );
+            Ok(given_back.await?.matched_count > 0)
+        })
+        .await
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.within(async {
             let (first, later) =

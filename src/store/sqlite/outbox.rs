@@ -331,6 +331,29 @@ impl Outbox for SqliteStore {
             .await
     }
 
+    async fn give_back(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
+        let (id, error) = (entry.id, error.map(str::to_owned));
+        let Some(lease) = entry.lease else {
+            return Ok(false);
+        };
+        // Lost with the power, it is a lease that has ended.
+        self.writer
+            .write_lightly(move |connection| {
+                connection
+                    .prepare_cached(
+                        "UPDATE outbox SET attempts = max(attempts - 1, 0), last_error = coalesce(?, last_error),
+                             lease_holder = NULL, lease_until = NULL
+                         WHERE id = ? AND lease_holder = ?",
+                    )
+                    .and_then(|mut statement| {
+                        statement.execute(params![error, id.as_bytes(), lease.holder.as_bytes()])
+                    })
+                    .map(|changed| changed > 0)
+                    .map_err(failed)
+            })
+            .await
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.readers
             .glance(|connection| {

@@ -20,6 +20,8 @@ mod mail_server;
 pub mod mongodb;
 mod npm;
 mod person;
+#[cfg(unix)]
+pub mod postfix;
 mod proxy;
 mod server;
 mod shell;
@@ -35,6 +37,8 @@ pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
 pub use npm::axe;
 pub use person::Person;
+#[cfg(unix)]
+pub use postfix::Postfix;
 pub use proxy::Proxy;
 
 pub use server::{Answer, Server, Sink, raw, value_of};

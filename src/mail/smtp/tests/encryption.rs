@@ -8,10 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::version::TLS12;
 
-use super::message;
-use super::server::{Authority, CLOSE, Flaw, HANG, Script, Server, options, self_signed};
+use super::server::{
+    Authority, CLOSE, Flaw, HANG, Script, Server, by_openssl, options, self_signed,
+};
+use super::{Sends as _, message};
 use crate::mail::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
-use crate::mail::{DeliveryError, Mailer as _, Message};
+use crate::mail::{DeliveryError, Message};
 
 const BOTH: [Encryption; 2] = [Encryption::StartTls, Encryption::Implicit];
 const STARTTLS: &str = "250-mail.example\r\n250 STARTTLS\r\n";
@@ -152,23 +154,99 @@ async fn a_certificate_that_is_not_verified_gets_no_mail_and_no_password() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_taken_where_it_is_named_and_is_a_server_s() {
+async fn a_self_signed_certificate_is_taken_where_exactly_it_is_named() {
     for is_authority in [false, true] {
-        let (acceptor, trusted) = self_signed(is_authority);
+        let (acceptor, trusted) = self_signed(is_authority, Flaw::None);
         let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
         let script = script.with_tls(acceptor, Encryption::Implicit);
         let server = script.start().await;
         let mailer = server.encrypted(Encryption::Implicit, &trusted);
-        match mailer.send(&message()).await {
-            Ok(_) => assert!(!is_authority),
-            Err(error) => {
-                assert!(
-                    is_authority && error.to_string().contains("self-signed, a CA certificate"),
-                    "{error}"
-                );
-                assert!(error.hint().unwrap().contains("MAIL_CA_FILE"));
-            }
+        mailer.send(&message()).await.unwrap();
+        // Another one with the same name is not.
+        let (_, another) = self_signed(is_authority, Flaw::None);
+        let mailer = server.encrypted(Encryption::Implicit, &another);
+        let error = mailer.send(&message()).await.unwrap_err();
+        assert!(
+            error.to_string().contains("cannot establish TLS"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_name_and_the_dates_of_a_named_certificate_are_verified_all_the_same() {
+    for is_authority in [false, true] {
+        for (flaw, words) in [
+            (Flaw::WrongName, "mail.example"),
+            (Flaw::Expired, "expired"),
+        ] {
+            let (acceptor, trusted) = self_signed(is_authority, flaw);
+            let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+            let script = script.with_tls(acceptor, Encryption::Implicit);
+            let server = script.start().await;
+            let mailer = server.encrypted(Encryption::Implicit, &trusted);
+            let error = mailer.send(&message()).await.unwrap_err();
+            assert!(error.to_string().contains(words), "{flaw:?}: {error}");
+            has_heard_nothing(&server);
         }
+    }
+}
+
+/// A certificate that the authority of a company has signed, named itself in place of the authority: OpenSSL takes it, and so do
+/// curl and Python.
+#[tokio::test]
+async fn a_named_certificate_is_taken_whoever_signed_it() {
+    for (flaw, is_taken) in [
+        (Flaw::None, true),
+        (Flaw::WrongName, false),
+        (Flaw::Expired, false),
+    ] {
+        let (acceptor, trusted) = Authority::new().pinned(flaw);
+        let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+        let script = script.with_tls(acceptor, Encryption::Implicit);
+        let server = script.start().await;
+        let mailer = server.encrypted(Encryption::Implicit, &trusted);
+        let sent = mailer.send(&message()).await;
+        assert_eq!(sent.is_ok(), is_taken, "{flaw:?}: {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_openssl_with_its_defaults_is_taken() {
+    for (arguments, is_taken) in [
+        // What it asks for is the common name; without an extension of its own there are no alternative names.
+        (["-subj", "/CN=localhost"].as_slice(), true),
+        (&["-subj", "/C=DE/O=Mail & Co/CN=LOCALHOST"], true),
+        (&["-subj", "/CN=mail.example"], false),
+        // Alternative names are all that counts where there are some (RFC 6125 6.4.4).
+        (
+            &[
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:mail.example",
+            ],
+            false,
+        ),
+        (
+            &[
+                "-subj",
+                "/CN=mail.example",
+                "-addext",
+                "subjectAltName=DNS:localhost",
+            ],
+            true,
+        ),
+    ] {
+        let Some((acceptor, trusted)) = by_openssl(arguments) else {
+            return;
+        };
+        let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+        let script = script.with_tls(acceptor, Encryption::Implicit);
+        let server = script.start().await;
+        let mailer = server.encrypted(Encryption::Implicit, &trusted);
+        let sent = mailer.send(&message()).await;
+        assert_eq!(sent.is_ok(), is_taken, "{arguments:?}: {sent:?}");
     }
 }
 
@@ -501,7 +579,8 @@ async fn a_dialogue_ends_where_it_broke() {
         "{last:?}"
     );
     let (error, hint) = dialogue.outcome.unwrap_err();
-    assert!(error.is_permanent() && hint.unwrap().contains("MAIL_USERNAME"));
+    assert!(matches!(error, DeliveryError::Policy { .. }), "{error:?}");
+    assert!(hint.unwrap().contains("MAIL_USERNAME"));
 
     let silent = Script::willing().says("greeting", HANG).start().await;
     let mailer = SmtpMailer::new(SmtpOptions {

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use super::message;
 use super::server::{CLOSE, HANG, Script, options};
+use super::{Sends as _, message};
 use crate::mail::smtp::{SmtpMailer, SmtpOptions};
-use crate::mail::{DeliveryError, Mailer as _, Message};
+use crate::mail::{DeliveryError, Message};
 
 /// What becomes of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,24 +18,27 @@ enum Fate {
     Transient,
     /// Refused for good.
     Permanent,
+    /// Refused by a policy: tried again.
+    Policy,
 }
 
 fn fate(error: &DeliveryError) -> Fate {
     match error {
         DeliveryError::Unreachable { .. } => Fate::Unreachable,
         DeliveryError::Transient { .. } => Fate::Transient,
+        DeliveryError::Policy { .. } => Fate::Policy,
         DeliveryError::Permanent { .. } | DeliveryError::Unsendable { .. } => Fate::Permanent,
     }
 }
 
 #[tokio::test]
 async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
-    use Fate::{Permanent, Transient, Unreachable};
+    use Fate::{Permanent, Policy, Transient, Unreachable};
     for (command, answer, fated, words) in [
         (
             "greeting",
             "421 4.3.2 busy\r\n",
-            Transient,
+            Unreachable,
             "421 4.3.2 busy",
         ),
         (
@@ -74,7 +77,12 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             Unreachable,
             "is not an SMTP server but a web server: HTTP/1.1 400",
         ),
-        ("EHLO", "451 4.3.0 later\r\n", Transient, "451 4.3.0 later"),
+        (
+            "EHLO",
+            "451 4.3.0 later\r\n",
+            Unreachable,
+            "451 4.3.0 later",
+        ),
         (
             "EHLO",
             "501 5.5.4 bad name\r\n",
@@ -85,7 +93,7 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
         (
             "MAIL",
             "421 4.7.0 too many\r\n",
-            Transient,
+            Policy,
             "421 4.7.0 too many",
         ),
         (
@@ -97,13 +105,13 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
         (
             "MAIL",
             "530 5.7.0 log in\r\n",
-            Unreachable,
+            Policy,
             "requires a login or encryption: 530 5.7.0 log in",
         ),
         (
             "MAIL",
             "553 5.7.1 not your address\r\n",
-            Permanent,
+            Policy,
             "553 5.7.1 not your address",
         ),
         (
@@ -132,6 +140,18 @@ async fn every_refusal_has_its_fate_and_keeps_the_servers_words() {
             "550 5.1.1 nobody here",
         ),
         ("RCPT", CLOSE, Unreachable, "closed the connection at RCPT"),
+        (
+            "RCPT",
+            "554 5.7.1 <ann@example.com>: Relay access denied\r\n",
+            Policy,
+            "Relay access denied",
+        ),
+        (
+            "RCPT",
+            "504 5.5.2 <host>: Helo command rejected: need fully-qualified hostname\r\n",
+            Policy,
+            "Helo command rejected",
+        ),
         ("DATA", "451 4.3.0 disk\r\n", Transient, "451 4.3.0 disk"),
         ("DATA", "554 5.5.1 no\r\n", Permanent, "554 5.5.1 no"),
         (
@@ -267,7 +287,7 @@ async fn a_servers_words_can_not_steer_a_terminal_and_need_not_be_utf_8() {
 }
 
 #[tokio::test]
-async fn letters_beyond_ascii_need_a_server_that_takes_them() {
+async fn an_address_beyond_ascii_needs_a_server_that_takes_it_and_a_text_does_not() {
     let to_aenn = Message {
         to: "änn@example.com".to_owned(),
         ..message()
@@ -295,7 +315,7 @@ async fn letters_beyond_ascii_need_a_server_that_takes_them() {
             eight_bit,
             Ok("MAIL FROM:<support@movie-bag.com> BODY=8BITMIME"),
         ),
-        (&in_german, plain, Err("offers no 8BITMIME")),
+        (&in_german, plain, Ok("MAIL FROM:<support@movie-bag.com>")),
         (
             &html_in_german,
             plain,
@@ -325,12 +345,16 @@ async fn letters_beyond_ascii_need_a_server_that_takes_them() {
 async fn a_mail_that_can_not_be_built_is_not_sent_and_not_tried_again() {
     let server = Script::willing().start().await;
     let broken = Message {
-        text: "x".repeat(999),
+        text: "a\u{0}b".to_owned(),
         ..message()
     };
-    let error = server.mailer().send(&broken).await.unwrap_err();
+    let mailer = server.mailer();
+    let error = mailer.send(&broken).await.unwrap_err();
     assert!(error.is_permanent(), "{error}");
-    assert_eq!(server.connections(), 0);
+    assert_eq!(server.commands("MAIL"), 0);
+    // Its session is kept for the next one.
+    mailer.send(&message()).await.unwrap();
+    assert_eq!(server.connections(), 1);
 }
 
 /// Replies of Postfix 3.7, Exim 4.96 and Dovecot 2.3 with their default texts.

@@ -5,7 +5,32 @@ mod failures;
 mod server;
 mod sessions;
 
-use crate::mail::Message;
+use async_trait::async_trait;
+
+use super::SmtpMailer;
+use crate::domain::outbox::Round;
+use crate::mail::{DeliveryError, Mailer as _, Message, NoSession, Receipt, SendError};
+
+/// Sends a mail as the use cases do.
+#[async_trait]
+trait Sends {
+    async fn try_send(&self, message: &Message) -> Result<Receipt, SendError>;
+
+    /// The same, for tests that need not tell a failure of the server from one of the mail.
+    async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError> {
+        self.try_send(message).await.map_err(|error| match error {
+            SendError::NoSession(NoSession { error, .. }) | SendError::Message(error) => error,
+        })
+    }
+}
+
+#[async_trait]
+impl Sends for SmtpMailer {
+    async fn try_send(&self, message: &Message) -> Result<Receipt, SendError> {
+        let session = self.session(Round::First).await;
+        session.map_err(SendError::NoSession)?.send(message).await
+    }
+}
 
 fn message() -> Message {
     Message {

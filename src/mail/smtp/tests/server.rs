@@ -1,20 +1,25 @@
 //! A mail server that answers by a script, over as many connections as come, and notes what it was told.
 
 use std::collections::HashMap;
+use std::io::Write as _;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::super::{Certificates, Encryption, SmtpMailer, SmtpOptions};
+use crate::domain::clock::Rng;
 
 /// It does not answer this command.
 pub(super) const HANG: &str = "hang";
@@ -29,6 +34,8 @@ pub(super) struct Script {
     is_implicit: bool,
     /// Said after each mail, before the connection is closed.
     farewell: Option<&'static str>,
+    /// Most connections at once; more are greeted with 421.
+    most: usize,
 }
 
 /// It runs until the test ends.
@@ -36,6 +43,16 @@ pub(super) struct Server {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
+    open: Arc<Open>,
+}
+
+/// Connections that are open, and how they ended.
+#[derive(Default)]
+struct Open {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    ended: Mutex<Vec<bool>>,
+    end: Notify,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -61,6 +78,7 @@ impl Script {
             tls: None,
             is_implicit: false,
             farewell: None,
+            most: usize::MAX,
         }
     }
 
@@ -91,39 +109,66 @@ impl Script {
         self
     }
 
+    /// Takes so many connections at once.
+    pub(super) fn at_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
     pub(super) async fn start(self) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server {
             port: listener.local_addr().unwrap().port(),
             heard: Arc::default(),
             connections: Arc::default(),
+            open: Arc::default(),
         };
         let (heard, connections) = (Arc::clone(&server.heard), Arc::clone(&server.connections));
+        let open = Arc::clone(&server.open);
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((mut stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let heard = Arc::clone(&heard);
-                tokio::spawn(self.clone().serve(Box::new(stream), heard));
+                if open.now.load(Ordering::SeqCst) >= self.most {
+                    let _ = stream
+                        .write_all(b"421 4.7.0 too many connections\r\n")
+                        .await;
+                    continue;
+                }
+                let now = open.now.fetch_add(1, Ordering::SeqCst) + 1;
+                open.most.fetch_max(now, Ordering::SeqCst);
+                let (script, heard, open) = (self.clone(), Arc::clone(&heard), Arc::clone(&open));
+                tokio::spawn(async move {
+                    let ended = script.serve(Box::new(stream), heard).await;
+                    open.now.fetch_sub(1, Ordering::SeqCst);
+                    open.ended.lock().unwrap().push(ended);
+                    open.end.notify_one();
+                });
             }
         });
         server
     }
 
-    async fn serve(self, stream: Box<dyn Stream>, heard: Arc<Mutex<Vec<String>>>) {
+    /// Whether the client ended the connection, and in order.
+    async fn serve(self, stream: Box<dyn Stream>, heard: Arc<Mutex<Vec<String>>>) -> bool {
         let stream = if self.is_implicit {
             self.encrypt(stream).await
         } else {
             Some(stream)
         };
-        let Some(stream) = stream else { return };
+        let Some(stream) = stream else { return false };
         let mut is_encrypted = self.is_implicit;
         let mut stream: Connection = BufReader::new(stream);
         if !self.answer(&mut stream, "greeting", is_encrypted).await {
-            return;
+            return false;
         }
         let mut in_data = false;
         let mut line = String::new();
-        while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+        loop {
+            match stream.read_line(&mut line).await {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
             let place = if is_encrypted { "TLS" } else { "clear" };
             let said = line.trim_end().to_owned();
             heard.lock().unwrap().push(format!("{place} {said}"));
@@ -133,19 +178,19 @@ impl Script {
             }
             let command = self.command(&said);
             if !self.answer(&mut stream, command, is_encrypted).await {
-                return;
+                return false;
             }
             in_data = command == "DATA" && self.answers[command].contains("354 ");
             if command == "STARTTLS" && self.answers[command].starts_with("220") {
                 let Some(encrypted) = self.encrypt(stream.into_inner()).await else {
-                    return;
+                    return false;
                 };
                 stream = BufReader::new(encrypted);
                 is_encrypted = true;
             }
             if let (".", Some(farewell)) = (command, self.farewell) {
                 let _ = stream.write_all(farewell.as_bytes()).await;
-                return;
+                return false;
             }
         }
     }
@@ -203,6 +248,17 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// Most connections that were open at once.
+    pub(super) fn most_at_once(&self) -> usize {
+        self.open.most.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the end of a connection, and returns whether it was in order.
+    pub(super) async fn ended_in_order(&self) -> bool {
+        self.open.end.notified().await;
+        self.open.ended.lock().unwrap().iter().all(|ended| *ended)
+    }
+
     pub(super) fn options(&self) -> SmtpOptions {
         options(self.port)
     }
@@ -222,6 +278,18 @@ impl Server {
     }
 }
 
+/// Most connections of a mailer here.
+pub(super) const CONNECTIONS: usize = 16;
+
+/// Always draws the same, so that delays have no jitter that a test must allow for.
+struct NoChance;
+
+impl Rng for NoChance {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
 pub(super) fn options(port: u16) -> SmtpOptions {
     SmtpOptions {
         server: "localhost".to_owned(),
@@ -230,7 +298,10 @@ pub(super) fn options(port: u16) -> SmtpOptions {
         encryption: Encryption::None,
         trusted: Certificates::default(),
         sender: "Movie-bag <support@movie-bag.com>".to_owned(),
+        helo_name: None,
+        connections: CONNECTIONS,
         timeout: Duration::from_secs(20),
+        rng: Arc::new(NoChance),
     }
 }
 
@@ -275,36 +346,80 @@ impl Authority {
         flaw: Flaw,
         versions: &[&'static SupportedProtocolVersion],
     ) -> TlsAcceptor {
-        let name = if flaw == Flaw::WrongName {
-            "mail.example"
-        } else {
-            "localhost"
-        };
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        if flaw == Flaw::Expired {
-            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
-        }
-        if flaw == Flaw::NotYetValid {
-            params.not_before = rcgen::date_time_ymd(2095, 1, 1);
-            params.not_after = rcgen::date_time_ymd(2096, 1, 1);
-        }
+        let (key, params) = flawed(flaw);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        acceptor(&certificate, &key, versions)
+        acceptor(certificate.der(), &key.serialize_der(), versions)
+    }
+
+    /// A server's certificate, and a MAIL_CA_FILE that has this one and not the authority's.
+    pub(super) fn pinned(&self, flaw: Flaw) -> (TlsAcceptor, Certificates) {
+        let (key, params) = flawed(flaw);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let acceptor = acceptor(certificate.der(), &key.serialize_der(), &[&TLS13, &TLS12]);
+        (acceptor, read(&certificate.pem()))
     }
 }
 
-/// A server's certificate that nobody else has signed; and what MAIL_CA_FILE may hold for it.
-pub(super) fn self_signed(is_authority: bool) -> (TlsAcceptor, Certificates) {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+fn flawed(flaw: Flaw) -> (KeyPair, CertificateParams) {
+    let name = if flaw == Flaw::WrongName {
+        "mail.example"
+    } else {
+        "localhost"
+    };
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    if flaw == Flaw::NotYetValid {
+        params.not_before = rcgen::date_time_ymd(2095, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2096, 1, 1);
+    }
+    if flaw == Flaw::Expired {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    }
+    (KeyPair::generate().unwrap(), params)
+}
+
+/// A server's certificate that is signed by itself, and a MAIL_CA_FILE that has it.
+pub(super) fn self_signed(is_authority: bool, flaw: Flaw) -> (TlsAcceptor, Certificates) {
+    let (key, mut params) = flawed(flaw);
     if is_authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
     let certificate = params.self_signed(&key).unwrap();
-    let acceptor = acceptor(&certificate, &key, &[&TLS13, &TLS12]);
+    let acceptor = acceptor(certificate.der(), &key.serialize_der(), &[&TLS13, &TLS12]);
     (acceptor, read(&certificate.pem()))
+}
+
+/// A certificate made by `openssl req -x509`, which is one of an authority; `None`, loudly, where there is no openssl.
+pub(super) fn by_openssl(arguments: &[&str]) -> Option<(TlsAcceptor, Certificates)> {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+        ])
+        .args(arguments)
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output();
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "no openssl: {error}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "LEFT OUT: openssl is missing ({error}), so its certificates were not tried"
+            );
+            return None;
+        }
+    };
+    assert!(made.status.success(), "{made:?}");
+    let pem = std::fs::read_to_string(&certificate).unwrap();
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_file(&key).unwrap();
+    let acceptor = acceptor(&certificate, key.secret_der(), &[&TLS13, &TLS12]);
+    Some((acceptor, read(&pem)))
 }
 
 fn read(pem: &str) -> Certificates {
@@ -315,16 +430,16 @@ fn read(pem: &str) -> Certificates {
 }
 
 fn acceptor(
-    certificate: &Certificate,
-    key: &KeyPair,
+    certificate: &CertificateDer<'_>,
+    key: &[u8],
     versions: &[&'static SupportedProtocolVersion],
 ) -> TlsAcceptor {
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let key = PrivateKeyDer::try_from(key.to_vec()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(vec![certificate.clone().into_owned()], key)
         .unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
