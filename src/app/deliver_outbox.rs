@@ -20,7 +20,7 @@ use super::{App, AppError};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
-use crate::domain::mail_server::{PolicyWatch, Room};
+use crate::domain::mail_server::{Capacity, PolicyWatch};
 use crate::domain::outbox::{Entry, LEASE, Lease, MailKind, Outcome, RENEWAL, Round, backoff};
 use crate::mail::{
     AccessRevoked, AddressChanged, DeliveryError, Invitation, Mail, MailSession, Message,
@@ -35,15 +35,15 @@ use crate::store::StoreError;
 struct Numbers {
     /// In hand: more than sessions, so that no session waits for the database.
     in_hand: usize,
-    /// Of those, mails that failed before: for as many new ones as are sent beside them there is room.
+    /// Of those, mails that failed before; the rest is for new ones.
     later: usize,
     /// Fewer are not leased at once: a step for one mail costs as much as one for many.
     fewest: usize,
 }
 
 impl Numbers {
-    fn of(room: Room) -> Self {
-        match room.mails {
+    fn of(capacity: Capacity) -> Self {
+        match capacity.mails {
             0 => Self {
                 in_hand: 0,
                 later: 0,
@@ -134,7 +134,7 @@ impl Attempts {
         Self {
             first: JoinSet::new(),
             later: JoinSet::new(),
-            numbers: Numbers::of(Room {
+            numbers: Numbers::of(Capacity {
                 mails: 1,
                 until: None,
             }),
@@ -146,12 +146,12 @@ impl Attempts {
     }
 
     /// Logs each time that the server has refused a further connection.
-    fn note_limit(&mut self, room: Room) {
-        let until = room.until.map(Instant::from_std);
-        if room.mails > 0 && until.is_some() && until != self.limited_until {
+    fn note_limit(&mut self, capacity: Capacity) {
+        let until = capacity.until.map(Instant::from_std);
+        if capacity.mails > 0 && until.is_some() && until != self.limited_until {
             tracing::warn!(
                 "the mail server takes no further connection, mails go over {}",
-                room.mails
+                capacity.mails
             );
         }
         self.limited_until = until;
@@ -161,11 +161,11 @@ impl Attempts {
         self.first.len() + self.later.len()
     }
 
-    fn has_room(&self) -> bool {
+    fn has_capacity(&self) -> bool {
         self.len() + self.numbers.fewest <= self.numbers.in_hand
     }
 
-    fn has_room_for_later(&self) -> bool {
+    fn has_capacity_for_later(&self) -> bool {
         self.later.len() + self.numbers.fewest <= self.numbers.later
     }
 
@@ -176,7 +176,7 @@ impl Attempts {
 
     /// How many of a round may be leased at once: half of what is free, so that the other round has its turn, or all
     /// where that one has none.
-    fn room(&self, round: Round) -> usize {
+    fn capacity(&self, round: Round) -> usize {
         let free = self.numbers.in_hand.saturating_sub(self.len());
         let left = self.numbers.later.saturating_sub(self.later.len());
         match round {
@@ -190,9 +190,9 @@ impl Attempts {
     fn turn(&self) -> &'static [Round] {
         const FIRST: &[Round] = &[Round::First, Round::Later];
         const LATER: &[Round] = &[Round::Later, Round::First];
-        if !self.has_room() {
+        if !self.has_capacity() {
             &[]
-        } else if self.knows_none_later() || !self.has_room_for_later() {
+        } else if self.knows_none_later() || !self.has_capacity_for_later() {
             &[Round::First]
         } else if self.numbers.in_hand == 1 {
             match self.last_alone {
@@ -324,7 +324,7 @@ impl App {
         Ok(delivery)
     }
 
-    /// The same for the worker, which stops without an attempt where it is told to, and holds back what a server with a policy
+    /// The same for the worker, which makes no attempt once it is stopping, and holds back what a server with a policy
     /// pause would refuse, but for one probe.
     pub(super) async fn deliver_in_turn(
         &self,
@@ -360,7 +360,7 @@ impl App {
     }
 
     fn seconds_left(&self) -> f64 {
-        let until = self.parts.mailer.room().until.map(Instant::from_std);
+        let until = self.parts.mailer.capacity().until.map(Instant::from_std);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         left.unwrap_or_default().as_secs_f64()
     }
@@ -453,15 +453,15 @@ impl App {
         tokio::pin!(look);
         loop {
             self.begin_attempts(&mut attempts).await;
-            let has_room = attempts.has_room();
+            let has_capacity = attempts.has_capacity();
             let pause = self.policy().paused_until(Instant::now().into_std());
             tokio::select! {
                 () = &mut stop => break,
                 () = attempts.some_end(), if attempts.len() > 0 => {}
-                () = self.parts.mailer.room_changed() => {}
+                () = self.parts.mailer.capacity_changed() => {}
                 () = sleep_until(pause.map_or_else(Instant::now, Instant::from_std)), if pause.is_some() => {}
-                () = self.queued.notified(), if has_room => {}
-                () = &mut look, if has_room => {
+                () = self.queued.notified(), if has_capacity => {}
+                () = &mut look, if has_capacity => {
                     attempts.none_later_until = None;
                     look.set(self.next_look());
                 }
@@ -472,19 +472,19 @@ impl App {
     }
 
     /// Number of mails that can be worked on: none while the server is paused, and one for a probe.
-    fn room(&self) -> Room {
-        let room = self.parts.mailer.room();
+    fn capacity(&self) -> Capacity {
+        let capacity = self.parts.mailer.capacity();
         let policy = self.policy();
         if !policy.is_tripped() {
-            return room;
+            return capacity;
         }
         let until = policy.paused_until(Instant::now().into_std());
         let mails = if until.is_some() {
             0
         } else {
-            room.mails.min(1)
+            capacity.mails.min(1)
         };
-        Room { mails, until }
+        Capacity { mails, until }
     }
 
     /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
@@ -502,12 +502,12 @@ impl App {
         .await;
     }
 
-    /// Begins as many attempts as there are due entries and room.
+    /// Begins as many attempts as there are due entries and capacity.
     async fn begin_attempts(&self, attempts: &mut Attempts) {
         loop {
-            let room = self.room();
-            attempts.note_limit(room);
-            attempts.numbers = Numbers::of(room);
+            let capacity = self.capacity();
+            attempts.note_limit(capacity);
+            attempts.numbers = Numbers::of(capacity);
             let is_probing = self.policy().is_tripped();
             let Some((round, entries)) = self.lease_some_of(attempts, is_probing).await else {
                 return;
@@ -526,11 +526,16 @@ impl App {
     ) -> Option<(Round, Vec<Entry>)> {
         for round in attempts.turn() {
             let (now, lease) = (self.parts.clock.now(), self.lease());
-            let room = match is_probing {
+            let capacity = match is_probing {
                 true => CANDIDATES,
-                false => attempts.room(*round),
+                false => attempts.capacity(*round),
             };
-            match self.parts.store.lease_some(*round, now, lease, room).await {
+            match self
+                .parts
+                .store
+                .lease_some(*round, now, lease, capacity)
+                .await
+            {
                 Ok(entries) if !entries.is_empty() && is_probing => {
                     return Some((*round, vec![self.choose_probe(entries).await?]));
                 }
@@ -831,7 +836,7 @@ mod tests {
     #[test]
     fn however_many_sessions_there_are_each_round_finds_leased_mails_for_its_share() {
         for mails in 2..=500 {
-            let numbers = Numbers::of(Room { mails, until: None });
+            let numbers = Numbers::of(Capacity { mails, until: None });
             let (old, new) = (later_share(mails), mails - later_share(mails));
             // However many old ones are in hand, as many new ones as may be sent beside them are leased, and the other way
             // round.
@@ -842,7 +847,7 @@ mod tests {
             assert!(old + numbers.fewest <= numbers.later, "{numbers:?}");
             assert!(new > 0 && numbers.fewest > 0);
         }
-        let one = Numbers::of(Room {
+        let one = Numbers::of(Capacity {
             mails: 1,
             until: None,
         });

@@ -110,7 +110,7 @@ pub struct App {
     queued: Arc<Notify>,
     /// How the outbox stood when somebody last looked.
     last_look: Arc<LastLook>,
-    /// What this process knows about policy replies of the mail server.
+    /// Knowledge of this process about policy replies of the mail server.
     policy: Arc<Mutex<PolicyWatch>>,
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::system::SystemRng;
 use super::*;
 use crate::domain::event::Origin;
-use crate::domain::mail_server::{Room, later_share};
+use crate::domain::mail_server::{Capacity, later_share};
 use crate::domain::outbox::Round;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::Token;
@@ -158,14 +158,14 @@ impl Mailer for TestMailer {
         }))
     }
 
-    fn room(&self) -> Room {
-        Room {
+    fn capacity(&self) -> Capacity {
+        Capacity {
             mails: SESSIONS,
             until: None,
         }
     }
 
-    async fn room_changed(&self) {
+    async fn capacity_changed(&self) {
         std::future::pending().await
     }
 

@@ -40,7 +40,7 @@ impl Pause {
 
 /// Number of mails that can be worked on at once, and when that number may grow by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     /// Mails in progress at once; 0 while the server is paused.
     pub mails: usize,
     /// End of the pause, where there is one.
@@ -62,7 +62,7 @@ pub enum Source {
 ///  none open ──open one──▶ open ──double──▶ up to `most`
 ///      ▲  │ fails             │ a further one is refused
 ///      │  ▼                   ▼
-///    paused (nobody sends)  limited (open sessions go on; one more is tried after each delay)
+///    paused (no mail goes)  limited (open sessions go on; one more is tried after each delay)
 /// ```
 #[derive(Debug, Clone)]
 pub struct Connections {
@@ -96,7 +96,7 @@ impl Connections {
     }
 
     /// Number of mails that sessions can be had for.
-    pub fn room(&self, now: Instant) -> Room {
+    pub fn capacity(&self, now: Instant) -> Capacity {
         let until = self.pause.until.filter(|until| now < *until);
         let mails = match self.limit {
             _ if self.open == 0 => usize::from(self.opening > 0 || self.may_open(now)),
@@ -106,7 +106,7 @@ impl Connections {
                 (known + usize::from(until.is_none())).min(self.most)
             }
         };
-        Room { mails, until }
+        Capacity { mails, until }
     }
 
     /// Chooses who gets a session next, and counts it as taken; `None` while everybody has to wait. `waiting` tells
@@ -121,7 +121,7 @@ impl Connections {
         };
         let [first, later] = waiting;
         // Mails that failed before may hang: they never take all sessions.
-        let later = later && self.later < later_share(self.room(now).mails);
+        let later = later && self.later < later_share(self.capacity(now).mails);
         let round = match (first, later) {
             (true, true) if self.last == Round::First => Round::Later,
             (true, _) => Round::First,
@@ -168,7 +168,7 @@ impl Connections {
         self.pause.extend(now, chance);
     }
 
-    /// Nobody waits for the connection any more.
+    /// The mail that wanted the connection no longer waits.
     pub fn abandoned(&mut self, round: Round) {
         self.opening -= 1;
         self.leave(round);
@@ -297,7 +297,7 @@ mod tests {
     fn the_first_connection_is_opened_alone_and_then_their_number_doubles() {
         let now = Instant::now();
         let mut connections = Connections::new(16);
-        assert_eq!(connections.room(now).mails, 1);
+        assert_eq!(connections.capacity(now).mails, 1);
         let mut opened_at_once = Vec::new();
         loop {
             let mut opening = 0;
@@ -312,8 +312,8 @@ mod tests {
         }
         assert_eq!(opened_at_once, [1, 1, 2, 4, 8]);
         assert_eq!(
-            connections.room(now),
-            Room {
+            connections.capacity(now),
+            Capacity {
                 mails: 16,
                 until: None
             }
@@ -332,7 +332,7 @@ mod tests {
                 assert_eq!(connections.next(now, BOTH), None, "one at a time");
                 connections.failed(Round::First, now, MIDDLE);
                 assert!(connections.is_paused(now));
-                assert_eq!(connections.room(now).mails, 0);
+                assert_eq!(connections.capacity(now).mails, 0);
             }
             now += Duration::from_millis(10);
         }
@@ -350,8 +350,8 @@ mod tests {
             now = connections.paused_until(now).unwrap();
         }
         assert_eq!(
-            connections.room(now),
-            Room {
+            connections.capacity(now),
+            Capacity {
                 mails: 1,
                 until: None
             }
@@ -359,8 +359,8 @@ mod tests {
         assert!(connections.next(now, FIRST).is_some());
         connections.opened();
         assert_eq!(
-            connections.room(now),
-            Room {
+            connections.capacity(now),
+            Capacity {
                 mails: 4,
                 until: None
             }
@@ -389,7 +389,7 @@ mod tests {
         }
         assert_eq!(connections.open, 3);
         assert!((9..=11).contains(&refused), "{refused}");
-        assert!(connections.room(now).mails >= 3);
+        assert!(connections.capacity(now).mails >= 3);
         // Sessions that end are replaced at once, also while the delay runs.
         connections.closed(Round::First);
         connections.closed(Round::First);
@@ -408,9 +408,9 @@ mod tests {
         connections.opened();
         connections.next(now, FIRST);
         connections.failed(Round::First, now, MIDDLE);
-        assert_eq!(connections.room(now).mails, 1);
+        assert_eq!(connections.capacity(now).mails, 1);
         now += seconds(2);
-        assert_eq!(connections.room(now).mails, 2);
+        assert_eq!(connections.capacity(now).mails, 2);
         open_all(&mut connections, now);
         assert_eq!(connections.open, 16);
     }
@@ -519,8 +519,8 @@ mod tests {
                 assert_eq!(connections.open, used.len() + connections.idle);
                 assert!(connections.open + connections.opening <= 2);
                 let paused = connections.is_paused(now);
-                assert!(!paused || connections.room(now).mails == 0);
-                // Nobody waits for ever: something is under way, paused until some time, or can be had.
+                assert!(!paused || connections.capacity(now).mails == 0);
+                // No mail waits for ever: something is under way, paused until some time, or can be had.
                 let waits = connections.clone().next(now, BOTH).is_none();
                 assert!(
                     !waits || !opening.is_empty() || !used.is_empty() || paused,

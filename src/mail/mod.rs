@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::mail_server::Room;
+use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
 use crate::templates::TemplateError;
 
@@ -156,10 +156,10 @@ pub trait Mailer: Send + Sync {
     async fn session(&self, round: Round) -> Result<Box<dyn MailSession>, NoSession>;
 
     /// Number of mails that sessions can be had for now.
-    fn room(&self) -> Room;
+    fn capacity(&self) -> Capacity;
 
-    /// Returns when [`Mailer::room`] may have changed.
-    async fn room_changed(&self);
+    /// Returns when [`Mailer::capacity`] may have changed.
+    async fn capacity_changed(&self);
 
     /// Ends the sessions that no mail is sent over, in order.
     async fn close(&self);
@@ -224,9 +224,9 @@ pub enum DeliveryError {
     /// The server refused this client, its login, its HELO name or the sender, and would refuse other mails too.
     #[error("{what}")]
     Policy {
-        /// What happened, with the server's address and words.
+        /// The failure, with the server's address and words.
         what: String,
-        /// What may help.
+        /// The hint.
         hint: String,
         /// The reply without what differs from mail to mail, to be compared.
         reply: String,

@@ -201,3 +201,35 @@ fn the_password_of_a_uri_is_never_shown() {
         assert!(!format!("{settings:?}").contains("hunter2"));
     }
 }
+
+#[test]
+fn the_name_in_ehlo_is_a_host_name_or_an_address_in_brackets() {
+    let name = |text: &str| {
+        let settings = resolve(&sources(&[("MAIL_HELO_NAME", text)], ""));
+        settings.ok().and_then(|settings| settings.mail.helo_name)
+    };
+    for (text, wanted) in [
+        ("app.example.com", Some("app.example.com")),
+        ("mövie.example", Some("xn--mvie-5qa.example")),
+        ("[192.0.2.1]", Some("[192.0.2.1]")),
+        ("[IPv6:2001:db8::1]", Some("[IPv6:2001:db8::1]")),
+        ("192.0.2.1", None),
+        ("[2001:db8::1]", None),
+        ("two words", None),
+        ("a\rb", None),
+        ("ann@example.com", None),
+    ] {
+        assert_eq!(name(text).as_deref(), wanted, "{text}");
+    }
+    let unset = resolve(&sources(&[], "")).unwrap();
+    assert_eq!((unset.mail.helo_name, unset.mail.connections), (None, 16));
+}
+
+#[test]
+fn there_is_at_least_one_connection_to_the_mail_server() {
+    let key = "MOVIE_BAG_MAIL_CONNECTIONS";
+    assert!(problems(&[(key, "0")])[0].contains(key));
+    assert!(problems(&[(key, "many")])[0].contains(key));
+    let one = resolve(&sources(&[(key, "1")], "")).unwrap();
+    assert_eq!(one.mail.connections, 1);
+}

@@ -25,7 +25,7 @@ use crate::app::system::SystemRng;
 use crate::app::{App, Hasher, Parts, Rules};
 use crate::domain::clock::Clock;
 use crate::domain::event::Origin;
-use crate::domain::mail_server::Room;
+use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
@@ -44,11 +44,11 @@ impl Mailer for NoMail {
         unreachable!("no mail is sent here")
     }
 
-    fn room(&self) -> Room {
+    fn capacity(&self) -> Capacity {
         unreachable!("no mail is sent here")
     }
 
-    async fn room_changed(&self) {}
+    async fn capacity_changed(&self) {}
 
     async fn close(&self) {}
 }

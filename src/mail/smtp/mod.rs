@@ -33,7 +33,7 @@ use self::trust::Tls;
 use super::dialogue::{Dialogue, Step};
 use super::{DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError};
 use crate::domain::clock::{Rng, draw};
-use crate::domain::mail_server::Room;
+use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
 
 /// An idle session is closed after this.
@@ -289,11 +289,11 @@ impl Mailer for SmtpMailer {
         Ok(Box::new(ready))
     }
 
-    fn room(&self) -> Room {
-        self.pool.room()
+    fn capacity(&self) -> Capacity {
+        self.pool.capacity()
     }
 
-    async fn room_changed(&self) {
+    async fn capacity_changed(&self) {
         self.pool.changed().await;
     }
 

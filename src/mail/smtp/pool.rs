@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::session::Session;
-use crate::domain::mail_server::{Connections, Room, Source};
+use crate::domain::mail_server::{Capacity, Connections, Source};
 use crate::domain::outbox::Round;
 use crate::mail::DeliveryError;
 
@@ -39,7 +39,7 @@ struct State {
     is_swept: bool,
 }
 
-/// What a waiting mail gets.
+/// Answer to a waiting mail.
 enum Grant {
     Session(Hold, Session),
     Connection(Hold),
@@ -96,18 +96,18 @@ impl Pool {
     }
 
     /// Number of mails that sessions can be had for.
-    pub(super) fn room(&self) -> Room {
-        self.state().connections.room(now())
+    pub(super) fn capacity(&self) -> Capacity {
+        self.state().connections.capacity(now())
     }
 
-    /// Returns when [`Pool::room`] may have changed.
+    /// Returns when [`Pool::capacity`] may have changed.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Gives the waiting mails what there is.
     fn dispatch(self: &Arc<Self>) {
-        // What nobody waits for any more goes back once the lock is released.
+        // A grant whose mail no longer waits goes back once the lock is released.
         while let Some(grant) = self.grant_next() {
             match grant {
                 Grant::Session(hold, session) => hold.park(session),
@@ -116,7 +116,7 @@ impl Pool {
         }
     }
 
-    /// Gives grants until there is none left to give, or until one finds nobody.
+    /// Gives grants until there is none left to give, or until its mail no longer waits.
     fn grant_next(self: &Arc<Self>) -> Option<Grant> {
         let mut state = self.state();
         loop {

@@ -135,7 +135,7 @@ impl ServerCertVerifier for Verifier {
         if !self.pinned.contains(end_entity) {
             return Err(error);
         }
-        // Signed by nobody that is trusted, or an authority's: both are found after the dates have been checked. A wrong
+        // No trusted issuer, or an authority's certificate: both are found after the dates have been checked. A wrong
         // name is found after all else.
         match &error {
             rustls::Error::InvalidCertificate(

@@ -29,9 +29,9 @@ const MOST_LINES: usize = 1_000;
 /// One connection.
 pub(super) struct Wire {
     stream: Stream,
-    /// What was written and has not left yet.
+    /// Bytes that were written and have not left yet.
     unsent: Vec<u8>,
-    /// What has arrived and was not read yet.
+    /// Bytes that have arrived and were not read yet.
     ahead: Vec<u8>,
 }
 
@@ -58,11 +58,11 @@ impl Wire {
     pub(super) async fn encrypt(&mut self, tls: &Tls) -> io::Result<&'static str> {
         if !self.ahead.is_empty() {
             return Err(io::Error::other(
-                "there was more in clear text behind the answer to STARTTLS",
+                "there was more in plaintext behind the answer to STARTTLS",
             ));
         }
         let Stream::Clear(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
-            return Err(io::Error::other("it is no clear-text connection"));
+            return Err(io::Error::other("the connection is not in plaintext"));
         };
         let stream = tls.connect(stream).await?;
         let version = match stream.get_ref().1.protocol_version() {

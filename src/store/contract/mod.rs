@@ -124,6 +124,7 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     an_entry_that_is_queued_with_a_lease_is_its_holders,
     a_renewed_lease_lasts_and_a_lost_one_is_not_renewed,
     whoever_lost_the_lease_settles_nothing,
+    an_entry_that_was_not_offered_is_given_back_as_it_was,
     a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays,
     new_mails_do_not_stand_behind_old_failures,
     several_entries_are_leased_at_once_in_the_order_of_waiting,

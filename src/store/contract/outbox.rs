@@ -225,6 +225,50 @@ pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn Copya
     assert_eq!(store.history(account(1).id, 10).await.unwrap().len(), 2);
 }
 
+pub(super) async fn an_entry_that_was_not_offered_is_given_back_as_it_was(
+    store: &Arc<dyn CopyableStore>,
+) {
+    create(store, 1).await;
+    // One of each round, and one that is tried by hand before it is due.
+    let failed = Entry {
+        attempts: 2,
+        last_error: Some("451 busy".to_owned()),
+        ..entry(2, 1, 5)
+    };
+    let not_due = entry(3, 1, 99);
+    for queued in [&entry(1, 1, 4), &failed, &not_due] {
+        queue(store, queued).await;
+    }
+    let first = lease_next(store, Round::First, at(10), lease(1, 25)).await;
+    let later = lease_next(store, Round::Later, at(10), lease(1, 25)).await;
+    let by_hand = store
+        .lease_entry(not_due.id, Wanted::Waiting, at(10), lease(1, 25))
+        .await;
+    let Leasing::Leased(by_hand) = by_hand.unwrap() else {
+        panic!("it is free");
+    };
+    let (first, later) = (first.unwrap().unwrap(), later.unwrap().unwrap());
+    assert!(store.give_back(&first, None).await.unwrap());
+    assert!(store.give_back(&later, Some("no route")).await.unwrap());
+    assert!(store.give_back(&by_hand, Some("no route")).await.unwrap());
+    let entries = store.entries(None, 10).await.unwrap();
+    let told = |entry: &Entry| Entry {
+        last_error: Some("no route".to_owned()),
+        ..entry.clone()
+    };
+    assert_eq!(entries, [entry(1, 1, 4), told(&failed), told(&not_due)]);
+    assert_eq!(store.next_due().await.unwrap(), Some(at(4)));
+    // They are leased again, each in its round.
+    let again = lease_next(store, Round::First, at(10), lease(2, 25)).await;
+    assert_eq!(again.unwrap().unwrap().id, first.id);
+    let again = lease_next(store, Round::Later, at(10), lease(2, 25)).await;
+    assert_eq!(again.unwrap().unwrap().attempts, 3);
+    // Another worker has them now.
+    assert!(!store.give_back(&first, Some("late")).await.unwrap());
+    let held = store.entries(None, 1).await.unwrap().remove(0);
+    assert_eq!((held.lease, held.attempts), (Some(lease(2, 25)), 1));
+}
+
 pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(
     store: &Arc<dyn CopyableStore>,
 ) {

@@ -433,7 +433,7 @@ impl Outbox for MongoStore {
         let Some(lease) = entry.lease else {
             return Ok(false);
         };
-        // Nobody else counts attempts while it is held.
+        // No other worker counts attempts while it is held.
         let attempts = entry.attempts.saturating_sub(1);
         let is_held = doc! { "_id": object_id(entry.id.as_bytes()), "lease.holder": object_id(lease.holder.as_bytes()) };
         let mut as_before = doc! {

@@ -147,7 +147,7 @@ impl Postfix {
         self.port.to_string()
     }
 
-    /// Its certificate, which nobody else has signed.
+    /// Its self-signed certificate.
     pub fn certificate(&self) -> PathBuf {
         self.path("certificate.pem")
     }

@@ -336,11 +336,11 @@ async fn fifty_mails_and_a_wrong_password_are_one_login() {
     // While the delay runs, no mail makes another one.
     assert_eq!(send_at_once(&mailer, 50).await, (0, 50));
     assert_eq!(server.commands("AUTH"), 1);
-    assert_eq!(mailer.room().mails, 0);
+    assert_eq!(mailer.capacity().mails, 0);
     // Then one is tried, whose failure is that of all.
-    mailer.room_changed().await;
-    while mailer.room().mails == 0 {
-        mailer.room_changed().await;
+    mailer.capacity_changed().await;
+    while mailer.capacity().mails == 0 {
+        mailer.capacity_changed().await;
     }
     assert_eq!(send_at_once(&mailer, 50).await, (0, 50));
     assert_eq!(server.commands("AUTH"), 2);
