@@ -313,6 +313,9 @@ impl From<&SyntaxError> for Reply {
             SyntaxError::ParameterValue(typed) => {
                 Reply::new(501, (5, 5, 4), format!("Wrong parameter: {}", shown(typed)))
             }
+            SyntaxError::RepeatedParameter(keyword) => {
+                Reply::new(501, (5, 5, 4), format!("Parameter given twice: {keyword}"))
+            }
             SyntaxError::UnknownMechanism(name) => Reply::new(
                 504,
                 (5, 5, 4),
@@ -353,6 +356,13 @@ mod tests {
         assert!(text.starts_with("214-2.0.0 EHLO"), "{text}");
         assert!(text.contains("\r\n214 2.0.0 Whatever"), "{text}");
         assert!(text.ends_with("\r\n"));
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_named_as_given_twice() {
+        let reply = Reply::from(&SyntaxError::RepeatedParameter("SMTPUTF8"));
+        let lines: Vec<_> = reply.lines().collect();
+        assert_eq!(lines, ["501 5.5.4 Parameter given twice: SMTPUTF8"]);
     }
 
     #[test]
