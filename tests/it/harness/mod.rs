@@ -30,7 +30,7 @@ pub use command::{Home, Output};
 pub use connection::Connection;
 pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
-pub use npm::axe;
+pub use npm::{axe, npm_packages};
 pub use person::Person;
 pub use proxy::Proxy;
 

@@ -403,6 +403,11 @@ impl Sink {
         Inbox::at(&self.web)
     }
 
+    /// Its standard error so far.
+    pub fn stderr(&self) -> String {
+        self.process.stderr.lock().unwrap().clone()
+    }
+
     pub fn stop(mut self) -> ExitStatus {
         self.process.signal("TERM");
         self.process.child.wait().unwrap()
