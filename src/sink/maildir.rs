@@ -123,6 +123,14 @@ impl Maildir {
         kept
     }
 
+    /// Writes the tags of a message that was just kept. It stays in `new`, where readers look for what is new. What can't be
+    /// written is logged: the message itself is safe.
+    pub fn note_tags(&self, message: &ReceivedMessage) {
+        if let Err(error) = self.write_beside(message) {
+            tracing::warn!(%error, "tags could not be written to the store");
+        }
+    }
+
     /// Writes down how a message is marked now. What can't be written is logged: the message itself is safe.
     pub fn mark(&self, message: &ReceivedMessage) {
         let marked = self.write_beside(message).and_then(|()| {

@@ -4,11 +4,12 @@
 //! kept, never fetches the target of a link, and knows nothing of accounts and their database.
 //!
 //! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`certificate`]; [`inbox`] keeps messages,
-//!. [`view`] derives what is shown of a message, [`extract`] finds links,
+//! with the tags that [`auto_tags`] reads from them. [`view`] derives what is shown of a message, [`extract`] finds links,
 //! tokens and codes, in HTML with the help of [`html`]. [`mod@print`] writes to the terminal; [`api`] and [`web`] serve the
 //! web port.
 
 pub mod api;
+pub mod auto_tags;
 pub mod certificate;
 pub mod client;
 pub mod compat;

@@ -2,6 +2,7 @@
 
 mod bad_mails;
 mod classic;
+mod mailpit_clients;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
