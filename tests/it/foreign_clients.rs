@@ -366,7 +366,8 @@ fn starttls_is_offered_only_where_it_is_asked_for() {
             offered,
             "{options:?}: {said}"
         );
-        assert_eq!(said.contains("\r\n502 "), !offered, "{options:?}: {said}");
+        let hint = "\r\n502 5.5.1 STARTTLS is off: start smtp-debug with --starttls";
+        assert_eq!(said.contains(hint), !offered, "{options:?}: {said}");
     }
 }
 
