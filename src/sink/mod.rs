@@ -3,7 +3,7 @@
 //! The protocol is in [`smtp`](crate::smtp); this module owns its sockets. It never parses a message before the message is
 //! kept, never fetches the target of a link, and knows nothing of accounts and their database.
 //!
-//! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`certificate`]; [`inbox`] keeps messages,
+//! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`mod@certificate`]; [`inbox`] keeps messages,
 //! with the tags that [`auto_tags`] reads from them. [`view`] derives what is shown of a message, [`extract`] finds links,
 //! tokens and codes, in HTML with the help of [`html`]. [`mod@print`] writes to the terminal; [`api`] and [`web`] serve the
 //! web port.

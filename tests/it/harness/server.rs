@@ -57,6 +57,20 @@ impl Process {
         )
     }
 
+    /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
+    #[track_caller]
+    fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let stdout = self.stdout.lock().unwrap().clone();
+            if enough(&stdout) {
+                return stdout;
+            }
+            assert!(Instant::now() < deadline, "{stdout}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .arg(format!("-{name}"))
@@ -283,18 +297,10 @@ impl Server {
         self.process.stderr.lock().unwrap().clone()
     }
 
-    /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
+    /// Standard output, once it is `enough`.
     #[track_caller]
     pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let stdout = self.process.stdout.lock().unwrap().clone();
-            if enough(&stdout) {
-                return stdout;
-            }
-            assert!(Instant::now() < deadline, "{stdout}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.process.stdout_once(enough)
     }
 
     /// Asks it to end, without waiting.
@@ -401,6 +407,12 @@ impl Sink {
 
     pub fn inbox(&self) -> Inbox {
         Inbox::at(&self.web)
+    }
+
+    /// Standard output, once it is `enough`.
+    #[track_caller]
+    pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
+        self.process.stdout_once(enough)
     }
 
     /// Its standard error so far.
