@@ -1067,7 +1067,7 @@ _movie__bag() {
             return 0
             ;;
         movie__bag__subcmd__smtp__subcmd__debug)
-            opts="-q -v -h --listen --web --no-web --web-host --web-auth --format --store --max-messages --max-memory --max-size --max-sessions --max-recipients --idle-timeout --tls --tls-cert --tls-key --fail --exit-after --exec --env-file --database --json --color --quiet --verbose --help"
+            opts="-q -v -h --listen --web --no-web --web-host --web-auth --format --store --max-messages --max-memory --max-size --max-sessions --max-recipients --idle-timeout --starttls --tls --tls-cert --tls-key --tls-ca-out --fail --exit-after --exec --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1180,6 +1180,21 @@ _movie__bag() {
                     return 0
                     ;;
                 --tls-key)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --tls-ca-out)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"

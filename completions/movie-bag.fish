@@ -78,8 +78,9 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-s
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Take so many recipients for one message' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End a session that was silent for so long' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls -d 'Take mail here too, encrypted from the first byte' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-cert -d 'Encrypt with this certificate, in a PEM file, in place of one made at the start' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-cert -d 'Offer STARTTLS with this certificate, in a PEM file; --tls uses it too' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-key -d 'The key of the certificate, in a PEM file' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-ca-out -d 'Write the authority of the certificate made at start to this PEM file, for clients that verify' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l fail -d 'Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l exit-after -d 'End once so many mails have come' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l exec -d 'Run this by the shell for each mail, with its source on stdin and what was found in MOVIE_BAG_MAIL_TO, _FROM, _SUBJECT, _LINK, _TOKEN and _CODE' -r -f -a "(__fish_complete_command)"
@@ -89,6 +90,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l color
 always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l no-web -d 'Serve no inbox'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l starttls -d 'Offer STARTTLS, with a certificate made at start unless --tls-cert names one'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'

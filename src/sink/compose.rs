@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use lettre::message::header::{
-    ContentDisposition, ContentId, ContentType, HeaderName, HeaderValue,
+    ContentDisposition, ContentId, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
 };
 use lettre::message::{
     Attachment as LettreAttachment, Mailbox, MultiPart, MultiPartBuilder, SinglePart,
@@ -118,13 +118,18 @@ pub fn compose(letter: Letter, now: Timestamp, nonce: &str) -> Result<Received, 
         builder = builder.raw_header(HeaderValue::new(header, one_line(&name, value)?));
     }
     let body = body(letter.text, letter.html, letter.attachments)?;
+    let is_one = matches!(body, Body::One(_));
     let message = match body {
         Body::One(part) => builder.singlepart(part),
         Body::Many(parts) => builder.multipart(parts),
     };
-    let message = message.map_err(|error| error.to_string())?;
+    let mut source = message.map_err(|error| error.to_string())?.formatted();
+    // lettre ends every part with a CRLF. Before a boundary it belongs to the boundary, here it would belong to the text.
+    if is_one && source.ends_with(b"\r\n") {
+        source.truncate(source.len() - 2);
+    }
     Ok(Received {
-        source: message.formatted(),
+        source,
         envelope: Envelope {
             sender: from.email.to_string(),
             params: Vec::new(),
@@ -164,10 +169,15 @@ impl Body {
 }
 
 fn body(text: String, html: String, enclosures: Vec<Enclosure>) -> Result<Body, String> {
+    let plain = |text| exactly(text, ContentType::TEXT_PLAIN);
+    let hypertext = |html| exactly(html, ContentType::TEXT_HTML);
     let body = match (text.is_empty(), html.is_empty()) {
-        (_, true) => Body::One(SinglePart::plain(text)),
-        (true, false) => Body::One(SinglePart::html(html)),
-        (false, false) => Body::Many(MultiPart::alternative_plain_html(text, html)),
+        (_, true) => Body::One(plain(text)),
+        (true, false) => Body::One(hypertext(html)),
+        (false, false) => {
+            let parts = MultiPart::alternative().singlepart(plain(text));
+            Body::Many(parts.singlepart(hypertext(html)))
+        }
     };
     let (mut inline, mut attached) = (Vec::new(), Vec::new());
     for enclosure in enclosures {
@@ -180,6 +190,17 @@ fn body(text: String, html: String, enclosures: Vec<Enclosure>) -> Result<Body, 
     }
     let body = body.before(inline, MultiPart::related());
     Ok(body.before(attached, MultiPart::mixed()))
+}
+
+/// A part that decodes to this text, line ends included. lettre makes CRLF of every line end of a string; quoted-printable
+/// bytes keep a bare LF, as `=0A`.
+fn exactly(text: String, kind: ContentType) -> SinglePart {
+    let part = SinglePart::builder().header(kind);
+    if !text.replace("\r\n", "").contains(['\r', '\n']) {
+        return part.body(text);
+    }
+    part.header(ContentTransferEncoding::QuotedPrintable)
+        .body(text.into_bytes())
 }
 
 fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {

@@ -13,14 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use super::Summary;
 use super::maildir::Maildir;
 pub use super::received::{ReceivedMessage, SessionFacts};
 use super::search::Query;
+use super::{Summary, auto_tags};
 use crate::domain::clock::{Rng, draw};
 use crate::smtp::{MessageId, Received, Refusal};
 
 use kept::Kept;
+pub use tags::TagError;
 use tags::clean_tags;
 
 /// Events that a listener may be behind before it misses some.
@@ -134,7 +135,10 @@ impl Inbox {
         now: Timestamp,
     ) -> Result<Arc<ReceivedMessage>, Refusal> {
         let id = fresh_id(self.rng.as_ref());
-        self.keep(ReceivedMessage::new(id, now, received, Some(peer)))
+        self.keep(
+            ReceivedMessage::new(id, now, received, Some(peer)),
+            Vec::new(),
+        )
     }
 
     /// Keeps a message that came by no session.
@@ -145,12 +149,14 @@ impl Inbox {
         now: Timestamp,
     ) -> Result<Arc<ReceivedMessage>, Refusal> {
         let id = fresh_id(self.rng.as_ref());
-        let message = ReceivedMessage::new(id, now, received, None);
-        message.set_tags(clean_tags(tags));
-        self.keep(message)
+        self.keep(ReceivedMessage::new(id, now, received, None), tags)
     }
 
-    fn keep(&self, message: ReceivedMessage) -> Result<Arc<ReceivedMessage>, Refusal> {
+    fn keep(
+        &self,
+        message: ReceivedMessage,
+        mut tags: Vec<String>,
+    ) -> Result<Arc<ReceivedMessage>, Refusal> {
         let message = Arc::new(message);
         if message.weight() > self.max_memory {
             // To keep it would be to break the limit, to drop it after a 250 to break the promise.
@@ -164,13 +170,23 @@ impl Inbox {
                 )
             })?;
         }
+        // Only now, since nothing is parsed before it is kept.
+        tags.extend(auto_tags::of(&message));
+        let tags = clean_tags(tags);
         let mut kept = self.kept();
+        let is_tagged = !tags.is_empty();
+        if is_tagged {
+            message.set_tags(kept.spelled(tags));
+        }
         let gone = kept.push(&message, self.max_messages, self.max_memory);
         if self.events.receiver_count() > 0 {
             self.tell_deleted(&gone);
             self.tell(Event::New(Arc::clone(&message)));
         }
         drop(kept);
+        if let Some(archive) = self.archive.as_ref().filter(|_| is_tagged) {
+            archive.note_tags(&message);
+        }
         self.remove_from_archive(&gone);
         Ok(message)
     }

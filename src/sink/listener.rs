@@ -46,8 +46,6 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Where chance comes from.
     pub rng: Arc<dyn Rng>,
-    /// How connections are encrypted.
-    pub tls: TlsAcceptor,
     /// What goes wrong on demand.
     pub faults: Arc<Faults>,
     /// The limits of each session.
@@ -74,13 +72,15 @@ pub fn limits(settings: &SinkSettings) -> Limits {
     }
 }
 
-/// When connections of a listener are encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Encryption of the connections of one listener.
+#[derive(Clone)]
 pub enum Encryption {
-    /// When the client asks for it, by STARTTLS.
-    OnDemand,
-    /// From the first byte (RFC 8314 3.3).
-    Implicit,
+    /// None; STARTTLS is neither offered nor accepted.
+    None,
+    /// STARTTLS is offered (RFC 3207).
+    StartTls(TlsAcceptor),
+    /// TLS from the first byte (RFC 8314 3.3).
+    Implicit(TlsAcceptor),
 }
 
 /// Accepts connections until told to stop, then waits for the sessions to end.
@@ -107,6 +107,7 @@ pub async fn serve(
                     Input::Connected
                 };
                 let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+                let encryption = encryption.clone();
                 sessions.spawn(async move {
                     let begun = Connection::begin(shared, stream, peer, encryption, stopped);
                     let ended = match begun.await {
@@ -135,6 +136,8 @@ struct Connection {
     shared: Arc<Shared>,
     /// None while it is being encrypted, and after that has failed.
     stream: Option<Stream>,
+    /// Present where STARTTLS is offered.
+    starttls: Option<TlsAcceptor>,
     peer: SocketAddr,
     session: Session,
     stopped: watch::Receiver<bool>,
@@ -156,18 +159,19 @@ impl Connection {
     ) -> io::Result<Connection> {
         // Replies are small and waited for; they must not wait for each other.
         let _ = stream.set_nodelay(true);
-        let (stream, tls) = match encryption {
-            Encryption::OnDemand => (Stream::Clear(stream), None),
-            Encryption::Implicit => {
-                let (stream, version) = encrypted(stream, &shared.tls).await?;
-                (stream, Some(version.to_owned()))
+        let (stream, tls, starttls) = match encryption {
+            Encryption::None => (Stream::Clear(stream), None, None),
+            Encryption::StartTls(acceptor) => (Stream::Clear(stream), None, Some(acceptor)),
+            Encryption::Implicit(acceptor) => {
+                let (stream, version) = encrypted(stream, &acceptor).await?;
+                (stream, Some(version.to_owned()), None)
             }
         };
         let nonce = draw::<8>(&*shared.rng).map(|byte| format!("{byte:02x}"));
         let session = Session::new(Setup {
             host: HOST.to_owned(),
             limits: shared.limits.clone(),
-            offers_tls: true,
+            offers_tls: starttls.is_some(),
             tls,
             nonce: nonce.concat(),
             faults: Arc::clone(&shared.faults),
@@ -175,6 +179,7 @@ impl Connection {
         Ok(Connection {
             shared,
             stream: Some(stream),
+            starttls,
             peer,
             session,
             stopped,
@@ -251,13 +256,13 @@ impl Connection {
     }
 
     async fn encrypt(&mut self) -> io::Result<&'static str> {
-        match self.stream.take() {
-            Some(Stream::Clear(stream)) => {
-                let (stream, version) = encrypted(stream, &self.shared.tls).await?;
+        match (self.stream.take(), &self.starttls) {
+            (Some(Stream::Clear(stream)), Some(acceptor)) => {
+                let (stream, version) = encrypted(stream, acceptor).await?;
                 self.stream = Some(stream);
                 Ok(version)
             }
-            Some(Stream::Encrypted(_)) | None => Err(io::ErrorKind::NotConnected.into()),
+            _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 

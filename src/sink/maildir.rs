@@ -123,6 +123,14 @@ impl Maildir {
         kept
     }
 
+    /// Writes the tags of a message that was just kept. It stays in `new`, where readers look for what is new. What can't be
+    /// written is logged: the message itself is safe.
+    pub fn note_tags(&self, message: &ReceivedMessage) {
+        if let Err(error) = self.write_beside(message) {
+            tracing::warn!(%error, "tags could not be written to the store");
+        }
+    }
+
     /// Writes down how a message is marked now. What can't be written is logged: the message itself is safe.
     pub fn mark(&self, message: &ReceivedMessage) {
         let marked = self.write_beside(message).and_then(|()| {
@@ -386,7 +394,8 @@ mod tests {
         let source = b"Subject: x\r\n\r\n\xff\0 bare\n.";
         let first = keep(&inbox, source);
         let second = keep(&inbox, b"second");
-        assert_eq!(files(root, "new").len(), 2);
+        let tagged = keep(&inbox, b"X-Tags: own\r\n\r\n");
+        assert_eq!(files(root, "new").len(), 3);
         inbox.mark_read(&first);
         inbox.set_tags(std::slice::from_ref(&second.id.0), &["kept".into()]);
         drop(inbox);
@@ -400,7 +409,8 @@ mod tests {
         assert_eq!(again.session.warnings, [Warning::BareLf(2)]);
         assert_eq!(again.received_at, first.received_at);
         assert_eq!(inbox.get(&second.id.0).unwrap().tags(), ["kept"]);
-        assert_eq!((inbox.totals().unread, inbox.counts().accepted), (1, 0));
+        assert_eq!(inbox.get(&tagged.id.0).unwrap().tags(), ["own"]);
+        assert_eq!((inbox.totals().unread, inbox.counts().accepted), (2, 0));
         inbox.delete(Which::All);
         assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
         assert_eq!(files(root, "movie-bag"), ["lock"]);

@@ -1,14 +1,16 @@
-//! The debugging SMTP server: takes every message, keeps the newest, shows them, delivers nothing.
+//! The debugging SMTP server: accepts every message, keeps the newest, delivers none.
 //!
-//! The protocol is [`smtp`](crate::smtp)'s; this room owns the sockets round it. It must never parse a message
-//! before it is kept, fetch what a message links to, or know accounts and their database.
+//! The protocol is in [`smtp`](crate::smtp); this module owns its sockets. It never parses a message before the message is
+//! kept, never fetches the target of a link, and knows nothing of accounts and their database.
 //!
-//! Start reading at [`Sink`]: [`listener`] drives the sessions, [`inbox`] keeps what they hand over, [`view`] derives
-//! what people want to see of it, [`extract`] finds links, tokens and codes (in HTML with the help of [`html`]),
-//! [`mod@print`] writes to the terminal, [`api`] and [`web`] answer on the web port. Search will stand beside
-//! `extract`, other ways to keep messages behind `inbox`.
+//! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`mod@certificate`]; [`inbox`] keeps messages,
+//! with the tags that [`auto_tags`] reads from them. [`view`] derives what is shown of a message, [`extract`] finds links,
+//! tokens and codes, in HTML with the help of [`html`]. [`mod@print`] writes to the terminal; [`api`] and [`web`] serve the
+//! web port.
 
 pub mod api;
+pub mod auto_tags;
+pub mod certificate;
 pub mod client;
 pub mod compat;
 pub mod compose;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -80,16 +83,27 @@ pub struct SinkSettings {
     pub idle_timeout: Duration,
     /// Names under which the web port is served, beside IP addresses and `localhost`.
     pub web_hosts: Vec<String>,
-    /// Where SMTP is listened for that is encrypted from its first byte.
+    /// Whether STARTTLS is offered. Many clients upgrade by themselves and then refuse a certificate that they do not
+    /// trust, so this is not the default. A certificate of the caller's own offers it too.
+    pub starttls: bool,
+    /// Address of SMTP that is encrypted from its first byte.
     pub tls: Option<SocketAddr>,
-    /// The PEM files of a certificate and its key; `None` for a certificate made at the start.
+    /// The PEM files of a certificate and its key; `None` for a certificate issued at start.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// File that the authority of a certificate issued at start is written to, in PEM.
+    pub ca_out: Option<PathBuf>,
     /// What goes wrong on demand.
     pub fail: Vec<FaultRule>,
     /// The Maildir where the same messages are kept on disk.
     pub store: Option<PathBuf>,
     /// The name and the password that the web port asks for.
     pub web_auth: Option<(String, String)>,
+}
+
+impl SinkSettings {
+    fn offers_starttls(&self) -> bool {
+        self.starttls || self.certificate.is_some()
+    }
 }
 
 impl Default for SinkSettings {
@@ -104,8 +118,10 @@ impl Default for SinkSettings {
             max_sessions: 2_000,
             idle_timeout: Duration::from_secs(5 * 60),
             web_hosts: Vec::new(),
+            starttls: false,
             tls: None,
             certificate: None,
+            ca_out: None,
             fail: Vec::new(),
             store: None,
             web_auth: None,
@@ -129,6 +145,14 @@ pub enum SinkError {
     /// The certificate, or its key, can't be used.
     #[error("{0}")]
     Certificate(String),
+    /// The authority of the certificate cannot be written.
+    #[error("cannot write the certificate authority to {file}: {why}", file = file.display(), why = describe(source))]
+    CaOut {
+        /// The file asked for.
+        file: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The Maildir can't be opened.
     #[error("cannot keep messages in {folder}: {why}", folder = folder.display(), why = describe(source))]
     Store {
@@ -157,6 +181,9 @@ impl SinkError {
             SinkError::Certificate(_) => {
                 return "name a PEM file of certificates with --tls-cert, and one of the key of the first with --tls-key"
                     .to_owned();
+            }
+            SinkError::CaOut { .. } => {
+                return "name a file in a folder that exists with --tls-ca-out FILE".to_owned();
             }
             SinkError::Store { .. } => {
                 return "name another folder with --store DIR, or stop who uses this one"
@@ -203,8 +230,8 @@ pub struct Sink {
     settings: SinkSettings,
     smtp: TcpListener,
     smtp_addr: SocketAddr,
-    smtps: Option<(TcpListener, SocketAddr)>,
-    acceptor: TlsAcceptor,
+    encryption: Encryption,
+    smtps: Option<(TcpListener, SocketAddr, Encryption)>,
     web: Option<(std::net::TcpListener, SocketAddr)>,
     inbox: Arc<Inbox>,
     left_on_disk: usize,
@@ -219,15 +246,19 @@ impl Sink {
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
     ) -> Result<Sink, SinkError> {
-        let acceptor = match &settings.certificate {
-            Some((certificate, key)) => stream::with_certificate(certificate, key),
-            None => stream::with_new_certificate(),
-        };
-        let acceptor = acceptor.map_err(SinkError::Certificate)?;
+        let (acceptor, authority) =
+            certificate(&settings, clock.now()).map_err(SinkError::Certificate)?;
         let (smtp, smtp_addr) = listen("SMTP", settings.listen)?;
-        let smtps = match settings.tls {
-            Some(address) => Some(listen("SMTP over TLS", address)?),
-            None => None,
+        let smtps = match (settings.tls, acceptor.clone()) {
+            (Some(address), Some(acceptor)) => {
+                let (listener, address) = listen("SMTP over TLS", address)?;
+                Some((listener, address, Encryption::Implicit(acceptor)))
+            }
+            _ => None,
+        };
+        let encryption = match acceptor {
+            Some(acceptor) if settings.offers_starttls() => Encryption::StartTls(acceptor),
+            _ => Encryption::None,
         };
         let web = match settings.web {
             Some(address) => {
@@ -252,12 +283,19 @@ impl Sink {
             left_on_disk = held.left;
             inbox = inbox.with_archive(maildir, held.messages);
         }
+        // Last, so that a start that fails leaves the file of a sink that runs.
+        if let (Some(file), Some(authority)) = (&settings.ca_out, authority) {
+            std::fs::write(file, authority).map_err(|source| SinkError::CaOut {
+                file: file.clone(),
+                source,
+            })?;
+        }
         Ok(Sink {
             settings,
             smtp,
             smtp_addr,
+            encryption,
             smtps,
-            acceptor,
             web,
             inbox: Arc::new(inbox),
             left_on_disk,
@@ -273,7 +311,7 @@ impl Sink {
 
     /// Where SMTP over TLS is listened for, with the real port.
     pub fn smtps_addr(&self) -> Option<SocketAddr> {
-        self.smtps.as_ref().map(|(_, address)| *address)
+        self.smtps.as_ref().map(|(_, address, _)| *address)
     }
 
     /// Where the web port is, with the real port.
@@ -323,7 +361,6 @@ impl Sink {
             inbox: Arc::clone(&self.inbox),
             clock: Arc::clone(&self.clock),
             rng: Arc::clone(&self.rng),
-            tls: self.acceptor,
             faults: Arc::clone(&faults),
             limits,
             idle_timeout: self.settings.idle_timeout,
@@ -332,15 +369,10 @@ impl Sink {
             in_flight: AtomicU64::new(0),
             show,
         });
-        let smtps = self.smtps.map(|(listener, _)| {
-            listener::serve(
-                Arc::clone(&shared),
-                listener,
-                Encryption::Implicit,
-                stopped.clone(),
-            )
+        let smtps = self.smtps.map(|(listener, _, encryption)| {
+            listener::serve(Arc::clone(&shared), listener, encryption, stopped.clone())
         });
-        let smtp = listener::serve(shared, self.smtp, Encryption::OnDemand, stopped.clone());
+        let smtp = listener::serve(shared, self.smtp, self.encryption, stopped.clone());
         let smtps = async {
             if let Some(smtps) = smtps {
                 smtps.await;
@@ -413,6 +445,26 @@ fn serve_web(
     // A search that nobody waits for any more is not waited for.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// The acceptor of the encrypted ports, where there are any, and the authority of its certificate in PEM, where both were
+/// issued here.
+fn certificate(
+    settings: &SinkSettings,
+    now: Timestamp,
+) -> Result<(Option<TlsAcceptor>, Option<String>), String> {
+    if let Some((certificate, key)) = &settings.certificate {
+        return Ok((Some(certificate::read(certificate, key)?), None));
+    }
+    if !settings.starttls && settings.tls.is_none() {
+        return Ok((None, None));
+    }
+    let listening: Vec<_> = std::iter::once(settings.listen)
+        .chain(settings.tls)
+        .map(|address| address.ip())
+        .collect();
+    let issued = certificate::issue(&listening, now)?;
+    Ok((Some(issued.acceptor), Some(issued.authority)))
 }
 
 /// Draws a number from 0 to 99. That 2^64 is no multiple of 100 is of no account here.

@@ -86,6 +86,8 @@ pub enum SyntaxError {
     Address(Role),
     /// A parameter that is known, with a value that is not.
     ParameterValue(String),
+    /// A parameter that is there twice.
+    RepeatedParameter(&'static str),
     /// A way to log in that nobody announced.
     UnknownMechanism(String),
     /// A parameter that nobody announced.
@@ -238,8 +240,11 @@ fn parameters(text: &str, known: &[Parameter]) -> Result<Vec<String>, SyntaxErro
             (Some(form), Some(value)) => form(value),
             (form, value) => form.is_none() && value.is_none(),
         };
-        if !is_well_formed || seen.contains(keyword) {
+        if !is_well_formed {
             return Err(SyntaxError::ParameterValue(typed.to_owned()));
+        }
+        if seen.contains(keyword) {
+            return Err(SyntaxError::RepeatedParameter(keyword));
         }
         seen.push(*keyword);
         all.push(typed.to_owned());
@@ -510,7 +515,6 @@ mod tests {
             "SIZE",
             "SIZE=",
             "SIZE=-1",
-            "SIZE=1 SIZE=1",
             "BODY=BINARYMIME",
             "SMTPUTF8=yes",
         ] {
@@ -519,6 +523,19 @@ mod tests {
                 matches!(got, Err(SyntaxError::ParameterValue(_))),
                 "{wrong}"
             );
+        }
+        for (line, keyword) in [
+            ("MAIL FROM:<a@b> SMTPUTF8 SMTPUTF8", "SMTPUTF8"),
+            ("MAIL FROM:<a@b> SIZE=1 size=1", "SIZE"),
+            ("MAIL FROM:<a@b> BODY=7BIT RET=FULL BODY=8BITMIME", "BODY"),
+            ("MAIL FROM:<a@b> RET=FULL RET=FULL", "RET"),
+            ("MAIL FROM:<a@b> ENVID=1 ENVID=2", "ENVID"),
+            ("MAIL FROM:<a@b> AUTH=<> AUTH=<>", "AUTH"),
+            ("RCPT TO:<a@b> NOTIFY=NEVER notify=NEVER", "NOTIFY"),
+            ("RCPT TO:<a@b> ORCPT=rfc822;a@b ORCPT=rfc822;a@b", "ORCPT"),
+        ] {
+            let got = parse(line);
+            assert_eq!(got, Err(SyntaxError::RepeatedParameter(keyword)), "{line}");
         }
         for right in [
             "RET=FULL",

@@ -106,6 +106,15 @@ impl Reply {
         Reply::new(220, (2, 0, 0), "Ready to start TLS")
     }
 
+    /// The person at the client reads this, and has most likely started the server too.
+    pub(super) fn no_start_tls() -> Reply {
+        Reply::new(
+            502,
+            (5, 5, 1),
+            "STARTTLS is off: start smtp-debug with --starttls, or send without encryption",
+        )
+    }
+
     /// The text in base64, as RFC 4954 4 has it.
     pub(super) fn challenge(text: &str) -> Reply {
         Reply::plain(334, auth::encoded(text))
@@ -173,16 +182,16 @@ impl Reply {
         )
     }
 
-    pub(super) fn help() -> Reply {
+    pub(super) fn help(starttls: bool) -> Reply {
+        let commands = match starttls {
+            true => "EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+            false => "EHLO HELO LHLO AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+        };
         Reply {
             more: vec![
                 "Whatever is sent here is kept for inspection and delivered to nobody".into(),
             ],
-            ..Reply::new(
-                214,
-                (2, 0, 0),
-                "EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
-            )
+            ..Reply::new(214, (2, 0, 0), commands)
         }
     }
 
@@ -313,6 +322,9 @@ impl From<&SyntaxError> for Reply {
             SyntaxError::ParameterValue(typed) => {
                 Reply::new(501, (5, 5, 4), format!("Wrong parameter: {}", shown(typed)))
             }
+            SyntaxError::RepeatedParameter(keyword) => {
+                Reply::new(501, (5, 5, 4), format!("Parameter given twice: {keyword}"))
+            }
             SyntaxError::UnknownMechanism(name) => Reply::new(
                 504,
                 (5, 5, 4),
@@ -348,11 +360,18 @@ mod tests {
     #[test]
     fn a_reply_of_many_lines_has_its_codes_on_each() {
         let mut out = Vec::new();
-        Reply::help().write_to(&mut out);
+        Reply::help(true).write_to(&mut out);
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("214-2.0.0 EHLO"), "{text}");
         assert!(text.contains("\r\n214 2.0.0 Whatever"), "{text}");
         assert!(text.ends_with("\r\n"));
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_named_as_given_twice() {
+        let reply = Reply::from(&SyntaxError::RepeatedParameter("SMTPUTF8"));
+        let lines: Vec<_> = reply.lines().collect();
+        assert_eq!(lines, ["501 5.5.4 Parameter given twice: SMTPUTF8"]);
     }
 
     #[test]

@@ -429,7 +429,7 @@ impl Session {
             }
             Command::Noop => self.say(Reply::noop(), effects),
             Command::Vrfy(_) => self.say(Reply::cannot_verify(), effects),
-            Command::Help => self.say(Reply::help(), effects),
+            Command::Help => self.say(Reply::help(self.can_start_tls()), effects),
             Command::Quit => self.close(Reply::bye(), effects),
         }
         Ok(())
@@ -461,18 +461,21 @@ impl Session {
 
     fn open(&mut self, name: String, is_lmtp: bool, effects: &mut Effects) {
         self.is_lmtp = is_lmtp;
-        let starttls = self.setup.offers_tls && self.setup.tls.is_none();
         let size = self.setup.limits.message_size;
-        let reply = Reply::extensions(&self.setup.host, size, starttls);
+        let reply = Reply::extensions(&self.setup.host, size, self.can_start_tls());
         self.greet(name, reply, effects);
     }
 
+    fn can_start_tls(&self) -> bool {
+        self.setup.offers_tls && self.setup.tls.is_none()
+    }
+
     fn start_tls(&mut self, effects: &mut Effects) -> Result<(), Reply> {
-        if !self.setup.offers_tls {
-            return Err(Reply::from(&SyntaxError::NotImplemented("STARTTLS")));
-        }
         if self.setup.tls.is_some() {
             return Err(Reply::out_of_order("the connection is encrypted already"));
+        }
+        if !self.setup.offers_tls {
+            return Err(Reply::no_start_tls());
         }
         if !matches!(self.state, State::Opened | State::Ready) {
             return Err(Reply::out_of_order("RSET ends the message under way"));

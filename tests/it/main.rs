@@ -17,6 +17,7 @@ mod bad_input;
 mod browser;
 mod check;
 mod examples;
+mod foreign_clients;
 mod generated;
 mod import;
 mod logs;

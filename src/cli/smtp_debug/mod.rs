@@ -1,6 +1,7 @@
 //! `smtp-debug`: the debugging SMTP sink as a program of its own.
 
 mod beside;
+mod client_settings;
 mod exec;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use clap::ValueEnum;
 use tokio::sync::watch;
 
 use beside::Beside;
+use client_settings::client_settings;
 use exec::Executor;
 
 use super::report::Failure;
@@ -29,7 +31,10 @@ use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Sum
 ///
 /// A mail that was answered with 250 is kept, byte for byte, and shown with the links, tokens and codes in it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = help())]
+#[command(
+    after_help = help(),
+    group = clap::ArgGroup::new("encryption").args(["starttls", "tls"]).multiple(true)
+)]
 pub(super) struct Args {
     /// Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
@@ -70,15 +75,21 @@ pub(super) struct Args {
     /// End a session that was silent for so long
     #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = span)]
     idle_timeout: Duration,
+    /// Offer STARTTLS, with a certificate made at start unless --tls-cert names one
+    #[arg(long)]
+    starttls: bool,
     /// Take mail here too, encrypted from the first byte
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     tls: Option<SocketAddr>,
-    /// Encrypt with this certificate, in a PEM file, in place of one made at the start
+    /// Offer STARTTLS with this certificate, in a PEM file; --tls uses it too
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
     tls_cert: Option<PathBuf>,
     /// The key of the certificate, in a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
     tls_key: Option<PathBuf>,
+    /// Write the authority of the certificate made at start to this PEM file, for clients that verify
+    #[arg(long, value_name = "FILE", requires = "encryption", conflicts_with = "tls_cert", value_hint = clap::ValueHint::FilePath)]
+    tls_ca_out: Option<PathBuf>,
     /// Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s
     #[arg(long, value_name = "RULE")]
     fail: Vec<FaultRule>,
@@ -112,6 +123,7 @@ fn help() -> String {
   movie-bag smtp-debug --listen 127.0.0.1:0 --no-web --format json
   movie-bag smtp-debug --exit-after 1 --exec 'xdg-open \"$MOVIE_BAG_MAIL_LINK\"'
   movie-bag smtp-debug --fail rcpt:2:451 --fail data:1:drop
+  movie-bag smtp-debug --starttls --tls-ca-out ca.pem
   movie-bag smtp-debug -- cargo test
 
 Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a \
@@ -123,20 +135,7 @@ With --json: one document a mail, {{\"id\", \"received_at\", \"from\", \"to\", \
 
 Point your program at it:
 {}",
-        pointers(usual)
-    )
-}
-
-/// How programs of other makers are told where to send mail.
-fn pointers(smtp: SocketAddr) -> String {
-    let (host, port) = (smtp.ip(), smtp.port());
-    format!(
-        "  Flask       MAIL_SERVER={host} MAIL_PORT={port}
-  Django      EMAIL_HOST = \"{host}\"; EMAIL_PORT = {port}
-  Rails       config.action_mailer.smtp_settings = {{ address: \"{host}\", port: {port} }}
-  Nodemailer  nodemailer.createTransport({{ host: \"{host}\", port: {port} }})
-  Spring      spring.mail.host={host} spring.mail.port={port}
-  lettre      SmtpTransport::builder_dangerous(\"{host}\").port({port}).build()"
+        client_settings(usual)
     )
 }
 
@@ -196,7 +195,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         let mut beside = Beside::start(&args.command, &sink, args.web_auth.as_ref())?;
         if args.command.is_empty() && args.exit_after.is_none() {
             let smtp = reachable(sink.smtp_addr());
-            ui.say(&format!("\nPoint your program at it:\n{}\n", pointers(smtp)));
+            ui.say(&format!("\nPoint your program at it:\n{}\n", client_settings(smtp)));
         }
         let mut executor = args.exec.as_deref().map(|command| Executor::start(command, ui));
         let hand_over = executor.as_ref().map(Executor::handle);
@@ -270,8 +269,10 @@ fn settings(args: &Args) -> SinkSettings {
         max_sessions: args.max_sessions,
         max_recipients: args.max_recipients,
         idle_timeout: args.idle_timeout,
+        starttls: args.starttls,
         tls: args.tls,
         certificate: args.tls_cert.clone().zip(args.tls_key.clone()),
+        ca_out: args.tls_ca_out.clone(),
         fail: args.fail.clone(),
     }
 }

@@ -58,18 +58,28 @@ pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let page = Page::of(&uri);
     // A message is parsed when it is first listed; ten thousand of them must not hold up the sessions.
     blocking_json(move || {
-        let messages = state.inbox.list(page.start, page.limit, page.before);
+        let totals = state.inbox.totals();
+        let (messages, matching, unread) = match page.before {
+            None => {
+                let messages = state.inbox.list(page.start, page.limit, None);
+                (messages, totals.messages, totals.unread)
+            }
+            Some(_) => {
+                let all = state.inbox.list(0, 0, page.before);
+                let unread = all.iter().filter(|message| !message.is_read()).count();
+                (page.cut(&all).cloned().collect(), all.len(), unread)
+            }
+        };
         let summaries = messages.iter().map(|message| Summary::from(&**message));
         let summaries: Vec<_> = summaries.collect();
-        let totals = state.inbox.totals();
         List {
             total: totals.messages,
             unread: totals.unread,
             count: summaries.len(),
-            messages_count: totals.messages,
-            messages_unread: totals.unread,
+            messages_count: matching,
+            messages_unread: unread,
             start: page.start,
-            tags: state.inbox.tags().into_keys().collect(),
+            tags: state.inbox.tag_names(),
             messages: summaries,
         }
     })

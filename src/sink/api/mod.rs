@@ -16,6 +16,7 @@ pub mod part;
 pub mod search;
 pub mod send;
 pub mod shapes;
+pub mod swagger;
 pub mod tags;
 pub mod view;
 
@@ -23,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -111,7 +112,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/html-check", get(checks::html))
         .route("/link-check", get(checks::links))
         .route("/release", post(message::release));
-    Router::new()
+    let router = Router::new()
         .route("/", get(web::page).post(web::act))
         .route("/list", get(web::list))
         .route("/inbox.css", get(web::asset))
@@ -124,6 +125,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/events", get(events::listen))
         .route("/api/v1/info", get(info::show))
         .route("/api/v1/webui", get(info::webui))
+        .route("/api/v1/swagger.json", get(swagger::show))
         .route(
             "/api/v1/messages",
             get(messages::list)
@@ -161,7 +163,36 @@ pub fn router(state: ApiState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(state.clone(), guard::check))
         .layer(CompressionLayer::new())
-        .with_state(state)
+        .with_state(state);
+    // Outside, since a layer of a router runs once the route is chosen.
+    Router::new()
+        .fallback_service(router)
+        .layer(middleware::map_request(with_single_slashes))
+}
+
+/// Makes one slash of several in the path, as Mailpit does: clients join `/api/…` to a base URL that ends in one. The guard
+/// and the routes see the same path.
+async fn with_single_slashes(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if !path.contains("//") {
+        return request;
+    }
+    let mut clean = String::with_capacity(request.uri().path().len());
+    for char in path.chars() {
+        if char != '/' || !clean.ends_with('/') {
+            clean.push(char);
+        }
+    }
+    if let Some(query) = request.uri().query() {
+        clean.push('?');
+        clean.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = clean.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// A text answer; the charset is said, since some of them repeat what a request held.

@@ -29,7 +29,7 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
             messages_count: found.len(),
             messages_unread: found.iter().filter(|message| !message.is_read()).count(),
             start: page.start,
-            tags: state.inbox.tags().into_keys().collect(),
+            tags: state.inbox.tag_names(),
             messages,
         }
     })

@@ -7,11 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::{ApiState, bad_request, blocking, ok};
+use crate::sink::inbox::TagError;
 
 /// `GET`.
 pub async fn list(State(state): State<ApiState>) -> Response {
-    let tags: Vec<String> = state.inbox.tags().into_keys().collect();
-    Json(tags).into_response()
+    Json(state.inbox.tag_names()).into_response()
 }
 
 #[derive(Deserialize)]
@@ -45,16 +45,22 @@ pub async fn rename(
     body: Bytes,
 ) -> Response {
     let name = match serde_json::from_slice::<RenameBody>(&body) {
-        Ok(body) if !body.name.trim().is_empty() => body.name,
-        Ok(_) => return bad_request("Error: a tag needs a name"),
+        Ok(body) => body.name,
         Err(error) => return bad_request(format!("Error: {error}")),
     };
-    let renamed = blocking(move || state.inbox.rename_tag(&tag, &name));
-    renamed.await.map(|()| ok()).into_response()
+    changed(blocking(move || state.inbox.rename_tag(&tag, &name)).await)
 }
 
 /// `DELETE` of one: from all messages.
 pub async fn remove(State(state): State<ApiState>, Path(tag): Path<String>) -> Response {
-    let removed = blocking(move || state.inbox.remove_tag(&tag));
-    removed.await.map(|()| ok()).into_response()
+    changed(blocking(move || state.inbox.remove_tag(&tag)).await)
+}
+
+/// The answer to a change of one tag, and its refusal as Mailpit words it.
+fn changed(result: Result<Result<(), TagError>, Response>) -> Response {
+    match result {
+        Ok(Ok(())) => ok(),
+        Ok(Err(refused)) => bad_request(refused.to_string()),
+        Err(failure) => failure,
+    }
 }

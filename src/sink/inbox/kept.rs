@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Counts;
+use super::tags::key;
 use crate::sink::received::ReceivedMessage;
 use crate::smtp::MessageId;
 
@@ -14,9 +15,18 @@ pub(super) struct Kept {
     pub(super) by_id: HashMap<MessageId, Arc<ReceivedMessage>>,
     pub(super) memory: u64,
     pub(super) unread: usize,
-    /// How many messages have each tag.
-    pub(super) tags: BTreeMap<String, usize>,
+    /// The tags in use, by the form in which they are compared.
+    pub(super) tags: BTreeMap<String, Tag>,
     pub(super) counts: Counts,
+}
+
+/// A tag in use.
+#[derive(Debug)]
+pub(super) struct Tag {
+    /// Its spelling: that of its first use.
+    pub(super) name: String,
+    /// How many messages have it.
+    pub(super) messages: usize,
 }
 
 impl Kept {
@@ -69,16 +79,29 @@ impl Kept {
 
     pub(super) fn count_tags(&mut self, tags: &[String]) {
         for tag in tags {
-            *self.tags.entry(tag.clone()).or_default() += 1;
+            let entry = self.tags.entry(key(tag)).or_insert_with(|| Tag {
+                name: tag.clone(),
+                messages: 0,
+            });
+            entry.messages += 1;
         }
+    }
+
+    /// The same tags, each in the spelling that is in use already.
+    pub(super) fn spelled(&self, tags: Vec<String>) -> Vec<String> {
+        let in_use = |tag: String| match self.tags.get(&key(&tag)) {
+            Some(known) => known.name.clone(),
+            None => tag,
+        };
+        tags.into_iter().map(in_use).collect()
     }
 
     pub(super) fn discount_tags(&mut self, tags: &[String]) {
         for tag in tags {
-            if let Some(count) = self.tags.get_mut(tag) {
-                *count -= 1;
-                if *count == 0 {
-                    self.tags.remove(tag);
+            if let Some(known) = self.tags.get_mut(&key(tag)) {
+                known.messages -= 1;
+                if known.messages == 0 {
+                    self.tags.remove(&key(tag));
                 }
             }
         }

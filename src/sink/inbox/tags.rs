@@ -3,40 +3,94 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::{Event, Inbox, Which};
 use crate::sink::received::ReceivedMessage;
 
 /// The longest tag, in characters.
 const LONGEST_TAG: usize = 100;
 
+/// A change of a tag that is refused, in Mailpit's words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TagError {
+    /// Nothing of the name is left once it is cleaned.
+    #[error("invalid tag name: {0}")]
+    Invalid(String),
+    /// No message has this tag.
+    #[error("tag not found: {0}")]
+    NotFound(String),
+    /// Another tag has the new name.
+    #[error("tag already exists: {0}")]
+    AlreadyExists(String),
+}
+
 impl Inbox {
-    /// The tags there are, in order, and how many messages have each.
-    pub fn tags(&self) -> BTreeMap<String, usize> {
-        self.kept().tags.clone()
+    /// The tags there are, in order; their case does not count.
+    pub fn tag_names(&self) -> Vec<String> {
+        let kept = self.kept();
+        let tags = kept.tags.values();
+        tags.map(|tag| tag.name.clone()).collect()
     }
 
-    /// Gives these messages these tags, and takes any others from them.
+    /// The tags there are, and how many messages have each.
+    pub fn tags(&self) -> BTreeMap<String, usize> {
+        let kept = self.kept();
+        let tags = kept.tags.values();
+        tags.map(|tag| (tag.name.clone(), tag.messages)).collect()
+    }
+
+    /// Gives these messages these tags, and takes any others from them. A tag that is in use keeps its spelling.
     pub fn set_tags(&self, ids: &[String], tags: &[String]) {
-        let tags = clean_tags(tags.to_vec());
+        let tags = self.kept().spelled(clean_tags(tags.to_vec()));
         let messages = self.select(Which::Ids(ids.to_vec()));
         self.retag(&messages, |_| Some(tags.clone()));
     }
 
     /// Gives a tag another name wherever it is.
-    pub fn rename_tag(&self, tag: &str, name: &str) {
-        self.change_tag(tag, |own| *own = name.to_owned());
+    ///
+    /// # Errors
+    /// The new name is none or that of another tag, or no message has this tag.
+    pub fn rename_tag(&self, tag: &str, name: &str) -> Result<(), TagError> {
+        let new = clean(name);
+        if new.is_empty() {
+            return Err(TagError::Invalid(name.to_owned()));
+        }
+        let (old_key, new_key) = (key(tag), key(&new));
+        {
+            let kept = self.kept();
+            if !kept.tags.contains_key(&old_key) {
+                return Err(TagError::NotFound(tag.to_owned()));
+            }
+            if old_key != new_key && kept.tags.contains_key(&new_key) {
+                return Err(TagError::AlreadyExists(new));
+            }
+        }
+        self.change_tag(tag, |own| own.clone_from(&new));
+        // Another spelling of the same name.
+        if let Some(tag) = self.kept().tags.get_mut(&new_key) {
+            tag.name = new;
+        }
+        Ok(())
     }
 
     /// Takes a tag from all messages.
-    pub fn remove_tag(&self, tag: &str) {
-        // A name that no tag can have: it is cleaned away.
+    ///
+    /// # Errors
+    /// No message has it.
+    pub fn remove_tag(&self, tag: &str) -> Result<(), TagError> {
+        if !self.kept().tags.contains_key(&key(tag)) {
+            return Err(TagError::NotFound(tag.to_owned()));
+        }
+        // An empty name is cleaned away.
         self.change_tag(tag, String::clear);
+        Ok(())
     }
 
     fn change_tag(&self, tag: &str, change: impl Fn(&mut String)) {
         let messages = self.select(Which::All);
         self.retag(&messages, |mut tags| {
-            let own = tags.iter_mut().find(|own| own.eq_ignore_ascii_case(tag))?;
+            let own = tags.iter_mut().find(|own| key(own) == key(tag))?;
             change(own);
             Some(clean_tags(tags))
         });
@@ -74,18 +128,30 @@ impl Inbox {
     }
 }
 
-/// Tags as they are kept: no blanks around, none twice, none empty, in order.
+/// The form in which tags are compared: their case does not count.
+pub(super) fn key(tag: &str) -> String {
+    tag.to_lowercase()
+}
+
+/// Tags as they are kept, by Mailpit's rules: each cleaned, none empty, none twice, in order.
 pub(super) fn clean_tags(tags: Vec<String>) -> Vec<String> {
-    let mut clean: Vec<String> = tags
-        .iter()
-        .map(|tag| {
-            let printable = tag.chars().filter(|char| !char.is_control());
-            let short: String = printable.take(LONGEST_TAG).collect();
-            short.trim().to_owned()
-        })
-        .filter(|tag| !tag.is_empty())
+    let mut clean: Vec<String> = tags.iter().map(|tag| clean(tag)).collect();
+    clean.retain(|tag| !tag.is_empty());
+    // Stable: of two spellings the first is kept.
+    clean.sort_by_key(|tag| key(tag));
+    clean.dedup_by_key(|tag| key(tag));
+    clean
+}
+
+/// A tag of letters, digits and `-_.@` of ASCII, one space for each run of anything else, cut to its greatest length.
+fn clean(tag: &str) -> String {
+    let is_valid = |char: char| char.is_ascii_alphanumeric() || "-_.@".contains(char);
+    let words: Vec<&str> = tag
+        .split(|char| !is_valid(char))
+        .filter(|word| !word.is_empty())
         .collect();
-    clean.sort_unstable();
-    clean.dedup();
+    let mut clean = words.join(" ");
+    clean.truncate(LONGEST_TAG);
+    clean.truncate(clean.trim_end().len());
     clean
 }

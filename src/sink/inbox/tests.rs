@@ -166,13 +166,34 @@ fn tags_are_counted_renamed_and_taken_away() {
     inbox.set_tags(&ids, &[" b ".into(), "a".into(), "".into(), "b".into()]);
     inbox.set_tags(&ids[..1], &["a".into()]);
     assert_eq!(inbox.tags(), tags(&[("a", 2), ("b", 1)]));
-    inbox.rename_tag("B", "a");
-    assert_eq!(second.tags(), ["a"]);
-    inbox.rename_tag("a", "new");
-    assert_eq!(inbox.tags(), tags(&[("new", 2)]));
+    let refused = inbox.rename_tag("B", "A");
+    assert_eq!(refused, Err(TagError::AlreadyExists("A".into())));
+    assert_eq!(inbox.rename_tag("b", "B"), Ok(()));
+    assert_eq!(second.tags(), ["a", "B"]);
+    assert_eq!(inbox.rename_tag("b", "new"), Ok(()));
+    assert_eq!(inbox.tags(), tags(&[("a", 2), ("new", 1)]));
     inbox.delete(Which::Ids(vec![ids[0].clone()]));
-    inbox.remove_tag("new");
-    assert_eq!((inbox.tags(), second.tags()), (tags(&[]), vec![]));
+    assert_eq!(inbox.remove_tag("new"), Ok(()));
+    assert_eq!(
+        (inbox.tags(), second.tags()),
+        (tags(&[("a", 1)]), vec!["a".to_owned()])
+    );
+}
+
+#[test]
+fn a_tag_keeps_the_spelling_of_its_first_use() {
+    let inbox = Inbox::new(100, 1 << 30, Arc::new(Counting::default()));
+    let first = keep(&inbox, b"X-Tags: News\r\n\r\n", "x@y", &[]);
+    let second = keep(&inbox, b"a", "x@y", &["ann+NEWS@example.com"]);
+    assert_eq!(
+        (first.tags(), second.tags()),
+        (vec!["News".to_owned()], vec!["News".to_owned()])
+    );
+    inbox.set_tags(
+        std::slice::from_ref(&second.id.0),
+        &["news".into(), "NEWS".into()],
+    );
+    assert_eq!(inbox.tags(), BTreeMap::from([("News".to_owned(), 2)]));
 }
 
 #[test]

@@ -105,16 +105,198 @@ async fn tags_are_set_renamed_listed_and_removed() {
         .call("PUT", "/api/v1/tags/a%20c", "{\"Name\":\"new\"}")
         .await;
     assert_eq!(renamed, ok);
-    assert_eq!(
-        sink.call("PUT", "/api/v1/tags/b", "{\"Name\":\" \"}")
-            .await
-            .0,
-        400
-    );
+    // The refusals are Mailpit's, to the byte.
+    for (tag, name, refusal) in [
+        ("b", " ", "invalid tag name:  "),
+        ("b", "/!", "invalid tag name: /!"),
+        ("unknown", "c", "tag not found: unknown"),
+        ("b", "NEW", "tag already exists: NEW"),
+    ] {
+        let body = json!({"Name": name}).to_string();
+        let answer = sink
+            .call("PUT", &format!("/api/v1/tags/{tag}"), &body)
+            .await;
+        assert_eq!(answer, (400, refusal.to_owned()));
+    }
+    let unknown = sink.call("DELETE", "/api/v1/tags/unknown", "").await;
+    assert_eq!(unknown, (400, "tag not found: unknown".to_owned()));
     assert_eq!(sink.call("DELETE", "/api/v1/tags/b", "").await, ok);
     let message = sink.json(&format!("/api/v1/message/{}", ids[0])).await;
     assert_eq!(message["Tags"], json!(["new"]));
     assert_eq!(sink.json("/api/v1/messages").await["tags"], json!(["new"]));
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_tags_of_its_own_is_listed_and_found_by_them() {
+    let sink = start(|_| {}).await;
+    let source = SIMPLE.replace("Subject:", "X-Tags: News, a/b\r\nSubject:");
+    sink.says(mail("ann+plus@example.com", &source)).await;
+    let expected = json!(["a b", "News", "plus"]);
+    let list = sink.json("/api/v1/messages").await;
+    assert_eq!(list["messages"][0]["Tags"], expected);
+    assert_eq!(list["tags"], expected);
+    assert_eq!(found(&sink, "tag:plus tag:news").await.len(), 1);
+    let letter = json!({
+        "From": {"Email": "from@example.com"}, "To": [{"Email": "ann+two@example.com"}], "Tags": ["one"],
+    });
+    sink.call("POST", "/api/v1/send", &letter.to_string()).await;
+    let sent = sink.json("/api/v1/message/latest").await;
+    assert_eq!(sent["Tags"], json!(["one", "two"]));
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_before_a_date_are_counted_alone() {
+    let sink = start(|_| {}).await;
+    // The clock stands at 10:11:12 of the 23rd.
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    for (path, count) in [
+        ("/api/v1/messages?before=2026-11-23&tz=UTC", 0),
+        ("/api/v1/messages?before=2026-11-24&tz=UTC", 1),
+        ("/api/v1/messages?before=2026-11-23T10:11:12Z", 0),
+        ("/api/v1/messages?before=nonsense", 1),
+        ("/api/v1/search?query=ann&before=2026-11-23&tz=UTC", 0),
+        ("/api/v1/search?query=ann&before=2026-11-24&tz=UTC", 1),
+        ("/api/v1/search?query=before:2026-11-23&tz=UTC", 0),
+        ("/api/v1/search?query=before:2026-11-24&tz=UTC", 1),
+    ] {
+        let list = sink.json(path).await;
+        let counts = ["count", "messages_count", "messages_unread"].map(|key| list[key].clone());
+        assert_eq!(counts, [json!(count), json!(count), json!(count)], "{path}");
+        assert_eq!(
+            (&list["total"], &list["unread"]),
+            (&json!(1), &json!(1)),
+            "{path}"
+        );
+    }
+    sink.end().await;
+}
+
+/// cypress-mailpit joins `/api/…` to whatever base URL it is given.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_url_may_end_in_a_slash() {
+    let sink = start(|settings| settings.web_auth = Some(("ann".into(), "secret".into()))).await;
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    let ask = async |line: &str, host: &str| {
+        let credentials = "Authorization: Basic YW5uOnNlY3JldA==\n";
+        sink.asks(&format!(
+            "{line} HTTP/1.1\nHost: {host}\n{credentials}Content-Length: 0\nConnection: close\n\n"
+        ))
+        .await
+    };
+    let (status, list) = ask("GET //api/v1/search?query=a//b", "localhost").await;
+    assert_eq!(status, 200, "{list}");
+    assert!(list.contains("\"messages_count\":0,"), "{list}");
+    for line in [
+        "GET //api//v1///messages",
+        "GET //view/latest.txt",
+        "GET //",
+        "DELETE //api/v1/messages",
+    ] {
+        assert_eq!(ask(line, "localhost").await.0, 200, "{line}");
+    }
+    assert_eq!(sink.inbox.totals().messages, 0);
+    // The guard looks at the same path.
+    assert_eq!(ask("GET //api/v1/messages", "evil.example").await.0, 403);
+    let without = "GET //api/v1/messages HTTP/1.1\nHost: localhost\nConnection: close\n\n";
+    assert_eq!(sink.asks(without).await.0, 401);
+    sink.end().await;
+}
+
+/// Resolves `$ref` and compares the keys of an answer with the properties of its definition, at every depth.
+fn assert_described(document: &Value, schema: &Value, answer: &Value, path: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let definition = &document["definitions"][name.trim_start_matches("#/definitions/")];
+        assert!(definition.is_object(), "{path}: {name}");
+        return assert_described(document, definition, answer, path);
+    }
+    let kind = match answer {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::Null => "null",
+    };
+    let described = schema["type"]
+        .as_str()
+        .unwrap()
+        .replace("integer", "number");
+    assert_eq!(described, kind, "{path}");
+    if let Some(items) = answer.as_array() {
+        for item in items {
+            assert_described(document, &schema["items"], item, path);
+        }
+    }
+    let Some(fields) = answer.as_object() else {
+        return;
+    };
+    match schema["properties"].as_object() {
+        Some(properties) => {
+            let keys =
+                |map: &serde_json::Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(properties), keys(fields), "{path}");
+            for (key, value) in fields {
+                assert_described(document, &properties[key], value, &format!("{path}.{key}"));
+            }
+        }
+        None => {
+            for value in fields.values() {
+                assert_described(document, &schema["additionalProperties"], value, path);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_of_the_api_is_what_it_serves() {
+    let sink = start(|_| {}).await;
+    sink.says(mail("ann@example.com", PARTS)).await;
+    let document = sink.json("/api/v1/swagger.json").await;
+    assert_eq!(document["swagger"], "2.0");
+    let message = sink.json("/api/v1/message/latest").await;
+    let part = message["Inline"][0]["PartID"].as_str().unwrap().to_owned();
+    let mut operations = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            operations += 1;
+            sink.says(mail("ann@example.com", PARTS)).await;
+            let id = sink.inbox.latest().unwrap().id.0.clone();
+            let tags = json!({"IDs": [id], "Tags": ["tag"]}).to_string();
+            sink.call("PUT", "/api/v1/tags", &tags).await;
+            let parameters = operation["parameters"].as_array();
+            let names: Vec<_> = parameters
+                .into_iter()
+                .flatten()
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            let mut called = path
+                .replace("{ID}", "latest")
+                .replace("{PartID}", &part)
+                .replace("{Tag}", "tag");
+            if names.contains(&"query") {
+                called.push_str("?query=subject:p");
+            }
+            let body = match (path.as_str(), method.as_str()) {
+                ("/api/v1/send", _) => {
+                    r#"{"From":{"Email":"a@b.example"},"To":[{"Email":"a@b.example"}]}"#.to_owned()
+                }
+                ("/api/v1/tags", "put") => tags,
+                ("/api/v1/tags/{Tag}", "put") => r#"{"Name":"tag2"}"#.to_owned(),
+                _ if names.contains(&"Body") => "{}".to_owned(),
+                _ => String::new(),
+            };
+            let (status, text) = sink.call(&method.to_uppercase(), &called, &body).await;
+            let answer = &operation["responses"][status.to_string()];
+            assert!(answer.is_object(), "{method} {called}: {status} {text}");
+            if operation["produces"] == json!(["application/json"]) {
+                let json = serde_json::from_str(&text).unwrap();
+                assert_described(&document, &answer["schema"], &json, path);
+            }
+        }
+    }
+    assert_eq!(operations, 24);
     sink.end().await;
 }
 
@@ -310,6 +492,28 @@ async fn a_letter_becomes_a_message() {
         ]
     );
     let minimal = json!({"From": {"Email": "a@example.com"}, "To": [{"Email": "b@example.com"}]});
+    for ends in ["\n", "\r\n", "\r"] {
+        for text in ["a{}b{}", "a{}", "{}{}ä = b {} {}", "long {}"] {
+            let text = text.replace("{}", ends).replace("long", &"x".repeat(1200));
+            for with_text in [false, true] {
+                let mut letter = minimal.clone();
+                letter["HTML"] = text.clone().into();
+                if with_text {
+                    letter["Text"] = text.clone().into();
+                }
+                sink.call("POST", "/api/v1/send", &letter.to_string()).await;
+                let html = sink.get("/view/latest.html").await;
+                assert_eq!(html.body(), &text, "the HTML");
+                let message = sink.json("/api/v1/message/latest").await;
+                assert_eq!(message["HTML"], text);
+                if with_text {
+                    assert_eq!(message["Text"], text);
+                }
+            }
+        }
+    }
+    sink.call("DELETE", "/api/v1/messages", "").await;
+    sink.call("POST", "/api/v1/send", &letter.to_string()).await;
     assert_eq!(
         sink.call("POST", "/api/v1/send", &minimal.to_string())
             .await

@@ -103,8 +103,9 @@ impl Running {
                 "\r\nConnection: close\r\n\r\n"
             };
             write!(stream, "{request}{end}").unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            let answer = String::from_utf8_lossy(&answer);
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             (head[9..12].parse().unwrap(), body.to_owned())
         })

@@ -432,6 +432,25 @@ fn nothing_of_before_starttls_counts_after_it() {
 }
 
 #[test]
+fn starttls_is_refused_and_unnamed_where_it_is_not_offered() {
+    let mut plain = Session::new(Setup::of("here"));
+    let mut encrypted = Session::new(Setup {
+        tls: Some("TLS 1.3".to_owned()),
+        ..Setup::of("here")
+    });
+    for (session, code) in [(&mut plain, 502), (&mut encrypted, 503)] {
+        session.step(Input::Connected);
+        for said in ["EHLO x\r\n", "HELP\r\n"] {
+            let effects = session.step(Input::Bytes(said.as_bytes()));
+            assert!(!format!("{effects:?}").contains("STARTTLS"), "{effects:?}");
+        }
+        assert_eq!(say(session, "STARTTLS\r\n"), [code]);
+        // The session goes on.
+        assert_eq!(say(session, "MAIL FROM:<a@b>\r\n"), [250]);
+    }
+}
+
+#[test]
 fn whoever_logs_in_is_named_and_the_password_is_nowhere() {
     let secret = "c2VjcmV0";
     for (dialogue, user) in [

@@ -54,7 +54,8 @@ impl Inbox {
         &self.base
     }
 
-    fn get(&self, path: &str) -> Vec<u8> {
+    /// The body of an answer.
+    pub fn get(&self, path: &str) -> Vec<u8> {
         let mut answer = self
             .agent
             .get(format!("{}{path}", self.base))

@@ -35,7 +35,7 @@ pub use command::{Home, Output};
 pub use connection::Connection;
 pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
-pub use npm::axe;
+pub use npm::{axe, npm_packages};
 pub use person::Person;
 #[cfg(unix)]
 pub use postfix::Postfix;

@@ -1,67 +1,67 @@
-//! What tests need from npm: axe-core, which finds what shuts people out of a page.
+//! Packages of npm that tests need, each installed under `target/` once for all runs.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Another version finds other things: it is changed by hand, and what it finds is mended then.
-const VERSION: &str = "4.14.1";
+/// Another version reports other accessibility problems, so it is changed by hand.
+const AXE: &str = "axe-core@4.14.1";
 
-/// The source of axe-core, installed under `target/` once for all runs; `None` where it can't be had, which has been
-/// told by then.
+/// The source of axe-core, which finds accessibility problems; `None` where it cannot be installed, which is said.
 pub fn axe() -> Option<&'static str> {
     static SOURCE: OnceLock<Option<String>> = OnceLock::new();
     SOURCE
-        .get_or_init(|| match install() {
-            Ok(source) => Some(source),
-            Err(why) => {
-                super::virtual_env::left_out(
-                    "the search for what shuts people out of the pages",
-                    &why,
-                    "Put npm on the PATH.",
-                );
-                None
+        .get_or_init(|| {
+            let source = npm_packages("axe-core", &[AXE]).and_then(|modules| {
+                let file = modules.join("axe-core/axe.min.js");
+                fs::read_to_string(file).map_err(|error| error.to_string())
+            });
+            match source {
+                Ok(source) => Some(source),
+                Err(why) => {
+                    super::virtual_env::left_out(
+                        "the search for accessibility problems",
+                        &why,
+                        "Put npm on the PATH.",
+                    );
+                    None
+                }
             }
         })
         .as_deref()
 }
 
-fn install() -> Result<String, String> {
+/// Installs packages into the folder `name` under `target/`, without running their scripts or what they ask for beside
+/// them, and returns the `node_modules` folder.
+pub fn npm_packages(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let target = super::target_folder();
-    let folder = target.join("axe-core");
-    // Every run wants the same folder.
-    let lock = File::create(target.join("axe-core.lock")).map_err(|error| error.to_string())?;
+    let folder = target.join(name);
+    // Tests and runs share the folder.
+    let lock =
+        File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
     let mark = folder.join("installed");
-    if fs::read_to_string(&mark).is_ok_and(|installed| installed == VERSION) {
-        return source_in(&folder);
+    let modules = folder.join("node_modules");
+    let wanted = packages.join("\n");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(modules);
     }
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let output = Command::new("npm")
-        .args([
-            "install",
-            "--no-save",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-        ])
-        .arg(format!("axe-core@{VERSION}"))
+        .args(["install", "--no-save", "--no-audit", "--no-fund"])
+        .args(["--ignore-scripts", "--legacy-peer-deps"])
+        .args(packages)
         .arg("--prefix")
         .arg(&folder)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| format!("npm can't be run: {error}."))?;
+        .map_err(|error| format!("npm cannot be run: {error}."))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(format!("npm failed: {said}"));
     }
-    let source = source_in(&folder)?;
-    fs::write(&mark, VERSION).map_err(|error| error.to_string())?;
-    Ok(source)
-}
-
-fn source_in(folder: &std::path::Path) -> Result<String, String> {
-    let path = folder.join("node_modules/axe-core/axe.min.js");
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    fs::write(&mark, wanted).map_err(|error| error.to_string())?;
+    Ok(modules)
 }

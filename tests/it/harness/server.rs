@@ -57,6 +57,20 @@ impl Process {
         )
     }
 
+    /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
+    #[track_caller]
+    fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let stdout = self.stdout.lock().unwrap().clone();
+            if enough(&stdout) {
+                return stdout;
+            }
+            assert!(Instant::now() < deadline, "{stdout}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .arg(format!("-{name}"))
@@ -281,17 +295,10 @@ impl Server {
         self.process.stderr.lock().unwrap().clone()
     }
 
-    /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
+    /// Standard output, once it is `enough`.
     #[track_caller]
     pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
-        wait_for("enough on standard output", || {
-            let stdout = self.process.stdout.lock().unwrap().clone();
-            if enough(&stdout) {
-                Ok(stdout)
-            } else {
-                Err(stdout)
-            }
-        })
+        self.process.stdout_once(enough)
     }
 
     /// Asks it to end, without waiting.
@@ -396,6 +403,17 @@ impl Sink {
 
     pub fn inbox(&self) -> Inbox {
         Inbox::at(&self.web)
+    }
+
+    /// Standard output, once it is `enough`.
+    #[track_caller]
+    pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
+        self.process.stdout_once(enough)
+    }
+
+    /// Its standard error so far.
+    pub fn stderr(&self) -> String {
+        self.process.stderr.lock().unwrap().clone()
     }
 
     pub fn stop(mut self) -> ExitStatus {

@@ -1,0 +1,472 @@
+//! Mail clients of other makers, in their default configuration, against the real binary.
+//!
+//! A client gets the host, the port and nothing else. The lines that `smtp-debug` prints at start are read from its output
+//! and used as they stand; the clients without a line are below them. No test here switches off TLS or its verification.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use lettre::transport::smtp::SmtpTransport;
+use lettre::{Message, Transport as _};
+
+use crate::harness::{Home, Output, Sink, npm_packages, virtual_env, wait_until};
+
+const FROM: &str = "me@example.com";
+const TO: &str = "ann@example.com";
+/// Letters beyond ASCII, lines that begin with dots, an empty line.
+const TEXT: &str = "Grüße, Ann!\n.\n..two dots\n\nlast line";
+
+/// The versions that are installed for the tests. All of them run on Python 3.10 and on Node 18, which Debian 12 has.
+const PYTHON_PACKAGES: [&str; 4] = [
+    "aiosmtplib==5.1.3",
+    "Django==5.2.19",
+    "Flask==3.1.3",
+    "Flask-Mail==0.10.0",
+];
+const NODEMAILER: &str = "nodemailer@9.1.1";
+
+/// A client, the way it is run, and its mail.
+struct Client<'a> {
+    name: &'a str,
+    home: &'a Home,
+}
+
+impl<'a> Client<'a> {
+    fn new(home: &'a Home, name: &'a str) -> Self {
+        Self { name, home }
+    }
+
+    fn subject(&self) -> String {
+        format!("Grüße von {}", self.name)
+    }
+
+    /// A program with the mail in its environment; `None` where this machine lacks it, which is said.
+    ///
+    /// `probe` are arguments with which it only shows that it can run.
+    fn program(&self, program: impl AsRef<Path>, probe: &[&str], advice: &str) -> Option<Command> {
+        let program = program.as_ref();
+        let mut probing = self.command(program);
+        probing.args(probe).stdin(Stdio::null());
+        probing.stdout(Stdio::null()).stderr(Stdio::null());
+        if !probing.status().is_ok_and(|status| status.success()) {
+            self.left_out(&format!("{} cannot be used.", program.display()), advice);
+            return None;
+        }
+        Some(self.command(program))
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            // No configuration of this machine gets in.
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            .env("LANG", "C.UTF-8")
+            .env("FROM", FROM)
+            .env("TO", TO)
+            .env("SUBJECT", self.subject())
+            .env("TEXT", TEXT)
+            .current_dir(self.home.path());
+        command
+    }
+
+    fn left_out(&self, why: &str, advice: &str) {
+        virtual_env::left_out(&format!("sending by {}", self.name), why, advice);
+    }
+
+    fn python(&self, file: &str) -> Option<Command> {
+        let python = match virtual_env::install("foreign-clients", &PYTHON_PACKAGES) {
+            Ok(python) => python,
+            Err(why) => {
+                self.left_out(&why, "Install Python 3.10 to 3.13 with venv.");
+                return None;
+            }
+        };
+        let mut command = self.command(&python);
+        command.arg(script(file));
+        Some(command)
+    }
+
+    fn node(&self, file: &str) -> Option<Command> {
+        let modules = match npm_packages("nodemailer", &[NODEMAILER]) {
+            Ok(modules) => modules,
+            Err(why) => {
+                self.left_out(&why, "Put npm on the PATH.");
+                return None;
+            }
+        };
+        let mut command = self.program("node", &["--version"], "Install Node 18 or later.")?;
+        command.env("NODE_PATH", modules).arg(script(file));
+        Some(command)
+    }
+
+    fn ruby(&self, library: &str, file: &str) -> Option<Command> {
+        let probe = ["-e", &format!("require \"{library}\"")];
+        let advice = "Install Debian's ruby-mail and ruby-actionmailer.";
+        let mut command = self.program("ruby", &probe, advice)?;
+        command.arg(script(file));
+        Some(command)
+    }
+
+    fn php(&self, ini: &str, needs: &str, file: &str) -> Option<Command> {
+        let ini = self.home.write("php.ini", ini);
+        let ini = ini.to_str().unwrap();
+        let advice = "Install Debian's php-cli, php-symfony-mailer and msmtp.";
+        let mut command = self.program("php", &["-c", ini, "-r", needs], advice)?;
+        command.args(["-c", ini]).arg(script(file));
+        Some(command)
+    }
+
+    fn shell(&self, program: &str, line: &str) -> Option<Command> {
+        let advice = format!("Install Debian's {program}.");
+        self.program(program, &["--version"], &advice)?;
+        let mut command = self.command(Path::new("sh"));
+        command.args(["-c", line]);
+        Some(command)
+    }
+}
+
+fn script(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/foreign_clients")
+        .join(file)
+}
+
+/// The clients for which the binary prints a line: the way such a line is run. A line without a client here is a failure.
+fn client_of_line(client: &Client<'_>, settings: &str) -> Option<Command> {
+    let (mut command, argument) = match client.name {
+        "Flask" => (client.python("flask_client.py")?, settings),
+        "Django" => (client.python("django_client.py")?, settings),
+        "Python" => (client.python("smtplib_client.py")?, settings),
+        "Rails" => (client.ruby("action_mailer", "rails_client.rb")?, settings),
+        "Nodemailer" => (client.node("nodemailer_client.js")?, settings),
+        "PHP" => {
+            client.program("msmtp", &["--version"], "Install Debian's msmtp.")?;
+            return client.php(settings, "exit(0);", "mail_client.php");
+        }
+        "Symfony" => {
+            let needs = "exit((@include 'Symfony/Component/Mailer/autoload.php') ? 0 : 1);";
+            (client.php("", needs, "symfony_client.php")?, settings)
+        }
+        "swaks" => {
+            let line = format!("{settings} --header \"Subject: $SUBJECT\" --body \"$TEXT\"");
+            return client.shell("swaks", &line);
+        }
+        other => panic!("no client here reads the line for {other}"),
+    };
+    command.arg(argument);
+    Some(command)
+}
+
+/// The lines that the binary prints for clients, each with the client's name.
+fn printed_lines(sink: &Sink) -> Vec<(String, String)> {
+    const BEFORE: &str = "Point your program at it:\n";
+    let mut lines = Vec::new();
+    wait_until("it prints the settings of clients", 30, || {
+        let said = sink.stderr();
+        let block = said.split_once(BEFORE).map(|(_, rest)| rest);
+        // An empty line is its end.
+        let block = block.and_then(|rest| rest.split_once("\n\n"));
+        lines = block.map_or(Vec::new(), |(block, _)| block.lines().map(line).collect());
+        !lines.is_empty()
+    });
+    lines
+}
+
+fn line(text: &str) -> (String, String) {
+    let (name, settings) = text.trim().split_once(' ').unwrap();
+    (name.to_owned(), settings.trim().to_owned())
+}
+
+/// Runs a client, and looks at what arrived.
+fn sends(client: &Client<'_>, command: &mut Command, sink: &Sink) {
+    let output = run(command);
+    assert_eq!(output.code, Some(0), "{}: {output:?}", client.name);
+    arrived(client, sink);
+}
+
+fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Output::of_started(command.spawn().unwrap())
+}
+
+fn arrived(client: &Client<'_>, sink: &Sink) {
+    let inbox = sink.inbox();
+    let message = &inbox.messages()[0];
+    assert_eq!(message["Subject"], client.subject(), "{}", client.name);
+    let id = message["ID"].as_str().unwrap();
+    let envelope = inbox.envelope(id);
+    assert_eq!(envelope["from"], FROM, "{}", client.name);
+    assert_eq!(envelope["to"], serde_json::json!([TO]), "{}", client.name);
+    let mail = inbox.mail(id);
+    assert_eq!(mail.from, FROM, "{}", client.name);
+    // The gem "mail" 2.7 ends its lines with =0D and a line end, which is two CRs.
+    let line_end = match client.name {
+        "Rails" | "mail" => "\r\r\n",
+        _ => "\r\n",
+    };
+    let text = mail.text.replace(line_end, "\n");
+    assert_eq!(text.trim_end(), TEXT, "{}", client.name);
+}
+
+#[test]
+fn every_line_that_is_printed_at_start_sends_a_mail() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let lines = printed_lines(&sink);
+    let names: Vec<_> = lines.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "Flask",
+            "Django",
+            "Python",
+            "Rails",
+            "Nodemailer",
+            "PHP",
+            "Symfony",
+            "lettre",
+            "swaks"
+        ]
+    );
+    for (name, settings) in &lines {
+        let client = Client::new(&home, name);
+        if name == "lettre" {
+            send_by_lettre(&client, settings, &sink);
+        } else if let Some(mut command) = client_of_line(&client, settings) {
+            sends(&client, &mut command, &sink);
+        }
+    }
+    // The help has the same lines, for the usual address.
+    let help = home.run(&["smtp-debug", "--help"]).ok().stdout;
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (name, settings) in &lines {
+        let usual = settings.replace(sink.port(), "1025");
+        let line = format!("{name} {usual}");
+        assert!(squeezed(&help).contains(&line), "{line}\n{help}");
+    }
+    // The page of an empty inbox has the last one.
+    let page = home.sink(&[]);
+    let port = page.port().to_owned();
+    let page = String::from_utf8(page.inbox().get("/")).unwrap();
+    let (_, swaks) = lines.last().unwrap();
+    assert!(page.contains(&swaks.replace(sink.port(), &port)), "{page}");
+}
+
+/// Runs the printed expression, which must be the one that is compiled here.
+fn send_by_lettre(client: &Client<'_>, printed: &str, sink: &Sink) {
+    macro_rules! with_its_text {
+        ($($expression:tt)*) => { (stringify!($($expression)*), $($expression)*) };
+    }
+    let (host, port) = ("127.0.0.1", sink.port().parse().unwrap());
+    let (text, transport) =
+        with_its_text!(SmtpTransport::builder_dangerous(host).port(port).build());
+    let without_spaces = |text: &str| text.replace([' ', '\n'], "");
+    let printed = printed
+        .replace("\"127.0.0.1\"", "host")
+        .replace(sink.port(), "port");
+    assert_eq!(without_spaces(&printed), without_spaces(text));
+    let message = Message::builder()
+        .from(FROM.parse().unwrap())
+        .to(TO.parse().unwrap())
+        .subject(client.subject())
+        .body(TEXT.to_owned())
+        .unwrap();
+    transport.send(&message).unwrap();
+    arrived(client, sink);
+}
+
+#[test]
+fn clients_without_a_line_send_with_host_and_port_alone() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    for (name, library, file) in [
+        ("mail", "mail", "mail_client.rb"),
+        ("net-smtp", "net/smtp", "net_smtp_client.rb"),
+    ] {
+        let client = Client::new(&home, name);
+        if let Some(mut command) = client.ruby(library, file) {
+            command.args(["127.0.0.1", sink.port()]);
+            sends(&client, &mut command, &sink);
+        }
+    }
+    let client = Client::new(&home, "aiosmtplib");
+    if let Some(mut command) = client.python("aiosmtplib_client.py") {
+        command.args(["127.0.0.1", sink.port()]);
+        sends(&client, &mut command, &sink);
+    }
+}
+
+/// A message with everything that a client or server could be tempted to change.
+const EXACT: &[u8] = b"From: me@example.com\r\nTo: ann@example.com\r\nSubject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe_von_curl?=\r\n\
+    MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
+    Gr\xc3\xbc\xc3\x9fe, Ann!\r\n.\r\n..two dots\r\n\r\nlast line\r\n";
+
+#[test]
+fn curl_sends_with_host_and_port_alone_and_every_byte_arrives() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    home.write("mail.eml", EXACT);
+    let client = Client::new(&home, "curl");
+    let url = format!("smtp://{}", sink.smtp);
+    let Some(mut command) = client.shell("curl", &curl(&url)) else {
+        return;
+    };
+    sends(&client, &mut command, &sink);
+    assert_eq!(sink.inbox().source("latest"), EXACT);
+}
+
+fn curl(url: &str) -> String {
+    format!("curl -sS {url} --mail-from $FROM --mail-rcpt $TO --upload-file mail.eml")
+}
+
+#[test]
+fn clients_that_log_in_need_no_encryption() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    for (name, settings) in printed_lines(&sink) {
+        let client = Client::new(&home, &name);
+        let settings = match name.as_str() {
+            "Flask" => format!("{settings} MAIL_USERNAME=ann MAIL_PASSWORD=s3cret"),
+            "Django" => {
+                format!("{settings}; EMAIL_HOST_USER = \"ann\"; EMAIL_HOST_PASSWORD = \"s3cret\"")
+            }
+            "Python" => settings,
+            "Rails" => settings.replace(" }", ", user_name: \"ann\", password: \"s3cret\" }"),
+            "Nodemailer" => settings.replace(" }", ", auth: { user: \"ann\", pass: \"s3cret\" } }"),
+            "Symfony" => settings.replace("smtp://", "smtp://ann:s3cret@"),
+            "swaks" => format!("{settings} --auth-user ann --auth-password s3cret"),
+            _ => continue,
+        };
+        let Some(mut command) = client_of_line(&client, &settings) else {
+            continue;
+        };
+        sends(&client, command.env("LOGIN", "1"), &sink);
+        let envelope = sink.inbox().envelope("latest");
+        assert_eq!(envelope["auth"]["user"], "ann", "{name}");
+        assert_eq!(envelope["tls"], serde_json::Value::Null, "{name}");
+    }
+}
+
+#[test]
+fn starttls_is_offered_only_where_it_is_asked_for() {
+    let home = Home::fresh();
+    for (options, offered) in [
+        (&[][..], false),
+        (&["--tls", "127.0.0.1:0"], false),
+        (&["--starttls"], true),
+        (&["--starttls", "--tls", "127.0.0.1:0"], true),
+    ] {
+        let sink = home.sink(options);
+        let said = crate::harness::raw(&sink.smtp, b"EHLO me\r\nSTARTTLS\r\nQUIT\r\n");
+        assert_eq!(
+            said.contains("250-STARTTLS"),
+            offered,
+            "{options:?}: {said}"
+        );
+        let hint = "\r\n502 5.5.1 STARTTLS is off: start smtp-debug with --starttls";
+        assert_eq!(said.contains(hint), !offered, "{options:?}: {said}");
+    }
+}
+
+#[test]
+fn clients_that_trust_the_written_authority_send_encrypted_and_others_not_at_all() {
+    let home = Home::fresh();
+    let ca = home.path().join("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let sink = home.sink(&["--starttls", "--tls", "127.0.0.1:0", "--tls-ca-out", ca]);
+    home.write("mail.eml", EXACT);
+    let lines = printed_lines(&sink);
+    let of = |name: &str| -> &str { &lines.iter().find(|line| line.0 == name).unwrap().1 };
+
+    // These upgrade by themselves, and verify. The environment is the one that their manuals name for trust.
+    for (name, trust) in [
+        ("Nodemailer", "NODE_EXTRA_CA_CERTS"),
+        ("Rails", "SSL_CERT_FILE"),
+        ("Symfony", "SSL_CERT_FILE"),
+    ] {
+        let client = Client::new(&home, name);
+        let Some(mut distrusting) = client_of_line(&client, of(name)) else {
+            continue;
+        };
+        let refused = run(&mut distrusting);
+        assert_ne!(refused.code, Some(0), "{name}: {refused:?}");
+        let before = sink.inbox().messages().len();
+        let mut trusting = client_of_line(&client, of(name)).unwrap();
+        sends(&client, trusting.env(trust, ca), &sink);
+        assert_eq!(sink.inbox().messages().len(), before + 1, "{name}");
+        came_encrypted(name, &sink);
+    }
+    let aiosmtplib = Client::new(&home, "aiosmtplib");
+    if let Some(mut command) = aiosmtplib.python("aiosmtplib_client.py") {
+        command.args(["127.0.0.1", sink.port()]);
+        sends(&aiosmtplib, command.env("SSL_CERT_FILE", ca), &sink);
+        came_encrypted("aiosmtplib", &sink);
+    }
+
+    // These encrypt because their options say so.
+    let python = Client::new(&home, "Python");
+    let implicit = format!(
+        "smtplib.SMTP_SSL(\"127.0.0.1\", {}, context=context)",
+        sink.smtps_port()
+    );
+    for expression in [of("Python"), &implicit] {
+        if let Some(mut command) = client_of_line(&python, expression) {
+            sends(&python, command.env("CA_FILE", ca), &sink);
+            came_encrypted(expression, &sink);
+        }
+    }
+    let curl_client = Client::new(&home, "curl");
+    let implicit = format!("smtps://127.0.0.1:{}", sink.smtps_port());
+    for url in [&format!("smtp://{}", sink.smtp), &implicit] {
+        let line = format!("{} --ssl-reqd --cacert {ca}", curl(url));
+        if let Some(mut command) = curl_client.shell("curl", &line) {
+            sends(&curl_client, &mut command, &sink);
+            came_encrypted(url, &sink);
+        }
+    }
+}
+
+fn came_encrypted(what: &str, sink: &Sink) {
+    let envelope = sink.inbox().envelope("latest");
+    assert_eq!(envelope["tls"], "TLS 1.3", "{what}: {envelope}");
+}
+
+#[test]
+fn the_authority_is_written_only_where_a_certificate_is_made() {
+    let home = Home::fresh();
+    let refused = |options: &[&str], code| {
+        home.run(
+            &[
+                &["smtp-debug", "--listen", "127.0.0.1:0", "--no-web"],
+                options,
+            ]
+            .concat(),
+        )
+        .exits(code)
+        .stderr
+    };
+    let none = refused(&["--tls-ca-out", "ca.pem"], 2);
+    assert!(none.contains("--starttls|--tls"), "{none}");
+    let own = refused(
+        &[
+            "--starttls",
+            "--tls-ca-out",
+            "ca.pem",
+            "--tls-cert",
+            "c.pem",
+            "--tls-key",
+            "k.pem",
+        ],
+        2,
+    );
+    assert!(own.contains("cannot be used with"), "{own}");
+    let nowhere = refused(&["--starttls", "--tls-ca-out", "missing/ca.pem"], 1);
+    assert!(
+        nowhere.contains("cannot write the certificate authority to missing/ca.pem"),
+        "{nowhere}"
+    );
+    assert!(!home.path().join("ca.pem").exists());
+}
