@@ -549,7 +549,7 @@ impl App {
         let mut tries = 1;
         let held = loop {
             match store.settle(entry.id, lease.holder, &outcome, &event).await {
-                Err(error @ StoreError::Unavailable(_))
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_)))
                     if began.elapsed() < WRITTEN_DOWN_WITHIN =>
                 {
                     tracing::warn!(entry = %entry.id, %error, "what came of a mail could not be written down yet");
