@@ -366,7 +366,9 @@ impl App {
         match self.parts.store.renew_lease(entry.id, lease).await {
             Ok(true) => true,
             Ok(false) => {
-                tracing::warn!(entry = %entry.id, "another worker took over a mail that was held here");
+                if !self.is_account_deleted(entry).await {
+                    tracing::warn!(entry = %entry.id, "another worker took over a mail that was held here");
+                }
                 false
             }
             Err(error) => {
@@ -374,6 +376,11 @@ impl App {
                 true
             }
         }
+    }
+
+    /// Whether an entry is gone with its account, rather than taken over by another worker.
+    async fn is_account_deleted(&self, entry: &Entry) -> bool {
+        matches!(self.parts.store.account(entry.account).await, Ok(None))
     }
 
     async fn attempt(&self, entry: &Entry) -> Result<Delivery, AppError> {
@@ -560,7 +567,7 @@ impl App {
                 settled => break settled? || tries > 1,
             }
         };
-        if !held {
+        if !held && !self.is_account_deleted(entry).await {
             tracing::warn!(entry = %entry.id, "another worker took over this mail: it may come twice, with the same Message-ID");
         }
         match delivery {

@@ -289,7 +289,9 @@ impl Accounts for MongoStore {
                 return Ok(true);
             }
         }
-        Err(self.link.contended())
+        Err(self
+            .link
+            .contended("each time another revocation came first"))
     }
 
     async fn deletion(&self, id: AccountId) -> std::result::Result<Option<Deletion>, StoreError> {

@@ -11,7 +11,7 @@
 //! A step in the journal may be performed by two at the same time, and once more after it was done. Where the database
 //! lets a step down before its claim, and for good, the step is struck out again and has failed.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::TryStreamExt as _;
 use mongodb::ClientSession;
@@ -61,18 +61,25 @@ impl MongoStore {
     /// Takes a step: in a transaction where there are any, by the journal where not.
     pub(super) async fn step(&self, step: Step) -> std::result::Result<Outcome, StoreError> {
         let (account, has_event) = (step.account(), step.writes_history());
-        let collisions = AtomicU32::new(0);
+        let last_conflict = Mutex::new(None);
         let performing = async {
             if self.has_transactions {
-                self.in_transaction(&step, &collisions).await
+                self.in_transaction(&step, &last_conflict).await
             } else {
                 self.by_journal(step).await
             }
         };
         let outcome = match tokio::time::timeout(self.link.timeout(), performing).await {
             Ok(outcome) => outcome.map_err(|error| self.link.failed(&error))?,
-            Err(_) if collisions.load(Ordering::Relaxed) > 0 => return Err(self.link.contended()),
-            Err(_) => return Err(self.link.too_slow()),
+            Err(_) => {
+                let conflict = last_conflict
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner);
+                return Err(match conflict {
+                    Some(conflict) => self.link.contended(&conflict),
+                    None => self.link.too_slow(),
+                });
+            }
         };
         if outcome == Outcome::Done && has_event {
             // What is done is done: if this takes too long, the next one does it.
@@ -85,7 +92,11 @@ impl MongoStore {
         Ok(outcome)
     }
 
-    async fn in_transaction(&self, step: &Step, collisions: &AtomicU32) -> Result<Outcome> {
+    async fn in_transaction(
+        &self,
+        step: &Step,
+        last_conflict: &Mutex<Option<String>>,
+    ) -> Result<Outcome> {
         // What is to be done after the commit, written down with it.
         let then = match step {
             Step::DeleteAccount { account } => {
@@ -115,11 +126,13 @@ impl MongoStore {
             };
             match performed {
                 Err(error) if is_transient(&error) => {
+                    let why = in_words(&error);
+                    tracing::debug!(tries, why, "a transaction is begun anew");
+                    // A lost connection is reported as such.
+                    *last_conflict.lock().unwrap_or_else(PoisonError::into_inner) =
+                        is_conflict(&error).then_some(why);
                     tokio::time::sleep(backoff(tries)).await;
                     tries += 1;
-                    if is_conflict(&error) {
-                        collisions.fetch_add(1, Ordering::Relaxed);
-                    }
                 }
                 performed => break performed,
             }
@@ -222,7 +235,7 @@ impl MongoStore {
     }
 }
 
-/// Commits, and asks again while the server does not say what became of it. The caller limits the time.
+/// Commits, and asks again while the server does not confirm the commit. The caller limits the time.
 async fn commit(session: &mut ClientSession) -> Result<()> {
     let mut tried = 0;
     loop {

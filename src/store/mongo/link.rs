@@ -207,9 +207,9 @@ impl Link {
     }
 
     /// Error for a step that met the writes of others until its time was over.
-    pub(super) fn contended(&self) -> StoreError {
+    pub(super) fn contended(&self, conflict: &str) -> StoreError {
         StoreError::Busy(format!(
-            "{}: others wrote to the same documents for {:?}",
+            "{}: others wrote to the same documents for {:?} ({conflict})",
             self.shown, self.timeout
         ))
     }
@@ -286,7 +286,7 @@ impl Link {
     }
 }
 
-/// What is wrong with a server that answers with this; `None` where nothing is, as far as its answer tells.
+/// Reason why a server with this answer to `hello` can't be used, if the answer shows one.
 fn objection_to(hello: &Document, replica_set: Option<&str>) -> Option<String> {
     if is_too_old(hello) {
         return Some(TOO_OLD.to_owned());

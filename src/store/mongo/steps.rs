@@ -438,12 +438,14 @@ async fn unlist(
 
 /// Deletes what is left of an account that is gone: its mails first, since whoever settles one writes a line after it.
 async fn sweep(turn: &mut Turn<'_>, at: &Collections, account: &ObjectId) -> Result<Deletion> {
+    let of_account = doc! { "account": account };
+    let mails = turn.delete(&at.outbox, undelivered(*account)).await?;
+    // Those that were sent a moment ago, too: they name the client that asked for them.
+    turn.delete(&at.outbox, of_account.clone()).await?;
     Ok(Deletion {
         movies: 0,
-        mails: turn.delete(&at.outbox, undelivered(*account)).await?,
-        events: turn
-            .delete(&at.history, doc! { "account": account })
-            .await?,
+        mails,
+        events: turn.delete(&at.history, of_account).await?,
     })
 }
 
