@@ -286,6 +286,15 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
             outcome,
             event,
         } => {
+            if !turn.exists(&at.user, doc! { "_id": event.account }).await? {
+                // The entry goes with its account. One write: a second one could wait for the deletion of the account,
+                // which may wait for the first.
+                let is_own = doc! { "_id": entry, "$or": [{ "lease.holder": holder }, { "settled": event.id }] };
+                return Ok(match turn.delete(&at.outbox, is_own).await? {
+                    0 => Outcome::Refused,
+                    _ => Outcome::Done,
+                });
+            }
             let is_held = doc! { "_id": entry, "lease.holder": holder };
             let settled = turn
                 .update(
@@ -298,19 +307,14 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
             if !settled && !turn.exists(&at.outbox, is_settled).await? {
                 return was_done(turn, at, event).await;
             }
-            // The deletion of the account also deletes the entry, before it deletes the history: in a transaction the two
-            // collide on the entry.
-            if turn.exists(&at.user, doc! { "_id": event.account }).await?
-                && put_all(turn, at, &[], event).await?
-            {
-                if outcome.state == GONE && !turn.is_in_transaction() {
-                    // Only now may the database drop it: nobody could tell any more that it was sent.
-                    turn.update(&at.outbox, doc! { "_id": entry }, droppable())
-                        .await?;
-                }
-            } else {
-                // It was asked for in the moment of the account's deletion, and goes with it.
+            // The deletion of the account also deletes the entry, before it deletes the history: in a transaction it waits
+            // here, or this collides with it.
+            if !put_all(turn, at, &[], event).await? {
                 turn.delete(&at.outbox, doc! { "_id": entry }).await?;
+            } else if outcome.state == GONE && !turn.is_in_transaction() {
+                // Only now may the database drop it: until then the entry shows that the mail was sent.
+                turn.update(&at.outbox, doc! { "_id": entry }, droppable())
+                    .await?;
             }
             Ok(Outcome::Done)
         }
