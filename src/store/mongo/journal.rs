@@ -104,6 +104,31 @@ impl MongoStore {
             }
             _ => None,
         };
+        let outcome = self.committed(step, then.as_ref(), last_conflict).await?;
+        match (outcome, then) {
+            (Outcome::Deleted(deletion), Some(then)) => {
+                // In a transaction, too: a delete beside all transactions would wait for each of them in turn.
+                let rest = self.committed(&then.step, None, last_conflict).await?;
+                self.at.journal.delete_one(doc! { "_id": then.id }).await?;
+                Ok(match rest {
+                    Outcome::Deleted(rest) => Outcome::Deleted(Deletion {
+                        movies: deletion.movies,
+                        ..rest
+                    }),
+                    outcome => outcome,
+                })
+            }
+            (outcome, _) => Ok(outcome),
+        }
+    }
+
+    /// Performs a step in a transaction, begun anew after each collision, and writes down what is left to do with it.
+    async fn committed(
+        &self,
+        step: &Step,
+        then: Option<&JournalDocument>,
+        last_conflict: &Mutex<Option<String>>,
+    ) -> Result<Outcome> {
         let mut session = self.client.start_session().await?;
         let mut tries = 0;
         let performed = loop {
@@ -111,7 +136,7 @@ impl MongoStore {
             let tried = async {
                 let mut turn = Turn::in_transaction(&mut session);
                 let outcome = perform(&self.at, step, &mut turn).await?;
-                if let (Outcome::Deleted(_), Some(then)) = (outcome, &then) {
+                if let (Outcome::Deleted(_), Some(then)) = (outcome, then) {
                     turn.put(&self.at.journal, document(then)?).await?;
                 }
                 Ok(outcome)
@@ -137,19 +162,7 @@ impl MongoStore {
                 performed => break performed,
             }
         };
-        match (taken(performed)?, then) {
-            (Outcome::Deleted(deletion), Some(then)) => {
-                let rest = self.perform_and_strike(&then).await?;
-                Ok(match rest {
-                    Outcome::Deleted(rest) => Outcome::Deleted(Deletion {
-                        movies: deletion.movies,
-                        ..rest
-                    }),
-                    outcome => outcome,
-                })
-            }
-            (outcome, _) => Ok(outcome),
-        }
+        taken(performed)
     }
 
     async fn by_journal(&self, step: Step) -> Result<Outcome> {

@@ -68,7 +68,7 @@ pub(super) enum Step {
     DeleteAccount {
         account: ObjectId,
     },
-    /// The rest of a deletion: outside the transaction, in which it would collide with every mail that is being sent.
+    /// The rest of a deletion, after its commit: it collides with every mail of the account that is being sent.
     Sweep {
         account: ObjectId,
     },
