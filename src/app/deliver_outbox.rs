@@ -596,7 +596,9 @@ impl App {
         match self.parts.store.renew_lease(entry.id, lease).await {
             Ok(true) => true,
             Ok(false) => {
-                tracing::warn!(entry = %entry.id, "another worker took over a mail that was held here");
+                if !self.is_account_deleted(entry).await {
+                    tracing::warn!(entry = %entry.id, "another worker took over a mail that was held here");
+                }
                 false
             }
             Err(error) => {
@@ -604,6 +606,11 @@ impl App {
                 true
             }
         }
+    }
+
+    /// Whether an entry is gone with its account, rather than taken over by another worker.
+    async fn is_account_deleted(&self, entry: &Entry) -> bool {
+        matches!(self.parts.store.account(entry.account).await, Ok(None))
     }
 
     async fn attempt(
@@ -799,7 +806,7 @@ impl App {
         let mut tries = 1;
         let held = loop {
             match store.settle(entry.id, lease.holder, &outcome, &event).await {
-                Err(error @ StoreError::Unavailable(_))
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_)))
                     if began.elapsed() < WRITTEN_DOWN_WITHIN =>
                 {
                     tracing::warn!(entry = %entry.id, %error, "what came of a mail could not be written down yet");
@@ -810,7 +817,7 @@ impl App {
                 settled => break settled? || tries > 1,
             }
         };
-        if !held {
+        if !held && !self.is_account_deleted(entry).await {
             tracing::warn!(entry = %entry.id, "another worker took over this mail: it may come twice, with the same Message-ID");
         }
         match delivery {

@@ -82,7 +82,9 @@ pub enum AppError {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Busy(_) => {
+                Self::Unavailable(error.to_string())
+            }
             StoreError::Broken(_) => Self::Internal(error.to_string()),
         }
     }

@@ -185,6 +185,7 @@ fn of_store(error: &StoreError) -> Verdict {
             "unavailable",
             Some("see MOVIE_BAG_DATABASE; \"movie-bag check\" tells more".to_owned()),
         ),
+        StoreError::Busy(_) => (7, "unavailable", Some("run it again".to_owned())),
         StoreError::Broken(_) => (1, "database", None),
     }
 }

@@ -52,8 +52,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "MOVIE_BAG_DATABASE_TIMEOUT",
-        "10s",
-        "how long a step on MongoDB may take, with finding a server",
+        "30s",
+        "how long a step on MongoDB may take, including the election of a new primary",
     ),
     key("MOVIE_BAG_BIND", "127.0.0.1:3000", "where the API listens"),
     key(

@@ -275,7 +275,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         DatabaseSettings::parse,
     );
     keys.resolved_to("MOVIE_BAG_DATABASE", database.to_string());
-    let database_timeout = keys.get("MOVIE_BAG_DATABASE_TIMEOUT", Duration::from_secs(10), span);
+    let database_timeout = keys.get("MOVIE_BAG_DATABASE_TIMEOUT", Duration::from_secs(30), span);
 
     let default_bind = SocketAddr::from(([127, 0, 0, 1], 3000));
     let bind = keys.get("MOVIE_BAG_BIND", default_bind, socket_address);

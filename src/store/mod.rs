@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The database can't be reached, does not let us in, or is too busy: later may go.
     #[error("the database can't be reached: {0}")]
     Unavailable(String),
+    /// Others wrote to the same documents again and again until the time was over: later may go.
+    #[error("the database is busy: {0}")]
+    Busy(String),
     /// The database answered with something that can't be gone on with; a person has to look.
     #[error("the database failed: {0}")]
     Broken(String),

@@ -151,6 +151,10 @@ promises! {
         [state::a_reset_is_no_login];
     s4: "The confirmation names the UTC time and the source, and what to do if it was somebody else"
         [state::the_confirmation_says_when_from_where_and_what_to_do];
+    s5: "`user revoke` ends every earlier access token, on every server, at the next request, however quickly revocations follow one another and whatever the clocks say"
+        [state::a_revocation_ends_every_earlier_login] ["`store::contract` (ids of one second, descending, and from the far future; many at once)", "`store::mongo::tests::steps`"];
+    s6: "Nothing of an account outlives its deletion: no mail, no line of history, also where requests for it race with the deletion"
+        [state::nothing_of_a_deleted_account_is_left] ["`store::contract` (races)", "`store::mongo::tests::races`"];
 
     m1: "An acknowledged mail survives kill -9, restart and a mail outage; past the token's use it is dead, visible, never silently deleted"
         [

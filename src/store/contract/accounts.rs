@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_address(
+pub(in crate::store) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_address(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -26,7 +26,7 @@ pub(super) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_addr
     assert_eq!(by_address(store, "user2@example.com").await, None);
 }
 
-pub(super) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
+pub(in crate::store) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
     store: &Arc<dyn CopyableStore>,
 ) {
     for (number, address) in [
@@ -359,4 +359,110 @@ pub(super) async fn the_end_of_all_logins_is_kept(store: &Arc<dyn CopyableStore>
     let mail = entry(110, 2, 10);
     let revoke = store.revoke_access(account(2).id, revocation, &told, &mail);
     assert!(!revoke.await.unwrap());
+}
+
+/// An access token is bound to the revocation that was stored when it was issued, so every new one must be stored,
+/// also within the same second, from a clock that is behind, and after one from the far future.
+pub(super) async fn each_revocation_replaces_the_one_before_whatever_its_id(
+    store: &Arc<dyn CopyableStore>,
+) {
+    create(store, 1).await;
+    let second = |number: u8, random: u8| RevocationId::new(at(number.into()), [random; 8]);
+    let mut before = None;
+    for (number, revocation) in (0..).zip([
+        second(10, 9),
+        second(10, 200),
+        second(10, 8),
+        second(5, 7),
+        RevocationId::from_bytes([255; 12]),
+        RevocationId::from_bytes([0; 12]),
+        second(11, 1),
+        second(10, 9),
+    ]) {
+        let told = event(1, EventKind::AccessRevoked, 10);
+        let mail = entry(100 + number, 1, 10);
+        let revoke = store.revoke_access(account(1).id, revocation, &told, &mail);
+        assert!(revoke.await.unwrap());
+        let stored = store.account(account(1).id).await.unwrap().unwrap();
+        assert_eq!(stored.revocation, Some(revocation), "after {before:?}");
+        before = Some(revocation);
+    }
+}
+
+pub(super) async fn of_many_revocations_at_once_each_is_recorded_and_one_stands(
+    store: &Arc<dyn CopyableStore>,
+) {
+    create(store, 1).await;
+    let revoking: Vec<_> = (1..=10)
+        .map(|number| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let told = event(1, EventKind::AccessRevoked, 10);
+                let mail = entry(100 + number, 1, 10);
+                let revocation = RevocationId::from_bytes([number; 12]);
+                store
+                    .revoke_access(account(1).id, revocation, &told, &mail)
+                    .await
+                    .unwrap()
+            })
+        })
+        .collect();
+    for revoked in revoking {
+        assert!(revoked.await.unwrap());
+    }
+    let stored = store.account(account(1).id).await.unwrap().unwrap();
+    let numbers: Vec<_> = (1..=10)
+        .map(|number| Some(RevocationId::from_bytes([number; 12])))
+        .collect();
+    assert!(numbers.contains(&stored.revocation), "{stored:?}");
+    assert_eq!(store.entries_of(account(1).id).await.unwrap().len(), 10);
+    // With the line of the account's creation.
+    assert_eq!(store.history(account(1).id, 20).await.unwrap().len(), 11);
+}
+
+/// Requests and refusals for an account, and revocations of it, race with its deletion.
+pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn CopyableStore>) {
+    for round in 0..12 {
+        create(store, 1).await;
+        let mut racing = Vec::new();
+        for number in 0..8 {
+            let store = Arc::clone(store);
+            racing.push(tokio::spawn(async move {
+                let mail = entry(10 * round + number, 1, 0);
+                match number % 4 {
+                    0 | 1 => {
+                        let asked = event(1, EventKind::ResetRequested, 1);
+                        store.queue_mail(&mail, &asked, None).await.map(|_| ())
+                    }
+                    2 => {
+                        let refused = event(1, EventKind::ResetRefused, 1);
+                        store.record(&refused).await
+                    }
+                    _ => {
+                        let revoked = event(1, EventKind::AccessRevoked, 1);
+                        let revocation = RevocationId::from_bytes([number; 12]);
+                        let revoke =
+                            store.revoke_access(account(1).id, revocation, &revoked, &mail);
+                        revoke.await.map(|_| ())
+                    }
+                }
+            }));
+        }
+        // On a thread of its own, in the middle of the others.
+        let deleting = {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { store.delete_account(account(1).id).await })
+        };
+        for step in racing {
+            step.await.unwrap().unwrap();
+        }
+        assert!(deleting.await.unwrap().unwrap().is_some());
+        let counts = store.counts().await.unwrap();
+        assert_eq!(counts, Counts::default(), "round {round}");
+        // A revocation that was left behind would show itself in an account with the same id.
+        create(store, 1).await;
+        let stored = store.account(account(1).id).await.unwrap();
+        assert_eq!(stored, Some(account(1)), "round {round}");
+        store.delete_account(account(1).id).await.unwrap();
+    }
 }

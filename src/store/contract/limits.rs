@@ -43,7 +43,7 @@ pub(super) async fn a_limit_counts_up_to_its_end_and_a_refused_call_changes_noth
     assert_eq!(count(1, 300).await, Ok(at(600)));
 }
 
-pub(super) async fn of_many_at_once_a_limit_lets_so_many_through_as_it_says(
+pub(in crate::store) async fn of_many_at_once_a_limit_lets_so_many_through_as_it_says(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;

@@ -4,10 +4,10 @@
 //! each database, and makes a test of every pair, so that no database can leave a promise out:
 //! `store::contract::sqlite::of_fifty_changes_at_once_one_is_made`.
 
-mod accounts;
+pub(in crate::store) mod accounts;
 mod copying;
 mod history;
-mod limits;
+pub(in crate::store) mod limits;
 mod model;
 mod movies;
 mod outbox;
@@ -115,6 +115,9 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     of_fifty_changes_at_once_one_is_made,
     an_address_is_changed_where_it_is_free,
     the_end_of_all_logins_is_kept,
+    each_revocation_replaces_the_one_before_whatever_its_id,
+    of_many_revocations_at_once_each_is_recorded_and_one_stands,
+    nothing_outlives_the_deletion_of_its_account,
     a_deleted_account_takes_all_that_is_its_own,
     a_mail_for_nobody_is_not_queued,
     an_entry_comes_back_as_it_was_queued,

@@ -1,13 +1,16 @@
 //! Accounts: the collection `user`.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;
+use mongodb::action::{Action as _, Find};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
+use mongodb::options::{Collation, ReadConcern};
 
 use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
 use super::MongoStore;
@@ -28,6 +31,8 @@ use crate::domain::outbox::Entry;
 /// The collation calls more alike than we do (ß and ss, wide letters), so what it finds is looked through. Nobody has so
 /// many accounts that differ by that alone.
 const MOST_SPELLINGS: i64 = 100;
+/// How often a revocation that another one overtook is begun anew.
+const REVOCATION_TRIES: u32 = 100;
 
 impl MongoStore {
     /// One account, without its list of movies.
@@ -63,13 +68,29 @@ impl MongoStore {
         Ok(self.all_whole(account.into_iter().collect()).await?.pop())
     }
 
+    /// Filter and collation that find accounts with one of these addresses, in whichever capitals. Without collations a
+    /// regular expression looks at every account.
+    fn spelled(&self, addresses: &[&str]) -> (Document, Option<Collation>) {
+        let exactly = doc! { "email": { "$in": addresses } };
+        if self.has_collations.load(Ordering::Relaxed) {
+            return (exactly, Some(ignoring_case()));
+        }
+        let mut any = vec![exactly];
+        any.extend(addresses.iter().map(|address| {
+            let pattern = format!("^{}$", literally(address));
+            doc! { "email": { "$regex": pattern, "$options": "i" } }
+        }));
+        (doc! { "$or": any }, None)
+    }
+
     /// Looks for all spellings at once, so that a known and an unknown address cost the same.
     async fn find_address(&self, typed: &str, canonical: &str) -> Result<Option<AccountDocument>> {
+        let (spelled, collation) = self.spelled(&[typed, canonical]);
         let alike = self
             .at
             .user
-            .find(doc! { "email": { "$in": [typed, canonical] } })
-            .collation(ignoring_case())
+            .find(spelled)
+            .optional(collation, Find::collation)
             .projection(fields())
             .limit(MOST_SPELLINGS)
             .await?;
@@ -155,11 +176,12 @@ impl Accounts for MongoStore {
     ) -> std::result::Result<bool, StoreError> {
         let canonical = canonical.as_str();
         self.within(async {
+            let (spelled, collation) = self.spelled(&[canonical]);
             let alike = self
                 .at
                 .user
-                .find(doc! { "email": canonical })
-                .collation(ignoring_case())
+                .find(spelled)
+                .optional(collation, Find::collation)
                 .projection(fields())
                 .limit(MOST_SPELLINGS)
                 .await?;
@@ -239,14 +261,37 @@ impl Accounts for MongoStore {
         mail: &Entry,
     ) -> std::result::Result<bool, StoreError> {
         let account = object_id(account.as_bytes());
-        self.within(self.touch(account)).await?;
-        let step = Step::RevokeAccess {
-            account,
-            revocation: object_id(revocation.as_bytes()),
-            event: event.into(),
-            mail: mail.into(),
-        };
-        Ok(self.step(step).await? == Outcome::Done)
+        let event = EventDocument::from(event);
+        // Begun anew where another revocation came first: a session from between the two ends, too.
+        for _ in 0..REVOCATION_TRIES {
+            let stored = self.within(async {
+                self.touch(account).await?;
+                if self.find_account(doc! { "_id": account }).await?.is_none() {
+                    return Ok(None);
+                }
+                // As the primary has it now, since the write is compared with that.
+                let stored = self.at.revocations.find_one(doc! { "_id": account });
+                let stored = stored.read_concern(ReadConcern::local()).await?;
+                let stored = stored.map(|found| read("movie_bag_revocations", found));
+                stored.transpose().map(Some)
+            });
+            let Some(stored): Option<Option<RevocationDocument>> = stored.await? else {
+                return Ok(false);
+            };
+            let step = Step::RevokeAccess {
+                account,
+                revocation: object_id(revocation.as_bytes()),
+                replaces: stored.map(|stored| stored.revocation),
+                event: event.clone(),
+                mail: mail.into(),
+            };
+            if self.step(step).await? == Outcome::Done {
+                return Ok(true);
+            }
+        }
+        Err(self
+            .link
+            .contended("each time another revocation came first"))
     }
 
     async fn deletion(&self, id: AccountId) -> std::result::Result<Option<Deletion>, StoreError> {
@@ -287,6 +332,18 @@ impl Accounts for MongoStore {
             _ => None,
         })
     }
+}
+
+/// A regular expression that matches this text.
+fn literally(text: &str) -> String {
+    let mut pattern = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii() && !letter.is_ascii_alphanumeric() {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
 }
 
 /// What we read of a user; the list of movies may be long.

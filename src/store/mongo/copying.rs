@@ -104,6 +104,7 @@ impl Copying for MongoStore {
                 &self.at.outbox,
                 &self.at.history,
                 &self.at.revocations,
+                &self.at.locks,
             ] {
                 // Without a limit in time: it takes as long as there is much.
                 let cleared = collection.delete_many(doc! {}).await;

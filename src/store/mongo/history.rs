@@ -11,8 +11,9 @@ use mongodb::bson::{Document, doc};
 use super::super::{History, StoreError};
 use super::MongoStore;
 use super::accounts::bounded;
-use super::documents::{EventDocument, date, document, object_id};
+use super::documents::{EventDocument, date, object_id};
 use super::link::in_words;
+use super::steps::Step;
 use crate::domain::event::{Event, HISTORY_LINES};
 use crate::domain::id::AccountId;
 
@@ -55,16 +56,10 @@ impl MongoStore {
 #[async_trait]
 impl History for MongoStore {
     async fn record(&self, event: &Event) -> Result<(), StoreError> {
-        let event = EventDocument::from(event);
-        self.within(async {
-            let account = self.at.user.find_one(doc! { "_id": event.account });
-            if account.projection(doc! { "_id": 1 }).await?.is_some() {
-                self.at.history.insert_one(document(&event)?).await?;
-                self.trim_now_and_then(event.account).await;
-            }
-            Ok(())
-        })
-        .await
+        let step = Step::Record {
+            event: event.into(),
+        };
+        self.step(step).await.map(|_| ())
     }
 
     async fn history(&self, account: AccountId, limit: usize) -> Result<Vec<Event>, StoreError> {

@@ -4,21 +4,32 @@
 //! options of which some servers that speak the protocol say that they collide with ours. Several servers may start at once: whoever comes
 //! second finds the index, or the server tells that it is there.
 
+use std::future::IntoFuture as _;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use mongodb::action::{Action as _, CreateIndex};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind, Result};
-use mongodb::options::{Collation, CollationStrength, IndexOptions};
+use mongodb::options::{Collation, CollationStrength, CommitQuorum, IndexOptions};
 use mongodb::{Collection, IndexModel};
 
 use super::super::StoreError;
 use super::MongoStore;
+use super::link::{code, in_words};
 use super::turn::is_duplicate;
 
 /// How long an entry that is gone is kept out of sight: far longer than a step that is performed twice may take.
 const GONE_IS_KEPT: Duration = Duration::from_secs(300);
+/// How long a lock is kept after its last use: far longer than a transaction may last, which is a minute.
+const LOCK_IS_KEPT: Duration = Duration::from_secs(300);
+/// How often the log says that an index is still being built.
+const STILL_BUILDING: Duration = Duration::from_secs(10);
+/// Codes of servers that refuse the option `commitQuorum`: those of MongoDB for an unknown or invalid option or command
+/// field, and for what is not implemented.
+const OPTION_REFUSED: &[i32] = &[2, 9, 72, 115, 238, 40_415];
 /// How many duplicates a message names.
 const SHOWN: i64 = 10;
 
@@ -49,7 +60,7 @@ fn unique(keys: Document) -> IndexModel {
 }
 
 impl MongoStore {
-    fn wanted(&self) -> [Wanted<'_>; 13] {
+    fn wanted(&self) -> [Wanted<'_>; 14] {
         let at = &self.at;
         // Not unique: an existing database may have addresses that differ by capitals alone.
         let spellings = IndexOptions::builder()
@@ -57,6 +68,7 @@ impl MongoStore {
             .collation(ignoring_case())
             .build();
         let of_gone = IndexOptions::builder().expire_after(GONE_IS_KEPT).build();
+        let of_lock = IndexOptions::builder().expire_after(LOCK_IS_KEPT).build();
         let at_once = || IndexOptions::builder().expire_after(Duration::ZERO).build();
         [
             (&at.user, unique(doc! { "email": 1 })),
@@ -77,6 +89,7 @@ impl MongoStore {
             (&at.history, plain(doc! { "at": 1 })),
             (&at.journal, plain(doc! { "account": 1 })),
             (&at.tallies, with(doc! { "kept_until": 1 }, at_once())),
+            (&at.locks, with(doc! { "at": 1 }, of_lock)),
             (&at.decoys, with(doc! { "at": 1 }, at_once())),
         ]
         .map(|(collection, model)| Wanted { collection, model })
@@ -101,28 +114,115 @@ impl MongoStore {
         Ok((sound, missing))
     }
 
-    /// Makes the indexes that are missing.
+    /// Creates the collections that are missing. A transaction that creates one by its first write collides with all
+    /// others that do.
+    pub(super) async fn make_collections(&self) -> std::result::Result<(), StoreError> {
+        const NAMESPACE_EXISTS: i32 = 48;
+        let database = self.client.database(&self.at.user.namespace().db);
+        let there = self
+            .within(async { database.list_collection_names().await })
+            .await?;
+        for missing in self.at.all() {
+            let name = missing.name();
+            if there.iter().any(|there| there == name) {
+                continue;
+            }
+            let making = self.within(async {
+                match database.create_collection(name).await {
+                    // Another process was faster.
+                    Err(error) if code(&error) == Some(NAMESPACE_EXISTS) => Ok(()),
+                    made => made,
+                }
+            });
+            making.await?;
+        }
+        Ok(())
+    }
+
+    /// Creates the indexes that are missing.
     ///
     /// # Errors
     /// Documents that stand in the way of a unique index, by name; nothing is repaired.
     pub(super) async fn make_indexes(&self) -> std::result::Result<(), StoreError> {
         for wanted in self.wanted() {
-            let there = self.within(indexes_of(wanted.collection)).await?;
-            if there.iter().any(|index| serves(index, &wanted.model)) {
+            let is_there = async || {
+                let there = self.within(indexes_of(wanted.collection)).await?;
+                let serves = there.iter().any(|index| serves(index, &wanted.model));
+                Ok::<_, StoreError>((serves, there))
+            };
+            if is_there().await?.0 {
                 continue;
             }
-            tracing::info!(collection = wanted.collection.name(), keys = %wanted.model.keys, "making an index");
-            // Without a limit in time: it takes as long as the collection is large.
-            let made = wanted.collection.create_index(wanted.model.clone()).await;
-            let Err(error) = made else { continue };
-            let there = self.within(indexes_of(wanted.collection)).await?;
-            if there.iter().any(|index| serves(index, &wanted.model)) {
-                // Somebody else was faster.
-                continue;
+            let has_collation = collation_of(&wanted.model).is_some();
+            match self.build(&wanted).await {
+                Ok(()) if !has_collation => {}
+                // A server without collations refuses the option, or takes it and forgets it.
+                Ok(()) => {
+                    if !is_there().await?.0 {
+                        self.do_without_collations("it drops the collation of an index");
+                    }
+                }
+                Err(error) => {
+                    let (serves, there) = is_there().await?;
+                    if serves {
+                        // Another process was faster.
+                        continue;
+                    }
+                    let objection = self.objection_to(&wanted, &there, &error).await;
+                    if !has_collation || !is_refusal(&error) {
+                        return Err(objection);
+                    }
+                    self.do_without_collations(&in_words(&error));
+                }
             }
-            return Err(self.objection_to(&wanted, &there, &error).await);
         }
         Ok(())
+    }
+
+    /// Builds an index, however long it takes.
+    async fn build(&self, wanted: &Wanted<'_>) -> Result<()> {
+        let collection = wanted.collection.name();
+        let keys = &wanted.model.keys;
+        // By default a build waits for every member that votes, and so for ever for one that is down.
+        let mut quorum = self.has_transactions.then_some(CommitQuorum::Majority);
+        loop {
+            match quorum {
+                Some(_) => {
+                    tracing::info!(collection, %keys, "building an index, and waiting for a majority of the members");
+                }
+                None => tracing::info!(collection, %keys, "building an index"),
+            }
+            let building = wanted
+                .collection
+                .create_index(wanted.model.clone())
+                .optional(quorum.clone(), CreateIndex::commit_quorum);
+            let mut building = building.into_future();
+            let built = loop {
+                tokio::select! {
+                    built = &mut building => break built,
+                    () = tokio::time::sleep(STILL_BUILDING) => {
+                        tracing::info!(collection, %keys, "still building an index: it takes as long as the collection is large, and until a majority of the members has it");
+                    }
+                }
+            };
+            match built {
+                Err(error)
+                    if quorum.is_some()
+                        && code(&error).is_some_and(|code| OPTION_REFUSED.contains(&code)) =>
+                {
+                    quorum = None;
+                }
+                built => return built.map(|_| ()),
+            }
+        }
+    }
+
+    fn do_without_collations(&self, why: &str) {
+        self.has_collations.store(false, Ordering::Relaxed);
+        tracing::warn!(
+            why,
+            "this database server has no collations: an address is found in other capitals by a search through all accounts"
+        );
     }
 
     /// What stands in the way of an index.
@@ -166,6 +266,15 @@ impl MongoStore {
         }
         self.link.failed(error)
     }
+}
+
+/// Whether a server refuses to build an index as it is wanted, for good.
+fn is_refusal(error: &Error) -> bool {
+    const OPTIONS_CONFLICT: i32 = 85;
+    const KEYS_CONFLICT: i32 = 86;
+    matches!(&*error.kind, ErrorKind::Command(_))
+        && !is_duplicate(error)
+        && !matches!(code(error), Some(OPTIONS_CONFLICT | KEYS_CONFLICT))
 }
 
 async fn indexes_of(collection: &Collection<Document>) -> Result<Vec<IndexModel>> {

@@ -13,7 +13,7 @@ impl MongoStore {
     /// # Errors
     /// Those of [`MongoStore::open`], but for the indexes, of which it tells.
     pub async fn inspect(settings: &MongoSettings) -> std::result::Result<Inspection, StoreError> {
-        let (store, hello) = Self::connect(settings).await?;
+        let (store, hello) = Self::connect(settings, |_| ()).await?;
         let mark = store.within(async { store.at.meta.find_one(schema_mark()).await });
         let mark = mark.await?;
         refuse_newer(mark.as_ref())?;

@@ -1,7 +1,7 @@
 //! How a step is kept whole: all of it happens, or nothing.
 //!
 //! ```text
-//! replica set, cluster     start transaction ─▶ perform ─▶ commit             retried by the driver's rules
+//! replica set, cluster     start transaction ─▶ perform ─▶ commit             begun anew after a collision
 //! standalone server        write the step into the journal ─▶ perform ─▶ strike it out
 //!                                  │ dies anywhere in between
 //!                                  ▼
@@ -11,16 +11,19 @@
 //! A step in the journal may be performed by two at the same time, and once more after it was done. Where the database
 //! lets a step down before its claim, and for good, the step is struck out again and has failed.
 
-use futures_util::{FutureExt as _, TryStreamExt as _};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::TryStreamExt as _;
+use mongodb::ClientSession;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
-use mongodb::error::Result;
+use mongodb::error::{Result, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Deletion, StoreError};
 use super::MongoStore;
 use super::documents::{AccountDocument, document, read};
-use super::link::in_words;
+use super::link::{backoff, in_words, is_conflict, is_transient};
 use super::steps::{Outcome, Step, perform};
 use super::turn::{Turn, is_duplicate};
 
@@ -58,14 +61,26 @@ impl MongoStore {
     /// Takes a step: in a transaction where there are any, by the journal where not.
     pub(super) async fn step(&self, step: Step) -> std::result::Result<Outcome, StoreError> {
         let (account, has_event) = (step.account(), step.writes_history());
-        let outcome = self.within(async {
+        let last_conflict = Mutex::new(None);
+        let performing = async {
             if self.has_transactions {
-                self.in_transaction(&step).await
+                self.in_transaction(&step, &last_conflict).await
             } else {
                 self.by_journal(step).await
             }
-        });
-        let outcome = outcome.await?;
+        };
+        let outcome = match tokio::time::timeout(self.link.timeout(), performing).await {
+            Ok(outcome) => outcome.map_err(|error| self.link.failed(&error))?,
+            Err(_) => {
+                let conflict = last_conflict
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner);
+                return Err(match conflict {
+                    Some(conflict) => self.link.contended(&conflict),
+                    None => self.link.too_slow(),
+                });
+            }
+        };
         if outcome == Outcome::Done && has_event {
             // What is done is done: if this takes too long, the next one does it.
             let trimming = async {
@@ -77,7 +92,11 @@ impl MongoStore {
         Ok(outcome)
     }
 
-    async fn in_transaction(&self, step: &Step) -> Result<Outcome> {
+    async fn in_transaction(
+        &self,
+        step: &Step,
+        last_conflict: &Mutex<Option<String>>,
+    ) -> Result<Outcome> {
         // What is to be done after the commit, written down with it.
         let then = match step {
             Step::DeleteAccount { account } => {
@@ -85,24 +104,12 @@ impl MongoStore {
             }
             _ => None,
         };
-        let mut session = self.client.start_session().await?;
-        let performed = session
-            .start_transaction()
-            .and_run((&self.at, step, &then), |session, (at, step, then)| {
-                async move {
-                    let mut turn = Turn::in_transaction(session);
-                    let outcome = perform(at, step, &mut turn).await?;
-                    if let (Outcome::Deleted(_), Some(then)) = (outcome, then) {
-                        turn.put(&at.journal, document(then)?).await?;
-                    }
-                    Ok(outcome)
-                }
-                .boxed()
-            })
-            .await;
-        match (taken(performed)?, then) {
+        let outcome = self.committed(step, then.as_ref(), last_conflict).await?;
+        match (outcome, then) {
             (Outcome::Deleted(deletion), Some(then)) => {
-                let rest = self.perform_and_strike(&then).await?;
+                // In a transaction, too: a delete beside all transactions would wait for each of them in turn.
+                let rest = self.committed(&then.step, None, last_conflict).await?;
+                self.at.journal.delete_one(doc! { "_id": then.id }).await?;
                 Ok(match rest {
                     Outcome::Deleted(rest) => Outcome::Deleted(Deletion {
                         movies: deletion.movies,
@@ -113,6 +120,49 @@ impl MongoStore {
             }
             (outcome, _) => Ok(outcome),
         }
+    }
+
+    /// Performs a step in a transaction, begun anew after each collision, and writes down what is left to do with it.
+    async fn committed(
+        &self,
+        step: &Step,
+        then: Option<&JournalDocument>,
+        last_conflict: &Mutex<Option<String>>,
+    ) -> Result<Outcome> {
+        let mut session = self.client.start_session().await?;
+        let mut tries = 0;
+        let performed = loop {
+            session.start_transaction().await?;
+            let tried = async {
+                let mut turn = Turn::in_transaction(&mut session);
+                let outcome = perform(&self.at, step, &mut turn).await?;
+                if let (Outcome::Deleted(_), Some(then)) = (outcome, then) {
+                    turn.put(&self.at.journal, document(then)?).await?;
+                }
+                Ok(outcome)
+            };
+            let performed = match tried.await {
+                Ok(outcome) => commit(&mut session).await.map(|()| outcome),
+                Err(error) => {
+                    // Where this fails, the server ends the transaction by itself.
+                    let _ = session.abort_transaction().await;
+                    Err(error)
+                }
+            };
+            match performed {
+                Err(error) if is_transient(&error) => {
+                    let why = in_words(&error);
+                    tracing::debug!(tries, why, "a transaction is begun anew");
+                    // A lost connection is reported as such.
+                    *last_conflict.lock().unwrap_or_else(PoisonError::into_inner) =
+                        is_conflict(&error).then_some(why);
+                    tokio::time::sleep(backoff(tries)).await;
+                    tries += 1;
+                }
+                performed => break performed,
+            }
+        };
+        taken(performed)
     }
 
     async fn by_journal(&self, step: Step) -> Result<Outcome> {
@@ -195,6 +245,20 @@ impl MongoStore {
             }
         }
         Ok(completed)
+    }
+}
+
+/// Commits, and asks again while the server does not confirm the commit. The caller limits the time.
+async fn commit(session: &mut ClientSession) -> Result<()> {
+    let mut tried = 0;
+    loop {
+        match session.commit_transaction().await {
+            Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => {
+                tokio::time::sleep(backoff(tried)).await;
+                tried += 1;
+            }
+            committed => return committed,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use mongodb::options::{ReadConcern, WriteConcern};
 use super::super::{Counting, Limits, StoreError};
 use super::MongoStore;
 use super::documents::{date, timestamp, wrong};
+use super::link::{backoff, is_collision};
 use super::turn::is_duplicate;
 use crate::domain::limit::{LimitKey, Tally, TooEarly};
 
@@ -38,9 +39,14 @@ pub(super) fn set(counting: Counting, tally: &Tally) -> Document {
     } }
 }
 
-/// Matches a key's document where it still says this.
-pub(super) fn still_says(key: LimitKey, tally: &Tally) -> Document {
-    doc! { "_id": id_of(key), "count": i64::from(tally.count), "until": date(tally.until) }
+/// Matches a key's document while it holds this tally; without one, while there is no such document.
+pub(super) fn still_says(key: LimitKey, tally: Option<&Tally>) -> Document {
+    match tally {
+        Some(tally) => {
+            doc! { "_id": id_of(key), "count": i64::from(tally.count), "until": date(tally.until) }
+        }
+        None => doc! { "_id": id_of(key), "count": { "$exists": false } },
+    }
 }
 
 impl MongoStore {
@@ -76,25 +82,26 @@ impl Limits for MongoStore {
     ) -> std::result::Result<std::result::Result<Tally, TooEarly>, StoreError> {
         let key = counting.key;
         self.within(async {
+            let mut tried = 0;
             loop {
                 let kept = self.find_tally(key).await?;
                 let counted = match counting.limit.count(kept, counting.now) {
                     Ok(counted) => counted,
                     Err(early) => return Ok(Err(early)),
                 };
-                // Where another call was faster, it is counted on top of that one.
-                let said = match &kept {
-                    Some(kept) => still_says(key, kept),
-                    None => doc! { "_id": id_of(key), "count": { "$exists": false } },
-                };
+                // Where another call was faster, it is counted on top of that one. A majority has the tally before the
+                // call is let through, so that a failover forgets none; a power cut of a standalone server may.
                 let update = self
                     .at
                     .tallies
-                    .update_one(said, set(counting, &counted))
+                    .update_one(still_says(key, kept.as_ref()), set(counting, &counted))
                     .upsert(kept.is_none())
-                    .write_concern(WriteConcern::nodes(1));
+                    .write_concern(WriteConcern::majority());
                 match update.await {
-                    Err(error) if is_duplicate(&error) => {}
+                    Err(error) if is_duplicate(&error) || is_collision(&error) => {
+                        tokio::time::sleep(backoff(tried)).await;
+                        tried += 1;
+                    }
                     updated => {
                         let updated = updated?;
                         if updated.matched_count > 0 || updated.upserted_id.is_some() {

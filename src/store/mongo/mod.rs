@@ -21,7 +21,7 @@ pub(in crate::store) mod tests;
 mod turn;
 
 use std::future::Future;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,6 +61,8 @@ pub struct MongoStore {
     link: Link,
     /// Whether the topology has transactions: a standalone server has none.
     has_transactions: bool,
+    /// Whether the server compares by collations, as some that speak the protocol do not.
+    has_collations: AtomicBool,
     /// How many of the next leases look for an entry that nobody holds, before they claim one.
     careful_leases: AtomicU32,
     /// How many lines of histories were written. It begins anywhere, so that many short commands come to cutting, too.
@@ -77,6 +79,7 @@ struct Collections {
     journal: Collection<Document>,
     revocations: Collection<Document>,
     tallies: Collection<Document>,
+    locks: Collection<Document>,
     decoys: Collection<Document>,
     meta: Collection<Document>,
 }
@@ -91,9 +94,25 @@ impl Collections {
             journal: database.collection("movie_bag_journal"),
             revocations: database.collection("movie_bag_revocations"),
             tallies: database.collection("movie_bag_tallies"),
+            locks: database.collection("movie_bag_locks"),
             decoys: database.collection("movie_bag_decoys"),
             meta: database.collection("movie_bag_meta"),
         }
+    }
+
+    fn all(&self) -> [&Collection<Document>; 10] {
+        [
+            &self.user,
+            &self.movie,
+            &self.outbox,
+            &self.history,
+            &self.journal,
+            &self.revocations,
+            &self.tallies,
+            &self.locks,
+            &self.decoys,
+            &self.meta,
+        ]
     }
 }
 
@@ -105,22 +124,40 @@ impl MongoStore {
     /// [`StoreError::Unavailable`] where no server answers within the time, [`StoreError::Broken`] where documents stand
     /// in the way of an index, or the database is of a newer version.
     pub async fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
-        let (store, _) = Self::connect(settings).await?;
-        store.check_version().await?;
+        Self::open_with(settings, |_| ()).await
+    }
+
+    async fn open_with(
+        settings: &MongoSettings,
+        adjust: impl FnOnce(&mut ClientOptions),
+    ) -> Result<Self, StoreError> {
+        let (store, _) = Self::connect(settings, adjust).await?;
+        let mark = store.within(async { store.at.meta.find_one(schema_mark()).await });
+        refuse_newer(mark.await?.as_ref())?;
+        store.make_collections().await?;
         // Building an index takes as long as the collection is large.
         store.make_indexes().await?;
+        // Last, so that the mark means that all of it exists.
+        store.mark_version().await?;
         if store.within(store.resume(doc! {})).await? {
             tracing::info!("steps that were left unfinished in movie_bag_journal are completed");
         }
         Ok(store)
     }
 
-    /// Connects, and changes nothing; answers also what the server says of itself.
-    async fn connect(settings: &MongoSettings) -> Result<(Self, Document), StoreError> {
-        let link = Link::new(settings.shown.clone(), settings.timeout);
+    /// Connects, and changes nothing; returns also what the server says of itself. `adjust` may change the options.
+    async fn connect(
+        settings: &MongoSettings,
+        adjust: impl FnOnce(&mut ClientOptions),
+    ) -> Result<(Self, Document), StoreError> {
+        let mut link = Link::new(settings.shown.clone(), settings.timeout);
+        let mut options = {
+            let options = async { ClientOptions::parse(&settings.uri).await };
+            limited(&link, settings.timeout, options).await?
+        };
+        link.prepare(&mut options);
+        adjust(&mut options);
         let connect = async {
-            let mut options = ClientOptions::parse(&settings.uri).await?;
-            link.prepare(&mut options);
             let name = options
                 .default_database
                 .clone()
@@ -131,14 +168,14 @@ impl MongoStore {
             Ok((client, database, hello))
         };
         let (client, database, hello) = limited(&link, settings.timeout, connect).await?;
+        link.check_age(&hello)?;
         if !is_primary(&hello) {
-            return Err(link.no_primary());
+            return Err(link.no_primary(&hello));
         }
         let store = Self {
             at: Collections::of(&database),
-            // A member of a replica set names its set; a router of a cluster says what it is.
-            has_transactions: hello.contains_key("setName")
-                || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"),
+            has_transactions: has_transactions(&hello),
+            has_collations: AtomicBool::new(true),
             client,
             link,
             careful_leases: AtomicU32::new(0),
@@ -155,8 +192,8 @@ impl MongoStore {
         limited(&self.link, self.link.timeout(), step).await
     }
 
-    /// Refuses a database of a newer version, and marks one that is new.
-    async fn check_version(&self) -> Result<(), StoreError> {
+    /// Marks a database that is new with its version, and refuses one of a newer version.
+    async fn mark_version(&self) -> Result<(), StoreError> {
         let mark = self.within(async {
             let marking = self
                 .at
@@ -199,6 +236,11 @@ fn refuse_newer(mark: Option<&Document>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a server has transactions: a member of a replica set names its set, a router of a cluster says what it is.
+fn has_transactions(hello: &Document) -> bool {
+    hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid")
+}
+
 /// Whether a server takes writes. The driver asks only such ones, but for a `directConnection` to another.
 fn is_primary(hello: &Document) -> bool {
     hello.get_bool("isWritablePrimary").unwrap_or_default()
@@ -219,13 +261,17 @@ async fn limited<T>(
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let look = async {
-            let hello = self.client.database(&self.at.user.namespace().db);
-            Ok(is_primary(&hello.run_command(doc! { "hello": 1 }).await?))
+            let database = self.client.database(&self.at.user.namespace().db);
+            database.run_command(doc! { "hello": 1 }).await
         };
         let answer = limited(&self.link, PING.min(self.link.timeout()), look).await;
         match answer {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.link.no_primary()),
+            Ok(hello) if !is_primary(&hello) => Err(self.link.no_primary(&hello)),
+            // How steps are kept whole was chosen at the start.
+            Ok(hello) if has_transactions(&hello) != self.has_transactions => {
+                Err(self.link.other_topology(self.has_transactions))
+            }
+            Ok(_) => Ok(()),
             // Whatever it says instead, it can't be worked with now.
             Err(StoreError::Broken(why)) => Err(StoreError::Unavailable(why)),
             Err(error) => Err(error),

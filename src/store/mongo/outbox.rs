@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
-use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
+use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::ReadConcern;
 
 use super::super::{Counting, Leasing, Limits as _, Outbox, Queueing, StoreError, Wanted};
@@ -16,7 +16,7 @@ use super::accounts::{bounded, page};
 use super::documents::{
     EntryDocument, GONE, LeaseDocument, date, document, free_at, object_id, read, timestamp,
 };
-use super::link::in_words;
+use super::link::{in_words, is_collision};
 use super::steps::{Outcome, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
@@ -61,12 +61,6 @@ enum Claim {
     Changed,
     /// A transaction holds it, maybe one of a process that is dead.
     Busy,
-}
-
-/// Whether the server has told that a transaction met somebody else's. The driver calls lost connections transient, too.
-fn is_collision(error: &mongodb::error::Error) -> bool {
-    error.contains_label(TRANSIENT_TRANSACTION_ERROR)
-        && matches!(&*error.kind, ErrorKind::Command(_))
 }
 
 /// Whether a commit was made, and the majority did not confirm it in time.
@@ -129,13 +123,16 @@ impl MongoStore {
                 let _ = session.abort_transaction().await;
                 return Ok(None);
             }
-            // The majority did not confirm it in time: what it has is ours.
+            // The majority did not confirm it in time. The primary has made it all the same.
             Err(error) if is_unconfirmed(&error) => {}
             claimed => claimed?,
         }
         let ours =
             doc! { "_id": { "$in": &ids }, "lease.holder": object_id(lease.holder.as_bytes()) };
-        let mut ours: Vec<Document> = self.at.outbox.find(ours).await?.try_collect().await?;
+        // As the primary has it: what the majority has may not include the leases that were just written, and entries
+        // whose lease goes unnoticed would wait until it ends.
+        let ours = self.at.outbox.find(ours).read_concern(ReadConcern::local());
+        let mut ours: Vec<Document> = ours.await?.try_collect().await?;
         ours.sort_by_key(|entry| ids.iter().position(|id| entry.get("_id") == Some(id)));
         let mut entries = Vec::new();
         for found in ours {
@@ -231,7 +228,12 @@ impl MongoStore {
                 }
                 updated => {
                     let updated = updated?;
-                    session.commit_transaction().await?;
+                    match session.commit_transaction().await {
+                        Err(error) if is_collision(&error) => return Ok(Claim::Busy),
+                        // As in `claim_some`.
+                        Err(error) if is_unconfirmed(&error) => {}
+                        committed => committed?,
+                    }
                     updated
                 }
             }

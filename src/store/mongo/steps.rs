@@ -15,6 +15,7 @@ use super::Collections;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, OutcomeDocument, document,
 };
+use super::link::Collision;
 use super::outbox::undelivered;
 use super::turn::Turn;
 use crate::domain::limit::TooEarly;
@@ -41,6 +42,9 @@ pub(super) enum Step {
     RevokeAccess {
         account: ObjectId,
         revocation: ObjectId,
+        /// The revocation that was stored when this one was decided, if any.
+        #[serde(default)]
+        replaces: Option<ObjectId>,
         event: EventDocument,
         mail: EntryDocument,
     },
@@ -51,6 +55,10 @@ pub(super) enum Step {
         #[serde(skip)]
         counting: Option<Counting>,
     },
+    /// Adds a line to the history of an account that exists.
+    Record {
+        event: EventDocument,
+    },
     Settle {
         entry: ObjectId,
         holder: ObjectId,
@@ -60,7 +68,7 @@ pub(super) enum Step {
     DeleteAccount {
         account: ObjectId,
     },
-    /// The rest of a deletion: outside the transaction, in which it would collide with every mail that is being sent.
+    /// The rest of a deletion, after its commit: it collides with every mail of the account that is being sent.
     Sweep {
         account: ObjectId,
     },
@@ -102,8 +110,25 @@ impl Step {
                 | Self::ReplaceCredential { .. }
                 | Self::RevokeAccess { .. }
                 | Self::QueueMail { .. }
+                | Self::Record { .. }
                 | Self::Settle { .. }
         )
+    }
+
+    /// Mails and the line of history that the step writes for an account that existed before it.
+    fn traces(&self) -> Option<(&[EntryDocument], &EventDocument)> {
+        match self {
+            Self::ReplaceCredential { mails, event, .. } => Some((mails, event)),
+            Self::RevokeAccess { mail, event, .. } | Self::QueueMail { mail, event, .. } => {
+                Some((std::slice::from_ref(mail), event))
+            }
+            Self::Record { event } | Self::Settle { event, .. } => Some((&[], event)),
+            Self::CreateAccount { .. }
+            | Self::DeleteAccount { .. }
+            | Self::Sweep { .. }
+            | Self::CreateMovie { .. }
+            | Self::DeleteMovie { .. } => None,
+        }
     }
 
     /// Whose step it is.
@@ -113,7 +138,9 @@ impl Step {
             | Self::ReplaceCredential {
                 expected: account, ..
             } => account.id,
-            Self::QueueMail { event, .. } | Self::Settle { event, .. } => event.account,
+            Self::QueueMail { event, .. } | Self::Record { event } | Self::Settle { event, .. } => {
+                event.account
+            }
             Self::RevokeAccess { account, .. }
             | Self::DeleteAccount { account }
             | Self::Sweep { account } => *account,
@@ -125,6 +152,19 @@ impl Step {
 
 /// Does what a step says.
 pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Outcome> {
+    let outcome = decide(at, step, turn).await?;
+    if outcome == Outcome::Refused
+        && turn.is_again()
+        && let Some((mails, event)) = step.traces()
+        && !turn.exists(&at.user, doc! { "_id": event.account }).await?
+    {
+        // The process that died may have written these after the deletion of the account.
+        take_back(turn, at, mails, event).await?;
+    }
+    Ok(outcome)
+}
+
+async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Outcome> {
     match step {
         Step::CreateAccount {
             account,
@@ -136,10 +176,7 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
             if !turn.make(&at.user, whole).await? {
                 return Ok(Outcome::Refused);
             }
-            if let Some(mail) = mail {
-                turn.put(&at.outbox, document(mail)?).await?;
-            }
-            turn.put(&at.history, document(event)?).await?;
+            put_all(turn, at, mail.as_slice(), event).await?;
             Ok(Outcome::Done)
         }
         Step::ReplaceCredential {
@@ -165,10 +202,7 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
                     return was_done(turn, at, event).await;
                 }
             }
-            for mail in mails {
-                turn.put(&at.outbox, document(mail)?).await?;
-            }
-            turn.put(&at.history, document(event)?).await?;
+            put_all(turn, at, mails, event).await?;
             if let Some(tally) = forgives {
                 turn.delete(&at.tallies, doc! { "_id": tally }).await?;
             }
@@ -177,17 +211,39 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
         Step::RevokeAccess {
             account,
             revocation,
+            replaces,
             event,
             mail,
         } => {
+            turn.lock(&at.locks, *account).await?;
             if !turn.exists(&at.user, doc! { "_id": account }).await? {
                 return Ok(Outcome::Refused);
             }
-            // Later ones are greater: performed again, this step does not take a later one back.
-            turn.raise(&at.revocations, account, doc! { "revocation": revocation })
-                .await?;
-            turn.put(&at.outbox, document(mail)?).await?;
-            turn.put(&at.history, document(event)?).await?;
+            // Access tokens are bound to the stored revocation, so any other value ends them, in whatever order the ids
+            // are. It replaces the one that was read, and no other: performed again, this step must not bring back a
+            // revocation, and with it the sessions, that a later one has ended.
+            let is_expected = match replaces {
+                Some(before) => doc! { "_id": account, "revocation": before },
+                None => doc! { "_id": account, "revocation": { "$exists": false } },
+            };
+            let set = doc! { "$set": { "revocation": revocation } };
+            let is_replaced = match replaces {
+                Some(_) => turn.update(&at.revocations, is_expected, set).await?,
+                None => {
+                    !turn
+                        .exists(&at.revocations, doc! { "_id": account })
+                        .await?
+                        && turn.upsert(&at.revocations, is_expected, set).await?
+                }
+            };
+            let is_stored = doc! { "_id": account, "revocation": revocation };
+            if !is_replaced && !turn.exists(&at.revocations, is_stored).await? {
+                return was_done(turn, at, event).await;
+            }
+            if !put_all(turn, at, std::slice::from_ref(mail), event).await? {
+                turn.delete(&at.revocations, doc! { "_id": account })
+                    .await?;
+            }
             Ok(Outcome::Done)
         }
         Step::QueueMail {
@@ -201,24 +257,28 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
             {
                 return Ok(Outcome::TooEarly(early));
             }
+            turn.lock(&at.locks, event.account).await?;
             if !turn.exists(&at.user, doc! { "_id": event.account }).await? {
-                // As much work as for one that is there.
+                // As much work as for an account that exists.
                 for whole in [document(mail)?, document(event)?] {
                     turn.put(&at.decoys, decoy(whole)).await?;
                 }
                 return Ok(Outcome::Refused);
             }
-            turn.put(&at.outbox, document(mail)?).await?;
-            turn.put(&at.history, document(event)?).await?;
-            if !turn.is_in_transaction()
-                && !turn.exists(&at.user, doc! { "_id": event.account }).await?
-            {
-                // Deleted meanwhile, by somebody who may not have seen these two.
-                turn.delete(&at.outbox, doc! { "_id": mail.id }).await?;
-                turn.delete(&at.history, doc! { "_id": event.id }).await?;
-                return Ok(Outcome::Refused);
+            let is_there = put_all(turn, at, std::slice::from_ref(mail), event).await?;
+            Ok(if is_there {
+                Outcome::Done
+            } else {
+                Outcome::Refused
+            })
+        }
+        Step::Record { event } => {
+            turn.lock(&at.locks, event.account).await?;
+            if turn.exists(&at.user, doc! { "_id": event.account }).await? {
+                put_all(turn, at, &[], event).await?;
+                return Ok(Outcome::Done);
             }
-            Ok(Outcome::Done)
+            Ok(Outcome::Refused)
         }
         Step::Settle {
             entry,
@@ -226,6 +286,15 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
             outcome,
             event,
         } => {
+            if !turn.exists(&at.user, doc! { "_id": event.account }).await? {
+                // The entry goes with its account. One write: a second one could wait for the deletion of the account,
+                // which may wait for the first.
+                let is_own = doc! { "_id": entry, "$or": [{ "lease.holder": holder }, { "settled": event.id }] };
+                return Ok(match turn.delete(&at.outbox, is_own).await? {
+                    0 => Outcome::Refused,
+                    _ => Outcome::Done,
+                });
+            }
             let is_held = doc! { "_id": entry, "lease.holder": holder };
             let settled = turn
                 .update(
@@ -238,20 +307,19 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
             if !settled && !turn.exists(&at.outbox, is_settled).await? {
                 return was_done(turn, at, event).await;
             }
-            if turn.exists(&at.user, doc! { "_id": event.account }).await? {
-                turn.put(&at.history, document(event)?).await?;
-                if outcome.state == GONE && !turn.is_in_transaction() {
-                    // Only now may the database drop it: nobody could tell any more that it was sent.
-                    turn.update(&at.outbox, doc! { "_id": entry }, droppable())
-                        .await?;
-                }
-            } else {
-                // It was asked for in the moment of the account's deletion, and goes with it.
+            // The deletion of the account also deletes the entry, before it deletes the history: in a transaction it waits
+            // here, or this collides with it.
+            if !put_all(turn, at, &[], event).await? {
                 turn.delete(&at.outbox, doc! { "_id": entry }).await?;
+            } else if outcome.state == GONE && !turn.is_in_transaction() {
+                // Only now may the database drop it: until then the entry shows that the mail was sent.
+                turn.update(&at.outbox, doc! { "_id": entry }, droppable())
+                    .await?;
             }
             Ok(Outcome::Done)
         }
         Step::DeleteAccount { account } => {
+            turn.lock(&at.locks, *account).await?;
             let deleted = turn.delete(&at.user, doc! { "_id": account }).await?;
             let movies = turn.delete(&at.movie, doc! { "added_by": account }).await?;
             turn.delete(&at.revocations, doc! { "_id": account })
@@ -281,12 +349,21 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
             // In a transaction this collides with the account's deletion, so that no movie of nobody is left.
             let owner = doc! { "_id": movie.added_by, "movies": { "$type": "array" } };
             let listed = doc! { "$addToSet": { "movies": movie.id } };
-            if !turn.update(&at.user, owner, listed).await? {
+            let mut is_listed = turn.update(&at.user, owner, listed).await?;
+            if !is_listed {
                 let owner = doc! { "_id": movie.added_by, "movies": null };
                 let listed = doc! { "$set": { "movies": [movie.id] } };
-                turn.update(&at.user, owner, listed).await?;
+                is_listed = turn.update(&at.user, owner, listed).await?;
             }
             if turn.is_in_transaction() {
+                // A server whose transactions read what others commit meanwhile does not report this as a collision.
+                if !is_listed
+                    && !turn
+                        .exists(&at.user, doc! { "_id": movie.added_by })
+                        .await?
+                {
+                    return Err(Collision::error());
+                }
                 return Ok(Outcome::Done);
             }
             // Movie or account may have been deleted between the writes, by somebody who did not see the other one.
@@ -317,6 +394,40 @@ pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) 
     }
 }
 
+/// Queues mails and adds a line to the history of their account; `false`, and none of it remains, where the account was
+/// deleted meanwhile. In a transaction the deletion collides instead.
+async fn put_all(
+    turn: &mut Turn<'_>,
+    at: &Collections,
+    mails: &[EntryDocument],
+    event: &EventDocument,
+) -> Result<bool> {
+    for mail in mails {
+        turn.put(&at.outbox, document(mail)?).await?;
+    }
+    turn.put(&at.history, document(event)?).await?;
+    if turn.is_in_transaction() || turn.exists(&at.user, doc! { "_id": event.account }).await? {
+        return Ok(true);
+    }
+    // The deletion may have been over before these were written.
+    take_back(turn, at, mails, event).await?;
+    Ok(false)
+}
+
+/// Deletes what [`put_all`] wrote.
+async fn take_back(
+    turn: &mut Turn<'_>,
+    at: &Collections,
+    mails: &[EntryDocument],
+    event: &EventDocument,
+) -> Result<()> {
+    for mail in mails {
+        turn.delete(&at.outbox, doc! { "_id": mail.id }).await?;
+    }
+    turn.delete(&at.history, doc! { "_id": event.id }).await?;
+    Ok(())
+}
+
 /// Takes a movie out of its account's list.
 async fn unlist(
     turn: &mut Turn<'_>,
@@ -331,12 +442,14 @@ async fn unlist(
 
 /// Deletes what is left of an account that is gone: its mails first, since whoever settles one writes a line after it.
 async fn sweep(turn: &mut Turn<'_>, at: &Collections, account: &ObjectId) -> Result<Deletion> {
+    let of_account = doc! { "account": account };
+    let mails = turn.delete(&at.outbox, undelivered(*account)).await?;
+    // Those that were sent a moment ago, too: they name the client that asked for them.
+    turn.delete(&at.outbox, of_account.clone()).await?;
     Ok(Deletion {
         movies: 0,
-        mails: turn.delete(&at.outbox, undelivered(*account)).await?,
-        events: turn
-            .delete(&at.history, doc! { "account": account })
-            .await?,
+        mails,
+        events: turn.delete(&at.history, of_account).await?,
     })
 }
 

@@ -7,7 +7,7 @@ use mongodb::{ClientSession, Collection};
 
 use super::super::Counting;
 use super::limits;
-use super::link::code;
+use super::link::{Collision, code};
 use crate::domain::limit::{Tally, TooEarly};
 
 /// One performance of a step.
@@ -39,6 +39,11 @@ impl<'a> Turn<'a> {
 
     pub(super) fn is_in_transaction(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether another process may have performed a part of the step.
+    pub(super) fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// Updates one document; whether there was one.
@@ -99,21 +104,44 @@ impl<'a> Turn<'a> {
         put.map(|_| ())
     }
 
-    /// Raises values of a document that may not be there yet to these, where they are lower.
-    pub(super) async fn raise(
+    /// Updates a document that matches, or inserts one where `filter` matches none and its id is free; `false` where a
+    /// document with this id exists and does not match.
+    pub(super) async fn upsert(
         &mut self,
         collection: &Collection<Document>,
-        id: &ObjectId,
-        values: Document,
-    ) -> Result<()> {
-        let action = collection
-            .update_one(doc! { "_id": id }, doc! { "$max": values })
-            .upsert(true);
-        match &mut self.session {
-            Some(session) => action.session(&mut **session).await?,
-            None => action.await?,
+        filter: Document,
+        update: Document,
+    ) -> Result<bool> {
+        let action = collection.update_one(filter, update).upsert(true);
+        let upserted = match &mut self.session {
+            Some(session) => action.session(&mut **session).await,
+            None => action.await,
+        };
+        match upserted {
+            // Another writer inserted it in the meantime. Within a transaction this ends the transaction.
+            Err(error) if is_duplicate(&error) && self.session.is_none() => return Ok(false),
+            Err(error) if is_duplicate(&error) => return Err(Collision::error()),
+            upserted => upserted?,
         };
         self.has_written = true;
+        Ok(true)
+    }
+
+    /// Makes this transaction collide with every other one that locks the same account: the server detects two writes to
+    /// one document, and neither a write that depends on a read nor an insert beside a delete. The document carries no
+    /// information and expires by itself (see `indexes.rs`), so an unknown account is locked in the same way. Without a
+    /// transaction there is nothing to lock.
+    pub(super) async fn lock(
+        &mut self,
+        locks: &Collection<Document>,
+        account: ObjectId,
+    ) -> Result<()> {
+        if self.session.is_none() {
+            return Ok(());
+        }
+        // The counter makes each write a real change: a server may skip an update that changes nothing.
+        let turn = doc! { "$inc": { "turns": 1_i64 }, "$currentDate": { "at": true } };
+        self.upsert(locks, doc! { "_id": account }, turn).await?;
         Ok(())
     }
 
@@ -130,14 +158,14 @@ impl<'a> Turn<'a> {
         Ok(found.is_some())
     }
 
-    /// Counts one more, within the transaction: another one that counts on the same tally makes it begin anew.
+    /// Counts one more, within the transaction. The write takes effect only while the tally is the one that was read, also
+    /// on a server whose transactions read what others commit meanwhile; otherwise the transaction begins anew.
     pub(super) async fn count(
         &mut self,
         tallies: &Collection<Document>,
         counting: Counting,
     ) -> Result<std::result::Result<Tally, TooEarly>> {
-        let id = limits::id_of(counting.key);
-        let action = tallies.find_one(doc! { "_id": id.clone() });
+        let action = tallies.find_one(doc! { "_id": limits::id_of(counting.key) });
         let found = match &mut self.session {
             Some(session) => action.session(&mut **session).await?,
             None => action.await?,
@@ -145,14 +173,15 @@ impl<'a> Turn<'a> {
         let kept = found.as_ref().map(limits::tally).transpose()?;
         let counted = counting.limit.count(kept, counting.now);
         if let Ok(tally) = &counted {
-            let action = tallies
-                .update_one(doc! { "_id": id }, limits::set(counting, tally))
-                .upsert(true);
-            match &mut self.session {
-                Some(session) => action.session(&mut **session).await?,
-                None => action.await?,
+            let set = limits::set(counting, tally);
+            let is_unchanged = limits::still_says(counting.key, kept.as_ref());
+            let is_counted = match kept {
+                Some(_) => self.update(tallies, is_unchanged, set).await?,
+                None => self.upsert(tallies, is_unchanged, set).await?,
             };
-            self.has_written = true;
+            if !is_counted {
+                return Err(Collision::error());
+            }
         }
         Ok(counted)
     }

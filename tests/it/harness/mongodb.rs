@@ -16,12 +16,13 @@ pub mod virtual_env;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use mongodb::options::{AuthMechanism, ConnectionString, HostInfo, ServerAddress, Tls};
 use tempfile::TempDir;
 
 /// What is installed: the server, and MongoEngine, which wrote the databases that must open unchanged.
@@ -51,8 +52,8 @@ pub struct MongoServer {
     pid: String,
 }
 
-/// The server that tests share where they need nothing special, as a URI without a database; `None` where there is
-/// none, which has been told by then.
+/// The URI of the server that tests share where they need nothing special; `None` where there is none, which has been
+/// reported by then.
 pub fn shared() -> Option<&'static str> {
     static SHARED: OnceLock<Option<String>> = OnceLock::new();
     // Kept for as long as the process lives.
@@ -72,8 +73,7 @@ pub fn shared() -> Option<&'static str> {
 
 /// The server that the person who runs the tests has named.
 fn given() -> Option<String> {
-    let uri = std::env::var("MOVIE_BAG_TEST_MONGODB").ok()?;
-    Some(uri.trim_end_matches('/').to_owned())
+    std::env::var("MOVIE_BAG_TEST_MONGODB").ok()
 }
 
 /// A name for a database that no other test has, on the shared server or another.
@@ -98,21 +98,59 @@ impl FreshDatabase {
         shared().map(Self::on)
     }
 
-    /// On the server at this URI, which names no database.
+    /// On the server at this URI. Its user and options are kept.
     pub fn on(server: &str) -> Self {
         let name = database_name();
-        let (base, options) = server.split_once("/?").unwrap_or((server, ""));
-        let options = if options.is_empty() {
-            String::new()
-        } else {
-            format!("?{options}")
-        };
         Self {
-            uri: format!("{base}/{name}{options}"),
+            uri: with_database(server, &name),
             server: server.to_owned(),
             name,
         }
     }
+}
+
+/// Parses a URI, and writes down where its user is authenticated: that depends on the database that it names.
+fn parse(uri: &str) -> ConnectionString {
+    let mut parsed = ConnectionString::parse(uri).unwrap();
+    let database = parsed.default_database.clone();
+    if let Some(credential) = &mut parsed.credential
+        && credential.mechanism.as_ref().is_none_or(is_scram)
+    {
+        let source = credential.source.take().or(database);
+        credential.source = Some(source.unwrap_or_else(|| "admin".to_owned()));
+    }
+    parsed
+}
+
+fn is_scram(mechanism: &AuthMechanism) -> bool {
+    matches!(
+        mechanism,
+        AuthMechanism::ScramSha1 | AuthMechanism::ScramSha256
+    )
+}
+
+/// The same URI with another database.
+pub fn with_database(uri: &str, name: &str) -> String {
+    let mut parsed = parse(uri);
+    parsed.default_database = Some(name.to_owned());
+    parsed.to_string()
+}
+
+/// The first host of a URI, and the same URI with the host at this address in its place; `None` where the driver has to
+/// look the hosts up, or checks their names.
+pub fn through(uri: &str, address: SocketAddr) -> Option<(String, String)> {
+    let mut parsed = parse(uri);
+    let is_named = matches!(parsed.tls, Some(Tls::Enabled(_)));
+    let first = match &parsed.host_info {
+        HostInfo::HostIdentifiers(hosts) if !is_named => hosts.first()?.to_string(),
+        _ => return None,
+    };
+    parsed.host_info = HostInfo::HostIdentifiers(vec![ServerAddress::Tcp {
+        host: address.ip().to_string(),
+        port: Some(address.port()),
+    }]);
+    parsed.direct_connection = Some(true);
+    Some((first, parsed.to_string()))
 }
 
 impl Drop for FreshDatabase {
@@ -179,11 +217,8 @@ impl MongoServer {
     /// Ends it as a power cut does; [`MongoServer::restart`] brings it back with what is on its disk.
     pub fn kill(&mut self) {
         signal(&self.pid, "KILL");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-            assert!(Instant::now() < deadline, "it does not die");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        // Its threads may answer until each of them has noticed.
+        self.wait_for_state("dead", &['Z', 'X']);
         // What is on its disk is needed again.
         let _ = self
             .keeper
@@ -196,6 +231,32 @@ impl MongoServer {
     /// Halts it, so that it is connected and silent.
     pub fn halt(&self) {
         signal(&self.pid, "STOP");
+        self.wait_for_state("halted", &['T']);
+    }
+
+    /// Waits until all threads of the server are in one of these states, or gone.
+    fn wait_for_state(&self, what: &str, states: &[char]) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let threads = || fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter();
+        let is_so = |thread: &Path| {
+            let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
+            // PID (NAME) STATE; the name may hold anything.
+            let state = stat
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next());
+            state.is_none_or(|state| states.contains(&state))
+        };
+        while !threads()
+            .flatten()
+            .flatten()
+            .all(|thread| is_so(&thread.path()))
+        {
+            assert!(
+                Instant::now() < deadline,
+                "the database server is not {what}"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Lets it go on.

@@ -16,8 +16,9 @@ fn a_database_that_is_not_there_is_a_clear_error_within_its_time() {
     ] {
         let began = Instant::now();
         let output = home.run(&arguments).exits(7);
+        // Without the setting it would take 30 seconds.
         assert!(
-            began.elapsed() < Duration::from_secs(8),
+            began.elapsed() < Duration::from_secs(25),
             "{:?}",
             began.elapsed()
         );
@@ -109,8 +110,9 @@ fn a_database_that_goes_and_comes_back_is_waited_for() {
         } else {
             database.kill();
         }
-        let began = Instant::now();
-        server.get("/readyz").fails_with(503, "unavailable");
+        wait_until("the server knows that the database is gone", 60, || {
+            server.get("/readyz").status == 503
+        });
         for (path, body) in [
             (
                 "/api/auth/login",
@@ -130,28 +132,21 @@ fn a_database_that_goes_and_comes_back_is_waited_for() {
             );
         }
         server.get("/healthz").is(200);
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "{:?}",
-            began.elapsed()
-        );
         if is_halted {
             database.go_on();
         } else {
             database.restart();
         }
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while server.get("/readyz").status != 200 {
-            assert!(Instant::now() < deadline, "{}", server.stderr());
-            thread::sleep(Duration::from_millis(100));
-        }
+        wait_until("the server has found the database again", 60, || {
+            server.get("/readyz").status == 200
+        });
         server.access_token(ANN, PASSWORD);
     }
     // The mail that could not be asked for comes now.
     server.reset_token(ANN);
-    let stderr = server.stderr();
+    // The log is written by another thread than the answers.
     for said in ["does not answer", "answers again"] {
-        assert!(stderr.contains(said), "{stderr}");
+        wait_until(said, 60, || server.stderr().contains(said));
     }
 }
 
@@ -178,8 +173,9 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
             })
             .collect();
         let dead = AtomicBool::new(false);
+        let answered = AtomicUsize::new(0);
         let outcomes: Vec<(u16, Vec<String>)> = thread::scope(|scope| {
-            let (dead, first, second) = (&dead, &first, &second);
+            let (dead, answered, first, second) = (&dead, &answered, &first, &second);
             let loads: Vec<_> = emails
                 .iter()
                 .zip(&tokens)
@@ -187,9 +183,8 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
                 .map(|(number, (email, token))| {
                     let server = if number % 2 == 0 { first } else { second };
                     scope.spawn(move || {
-                        // Some before the database dies, some in the middle, some while it is dead.
-                        thread::sleep(Duration::from_millis(number as u64 * 12));
                         let reset = server.reset(token, NEW_PASSWORD).status;
+                        answered.fetch_add(1, Ordering::Relaxed);
                         let mut signed_up = Vec::new();
                         for more in 0.. {
                             let new = format!("{more}.{email}");
@@ -207,18 +202,19 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
                     })
                 })
                 .collect();
-            thread::sleep(Duration::from_millis(150));
+            // Some are answered before the database dies, some are in the middle, and some are left.
+            wait_until("a third is answered", 60, || {
+                answered.load(Ordering::Relaxed) >= emails.len() / 3
+            });
             database.kill();
             dead.store(true, Ordering::Relaxed);
             loads.into_iter().map(|load| load.join().unwrap()).collect()
         });
         database.restart();
-        let deadline = Instant::now() + Duration::from_secs(20);
         for server in [&first, &second] {
-            while server.get("/readyz").status != 200 {
-                assert!(Instant::now() < deadline, "{}", server.stderr());
-                thread::sleep(Duration::from_millis(100));
-            }
+            wait_until("the server has found the database again", 60, || {
+                server.get("/readyz").status == 200
+            });
         }
         for ((reset, signed_up), email) in outcomes.iter().zip(&emails) {
             assert!(matches!(reset, 200 | 503), "{reset}");

@@ -105,9 +105,19 @@ fn a_copy_that_is_broken_off_is_begun_anew() {
     let copy = ["copy", "--to", database.uri.as_str()];
     let there = Home::fresh().on_database(&database.uri);
     let mut is_half = 0;
-    for wait in [60, 150, 300] {
+    let arrived = || {
+        blocking(async {
+            let client = mongodb::Client::with_uri_str(&database.uri).await.unwrap();
+            let users = client
+                .default_database()
+                .unwrap()
+                .collection::<Document>("user");
+            users.count_documents(doc! {}).await.unwrap()
+        })
+    };
+    for enough in [1, 1_000, 2_000] {
         let mut copying = home.command(&copy).spawn().unwrap();
-        thread::sleep(Duration::from_millis(wait));
+        wait_until("some accounts are copied", 60, || arrived() >= enough);
         copying.kill().unwrap();
         if !copying.wait().unwrap().success() {
             let output = there.run(&["user", "list"]);

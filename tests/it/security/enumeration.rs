@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::ANN;
-use crate::harness::{Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, wait_until};
+use crate::harness::mongodb::through;
+use crate::harness::{
+    Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, virtual_env, wait_until,
+};
 
 const NOBODY: &str = "zoe@example.com";
 
@@ -78,17 +81,18 @@ impl Meter {
     }
 }
 
-/// A way to the database at this URI that counts what goes there, and the URI of that way.
-fn metered(uri: &str) -> (String, Arc<AtomicU64>) {
-    let (_, rest) = uri.split_once("//").unwrap();
-    let (host, name) = rest.split_once('/').unwrap();
-    let host = host.rsplit('@').next().unwrap().to_owned();
-    let name = name.split('?').next().unwrap();
+/// The URI of a way to the database at this URI that counts what goes there, and the count; `None` where there can't be
+/// one, which is reported.
+fn metered(uri: &str) -> Option<(String, Arc<AtomicU64>)> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let way = format!(
-        "mongodb://{}/{name}?directConnection=true",
-        listener.local_addr().unwrap()
-    );
+    let Some((host, way)) = through(uri, listener.local_addr().unwrap()) else {
+        virtual_env::left_out(
+            "forgot_does_equal_work on MongoDB",
+            "MOVIE_BAG_TEST_MONGODB has TLS or mongodb+srv, and a proxy has neither the name nor the certificate of the server.",
+            "Set it to a URI without both.",
+        );
+        return None;
+    };
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&bytes);
     thread::spawn(move || {
@@ -100,7 +104,7 @@ fn metered(uri: &str) -> (String, Arc<AtomicU64>) {
             thread::spawn(move || pass(database, client, None));
         }
     });
-    (way, bytes)
+    Some((way, bytes))
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
@@ -118,11 +122,11 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
 
 /// How many mails a server sends at once.
 const SENT_AT_ONCE: usize = 16;
-/// With how many in hand it leases no others.
-const HANDS: usize = 41;
+/// How many requests are compared.
+const SAMPLES: usize = 40;
 
 pub fn forgot_does_equal_work(home: Home) {
-    // All hands of the delivery worker wait for a mail server that hangs: what is written from then on is for requests.
+    // The delivery worker waits for a mail server that hangs: what is written from then on is for requests.
     let mail_server = MailServer::start(&[Fault::HangsInData; 2 * SENT_AT_ONCE]);
     let home = home
         .with("MOVIE_BAG_CONCEAL_ACCOUNTS", "true")
@@ -130,37 +134,52 @@ pub fn forgot_does_equal_work(home: Home) {
         .with("MOVIE_BAG_MAIL_TIMEOUT", "10m")
         .with("MOVIE_BAG_LOG", "off");
     let mut serve = home.command(&["serve", "--bind", "127.0.0.1:0"]);
-    let proxy = home.mongodb_uri().map(|uri| {
-        let (way, bytes) = metered(uri);
-        serve.env("MOVIE_BAG_DATABASE", way);
-        bytes
-    });
+    let proxy = match home.mongodb_uri() {
+        Some(uri) => {
+            let Some((way, bytes)) = metered(uri) else {
+                return;
+            };
+            serve.env("MOVIE_BAG_DATABASE", way);
+            Some(bytes)
+        }
+        None => None,
+    };
     let server = Server::of(serve);
     let meter = proxy.map_or_else(|| Meter::Files(server.pid()), Meter::Proxy);
     server.sign_up(ANN, PASSWORD);
-    for _ in 0..HANDS {
-        server.forgot(ANN).is(200);
-    }
-    wait_until("all hands wait", || {
-        let leased = home.outbox();
-        mail_server.connections() == SENT_AT_ONCE && leased.iter().all(|mail| mail["attempts"] == 1)
+    let mut asked = 0;
+    wait_until("the worker leaves mails untouched", || {
+        for _ in 0..SENT_AT_ONCE {
+            server.forgot(ANN).is(200);
+            asked += 1;
+        }
+        let untouched = home
+            .outbox()
+            .iter()
+            .filter(|mail| mail["attempts"] == 0)
+            .count();
+        mail_server.connections() == SENT_AT_ONCE && untouched >= SENT_AT_ONCE
     });
-    let mut work = [0, 0];
-    for round in 0..40 {
+    let mut work = [Vec::new(), Vec::new()];
+    for round in 0..SAMPLES {
         let who = round % 2;
         let start = meter.read();
         server.forgot([ANN, NOBODY][who]).is(200);
-        work[who] += meter.read() - start;
+        work[who].push(meter.read() - start);
     }
-    let [known, unknown] = work.map(|bytes| bytes as f64);
+    // The middle one of each: the worker renews its leases in the meantime.
+    let [known, unknown] = work.map(|mut bytes| {
+        bytes.sort_unstable();
+        bytes[bytes.len() / 2] as f64
+    });
     assert!(
-        known > 20_000.0 && (0.9..1.1).contains(&(unknown / known)),
+        known > 1_000.0 && (0.9..1.1).contains(&(unknown / known)),
         "{known} bytes for a known address, {unknown} for an unknown one"
     );
     // And yet a mail waits for each of the one, and none for the other.
     let waiting = home.outbox();
     assert!(waiting.iter().all(|mail| mail["email"] == ANN));
-    assert_eq!(waiting.len(), HANDS + 20);
+    assert_eq!(waiting.len(), asked + SAMPLES / 2);
 }
 
 pub fn login_answers_alike(home: Home) {

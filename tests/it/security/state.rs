@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::sync::mpsc;
 use std::thread;
 
+use mongodb::bson::{Document, doc};
 use serde_json::json;
 
 use super::{ANN, CONFIRMATION, two_servers};
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Server, now};
+use crate::harness::mongodb::blocking;
+use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, now, wait_until};
 
 pub fn a_reset_ends_logins_on_every_server(home: Home) {
     let (_home, first, second) = two_servers(home);
@@ -31,6 +33,97 @@ pub fn a_reset_ends_logins_on_every_server(home: Home) {
     }
     for token in [used, left] {
         second.reset(&token, PASSWORD).fails_with(403, "bad_token");
+    }
+}
+
+/// Requests for an account, and a mail to it that hangs, while it is deleted.
+pub fn nothing_of_a_deleted_account_is_left(home: Home) {
+    let mail_server = MailServer::start(&[Fault::HangsInData]);
+    let home = home
+        .with("MAIL_PORT", mail_server.port())
+        .with("MOVIE_BAG_MAIL_TIMEOUT", "3s");
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server.forgot(ANN).is(200);
+    wait_until("the mail is being sent", || {
+        mail_server.connections() == 1
+    });
+    let delete = || home.run(&["user", "delete", "--email", ANN, "--yes"]).ok();
+    delete();
+    wait_until("the attempt is over", || {
+        server.stderr().contains("mail not sent")
+    });
+    let stderr = server.stderr();
+    assert!(!stderr.contains("another worker"), "{stderr}");
+    for round in 0..8 {
+        server.sign_up(ANN, PASSWORD);
+        let bad = home.reset_token(ANN);
+        server.reset(&bad, NEW_PASSWORD).is(200);
+        thread::scope(|scope| {
+            for number in 0..6 {
+                let (server, bad) = (&server, &bad);
+                scope.spawn(move || {
+                    for _ in 0..3 {
+                        match number % 2 {
+                            // Unknown once it is deleted.
+                            0 => assert!(matches!(server.forgot(ANN).status, 200 | 400)),
+                            // Refused, and written down as long as there is an account.
+                            _ => assert_eq!(server.reset(bad, PASSWORD).status, 403),
+                        }
+                    }
+                });
+            }
+            delete();
+        });
+        assert_eq!(traces(&home), 0, "round {round}");
+    }
+}
+
+/// How many mails and lines of history there are, of whichever account.
+fn traces(home: &Home) -> i64 {
+    let Some(uri) = home.mongodb_uri() else {
+        let both = "SELECT (SELECT count(*) FROM history) + (SELECT count(*) FROM outbox)";
+        return home
+            .database()
+            .query_row(both, [], |row| row.get::<_, i64>(0))
+            .unwrap();
+    };
+    blocking(async {
+        let client = mongodb::Client::with_uri_str(uri).await.unwrap();
+        let database = client.default_database().unwrap();
+        let mut traces = 0;
+        for name in ["movie_bag_history", "movie_bag_outbox"] {
+            let collection = database.collection::<Document>(name);
+            traces += collection.count_documents(doc! {}).await.unwrap() as i64;
+        }
+        traces
+    })
+}
+
+/// Ten times in a row, as fast as it goes: the clock may not move between two of them.
+pub fn a_revocation_ends_every_earlier_login(home: Home) {
+    let (home, first, second) = two_servers(home);
+    first.sign_up(ANN, PASSWORD);
+    // A movie without a name is refused for that, where the login counts.
+    let opens = |server: &Server, token: &str| {
+        let answer = server.send("POST", "/api/movies", Some(token), "{}");
+        assert!(matches!(answer.status, 400 | 401), "{}", answer.text);
+        answer.status == 400
+    };
+    let mut ended = Vec::new();
+    for round in 0..10 {
+        let issuer = [&first, &second][round % 2];
+        let token = issuer.access_token(ANN, PASSWORD);
+        for server in [&first, &second] {
+            assert!(opens(server, &token), "round {round}");
+        }
+        home.run(&["user", "revoke", "--email", ANN]).ok();
+        ended.push(token);
+        for (number, token) in ended.iter().enumerate() {
+            for server in [&first, &second] {
+                assert!(!opens(server, token), "login {number}, round {round}");
+            }
+        }
     }
 }
 

@@ -1,13 +1,20 @@
 //! What MongoDB alone must keep: steps that are broken off at each of their writes, indexes of others, odd documents,
 //! a server that fails.
 
+mod proxy;
+mod races;
+mod servers;
 mod steps;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::event::EventHandler;
+use mongodb::event::command::CommandEvent;
 use mongodb::{Client, IndexModel};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::domain::event::EventKind;
@@ -16,16 +23,66 @@ use crate::store::contract::{
     account, at, change, create, entry, event, lease, lease_any, movie, queue,
 };
 use crate::store::test_server::{FreshDatabase, MongoServer, Topology};
-use crate::store::{Accounts as _, CopyableStore, History as _, Movies as _, Outbox as _};
+use crate::store::{
+    Accounts as _, CopyableStore, Copying as _, History as _, Movies as _, Outbox as _,
+};
 
-/// Opens the database at a URI.
-pub(in crate::store) async fn open(uri: &str) -> Result<MongoStore, StoreError> {
-    MongoStore::open(&MongoSettings {
+fn settings(uri: &str) -> MongoSettings {
+    MongoSettings {
         uri: uri.to_owned(),
         shown: "mongodb://shown".to_owned(),
         timeout: Duration::from_secs(20),
-    })
-    .await
+    }
+}
+
+/// Opens the database at a URI.
+pub(in crate::store) async fn open(uri: &str) -> Result<MongoStore, StoreError> {
+    MongoStore::open(&settings(uri)).await
+}
+
+/// The commands that a store has sent, and how many have failed.
+#[derive(Clone, Default)]
+struct Recording {
+    commands: Arc<Mutex<Vec<Document>>>,
+    failed: Arc<AtomicUsize>,
+    failure: Arc<Notify>,
+}
+
+impl Recording {
+    /// Opens the database at a URI, and records from the start.
+    async fn open(&self, uri: &str) -> Result<MongoStore, StoreError> {
+        let recording = self.clone();
+        MongoStore::open_with(&settings(uri), |options| {
+            options.command_event_handler =
+                Some(EventHandler::callback(move |event| recording.take(event)));
+        })
+        .await
+    }
+
+    fn take(&self, event: CommandEvent) {
+        match event {
+            CommandEvent::Started(event) => self.commands.lock().unwrap().push(event.command),
+            CommandEvent::Failed(_) => {
+                self.failed.fetch_add(1, Ordering::SeqCst);
+                self.failure.notify_one();
+            }
+            _ => {}
+        }
+    }
+
+    /// The commands of this name so far, with their places among all.
+    fn sent(&self, name: &str) -> Vec<(usize, Document)> {
+        let commands = self.commands.lock().unwrap();
+        let named = commands.iter().enumerate();
+        named
+            .filter(|(_, command)| command.keys().next().is_some_and(|first| first == name))
+            .map(|(place, command)| (place, command.clone()))
+            .collect()
+    }
+
+    fn clear(&self) {
+        self.commands.lock().unwrap().clear();
+    }
 }
 
 fn is_unavailable(error: &StoreError) -> bool {
@@ -86,6 +143,7 @@ impl Fallible {
             &at.history,
             &at.journal,
             &at.revocations,
+            &at.locks,
         ] {
             collection.delete_many(doc! {}).await.unwrap();
         }
@@ -202,6 +260,10 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
             };
             (1, store.replace_credential(&change).await.map(|_| ()))
         }
+        10 => {
+            let refused = event(2, EventKind::ResetRefused, 1);
+            (2, store.record(&refused).await)
+        }
         _ => return None,
     })
 }
@@ -210,7 +272,7 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
 const MAKING: [usize; 2] = [0, 6];
 const WRITES: [&str; 3] = ["insert", "update", "delete"];
 /// More than the longest step has.
-const MOST_WRITES: i32 = 6;
+const MOST_WRITES: i32 = 8;
 
 /// What each failure of the server means: later may go, or a person has to look.
 #[tokio::test]
@@ -222,6 +284,10 @@ async fn a_failure_is_told_for_what_it_is() {
         (doc! { "errorCode": 11600 }, true),
         (doc! { "errorCode": 10107 }, true),
         (doc! { "errorCode": 50 }, true),
+        (doc! { "errorCode": 117 }, true),
+        (doc! { "errorCode": 202 }, true),
+        (doc! { "errorCode": 276 }, true),
+        (doc! { "errorCode": 365 }, true),
         (doc! { "closeConnection": true }, true),
         (doc! { "errorCode": 13 }, false),
         (doc! { "errorCode": 2 }, false),
@@ -251,6 +317,26 @@ async fn a_failure_is_told_for_what_it_is() {
         let error = renewed.expect_err(&data.to_string());
         assert!(is_unavailable(&error), "{data}: {error}");
     }
+    // An insert of several documents wraps the server's code.
+    let holder = crate::domain::id::LeaseId::from_bytes([1; 12]);
+    assert!(fallible.store.begin_copy(holder).await.unwrap());
+    for (code, passes) in [(64, true), (8_000, false)] {
+        let refused = doc! { "code": code, "errmsg": "not confirmed" };
+        let data = doc! { "failCommands": ["insert"], "writeConcernError": refused };
+        fallible.fail(doc! { "times": 1 }, data).await;
+        let portion = crate::store::Portion::Accounts(vec![account(7)]);
+        let error = fallible.store.take_in(holder, &portion).await.unwrap_err();
+        fallible.fail_no_more().await;
+        assert_eq!(is_unavailable(&error), passes, "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("not confirmed (code {code})")),
+            "{error}"
+        );
+        fallible.store.at.user.delete_many(doc! {}).await.unwrap();
+    }
+    fallible.store.finish_copy(holder).await.unwrap();
     // A sign of life is none, whatever is said instead.
     let data = doc! { "failCommands": ["hello"], "errorCode": 13, "appName": "movie-bag" };
     fallible.fail(doc! { "times": 1 }, data).await;
