@@ -1,6 +1,7 @@
 //! `smtp-debug` and `inbox` as people, scripts and test suites use them.
 
 mod bad_mails;
+mod real_mails;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 mod browser;
 mod command;
 mod connection;
+mod debian;
 mod inbox;
 mod mail_server;
 pub mod mongodb;
@@ -28,6 +29,7 @@ mod web_driver;
 pub use browser::{Browser, Device, Key, Theme};
 pub use command::{Home, Output};
 pub use connection::Connection;
+pub use debian::{files, package};
 pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
 pub use npm::axe;
@@ -54,7 +56,7 @@ macro_rules! on_every_database {
     };
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

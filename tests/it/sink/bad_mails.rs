@@ -18,7 +18,7 @@ fn stuffed(source: &[u8]) -> Vec<u8> {
     wire
 }
 
-fn deliver(sink: &Sink, source: &[u8]) {
+pub(super) fn deliver(sink: &Sink, source: &[u8]) {
     let mut stream = TcpStream::connect(&sink.smtp).unwrap();
     let hello = "EHLO me\r\nMAIL FROM:<from@example.com> BODY=8BITMIME\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n";
     stream.write_all(hello.as_bytes()).unwrap();
