@@ -382,7 +382,7 @@ impl<'x> Walk<'x> {
             self.begin_part(at);
         }
         if let State::Header { part, start } = self.state {
-            match Line::of(line) {
+            match Line::of(line, at == start) {
                 Line::Blank => self.end_header(part, start, at, at + line.len()),
                 Line::Text => {
                     self.parts[part].defects.push(Defect::NoBlankLine);

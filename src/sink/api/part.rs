@@ -131,6 +131,24 @@ mod tests {
     }
 
     #[test]
+    fn a_charset_is_named_where_it_is_a_word() {
+        let part = |charset: Option<&str>| Attachment {
+            part_id: "1".to_owned(),
+            file_name: "a".to_owned(),
+            content_type: "text/csv".to_owned(),
+            charset: charset.map(str::to_owned),
+            content_id: String::new(),
+            bytes: axum::body::Bytes::new(),
+        };
+        assert_eq!(with_charset(&part(None)), "text/csv");
+        assert_eq!(
+            with_charset(&part(Some("utf-16"))),
+            "text/csv; charset=utf-16"
+        );
+        assert_eq!(with_charset(&part(Some("a\"; x=\"b"))), "text/csv");
+    }
+
+    #[test]
     fn a_name_says_nothing_but_a_name() {
         assert_eq!(disposition("a b.pdf"), "inline; filename=\"a b.pdf\"");
         assert_eq!(

@@ -43,11 +43,12 @@ pub enum Line {
 impl Line {
     /// Classifies a line, given with its line end. As in Python's parser, a line that is not a field ends the header, so that
     /// its text is shown as a part of the body and is not lost.
-    pub fn of(line: &[u8]) -> Line {
+    /// Only the first line can be an envelope line, and only a later one can continue a field.
+    pub fn of(line: &[u8], is_first: bool) -> Line {
         match line {
             b"\r\n" | b"\n" | b"" => Line::Blank,
-            [b' ' | b'\t', ..] => Line::Continuation,
-            _ if line.starts_with(b"From ") => Line::Envelope,
+            [b' ' | b'\t', ..] if !is_first => Line::Continuation,
+            _ if is_first && line.starts_with(b"From ") => Line::Envelope,
             _ if name_end(line).is_some() => Line::Field,
             _ => Line::Text,
         }
@@ -178,10 +179,12 @@ mod tests {
             (b" x\r\n", Line::Continuation),
             (b"\r\n", Line::Blank),
             (b"\n", Line::Blank),
-            (b"From x\n", Line::Envelope),
+            (b"From x\n", Line::Text),
             (b"hello\n", Line::Text),
         ] {
-            assert_eq!(Line::of(line), role, "{line:?}");
+            assert_eq!(Line::of(line, false), role, "{line:?}");
         }
+        assert_eq!(Line::of(b"From x\n", true), Line::Envelope);
+        assert_eq!(Line::of(b" x\n", true), Line::Text);
     }
 }

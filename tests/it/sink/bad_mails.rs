@@ -141,7 +141,8 @@ fn every_mail_is_kept_to_the_byte_listed_and_shown() {
             "a link broken by quoted-printable" => {
                 assert_eq!(shown.link(), "http://x.example/reset/abcdef?a=1");
             }
-            "parts 5,000 deep" => assert_eq!(shown.text, "the innermost\r\n"),
+            // Without its line end, which belongs to the boundary that should follow.
+            "parts 5,000 deep" => assert_eq!(shown.text, "the innermost"),
             "a multipart without a boundary" => assert_eq!(shown.text, "text\r\n"),
             "100,000 parts" => assert!(!shown.text.is_empty(), "{what}"),
             _ => {}

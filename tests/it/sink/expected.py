@@ -17,11 +17,12 @@ import re
 import sys
 
 
-def addresses(header):
-    """Names and addresses of a header. Its old parser reads a comment behind an address as a name, its new one does not."""
+def addresses(header, as_written):
+    """Names and addresses of a header. The package's old parser reads a comment behind an address as its name, the new one
+    has no name then."""
     if header is None:
         return []
-    old = {address: name for name, address in email.utils.getaddresses([str(header)])}
+    old = {address: name for name, address in email.utils.getaddresses([str(as_written)])}
     found = []
     for address in header.addresses:
         name = address.display_name or old.get(address.addr_spec, "")
@@ -71,6 +72,7 @@ def leaves(part, part_id, is_related=False):
 
 def read(source):
     message = email.message_from_bytes(source, policy=email.policy.default)
+    as_written = email.message_from_bytes(source)
     text, html, files = [], [], []
     for part_id, part, is_related in leaves(message, "0"):
         kind = part.get_content_type()
@@ -90,12 +92,13 @@ def read(source):
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "is_inline": disposition == "inline" or (not disposition and bool(part["content-id"])),
             })
-    senders = addresses(message["from"])
+    senders = addresses(message["from"], as_written["from"])
     return {
         "subject": str(message["subject"] or "").strip(),
         "from": senders[0] if senders else ["", ""],
-        "to": addresses(message["to"]),
-        "text": "\n".join(part for part in text if part),
+        "to": addresses(message["to"], as_written["to"]),
+        # Of a mail that has HTML alone, the sink shows the text of the HTML.
+        "text": "\n".join(part for part in text if part) if any(text) or not any(html) else None,
         "html": "\n".join(part for part in html if part),
         "files": sorted(files, key=lambda file: [int(number) for number in file["id"].split(".")]),
     }
