@@ -28,7 +28,7 @@ use transfer::Encoding;
 /// numbers of many deep parts would take more space than the message.
 const DEEPEST: usize = 100;
 
-/// Parts that are told apart. Behind them, the message is one part.
+/// Maximum number of parts of a message. The rest of a message that has more is its last part.
 const MOST_PARTS: usize = 200_000;
 
 /// Characters of a name that a [`Defect`] quotes.

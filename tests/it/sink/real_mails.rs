@@ -274,7 +274,7 @@ fn read_by_python(folder: &Path, mails: &BTreeMap<String, Vec<u8>>) -> Option<Va
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// What the sink answers of a mail, in the shape of the script.
+/// Delivers a mail and returns its id with the answers of the API, in the shape of the script.
 fn read_by_sink(sink: &Sink, source: &[u8]) -> (String, Value) {
     deliver(sink, source);
     let inbox = sink.inbox();
