@@ -19,6 +19,7 @@ pub mod html;
 pub mod inbox;
 pub mod listener;
 pub mod maildir;
+pub mod mime;
 pub mod print;
 pub mod received;
 pub mod search;

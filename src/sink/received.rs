@@ -105,12 +105,17 @@ impl ReceivedMessage {
         self.digest.get_or_init(|| Box::new(view::digest(self)))
     }
 
-    /// What was odd about the way it came, and that no header of it could be read where that is so.
+    /// Lists what is irregular: no header, damage in the message, and the SMTP session.
     pub fn warnings(&self) -> Vec<String> {
         let unreadable = (!self.digest().is_parsed)
             .then(|| "no header could be read: it is shown as it came".to_owned());
         let of_session = self.session.warnings.iter().map(ToString::to_string);
-        unreadable.into_iter().chain(of_session).collect()
+        let of_content = view::warnings(self);
+        unreadable
+            .into_iter()
+            .chain(of_content)
+            .chain(of_session)
+            .collect()
     }
 
     /// Whether a search fits it that asks for these facts; see [`Query::fits`](super::search::Query::fits).

@@ -1,34 +1,56 @@
-//! What people want to see of a message: headers decoded, parts, addresses. All derived from the kept bytes.
+//! Content of a message as people and programs see it: decoded headers, text, HTML, attachments. All of it is derived from the
+//! stored bytes.
 //!
-//! Derived, never stored in their stead: where the parser finds nothing, or fails, the message is flagged and its
-//! bytes are shown as text. The small [`Digest`] is cached with the message; the rest is read again when asked
-//! for, since a cached copy of every body would double the memory.
+//! Derived data never replaces the bytes: where nothing can be read, the message is flagged and its bytes are shown as text.
+//! The small [`Digest`] is cached with the message; the rest is read again when it is asked for, since a cached copy of every
+//! body would double the memory.
 
 mod headers;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
 use jiff::Timestamp;
-use mail_parser::{
-    Address, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
-};
+use mail_parser::{Address, DateTime, HeaderValue, parsers::MessageStream};
 
 pub use headers::{HeaderLines, RawPart, header_lines, headers, raw_parts};
 
 use super::html;
+use super::mime::{Defect, Message, Part, fields::Field, text};
 use super::received::ReceivedMessage;
 use super::search::add_searchable;
-
-/// Messages within messages that are read.
-const DEEPEST: usize = 1_000;
 
 /// Bytes of visible text in a snippet.
 const SNIPPET: usize = 200;
 
-/// Addresses that are read from one header. More than any server takes as recipients; without an end, a header of
+/// Addresses that are read from one header field. More than any server takes as recipients; without a limit, a field of
 /// nothing but commas would grow to fifty times its length.
 pub(super) const MOST_ADDRESSES: usize = 10_000;
+
+/// Bytes of a header field that are read as addresses.
+const LONGEST_ADDRESSES: usize = 1024 * 1024;
+
+/// Characters of a subtype that are taken as the ending of a file name.
+const LONGEST_ENDING: usize = 8;
+
+/// Defects that are named as warnings.
+const MOST_WARNINGS: usize = 20;
+
+/// Fields of which a message has one; of several the first is shown, as other mail programs do.
+const SINGLE: [&str; 11] = [
+    "From",
+    "To",
+    "Cc",
+    "Bcc",
+    "Reply-To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
 
 /// A name and an address; either may be empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,10 +61,10 @@ pub struct Mailbox {
     pub address: String,
 }
 
-/// What a list shows of a message.
+/// Summary of a message in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digest {
-    /// False where the parser could make nothing of the message.
+    /// False where the message has no header field.
     pub is_parsed: bool,
     /// The Message-ID without its angle brackets.
     pub message_id: String,
@@ -68,7 +90,7 @@ pub struct Digest {
     pub snippet: String,
 }
 
-/// What the view of one message shows beside its [`Digest`].
+/// Content of a message beside its [`Digest`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Content {
     /// The Date header where it is one, in RFC 3339.
@@ -87,22 +109,24 @@ pub struct Content {
     pub attachments: Vec<Attachment>,
 }
 
-/// One part with a name of its own.
+/// A part that is handed out as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// Its number among the message's parts.
+    /// Number among the message's parts, such as `2.1`.
     pub part_id: String,
-    /// Its file name, else its Content-ID.
+    /// File name, else Content-ID, else a name made of number and type.
     pub file_name: String,
-    /// Its type, such as `image/png`.
+    /// Type such as `image/png`, in lower case.
     pub content_type: String,
-    /// Its Content-ID without angle brackets.
+    /// Charset that the type names.
+    pub charset: Option<String>,
+    /// Content-ID without angle brackets.
     pub content_id: String,
-    /// Its bytes, decoded.
-    pub bytes: Vec<u8>,
+    /// Decoded bytes. Those of a part without a transfer encoding are shared with the message.
+    pub bytes: Bytes,
 }
 
-/// Derives what a list shows.
+/// Derives the summary of a message.
 pub fn digest(message: &ReceivedMessage) -> Digest {
     let mut digest = guarded(&message.source, digest_of).unwrap_or_else(|| Digest {
         snippet: snippet(&String::from_utf8_lossy(
@@ -121,32 +145,34 @@ pub(super) fn digest_of(parsed: &Message<'_>) -> Digest {
         false => html::read(&html).text,
     };
     let (mut attachments, mut inlines) = (0, 0);
-    for (_, part) in named_parts(parsed) {
+    for (_, part) in files(parsed) {
         match is_inline(part) {
             true => inlines += 1,
             false => attachments += 1,
         }
     }
+    let header = FirstFields::of(parsed);
     Digest {
-        is_parsed: true,
-        message_id: parsed.message_id().unwrap_or_default().to_owned(),
-        from: mailboxes(parsed.from())
+        is_parsed: parsed.fields().next().is_some(),
+        message_id: header.get("Message-ID").map(message_id).unwrap_or_default(),
+        from: header
+            .mailboxes("From")
             .into_iter()
             .next()
             .unwrap_or_default(),
-        to: mailboxes(parsed.to()),
-        cc: mailboxes(parsed.cc()),
-        bcc: mailboxes(parsed.bcc()),
+        to: header.mailboxes("To"),
+        cc: header.mailboxes("Cc"),
+        bcc: header.mailboxes("Bcc"),
         hidden: Vec::new(),
-        reply_to: mailboxes(parsed.reply_to()),
-        subject: parsed.subject().unwrap_or_default().to_owned(),
+        reply_to: header.mailboxes("Reply-To"),
+        subject: header.text("Subject"),
         attachments,
         inlines,
         snippet: snippet(&visible),
     }
 }
 
-/// Derives what words are looked for in: addresses, subject, visible text, names of files.
+/// Derives the text in which words are searched: addresses, subject, visible text, names of files.
 pub fn searchable(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     let mut text = String::with_capacity(message.source.len());
@@ -163,9 +189,9 @@ pub fn searchable(message: &ReceivedMessage) -> String {
             true => add_searchable(&mut text, &plain),
             false => add_searchable(&mut text, &html::read(&html).text),
         }
-        for (_, part) in named_parts(parsed) {
-            let name = part.attachment_name().or(part.content_id());
-            add_searchable(&mut text, name.unwrap_or_default());
+        for (_, part) in files(parsed) {
+            let name = part.file_name();
+            add_searchable(&mut text, name.as_deref().unwrap_or(&part.content_id));
         }
     });
     if read.is_none() {
@@ -174,139 +200,188 @@ pub fn searchable(message: &ReceivedMessage) -> String {
     text
 }
 
-/// Derives the rest.
+/// Derives text, HTML and attachments.
 pub fn content(message: &ReceivedMessage) -> Content {
-    guarded(&message.source, content_of).unwrap_or_else(|| Content {
+    guarded(&message.source, |parsed| {
+        content_of(parsed, &message.source)
+    })
+    .unwrap_or_else(|| Content {
         text: String::from_utf8_lossy(&message.source).into_owned(),
         ..Content::default()
     })
 }
 
-pub(super) fn content_of(parsed: &Message<'_>) -> Content {
+pub(super) fn content_of(parsed: &Message<'_>, source: &Bytes) -> Content {
     let (text, html) = bodies(parsed);
     let text = match text.is_empty() && !html.is_empty() {
         true => html::read(&html).text,
         false => text,
     };
-    let (inline, attachments) = named_parts(parsed)
-        .map(|(number, part)| (is_inline(part), attachment(number, part)))
-        .partition::<Vec<_>, _>(|(inline, _)| *inline);
-    let strip = |parts: Vec<(bool, Attachment)>| parts.into_iter().map(|(_, part)| part).collect();
+    let (mut inline, mut attachments) = (Vec::new(), Vec::new());
+    for (index, part) in files(parsed) {
+        let list = match is_inline(part) {
+            true => &mut inline,
+            false => &mut attachments,
+        };
+        list.push(attachment(parsed, index, part, source));
+    }
+    let header = FirstFields::of(parsed);
     Content {
-        date: parsed
-            .date()
-            .map(|date| date.to_rfc3339())
-            // The parser takes the 31st of February; whoever reads the JSON would not.
-            .filter(|date| date.parse::<Timestamp>().is_ok()),
-        list_unsubscribe: unfolded(parsed, "List-Unsubscribe"),
-        list_unsubscribe_post: unfolded(parsed, "List-Unsubscribe-Post"),
+        date: header.get("Date").and_then(date),
+        list_unsubscribe: header.unfolded("List-Unsubscribe"),
+        list_unsubscribe_post: header.unfolded("List-Unsubscribe-Post"),
         text,
         html,
-        inline: strip(inline),
-        attachments: strip(attachments),
+        inline,
+        attachments,
     }
 }
 
-/// One part, whether or not it has a name.
+/// Returns one part by its number, whether or not it is listed.
 pub fn part(message: &ReceivedMessage, part_id: &str) -> Option<Attachment> {
-    let number: usize = part_id.parse().ok()?;
     guarded(&message.source, |parsed| {
-        let part = parsed.parts.get(number)?;
-        (!part.is_multipart()).then(|| attachment(number, part))
+        let (index, part) = parsed.part_by_id(part_id)?;
+        Some(attachment(parsed, index, part, &message.source))
     })
     .flatten()
 }
 
-/// Runs on the parsed message; `None` where there is no header to be found, or the parser breaks on it.
+/// Lists what could not be read as it was meant. Decodes every part for that, so this is not a part of the digest.
+pub fn warnings(message: &ReceivedMessage) -> Vec<String> {
+    let found = guarded(&message.source, |parsed| {
+        let repeated = SINGLE.iter().filter_map(|name| {
+            let times = parsed.fields().filter(|field| field.is(name)).count();
+            (times > 1).then(|| Defect::Repeated(name, times).to_string())
+        });
+        let parts = parsed.parts().iter().enumerate();
+        let of_parts = parts.flat_map(|(index, part)| {
+            let at = match index {
+                0 => String::new(),
+                _ => format!("part {}: ", parsed.part_id(index)),
+            };
+            let defects = part.defects().into_iter();
+            defects.map(move |defect| format!("{at}{defect}"))
+        });
+        repeated.chain(of_parts).take(MOST_WARNINGS).collect()
+    });
+    found.unwrap_or_default()
+}
+
+/// Runs on the parsed message; `None` where a library panics on it.
 fn guarded<T>(source: &[u8], derive: impl FnOnce(&Message<'_>) -> T) -> Option<T> {
-    if is_too_deep(source) {
-        return None;
-    }
     // The message that breaks a parser is the one its author needs to see, and no reason to lose a connection.
-    catch_unwind(AssertUnwindSafe(|| {
-        MessageParser::default()
-            .parse(source)
-            .map(|parsed| derive(&parsed))
-    }))
-    .ok()
-    .flatten()
+    catch_unwind(AssertUnwindSafe(|| derive(&Message::read(source)))).ok()
 }
 
-/// Whether messages within messages may be so deep that the parser's own tree can't be taken apart again: it does so by
-/// calling itself, and from some tens of thousands on there is no stack left, which nothing can catch. Each of them names its
-/// type in a header, so counting those is enough.
-pub(super) fn is_too_deep(source: &[u8]) -> bool {
-    // Most messages are too short for it.
-    if source.len() < 20 * DEEPEST {
-        return false;
+/// First field of each name.
+struct FirstFields<'x> {
+    by_name: HashMap<String, Field<'x>>,
+}
+
+impl<'x> FirstFields<'x> {
+    fn of(parsed: &Message<'x>) -> FirstFields<'x> {
+        let mut by_name = HashMap::new();
+        for field in parsed.fields() {
+            let name = field.name.to_ascii_lowercase();
+            by_name.entry(name).or_insert(field);
+        }
+        FirstFields { by_name }
     }
-    let names_nested = |word: &&[u8]| {
-        let nested: [&[u8]; 3] = [b"rfc822", b"global", b"digest"];
-        nested.iter().any(|name| word.eq_ignore_ascii_case(name))
+
+    fn get(&self, name: &str) -> Option<Field<'x>> {
+        self.by_name.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    fn unfolded(&self, name: &str) -> String {
+        let line = self.get(name).map(|field| field.unfolded());
+        let line = line.unwrap_or_default();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn text(&self, name: &str) -> String {
+        let line = self.get(name).map(|field| field.unfolded());
+        let decoded = text::with_words_decoded(&line.unwrap_or_default());
+        decoded.trim().to_owned()
+    }
+
+    fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
+        self.get(name).map(mailboxes).unwrap_or_default()
+    }
+}
+
+/// Returns the id without its angle brackets.
+fn message_id(field: Field<'_>) -> String {
+    let line = field.unfolded();
+    let inner = match line.split_once('<') {
+        Some((_, rest)) => rest.split('>').next().unwrap_or(rest),
+        None => &*line,
     };
-    source
-        .windows(6)
-        .filter(names_nested)
-        .nth(DEEPEST)
-        .is_some()
+    inner.trim().to_owned()
 }
 
-/// The text and the HTML that a reader would see; several parts of a kind follow each other.
-fn bodies(parsed: &Message<'_>) -> (String, String) {
-    let (mut text, mut html) = (String::new(), String::new());
-    for part in parsed.text_bodies() {
-        if let PartType::Text(body) = &part.body {
-            push_body(&mut text, body);
-        }
-    }
-    for part in parsed.html_bodies() {
-        if let PartType::Html(body) = &part.body {
-            push_body(&mut html, body);
-        }
-    }
-    if text.is_empty() && html.is_empty() {
-        // The parser counts the text of a damaged message, such as a multipart that nothing closes, as attached.
-        for part in parsed.attachments().filter(|part| !is_named(part)) {
-            match &part.body {
-                PartType::Text(body) => push_body(&mut text, body),
-                PartType::Html(body) => push_body(&mut html, body),
-                PartType::Binary(bytes) if is_called_multipart(part) => {
-                    push_body(&mut text, &String::from_utf8_lossy(bytes));
-                }
-                _ => {}
-            }
-        }
-    }
-    (text, html)
+fn date(field: Field<'_>) -> Option<String> {
+    let date = DateTime::parse_rfc822(&format!("{}\n", field.unfolded()))?.to_rfc3339();
+    // The parser accepts the 31st of February; readers of the JSON do not.
+    date.parse::<Timestamp>().is_ok().then_some(date)
 }
 
-fn is_named(part: &MessagePart<'_>) -> bool {
-    part.attachment_name().is_some() || part.content_id().is_some()
-}
-
-fn is_called_multipart(part: &MessagePart<'_>) -> bool {
-    let kind = part.content_type();
-    kind.is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"))
-}
-
-fn push_body(all: &mut String, body: &str) {
-    if !all.is_empty() {
-        all.push('\n');
-    }
-    all.push_str(body);
-}
-
-fn mailboxes(address: Option<&Address<'_>>) -> Vec<Mailbox> {
+fn mailboxes(field: Field<'_>) -> Vec<Mailbox> {
+    let value = &field.value[..field.value.len().min(LONGEST_ADDRESSES)];
+    let line = format!("{}\n", super::mime::fields::unfolded(value));
+    let read = MessageStream::new(line.as_bytes()).parse_address();
+    let HeaderValue::Address(address) = &read else {
+        return Vec::new();
+    };
     let own = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    address
-        .into_iter()
-        .flat_map(Address::iter)
+    Address::iter(address)
         .take(MOST_ADDRESSES)
         .map(|one| Mailbox {
             name: own(one.name()),
             address: own(one.address()),
         })
         .collect()
+}
+
+/// Text and HTML as a reader sees them; several parts of a kind follow each other.
+fn bodies(parsed: &Message<'_>) -> (String, String) {
+    let (mut text, mut html) = (String::new(), String::new());
+    for (_, part) in parsed.leaves().filter(|(_, part)| is_body(parsed, part)) {
+        match part.kind() {
+            "text/html" => push_body(&mut html, part.text()),
+            _ => push_body(&mut text, part.text()),
+        }
+    }
+    (text, html)
+}
+
+/// Whether a part is read as text or HTML of the message. A multipart that has no parts is: its text is all there is.
+fn is_body(parsed: &Message<'_>, part: &Part<'_>) -> bool {
+    let kind = part.kind();
+    let is_text = matches!(kind, "text/plain" | "text/html") || kind.starts_with("multipart/");
+    let is_shown = matches!(part.disposition.value.as_str(), "" | "inline");
+    is_text && is_shown && !is_related(parsed, part)
+}
+
+/// Whether the document of a multipart/related refers to a part by its Content-ID (RFC 2387).
+fn is_related(parsed: &Message<'_>, part: &Part<'_>) -> bool {
+    let container = part.parent.map(|parent| &parsed.parts()[parent]);
+    let Some(container) = container.filter(|container| container.kind() == "multipart/related")
+    else {
+        return false;
+    };
+    let start = container.content_type.as_ref();
+    let start = start.and_then(|kind| kind.parameter("start"));
+    let is_start = start.is_some_and(|id| id.trim().trim_matches(['<', '>']) == part.content_id);
+    !part.content_id.is_empty() && part.ordinal > 1 && !is_start
+}
+
+fn push_body(all: &mut String, body: String) {
+    if all.is_empty() {
+        *all = body;
+    } else {
+        all.push('\n');
+        all.push_str(&body);
+    }
 }
 
 fn add_hidden_recipients(digest: &mut Digest, message: &ReceivedMessage) {
@@ -325,57 +400,59 @@ fn add_hidden_recipients(digest: &mut Digest, message: &ReceivedMessage) {
     }
 }
 
-/// Parts with a file name or a Content-ID, with their numbers; the bodies are not among them.
-fn named_parts<'a, 'x>(
-    parsed: &'a Message<'x>,
-) -> impl Iterator<Item = (usize, &'a MessagePart<'x>)> {
-    // A set: a message may have a hundred thousand parts, and as many bodies.
-    let bodies: HashSet<usize> = parsed
-        .text_body
-        .iter()
-        .chain(&parsed.html_body)
-        .map(|&body| body as usize)
-        .collect();
-    let parts = parsed.parts.iter().enumerate().skip(1);
-    parts.filter(move |(number, part)| {
-        let is_shown =
-            part.attachment_name().is_none() && part.is_text() && bodies.contains(number);
-        is_named(part) && !part.is_multipart() && !is_shown
-    })
+/// Parts that are listed as files, with their indices: all that are not text of the message, and text that has a file name.
+fn files<'a, 'x>(parsed: &'a Message<'x>) -> impl Iterator<Item = (usize, &'a Part<'x>)> {
+    parsed
+        .leaves()
+        .filter(|(_, part)| !is_body(parsed, part) || part.file_name().is_some())
 }
 
-fn is_inline(part: &MessagePart<'_>) -> bool {
-    match part.content_disposition() {
-        Some(disposition) => disposition.is_inline(),
-        None => part.content_id().is_some(),
+fn is_inline(part: &Part<'_>) -> bool {
+    match part.disposition.value.as_str() {
+        "" => !part.content_id.is_empty(),
+        disposition => disposition == "inline",
     }
 }
 
-fn attachment(number: usize, part: &MessagePart<'_>) -> Attachment {
-    let content_id = part.content_id().unwrap_or_default().to_owned();
+fn attachment(parsed: &Message<'_>, index: usize, part: &Part<'_>, source: &Bytes) -> Attachment {
+    let part_id = parsed.part_id(index);
+    let content_type = match (&part.content_type, part.kind()) {
+        (None, "text/plain") => "application/octet-stream",
+        (_, kind) => kind,
+    };
+    let named = part.file_name().or_else(|| {
+        let id = &part.content_id;
+        (!id.is_empty()).then(|| id.clone())
+    });
     Attachment {
-        part_id: number.to_string(),
-        file_name: part
-            .attachment_name()
-            .map_or_else(|| content_id.clone(), str::to_owned),
-        content_type: match part.content_type() {
-            Some(kind) => match kind.subtype() {
-                Some(subtype) => format!("{}/{subtype}", kind.ctype()),
-                None => kind.ctype().to_owned(),
-            },
-            None => "application/octet-stream".to_owned(),
+        file_name: named.unwrap_or_else(|| made_name(&part_id, content_type)),
+        part_id,
+        content_type: content_type.to_owned(),
+        charset: part.charset().map(str::to_owned),
+        content_id: part.content_id.clone(),
+        bytes: match part.bytes() {
+            std::borrow::Cow::Borrowed(bytes) => source.slice_ref(bytes),
+            std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
         },
-        content_id,
-        bytes: part.contents().to_vec(),
     }
 }
 
-fn unfolded(parsed: &Message<'_>, name: &'static str) -> String {
-    let values = parsed.header_as(name, mail_parser::HeaderForm::Raw);
-    match values.into_iter().next() {
-        Some(HeaderValue::Text(text)) => text.split_whitespace().collect::<Vec<_>>().join(" "),
-        _ => String::new(),
-    }
+/// Makes a name for a part that has none, such as `part-2.pdf`.
+fn made_name(part_id: &str, content_type: &str) -> String {
+    let subtype = content_type
+        .split_once('/')
+        .map_or("", |(_, subtype)| subtype);
+    let ending = match content_type {
+        "message/rfc822" | "message/global" => "eml",
+        "text/plain" => "txt",
+        _ if subtype.len() <= LONGEST_ENDING
+            && subtype.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
+        {
+            subtype
+        }
+        _ => "bin",
+    };
+    format!("part-{part_id}.{ending}")
 }
 
 fn snippet(visible: &str) -> String {
@@ -468,16 +545,17 @@ mod tests {
     }
 
     #[test]
-    fn messages_within_messages_without_an_end_are_shown_and_flagged() {
+    fn messages_within_messages_are_attached_however_deep() {
         for kind in ["message/rfc822", "Message/RFC822", "message/global"] {
-            let nested = |times| {
-                let source = format!("Content-Type: {kind}\r\n\r\n").repeat(times);
-                kept(source.as_bytes(), "a@b", &["c@d"])
-            };
-            assert!(nested(500).digest().is_parsed);
-            let deepest = nested(60_000);
-            assert!(!deepest.digest().is_parsed);
-            content(&deepest);
+            let source = format!("Content-Type: {kind}\r\n\r\n").repeat(60_000);
+            let deepest = kept(source.as_bytes(), "a@b", &["c@d"]);
+            assert_eq!(deepest.digest().attachments, 1);
+            let content = content(&deepest);
+            assert_eq!(content.attachments[0].file_name, "part-0.eml");
+            assert_eq!(
+                content.attachments[0].bytes.len(),
+                source.len() - kind.len() - 18
+            );
             searchable(&deepest);
         }
     }

@@ -163,7 +163,7 @@ fn client_of_line(client: &Client<'_>, settings: &str) -> Option<Command> {
 fn printed_lines(sink: &Sink) -> Vec<(String, String)> {
     const BEFORE: &str = "Point your program at it:\n";
     let mut lines = Vec::new();
-    wait_until("it prints the settings of clients", 30, || {
+    wait_until("it prints the settings of clients", || {
         let said = sink.stderr();
         let block = said.split_once(BEFORE).map(|(_, rest)| rest);
         // An empty line is its end.

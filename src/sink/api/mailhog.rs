@@ -77,10 +77,6 @@ fn item(message: &ReceivedMessage) -> Value {
     let parts = view::raw_parts(message);
     let data = String::from_utf8_lossy(&message.source);
     let body = data.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let mime = (!parts.is_empty()).then(|| {
-        let parts: Vec<Value> = parts.iter().map(part).collect();
-        json!({ "Parts": parts })
-    });
     json!({
         "ID": message.id.0,
         "From": path(&envelope.sender),
@@ -92,7 +88,7 @@ fn item(message: &ReceivedMessage) -> Value {
             "MIME": null,
         },
         "Created": rfc3339(message.received_at),
-        "MIME": mime,
+        "MIME": mime(&parts),
         "Raw": {
             "From": envelope.sender,
             "To": addresses,
@@ -102,8 +98,20 @@ fn item(message: &ReceivedMessage) -> Value {
     })
 }
 
-fn part(part: &RawPart) -> Value {
-    json!({ "Headers": part.headers, "Body": part.body, "Size": part.body.len(), "MIME": null })
+/// Parts nested as in the message; `null` where there are none. MailHog also lists the text around the boundaries as parts.
+fn mime(parts: &[RawPart]) -> Value {
+    let part = |part: &RawPart| {
+        json!({
+            "Headers": part.headers,
+            "Body": part.body,
+            "Size": part.size,
+            "MIME": mime(&part.parts),
+        })
+    };
+    match parts {
+        [] => Value::Null,
+        parts => json!({ "Parts": parts.iter().map(part).collect::<Vec<_>>() }),
+    }
 }
 
 fn path(address: &str) -> Value {

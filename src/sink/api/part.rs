@@ -50,7 +50,7 @@ async fn read(state: &ApiState, id: &str, part: &str, uri: &Uri) -> Result<Attac
 
 fn answer(part: Attachment) -> Response {
     let header_value = |text: String| HeaderValue::from_str(&text).ok();
-    let content_type = header_value(harmless(part.content_type))
+    let content_type = header_value(harmless(with_charset(&part)))
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let disposition =
         header_value(disposition(&part.file_name)).unwrap_or(HeaderValue::from_static("inline"));
@@ -67,6 +67,17 @@ fn answer(part: Attachment) -> Response {
         part.bytes,
     )
         .into_response()
+}
+
+/// Type of a part with the charset that it names, so that a text is read as it was meant.
+fn with_charset(part: &Attachment) -> String {
+    let is_token = |char: char| char.is_ascii_alphanumeric() || "-_.:+".contains(char);
+    match &part.charset {
+        Some(charset) if charset.chars().all(is_token) => {
+            format!("{}; charset={charset}", part.content_type)
+        }
+        _ => part.content_type.clone(),
+    }
 }
 
 /// The type of a part, but for those that a page of this port would run or be dressed by: the mail chose it, and the pages
@@ -117,6 +128,24 @@ mod tests {
         ] {
             assert_eq!(harmless(given.to_owned()), served);
         }
+    }
+
+    #[test]
+    fn a_charset_is_named_where_it_is_a_word() {
+        let part = |charset: Option<&str>| Attachment {
+            part_id: "1".to_owned(),
+            file_name: "a".to_owned(),
+            content_type: "text/csv".to_owned(),
+            charset: charset.map(str::to_owned),
+            content_id: String::new(),
+            bytes: axum::body::Bytes::new(),
+        };
+        assert_eq!(with_charset(&part(None)), "text/csv");
+        assert_eq!(
+            with_charset(&part(Some("utf-16"))),
+            "text/csv; charset=utf-16"
+        );
+        assert_eq!(with_charset(&part(Some("a\"; x=\"b"))), "text/csv");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod compat;
 mod fuzz;
 mod own;
 mod pages;
+mod parts;
 mod smtp;
 mod web;
 

@@ -1,11 +1,13 @@
-//! Headers and parts as they were written: nothing decoded, only unfolded. For who looks at how a mail is made.
+//! Headers and parts as they were written: unfolded, nothing decoded.
 
 use std::collections::BTreeMap;
 
 use super::{ReceivedMessage, guarded};
+use crate::sink::mime::Message;
+use crate::sink::mime::fields::{self, Fields};
 
-/// The headers by their names, each with its values as they were written, unfolded: those of the message, and those that a
-/// server adds which delivers it.
+/// Returns the header fields by name, each with its values as they were written, unfolded: those of the message, and those
+/// that a delivering server adds.
 pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if let Some(peer) = message.session.peer {
@@ -25,10 +27,7 @@ pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
     let sender = format!("<{}>", message.envelope.sender);
     headers.insert("Return-Path".to_owned(), vec![sender]);
     guarded(&message.source, |parsed| {
-        for (name, value) in parsed.headers_raw() {
-            let values = headers.entry(canonical(name)).or_default();
-            values.push(value.split_whitespace().collect::<Vec<_>>().join(" "));
-        }
+        add_fields(&mut headers, parsed.fields())
     });
     let hidden: Vec<String> = message.digest().hidden.clone();
     if !hidden.is_empty() {
@@ -49,23 +48,36 @@ pub struct HeaderLines {
     pub left: usize,
 }
 
-/// The first `most` headers of a message.
+/// Returns the first `most` header fields of a message.
 pub fn header_lines(message: &ReceivedMessage, most: usize) -> HeaderLines {
     guarded(&message.source, |parsed| {
-        let all = parsed.headers_raw();
+        let mut all = parsed.fields();
         let lines: Vec<_> = all
+            .by_ref()
             .take(most)
-            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .map(|field| {
+                let value = String::from_utf8_lossy(field.value);
+                (field.name.to_owned(), value.trim().to_owned())
+            })
             .collect();
         HeaderLines {
-            left: parsed.headers_raw().count() - lines.len(),
+            left: all.count(),
             lines,
         }
     })
     .unwrap_or_default()
 }
 
-/// As Go writes names of headers: `Message-Id`, `Mime-Version`.
+fn add_fields(headers: &mut BTreeMap<String, Vec<String>>, fields: Fields<'_>) {
+    for field in fields {
+        let value = field.unfolded();
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let values = headers.entry(canonical(field.name)).or_default();
+        values.push(value);
+    }
+}
+
+/// Writes a field name as Go does: `Message-Id`, `Mime-Version`.
 fn canonical(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let mut chars = word.chars();
@@ -78,44 +90,51 @@ fn canonical(name: &str) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
-/// A part as it came, not decoded.
+/// Levels of multiparts that [`raw_parts`] nests. The body of a multipart repeats those of its parts, so that without a limit
+/// the answer would grow by the square of the message.
+const DEEPEST: usize = 8;
+
+/// A part as it was written, not decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawPart {
-    /// Its headers, unfolded.
+    /// Header fields, unfolded.
     pub headers: BTreeMap<String, Vec<String>>,
-    /// Its bytes, as far as they are text.
+    /// Bytes of the body, as far as they are text.
     pub body: String,
+    /// Bytes of header and body.
+    pub size: usize,
+    /// Parts of a multipart.
+    pub parts: Vec<RawPart>,
 }
 
-/// The parts of a message that has several; none of one that has not.
+/// Returns the parts of a multipart message, nested as they are; none of any other message.
 pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
     guarded(&message.source, |parsed| {
-        let parts = parsed
-            .parts
-            .iter()
-            .skip(1)
-            .filter(|part| !part.is_multipart());
-        parts
-            .map(|part| {
-                let slice = |from: u32, to: u32| {
-                    let bytes = parsed.raw_message.get(from as usize..to as usize);
-                    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
-                };
-                let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-                for header in &part.headers {
-                    let value = slice(header.offset_start, header.offset_end);
-                    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-                    headers
-                        .entry(canonical(header.name()))
-                        .or_default()
-                        .push(value);
-                }
-                RawPart {
-                    headers,
-                    body: slice(part.offset_body, part.offset_end),
-                }
-            })
-            .collect()
+        let mut children: Vec<Vec<usize>> = vec![Vec::new(); parsed.parts().len()];
+        for (index, part) in parsed.parts().iter().enumerate() {
+            if let Some(parent) = part.parent {
+                children[parent].push(index);
+            }
+        }
+        nested(parsed, &children, 0, DEEPEST)
     })
     .unwrap_or_default()
+}
+
+fn nested(parsed: &Message<'_>, children: &[Vec<usize>], of: usize, levels: usize) -> Vec<RawPart> {
+    let Some(levels) = levels.checked_sub(1) else {
+        return Vec::new();
+    };
+    let parts = children[of].iter().map(|&index| {
+        let part = &parsed.parts()[index];
+        let mut headers = BTreeMap::new();
+        add_fields(&mut headers, fields::fields(part.header));
+        RawPart {
+            headers,
+            body: String::from_utf8_lossy(part.body).into_owned(),
+            size: part.whole.len(),
+            parts: nested(parsed, children, index, levels),
+        }
+    });
+    parts.collect()
 }

@@ -87,8 +87,18 @@ impl Inbox {
         self.get_json(&format!("/api/movie-bag/message/{id}/envelope"))
     }
 
+    /// A message as the API answers it; `latest` is the newest.
+    pub fn message(&self, id: &str) -> Value {
+        self.get_json(&format!("/api/v1/message/{id}"))
+    }
+
+    /// The bytes of a part, decoded.
+    pub fn part(&self, id: &str, part: &str) -> Vec<u8> {
+        self.get(&format!("/api/v1/message/{id}/part/{part}"))
+    }
+
     pub fn mail(&self, id: &str) -> Mail {
-        let message = self.get_json(&format!("/api/v1/message/{id}"));
+        let message = self.message(id);
         let field = |name: &str| message[name].as_str().unwrap().to_owned();
         Mail {
             id: id.to_owned(),

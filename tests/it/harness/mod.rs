@@ -15,6 +15,7 @@ mod browser;
 mod closed_port;
 mod command;
 mod connection;
+mod debian;
 mod inbox;
 mod mail_server;
 pub mod mongodb;
@@ -33,6 +34,7 @@ pub use browser::{Browser, Device, Key, Theme};
 pub use closed_port::ClosedPort;
 pub use command::{Home, Output};
 pub use connection::Connection;
+pub use debian::{files, package};
 pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
 pub use npm::{axe, npm_packages};
@@ -62,7 +64,7 @@ macro_rules! on_every_database {
     };
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -62,7 +62,7 @@ impl Postfix {
         fs::write(postfix.path("config/master.cf"), master_cf(port)).unwrap();
         drop(listener);
         ok(postfix.command().arg("start"));
-        wait_until("Postfix listens", 30, || {
+        wait_until("Postfix listens", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
         postfix
@@ -101,7 +101,7 @@ impl Postfix {
         fs::write(self.path("users"), user).unwrap();
         fs::set_permissions(self.path("users"), fs::Permissions::from_mode(0o644)).unwrap();
         ok(&mut self.dovecot());
-        wait_until("Dovecot answers", 30, || self.path("auth").exists());
+        wait_until("Dovecot answers", || self.path("auth").exists());
     }
 
     fn main_cf(&self, sink: &str, more: &str) -> String {

@@ -110,7 +110,7 @@ fn a_database_that_goes_and_comes_back_is_waited_for() {
         } else {
             database.kill();
         }
-        wait_until("the server knows that the database is gone", 60, || {
+        wait_until("the server knows that the database is gone", || {
             server.get("/readyz").status == 503
         });
         for (path, body) in [
@@ -137,7 +137,7 @@ fn a_database_that_goes_and_comes_back_is_waited_for() {
         } else {
             database.restart();
         }
-        wait_until("the server has found the database again", 60, || {
+        wait_until("the server has found the database again", || {
             server.get("/readyz").status == 200
         });
         server.access_token(ANN, PASSWORD);
@@ -203,7 +203,7 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
                 })
                 .collect();
             // Some are answered before the database dies, some are in the middle, and some are left.
-            wait_until("a third is answered", 60, || {
+            wait_until("a third is answered", || {
                 answered.load(Ordering::Relaxed) >= emails.len() / 3
             });
             database.kill();
@@ -212,7 +212,7 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
         });
         database.restart();
         for server in [&first, &second] {
-            wait_until("the server has found the database again", 60, || {
+            wait_until("the server has found the database again", || {
                 server.get("/readyz").status == 200
             });
         }

@@ -18,7 +18,7 @@ fn stuffed(source: &[u8]) -> Vec<u8> {
     wire
 }
 
-fn deliver(sink: &Sink, source: &[u8]) {
+pub(super) fn deliver(sink: &Sink, source: &[u8]) {
     let mut stream = TcpStream::connect(&sink.smtp).unwrap();
     let hello = "EHLO me\r\nMAIL FROM:<from@example.com> BODY=8BITMIME\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n";
     stream.write_all(hello.as_bytes()).unwrap();
@@ -141,7 +141,8 @@ fn every_mail_is_kept_to_the_byte_listed_and_shown() {
             "a link broken by quoted-printable" => {
                 assert_eq!(shown.link(), "http://x.example/reset/abcdef?a=1");
             }
-            "parts 5,000 deep" => assert_eq!(shown.text, "the innermost\r\n"),
+            // Without its line end, which belongs to the boundary that should follow.
+            "parts 5,000 deep" => assert_eq!(shown.text, "the innermost"),
             "a multipart without a boundary" => assert_eq!(shown.text, "text\r\n"),
             "100,000 parts" => assert!(!shown.text.is_empty(), "{what}"),
             _ => {}

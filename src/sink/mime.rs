@@ -1,0 +1,556 @@
+//! Structure of a message: which bytes are which part of it, and how they decode.
+//!
+//! The sink hands out what a mail holds, byte for byte, and reads damaged mails as far as they can be read. The libraries at
+//! hand do not: mail-parser re-encodes parts that are text, finds boundaries in the middle of a line and drops a multipart
+//! that is not closed; mailparse calls itself for each level, scans every level anew, and refuses what it cannot decode. So
+//! the walk over the parts and the transfer encodings are our own, after Python's `email.feedparser`. Charsets are read by
+//! the crate `charset`, addresses and dates by mail-parser.
+//!
+//! One pass over the bytes, without recursion. Parts are slices of the message; nothing is decoded before it is asked for.
+//! A message within a message is one part, and is not taken apart: it is handed out as the mail that it is.
+
+pub mod fields;
+pub mod parameters;
+pub mod text;
+pub mod transfer;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use memchr::memmem;
+
+use fields::{Fields, Line, first_line, without_line_end};
+use parameters::Parameterized;
+use transfer::Encoding;
+
+/// Levels of multiparts that are numbered. Deeper ones are read too, and numbered as if they stood at this level; otherwise the
+/// numbers of many deep parts would take more space than the message.
+const DEEPEST: usize = 100;
+
+/// Maximum number of parts of a message. The rest of a message that has more is its last part.
+const MOST_PARTS: usize = 200_000;
+
+/// Characters of a name that a [`Defect`] quotes.
+const SHORT: usize = 40;
+
+/// Something in a message that could not be read as it was meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Defect {
+    /// A header ends without a blank line.
+    NoBlankLine,
+    /// A multipart names no boundary.
+    NoBoundary,
+    /// The boundary of a multipart does not occur in it.
+    BoundaryNotFound,
+    /// A multipart ends without its closing boundary.
+    NotClosed,
+    /// Multiparts are nested deeper than [`DEEPEST`].
+    TooDeep,
+    /// There are more than [`MOST_PARTS`] parts.
+    TooManyParts,
+    /// base64 with bytes that are not base64.
+    Base64Strays,
+    /// base64 that ends in the middle of a byte.
+    Base64Cut,
+    /// quoted-printable with a `=` that begins no escape.
+    QuotedPrintable,
+    /// uuencode without its begin or its end.
+    Uuencode,
+    /// A transfer encoding that nothing is known of.
+    UnknownEncoding(String),
+    /// A charset that nothing is known of.
+    UnknownCharset(String),
+    /// Text that is not valid in its charset.
+    Undecodable,
+    /// A header field that may occur once, and how often it occurs.
+    Repeated(&'static str, usize),
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Defect::NoBlankLine => write!(f, "no blank line between header and body"),
+            Defect::NoBoundary => {
+                write!(f, "multipart without a boundary parameter, shown as text")
+            }
+            Defect::BoundaryNotFound => write!(
+                f,
+                "the boundary of the multipart does not occur, shown as text"
+            ),
+            Defect::NotClosed => write!(f, "the closing boundary of the multipart is missing"),
+            Defect::TooDeep => write!(f, "multiparts are nested more than {DEEPEST} levels deep"),
+            Defect::TooManyParts => write!(f, "more than {MOST_PARTS} parts: the rest is one part"),
+            Defect::Base64Strays => write!(f, "characters that are not base64 were ignored"),
+            Defect::Base64Cut => write!(f, "the base64 is incomplete: its last bits are lost"),
+            Defect::QuotedPrintable => {
+                write!(f, "\"=\" without two hexadecimal digits is kept as it is")
+            }
+            Defect::Uuencode => write!(f, "the uuencode has no begin or no end"),
+            Defect::UnknownEncoding(name) => {
+                write!(f, "unknown transfer encoding \"{name}\", not decoded")
+            }
+            Defect::UnknownCharset(name) => write!(
+                f,
+                "unknown charset \"{name}\", read as UTF-8 or Windows-1252"
+            ),
+            Defect::Undecodable => write!(f, "some bytes are not valid in the charset of the text"),
+            Defect::Repeated(name, times) => {
+                write!(f, "{name} occurs {times} times: the first is shown")
+            }
+        }
+    }
+}
+
+/// Shortens a name for a [`Defect`], and takes out what is not a plain character.
+fn short(name: &str) -> String {
+    name.chars()
+        .filter(|char| char.is_ascii_graphic())
+        .take(SHORT)
+        .collect()
+}
+
+/// One part of a message; the first is the message itself.
+#[derive(Debug)]
+pub struct Part<'x> {
+    /// Its header, as it is written.
+    pub header: &'x [u8],
+    /// Its body, as it is written. Of a multipart, the bytes of all its parts.
+    pub body: &'x [u8],
+    /// Header, blank line and body.
+    pub whole: &'x [u8],
+    /// Content-Type; `None` where it is missing or broken.
+    pub content_type: Option<Parameterized>,
+    /// Content-Disposition.
+    pub disposition: Parameterized,
+    /// Content-ID without its angle brackets.
+    pub content_id: String,
+    /// Content-Transfer-Encoding.
+    pub encoding: Encoding,
+    /// Whether other parts are within it.
+    pub is_multipart: bool,
+    /// Index of the multipart that it is in.
+    pub parent: Option<usize>,
+    /// Place among the parts of its multipart, from 1 on; 0 for the message itself.
+    pub ordinal: usize,
+    is_in_digest: bool,
+    defects: Vec<Defect>,
+}
+
+impl<'x> Part<'x> {
+    /// Type in lower case, such as `text/plain`, which is also the default (RFC 2045 5.2).
+    pub fn kind(&self) -> &str {
+        match &self.content_type {
+            Some(content_type) => &content_type.value,
+            None if self.is_in_digest => "message/rfc822",
+            None => "text/plain",
+        }
+    }
+
+    /// Charset that its type names.
+    pub fn charset(&self) -> Option<&str> {
+        let charset = self.content_type.as_ref()?.parameter("charset")?;
+        // `charset=us-ascii (comment)`
+        let end = charset.find(|char: char| char.is_whitespace() || char == '(');
+        let charset = charset[..end.unwrap_or(charset.len())].trim_matches(['"', '\'']);
+        (!charset.is_empty()).then_some(charset)
+    }
+
+    /// File name, from either of the fields that may have it.
+    pub fn file_name(&self) -> Option<String> {
+        let of_type = || self.content_type.as_ref()?.name("name");
+        self.disposition.name("filename").or_else(of_type)
+    }
+
+    /// Decodes the body.
+    pub fn bytes(&self) -> Cow<'x, [u8]> {
+        self.encoding.decode(self.body).0
+    }
+
+    /// Decodes the body as text.
+    pub fn text(&self) -> String {
+        let bytes = self.bytes();
+        text::decoded(&bytes, self.charset().unwrap_or_default())
+            .0
+            .into_owned()
+    }
+
+    /// Lists what could not be read of this part; decodes it for that.
+    pub fn defects(&self) -> Vec<Defect> {
+        let mut defects = self.defects.clone();
+        if !self.is_multipart {
+            let (bytes, defect) = self.encoding.decode(self.body);
+            defects.extend(defect);
+            if matches!(self.kind(), "text/plain" | "text/html")
+                && self.disposition.value != "attachment"
+            {
+                defects.extend(text::decoded(&bytes, self.charset().unwrap_or_default()).1);
+            }
+        }
+        defects
+    }
+
+    fn read_header(&mut self) {
+        let mut names = (None, None, None, None);
+        for field in fields::fields(self.header) {
+            let slot = match field.name.len() {
+                12 if field.is("Content-Type") => &mut names.0,
+                25 if field.is("Content-Transfer-Encoding") => &mut names.1,
+                19 if field.is("Content-Disposition") => &mut names.2,
+                10 if field.is("Content-ID") => &mut names.3,
+                _ => continue,
+            };
+            slot.get_or_insert(field);
+        }
+        if let Some(field) = names.0 {
+            let read = Parameterized::of(field.value);
+            self.content_type = is_type(&read.value).then_some(read);
+        }
+        if let Some(field) = names.1 {
+            self.encoding = Encoding::of(&field.unfolded());
+        }
+        if let Some(field) = names.2 {
+            self.disposition = Parameterized::of(field.value);
+        }
+        if let Some(field) = names.3 {
+            let id = field.unfolded();
+            let inner = id
+                .split_once('<')
+                .map_or(&*id, |(_, id)| id.split('>').next().unwrap_or(id));
+            self.content_id = inner.trim().to_owned();
+        }
+    }
+}
+
+/// Whether it is a type and a subtype.
+fn is_type(value: &str) -> bool {
+    value.split_once('/').is_some_and(|(kind, subtype)| {
+        let is_word = |word: &str| {
+            !word.is_empty() && !word.contains(|char: char| char.is_whitespace() || char == '/')
+        };
+        is_word(kind) && is_word(subtype)
+    })
+}
+
+/// A message with its parts, in the order in which they begin.
+#[derive(Debug)]
+pub struct Message<'x> {
+    parts: Vec<Part<'x>>,
+}
+
+impl<'x> Message<'x> {
+    /// Reads the structure of a message.
+    pub fn read(source: &'x [u8]) -> Message<'x> {
+        let mut walk = Walk {
+            source,
+            parts: Vec::new(),
+            open: Vec::new(),
+            by_boundary: HashMap::new(),
+            state: State::Between,
+        };
+        walk.run();
+        Message { parts: walk.parts }
+    }
+
+    /// The message itself.
+    pub fn root(&self) -> &Part<'x> {
+        &self.parts[0]
+    }
+
+    /// All parts, multiparts too, with their indices.
+    pub fn parts(&self) -> &[Part<'x>] {
+        &self.parts
+    }
+
+    /// Parts that hold something themselves, with their indices.
+    pub fn leaves(&self) -> impl Iterator<Item = (usize, &Part<'x>)> {
+        self.parts
+            .iter()
+            .enumerate()
+            .filter(|(_, part)| !part.is_multipart)
+    }
+
+    /// Fields of the message's header.
+    pub fn fields(&self) -> Fields<'x> {
+        fields::fields(self.parts[0].header)
+    }
+
+    /// Number of a part as enmime, and so Mailpit, counts: `2.1` is the first part of the second, `0` the message itself.
+    pub fn part_id(&self, index: usize) -> String {
+        let mut ordinals = Vec::new();
+        let mut at = index;
+        while let Some(parent) = self.parts[at].parent {
+            ordinals.push(self.parts[at].ordinal.to_string());
+            at = parent;
+        }
+        if ordinals.is_empty() {
+            return "0".to_owned();
+        }
+        ordinals.reverse();
+        ordinals.join(".")
+    }
+
+    /// Finds a part by its number.
+    pub fn part_by_id(&self, id: &str) -> Option<(usize, &Part<'x>)> {
+        let last = id.rsplit('.').next()?.parse::<usize>().ok()?;
+        let mut found = self.leaves().filter(|(index, part)| {
+            // Compared first, so that not every number is written out.
+            (part.ordinal == last || part.parent.is_none()) && self.part_id(*index) == id
+        });
+        found.next()
+    }
+}
+
+/// State of the walk at the beginning of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the first boundary of a multipart or behind its last one: text that no program shows.
+    Between,
+    /// Behind a boundary, with nothing read yet.
+    AfterBoundary,
+    /// In the header of a part that begins at `start`.
+    Header { part: usize, start: usize },
+    /// In the body of a part.
+    Body {
+        part: usize,
+        start: usize,
+        body: usize,
+    },
+}
+
+/// A multipart that is not closed yet.
+struct Open {
+    part: usize,
+    start: usize,
+    body: usize,
+    boundary: String,
+    /// Parts that are numbered under it.
+    children: usize,
+    /// Whether its boundary has occurred.
+    is_begun: bool,
+}
+
+struct Walk<'x> {
+    source: &'x [u8],
+    parts: Vec<Part<'x>>,
+    open: Vec<Open>,
+    /// Depths in `open` at which a boundary is in force. Comparing each line with each boundary would take quadratic time.
+    by_boundary: HashMap<String, Vec<usize>>,
+    state: State,
+}
+
+impl<'x> Walk<'x> {
+    fn run(&mut self) {
+        self.begin_part(0);
+        let mut at = 0;
+        while at < self.source.len() {
+            if matches!(self.state, State::Body { .. } | State::Between) {
+                // Nothing but a boundary changes the state.
+                match self.next_candidate(at) {
+                    Some(next) => at = next,
+                    None => break,
+                }
+            }
+            let line = first_line(&self.source[at..]);
+            self.line(at, line);
+            at += line.len();
+        }
+        let end = self.source.len();
+        self.end_part(end);
+        while !self.open.is_empty() {
+            self.close(end, false);
+        }
+    }
+
+    /// Finds the next line that may be a boundary, from the beginning of a line on.
+    fn next_candidate(&self, at: usize) -> Option<usize> {
+        if self.by_boundary.is_empty() {
+            return None;
+        }
+        let rest = &self.source[at..];
+        if rest.starts_with(b"--") {
+            return Some(at);
+        }
+        memmem::find(rest, b"\n--").map(|found| at + found + 1)
+    }
+
+    fn line(&mut self, at: usize, line: &'x [u8]) {
+        if let Some((depth, is_last)) = self.boundary(line) {
+            return self.at_boundary(at, line, depth, is_last);
+        }
+        if self.state == State::AfterBoundary {
+            self.begin_part(at);
+        }
+        if let State::Header { part, start } = self.state {
+            match Line::of(line, at == start) {
+                Line::Blank => self.end_header(part, start, at, at + line.len()),
+                Line::Text => {
+                    self.parts[part].defects.push(Defect::NoBlankLine);
+                    self.end_header(part, start, at, at);
+                }
+                Line::Field | Line::Continuation | Line::Envelope => {}
+            }
+        }
+    }
+
+    /// Returns the depth of the open multipart whose boundary a line is, and whether it closes it.
+    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
+        let line = line.strip_prefix(b"--")?;
+        if self.by_boundary.is_empty() {
+            return None;
+        }
+        let line = text::guessed(without_line_end(line));
+        let line = line.trim_end_matches([' ', '\t']);
+        let depth = |name: &str| self.by_boundary.get(name)?.last().copied();
+        let opening = depth(line).map(|depth| (depth, false));
+        let closing = line
+            .strip_suffix("--")
+            .and_then(depth)
+            .map(|depth| (depth, true));
+        // A boundary may itself end in `--`. The innermost multipart decides.
+        opening.max(closing)
+    }
+
+    fn at_boundary(&mut self, at: usize, line: &[u8], depth: usize, is_last: bool) {
+        if self.parts.len() >= MOST_PARTS && !is_last {
+            return self.stop_at(at);
+        }
+        self.end_part(at);
+        while self.open.len() > depth + 1 {
+            self.close(at, false);
+        }
+        if is_last {
+            self.close(at + line.len(), true);
+            self.state = State::Between;
+        } else {
+            self.open[depth].is_begun = true;
+            // A boundary right behind another begins no part.
+            self.state = State::AfterBoundary;
+        }
+    }
+
+    /// Takes the rest of the message as one part.
+    fn stop_at(&mut self, at: usize) {
+        self.parts[0].defects.push(Defect::TooManyParts);
+        self.by_boundary.clear();
+        if matches!(self.state, State::Between | State::AfterBoundary) {
+            self.begin_part(at);
+        }
+        if let State::Header { part, start } = self.state {
+            self.end_header(part, start, at, at);
+        }
+    }
+
+    fn begin_part(&mut self, start: usize) {
+        let owner = self.open.len().min(DEEPEST).checked_sub(1);
+        if self.open.len() == DEEPEST + 1 && !self.parts[0].defects.contains(&Defect::TooDeep) {
+            self.parts[0].defects.push(Defect::TooDeep);
+        }
+        let (parent, ordinal) = match owner.map(|owner| &mut self.open[owner]) {
+            Some(owner) => {
+                owner.children += 1;
+                (Some(owner.part), owner.children)
+            }
+            None => (None, 0),
+        };
+        let container = self.open.last().map(|open| self.parts[open.part].kind());
+        let is_in_digest = container == Some("multipart/digest");
+        let nothing = &self.source[start..start];
+        let part = self.parts.len();
+        self.parts.push(Part {
+            header: nothing,
+            body: nothing,
+            whole: nothing,
+            content_type: None,
+            disposition: Parameterized::default(),
+            content_id: String::new(),
+            encoding: Encoding::Identity,
+            is_multipart: false,
+            parent,
+            ordinal,
+            is_in_digest,
+            defects: Vec::new(),
+        });
+        self.state = State::Header { part, start };
+    }
+
+    fn end_header(&mut self, part: usize, start: usize, end: usize, body: usize) {
+        let read = &mut self.parts[part];
+        read.header = &self.source[start..end];
+        read.read_header();
+        self.state = State::Body { part, start, body };
+        if !read.kind().starts_with("multipart/") {
+            return;
+        }
+        let boundary = read
+            .content_type
+            .as_ref()
+            .and_then(|kind| kind.parameter("boundary"));
+        let boundary = boundary.unwrap_or_default().trim_end().to_owned();
+        if boundary.is_empty() {
+            read.defects.push(Defect::NoBoundary);
+            return;
+        }
+        read.is_multipart = true;
+        self.by_boundary
+            .entry(boundary.clone())
+            .or_default()
+            .push(self.open.len());
+        self.open.push(Open {
+            part,
+            start,
+            body,
+            boundary,
+            children: 0,
+            is_begun: false,
+        });
+        self.state = State::Between;
+    }
+
+    /// Ends the part that is read, at the beginning of a boundary or at the end of the message.
+    fn end_part(&mut self, at: usize) {
+        if let State::Header { part, start } = self.state {
+            self.end_header(part, start, at, at);
+        }
+        if let State::Body { part, start, body } = self.state {
+            self.set_end(part, start, body, at);
+            self.state = State::Between;
+        }
+    }
+
+    /// Sets the bytes of a part. The line end before a boundary belongs to the boundary (RFC 2046 5.1.1); of a multipart that is
+    /// not closed the last line end is left out too, as Python does.
+    fn set_end(&mut self, part: usize, start: usize, body: usize, end: usize) {
+        let is_whole = part == 0;
+        let cut = |bytes: &'x [u8]| {
+            if is_whole {
+                bytes
+            } else {
+                without_line_end(bytes)
+            }
+        };
+        self.parts[part].body = cut(&self.source[body..end]);
+        self.parts[part].whole = cut(&self.source[start..end]);
+    }
+
+    fn close(&mut self, at: usize, is_closed: bool) {
+        let Some(open) = self.open.pop() else { return };
+        if let Some(depths) = self.by_boundary.get_mut(&open.boundary) {
+            depths.pop();
+            if depths.is_empty() {
+                self.by_boundary.remove(&open.boundary);
+            }
+        }
+        self.set_end(open.part, open.start, open.body, at);
+        let part = &mut self.parts[open.part];
+        if !open.is_begun && !is_closed {
+            part.is_multipart = false;
+            part.defects.push(Defect::BoundaryNotFound);
+        } else if !is_closed {
+            part.defects.push(Defect::NotClosed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

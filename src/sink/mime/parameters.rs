@@ -1,0 +1,228 @@
+//! Values with parameters: Content-Type and Content-Disposition, with the continuations and charsets of RFC 2231.
+
+use std::borrow::Cow;
+
+use super::fields::unfolded;
+use super::text;
+
+/// Parameters that are read from one field. No program writes so many; each continuation of a file name is one.
+const MOST_PARAMETERS: usize = 1_000;
+
+/// A value such as `text/csv; charset=utf-8; name="a.csv"`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameterized {
+    /// Text before the first `;`, in lower case and without comments.
+    pub value: String,
+    parameters: Vec<(String, String)>,
+}
+
+struct Piece {
+    name: String,
+    index: usize,
+    is_encoded: bool,
+    value: String,
+}
+
+impl Parameterized {
+    /// Reads the value of a field.
+    pub fn of(raw: &[u8]) -> Parameterized {
+        let line = unfolded(raw);
+        let end = line.find(';').unwrap_or(line.len());
+        let value = without_comments(&line[..end])
+            .trim()
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        let mut rest = line.get(end + 1..).unwrap_or_default();
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut pieces: Vec<Piece> = Vec::new();
+        for _ in 0..MOST_PARAMETERS {
+            let Some((name, text, after)) = next_parameter(rest) else {
+                break;
+            };
+            rest = after;
+            let name = name.to_ascii_lowercase();
+            match name.split_once('*') {
+                None if name.is_empty() => {}
+                None => parameters.push((name, text.into_owned())),
+                Some((base, section)) => {
+                    let (number, is_encoded) = match section.strip_suffix('*') {
+                        Some(number) => (number, true),
+                        None => (section, section.is_empty()),
+                    };
+                    pieces.push(Piece {
+                        name: base.to_owned(),
+                        index: number.parse().unwrap_or(0),
+                        is_encoded,
+                        value: text.into_owned(),
+                    });
+                }
+            }
+        }
+        pieces.sort_by(|a, b| (&a.name, a.index).cmp(&(&b.name, b.index)));
+        for group in pieces.chunk_by(|a, b| a.name == b.name) {
+            // The form of RFC 2231 wins over the plain one, which is there for old readers (RFC 6266 4.3).
+            parameters.insert(0, (group[0].name.clone(), joined(group)));
+        }
+        Parameterized { value, parameters }
+    }
+
+    /// Returns a parameter by its name, in lower case.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let mut found = self.parameters.iter().filter(|(known, _)| known == name);
+        found.next().map(|(_, value)| value.as_str())
+    }
+
+    /// Returns a parameter that is a name for people: encoded words in it are decoded, though RFC 2047 forbids them there.
+    pub fn name(&self, name: &str) -> Option<String> {
+        let value = self.parameter(name)?;
+        let decoded = text::with_words_decoded(value);
+        let decoded = decoded.trim();
+        (!decoded.is_empty()).then(|| decoded.to_owned())
+    }
+}
+
+/// Reads one parameter: its name, its value without quotes, and what follows it.
+fn next_parameter(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
+    let text = text.trim_start_matches(|char: char| char.is_whitespace() || char == ';');
+    if text.is_empty() {
+        return None;
+    }
+    let end = text.find(['=', ';']).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let name = name.trim();
+    let Some(rest) = rest.strip_prefix('=') else {
+        return Some((name, Cow::Borrowed(""), rest));
+    };
+    let rest = rest.trim_start();
+    if let Some(quoted) = rest.strip_prefix('"') {
+        let (value, rest) = unquoted(quoted);
+        let end = rest.find(';').unwrap_or(rest.len());
+        return Some((name, Cow::Owned(value), &rest[end..]));
+    }
+    // Without quotes a space is not allowed, and many file names have one.
+    let end = rest.find(';').unwrap_or(rest.len());
+    Some((name, Cow::Borrowed(rest[..end].trim()), &rest[end..]))
+}
+
+/// Reads a quoted string behind its first quote, and returns what follows it. Without a second quote it ends with the text.
+fn unquoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, char)) = chars.next() {
+        match char {
+            '"' => return (value, &text[at + 1..]),
+            '\\' => match chars.next() {
+                // Windows paths are written without doubling the backslash.
+                Some((_, escaped @ ('"' | '\\'))) => value.push(escaped),
+                Some((_, other)) => value.extend(['\\', other]),
+                None => value.push('\\'),
+            },
+            _ => value.push(char),
+        }
+    }
+    (value, "")
+}
+
+/// Joins the pieces of one parameter (RFC 2231 3 and 4).
+fn joined(pieces: &[Piece]) -> String {
+    let mut charset = "";
+    let mut bytes = Vec::new();
+    for (place, piece) in pieces.iter().enumerate() {
+        let mut value = piece.value.as_str();
+        if place == 0
+            && piece.is_encoded
+            && let Some((named, rest)) = value.split_once('\'')
+        {
+            charset = named;
+            value = rest.split_once('\'').map_or(rest, |(_, value)| value);
+        }
+        match piece.is_encoded {
+            true => bytes.extend(percent_decoded(value.as_bytes())),
+            false => bytes.extend(value.as_bytes()),
+        }
+    }
+    text::decoded(&bytes, charset).0.into_owned()
+}
+
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        let hex = text
+            .get(at + 1..at + 3)
+            .and_then(|hex| str::from_utf8(hex).ok());
+        match hex
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            .filter(|_| byte == b'%')
+        {
+            Some(value) => {
+                out.push(value);
+                at += 3;
+            }
+            None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+/// Removes comments in parentheses, nested ones too.
+fn without_comments(text: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = text.chars().filter(|char| match char {
+        '(' => {
+            depth += 1;
+            false
+        }
+        ')' => {
+            let is_comment = depth > 0;
+            depth = depth.saturating_sub(1);
+            !is_comment
+        }
+        _ => depth == 0,
+    });
+    outside.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_as_mail_programs_write_them() {
+        for (raw, name, value) in [
+            ("a/b; boundary=x", "boundary", "x"),
+            ("a/b; boundary=\"x y\"; c=d", "boundary", "x y"),
+            // Folded between the `=` and its value.
+            ("a/b; boundary=\r\n \"x\"", "boundary", "x"),
+            ("a/b;\r\n\tboundary = x ;", "boundary", "x"),
+            ("a/b; name=my file.pdf; x=y", "name", "my file.pdf"),
+            ("a/b; name=\"a;b\\\"c\\d\"", "name", "a;b\"c\\d"),
+            ("a/b; name=\"never closed", "name", "never closed"),
+            ("a/b; NAME=x; name=y", "name", "x"),
+            ("a/b; x; name=y", "name", "y"),
+            ("a/b; name*=utf-8''%C3%A9.txt", "name", "é.txt"),
+            ("a/b; name=old; name*=utf-8'en'new", "name", "new"),
+            (
+                "a/b; name*1*=%A9; name*0*=utf-8''%C3; name*2=\"%41\"",
+                "name",
+                "é%41",
+            ),
+            ("a/b; name*0=a; name*1=b", "name", "ab"),
+            ("a/b; name*=%zz", "name", "%zz"),
+        ] {
+            let read = Parameterized::of(raw.as_bytes());
+            assert_eq!(read.parameter(name), Some(value), "{raw}");
+            assert_eq!(read.value, "a/b", "{raw}");
+        }
+        let named = Parameterized::of(b"x; name=\"=?utf-8?q?=C3=A9_a?=\"");
+        assert_eq!(named.name("name").as_deref(), Some("é a"));
+        assert_eq!(
+            Parameterized::of(b"Text/Plain (a (b) c); x=y").value,
+            "text/plain"
+        );
+        assert_eq!(Parameterized::of(b";;;=").parameter(""), None);
+    }
+}

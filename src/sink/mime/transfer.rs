@@ -1,0 +1,293 @@
+//! Transfer encodings: bytes of a part as they were before they were made fit for mail.
+//!
+//! Each decoder keeps all that it can read, in linear time, and names what it could not.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use memchr::memchr;
+
+use super::Defect;
+
+/// Transfer encoding of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// 7bit, 8bit, binary, or none named.
+    #[default]
+    Identity,
+    /// base64 (RFC 2045 6.8).
+    Base64,
+    /// quoted-printable (RFC 2045 6.7).
+    QuotedPrintable,
+    /// uuencode, older than MIME.
+    Uuencode,
+    /// Another name; the part is shown as it came.
+    Unknown(String),
+}
+
+impl Encoding {
+    /// Reads the value of Content-Transfer-Encoding. Comments and parameters behind the name are passed over.
+    pub fn of(value: &str) -> Encoding {
+        let end = value.find(|char: char| char.is_whitespace() || ";(,".contains(char));
+        let name = value[..end.unwrap_or(value.len())]
+            .trim_matches('"')
+            .to_ascii_lowercase();
+        match name.as_str() {
+            "" | "7bit" | "8bit" | "binary" | "7-bit" | "8-bit" | "8bits" | "7bits" => {
+                Encoding::Identity
+            }
+            "base64" => Encoding::Base64,
+            "quoted-printable" => Encoding::QuotedPrintable,
+            "x-uuencode" | "uuencode" | "uue" | "x-uue" => Encoding::Uuencode,
+            _ => Encoding::Unknown(super::short(&name)),
+        }
+    }
+
+    /// Decodes a body. Without an encoding it is the body itself, not a copy.
+    pub fn decode<'x>(&self, body: &'x [u8]) -> (Cow<'x, [u8]>, Option<Defect>) {
+        let (bytes, defect) = match self {
+            Encoding::Identity => return (Cow::Borrowed(body), None),
+            Encoding::Unknown(name) => {
+                return (
+                    Cow::Borrowed(body),
+                    Some(Defect::UnknownEncoding(name.clone())),
+                );
+            }
+            Encoding::Base64 => base64(body),
+            Encoding::QuotedPrintable => quoted_printable(body),
+            Encoding::Uuencode => match uuencode(body) {
+                Some(decoded) => decoded,
+                None => return (Cow::Borrowed(body), Some(Defect::Uuencode)),
+            },
+        };
+        (Cow::Owned(bytes), defect)
+    }
+}
+
+/// Whether a byte carries six bits of base64.
+pub fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/'
+}
+
+/// The decoder of base64 that takes what encoders really write: no padding, and bits left over.
+pub fn lenient() -> GeneralPurpose {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&alphabet::STANDARD, config)
+}
+
+/// Decodes base64. Bytes outside the alphabet are ignored, as RFC 2045 asks; `=` ends a group, behind which another may
+/// begin, since some programs join encoded pieces.
+fn base64(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
+    let engine = lenient();
+    let mut out = Vec::with_capacity(body.len() / 4 * 3 + 3);
+    let mut group: Vec<u8> = Vec::with_capacity(body.len());
+    let (mut strays, mut is_cut) = (false, false);
+    let mut flush = |group: &mut Vec<u8>| {
+        if group.len() % 4 == 1 {
+            // Six bits are no byte.
+            group.pop();
+            is_cut = true;
+        }
+        // Nothing but the alphabet is in it, so this cannot fail.
+        let _ = engine.decode_vec(&group[..], &mut out);
+        group.clear();
+    };
+    for &byte in body {
+        if is_base64(byte) {
+            group.push(byte);
+        } else if byte == b'=' {
+            flush(&mut group);
+        } else if !byte.is_ascii_whitespace() {
+            strays = true;
+        }
+    }
+    flush(&mut group);
+    let defect = match (is_cut, strays) {
+        (true, _) => Some(Defect::Base64Cut),
+        (false, true) => Some(Defect::Base64Strays),
+        _ => None,
+    };
+    (out, defect)
+}
+
+/// Decodes quoted-printable. An escape that a soft line break cuts is joined first; one that is none stays as it is.
+pub fn quoted_printable(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
+    let mut out = Vec::with_capacity(body.len());
+    let mut is_broken = false;
+    let mut rest = body;
+    while let Some(at) = memchr(b'=', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = after_soft_break(rest) {
+            rest = after;
+            continue;
+        }
+        let first = rest.first().copied().and_then(hex_value);
+        let second = first.and_then(|_| {
+            let mut behind = &rest[1..];
+            while let Some(after) = behind.strip_prefix(b"=").and_then(after_soft_break) {
+                if after.is_empty() {
+                    break;
+                }
+                behind = after;
+            }
+            let value = behind.first().copied().and_then(hex_value)?;
+            Some((value, &behind[1..]))
+        });
+        match (first, second) {
+            (Some(high), Some((low, after))) => {
+                out.push(high << 4 | low);
+                rest = after;
+            }
+            _ => {
+                out.push(b'=');
+                is_broken = true;
+            }
+        }
+    }
+    out.extend_from_slice(rest);
+    (out, is_broken.then_some(Defect::QuotedPrintable))
+}
+
+/// Text behind a soft line break, given what follows its `=`. White space before the line end was added on the way.
+fn after_soft_break(rest: &[u8]) -> Option<&[u8]> {
+    let spaces = rest
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
+    match &rest[spaces..] {
+        [] => Some(&[]),
+        [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] => Some(after),
+        [b'\r'] => Some(&[]),
+        _ => None,
+    }
+}
+
+fn hex_value(byte: u8) -> Option<u8> {
+    (byte as char).to_digit(16).map(|value| value as u8)
+}
+
+/// Decodes uuencode from its `begin` line to its `end`; `None` where it has no `begin`.
+fn uuencode(body: &[u8]) -> Option<(Vec<u8>, Option<Defect>)> {
+    let mut lines = body
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.by_ref().find(|line| {
+        let mut words = line.split(|byte| *byte == b' ');
+        words.next() == Some(b"begin")
+            && words.next().is_some_and(|mode| {
+                !mode.is_empty() && mode.iter().all(|byte| matches!(byte, b'0'..=b'7'))
+            })
+            && words.next().is_some()
+    })?;
+    let mut out = Vec::with_capacity(body.len() / 4 * 3);
+    for line in lines {
+        if line.trim_ascii() == b"end" {
+            return Some((out, None));
+        }
+        let Some((&first, encoded)) = line.split_first() else {
+            continue;
+        };
+        let mut room = usize::from(first.wrapping_sub(b' ') & 63);
+        for group in encoded.chunks(4) {
+            // Spaces at the end of a line may have been lost on the way.
+            let bits = |at: usize| {
+                u32::from(group.get(at).copied().unwrap_or(b' ').wrapping_sub(b' ') & 63)
+            };
+            let value = bits(0) << 18 | bits(1) << 12 | bits(2) << 6 | bits(3);
+            let bytes = value.to_be_bytes();
+            let taken = room.min(3);
+            out.extend_from_slice(&bytes[1..1 + taken]);
+            room -= taken;
+        }
+        // Groups that are wholly lost were zeroes.
+        if room > 0 && encoded.len() < 60 {
+            out.resize(out.len() + room, 0);
+        }
+    }
+    Some((out, Some(Defect::Uuencode)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn base64_keeps_every_byte_that_is_there() {
+        for (encoded, decoded, defect) in [
+            (&b"aGVsbG8="[..], &b"hello"[..], None),
+            (b"aGVsbG8", b"hello", None),
+            (b"aGV\r\nsbG8=\r\n", b"hello", None),
+            (b"aG*Vsb!G8=", b"hello", Some(Defect::Base64Strays)),
+            (b"aGk=aGk=", b"hihi", None),
+            (b"aGkhX", b"hi!", Some(Defect::Base64Cut)),
+            (b"", b"", None),
+            (b"====", b"", None),
+        ] {
+            let (bytes, told) = base64(encoded);
+            assert_eq!((bytes.as_slice(), told), (decoded, defect), "{encoded:?}");
+        }
+    }
+
+    #[test]
+    fn quoted_printable_is_read_as_far_as_it_is_valid() {
+        for (encoded, decoded, is_broken) in [
+            (&b"a=3Db"[..], &b"a=b"[..], false),
+            (b"a=\r\nb", b"ab", false),
+            (b"a=  \t\r\nb", b"ab", false),
+            (b"a=\nb", b"ab", false),
+            // An escape that a soft line break cuts.
+            (b"caf=C=\r\n3=A9", b"caf\xc3\xa9", false),
+            (b"caf=C3=A=\r\n9", b"caf\xc3\xa9", false),
+            (b"a=c3b", b"a\xc3b", false),
+            (b"a=zzb", b"a=zzb", true),
+            (b"a==3D", b"a==", true),
+            (b"a=", b"a", false),
+            (b"a=3", b"a=3", true),
+            (b"https://x/?a=b", b"https://x/?a=b", true),
+        ] {
+            let (bytes, defect) = quoted_printable(encoded);
+            assert_eq!(
+                (bytes.as_slice(), defect.is_some()),
+                (decoded, is_broken),
+                "{encoded:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn uuencode_is_read_between_its_begin_and_its_end() {
+        let encoded = b"text\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n";
+        assert_eq!(uuencode(encoded), Some((b"Cat".to_vec(), None)));
+        assert_eq!(uuencode(b"no begin"), None);
+        let cut = uuencode(b"begin 644 a\n#0V%T\n");
+        assert_eq!(cut, Some((b"Cat".to_vec(), Some(Defect::Uuencode))));
+    }
+
+    #[test]
+    fn an_encoding_is_known_whatever_stands_behind_its_name() {
+        assert_eq!(Encoding::of("BASE64"), Encoding::Base64);
+        assert_eq!(Encoding::of("base64; x=y"), Encoding::Base64);
+        assert_eq!(
+            Encoding::of("quoted-printable (is it?)"),
+            Encoding::QuotedPrintable
+        );
+        assert_eq!(Encoding::of(""), Encoding::Identity);
+        assert_eq!(Encoding::of("zip"), Encoding::Unknown("zip".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_encoded_comes_out_again(bytes: Vec<u8>) {
+            let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes);
+            prop_assert_eq!(base64(encoded.as_bytes()).0, bytes.clone());
+            let encoded: String = bytes.iter().map(|byte| format!("={byte:02X}")).collect();
+            prop_assert_eq!(quoted_printable(encoded.as_bytes()).0, bytes);
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! Mails that others wrote, and damaged ones, read by the sink as Python's email package reads them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use movie_bag::sink::html;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::bad_mails::deliver;
+use crate::harness::{Home, Sink, files, hex, package, virtual_env};
+
+/// A difference from Python that is meant: mail, field, value of the sink, reason.
+type Difference = (&'static str, &'static str, fn() -> Value, &'static str);
+
+const DIFFERENCES: &[Difference] = &[
+    (
+        "base64-cut.eml",
+        "files",
+        || {
+            files_of(&[(
+                "2",
+                "application/octet-stream",
+                "data.bin",
+                b"hello world!",
+                false,
+            )])
+        },
+        "Python hands out the base64 itself where its length is impossible; the sink decodes what is whole, and says so",
+    ),
+    (
+        "base64-joined.eml",
+        "files",
+        || {
+            files_of(&[(
+                "2",
+                "application/octet-stream",
+                "data.bin",
+                b"hello world",
+                false,
+            )])
+        },
+        "Python stops at the first padding; the sink loses nothing that is behind it",
+    ),
+    (
+        "file-names.eml",
+        "files",
+        || {
+            files_of(&[
+                ("2", "application/pdf", "r\u{e9}sum\u{e9}.pdf", b"1", false),
+                ("3", "application/pdf", "r\u{e9}sum\u{e9}.pdf", b"2", false),
+                ("4", "application/pdf", "two words.pdf", b"3", false),
+                (
+                    "5",
+                    "application/pdf",
+                    "semi;colon \"quoted\".pdf",
+                    b"4",
+                    false,
+                ),
+            ])
+        },
+        "Python cuts a name without quotes at its first space; mail programs write such names",
+    ),
+    (
+        "quoted-printable-broken.eml",
+        "text",
+        || json!("https://example.com/?token=zyx 100 = 100 a=\u{e9} ended\r\n"),
+        "white space behind a soft line break was added on the way (RFC 2045 6.7, rule 3); Python keeps it and its \"=\"",
+    ),
+    (
+        "quoted-printable-split.eml",
+        "html",
+        || {
+            json!(
+                "<p>caf\u{e9} caf\u{e9} <a href=\"https://example.com/reset?token=abc\">x</a></p>\r\n"
+            )
+        },
+        "Python leaves an escape that a soft line break cuts; the sink joins it, as mailparser does",
+    ),
+    (
+        "unknown-charset.eml",
+        "text",
+        || json!("nuqneH \u{e9}\r\n"),
+        "Python raises LookupError for a charset that it does not know; the sink shows what it can, and says so",
+    ),
+    (
+        "msg_05.txt",
+        "from",
+        || json!(["foo", ""]),
+        "a word without @ is a name, as in mailparser; for Python it is an address without a domain",
+    ),
+    (
+        "msg_05.txt",
+        "to",
+        || json!([["baz", ""]]),
+        "as in its From",
+    ),
+    (
+        "msg_15.txt",
+        "to",
+        || json!([["XX", ""]]),
+        "as in the From of msg_05.txt",
+    ),
+    (
+        "msg_15.txt",
+        "text",
+        || json!("Some removed test. \r\n"),
+        "two levels have the same boundary; Python closes the outer one first, and adds an empty text",
+    ),
+    (
+        "msg_15.txt",
+        "files",
+        || files_of(&[("2", "image/gif", "xx.gif", XX_GIF, false)]),
+        "for the same reason Python loses the picture behind the inner multipart",
+    ),
+    (
+        "msg_16.txt",
+        "files",
+        || {
+            json!([
+                known(
+                    "2",
+                    "message/delivery-status",
+                    "part-2.bin",
+                    272,
+                    "fde9c2f224c80ac84378b4192c80760947e52ad2d192d90594adb24dca6dba32",
+                    false
+                ),
+                known(
+                    "3",
+                    "message/rfc822",
+                    "part-3.eml",
+                    2701,
+                    "399e42ca77da3546e8e597133f9d38ddffc95d9fdceac3bb73d61c68f1f03f48",
+                    false
+                ),
+            ])
+        },
+        "Python takes a delivery status apart and writes it with one blank line more; the sink hands out its bytes",
+    ),
+    (
+        "msg_43.txt",
+        "files",
+        || {
+            json!([
+                known(
+                    "2",
+                    "message/delivery-status",
+                    "part-2.bin",
+                    6259,
+                    "b1ae293a3a6748d7928fcc95655e217b52d97b532dd79aeb7213e2b5923d06da",
+                    true
+                ),
+                known(
+                    "3",
+                    "text/rfc822-headers",
+                    "part-3.bin",
+                    544,
+                    "ed4fd6da99fcf00100b7a4a099f9eb343548ce253379bfa98c74fb23f4a20c67",
+                    true
+                ),
+            ])
+        },
+        "as in msg_16.txt",
+    ),
+    (
+        "msg_27.txt",
+        "subject",
+        || {
+            let digits = "12345678911234567892123456789312345678941234567895123456789612345678971234567898112345678911234567892123456789112345678911234567892123456789";
+            json!(format!("bug demonstration {digits} more text"))
+        },
+        "Python keeps the tabs of a folded subject; a fold is one space here, as in mailparser and in Go",
+    ),
+    (
+        "msg_39.txt",
+        "files",
+        || {
+            let file = |id, name| (id, "application/octet-stream", name, &b"]u"[..], true);
+            files_of(&[
+                file("1.1.1", "20592.1022586929.3@example.com"),
+                file("1.1.2", "20592.1022586929.4@example.com"),
+                file("1.2.1", "20592.1022586929.7@example.com"),
+                file("1.2.2", "20592.1022586929.8@example.com"),
+                file("1.3.1", "20592.1022586929.11@example.com"),
+                file("1.3.2", "20592.1022586929.12@example.com"),
+            ])
+        },
+        "two levels have the same boundary, and Python loses four of six files",
+    ),
+    (
+        "msg_42.txt",
+        "files",
+        || files_of(&[("2", "message/rfc822", "part-2.eml", MSG_42, false)]),
+        "Python writes the message within anew, without its closing boundary; the sink hands out its bytes",
+    ),
+    (
+        "msg_43.txt",
+        "from",
+        || json!(["MAILER DAEMON", ""]),
+        "Python answers the brackets of an empty address",
+    ),
+];
+
+/// Picture of msg_15.txt: the base64 in "Some removed base64 encoded chars.".
+const XX_GIF: &[u8] = b"J\x89\x9e\xad\xe9\xa8\xbd\xe7[j\xc7\xba\xe1\xe9\xdc\xa1\xd7\x9dr\x16\xab";
+
+/// Message within msg_42.txt.
+const MSG_42: &[u8] = b"From: webmaster@python.org\r\nTo: zzz@example.com\r\nContent-Type: multipart/mixed; boundary=\"BBB\"\r\n\r\n--BBB--\r\n";
+
+/// Files in the shape of the script: number, type, name, bytes, whether they belong into the HTML.
+fn files_of(files: &[(&str, &str, &str, &[u8], bool)]) -> Value {
+    let file = |&(id, kind, name, bytes, is_inline): &(&str, &str, &str, &[u8], bool)| {
+        let sum = hex(&Sha256::digest(bytes));
+        known(id, kind, name, bytes.len(), &sum, is_inline)
+    };
+    files.iter().map(file).collect()
+}
+
+fn known(id: &str, kind: &str, name: &str, size: usize, sum: &str, is_inline: bool) -> Value {
+    json!({"id": id, "type": kind, "name": name, "size": size, "sha256": sum, "is_inline": is_inline})
+}
+
+/// Damage that is flagged, and how: mail, part of a warning. With every other mail in tests/mails and tests/structure nothing is wrong.
+const FLAGGED: &[(&str, &str)] = &[
+    ("base64-cut.eml", "part 2: the base64 is incomplete"),
+    (
+        "base64-strays.eml",
+        "part 2: characters that are not base64",
+    ),
+    ("no-blank-line-in-part.eml", "part 1: no blank line"),
+    ("no-blank-line.eml", "no blank line"),
+    ("no-boundary.eml", "multipart without a boundary"),
+    ("not-closed-within.eml", "part 1: the closing boundary"),
+    ("not-closed.eml", "the closing boundary"),
+    (
+        "other-boundary.eml",
+        "the boundary of the multipart does not occur",
+    ),
+    (
+        "quoted-printable-broken.eml",
+        "\"=\" without two hexadecimal digits",
+    ),
+    (
+        "repeated-fields.eml",
+        "Subject occurs 2 times: the first is shown",
+    ),
+    ("unknown-charset.eml", "unknown charset \"klingon-8\""),
+];
+
+fn read_by_python(folder: &Path, mails: &BTreeMap<String, Vec<u8>>) -> Option<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/sink/expected.py");
+    for (name, source) in mails {
+        fs::write(folder.join(name), source).unwrap();
+    }
+    let output = Command::new("python3")
+        .arg(script)
+        .args(mails.keys())
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => {
+            let what = "the comparison with Python's email package";
+            virtual_env::left_out(what, &error.to_string(), "Put python3 on the PATH.");
+            return None;
+        }
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// Delivers a mail and returns its id with the answers of the API, in the shape of the script.
+fn read_by_sink(sink: &Sink, source: &[u8]) -> (String, Value) {
+    deliver(sink, source);
+    let inbox = sink.inbox();
+    let message = inbox.message("latest");
+    let id = message["ID"].as_str().unwrap();
+    assert!(inbox.source(id) == source, "the source was changed");
+    let address = |address: &Value| json!([address["Name"], address["Address"]]);
+    let to = message["To"].as_array().unwrap();
+    let mut files: Vec<Value> = Vec::new();
+    for (list, is_inline) in [("Attachments", false), ("Inline", true)] {
+        for file in message[list].as_array().unwrap() {
+            let part = file["PartID"].as_str().unwrap();
+            let bytes = inbox.part(id, part);
+            let sum = hex(&Sha256::digest(&bytes));
+            assert_eq!(file["Size"], bytes.len(), "{file}");
+            assert_eq!(file["Checksums"]["SHA256"], sum, "{file}");
+            files.push(json!({
+                "id": part,
+                "type": file["ContentType"],
+                "name": file["FileName"],
+                "size": bytes.len(),
+                "sha256": sum,
+                "is_inline": is_inline,
+            }));
+        }
+    }
+    files.sort_by_key(|file| {
+        let numbers = file["id"].as_str().unwrap().split('.');
+        numbers
+            .map(|number| number.parse::<usize>().unwrap())
+            .collect::<Vec<_>>()
+    });
+    let read = json!({
+        "subject": message["Subject"],
+        "from": address(&message["From"]),
+        "to": to.iter().map(address).collect::<Vec<_>>(),
+        "text": message["Text"],
+        "html": message["HTML"],
+        "files": files,
+    });
+    (id.to_owned(), read)
+}
+
+fn own_mails() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
+    let is_mail = |name: &str| name.ends_with(".eml");
+    let mut paths = files(&folder, is_mail);
+    paths.extend(files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/structure"),
+        is_mail,
+    ));
+    paths
+}
+
+fn debian_mails() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let what = "the comparison over real mails";
+    if let Some(folder) = package("libpython3.11-testsuite", what) {
+        let data = folder.join("files/usr/lib/python3.11/test/test_email/data");
+        let mails = files(&data, |name| name.starts_with("msg_"));
+        assert!(mails.len() >= 40, "{mails:?}");
+        paths.extend(mails);
+    }
+    if let Some(folder) = package("spamassassin", what) {
+        let examples = folder.join("files/usr/share/doc/spamassassin/examples");
+        let mails = files(&examples, |name| name.starts_with("sample-"));
+        assert_eq!(mails.len(), 2, "{mails:?}");
+        paths.extend(mails);
+    }
+    paths
+}
+
+/// The bytes of a mail as a client sends them: every line ends with CRLF.
+fn as_sent(path: &Path) -> Vec<u8> {
+    let mut source = fs::read(path).unwrap();
+    if !source.windows(2).any(|pair| pair == b"\r\n") {
+        let lines: Vec<_> = source.split(|byte| *byte == b'\n').collect();
+        source = lines.join(&b"\r\n"[..]);
+    }
+    if !source.ends_with(b"\r\n") {
+        source.extend(b"\r\n");
+    }
+    source
+}
+
+#[test]
+fn mails_are_read_as_pythons_email_package_reads_them() {
+    let home = Home::fresh();
+    let mails: BTreeMap<String, Vec<u8>> = own_mails()
+        .iter()
+        .chain(&debian_mails())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            (name.to_owned(), as_sent(path))
+        })
+        .collect();
+    let folder = home.path().join("expected");
+    fs::create_dir_all(&folder).unwrap();
+    let Some(expected) = read_by_python(&folder, &mails) else {
+        return;
+    };
+    let sink = home.sink(&["--format", "none"]);
+    let mut wrong = Vec::new();
+    for (name, source) in &mails {
+        let (_, read) = read_by_sink(&sink, source);
+        for (field, wanted) in expected[name].as_object().unwrap() {
+            let meant = DIFFERENCES
+                .iter()
+                .find(|(mail, of, _, _)| mail == name && of == field);
+            let got = &read[field];
+            let of_html = || json!(html::read(read["html"].as_str().unwrap()).text);
+            let wanted = &if wanted.is_null() {
+                of_html()
+            } else {
+                wanted.clone()
+            };
+            match meant {
+                None if got == wanted => {}
+                Some((_, _, value, _)) if got != wanted && *got == value() => {}
+                _ => wrong.push(format!(
+                    "{name}: {field}\n  Python {wanted}\n  sink   {got}"
+                )),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn damage_is_flagged_and_nothing_else_is() {
+    let home = Home::fresh();
+    let sink = home.sink(&["--format", "none"]);
+    for path in own_mails() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        deliver(&sink, &as_sent(&path));
+        let inbox = sink.inbox();
+        let id = inbox.message("latest")["ID"].as_str().unwrap().to_owned();
+        let warnings = inbox.envelope(&id)["warnings"].to_string();
+        match FLAGGED.iter().find(|(mail, _)| *mail == name) {
+            Some((_, warning)) => {
+                let warning = warning.replace('"', "\\\"");
+                assert!(warnings.contains(&warning), "{name}: {warnings}");
+            }
+            None => assert_eq!(warnings, "[]", "{name}"),
+        }
+    }
+}
