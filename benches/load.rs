@@ -302,7 +302,7 @@ fn http(home: Home) -> Vec<Bar> {
     );
     show("POST /api/auth/forgot, accepted", load);
     let under_load = delivered(&system.sink) - before;
-    wait_until("all is delivered", 300, || system.home.outbox().is_empty());
+    wait_until("all is delivered", || system.home.outbox().is_empty());
     let (all, took) = (
         delivered(&system.sink) - before,
         begun.elapsed().as_secs_f64(),

@@ -258,7 +258,7 @@ fn concealment() -> bool {
                 }
             }
         }
-        wait_until("all mails are out", 300, || {
+        wait_until("all mails are out", || {
             mail_server.kept().len() as u64 == 3 * pairs
         });
         let (mut watch, mut other_watch) = (Stopwatch::at(&server), Stopwatch::at(&server));

@@ -167,9 +167,7 @@ impl Postfix {
             .args([smtp.as_str(), "1000"])
             .env("PATH", path());
         let process = Running(command.spawn().ok()?);
-        wait_until("smtp-sink listens", 10, || {
-            TcpStream::connect(&smtp).is_ok()
-        });
+        wait_until("smtp-sink listens", || TcpStream::connect(&smtp).is_ok());
         Some(Self {
             smtp,
             _process: process,
@@ -360,7 +358,7 @@ fn arrival() {
         }
         browser.appearance(Theme::Light, Device::Desktop);
         browser.visit(&format!("http://{}/", ours.web));
-        wait_until("it is live", 20, || browser.text("#live") == "Live");
+        wait_until("it is live", || browser.text("#live") == "Live");
         browser.run(WATCH, serde_json::json!([]));
         let mut stream = BufReader::new(TcpStream::connect(&ours.smtp).unwrap());
         let mut exchange = |said: &str| {
@@ -380,7 +378,7 @@ fn arrival() {
             let kept = now().as_secs_f64() * 1e3;
             assert!(reply.starts_with("250"), "{reply}");
             let mut shown = Value::Null;
-            wait_until("the row is there", 10, || {
+            wait_until("the row is there", || {
                 shown = browser.run(
                     "return window.rows[arguments[0]] ?? null",
                     serde_json::json!([number]),
