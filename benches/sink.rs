@@ -167,9 +167,7 @@ impl Postfix {
             .args([smtp.as_str(), "1000"])
             .env("PATH", path());
         let process = Running(command.spawn().ok()?);
-        wait_until("smtp-sink listens", || {
-            TcpStream::connect(&smtp).is_ok()
-        });
+        wait_until("smtp-sink listens", || TcpStream::connect(&smtp).is_ok());
         Some(Self {
             smtp,
             _process: process,

@@ -1,12 +1,9 @@
 //! `smtp-debug` and `inbox` as people, scripts and test suites use them.
 
 mod bad_mails;
-
 mod classic;
 mod mailpit_clients;
-
 mod real_mails;
-
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

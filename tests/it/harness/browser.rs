@@ -246,7 +246,7 @@ impl Browser {
                 .post("/execute/sync", json!({"script": script, "args": []}));
             match shown {
                 Ok(shown) if shown == heading => Ok(()),
-                shown => Err((shown, self.session.get("/url"))),
+                shown => Err(format!("{shown:?} at {:?}", self.session.get("/url"))),
             }
         });
     }

@@ -60,15 +60,14 @@ impl Process {
     /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
     #[track_caller]
     fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
+        wait_for("enough on standard output", || {
             let stdout = self.stdout.lock().unwrap().clone();
             if enough(&stdout) {
-                return stdout;
+                Ok(stdout)
+            } else {
+                Err(stdout)
             }
-            assert!(Instant::now() < deadline, "{stdout}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        })
     }
 
     fn signal(&self, name: &str) {
