@@ -16,11 +16,15 @@ use tokio_rustls::rustls::{
 use super::failure::{Cause, Stage, Trouble};
 use super::reply::{Reply, harmless};
 use super::session::{Route, Security};
+use super::trust::is_ca_certificate;
 use super::verdict::is_about_login;
 use crate::mail::DeliveryError;
 
 /// Maximum number of certificate names in a message; certificates of large providers have dozens.
 const NAMES_SHOWN: usize = 5;
+
+const SIZE_HINT: &str =
+    "raise the message size limit of that server, or shorten your own mail templates";
 
 /// Note for a connection that ended after the message was sent.
 const UNCERTAIN: &str = "it may have accepted the mail, and a retry has the same Message-ID";
@@ -72,12 +76,13 @@ impl Trouble {
                 format!("mail server {server} closed the connection at {stage}")
             }
             (Cause::Tls(error), _) => no_tls(&server, &tls_cause(error, &route.host)),
-            // `explain` has the numbers.
-            (Cause::TooLarge { .. }, _) => {
-                format!("the message is too large for mail server {server}")
-            }
             (Cause::Lacks(extension), _) => {
                 no_tls(&server, &format!("the server does not offer {extension}"))
+            }
+            (Cause::TooLarge { size, limit }, _) => {
+                format!(
+                    "the message has {size} bytes, and mail server {server} accepts at most {limit}"
+                )
             }
             (Cause::NoMechanism(offered), _) if offered.is_empty() => {
                 format!("cannot log in to mail server {server}: it does not offer AUTH")
@@ -152,12 +157,10 @@ impl Trouble {
                 "look up the reason in the log of that server"
             }
             (Cause::Tls(error), _) => return tls_hint(error, route),
-            (Cause::TooLarge { .. }, _) => {
-                "raise the message size limit of that server, or shorten your own mail templates"
-            }
             (Cause::Lacks(_), _) => {
                 "set MAIL_PORT to the server's port with STARTTLS, usually 587, or use MAIL_USE_SSL=true with port 465"
             }
+            (Cause::TooLarge { .. }, _) => SIZE_HINT,
             (Cause::NoMechanism(_), _) => missing_login_hint(route),
             (Cause::Refused(reply), stage) => refusal_hint(reply, stage, route),
         };
@@ -266,7 +269,7 @@ fn refusal_hint(reply: &Reply, stage: Stage, route: &Route) -> &'static str {
         return "ask the administrator of that server to accept mails from this machine's address";
     }
     if reply.code == 552 || says(&["5.3.4", "5.2.3", "message size", "too large"]) {
-        return "raise the message size limit of that server, or shorten your own mail templates";
+        return SIZE_HINT;
     }
     match stage {
         Stage::Mail => "set MAIL_DEFAULT_SENDER to an address that this server accepts",
@@ -373,11 +376,6 @@ fn certificate_cause(error: &CertificateError) -> String {
         }
         error => harmless(&error.to_string()),
     }
-}
-
-/// Certificates made by `openssl req -x509` are CA certificates by default. rustls reports them without a variant.
-fn is_ca_certificate(error: &CertificateError) -> bool {
-    error.to_string().contains("CaUsedAsEndEntity")
 }
 
 /// `openssl x509 -req` without an extension file makes these.

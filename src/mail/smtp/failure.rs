@@ -146,7 +146,14 @@ impl Trouble {
             Cause::Lacks(extension) if self.stage == Stage::Mail => {
                 return lacking(&server, extension);
             }
-            Cause::TooLarge { size, limit } => return too_large(&server, *size, *limit),
+            Cause::TooLarge { .. } => {
+                let (what, hint) = (self.what(route), self.hint(route));
+                let error = DeliveryError::Unsendable {
+                    what,
+                    hint: hint.clone(),
+                };
+                return (error, hint);
+            }
             Cause::Refused(reply) if self.stage >= Stage::Mail => reply,
             _ => return self.unreachable(route),
         };
@@ -181,14 +188,4 @@ impl Trouble {
         };
         (error, hint)
     }
-}
-
-fn too_large(server: &str, size: usize, limit: usize) -> (DeliveryError, String) {
-    let hint = "raise the message size limit of that server, or shorten your own mail templates"
-        .to_owned();
-    let error = DeliveryError::Unsendable {
-        what: format!("the message has {size} bytes, and {server} takes at most {limit}"),
-        hint: hint.clone(),
-    };
-    (error, hint)
 }

@@ -144,7 +144,7 @@ impl ServerCertVerifier for Verifier {
             rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => {}
-            error if is_an_authority_s(error) => {}
+            rustls::Error::InvalidCertificate(error) if is_ca_certificate(error) => {}
             _ => return Err(error),
         }
         let parsed = ParsedCertificate::try_from(end_entity)?;
@@ -180,8 +180,8 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a certificate calls itself an authority's; rustls has no variant for that.
-pub(super) fn is_an_authority_s(error: &rustls::Error) -> bool {
+/// Whether a server's certificate was refused since it is a CA certificate. rustls reports that without a variant.
+pub(super) fn is_ca_certificate(error: &CertificateError) -> bool {
     error.to_string().contains("CaUsedAsEndEntity")
 }
 
