@@ -40,19 +40,25 @@ impl<'a> Client<'a> {
         format!("Grüße von {}", self.name)
     }
 
-    /// A program with the mail in its environment; `None` where this machine lacks it, which is said.
+    /// The first of these programs that can run, with the mail in its environment; `None` where this machine has none, which
+    /// is reported.
     ///
-    /// `probe` are arguments with which it only shows that it can run.
-    fn program(&self, program: impl AsRef<Path>, probe: &[&str], advice: &str) -> Option<Command> {
-        let program = program.as_ref();
-        let mut probing = self.command(program);
-        probing.args(probe).stdin(Stdio::null());
-        probing.stdout(Stdio::null()).stderr(Stdio::null());
-        if !probing.status().is_ok_and(|status| status.success()) {
-            self.left_out(&format!("{} cannot be used.", program.display()), advice);
+    /// `probe` are arguments with which a program only shows that it can run.
+    fn program(&self, programs: &[&str], probe: &[&str], advice: &str) -> Option<Command> {
+        let can_run = |program: &&&str| {
+            let mut probing = self.command(Path::new(program));
+            probing.args(probe).stdin(Stdio::null());
+            probing.stdout(Stdio::null()).stderr(Stdio::null());
+            probing.status().is_ok_and(|status| status.success())
+        };
+        let Some(program) = programs.iter().find(can_run) else {
+            self.left_out(
+                &format!("{} cannot be used.", programs.join(" and ")),
+                advice,
+            );
             return None;
-        }
-        Some(self.command(program))
+        };
+        Some(self.command(Path::new(program)))
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -96,7 +102,7 @@ impl<'a> Client<'a> {
                 return None;
             }
         };
-        let mut command = self.program("node", &["--version"], "Install Node 18 or later.")?;
+        let mut command = self.program(&["node"], &["--version"], "Install Node 18 or later.")?;
         command.env("NODE_PATH", modules).arg(script(file));
         Some(command)
     }
@@ -104,7 +110,8 @@ impl<'a> Client<'a> {
     fn ruby(&self, library: &str, file: &str) -> Option<Command> {
         let probe = ["-e", &format!("require \"{library}\"")];
         let advice = "Install Debian's ruby-mail and ruby-actionmailer.";
-        let mut command = self.program("ruby", &probe, advice)?;
+        // Debian's own finds Debian's libraries where another Ruby comes first on the PATH.
+        let mut command = self.program(&["ruby", "/usr/bin/ruby"], &probe, advice)?;
         command.arg(script(file));
         Some(command)
     }
@@ -113,14 +120,15 @@ impl<'a> Client<'a> {
         let ini = self.home.write("php.ini", ini);
         let ini = ini.to_str().unwrap();
         let advice = "Install Debian's php-cli, php-symfony-mailer and msmtp.";
-        let mut command = self.program("php", &["-c", ini, "-r", needs], advice)?;
+        let mut command =
+            self.program(&["php", "/usr/bin/php"], &["-c", ini, "-r", needs], advice)?;
         command.args(["-c", ini]).arg(script(file));
         Some(command)
     }
 
     fn shell(&self, program: &str, line: &str) -> Option<Command> {
         let advice = format!("Install Debian's {program}.");
-        self.program(program, &["--version"], &advice)?;
+        self.program(&[program], &["--version"], &advice)?;
         let mut command = self.command(Path::new("sh"));
         command.args(["-c", line]);
         Some(command)
