@@ -298,7 +298,7 @@ async fn the_size_is_announced_and_a_larger_message_than_the_server_takes_is_not
         .await;
     let error = server.mailer().send(&message()).await.unwrap_err();
     assert!(
-        error.is_permanent() && error.to_string().contains("takes at most 300"),
+        error.is_permanent() && error.to_string().contains("accepts at most 300"),
         "{error}"
     );
     assert_eq!(server.commands("MAIL"), 0);
