@@ -45,14 +45,18 @@ impl<'a> Client<'a> {
     /// `probe` are arguments with which it only shows that it can run.
     fn program(&self, program: impl AsRef<Path>, probe: &[&str], advice: &str) -> Option<Command> {
         let program = program.as_ref();
-        let mut probing = self.command(program);
-        probing.args(probe).stdin(Stdio::null());
-        probing.stdout(Stdio::null()).stderr(Stdio::null());
-        if !probing.status().is_ok_and(|status| status.success()) {
+        // A Ruby or PHP of another origin, which may come first on the PATH, does not find Debian's libraries.
+        let candidates = [program.to_owned(), Path::new("/usr/bin").join(program)];
+        let usable = candidates.into_iter().find(|program| {
+            let mut probing = self.command(program);
+            probing.args(probe).stdin(Stdio::null());
+            probing.stdout(Stdio::null()).stderr(Stdio::null());
+            probing.status().is_ok_and(|status| status.success())
+        });
+        if usable.is_none() {
             self.left_out(&format!("{} cannot be used.", program.display()), advice);
-            return None;
         }
-        Some(self.command(program))
+        Some(self.command(&usable?))
     }
 
     fn command(&self, program: &Path) -> Command {

@@ -84,9 +84,7 @@ fn a_reset_goes_through_postfix_with_starttls_once_the_password_is_right() {
     // The right one: all arrive, over no more connections than Postfix takes.
     let home = home.with("MAIL_PASSWORD", postfix::LOGIN_PASSWORD);
     let serving = home.serve_alone(&[]);
-    wait_until("all are delivered", || {
-        sink.inbox().messages().len() >= 33
-    });
+    wait_until("all are delivered", || sink.inbox().messages().len() >= 33);
     let mail = sink.inbox().wait_for(RECIPIENTS[0]);
     assert!(mail.link().contains("/reset/"));
     wait_until("the outbox is empty", || home.outbox().is_empty());

@@ -45,9 +45,7 @@ pub fn nothing_of_a_deleted_account_is_left(home: Home) {
     let server = home.serve_alone(&[]);
     server.sign_up(ANN, PASSWORD);
     server.forgot(ANN).is(200);
-    wait_until("the mail is being sent", || {
-        mail_server.connections() == 1
-    });
+    wait_until("the mail is being sent", || mail_server.connections() == 1);
     let delete = || home.run(&["user", "delete", "--email", ANN, "--yes"]).ok();
     delete();
     wait_until("the attempt is over", || {
