@@ -2,17 +2,17 @@
 //! have. It relays what it takes to a sink.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{virtual_env, wait_until};
+use super::{ClosedPort, virtual_env, wait_until};
 
 /// A running one; it is stopped when this is dropped.
 pub struct Postfix {
     folder: tempfile::TempDir,
-    port: u16,
+    port: ClosedPort,
 }
 
 /// The login that it takes.
@@ -46,10 +46,11 @@ impl Postfix {
             .tempdir()
             .unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // Neither of them binds port 0 and says which one it got.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let postfix = Self { folder, port };
+        // It cannot be told to bind port 0 and report the port.
+        let postfix = Self {
+            folder,
+            port: ClosedPort::reserve(),
+        };
         postfix.make_certificate();
         postfix.start_dovecot();
         for name in ["config", "queue", "data"] {
@@ -59,11 +60,14 @@ impl Postfix {
             .arg("postfix")
             .arg(postfix.path("data")));
         fs::write(postfix.path("config/main.cf"), postfix.main_cf(sink, more)).unwrap();
-        fs::write(postfix.path("config/master.cf"), master_cf(port)).unwrap();
-        drop(listener);
+        fs::write(
+            postfix.path("config/master.cf"),
+            master_cf(&postfix.port.address()),
+        )
+        .unwrap();
         ok(postfix.command().arg("start"));
         wait_until("Postfix listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+            TcpStream::connect(postfix.port.address()).is_ok()
         });
         postfix
     }
@@ -144,7 +148,7 @@ impl Postfix {
     }
 
     pub fn port(&self) -> String {
-        self.port.to_string()
+        self.port.port()
     }
 
     /// Its self-signed certificate.
@@ -194,8 +198,8 @@ impl Drop for Postfix {
 }
 
 /// The services that it takes to relay, none of them in a chroot.
-fn master_cf(port: u16) -> String {
-    let mut text = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
+fn master_cf(address: &str) -> String {
+    let mut text = format!("{address} inet n - n - - smtpd\n");
     for (service, kind, private, wakeup, limit, command) in [
         ("pickup", "unix", "n", "60", "1", "pickup"),
         ("cleanup", "unix", "n", "-", "0", "cleanup"),
