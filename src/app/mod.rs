@@ -6,9 +6,11 @@
 
 mod authenticate;
 mod complete_reset;
+mod compose_mail;
 mod copy;
 mod create_account;
 mod deliver_outbox;
+mod delivery_worker;
 mod error;
 mod forget_history;
 mod hasher;

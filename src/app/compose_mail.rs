@@ -1,0 +1,128 @@
+//! Messages of queued mails: text, link and token are made for the account as it is at the moment of sending.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::App;
+use crate::domain::account::Account;
+use crate::domain::outbox::{Entry, MailKind};
+use crate::mail::{
+    AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
+};
+
+/// Age at which a mail without an expiring link is given up: a mail server that is only busy takes it before (RFC 5321
+/// 4.5.4.1).
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 86_400);
+
+/// Why no message can be made from an entry.
+pub(super) enum Undeliverable {
+    /// It must not be sent any more.
+    Obsolete(&'static str),
+    /// The templates failed.
+    Broken(String),
+}
+
+/// Address that a mail goes to.
+pub(super) fn recipient(entry: &Entry, account: &Account) -> String {
+    let named = entry.recipient.clone();
+    named.unwrap_or_else(|| account.address.clone())
+}
+impl App {
+    /// Makes the message now, with its token, for the account as it is now.
+    pub(super) fn message(
+        &self,
+        entry: &Entry,
+        account: &Account,
+    ) -> Result<Message, Undeliverable> {
+        let mail = self.mail(entry, account).map_err(Undeliverable::Obsolete)?;
+        let rendered = self
+            .parts
+            .renderer
+            .render(&mail)
+            .map_err(|error| Undeliverable::Broken(error.to_string()))?;
+        let sender = &self.parts.rules.sender;
+        let domain = sender
+            .rsplit_once('@')
+            .map_or("localhost", |(_, domain)| domain.trim_end_matches('>'));
+        Ok(Message {
+            message_id: format!("{}.{}@{domain}", entry.kind, entry.id),
+            date: self.parts.clock.now(),
+            from: sender.clone(),
+            to: recipient(entry, account),
+            subject: rendered.subject,
+            text: rendered.text,
+            html: rendered.html,
+        })
+    }
+
+    /// What the mail says; an error where a link could not be used any more.
+    pub(super) fn mail(&self, entry: &Entry, account: &Account) -> Result<Mail, &'static str> {
+        let rules = &self.parts.rules;
+        if self.parts.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {
+            return Err("no mail server has taken it for five days");
+        }
+        let email = account.address.clone();
+        match entry.kind {
+            MailKind::ResetPassword => {
+                let (url, expires_at) = self.fresh_link(entry, account, rules.reset_lifetime)?;
+                let (lifetime, origin) = (rules.reset_lifetime, entry.origin.in_words());
+                Ok(Mail::ResetPassword(ResetPassword {
+                    url,
+                    email,
+                    expires_at,
+                    lifetime,
+                    requested_at: entry.requested_at,
+                    origin,
+                }))
+            }
+            MailKind::Invitation => {
+                let lifetime = rules.invitation_lifetime;
+                let (url, expires_at) = self.fresh_link(entry, account, lifetime)?;
+                Ok(Mail::Invitation(Invitation {
+                    url,
+                    email,
+                    expires_at,
+                    lifetime,
+                }))
+            }
+            MailKind::ResetSuccessful => Ok(Mail::ResetSuccessful(ResetSuccessful {
+                email,
+                at: entry.requested_at,
+                origin: entry.origin.in_words(),
+                forgot_url: self.forgot_url(),
+            })),
+            MailKind::AddressChanged => Ok(Mail::AddressChanged(AddressChanged {
+                email: entry.recipient.clone().unwrap_or(email),
+                at: entry.requested_at,
+                origin: entry.origin.in_words(),
+            })),
+            MailKind::AccessRevoked => Ok(Mail::AccessRevoked(AccessRevoked {
+                email,
+                at: entry.requested_at,
+                origin: entry.origin.in_words(),
+                forgot_url: self.forgot_url(),
+            })),
+        }
+    }
+
+    fn forgot_url(&self) -> String {
+        format!("{}/forgot", self.parts.rules.public_url)
+    }
+
+    fn fresh_link(
+        &self,
+        entry: &Entry,
+        account: &Account,
+        lifetime: Duration,
+    ) -> Result<(String, Timestamp), &'static str> {
+        if !self.parts.keys.fits(&entry.fingerprint, account) {
+            return Err("the password or the address has changed since the mail was asked for");
+        }
+        let link = self.reset_link(account, entry.requested_at, lifetime);
+        if self.parts.clock.now() >= link.expires_at {
+            return Err("the time in which its link would have worked is over");
+        }
+        Ok((link.link, link.expires_at))
+    }
+}

@@ -1,0 +1,348 @@
+//! The delivery worker: leases what is due, as many mails as there are sessions for, and delivers them side by side.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::App;
+use super::compose_mail::recipient;
+use super::deliver_outbox::domain;
+use crate::domain::mail_server::Capacity;
+use crate::domain::outbox::{Entry, Round};
+
+/// Interval in which the worker looks for what other processes have queued.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Time that a stopping worker gives to attempts that still run; what is cut off is tried again by the next one.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Number of entries among which the next probe of a server with a policy pause is chosen.
+const CANDIDATES: usize = 8;
+
+/// Numbers of mails that the worker has in hand: leased, waiting for a session, being sent, or being settled. They follow
+/// from the number of sessions that can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
+    /// In hand: more than sessions, so that no session waits for the database.
+    in_hand: usize,
+    /// Of those, mails that failed before; the rest is for new ones.
+    later: usize,
+    /// Fewer are not leased at once: a step for one mail costs as much as one for many.
+    fewest: usize,
+}
+
+impl Numbers {
+    fn of(capacity: Capacity) -> Self {
+        match capacity.mails {
+            0 => Self {
+                in_hand: 0,
+                later: 0,
+                fewest: 1,
+            },
+            // Nothing is known of the server yet, or there is one session: a single mail is not kept waiting for the others.
+            1 => Self {
+                in_hand: 1,
+                later: 1,
+                fewest: 1,
+            },
+            sessions => Self {
+                in_hand: 3 * sessions,
+                later: 3 * sessions / 2,
+                fewest: sessions / 2,
+            },
+        }
+    }
+}
+
+/// The mails in hand, by round.
+struct Attempts {
+    first: JoinSet<()>,
+    later: JoinSet<()>,
+    numbers: Numbers,
+    stopping: watch::Sender<bool>,
+    /// Until then no mail of a later round is looked for, since there was none: one becomes due by time alone.
+    none_later_until: Option<Instant>,
+    /// End of the delay before a further connection is tried, while others work.
+    limited_until: Option<Instant>,
+    /// Round of the last mail that was taken alone, so that the rounds take turns.
+    last_alone: Round,
+}
+
+impl Attempts {
+    fn new() -> Self {
+        Self {
+            first: JoinSet::new(),
+            later: JoinSet::new(),
+            numbers: Numbers::of(Capacity {
+                mails: 1,
+                until: None,
+            }),
+            stopping: watch::Sender::new(false),
+            none_later_until: None,
+            limited_until: None,
+            last_alone: Round::Later,
+        }
+    }
+
+    /// Logs each time that the server has refused a further connection.
+    fn note_limit(&mut self, capacity: Capacity) {
+        let until = capacity.until.map(Instant::from_std);
+        if capacity.mails > 0 && until.is_some() && until != self.limited_until {
+            tracing::warn!(
+                "the mail server takes no further connection, mails go over {}",
+                capacity.mails
+            );
+        }
+        self.limited_until = until;
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.later.len()
+    }
+
+    fn has_capacity(&self) -> bool {
+        self.len() + self.numbers.fewest <= self.numbers.in_hand
+    }
+
+    fn has_capacity_for_later(&self) -> bool {
+        self.later.len() + self.numbers.fewest <= self.numbers.later
+    }
+
+    fn knows_none_later(&self) -> bool {
+        self.none_later_until
+            .is_some_and(|until| Instant::now() < until)
+    }
+
+    /// How many of a round may be leased at once: half of what is free, so that the other round has its turn, or all
+    /// where that one has none.
+    fn capacity(&self, round: Round) -> usize {
+        let free = self.numbers.in_hand.saturating_sub(self.len());
+        let left = self.numbers.later.saturating_sub(self.later.len());
+        match round {
+            Round::First if self.knows_none_later() => free,
+            Round::First => free.div_ceil(2),
+            Round::Later => free.div_ceil(2).min(left),
+        }
+    }
+
+    /// Which rounds the next attempts may be of, in this order: neither starves behind the other.
+    fn turn(&self) -> &'static [Round] {
+        const FIRST: &[Round] = &[Round::First, Round::Later];
+        const LATER: &[Round] = &[Round::Later, Round::First];
+        if !self.has_capacity() {
+            &[]
+        } else if self.knows_none_later() || !self.has_capacity_for_later() {
+            &[Round::First]
+        } else if self.numbers.in_hand == 1 {
+            match self.last_alone {
+                Round::First => LATER,
+                Round::Later => FIRST,
+            }
+        } else if self.later.len() < self.first.len() {
+            LATER
+        } else {
+            FIRST
+        }
+    }
+
+    /// Begins an attempt, which waits for a session.
+    fn begin(&mut self, app: &App, round: Round, entry: Entry, is_probe: bool) {
+        let (app, stopping) = (app.clone(), self.stopping.subscribe());
+        let attempts = match round {
+            Round::First => &mut self.first,
+            Round::Later => &mut self.later,
+        };
+        attempts.spawn(async move { app.deliver_in_turn(entry, round, is_probe, stopping).await });
+    }
+
+    /// Waits until one of them ends, and takes out all that have; for ever where there is none.
+    async fn some_end(&mut self) {
+        tokio::select! {
+            Some(_) = self.first.join_next() => {}
+            Some(_) = self.later.join_next() => {}
+            else => std::future::pending().await,
+        }
+        for attempts in [&mut self.first, &mut self.later] {
+            while attempts.try_join_next().is_some() {}
+        }
+    }
+
+    /// Lets those end that are being sent, and gives the others back.
+    async fn drain(&mut self) {
+        self.stopping.send_replace(true);
+        let drained = async {
+            while self.len() > 0 {
+                self.some_end().await;
+            }
+        };
+        if timeout(GRACE, drained).await.is_err() {
+            tracing::warn!(
+                "stopped while mails were being sent: they are tried again when their leases end"
+            );
+        }
+    }
+}
+impl App {
+    /// The delivery worker: delivers what is due until `stop` resolves, then lets those mails end that are being sent.
+    pub async fn run_delivery(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut attempts = Attempts::new();
+        // Kept while the loop goes round: a query that is dropped half-way costs a store its connection.
+        let look = self.next_look();
+        tokio::pin!(look);
+        loop {
+            self.begin_attempts(&mut attempts).await;
+            let has_capacity = attempts.has_capacity();
+            let pause = self.policy().paused_until(Instant::now().into_std());
+            tokio::select! {
+                () = &mut stop => break,
+                () = attempts.some_end(), if attempts.len() > 0 => {}
+                () = self.parts.mailer.capacity_changed() => {}
+                () = sleep_until(pause.map_or_else(Instant::now, Instant::from_std)), if pause.is_some() => {}
+                () = self.queued.notified(), if has_capacity => {}
+                () = &mut look, if has_capacity => {
+                    attempts.none_later_until = None;
+                    look.set(self.next_look());
+                }
+            }
+        }
+        attempts.drain().await;
+        self.close().await;
+    }
+
+    /// Number of mails that can be worked on: none while the server is paused, and one for a probe.
+    fn capacity(&self) -> Capacity {
+        let capacity = self.parts.mailer.capacity();
+        let policy = self.policy();
+        if !policy.is_tripped() {
+            return capacity;
+        }
+        let until = policy.paused_until(Instant::now().into_std());
+        let mails = if until.is_some() {
+            0
+        } else {
+            capacity.mails.min(1)
+        };
+        Capacity { mails, until }
+    }
+
+    /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
+    async fn next_look(&self) {
+        let due = self.parts.store.next_due().await.ok().flatten();
+        let now = self.parts.clock.now();
+        let until_due =
+            due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
+        sleep(match until_due {
+            None => LONGEST_SLEEP,
+            // What is due by now could not be leased just before: all rooms for it are full, or somebody holds it.
+            Some(Duration::ZERO) => LONGEST_SLEEP / 2,
+            Some(until_due) => until_due.clamp(Duration::from_millis(10), LONGEST_SLEEP),
+        })
+        .await;
+    }
+
+    /// Begins as many attempts as there are due entries and capacity.
+    async fn begin_attempts(&self, attempts: &mut Attempts) {
+        loop {
+            let capacity = self.capacity();
+            attempts.note_limit(capacity);
+            attempts.numbers = Numbers::of(capacity);
+            let is_probing = self.policy().is_tripped();
+            let Some((round, entries)) = self.lease_some_of(attempts, is_probing).await else {
+                return;
+            };
+            attempts.last_alone = round;
+            for entry in entries {
+                attempts.begin(self, round, entry, is_probing);
+            }
+        }
+    }
+
+    async fn lease_some_of(
+        &self,
+        attempts: &mut Attempts,
+        is_probing: bool,
+    ) -> Option<(Round, Vec<Entry>)> {
+        for round in attempts.turn() {
+            let (now, lease) = (self.parts.clock.now(), self.lease());
+            let capacity = match is_probing {
+                true => CANDIDATES,
+                false => attempts.capacity(*round),
+            };
+            match self
+                .parts
+                .store
+                .lease_some(*round, now, lease, capacity)
+                .await
+            {
+                Ok(entries) if !entries.is_empty() && is_probing => {
+                    return Some((*round, vec![self.choose_probe(entries).await?]));
+                }
+                Ok(entries) if !entries.is_empty() => return Some((*round, entries)),
+                Ok(_) if *round == Round::Later => {
+                    attempts.none_later_until = Some(Instant::now() + LONGEST_SLEEP);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the outbox could not be read");
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// Chooses the mail that probes a server with a policy pause, and gives the others back: one for another domain than
+    /// the last, where there is one.
+    async fn choose_probe(&self, entries: Vec<Entry>) -> Option<Entry> {
+        let last = self.policy().last_domain().map(str::to_owned);
+        let mut chosen = None;
+        for (number, entry) in entries.iter().enumerate() {
+            let account = self.parts.store.account(entry.account).await.ok().flatten();
+            let to = account.map(|account| recipient(entry, &account));
+            if to.is_some_and(|to| Some(domain(&to)) != last.as_deref()) {
+                chosen = Some(number);
+                break;
+            }
+        }
+        let mut probe = None;
+        for (number, entry) in entries.into_iter().enumerate() {
+            if number == chosen.unwrap_or(0) {
+                probe = Some(entry);
+            } else {
+                self.give_back(&entry, None).await;
+            }
+        }
+        probe
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::mail_server::later_share;
+
+    #[test]
+    fn however_many_sessions_there_are_each_round_finds_leased_mails_for_its_share() {
+        for mails in 2..=500 {
+            let numbers = Numbers::of(Capacity { mails, until: None });
+            let (old, new) = (later_share(mails), mails - later_share(mails));
+            // However many old ones are in hand, as many new ones as may be sent beside them are leased, and the other way
+            // round.
+            assert!(
+                numbers.later + new + numbers.fewest <= numbers.in_hand,
+                "{numbers:?}"
+            );
+            assert!(old + numbers.fewest <= numbers.later, "{numbers:?}");
+            assert!(new > 0 && numbers.fewest > 0);
+        }
+        let one = Numbers::of(Capacity {
+            mails: 1,
+            until: None,
+        });
+        assert_eq!((one.in_hand, one.later, one.fewest), (1, 1, 1));
+    }
+}
