@@ -396,6 +396,8 @@ fn the_answers_as_they_are_read() {
                 ),
                 (r"\$2b\$04\$[./A-Za-z0-9]{53}", "[HASH]"),
                 (r"\b[A-Za-z0-9]{22}\b", "[MAIL]"),
+                // The mail names the user of the operating system.
+                (r"SIZE=\d+", "SIZE=[BYTES]"),
                 (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
                 (r"MAIL_PORT=\d{2,}", "MAIL_PORT=[PORT]"),
                 (r#""Size": \d+"#, r#""Size": [BYTES]"#),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::ANN;
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 pub fn no_request_leads_elsewhere(home: Home) {
     let server = home.serve(&[]);
@@ -90,6 +90,16 @@ pub fn a_page_and_its_log_keep_the_token(home: Home) {
         }
         assert_eq!(answer.header("server"), None);
     }
+    // The last request comes last in the log.
+    wait_until("the requests are logged", || {
+        let log = server.stderr();
+        log.lines().any(|line| {
+            ["answered", "POST", "/forgot"]
+                .iter()
+                .all(|word| line.contains(word))
+                && !line.contains("/api/")
+        })
+    });
     let log = server.stderr();
     assert!(log.contains("/reset/{token}"), "{log}");
     assert!(!log.contains(&token), "{log}");
