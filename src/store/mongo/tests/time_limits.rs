@@ -99,6 +99,48 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     }
 }
 
+/// The fail point makes the server end every operation that has a time limit, and no other.
+#[tokio::test]
+async fn a_write_that_exceeds_its_time_limit_is_not_performed() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    fallible.begin_again().await;
+    let store = &fallible.store;
+    let client = Client::with_uri_str(fallible.server.uri()).await.unwrap();
+    let admin = client.database("admin");
+    let expire = doc! { "configureFailPoint": "maxTimeAlwaysTimeOut", "mode": "alwaysOn" };
+    admin.run_command(expire).await.unwrap();
+    let held = lease(1, 15);
+    let later = lease(1, 99);
+    let refused = event(1, EventKind::ResetRefused, 1);
+    let key = LimitKey([1; 32]);
+    for error in [
+        store.record(&refused).await.unwrap_err(),
+        store
+            .renew_lease(entry(1, 1, 0).id, later)
+            .await
+            .unwrap_err(),
+        store.clear_tally(key).await.unwrap_err(),
+        store.account(account(1).id).await.unwrap_err(),
+    ] {
+        assert!(is_unavailable(&error), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("(code 50)") && text.contains("20s"), "{text}");
+    }
+    let expire_no_more = doc! { "configureFailPoint": "maxTimeAlwaysTimeOut", "mode": "off" };
+    admin.run_command(expire_no_more).await.unwrap();
+    assert_eq!(store.at.journal.count_documents(doc! {}).await.unwrap(), 0);
+    let history = store.history(account(1).id, 100).await.unwrap();
+    assert!(
+        history
+            .iter()
+            .all(|event| event.kind != EventKind::ResetRefused)
+    );
+    let entries = store.entries_of(account(1).id).await.unwrap();
+    assert_eq!(entries[0].lease, Some(held));
+}
+
 #[test]
 fn a_time_limit_is_what_is_left_and_never_zero() {
     let now = tokio::time::Instant::now();
