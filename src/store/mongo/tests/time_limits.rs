@@ -6,7 +6,7 @@ use crate::domain::id::RevocationId;
 use crate::domain::limit::{Limit, LimitKey};
 use crate::store::{Counting, Limits as _};
 
-/// Commands without a time limit: they read no documents and write none.
+/// Commands without a time limit of their own. The server counts `getMore` toward the limit of its cursor.
 const WITHOUT_LIMIT: [&str; 4] = ["getMore", "killCursors", "endSessions", "hello"];
 
 #[tokio::test]
