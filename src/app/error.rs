@@ -74,6 +74,9 @@ pub enum AppError {
     /// The database can't be reached: later may go.
     #[error("{0}")]
     Unavailable(String),
+    /// The database answers, and other writes were in the way until the time limit: a retry may succeed.
+    #[error("{0}")]
+    DatabaseBusy(String),
     /// A defect here or in the database; the text is for the log.
     #[error("{0}")]
     Internal(String),
@@ -82,9 +85,8 @@ pub enum AppError {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Busy(_) => {
-                Self::Unavailable(error.to_string())
-            }
+            StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StoreError::Busy(_) => Self::DatabaseBusy(error.to_string()),
             StoreError::Broken(_) => Self::Internal(error.to_string()),
         }
     }

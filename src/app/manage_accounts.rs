@@ -224,9 +224,7 @@ impl App {
     }
 }
 
-/// What whoever changes an account is told where others were faster each time.
+/// Error after repeated conflicts with other changes of the same account.
 pub(super) fn overtaken() -> AppError {
-    AppError::Unavailable(
-        "the account is being changed by others again and again: try later".to_owned(),
-    )
+    AppError::DatabaseBusy("other requests keep changing the account: try again later".to_owned())
 }

@@ -169,6 +169,7 @@ fn of_app(error: &AppError) -> Verdict {
         AppError::NotYourMovie(_) => (1, "not_your_movie", None),
         AppError::RateLimited { .. } => (1, "rate_limited", hint("try again later")),
         AppError::Busy { .. } => (7, "unavailable", hint("try again in a moment")),
+        AppError::DatabaseBusy(_) => (7, "unavailable", hint("run it again")),
         AppError::Unavailable(_) => (
             7,
             "unavailable",

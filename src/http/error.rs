@@ -232,6 +232,13 @@ impl Refusal {
                     RETRY_SOON,
                 )
             }
+            AppError::DatabaseBusy(why) => {
+                tracing::warn!(%why, "a request could not be served");
+                Self::unavailable(
+                    "The database is busy: try again in a few seconds",
+                    RETRY_SOON,
+                )
+            }
             // Nobody asks for these over HTTP.
             error @ (AppError::NoSuchMail | AppError::MailHeld) => {
                 Self::of_app(AppError::Internal(error.to_string()))
@@ -341,11 +348,12 @@ mod tests {
     use super::*;
     use crate::domain::email_address::InvalidEmailAddress;
     use crate::domain::password::WeakPassword;
+    use crate::store::StoreError;
 
     #[test]
     fn every_error_has_the_status_code_and_message_of_the_table() {
         use MovieAction::{Deleting, Updating};
-        let table: [(ApiError, &str); 23] = [
+        let table: [(ApiError, &str); 24] = [
             (
                 AppError::Internal("SELECT 1".to_owned()).into(),
                 "500 internal_error Something went wrong",
@@ -428,6 +436,10 @@ mod tests {
                 "503 unavailable The database can't be reached at the moment: try again in a few seconds",
             ),
             (
+                AppError::from(StoreError::Busy("write conflict".to_owned())).into(),
+                "503 unavailable The database is busy: try again in a few seconds",
+            ),
+            (
                 AppError::Busy {
                     retry_after: Duration::from_millis(4_001),
                 }
@@ -484,6 +496,8 @@ mod tests {
             retry_after: Duration::from_millis(1_500),
         };
         assert_eq!(header(busy.into(), RETRY_AFTER).as_deref(), Some("2"));
+        let conflict = AppError::DatabaseBusy(String::new());
+        assert_eq!(header(conflict.into(), RETRY_AFTER).as_deref(), Some("5"));
         let gone = AppError::Unavailable(String::new());
         assert_eq!(header(gone.into(), RETRY_AFTER).as_deref(), Some("5"));
     }

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::Collection;
 use mongodb::action::{Action as _, Find};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
@@ -22,6 +21,7 @@ use super::limits::id_of;
 use super::link::in_words;
 use super::outbox::undelivered;
 use super::steps::{Outcome, Step};
+use super::timed_collection::TimedCollection;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
@@ -47,7 +47,7 @@ impl MongoStore {
         let found: Vec<RevocationDocument> = self
             .at
             .revocations
-            .clone_with_type()
+            .with_type()
             .find(doc! { "_id": { "$in": ids } })
             .await?
             .try_collect()
@@ -203,6 +203,7 @@ impl Accounts for MongoStore {
             let groups: Vec<Document> = self
                 .at
                 .user
+                .driver()
                 .aggregate([
                     doc! { "$match": { "email": { "$type": "string" } } },
                     doc! { "$group": { "_id": { "$toLower": "$email" }, "ids": { "$push": "$_id" }, "count": { "$sum": 1 } } },
@@ -362,7 +363,7 @@ pub(super) fn later_than(after: Option<ObjectId>) -> Document {
 /// Up to `limit` documents in the order of their ids. One that others wrote so that it can't be read is told in the log
 /// and left out: it must not hide the others.
 pub(super) async fn page<T>(
-    collection: &Collection<Document>,
+    collection: &TimedCollection,
     which: Document,
     fields: Document,
     mut after: Option<ObjectId>,

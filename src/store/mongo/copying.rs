@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
@@ -17,6 +16,7 @@ use super::documents::{
     AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, RevocationDocument,
     document, object_id,
 };
+use super::timed_collection::TimedCollection;
 use crate::domain::event::Event;
 use crate::domain::id::LeaseId;
 
@@ -31,9 +31,8 @@ impl MongoStore {
     }
 
     async fn count(&self) -> Result<Counts> {
-        let of = |collection: &Collection<Document>, filter: Document| {
-            let collection = collection.clone();
-            async move { collection.count_documents(filter).await }
+        let of = async |collection: &TimedCollection, filter: Document| {
+            collection.count_documents(filter).await
         };
         Ok(Counts {
             accounts: of(&self.at.user, doc! {}).await?,
@@ -44,14 +43,15 @@ impl MongoStore {
     }
 }
 
-/// Inserts all of a portion.
+/// Inserts all of a portion. The driver splits it into commands, which carry no time limit: a copy that failed is begun
+/// anew on an empty database.
 async fn insert_all(
-    collection: &Collection<Document>,
+    collection: &TimedCollection,
     whole: impl Iterator<Item = Result<Document>>,
 ) -> Result<()> {
     let whole: Vec<Document> = whole.collect::<Result<_>>()?;
     if !whole.is_empty() {
-        collection.insert_many(whole).await?;
+        collection.driver().insert_many(whole).await?;
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ impl Copying for MongoStore {
             let found = self
                 .at
                 .history
-                .clone_with_type::<EventDocument>()
+                .with_type::<EventDocument>()
                 .find(later_than(after.map(|EventPlace(id)| object_id(&id))))
                 .sort(doc! { "_id": 1 })
                 .limit(bounded(limit))
@@ -93,11 +93,9 @@ impl Copying for MongoStore {
 
     async fn begin_copy(&self, holder: LeaseId) -> std::result::Result<bool, StoreError> {
         let holder = object_id(holder.as_bytes());
-        let take_over = self
-            .at
-            .meta
-            .update_one(doc! { "_id": MARK }, doc! { "$set": { "holder": holder } });
-        if self.within(async { take_over.await }).await?.matched_count > 0 {
+        let ours = doc! { "$set": { "holder": holder } };
+        let take_over = self.at.meta.update_one(doc! { "_id": MARK }, ours);
+        if self.within(take_over).await? {
             for collection in [
                 &self.at.user,
                 &self.at.movie,
@@ -116,8 +114,7 @@ impl Copying for MongoStore {
             return Ok(false);
         }
         let mark = doc! { "_id": MARK, "holder": holder };
-        self.within(async { self.at.meta.insert_one(mark).await })
-            .await?;
+        self.within(self.at.meta.insert_one(mark)).await?;
         Ok(true)
     }
 
@@ -176,8 +173,8 @@ impl Copying for MongoStore {
 
     async fn finish_copy(&self, holder: LeaseId) -> std::result::Result<(), StoreError> {
         let is_ours = doc! { "_id": MARK, "holder": object_id(holder.as_bytes()) };
-        let unmarked = self.within(async { self.at.meta.delete_one(is_ours).await });
-        if unmarked.await?.deleted_count == 0 {
+        let unmarked = self.within(self.at.meta.delete_one(is_ours));
+        if unmarked.await? == 0 {
             return Err(another_copy());
         }
         Ok(())

@@ -39,7 +39,7 @@ impl MongoStore {
         let beyond = self
             .at
             .history
-            .clone_with_type::<EventDocument>()
+            .with_type::<EventDocument>()
             .find_one(doc! { "account": account })
             .sort(doc! { "at": -1, "_id": -1 })
             .skip(HISTORY_LINES as u64)
@@ -72,7 +72,7 @@ impl History for MongoStore {
             let found = self
                 .at
                 .history
-                .clone_with_type::<EventDocument>()
+                .with_type::<EventDocument>()
                 .find(doc! { "account": account })
                 .sort(doc! { "at": -1, "_id": -1 })
                 .limit(bounded(limit))
@@ -102,8 +102,8 @@ impl History for MongoStore {
                 if ids.is_empty() {
                     return Ok(0);
                 }
-                let deleted = self.at.history.delete_many(doc! { "_id": { "$in": ids } });
-                Ok(deleted.await?.deleted_count)
+                let these = doc! { "_id": { "$in": ids } };
+                self.at.history.delete_many(these).await
             });
             match some.await? {
                 0 => return Ok(forgotten),

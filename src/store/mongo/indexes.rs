@@ -19,6 +19,7 @@ use mongodb::{Collection, IndexModel};
 use super::super::StoreError;
 use super::MongoStore;
 use super::link::{code, in_words};
+use super::timed_collection::time_left;
 use super::turn::is_duplicate;
 
 /// How long an entry that is gone is kept out of sight: far longer than a step that is performed twice may take.
@@ -92,7 +93,10 @@ impl MongoStore {
             (&at.locks, with(doc! { "at": 1 }, of_lock)),
             (&at.decoys, with(doc! { "at": 1 }, at_once())),
         ]
-        .map(|(collection, model)| Wanted { collection, model })
+        .map(|(collection, model)| Wanted {
+            collection: collection.driver(),
+            model,
+        })
     }
 
     /// How many indexes are there, and those that are missing, as `collection.field, field`.
@@ -118,12 +122,12 @@ impl MongoStore {
     /// others that do.
     pub(super) async fn make_collections(&self) -> std::result::Result<(), StoreError> {
         const NAMESPACE_EXISTS: i32 = 48;
-        let database = self.client.database(&self.at.user.namespace().db);
+        let database = self.client.database(&self.at.user.driver().namespace().db);
         let there = self
             .within(async { database.list_collection_names().await })
             .await?;
         for missing in self.at.all() {
-            let name = missing.name();
+            let name = missing.driver().name();
             if there.iter().any(|there| there == name) {
                 continue;
             }
@@ -279,7 +283,11 @@ fn is_refusal(error: &Error) -> bool {
 
 async fn indexes_of(collection: &Collection<Document>) -> Result<Vec<IndexModel>> {
     const NAMESPACE_NOT_FOUND: i32 = 26;
-    match collection.list_indexes().await {
+    let list = collection.list_indexes();
+    match list
+        .optional(time_left(), |list, left| list.max_time(left))
+        .await
+    {
         Ok(indexes) => indexes.try_collect().await,
         Err(error) if matches!(&*error.kind, ErrorKind::Command(command) if command.code == NAMESPACE_NOT_FOUND) => {
             Ok(Vec::new())

@@ -33,7 +33,7 @@ impl MongoStore {
             SchemaState::Current => self.look_at_indexes().await?,
             SchemaState::Empty | SchemaState::Older => (0, Vec::new()),
         };
-        let database = self.client.database(&self.at.user.namespace().db);
+        let database = self.client.database(&self.at.user.driver().namespace().db);
         // Some servers that speak the protocol know less of it, and some users may not ask.
         let statistics = database.run_command(doc! { "dbStats": 1 }).await;
         let statistics = statistics.unwrap_or_default();

@@ -25,6 +25,7 @@ use super::MongoStore;
 use super::documents::{AccountDocument, document, read};
 use super::link::{backoff, in_words, is_conflict, is_transient};
 use super::steps::{Outcome, Step, perform};
+use super::timed_collection::within_time;
 use super::turn::{Turn, is_duplicate};
 
 /// For how long, in milliseconds, somebody may be about to perform what they have written into the journal: far longer
@@ -69,9 +70,9 @@ impl MongoStore {
                 self.by_journal(step).await
             }
         };
-        let outcome = match tokio::time::timeout(self.link.timeout(), performing).await {
-            Ok(outcome) => outcome.map_err(|error| self.link.failed(&error))?,
-            Err(_) => {
+        let outcome = match within_time(self.link.timeout(), performing).await {
+            Some(outcome) => outcome.map_err(|error| self.link.failed(&error))?,
+            None => {
                 let conflict = last_conflict
                     .into_inner()
                     .unwrap_or_else(PoisonError::into_inner);

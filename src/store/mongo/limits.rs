@@ -91,20 +91,19 @@ impl Limits for MongoStore {
                 };
                 // Where another call was faster, it is counted on top of that one. A majority has the tally before the
                 // call is let through, so that a failover forgets none; a power cut of a standalone server may.
-                let update = self
-                    .at
-                    .tallies
-                    .update_one(still_says(key, kept.as_ref()), set(counting, &counted))
-                    .upsert(kept.is_none())
-                    .write_concern(WriteConcern::majority());
+                let update = self.at.tallies.update_with(
+                    still_says(key, kept.as_ref()),
+                    set(counting, &counted),
+                    kept.is_none(),
+                    Some(WriteConcern::majority()),
+                );
                 match update.await {
                     Err(error) if is_duplicate(&error) || is_collision(&error) => {
                         tokio::time::sleep(backoff(tried)).await;
                         tried += 1;
                     }
-                    updated => {
-                        let updated = updated?;
-                        if updated.matched_count > 0 || updated.upserted_id.is_some() {
+                    is_counted => {
+                        if is_counted? {
                             return Ok(Ok(counted));
                         }
                     }

@@ -41,6 +41,8 @@ const PASSING: [&str; 4] = [
 
 /// The server's code where a user is needed, or has too few rights.
 const UNAUTHORIZED: i32 = 13;
+/// The server's code where an operation exceeded its `maxTimeMS`.
+const TIME_LIMIT_EXCEEDED: i32 = 50;
 /// The first pause before a step that collided is begun anew, in milliseconds, and the longest.
 const PAUSES: (u64, u64) = (2, 200);
 /// The version of the wire protocol that MongoDB 4.4 speaks.
@@ -258,6 +260,11 @@ impl Link {
             _ if code(error) == Some(UNAUTHORIZED) => StoreError::Broken(format!(
                 "{shown}: {} - give the URI a user who may read and write this database, and a password",
                 in_words(error)
+            )),
+            _ if code(error) == Some(TIME_LIMIT_EXCEEDED) => StoreError::Unavailable(format!(
+                "{shown}: {}, and the whole step may take {:?}",
+                in_words(error),
+                self.timeout
             )),
             _ if is_conflict(error) => StoreError::Busy(format!("{shown}: {}", in_words(error))),
             _ if self.passes(error) => {

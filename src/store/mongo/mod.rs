@@ -18,6 +18,7 @@ mod outbox;
 mod steps;
 #[cfg(test)]
 pub(in crate::store) mod tests;
+mod timed_collection;
 mod turn;
 
 use std::future::Future;
@@ -29,11 +30,12 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Error;
 use mongodb::options::ClientOptions;
-use mongodb::{Client, Collection, Database};
+use mongodb::{Client, Database};
 
 use super::{Store, StoreError};
 use link::Link;
 pub use link::check_uri;
+use timed_collection::{TimedCollection, within_time};
 use turn::is_duplicate;
 
 /// The database's name where the URI has none.
@@ -72,35 +74,36 @@ pub struct MongoStore {
 /// Where things are kept.
 #[derive(Clone)]
 struct Collections {
-    user: Collection<Document>,
-    movie: Collection<Document>,
-    outbox: Collection<Document>,
-    history: Collection<Document>,
-    journal: Collection<Document>,
-    revocations: Collection<Document>,
-    tallies: Collection<Document>,
-    locks: Collection<Document>,
-    decoys: Collection<Document>,
-    meta: Collection<Document>,
+    user: TimedCollection,
+    movie: TimedCollection,
+    outbox: TimedCollection,
+    history: TimedCollection,
+    journal: TimedCollection,
+    revocations: TimedCollection,
+    tallies: TimedCollection,
+    locks: TimedCollection,
+    decoys: TimedCollection,
+    meta: TimedCollection,
 }
 
 impl Collections {
-    fn of(database: &Database) -> Self {
+    fn of(database: &Database, is_standalone: bool) -> Self {
+        let collection = |name| TimedCollection::new(database, name, is_standalone);
         Self {
-            user: database.collection("user"),
-            movie: database.collection("movie"),
-            outbox: database.collection("movie_bag_outbox"),
-            history: database.collection("movie_bag_history"),
-            journal: database.collection("movie_bag_journal"),
-            revocations: database.collection("movie_bag_revocations"),
-            tallies: database.collection("movie_bag_tallies"),
-            locks: database.collection("movie_bag_locks"),
-            decoys: database.collection("movie_bag_decoys"),
-            meta: database.collection("movie_bag_meta"),
+            user: collection("user"),
+            movie: collection("movie"),
+            outbox: collection("movie_bag_outbox"),
+            history: collection("movie_bag_history"),
+            journal: collection("movie_bag_journal"),
+            revocations: collection("movie_bag_revocations"),
+            tallies: collection("movie_bag_tallies"),
+            locks: collection("movie_bag_locks"),
+            decoys: collection("movie_bag_decoys"),
+            meta: collection("movie_bag_meta"),
         }
     }
 
-    fn all(&self) -> [&Collection<Document>; 10] {
+    fn all(&self) -> [&TimedCollection; 10] {
         [
             &self.user,
             &self.movie,
@@ -172,9 +175,10 @@ impl MongoStore {
         if !is_primary(&hello) {
             return Err(link.no_primary(&hello));
         }
+        let has_transactions = has_transactions(&hello);
         let store = Self {
-            at: Collections::of(&database),
-            has_transactions: has_transactions(&hello),
+            at: Collections::of(&database, !has_transactions),
+            has_transactions,
             has_collations: AtomicBool::new(true),
             client,
             link,
@@ -195,20 +199,11 @@ impl MongoStore {
     /// Marks a database that is new with its version, and refuses one of a newer version.
     async fn mark_version(&self) -> Result<(), StoreError> {
         let mark = self.within(async {
-            let marking = self
-                .at
-                .meta
-                .update_one(
-                    schema_mark(),
-                    doc! { "$setOnInsert": { "version": VERSION } },
-                )
-                .upsert(true);
-            match marking.await {
+            let version = doc! { "$setOnInsert": { "version": VERSION } };
+            match self.at.meta.upsert_one(schema_mark(), version).await {
                 // Several start at once, and another one was faster.
                 Err(error) if is_duplicate(&error) => {}
-                marked => {
-                    marked?;
-                }
+                marked => marked?,
             }
             self.at.meta.find_one(schema_mark()).await
         });
@@ -251,9 +246,9 @@ async fn limited<T>(
     time: Duration,
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(time, step).await {
-        Ok(outcome) => outcome.map_err(|error| link.failed(&error)),
-        Err(_) => Err(link.too_slow()),
+    match within_time(time, step).await {
+        Some(outcome) => outcome.map_err(|error| link.failed(&error)),
+        None => Err(link.too_slow()),
     }
 }
 
@@ -261,7 +256,7 @@ async fn limited<T>(
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let look = async {
-            let database = self.client.database(&self.at.user.namespace().db);
+            let database = self.client.database(&self.at.user.driver().namespace().db);
             database.run_command(doc! { "hello": 1 }).await
         };
         let answer = limited(&self.link, PING.min(self.link.timeout()), look).await;

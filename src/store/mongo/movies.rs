@@ -88,8 +88,8 @@ impl Movies for MongoStore {
         let filter = doc! { "_id": object_id(id.as_bytes()), "added_by": object_id(by.as_bytes()) };
         let changed = self.within(async {
             match self.at.movie.update_one(filter, doc! { "$set": set }).await {
-                Ok(updated) if updated.matched_count == 0 => Ok(MovieChange::NotFound),
-                Ok(_) => Ok(MovieChange::Done),
+                Ok(false) => Ok(MovieChange::NotFound),
+                Ok(true) => Ok(MovieChange::Done),
                 Err(error) if is_duplicate(&error) => Ok(MovieChange::NameTaken),
                 Err(error) => Err(error),
             }

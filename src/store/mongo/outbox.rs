@@ -113,6 +113,7 @@ impl MongoStore {
         let claimed = async {
             self.at
                 .outbox
+                .driver()
                 .update_many(free, hold)
                 .session(&mut session)
                 .await?;
@@ -215,12 +216,12 @@ impl MongoStore {
             "free_at": free_at(entry.next_try_at, Some(lease)),
         };
         let hold = doc! { "$set": held, "$inc": { "attempts": 1_i64 } };
-        let update = self.at.outbox.update_one(is_free, hold);
-        let updated = if self.has_transactions {
+        let is_claimed = if self.has_transactions {
             // Within a transaction a collision is told at once. Without, the update would wait for the other one, for a
             // minute where its process is dead, and all other mails with it.
             let mut session = self.client.start_session().await?;
             session.start_transaction().await?;
+            let update = self.at.outbox.driver().update_one(is_free, hold);
             match update.session(&mut session).await {
                 Err(error) if is_collision(&error) => {
                     let _ = session.abort_transaction().await;
@@ -234,13 +235,13 @@ impl MongoStore {
                         Err(error) if is_unconfirmed(&error) => {}
                         committed => committed?,
                     }
-                    updated
+                    updated.matched_count > 0
                 }
             }
         } else {
-            update.await?
+            self.at.outbox.update_one(is_free, hold).await?
         };
-        if updated.matched_count == 0 {
+        if !is_claimed {
             return Ok(Claim::Changed);
         }
         let mut ours = entry.clone();
@@ -410,7 +411,7 @@ impl Outbox for MongoStore {
                 is_held,
                 doc! { "$set": { "lease.until": until }, "$max": { "free_at": until } },
             );
-            Ok(renewed.await?.matched_count > 0)
+            renewed.await
         })
         .await
     }
@@ -451,7 +452,7 @@ impl Outbox for MongoStore {
                 is_held,
                 doc! { "$set": as_before, "$unset": { "lease": "" } },
             );
-            Ok(given_back.await?.matched_count > 0)
+            given_back.await
         })
         .await
     }
@@ -505,7 +506,7 @@ impl Outbox for MongoStore {
             let found = self
                 .at
                 .outbox
-                .clone_with_type::<EntryDocument>()
+                .with_type::<EntryDocument>()
                 .find(undelivered(account))
                 .sort(doc! { "requested_at": 1, "_id": 1 })
                 .await?;

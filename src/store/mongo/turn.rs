@@ -1,13 +1,14 @@
 //! The writes of a step, within a transaction or without one.
 
+use mongodb::ClientSession;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, Result};
-use mongodb::{ClientSession, Collection};
 
 use super::super::Counting;
 use super::limits;
 use super::link::{Collision, code};
+use super::timed_collection::TimedCollection;
 use crate::domain::limit::{Tally, TooEarly};
 
 /// One performance of a step.
@@ -49,16 +50,17 @@ impl<'a> Turn<'a> {
     /// Updates one document; whether there was one.
     pub(super) async fn update(
         &mut self,
-        collection: &Collection<Document>,
+        collection: &TimedCollection,
         filter: Document,
         update: Document,
     ) -> Result<bool> {
-        let action = collection.update_one(filter, update);
-        let updated = match &mut self.session {
-            Some(session) => action.session(&mut **session).await,
-            None => action.await,
+        let is_there = match &mut self.session {
+            Some(session) => {
+                let update = collection.driver().update_one(filter, update);
+                update.session(&mut **session).await?.matched_count > 0
+            }
+            None => collection.update_one(filter, update).await?,
         };
-        let is_there = updated?.matched_count > 0;
         self.has_written |= is_there;
         Ok(is_there)
     }
@@ -66,18 +68,20 @@ impl<'a> Turn<'a> {
     /// Makes what a step is there to make; `false` where it is performed again and that is not there.
     pub(super) async fn make(
         &mut self,
-        collection: &Collection<Document>,
+        collection: &TimedCollection,
         whole: Document,
     ) -> Result<bool> {
         if self.is_again {
             let id = whole.get("_id").cloned();
             return self.exists(collection, doc! { "_id": id }).await;
         }
-        let action = collection.insert_one(whole);
         match &mut self.session {
-            Some(session) => action.session(&mut **session).await?,
-            None => action.await?,
-        };
+            Some(session) => {
+                let insert = collection.driver().insert_one(whole);
+                insert.session(&mut **session).await?;
+            }
+            None => collection.insert_one(whole).await?,
+        }
         self.has_written = true;
         Ok(true)
     }
@@ -85,57 +89,58 @@ impl<'a> Turn<'a> {
     /// Inserts a document, unless one with its id is there.
     pub(super) async fn put(
         &mut self,
-        collection: &Collection<Document>,
+        collection: &TimedCollection,
         mut whole: Document,
     ) -> Result<()> {
         let id = whole.remove("_id");
-        let action = collection
-            .update_one(doc! { "_id": id }, doc! { "$setOnInsert": whole })
-            .upsert(true);
-        let put = match &mut self.session {
-            Some(session) => action.session(&mut **session).await,
-            None => match action.await {
-                // Two do it at once, and the other one was faster.
-                Err(error) if is_duplicate(&error) => return Ok(()),
-                put => put,
-            },
-        };
+        let (filter, update) = (doc! { "_id": id }, doc! { "$setOnInsert": whole });
+        let put = self.send_upsert(collection, filter, update).await;
+        if self.session.is_none() && put.as_ref().is_err_and(is_duplicate) {
+            // Two do it at once, and the other one was faster.
+            return Ok(());
+        }
         self.has_written = true;
-        put.map(|_| ())
+        put
     }
 
     /// Updates a document that matches, or inserts one where `filter` matches none and its id is free; `false` where a
     /// document with this id exists and does not match.
     pub(super) async fn upsert(
         &mut self,
-        collection: &Collection<Document>,
+        collection: &TimedCollection,
         filter: Document,
         update: Document,
     ) -> Result<bool> {
-        let action = collection.update_one(filter, update).upsert(true);
-        let upserted = match &mut self.session {
-            Some(session) => action.session(&mut **session).await,
-            None => action.await,
-        };
-        match upserted {
+        match self.send_upsert(collection, filter, update).await {
             // Another writer inserted it in the meantime. Within a transaction this ends the transaction.
             Err(error) if is_duplicate(&error) && self.session.is_none() => return Ok(false),
             Err(error) if is_duplicate(&error) => return Err(Collision::error()),
             upserted => upserted?,
-        };
+        }
         self.has_written = true;
         Ok(true)
+    }
+
+    async fn send_upsert(
+        &mut self,
+        collection: &TimedCollection,
+        filter: Document,
+        update: Document,
+    ) -> Result<()> {
+        match &mut self.session {
+            Some(session) => {
+                let upsert = collection.driver().update_one(filter, update).upsert(true);
+                upsert.session(&mut **session).await.map(|_| ())
+            }
+            None => collection.upsert_one(filter, update).await,
+        }
     }
 
     /// Makes this transaction collide with every other one that locks the same account: the server detects two writes to
     /// one document, and neither a write that depends on a read nor an insert beside a delete. The document carries no
     /// information and expires by itself (see `indexes.rs`), so an unknown account is locked in the same way. Without a
     /// transaction there is nothing to lock.
-    pub(super) async fn lock(
-        &mut self,
-        locks: &Collection<Document>,
-        account: ObjectId,
-    ) -> Result<()> {
+    pub(super) async fn lock(&mut self, locks: &TimedCollection, account: ObjectId) -> Result<()> {
         if self.session.is_none() {
             return Ok(());
         }
@@ -147,7 +152,7 @@ impl<'a> Turn<'a> {
 
     pub(super) async fn exists(
         &mut self,
-        collection: &Collection<Document>,
+        collection: &TimedCollection,
         filter: Document,
     ) -> Result<bool> {
         let action = collection.find_one(filter).projection(doc! { "_id": 1 });
@@ -162,7 +167,7 @@ impl<'a> Turn<'a> {
     /// on a server whose transactions read what others commit meanwhile; otherwise the transaction begins anew.
     pub(super) async fn count(
         &mut self,
-        tallies: &Collection<Document>,
+        tallies: &TimedCollection,
         counting: Counting,
     ) -> Result<std::result::Result<Tally, TooEarly>> {
         let action = tallies.find_one(doc! { "_id": limits::id_of(counting.key) });
@@ -189,16 +194,18 @@ impl<'a> Turn<'a> {
     /// Deletes all that match; how many there were.
     pub(super) async fn delete(
         &mut self,
-        collection: &Collection<Document>,
+        collection: &TimedCollection,
         filter: Document,
     ) -> Result<u64> {
-        let action = collection.delete_many(filter);
         let deleted = match &mut self.session {
-            Some(session) => action.session(&mut **session).await?,
-            None => action.await?,
+            Some(session) => {
+                let delete = collection.driver().delete_many(filter);
+                delete.session(&mut **session).await?.deleted_count
+            }
+            None => collection.delete_many(filter).await?,
         };
-        self.has_written |= deleted.deleted_count > 0;
-        Ok(deleted.deleted_count)
+        self.has_written |= deleted > 0;
+        Ok(deleted)
     }
 }
 

@@ -207,6 +207,7 @@ fn is_of_the_line(error: &AppError) -> bool {
         | AppError::RateLimited { .. }
         | AppError::Busy { .. }
         | AppError::Unavailable(_)
+        | AppError::DatabaseBusy(_)
         | AppError::Internal(_) => false,
     }
 }

@@ -5,6 +5,7 @@ mod proxy;
 mod races;
 mod servers;
 mod steps;
+mod time_limits;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
-use mongodb::{Client, IndexModel};
+use mongodb::{Client, Collection, IndexModel};
 use tokio::sync::Notify;
 
 use super::*;
@@ -389,11 +390,14 @@ async fn indexes_of_others_are_taken_as_they_are() {
         database.run_command(create).await.unwrap();
     }
     let store = open(&fresh.uri).await.unwrap();
-    let names = store.at.user.list_index_names().await.unwrap();
+    let names = store.at.user.driver().list_index_names().await.unwrap();
     assert_eq!(names, ["_id_", "email_1", "movie_bag_email_ignoring_case"]);
     // Once more, and nothing new.
     open(&fresh.uri).await.unwrap();
-    assert_eq!(store.at.user.list_index_names().await.unwrap(), names);
+    assert_eq!(
+        store.at.user.driver().list_index_names().await.unwrap(),
+        names
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -194,7 +194,7 @@ async fn collections_and_indexes_exist_before_the_mark_says_so() {
             .map(|(_, command)| command.get_str("create").unwrap())
             .collect();
         for collection in store.at.all() {
-            assert!(names.contains(&collection.name()), "{names:?}");
+            assert!(names.contains(&collection.driver().name()), "{names:?}");
         }
         let (last_made, first_indexed) = (made.last().unwrap().0, indexed[0].0);
         assert!(last_made < first_indexed && indexed.last().unwrap().0 < marked[0].0);

@@ -190,7 +190,7 @@ async fn a_step_that_is_performed_again_makes_nothing_again() {
         .await
         .unwrap();
     let picture = fallible.picture().await;
-    store.at.journal.insert_many(left).await.unwrap();
+    store.at.journal.driver().insert_many(left).await.unwrap();
     store.resume(doc! {}).await.unwrap();
     assert_eq!(fallible.picture().await, picture);
 }
