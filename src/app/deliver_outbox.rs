@@ -26,7 +26,7 @@ use crate::store::StoreError;
 
 /// Time in which settling an attempt is retried while the database can't be reached. The lease is renewed meanwhile, so
 /// that no other worker sends the mail again.
-const WRITTEN_DOWN_WITHIN: Duration = Duration::from_secs(30);
+const WRITTEN_DOWN_WITHIN: Duration = Duration::from_secs(180);
 /// Delay between two tries of that.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -10,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::App;
 use super::compose_mail::recipient;
 use super::deliver_outbox::domain;
+use crate::domain::clock::draw;
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::{Entry, Round};
 
@@ -20,7 +22,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Number of entries among which the next probe of a server with a policy pause is chosen.
-const CANDIDATES: usize = 8;
+const CANDIDATES: usize = 32;
 
 /// Numbers of mails that the worker has in hand: leased, waiting for a session, being sent, or being settled. They follow
 /// from the number of sessions that can be had.
@@ -194,7 +196,21 @@ impl App {
         let look = self.next_look();
         tokio::pin!(look);
         loop {
-            self.begin_attempts(&mut attempts).await;
+            let is_stopping = {
+                let beginning = self.begin_attempts(&mut attempts);
+                tokio::pin!(beginning);
+                tokio::select! {
+                    () = &mut beginning => false,
+                    // A database that does not answer does not hold up the stop.
+                    () = &mut stop => {
+                        let _ = timeout(LONGEST_SLEEP, beginning).await;
+                        true
+                    }
+                }
+            };
+            if is_stopping {
+                break;
+            }
             let has_capacity = attempts.has_capacity();
             let pause = self.policy().paused_until(Instant::now().into_std());
             tokio::select! {
@@ -295,28 +311,33 @@ impl App {
         None
     }
 
-    /// Chooses the mail that probes a server with a policy pause, and gives the others back: one for another domain than
-    /// the last, where there is one.
+    /// Chooses the mail that probes a server with a policy pause, and gives the others back: by chance one for a domain without
+    /// a refusal, else one for the domain that was refused the longest ago. By chance, since the oldest mails may all be refused
+    /// for their recipients' sake.
     async fn choose_probe(&self, entries: Vec<Entry>) -> Option<Entry> {
-        let last = self.policy().last_domain().map(str::to_owned);
-        let mut chosen = None;
+        let mut ranked = Vec::new();
         for (number, entry) in entries.iter().enumerate() {
-            let account = self.parts.store.account(entry.account).await.ok().flatten();
-            let to = account.map(|account| recipient(entry, &account));
-            if to.is_some_and(|to| Some(domain(&to)) != last.as_deref()) {
-                chosen = Some(number);
+            // A database that fails is not asked for each of the others.
+            let Ok(account) = self.parts.store.account(entry.account).await else {
                 break;
+            };
+            if let Some(account) = account {
+                let rank = self.policy().rank(domain(&recipient(entry, &account)));
+                ranked.push((rank, number));
             }
         }
-        let mut probe = None;
-        for (number, entry) in entries.into_iter().enumerate() {
-            if number == chosen.unwrap_or(0) {
-                probe = Some(entry);
-            } else {
-                self.give_back(&entry, None).await;
-            }
-        }
-        probe
+        let best = ranked.iter().map(|(rank, _)| *rank).min();
+        let best: Vec<usize> = ranked
+            .iter()
+            .filter(|(rank, _)| Some(*rank) == best)
+            .map(|(_, number)| *number)
+            .collect();
+        let chance = u32::from_be_bytes(draw(&*self.parts.rng)) as usize;
+        let chosen = chance.checked_rem(best.len()).map_or(0, |at| best[at]);
+        let mut others = entries;
+        let probe = others.swap_remove(chosen);
+        join_all(others.iter().map(|entry| self.give_back(entry, None))).await;
+        Some(probe)
     }
 }
 

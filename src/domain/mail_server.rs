@@ -15,6 +15,8 @@ use super::outbox::{Round, backoff};
 
 /// Number of recipient domains that must meet the same policy reply before the server is paused.
 const DOMAINS: usize = 3;
+/// Number of refused recipient domains that are remembered for the choice of probes.
+const REMEMBERED: usize = 256;
 
 /// Growing delay after failures in a row: 1, 2, 4, 8 … seconds, at most 10 minutes, with jitter.
 #[derive(Debug, Clone, Copy, Default)]
@@ -217,7 +219,7 @@ pub fn later_share(mails: usize) -> usize {
 pub struct PolicyWatch {
     /// The reply, without what differs from mail to mail.
     reply: String,
-    /// Recipient domains that met it since the last acceptance.
+    /// Recipient domains that met it since the last acceptance, the last one at the end.
     domains: Vec<String>,
     pause: Pause,
 }
@@ -242,9 +244,8 @@ impl PolicyWatch {
             self.reply = reply.to_owned();
             self.domains.clear();
         }
-        // The last one is the last of the list, for the choice of the next probe.
         self.domains.retain(|known| known != domain);
-        if self.domains.len() >= DOMAINS {
+        if self.domains.len() >= REMEMBERED {
             self.domains.remove(0);
         }
         self.domains.push(domain.to_owned());
@@ -267,9 +268,10 @@ impl PolicyWatch {
             .filter(|until| self.is_tripped() && now < *until)
     }
 
-    /// Domain of the mail that was refused last, which is not the best one for a probe.
-    pub fn last_domain(&self) -> Option<&str> {
-        self.domains.last().map(String::as_str)
+    /// Rank of a domain for the next probe: 0 where none of its mails was refused, and more the more recently one was.
+    pub fn rank(&self, domain: &str) -> usize {
+        let refused = self.domains.iter().position(|known| known == domain);
+        refused.map_or(0, |position| position + 1)
     }
 }
 
@@ -554,7 +556,8 @@ mod tests {
             assert!(watch.is_tripped(), "and the others wait");
             let domain = format!("{number}.example");
             assert!(refused(&mut watch, "554 relay", &domain, now));
-            assert_eq!(watch.last_domain(), Some(domain.as_str()));
+            assert_eq!(watch.rank(&domain), number + DOMAINS + 2);
+            assert_eq!(watch.rank("new.example"), 0);
         }
         assert_eq!(delays, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
         watch.accepted();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_rustls::rustls;
 
 use super::error_messages::lacking;
-use super::reply::Reply;
+use super::reply::{Reply, redacted};
 use super::session::Route;
 use super::verdict::{Verdict, common_words, is_about_login, verdict};
 use crate::mail::DeliveryError;
@@ -120,6 +120,16 @@ fn tls_error(error: &io::Error) -> Option<rustls::Error> {
 }
 
 impl Trouble {
+    /// The same without these secrets in what the server said.
+    pub(super) fn without(self, secrets: &[&str]) -> Self {
+        let cause = match self.cause {
+            Cause::Refused(reply) => Cause::Refused(reply.without(secrets)),
+            Cause::Nonsense(words) => Cause::Nonsense(redacted(&words, secrets)),
+            cause => cause,
+        };
+        Self { cause, ..self }
+    }
+
     /// Whether this can come from a session that has been idle for too long: then a new one does better, and nothing is
     /// sent twice, since the message has not been sent yet.
     pub(super) fn is_of_an_old_session(&self) -> bool {

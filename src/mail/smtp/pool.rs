@@ -21,6 +21,9 @@ use crate::mail::DeliveryError;
 /// gets such a session asks for another one.
 pub(super) struct Pool {
     state: Mutex<State>,
+    /// Sessions that are being closed. Not in the state: a runtime that shuts down drops the task within `spawn`, and with it a
+    /// [`Hold`], which locks the state.
+    goodbyes: Mutex<JoinSet<()>>,
     /// Rings when more or fewer mails can be worked on.
     changed: Notify,
     /// Sessions that are idle for longer are closed; mail servers close theirs after minutes, and not gently.
@@ -34,8 +37,6 @@ struct State {
     waiting: [VecDeque<oneshot::Sender<Grant>>; 2],
     /// The last failure to open a connection.
     last_error: Option<DeliveryError>,
-    /// Sessions that are being closed.
-    goodbyes: JoinSet<()>,
     is_swept: bool,
 }
 
@@ -68,9 +69,9 @@ impl Pool {
                 idle: Vec::new(),
                 waiting: Default::default(),
                 last_error: None,
-                goodbyes: JoinSet::new(),
                 is_swept: false,
             }),
+            goodbyes: Mutex::default(),
             changed: Notify::new(),
             idle,
         })
@@ -167,12 +168,13 @@ impl Pool {
 
     /// Closes the idle sessions, and waits for those that are being closed.
     pub(super) async fn close(self: &Arc<Self>) {
-        let (idle, mut goodbyes) = {
+        let idle = {
             let mut state = self.state();
             let idle = std::mem::take(&mut state.idle);
             state.connections.idle_closed(idle.len());
-            (idle, std::mem::take(&mut state.goodbyes))
+            idle
         };
+        let mut goodbyes = std::mem::take(&mut *self.goodbyes());
         join_all(idle.into_iter().map(|(session, _)| session.close())).await;
         while goodbyes.join_next().await.is_some() {}
     }
@@ -190,7 +192,7 @@ impl Pool {
     }
 
     fn say_goodbye(&self, goodbye: impl Future<Output = ()> + Send + 'static) {
-        let goodbyes = &mut self.state().goodbyes;
+        let mut goodbyes = self.goodbyes();
         while goodbyes.try_join_next().is_some() {}
         goodbyes.spawn(goodbye);
     }
@@ -213,6 +215,10 @@ impl Pool {
         state.connections.idle_closed(old);
         state.is_swept = !state.idle.is_empty();
         (expired, !state.is_swept)
+    }
+
+    fn goodbyes(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.goodbyes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

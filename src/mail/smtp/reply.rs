@@ -47,6 +47,14 @@ impl Reply {
         words
     }
 
+    /// The reply with each of these texts replaced.
+    pub(super) fn without(mut self, secrets: &[&str]) -> Self {
+        for line in &mut self.lines {
+            *line = redacted(line, secrets);
+        }
+        self
+    }
+
     /// Subject and detail of the enhanced status code (RFC 3463), also as qmail writes it, `(#5.7.1)`.
     pub(super) fn enhanced(&self) -> Option<(u16, u16)> {
         let first = self.lines.first()?;
@@ -73,6 +81,12 @@ impl fmt::Display for Reply {
         let words = format!("{} {}", self.code, self.words());
         f.write_str(harmless(&words).trim_end())
     }
+}
+
+/// A text with each of these secrets replaced by an ellipsis.
+pub(super) fn redacted(text: &str, secrets: &[&str]) -> String {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
 }
 
 /// A stranger's words on one line, without what a terminal would obey, and short enough for the history.

@@ -239,8 +239,12 @@ impl Session {
         let last = lines.len() - 1;
         for (number, line) in lines.iter().enumerate() {
             let wanted = if number == last { 235 } else { 334 };
-            let reply = self.ask(Stage::Auth, wanted, line, budget).await?;
+            let reply = self.ask(Stage::Auth, wanted, line, budget).await;
+            // Some servers repeat a command that they do not know.
+            let secrets = [line.rsplit(' ').next().unwrap_or(line), password];
+            let reply = reply.map_err(|trouble| trouble.without(&secrets))?;
             if number == last {
+                let reply = reply.without(&secrets);
                 let said = format!("{mechanism}: {reply}");
                 steps.push(Step::done(Stage::Auth.name(), said));
             }

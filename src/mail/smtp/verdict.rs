@@ -57,10 +57,19 @@ const GREYLISTING: [&str; 3] = ["greylist", "graylist", "grey-list"];
 /// Tells what a refusal at or after MAIL is about.
 pub(super) fn verdict(stage: Stage, reply: &Reply) -> Verdict {
     let is_for_now = reply.code < 500;
-    let words = reply.words().to_lowercase();
+    let words = without_addresses(&reply.words().to_lowercase());
     let says = |known: &[&str]| known.iter().any(|known| words.contains(known));
     if is_for_now && says(&GREYLISTING) {
         return Verdict::Later;
+    }
+    // Bad recipient: mailbox, system, syntax, ambiguous, moved, null MX (RFC 3463 3.2, RFC 7505). Postfix gives 5.1.0 and 5.1.8 for a
+    // sender.
+    if stage == Stage::Rcpt && matches!(reply.enhanced(), Some((1, 1..=4 | 6 | 10))) {
+        return if is_for_now {
+            Verdict::Later
+        } else {
+            Verdict::Never
+        };
     }
     if is_about_login(reply.code) || says(&POLICY_WORDS) {
         return Verdict::Policy;
@@ -77,6 +86,14 @@ pub(super) fn verdict(stage: Stage, reply: &Reply) -> Verdict {
         _ if stage == Stage::Mail => Verdict::Policy,
         _ => Verdict::Never,
     }
+}
+
+/// The words without addresses: a server repeats the recipient, and an account owner must not choose the verdict by it.
+fn without_addresses(words: &str) -> String {
+    let words = words
+        .split_whitespace()
+        .filter(|word| !word.contains('@') && !word.starts_with('<'));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// 530, 534, 535, 538: about the login or encryption (RFC 4954 6, RFC 3207 4).
@@ -114,6 +131,24 @@ mod tests {
         use Verdict::{Later, Never, Policy};
         for (stage, code, words, wanted) in [
             // Postfix.
+            (
+                Stage::Rcpt,
+                550,
+                "5.1.1 <blacklisted@d1.example>: Recipient address rejected: User unknown",
+                Never,
+            ),
+            (
+                Stage::Rcpt,
+                450,
+                "4.1.2 <blacklisted@d1.example>: Recipient address rejected: Domain not found",
+                Later,
+            ),
+            (
+                Stage::Rcpt,
+                550,
+                "<blacklisted@d1.example>: unknown user",
+                Never,
+            ),
             (
                 Stage::Rcpt,
                 554,

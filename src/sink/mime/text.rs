@@ -108,7 +108,9 @@ impl<'x> Word<'x> {
         if charset.is_empty() || !charset.bytes().all(is_token) {
             return None;
         }
-        let [encoding, b'?', ..] = inner.as_bytes()[charset_end + 1..] else {
+        // An unknown encoding ends the attempt here: searching the word's end for each `=?` would take quadratic time.
+        let [encoding @ (b'b' | b'B' | b'q' | b'Q'), b'?', ..] = inner.as_bytes()[charset_end + 1..]
+        else {
             return None;
         };
         let content_start = charset_end + 3;
@@ -132,14 +134,13 @@ impl<'x> Word<'x> {
                     .or_else(|_| STANDARD_NO_PAD.decode(&clean[..whole]))
                     .ok()?
             }
-            b'q' | b'Q' => {
+            _ => {
                 let spaced: Vec<u8> = content
                     .iter()
                     .map(|byte| if *byte == b'_' { b' ' } else { *byte })
                     .collect();
                 transfer::quoted_printable(&spaced).0
             }
-            _ => return None,
         };
         let charset = charset.split('*').next().unwrap_or(charset);
         Some(Word {

@@ -185,9 +185,12 @@ fn uuencode(body: &[u8]) -> Option<(Vec<u8>, Option<Defect>)> {
             && words.next().is_some()
     })?;
     let mut out = Vec::with_capacity(body.len() / 4 * 3);
+    // Zeroes that short lines may add: without a limit, a line of one letter would become 63 bytes.
+    let mut padding = body.len();
+    let mut is_padded = false;
     for line in lines {
         if line.trim_ascii() == b"end" {
-            return Some((out, None));
+            return Some((out, is_padded.then_some(Defect::Uuencode)));
         }
         let Some((&first, encoded)) = line.split_first() else {
             continue;
@@ -206,7 +209,10 @@ fn uuencode(body: &[u8]) -> Option<(Vec<u8>, Option<Defect>)> {
         }
         // Groups that are wholly lost were zeroes.
         if room > 0 && encoded.len() < 60 {
-            out.resize(out.len() + room, 0);
+            is_padded |= room > padding;
+            let added = room.min(padding);
+            padding -= added;
+            out.resize(out.len() + added, 0);
         }
     }
     Some((out, Some(Defect::Uuencode)))
