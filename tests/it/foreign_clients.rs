@@ -150,7 +150,7 @@ fn client_of_line(client: &Client<'_>, settings: &str) -> Option<Command> {
         "Rails" => (client.ruby("action_mailer", "rails_client.rb")?, settings),
         "Nodemailer" => (client.node("nodemailer_client.js")?, settings),
         "PHP" => {
-            client.program("msmtp", &["--version"], "Install Debian's msmtp.")?;
+            client.program(&["msmtp"], &["--version"], "Install Debian's msmtp.")?;
             return client.php(settings, "exit(0);", "mail_client.php");
         }
         "Symfony" => {
