@@ -22,7 +22,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use mongodb::options::{AuthMechanism, ConnectionString, HostInfo, ServerAddress, Tls};
+use mongodb::options::{AuthMechanism, ConnectionString, HostInfo, Tls};
 use tempfile::TempDir;
 
 /// What is installed: the server, and MongoEngine, which wrote the databases that must open unchanged.
@@ -109,17 +109,76 @@ impl FreshDatabase {
     }
 }
 
-/// Parses a URI, and writes down where its user is authenticated: that depends on the database that it names.
-fn parse(uri: &str) -> ConnectionString {
-    let mut parsed = ConnectionString::parse(uri).unwrap();
-    let database = parsed.default_database.clone();
-    if let Some(credential) = &mut parsed.credential
-        && credential.mechanism.as_ref().is_none_or(is_scram)
-    {
-        let source = credential.source.take().or(database);
-        credential.source = Some(source.unwrap_or_else(|| "admin".to_owned()));
+/// The parts of a connection string, as they are written. Only the parts that a test replaces change: the driver's own
+/// representation drops the percent-encoding of option values and every option that the driver does not know, and
+/// PyMongo gets the same connection string.
+struct UriParts {
+    scheme: String,
+    /// With the `@` that ends it.
+    user: String,
+    hosts: String,
+    database: String,
+    options: Vec<String>,
+}
+
+impl UriParts {
+    fn of(uri: &str) -> Self {
+        let (address, options) = uri.split_once('?').unwrap_or((uri, ""));
+        let (scheme, address) = address.split_once("://").unwrap();
+        let (server, database) = address.split_once('/').unwrap_or((address, ""));
+        let hosts = server.rfind('@').map_or(0, |at| at + 1);
+        Self {
+            scheme: scheme.to_owned(),
+            user: server[..hosts].to_owned(),
+            hosts: server[hosts..].to_owned(),
+            database: database.to_owned(),
+            options: options
+                .split('&')
+                .filter(|option| !option.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        }
     }
-    parsed
+
+    fn has_option(&self, name: &str) -> bool {
+        self.options.iter().any(|option| is_option(option, name))
+    }
+
+    /// Replaces the database. Without `authSource`, a SCRAM user is authenticated against the database that the
+    /// connection string names, so that database is written down as the source first.
+    fn set_database(&mut self, name: &str, parsed: &ConnectionString) {
+        let is_scram = parsed
+            .credential
+            .as_ref()
+            .is_some_and(|credential| credential.mechanism.as_ref().is_none_or(is_scram));
+        if is_scram && !self.has_option("authSource") {
+            let source = match self.database.as_str() {
+                "" => "admin",
+                database => database,
+            };
+            self.options.push(format!("authSource={source}"));
+        }
+        name.clone_into(&mut self.database);
+    }
+
+    fn text(&self) -> String {
+        let Self {
+            scheme,
+            user,
+            hosts,
+            database,
+            options,
+        } = self;
+        let mark = if options.is_empty() { "" } else { "?" };
+        let options = options.join("&");
+        format!("{scheme}://{user}{hosts}/{database}{mark}{options}")
+    }
+}
+
+/// Names of options have no case.
+fn is_option(option: &str, name: &str) -> bool {
+    let written = option.split('=').next().unwrap_or_default();
+    written.eq_ignore_ascii_case(name)
 }
 
 fn is_scram(mechanism: &AuthMechanism) -> bool {
@@ -129,51 +188,105 @@ fn is_scram(mechanism: &AuthMechanism) -> bool {
     )
 }
 
-/// The same URI with another database.
+/// Returns the same URI with another database.
 pub fn with_database(uri: &str, name: &str) -> String {
-    let mut parsed = parse(uri);
-    parsed.default_database = Some(name.to_owned());
-    parsed.to_string()
+    let parsed = ConnectionString::parse(uri).unwrap();
+    let mut parts = UriParts::of(uri);
+    parts.set_database(name, &parsed);
+    parts.text()
 }
 
 /// The first host of a URI, and the same URI with the host at this address in its place; `None` where the driver has to
 /// look the hosts up, or checks their names.
 pub fn through(uri: &str, address: SocketAddr) -> Option<(String, String)> {
-    let mut parsed = parse(uri);
+    let parsed = ConnectionString::parse(uri).unwrap();
     let is_named = matches!(parsed.tls, Some(Tls::Enabled(_)));
     let first = match &parsed.host_info {
         HostInfo::HostIdentifiers(hosts) if !is_named => hosts.first()?.to_string(),
         _ => return None,
     };
-    parsed.host_info = HostInfo::HostIdentifiers(vec![ServerAddress::Tcp {
-        host: address.ip().to_string(),
-        port: Some(address.port()),
-    }]);
-    parsed.direct_connection = Some(true);
-    Some((first, parsed.to_string()))
+    let mut parts = UriParts::of(uri);
+    parts.hosts = address.to_string();
+    parts
+        .options
+        .retain(|option| !is_option(option, "directConnection"));
+    parts.options.push("directConnection=true".to_owned());
+    Some((first, parts.text()))
 }
 
 impl Drop for FreshDatabase {
     fn drop(&mut self) {
         if given().as_ref() != Some(&self.server) {
-            // One of these would hang: a drop in the way of a transaction whose process is just killed stops it for good.
+            // It goes with the server of the tests' own.
             return;
         }
         let (server, name) = (self.server.clone(), self.name.clone());
         // A thread of its own: this one may be a runtime's.
         let dropping = std::thread::spawn(move || {
             blocking(async move {
-                let mut options = mongodb::options::ClientOptions::parse(server).await.ok()?;
-                options.server_selection_timeout = Some(Duration::from_secs(2));
-                let client = mongodb::Client::with_options(options).ok()?;
-                let database = client.database(&name);
-                // A server that is halted must not hold up the tests.
-                let dropping = tokio::time::timeout(Duration::from_secs(5), database.drop());
-                dropping.await.ok()?.ok()
+                let dropping = tokio::time::timeout(LONGEST_DROP, drop_database(&server, &name));
+                let why = match dropping.await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error.to_string(),
+                    Err(elapsed) => elapsed.to_string(),
+                };
+                // Past the test runner, which keeps the output of a passing test to itself.
+                let message =
+                    format!("\n==== The test database {name} stays on the server: {why}\n");
+                let _ = std::io::stderr().write_all(message.as_bytes());
             })
         });
         let _ = dropping.join();
     }
+}
+
+/// Longer than the 60 seconds for which a server keeps a transaction whose client was killed.
+const LONGEST_DROP: Duration = Duration::from_secs(90);
+
+/// Drops a database once no transaction has written to its documents. A killed process leaves its transaction open. The
+/// package's server would hold its global lock and wait for that transaction for good, and so block every other test.
+/// Deleting the documents in a transaction fails with a conflict instead.
+async fn drop_database(server: &str, name: &str) -> mongodb::error::Result<()> {
+    let client = mongodb::Client::with_uri_str(server).await?;
+    let database = client.database(name);
+    let mut session = client.start_session().await?;
+    while let Err(error) = empty(&database, &mut session).await {
+        let _ = session.abort_transaction().await;
+        match error_code(&error) {
+            Some(WRITE_CONFLICT) => tokio::time::sleep(Duration::from_millis(100)).await,
+            // Without transactions there is none to wait for.
+            Some(ILLEGAL_OPERATION) => break,
+            _ => return Err(error),
+        }
+    }
+    database.drop().await
+}
+
+const ILLEGAL_OPERATION: i32 = 20;
+const WRITE_CONFLICT: i32 = 112;
+
+fn error_code(error: &mongodb::error::Error) -> Option<i32> {
+    use mongodb::error::{ErrorKind, WriteFailure};
+    match &*error.kind {
+        ErrorKind::Command(error) => Some(error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        _ => None,
+    }
+}
+
+/// Deletes every document in one transaction.
+async fn empty(
+    database: &mongodb::Database,
+    session: &mut mongodb::ClientSession,
+) -> mongodb::error::Result<()> {
+    let collections = database.list_collection_names().await?;
+    session.start_transaction().await?;
+    for name in collections {
+        let collection = database.collection::<mongodb::bson::Document>(&name);
+        let all = mongodb::bson::doc! {};
+        collection.delete_many(all).session(&mut *session).await?;
+    }
+    session.commit_transaction().await
 }
 
 /// Runs something of the driver's to its end.
