@@ -241,7 +241,8 @@ impl Session {
             let wanted = if number == last { 235 } else { 334 };
             let reply = self.ask(Stage::Auth, wanted, line, budget).await;
             // Some servers repeat a command that they do not know.
-            let secrets = [line.rsplit(' ').next().unwrap_or(line), password];
+            let sent = line.strip_prefix("AUTH PLAIN ").unwrap_or(line);
+            let secrets = [sent, password];
             let reply = reply.map_err(|trouble| trouble.without(&secrets))?;
             if number == last {
                 let reply = reply.without(&secrets);

@@ -109,7 +109,8 @@ impl<'x> Word<'x> {
             return None;
         }
         // An unknown encoding ends the attempt here: searching the word's end for each `=?` would take quadratic time.
-        let [encoding @ (b'b' | b'B' | b'q' | b'Q'), b'?', ..] = inner.as_bytes()[charset_end + 1..]
+        let [encoding @ (b'b' | b'B' | b'q' | b'Q'), b'?', ..] =
+            inner.as_bytes()[charset_end + 1..]
         else {
             return None;
         };
@@ -184,6 +185,13 @@ impl<'x> Pending<'x> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Takes hours where each `=?` is followed to the end.
+    #[test]
+    fn words_in_an_unknown_encoding_take_linear_time() {
+        let text = "=?a?x? ".repeat(1_000_000) + "?=";
+        assert_eq!(with_words_decoded(&text), text);
+    }
 
     #[test]
     fn encoded_words_are_read_where_they_are_valid() {

@@ -271,6 +271,14 @@ mod tests {
         let encoded = b"text\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n";
         assert_eq!(uuencode(encoded), Some((b"Cat".to_vec(), None)));
         assert_eq!(uuencode(b"no begin"), None);
+        // Short lines are padded, and not without a limit.
+        let body = b"begin 644 x\n".to_vec();
+        let body = [body, b"_\n".repeat(10_000), b"end\n".to_vec()].concat();
+        let (decoded, defect) = uuencode(&body).unwrap();
+        assert_eq!(
+            (decoded.len(), defect),
+            (body.len(), Some(Defect::Uuencode))
+        );
         let cut = uuencode(b"begin 644 a\n#0V%T\n");
         assert_eq!(cut, Some((b"Cat".to_vec(), Some(Defect::Uuencode))));
     }

@@ -415,6 +415,26 @@ async fn logging_in(script: Script) -> (Server, SmtpMailer) {
     (server, mailer)
 }
 
+/// Sendmail and others repeat a command that they do not know.
+#[tokio::test]
+async fn a_password_that_the_server_repeats_is_in_no_message() {
+    for answer in [
+        "500 5.5.1 Command unrecognized: \"AUTH PLAIN AGFubgBzM2NyM3Q=\"\r\n",
+        "535 5.7.8 ann with s3cr3t is wrong\r\n",
+        "334 AUTH PLAIN AGFubgBzM2NyM3Q=\r\n",
+    ] {
+        let (_server, mailer) =
+            logging_in(Script::willing().offers(LOG_IN).says("AUTH", answer)).await;
+        let dialogue = mailer.probe(Duration::from_secs(20)).await;
+        let shown = format!("{dialogue:?}");
+        assert!(shown.contains('…'), "{shown}");
+        assert!(
+            !shown.contains("s3cr3t") && !shown.contains("AGFubgBzM2NyM3Q="),
+            "{shown}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_log_in_is_by_plain_or_by_login_whichever_there_is() {
     let (server, mailer) = logging_in(Script::willing().offers(LOG_IN).says("AUTH", TAKEN)).await;
