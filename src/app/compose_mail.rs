@@ -56,7 +56,7 @@ impl App {
         })
     }
 
-    /// What the mail says; an error where a link could not be used any more.
+    /// Returns the values of the mail's templates, or the reason why its link could not be used any more.
     pub(super) fn mail(&self, entry: &Entry, account: &Account) -> Result<Mail, &'static str> {
         let rules = &self.parts.rules;
         if self.parts.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {

@@ -130,7 +130,7 @@ impl Attempts {
         }
     }
 
-    /// Which rounds the next attempts may be of, in this order: neither starves behind the other.
+    /// Returns the rounds that the next attempts may be of, in this order: neither starves behind the other.
     fn turn(&self) -> &'static [Round] {
         const FIRST: &[Round] = &[Round::First, Round::Later];
         const LATER: &[Round] = &[Round::Later, Round::First];
@@ -253,7 +253,7 @@ impl App {
             due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
         sleep(match until_due {
             None => LONGEST_SLEEP,
-            // What is due by now could not be leased just before: all rooms for it are full, or somebody holds it.
+            // What is due could not be leased just before: there is no free delivery slot, or another process holds it.
             Some(Duration::ZERO) => LONGEST_SLEEP / 2,
             Some(until_due) => until_due.clamp(Duration::from_millis(10), LONGEST_SLEEP),
         })

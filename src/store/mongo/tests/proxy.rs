@@ -13,7 +13,7 @@ type OnCommand = dyn Fn(&Document) -> Verdict + Send + Sync;
 /// Changes a reply of the server.
 type OnReply = dyn Fn(&mut Document) + Send + Sync;
 
-/// What becomes of a command.
+/// Treatment of a command.
 pub(super) enum Verdict {
     /// It is passed on as it came.
     Pass,

@@ -1,4 +1,4 @@
-//! What is sent to servers, and how servers that can't be used are named.
+//! Commands that servers are sent, and messages about servers that cannot be used.
 
 use super::proxy::{MongoProxy, Verdict};
 use super::*;
@@ -10,7 +10,7 @@ use crate::store::contract::accounts::{
 };
 use crate::store::{Counting, Limits as _};
 
-/// What a store says of a server whose answer to `hello` is changed in this way.
+/// Error of a store for a server whose answer to `hello` is changed in this way.
 async fn refusal(
     server: &MongoServer,
     options: &str,
@@ -18,7 +18,7 @@ async fn refusal(
 ) -> String {
     let on_reply = move |reply: &mut Document| {
         if reply.contains_key("maxWireVersion") {
-            // The driver would go on to the members that it is told of, past the proxy.
+            // The driver would connect to the members that the reply lists, past the proxy.
             for field in ["hosts", "me", "primary"] {
                 reply.remove(field);
             }
