@@ -1,8 +1,9 @@
 //! What must hold, as a list that can be run: each promise has its number and the attacks that try to break it, from
 //! outside and on every database.
 //!
-//! `security::sqlite::t4` is promise T4 on SQLite. When all have been run, their results are compared with the table in
-//! `docs/security.md`; `BLESS=1 cargo test security` writes it.
+//! `security::sqlite::t4` is promise T4 on SQLite. The promises of the debugging SMTP sink, which has no database, are tried
+//! once: `security::sink::d1`. When all have been run, their results are compared with the table in `docs/security.md`;
+//! `BLESS=1 cargo test security` writes it.
 
 mod enumeration;
 mod identity;
@@ -45,7 +46,25 @@ const SECTIONS: &[(&str, &str)] = &[
     ("s", "State"),
     ("m", "Mail"),
     ("c", "Terminal"),
+    ("a", "Availability"),
+    ("d", "Debugging SMTP sink"),
 ];
+
+/// Promises of the sink, which are tried once, without a database.
+macro_rules! sink_promises {
+    ($($number:ident: $what:literal [$($attack:path),+ $(,)?] $([$($nearer:literal),+])?;)*) => {
+        const SINK_PROMISES: &[Promise] = &[$(Promise {
+            number: stringify!($number),
+            what: $what,
+            attacks: &[$((stringify!($attack), $attack)),+],
+            nearer: &[$($($nearer),+)?],
+        }),*];
+
+        mod sink {
+            $(#[test] fn $number() { super::attack(stringify!($number), super::Database::None); })*
+        }
+    };
+}
 
 macro_rules! promises {
     ($($number:ident: $what:literal [$($attack:path),+ $(,)?] $([$($nearer:literal),+])?;)+) => {
@@ -185,10 +204,17 @@ promises! {
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
 }
 
+sink_promises! {}
+
+fn all_promises() -> impl Iterator<Item = &'static Promise> {
+    PROMISES.iter().chain(SINK_PROMISES)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Database {
     Sqlite,
     Mongodb,
+    None,
 }
 
 /// What came of the promises that were tried in this run.
@@ -203,8 +229,7 @@ enum Outcome {
 }
 
 fn attack(number: &'static str, database: Database) {
-    let promise = PROMISES
-        .iter()
+    let promise = all_promises()
         .find(|promise| promise.number == number)
         .unwrap();
     let mut record = Record {
@@ -214,7 +239,7 @@ fn attack(number: &'static str, database: Database) {
     record.outcome = Outcome::Holds;
     for (_, attack) in promise.attacks {
         let home = match database {
-            Database::Sqlite => Some(Home::fresh()),
+            Database::Sqlite | Database::None => Some(Home::fresh()),
             Database::Mongodb => Home::on_mongodb(),
         };
         match home {
@@ -240,7 +265,7 @@ impl Drop for Record {
             self.outcome
         };
         results.insert(self.key, outcome);
-        let is_whole = results.len() == 2 * PROMISES.len();
+        let is_whole = results.len() == 2 * PROMISES.len() + SINK_PROMISES.len();
         // What is broken fails the run by itself, and without a database there is nothing to compare.
         let is_good = |outcome: &Outcome| *outcome == Outcome::Holds;
         if is_whole && (results.values().all(is_good) || is_blessed()) {
@@ -255,41 +280,53 @@ fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
     let mut text = String::from(
         "# What must hold\n\n\
          Written by the test run: `BLESS=1 cargo test security`, and compared at every other run. Each promise is tried \
-         from outside, on the running binary, on both databases. `cargo test security::sqlite::t4` tries one; the names \
-         lead to the attacks in `tests/it/`.\n",
+         from outside, on the running binary, on both databases; those of the sink, which has no database, once. \
+         `cargo test security::sqlite::t4` tries one; the names lead to the attacks in `tests/it/`.\n",
     );
     for (letter, section) in SECTIONS {
-        let _ = write!(
-            text,
-            "\n## {section}\n\n| | promise | attacks | SQLite | MongoDB |\n| --- | --- | --- | --- | --- |\n"
-        );
-        let lines = PROMISES
-            .iter()
-            .filter(|promise| promise.number.starts_with(letter));
-        for promise in lines {
+        let promises: Vec<_> = all_promises()
+            .filter(|promise| promise.number.starts_with(letter))
+            .collect();
+        let columns = match promises.iter().any(|promise| is_of_sink(promise)) {
+            true => "| | promise | attacks | |\n| --- | --- | --- | --- |",
+            false => "| | promise | attacks | SQLite | MongoDB |\n| --- | --- | --- | --- | --- |",
+        };
+        if promises.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "\n## {section}\n\n{columns}\n");
+        for promise in promises {
             let attacks = promise
                 .attacks
                 .iter()
                 .map(|(name, _)| format!("`{}`", name.replace(' ', "")));
             let nearer = promise.nearer.iter().map(|name| format!("also {name}"));
             let shown: Vec<_> = attacks.chain(nearer).collect();
-            let outcome = |database| match results[&(promise.number, database)] {
+            let outcome = |database: &Database| match results[&(promise.number, *database)] {
                 Outcome::Holds => "holds",
                 Outcome::Broken => "BROKEN",
                 Outcome::Untried => "not tried",
             };
+            let databases: &[Database] = match is_of_sink(promise) {
+                true => &[Database::None],
+                false => &[Database::Sqlite, Database::Mongodb],
+            };
+            let outcomes: Vec<_> = databases.iter().map(outcome).collect();
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} |",
                 promise.number.to_uppercase(),
                 promise.what.replace('|', "\\|"),
                 shown.join("<br>"),
-                outcome(Database::Sqlite),
-                outcome(Database::Mongodb),
+                outcomes.join(" | "),
             );
         }
     }
     text
+}
+
+fn is_of_sink(promise: &Promise) -> bool {
+    SINK_PROMISES.iter().any(|one| one.number == promise.number)
 }
 
 fn is_blessed() -> bool {
@@ -325,7 +362,7 @@ const CONFIRMATION: &str = "[Movie-bag] Password reset successful";
 
 #[test]
 fn every_promise_has_a_section() {
-    for promise in PROMISES {
+    for promise in all_promises() {
         let letter = &promise.number[..1];
         assert!(SECTIONS.iter().any(|section| section.0 == letter));
     }
