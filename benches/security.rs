@@ -278,10 +278,13 @@ fn concealment() -> bool {
             |number| limited(&mut other_watch, unknown(number), number),
         );
     }
-    for (database, cost, stored, pairs) in [
+    let too_long = "x".repeat(73);
+    for (database, cost, stored, password, pairs) in [
         // 10 is the least that a real system may have.
-        ("SQLite", "10", "10", pairs),
-        ("SQLite", "10", "6", pairs),
+        ("SQLite", "10", "10", NEW_PASSWORD, pairs),
+        ("SQLite", "10", "6", NEW_PASSWORD, pairs),
+        ("SQLite", "10", "12", NEW_PASSWORD, pairs),
+        ("SQLite", "10", "10", &too_long, pairs),
     ] {
         let home = concealed(Home::fresh()).with("MOVIE_BAG_BCRYPT_COST", stored);
         with_accounts(&home, 10).kill();
@@ -289,13 +292,16 @@ fn concealment() -> bool {
         let server = home.serve_alone(&[]);
         let (mut watch, mut other_watch) = (Stopwatch::at(&server), Stopwatch::at(&server));
         let log_in = |watch: &mut Stopwatch, email: String| {
-            let body = json!({"email": email, "password": NEW_PASSWORD});
+            let body = json!({"email": email, "password": password});
             let (status, time) = watch.post("/api/auth/login", "10.0.0.1", &body);
             assert_eq!(status, 401);
             time
         };
+        let bytes = password.len();
         is_well &= classify(
-            &format!("`login`, {database}, a hash of cost {stored} where {cost} is set"),
+            &format!(
+                "`login`, {database}, a hash of cost {stored} where {cost} is set, a password of {bytes} bytes"
+            ),
             pairs,
             |number| log_in(&mut watch, known(number % 10)),
             |number| log_in(&mut other_watch, unknown(number)),

@@ -193,7 +193,7 @@ impl Import {
             NewCredential::Password(password) => {
                 let hasher = &self.app.parts.hasher;
                 hasher
-                    .verify(password, Some(&account.password_hash))
+                    .verify(password, Some(&account.password_hash), 0)
                     .await?
             }
         };

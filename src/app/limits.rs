@@ -4,6 +4,7 @@ use super::{App, AppError};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
+use crate::domain::id::AccountId;
 use crate::domain::limit::{Limit, LimitKey, TooEarly, client_network};
 use crate::store::Counting;
 
@@ -52,41 +53,37 @@ impl App {
             .map_err(|early| self.limited(limit, early))
     }
 
-    /// Counts a login that failed. Guesses that were begun at once with those that brought the delay about are refused
-    /// as if they had come later: they learn nothing.
+    /// Counts a login that failed, and records it in the history of the account. Guesses that were begun at the same time
+    /// as those that caused the delay are refused as if they had come later: they reveal nothing.
     ///
     /// # Errors
     /// [`AppError::RateLimited`]; the database.
     pub(super) async fn count_failure(
         &self,
         counting: Option<Counting>,
-        account: Option<&Account>,
+        account: AccountId,
         origin: &Origin,
     ) -> Result<(), AppError> {
-        let Some(counting) = counting else {
-            return Ok(());
-        };
-        let now = self.parts.clock.now();
-        let counted = self.parts.store.count(Counting { now, ..counting }).await?;
-        let tally = counted.map_err(|early| self.limited(counting.limit, early))?;
-        if let Some(account) = account
-            && now < tally.until
-        {
-            let delay = tally.until.duration_since(now).as_secs();
-            let event = self.event(
-                account.id,
-                EventKind::LoginDelayed,
-                origin,
-                format!("for {delay} seconds, after {} wrong passwords", tally.count),
-            );
-            // Not waited for: an unknown address has no history, and the time must not tell.
-            let app = self.clone();
-            tokio::spawn(async move {
-                if let Err(error) = app.parts.store.record(&event).await {
-                    tracing::warn!(%error, "a delay of logins could not be written down");
-                }
-            });
+        let mut events = vec![self.event(account, EventKind::LoginFailed, origin, "")];
+        if let Some(counting) = counting {
+            let now = self.parts.clock.now();
+            let counted = self.parts.store.count(Counting { now, ..counting }).await?;
+            let tally = counted.map_err(|early| self.limited(counting.limit, early))?;
+            if now < tally.until {
+                let delay = tally.until.duration_since(now).as_secs();
+                let detail = format!("for {delay} seconds, after {} wrong passwords", tally.count);
+                events.push(self.event(account, EventKind::LoginDelayed, origin, detail));
+            }
         }
+        // The answer does not wait: an unknown address has no history, and the time must not tell.
+        let app = self.clone();
+        tokio::spawn(async move {
+            for event in events {
+                if let Err(error) = app.parts.store.record(&event).await {
+                    tracing::warn!(%error, "cannot record a failed login in the history");
+                }
+            }
+        });
         Ok(())
     }
 

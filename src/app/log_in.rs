@@ -1,14 +1,17 @@
 //! Logging in: an address and a password for an access token.
 
 use super::{App, AppError};
+use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
-use crate::domain::event::Origin;
+use crate::domain::event::{EventKind, Origin};
+use crate::domain::id::AccountId;
 use crate::domain::limit::Limit;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::{Purpose, Token};
 
 impl App {
-    /// Makes an access token for who knows the password.
+    /// Issues an access token for an address and its password. Logs the result with the client's address, and counts it
+    /// in the history of the account.
     ///
     /// # Errors
     /// [`AppError::WrongPassword`] for an unknown address as for a wrong password, by the same answer after the same
@@ -19,8 +22,29 @@ impl App {
         password: &PasswordInput,
         origin: &Origin,
     ) -> Result<Token, AppError> {
+        let result = self.verify_login(email, password, origin).await;
+        // docs/operations.md has a filter for these lines. They name no address of an account.
+        match &result {
+            Ok((account, _)) => {
+                tracing::info!(client = %origin, account = %account, "logged in");
+            }
+            Err(AppError::WrongPassword) => tracing::info!(client = %origin, "login failed"),
+            Err(AppError::RateLimited { .. }) => {
+                tracing::info!(client = %origin, "login refused: too many attempts");
+            }
+            Err(_) => {}
+        }
+        result.map(|(_, token)| token)
+    }
+
+    async fn verify_login(
+        &self,
+        email: &str,
+        password: &PasswordInput,
+        origin: &Origin,
+    ) -> Result<(AccountId, Token), AppError> {
         self.admit(origin).await?;
-        // What is no address is an unknown one: here nobody is taught what addresses look like.
+        // Text that is no address is an unknown one: the answer does not explain what addresses look like.
         let address = EmailAddress::parse(email).ok();
         let counting = address
             .as_ref()
@@ -31,24 +55,42 @@ impl App {
             None => None,
         };
         let hash = account.as_ref().map(|account| &account.password_hash);
-        let fits = self.parts.hasher.verify(password, hash).await?;
+        let work = self.login_cost().await?;
+        let fits = self.parts.hasher.verify(password, hash, work).await?;
+        if let Some(hash) = hash {
+            self.notice_cost(hash);
+        }
         match account {
             Some(account) if fits => {
                 self.forgive_failures(counting).await?;
+                self.count_login(&account, origin).await;
                 let (now, lifetime) = (self.parts.clock.now(), self.parts.rules.access_lifetime);
-                Ok(self.parts.keys.issue(
-                    Purpose::Access,
-                    &account,
-                    now,
-                    lifetime,
-                    &*self.parts.rng,
-                ))
+                let keys = &self.parts.keys;
+                let token = keys.issue(Purpose::Access, &account, now, lifetime, &*self.parts.rng);
+                Ok((account.id, token))
             }
             account => {
-                self.count_failure(counting, account.as_ref(), origin)
-                    .await?;
+                let subject = address.as_ref().map_or(email, EmailAddress::as_str);
+                let id = account.map_or_else(|| self.stand_in(subject), |account| account.id);
+                self.count_failure(counting, id, origin).await?;
                 Err(AppError::WrongPassword)
             }
         }
+    }
+
+    /// Counts a login in the account's history. It is valid all the same where that fails.
+    async fn count_login(&self, account: &Account, origin: &Origin) {
+        let event = self.event(account.id, EventKind::LoggedIn, origin, "");
+        if let Err(error) = self.parts.store.record(&event).await {
+            tracing::warn!(%error, "cannot record a login in the history");
+        }
+    }
+
+    /// Returns an id that no account has, for an unknown address: what is recorded for it comes to nothing after the work
+    /// that it takes for an account.
+    fn stand_in(&self, subject: &str) -> AccountId {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] =
+            self.parts.keys.limit_key(Limit::Login, subject).0;
+        AccountId::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 }

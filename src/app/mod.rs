@@ -17,6 +17,7 @@ mod hasher;
 mod import;
 mod limits;
 mod log_in;
+mod login_work;
 mod manage_accounts;
 mod manage_outbox;
 mod movies;
@@ -55,6 +56,7 @@ use crate::domain::token::TokenKeys;
 use crate::mail::{Mailer, Renderer};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use login_work::LoginWork;
 use observe::LastLook;
 
 /// What the use cases are told by the settings.
@@ -114,6 +116,8 @@ pub struct App {
     last_look: Arc<LastLook>,
     /// Knowledge of this process about policy replies of the mail server.
     policy: Arc<Mutex<PolicyWatch>>,
+    /// Work that each login takes.
+    login_work: Arc<LoginWork>,
 }
 
 /// Who delivers a mail that a use case decides.
@@ -133,6 +137,7 @@ impl App {
             queued: Arc::new(Notify::new()),
             last_look: Arc::default(),
             policy: Arc::default(),
+            login_work: Arc::default(),
         }
     }
 
@@ -190,13 +195,8 @@ impl App {
         origin: &Origin,
         detail: impl Into<String>,
     ) -> Event {
-        Event {
-            account,
-            at: self.parts.clock.now(),
-            kind,
-            origin: origin.clone(),
-            detail: detail.into(),
-        }
+        let now = self.parts.clock.now();
+        Event::new(account, now, kind, origin.clone(), detail)
     }
 
     /// Hands on the mail that tells of something done. It is durably queued, so a failure undoes nothing.

@@ -17,10 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::system::SystemRng;
 use super::*;
+use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Origin;
 use crate::domain::mail_server::{Capacity, later_share};
 use crate::domain::outbox::Round;
-use crate::domain::password::PasswordInput;
+use crate::domain::password::{PasswordHash, PasswordInput};
 use crate::domain::token::Token;
 use crate::mail::render::TeraRenderer;
 use crate::mail::{DeliveryError, MailSession, Message, NoSession, Receipt, SendError};
@@ -296,11 +297,15 @@ impl Fixture {
         self.app.account_details(ANN, 0).await.unwrap().mails
     }
 
+    /// Returns the history without logins.
     async fn history(&self) -> Vec<String> {
         let details = self.app.account_details(ANN, 100).await.unwrap();
+        let is_login =
+            |event: &&Event| matches!(event.kind, EventKind::LoggedIn | EventKind::LoginFailed);
         let lines = details
             .history
             .iter()
+            .filter(|event| !is_login(event))
             .map(|event| format!("{} {}", event.kind, event.detail));
         lines.map(|line| line.trim_end().to_owned()).collect()
     }
@@ -422,4 +427,95 @@ async fn an_invitation_opens_an_account_that_nobody_could_enter_before() {
             .await,
         Err(AppError::AddressTaken)
     ));
+}
+
+impl Fixture {
+    /// Stores an account with a hash of this cost, as another program does.
+    async fn store_account_of_cost(&self, cost: u32) -> String {
+        let address = format!("cost{cost}@example.com");
+        let parsed = EmailAddress::parse(&address).unwrap();
+        let hash = PasswordHash::from_stored(format!("$2b${cost:02}${}", ".".repeat(53)));
+        let account = self.app.account_with(&parsed, hash);
+        let event = self
+            .app
+            .event(account.id, EventKind::Created, &terminal(), "");
+        let store = &self.app.parts.store;
+        store.create_account(&account, &event, None).await.unwrap();
+        address
+    }
+
+    async fn login_cost(&self) -> u32 {
+        self.app.login_cost().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_login_takes_the_work_of_the_dearest_hash() {
+    let fixture = Fixture::fresh().await;
+    fixture.store_account_of_cost(5).await;
+    assert_eq!(fixture.login_cost().await, 5);
+    // A hash that is dearer than all counted ones is noticed at the first login for its account.
+    let address = fixture.store_account_of_cost(6).await;
+    assert_eq!(fixture.login_cost().await, 5);
+    let wrong = PasswordInput::new(NEW_PASSWORD);
+    let refused = fixture.app.log_in(&address, &wrong, &terminal()).await;
+    assert!(matches!(refused, Err(AppError::WrongPassword)));
+    assert_eq!(fixture.login_cost().await, 6);
+}
+
+#[tokio::test]
+async fn the_costs_of_stored_hashes_are_counted_again() {
+    let fixture = Fixture::fresh().await;
+    assert_eq!(fixture.login_cost().await, 4);
+    let dear = fixture.store_account_of_cost(7).await;
+    fixture.wait(Duration::from_secs(601));
+    while fixture.login_cost().await != 7 {
+        tokio::task::yield_now().await;
+    }
+    fixture.app.delete_account(&dear).await.unwrap();
+    fixture.wait(Duration::from_secs(599));
+    assert_eq!(fixture.login_cost().await, 7);
+    fixture.wait(Duration::from_secs(2));
+    while fixture.login_cost().await != 4 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_a_cost_above_sixteen_is_not_verified() {
+    let fixture = Fixture::fresh().await;
+    let address = fixture.store_account_of_cost(31).await;
+    assert_eq!(fixture.login_cost().await, 4);
+    let wrong = PasswordInput::new(NEW_PASSWORD);
+    let refused = fixture.app.log_in(&address, &wrong, &terminal()).await;
+    assert!(matches!(refused, Err(AppError::WrongPassword)));
+    assert_eq!(fixture.login_cost().await, 4);
+}
+
+#[tokio::test]
+async fn a_login_is_counted_in_the_history() {
+    let fixture = Fixture::fresh().await;
+    assert!(!fixture.log_in(NEW_PASSWORD).await);
+    assert!(fixture.log_in(PASSWORD).await);
+    assert!(fixture.log_in(PASSWORD).await);
+    let lines = loop {
+        let details = fixture.app.account_details(ANN, 100).await.unwrap();
+        let lines = details
+            .history
+            .iter()
+            .map(|event| (event.kind, event.count));
+        let lines: Vec<_> = lines.collect();
+        // A failure is recorded after its answer.
+        if lines.len() == 3 {
+            break lines;
+        }
+        tokio::task::yield_now().await;
+    };
+    for line in [
+        (EventKind::Created, 1),
+        (EventKind::LoggedIn, 2),
+        (EventKind::LoginFailed, 1),
+    ] {
+        assert!(lines.contains(&line), "{lines:?}");
+    }
 }

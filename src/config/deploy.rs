@@ -1,11 +1,14 @@
 //! What a real system needs beyond settings that work: `check --deploy`.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::settings::{is_here, is_monotonous, is_published, keys_of};
 use super::values::BaseUrl;
 use super::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
+use crate::domain::password::COSTS;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,19 +285,38 @@ fn of_database(database: &DatabaseSettings) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with how many hashes cost more than the settings say.
-pub fn of_dear_hashes(accounts: u64, highest: u32, usual: u32) -> Finding {
-    wrong(
-        format!("{accounts} accounts have hashes of a higher cost than {usual}"),
-        "their logins take longer than those of unknown addresses, which tells that they are there",
-        format!("MOVIE_BAG_BCRYPT_COST = {highest}"),
-    )
+/// Describes password hashes of a higher cost than is set, by the number of accounts with each cost.
+pub fn of_dear_hashes(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
+    let accounts = |range: RangeInclusive<u32>| costs.range(range).map(|(_, count)| count).sum();
+    let mut findings = Vec::new();
+    let dearer: u64 = accounts(set + 1..=*COSTS.end());
+    if let Some((dearest, _)) = costs
+        .range(..=COSTS.end())
+        .next_back()
+        .filter(|_| dearer > 0)
+    {
+        findings.push(to_be_known(
+            format!("accounts with a password hash of a higher cost than {set}: {dearer}"),
+            "every login takes as long as the dearest of them, so that its time reveals no account",
+            format!("MOVIE_BAG_BCRYPT_COST = {dearest}, or reset the passwords of these accounts"),
+        ));
+    }
+    let refused: u64 = accounts(COSTS.end() + 1..=u32::MAX);
+    if refused > 0 {
+        findings.push(wrong(
+            format!(
+                "accounts with a password hash of a higher cost than {}: {refused}",
+                COSTS.end()
+            ),
+            "such a hash is not verified: their owners cannot log in",
+            "reset the passwords of these accounts",
+        ));
+    }
+    findings
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::{Flags, Sources, resolve};
     use super::*;
 
@@ -399,6 +421,27 @@ mod tests {
         assert!(all.contains(&"MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST".to_owned()));
         assert!(
             all.contains(&"JWT_SECRET_KEY = the output of: openssl rand -base64 48".to_owned())
+        );
+    }
+
+    #[test]
+    fn dear_hashes_are_named_and_those_that_are_not_verified() {
+        let found = |costs: &[(u32, u64)]| {
+            let found = of_dear_hashes(&costs.iter().copied().collect(), 12);
+            let found = found.iter();
+            found
+                .map(|finding| (finding.gravity, finding.what.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[(4, 1), (12, 7)]), []);
+        let dear = "accounts with a password hash of a higher cost than 12: 5";
+        let refused = "accounts with a password hash of a higher cost than 16: 1";
+        assert_eq!(
+            found(&[(12, 7), (13, 2), (16, 3), (31, 1)]),
+            [
+                (Gravity::ToBeKnown, dear.to_owned()),
+                (Gravity::Wrong, refused.to_owned())
+            ]
         );
     }
 }

@@ -124,22 +124,70 @@ named! {
         AccessRevoked = "access_revoked",
         /// Logins are delayed after too many wrong passwords.
         LoginDelayed = "login_delayed",
+        /// A login succeeded.
+        LoggedIn = "logged_in",
+        /// A login was refused because the password was wrong.
+        LoginFailed = "login_failed",
     }
 }
 
-/// One line of an account's history.
+/// Number of counted lines of one kind that an account keeps, the newest ones.
+pub const COUNTED_LINES: usize = 30;
+
+impl EventKind {
+    /// Whether events of this kind share one line of history per UTC day. These are the kinds that a stranger can cause
+    /// at will, and those of everyday use: with a line for each event they would push all others out of the history.
+    pub fn is_counted(self) -> bool {
+        matches!(
+            self,
+            Self::LoginDelayed | Self::LoggedIn | Self::LoginFailed
+        )
+    }
+}
+
+/// One line of an account's history. A line of a counted kind stands for all events of its UTC day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Whose history it belongs to.
+    /// The account that it belongs to.
     pub account: AccountId,
-    /// When, UTC.
+    /// Time of the event; of the last one, where the line stands for several.
     pub at: Timestamp,
-    /// What.
+    /// Kind of the event.
     pub kind: EventKind,
-    /// From where.
+    /// Source of the last event.
     pub origin: Origin,
-    /// More in words, or nothing. Never a secret.
+    /// Details of the last event, or nothing. Never a secret.
     pub detail: String,
+    /// Number of events.
+    pub count: u32,
+    /// Time of the first event.
+    pub first_at: Timestamp,
+}
+
+impl Event {
+    /// Returns a line for one event.
+    pub fn new(
+        account: AccountId,
+        at: Timestamp,
+        kind: EventKind,
+        origin: Origin,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            account,
+            at,
+            kind,
+            origin,
+            detail: detail.into(),
+            count: 1,
+            first_at: at,
+        }
+    }
+
+    /// Returns the UTC day of the event, in days since 1970.
+    pub fn day(&self) -> i64 {
+        self.at.as_second().div_euclid(86_400)
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,6 @@
 //! Hashes that other systems have made: which of them are taken as they are, and the names of those that are not.
 
-use std::ops::RangeInclusive;
-
-use super::password::PasswordHash;
-
-/// The costs that are taken. Whoever logs in waits for all of it: 16 is four seconds already.
-const COSTS: RangeInclusive<u32> = 4..=16;
+use super::password::{COSTS, PasswordHash};
 
 /// The shortest text that nobody would type as a password, where it begins as a hash does.
 const SHORTEST_HASH: usize = 20;

@@ -3,6 +3,7 @@
 //! The policy holds where a password is set (NIST SP 800-63B-4 3.1.1.2); login takes whatever fits the hash.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::alphabet::BCRYPT;
@@ -169,6 +170,23 @@ impl PasswordHash {
     }
 }
 
+/// Prefixes of the versions of bcrypt that are verified.
+const VERSIONS: [&str; 3] = ["$2a$", "$2b$", "$2y$"];
+
+/// Costs of the hashes that are verified (base-2 logarithms of their rounds). Each step doubles the time: 16 takes about 5
+/// seconds, and every login takes as long as the dearest hash of all accounts.
+pub const COSTS: RangeInclusive<u32> = 4..=16;
+
+/// Returns the cost that a bcrypt hash states in its first 7 characters, `$2b$12$`; `None` for anything else.
+pub fn cost_at_start(hash: &str) -> Option<u32> {
+    let rest = VERSIONS
+        .iter()
+        .find_map(|version| hash.strip_prefix(version))?;
+    let (cost, _) = rest.split_once('$')?;
+    let is_number = cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit());
+    cost.parse().ok().filter(|_| is_number)
+}
+
 /// What a bcrypt hash is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashParts {
@@ -199,16 +217,14 @@ impl PasswordHash {
 
     /// What a bcrypt hash is made of; `None` for anything else.
     pub fn parts(&self) -> Option<HashParts> {
-        let rest = ["$2a$", "$2b$", "$2y$"]
-            .iter()
-            .find_map(|version| self.0.strip_prefix(version))?;
-        let (cost, salt_and_digest) = rest.split_once('$')?;
-        if cost.len() != 2 || salt_and_digest.len() != 53 {
+        let cost = cost_at_start(&self.0)?;
+        let (_, salt_and_digest) = self.0.split_at_checked(7)?;
+        if salt_and_digest.len() != 53 {
             return None;
         }
         let (salt, digest) = salt_and_digest.split_at_checked(22)?;
         Some(HashParts {
-            cost: cost.parse().ok().filter(|cost| (4..=31).contains(cost))?,
+            cost: Some(cost).filter(|cost| (4..=31).contains(cost))?,
             salt: BCRYPT64.decode(salt).ok()?.try_into().ok()?,
             digest: BCRYPT64.decode(digest).ok()?.try_into().ok()?,
         })

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -174,12 +174,12 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let body = bytes_of(request, "application/json").await?;
-        let object: Object = serde_json::from_slice(&body).map_err(|error| {
-            if error.is_data() {
-                ApiError::field("body", "must be a JSON object")
-            } else {
-                ApiError::field("body", format!("is not valid JSON: {error}"))
-            }
+        let object: Object = serde_json::from_slice(&body).map_err(|_| {
+            let why = match serde_json::from_slice::<IgnoredAny>(&body) {
+                Ok(_) => "must be a JSON object".to_owned(),
+                Err(error) => format!("Invalid JSON: {error}"),
+            };
+            ApiError::field("body", why)
         })?;
         match object.duplicate {
             Some(name) => Err(ApiError::field(&name, "is there more than once")),

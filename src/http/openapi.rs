@@ -336,7 +336,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": {"type": "string"},
-                "description": "Each wrong field (or `body`, or `request`) with what is wrong with it",
+                "description": "Each wrong field (or `body`, such as `Invalid JSON: …`, or `request`) with what is wrong with it",
             },
         })),
     })

@@ -19,6 +19,8 @@ mod test_server;
 
 pub use self::inspection::{Inspection, SchemaState};
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -29,7 +31,7 @@ use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{Limit, LimitKey, Tally, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, Lease, OutboxState, Outcome, Round};
-use crate::domain::password::PasswordHash;
+use crate::domain::password::{PasswordHash, cost_at_start};
 
 /// Why a step could not be done. Nothing of it has happened, except where `Unavailable` came after the database had
 /// already decided: then asking again tells.
@@ -233,6 +235,9 @@ pub trait Accounts {
     /// spelling only. Walks through all accounts.
     async fn look_alikes(&self, limit: usize) -> Result<Vec<Vec<Account>>, StoreError>;
 
+    /// Returns the number of accounts by the cost of their bcrypt hash; other hashes are left out. Reads all accounts.
+    async fn hash_costs(&self) -> Result<BTreeMap<u32, u64>, StoreError>;
+
     /// Changes password or address where the credential (both of them) still is the expected one, and with it writes the
     /// history and queues the confirmations. Of any number at once with the same expectation exactly one is
     /// [`Replacement::Replaced`].
@@ -324,13 +329,15 @@ pub trait Outbox {
     async fn entries_of(&self, account: AccountId) -> Result<Vec<Entry>, StoreError>;
 }
 
-/// What happened to accounts. An account keeps its newest [`HISTORY_LINES`], and a few more for a while where a store
-/// clears up now and then only.
+/// Events of accounts. An account keeps its newest [`HISTORY_LINES`], a few more until a store next clears up, and of each
+/// counted kind its newest [`COUNTED_LINES`].
 ///
 /// [`HISTORY_LINES`]: crate::domain::event::HISTORY_LINES
+/// [`COUNTED_LINES`]: crate::domain::event::COUNTED_LINES
 #[async_trait]
 pub trait History {
-    /// Adds a line; nothing happens where the account is gone.
+    /// Adds a line, or adds an event of a counted kind to the line of its day (which need not survive a power cut). Nothing
+    /// happens where the account is gone.
     async fn record(&self, event: &Event) -> Result<(), StoreError>;
 
     /// The newest `limit` lines of an account, newest first (equal times: the one written last first,
@@ -419,6 +426,17 @@ pub trait Copying {
 
     /// Whether it is marked.
     async fn is_half_copied(&self) -> Result<bool, StoreError>;
+}
+
+/// Adds up the numbers of accounts whose hashes begin alike, by cost.
+fn by_cost(beginnings: Vec<(String, i64)>) -> BTreeMap<u32, u64> {
+    let mut costs = BTreeMap::new();
+    for (beginning, accounts) in beginnings {
+        if let Some(cost) = cost_at_start(&beginning) {
+            *costs.entry(cost).or_default() += accounts.unsigned_abs();
+        }
+    }
+    costs
 }
 
 /// What whoever copies is told where somebody else has begun to.

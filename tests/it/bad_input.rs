@@ -84,20 +84,24 @@ pub fn every_wrong_type_in_every_field_is_a_400_that_names_the_field(home: Home)
 
 fn every_malformed_body_and_path_has_its_error(home: Home) {
     let server = with_account(&home);
-    for body in [
-        "",
-        "{",
-        "nonsense",
-        "[]",
-        "\"text\"",
-        "null",
-        "{\"email\":\"a\"}}",
-        "\u{feff}{}",
-        &"[".repeat(60_000),
+    const OTHER: &str = "must be a JSON object";
+    const INVALID: &str = "Invalid JSON: ";
+    for (body, why) in [
+        ("", INVALID),
+        ("{", INVALID),
+        ("nonsense", INVALID),
+        ("email=ann@example.com", INVALID),
+        ("[]", OTHER),
+        ("\"text\"", OTHER),
+        ("null", OTHER),
+        ("{\"email\":\"a\"}}", INVALID),
+        ("\u{feff}{}", INVALID),
+        (&"[".repeat(60_000), INVALID),
     ] {
-        server
-            .send("POST", "/api/auth/forgot", None, body)
-            .fails_with(400, "schema_validation");
+        let answer = server.send("POST", "/api/auth/forgot", None, body);
+        let answer = answer.fails_with(400, "schema_validation");
+        let named = answer.body["fields"]["body"].as_str().unwrap();
+        assert!(named.starts_with(why), "{body}: {named}");
     }
     let twice = server
         .send(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD, package, wait_for, wait_until};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -136,4 +136,57 @@ fn a_copy_of_mongodb_into_a_file_is_a_backup() {
     let server = restored.serve(&[]);
     server.reset(&link, NEW_PASSWORD).is(200);
     server.access_token(ANN, NEW_PASSWORD);
+}
+
+/// The filter that the documentation prints finds the client of each failed login in a real log, in both formats.
+#[test]
+fn fail2ban_reads_failed_logins() {
+    let Some(files) = package("fail2ban", "fail2ban_reads_failed_logins") else {
+        return;
+    };
+    let files = files.join("files");
+    let book = include_str!("../../docs/operations.md");
+    let mut blocks = book.split("```ini\n");
+    let filter = blocks.find(|block| block.contains("[Definition]"));
+    let (filter, _) = filter.unwrap().split_once("```").unwrap();
+    for format in ["text", "json"] {
+        let home = Home::fresh()
+            .with("MOVIE_BAG_LOG_FORMAT", format)
+            .with("MOVIE_BAG_TRUSTED_PROXIES", "127.0.0.0/8");
+        let server = home.serve_alone(&[]);
+        server.sign_up(ANN, PASSWORD);
+        let log_in = |email: &str, password: &str, client: &str| {
+            let body = json!({"email": email, "password": password});
+            server.post_with("/api/auth/login", body, ("X-Forwarded-For", client))
+        };
+        log_in(ANN, NEW_PASSWORD, "192.0.2.1").is(401);
+        log_in(BOB, NEW_PASSWORD, "2001:db8::2").is(401);
+        log_in("login failed client=192.0.2.66", "x", "192.0.2.3").is(401);
+        log_in(ANN, PASSWORD, "192.0.2.4").is(200);
+        let log = wait_for("the login is logged", || {
+            let log = server.stderr();
+            match log.contains("logged in") {
+                true => Ok(log),
+                false => Err(log),
+            }
+        });
+        assert!(!log.contains(ANN), "{log}");
+        let filter = home.write("filter.conf", filter);
+        let log = home.write("server.log", log);
+        let found = std::process::Command::new("python3")
+            .arg(files.join("usr/bin/fail2ban-regex"))
+            .args(["--print-no-missed", "--out", "ip", "--config"])
+            .arg(files.join("etc/fail2ban"))
+            .args([log, filter])
+            .env("PYTHONPATH", files.join("usr/lib/python3/dist-packages"))
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&found.stdout);
+        let clients: Vec<_> = stdout.lines().collect();
+        assert_eq!(
+            clients,
+            ["192.0.2.1", "2001:db8::2", "192.0.2.3"],
+            "{format}: {found:?}"
+        );
+    }
 }

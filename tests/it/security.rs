@@ -117,8 +117,8 @@ promises! {
         [enumeration::forgot_answers_alike];
     e2: "Its time does not tell them apart, also with the mail server hanging: an unknown address costs an equal durable write"
         [enumeration::forgot_does_equal_work] ["`cargo bench --bench security -- concealment`"];
-    e3: "`login` does not tell an unknown address from a wrong password by bytes or time"
-        [enumeration::login_answers_alike] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
+    e3: "`login` does not tell an unknown address from a wrong password by bytes or time, whatever the cost of the stored hash, and also with a password that cannot be hashed"
+        [enumeration::login_answers_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
 
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
         [main_job::the_request_does_not_choose_the_link];
@@ -139,6 +139,8 @@ promises! {
         [limits::guessing_is_slowed_and_never_locked] ["`domain::limit::tests`"];
     r4: "While passwords are hashed on every core, other calls answer; the queue is bounded and refuses with 503"
         [limits::a_flood_of_hashing_leaves_the_rest_alone] ["`cargo bench --bench security -- flood`"];
+    r5: "A flood of failed logins leaves one line a day in the history of the account, and pushes out no other"
+        [limits::failed_logins_leave_one_line] ["`store::contract` (counted lines)"];
 
     p1: "One policy for sign-up, reset, `user create`, `user set-password` and `user import`; older passwords go on working at login"
         [passwords::one_policy_for_every_way_in, passwords::older_ones_go_on_working];

@@ -3,13 +3,14 @@
 
 mod queue;
 
+use std::iter;
 use std::time::Duration;
 
 use self::queue::{Full, Outcome, Queue, Step};
 use super::AppError;
 use super::system::SystemRng;
 use crate::domain::clock::draw;
-use crate::domain::password::{HashParts, LONGEST_BYTES, PasswordHash, PasswordInput};
+use crate::domain::password::{COSTS, HashParts, LONGEST_BYTES, PasswordHash, PasswordInput};
 use crate::metrics::HashLoad;
 
 /// What a refused caller is told to wait.
@@ -48,14 +49,15 @@ impl Hasher {
             salt,
             cost,
             expected: None,
-            may_end: true,
         };
         let Outcome { digest, .. } = self.run(vec![step]).await?;
         Ok(PasswordHash::from_parts(&HashParts { cost, salt, digest }))
     }
 
-    /// Whether the password fits the hash. Without a hash, or with one that is no bcrypt hash, the same work is done
-    /// for nothing, so that the time does not tell an unknown address from a wrong password (CVE-2016-2513).
+    /// Whether the password fits the hash, after the work of one hash of the cost `work`, or of the set cost where that is
+    /// higher. The work is the same without a hash, for one that is no bcrypt hash or outside of [`COSTS`], for a password
+    /// that no hash can have been made from, and for one that fits: the time tells none of these from another
+    /// (CVE-2016-2513). Only a hash of a cost above `work` takes longer.
     ///
     /// # Errors
     /// [`AppError::Busy`] where too many wait.
@@ -63,52 +65,30 @@ impl Hasher {
         &self,
         password: &PasswordInput,
         hash: Option<&PasswordHash>,
+        work: u32,
     ) -> Result<bool, AppError> {
-        let parts = hash.and_then(PasswordHash::parts);
-        // No hash can have been made from another form, whoever asks: this is the same for every address.
-        let candidates = password
-            .candidates()
-            .into_iter()
-            .filter(|form| form.len() <= LONGEST_BYTES && !form.contains('\0'));
-        let steps: Vec<_> = candidates
-            .flat_map(|password| self.steps(&password, parts.as_ref()))
-            .collect();
-        if steps.is_empty() {
-            return Ok(false);
-        }
-        Ok(self.run(steps).await?.fits)
-    }
-
-    /// The hashes that tell whether a password fits one, and that are as much work as one of the usual cost whatever
-    /// that one is; for a dearer one it is more.
-    fn steps(&self, password: &str, hash: Option<&HashParts>) -> Vec<Step> {
-        let step = |cost: u32, salt, expected| Step {
-            password: password.to_owned().into(),
-            salt,
-            cost,
-            expected,
-            may_end: false,
-        };
-        let mut steps = match hash {
-            None => vec![step(self.cost, [0; 16], None)],
-            Some(HashParts { cost, salt, digest }) => {
-                let more = topping_up(*cost, self.cost);
-                let more = more.map(|cost| step(cost, *salt, None));
-                [step(*cost, *salt, Some(*digest))]
-                    .into_iter()
-                    .chain(more)
-                    .collect()
+        let work = work.max(self.cost);
+        let parts = hash
+            .and_then(PasswordHash::parts)
+            .filter(|parts| COSTS.contains(&parts.cost));
+        let steps = password.candidates().into_iter().flat_map(|form| {
+            // bcrypt would cut such a form, and then it could fit.
+            if form.len() > LONGEST_BYTES || form.contains('\0') {
+                return steps("", None, work);
             }
-        };
-        if let Some(last) = steps.last_mut() {
-            last.may_end = true;
-        }
-        steps
+            steps(&form, parts.as_ref(), work)
+        });
+        Ok(self.run(steps.collect()).await?.fits)
     }
 
     /// How many run, wait and were refused.
     pub fn load(&self) -> HashLoad {
         self.queue.load()
+    }
+
+    /// Cost of new hashes.
+    pub(super) fn cost(&self) -> u32 {
+        self.cost
     }
 
     /// A hash of the usual cost that no password is known to fit.
@@ -126,10 +106,27 @@ impl Hasher {
     }
 }
 
-/// The costs of the hashes that are missing after one of the cost `done`, until all of them together are as much work as
-/// one of the cost `usual`: each step of the cost doubles the work, so it is every cost between.
-fn topping_up(done: u32, usual: u32) -> impl Iterator<Item = u32> {
-    done..usual
+/// Returns the hashes that show whether a password fits one, and that together take as long as one of the cost `work`.
+fn steps(password: &str, hash: Option<&HashParts>, work: u32) -> Vec<Step> {
+    let step = |cost: u32, salt, expected| Step {
+        password: password.to_owned().into(),
+        salt,
+        cost,
+        expected,
+    };
+    let Some(HashParts { cost, salt, digest }) = hash else {
+        return vec![step(work, [0; 16], None)];
+    };
+    let more = topping_up(*cost, work).map(|cost| step(cost, *salt, None));
+    iter::once(step(*cost, *salt, Some(*digest)))
+        .chain(more)
+        .collect()
+}
+
+/// Returns the costs of the hashes that take as long as one of the cost `work` together with one of the cost `done`. Each
+/// step of the cost doubles the work, so these are all costs in between.
+fn topping_up(done: u32, work: u32) -> impl Iterator<Item = u32> {
+    done..work
 }
 
 #[cfg(test)]
@@ -155,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(
                 hasher()
-                    .verify(&PasswordInput::new(typed), Some(&hash))
+                    .verify(&PasswordInput::new(typed), Some(&hash), 4)
                     .await
                     .unwrap(),
                 fits,
@@ -175,7 +172,7 @@ mod tests {
             let hash = PasswordHash::from_stored(made.format_for_version(version));
             assert!(
                 hasher()
-                    .verify(&PasswordInput::new("correct horse"), Some(&hash))
+                    .verify(&PasswordInput::new("correct horse"), Some(&hash), 4)
                     .await
                     .unwrap()
             );
@@ -191,7 +188,8 @@ mod tests {
             (format!("{}y", &longest[1..]), false),
         ] {
             let typed = PasswordInput::new(typed);
-            assert_eq!(hasher().verify(&typed, Some(&hash)).await.unwrap(), fits);
+            let verified = hasher().verify(&typed, Some(&hash), 4).await;
+            assert_eq!(verified.unwrap(), fits);
         }
         for uncuttable in ["x".repeat(73), "x\0y".to_owned()] {
             let refused = hasher().hash(&PasswordInput::new(uncuttable)).await;
@@ -209,7 +207,7 @@ mod tests {
         ] {
             assert!(
                 !hasher()
-                    .verify(&PasswordInput::new(typed), Some(&hash))
+                    .verify(&PasswordInput::new(typed), Some(&hash), 4)
                     .await
                     .unwrap()
             );
@@ -219,7 +217,8 @@ mod tests {
                 !hasher()
                     .verify(
                         &PasswordInput::new("plain"),
-                        Some(&PasswordHash::from_stored(stored))
+                        Some(&PasswordHash::from_stored(stored)),
+                        4
                     )
                     .await
                     .unwrap()
@@ -227,10 +226,26 @@ mod tests {
         }
         assert!(
             !hasher()
-                .verify(&PasswordInput::new("plain"), None)
+                .verify(&PasswordInput::new("plain"), None, 4)
                 .await
                 .unwrap()
         );
+    }
+
+    #[test]
+    fn every_hash_and_none_take_the_same_work() {
+        let parts = |cost| HashParts {
+            cost,
+            salt: [1; 16],
+            digest: [2; 23],
+        };
+        let rounds = |hash: Option<HashParts>| -> u64 {
+            let steps = steps("password", hash.as_ref(), 12);
+            steps.iter().map(|step| 1_u64 << step.cost).sum()
+        };
+        for cost in 4..=12 {
+            assert_eq!(rounds(Some(parts(cost))), rounds(None), "{cost}");
+        }
     }
 
     #[test]

@@ -22,22 +22,21 @@ pub(super) struct Step {
     pub(super) password: Zeroizing<String>,
     pub(super) salt: Salt,
     pub(super) cost: u32,
-    /// What it is compared with.
+    /// Digest that it is compared with.
     pub(super) expected: Option<Digest>,
-    /// Where one up to here fitted, all that comes after is needless.
-    pub(super) may_end: bool,
 }
 
-/// What came of the steps.
+/// Result of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// Of the last step.
+    /// Digest of the last step.
     pub(super) digest: Digest,
-    /// Whether one was as expected.
+    /// Whether a digest was as expected.
     pub(super) fits: bool,
 }
 
-/// Steps one after another, and who waits for what comes of them.
+/// Steps one after another, with the receiver of their result. All of them are done, also after one that was as expected:
+/// the time of a job does not depend on what was expected.
 struct Job {
     steps: VecDeque<Step>,
     fits: bool,
@@ -51,14 +50,11 @@ enum Progress {
 }
 
 impl Job {
-    /// Takes what came of its first step.
+    /// Takes the digest of its first step.
     fn after(mut self, digest: Digest) -> Progress {
-        let may_end = self.steps.pop_front().is_none_or(|step| {
-            let is_expected = |expected: Digest| bool::from(expected.ct_eq(&digest));
-            self.fits |= step.expected.is_some_and(is_expected);
-            step.may_end
-        });
-        if self.steps.is_empty() || self.fits && may_end {
+        let expected = self.steps.pop_front().and_then(|step| step.expected);
+        self.fits |= expected.is_some_and(|expected| bool::from(expected.ct_eq(&digest)));
+        if self.steps.is_empty() {
             let fits = self.fits;
             return Progress::Ended(self.answer, Outcome { digest, fits });
         }
@@ -309,7 +305,6 @@ mod tests {
             salt: [7; 16],
             cost,
             expected: None,
-            may_end: true,
         }
     }
 
@@ -341,20 +336,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fits_ends_the_steps_where_they_may_end() {
-        let fitting = |may_end| Step {
+    async fn all_steps_are_done_whichever_fits() {
+        let fitting = || Step {
             expected: Some(digest("right", 4)),
-            may_end,
             ..step("right", 4)
         };
         for (steps, last, fits) in [
-            (vec![fitting(true), step("next", 4)], "right", true),
-            (
-                vec![fitting(false), step("next", 4), step("third", 4)],
-                "next",
-                true,
-            ),
-            (vec![step("wrong", 4), fitting(true)], "right", true),
+            (vec![fitting(), step("next", 4)], "next", true),
+            (vec![step("wrong", 4), fitting()], "right", true),
             (vec![step("wrong", 4), step("next", 4)], "next", false),
         ] {
             let outcome = Queue::new(1).push(steps).unwrap().await.unwrap();

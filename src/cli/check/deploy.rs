@@ -4,7 +4,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Check, Verdict};
 use crate::config::Settings;
-use crate::config::deploy::{self, Finding, Gravity};
+use crate::config::deploy::{self, Gravity};
 use crate::store::CopyableStore;
 
 /// Checks the settings, and the password hashes of all accounts until the given time.
@@ -17,8 +17,11 @@ pub(super) async fn look(
     let mut findings = deploy::findings(settings);
     let mut unfinished = None;
     if let Some(store) = store {
-        match timeout_at(until, dear_hashes(settings, store)).await {
-            Ok(Ok(dear)) => findings.extend(dear),
+        match timeout_at(until, store.hash_costs()).await {
+            Ok(Ok(costs)) => {
+                let set = settings.passwords.bcrypt_cost;
+                findings.extend(deploy::of_dear_hashes(&costs, set));
+            }
             // Errors of the database have been reported by its own check.
             Ok(Err(_)) => {}
             Err(_) => {
@@ -43,28 +46,4 @@ pub(super) async fn look(
         hint: Some(finding.mend),
     });
     checks.chain(unfinished).collect()
-}
-
-/// Whether accounts have hashes of a higher cost than is set.
-async fn dear_hashes(
-    settings: &Settings,
-    store: &dyn CopyableStore,
-) -> anyhow::Result<Option<Finding>> {
-    const PAGE: usize = 1_000;
-    let usual = settings.passwords.bcrypt_cost;
-    let (mut after, mut accounts, mut highest) = (None, 0, usual);
-    loop {
-        let page = store.accounts(after, PAGE).await?;
-        let Some(last) = page.last() else {
-            return Ok((accounts > 0).then(|| deploy::of_dear_hashes(accounts, highest, usual)));
-        };
-        after = Some(last.id);
-        let costs = page
-            .iter()
-            .filter_map(|account| account.password_hash.cost());
-        for cost in costs.filter(|cost| *cost > usual) {
-            accounts += 1;
-            highest = highest.max(cost);
-        }
-    }
 }

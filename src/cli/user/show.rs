@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::outbox::entry_json;
 use super::super::ui::{Ui, counted, local};
 use crate::app::{AccountDetails, App};
-use crate::domain::event::{Event, HISTORY_LINES};
+use crate::domain::event::{Event, EventKind, HISTORY_LINES};
 use crate::domain::outbox::{Entry, EntryState};
 use crate::sink::print::one_line;
 
@@ -86,8 +86,14 @@ fn mail_line(mail: &Entry) -> String {
 }
 
 fn event_line(event: &Event) -> String {
+    let several = several(event).unwrap_or_default();
+    let between = if several.is_empty() || event.detail.is_empty() {
+        ""
+    } else {
+        "; the last "
+    };
     format!(
-        "{}  {:<15}  {}  {}",
+        "{}  {:<15}  {}  {several}{between}{}",
         local(event.at),
         event.kind,
         event.origin,
@@ -95,11 +101,29 @@ fn event_line(event: &Event) -> String {
     )
 }
 
+/// Describes a line that stands for several events.
+fn several(event: &Event) -> Option<String> {
+    let (one, many) = match event.kind {
+        EventKind::LoginFailed => ("failed login", "failed logins"),
+        EventKind::LoggedIn => ("login", "logins"),
+        EventKind::LoginDelayed => ("delay", "delays"),
+        _ => ("event", "events"),
+    };
+    let events = counted(event.count.into(), one, many);
+    let (first, origin) = (local(event.first_at), &event.origin);
+    (event.count > 1).then(|| format!("{events} since {first}, last from {origin}"))
+}
+
 fn event_json(event: &Event) -> Value {
-    json!({
+    let mut json = json!({
         "at": event.at.to_string(),
         "kind": event.kind.name(),
         "origin": event.origin.to_string(),
         "detail": event.detail,
-    })
+    });
+    if event.kind.is_counted() {
+        json["count"] = event.count.into();
+        json["first_at"] = event.first_at.to_string().into();
+    }
+    json
 }

@@ -97,6 +97,18 @@ impl Accounts for MemoryStore {
         Ok(self.accounts.lock().unwrap().values().cloned().collect())
     }
 
+    async fn hash_costs(&self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        let accounts = self.accounts.lock().unwrap();
+        let mut costs = BTreeMap::new();
+        for cost in accounts
+            .values()
+            .filter_map(|account| account.password_hash.cost())
+        {
+            *costs.entry(cost).or_default() += 1;
+        }
+        Ok(costs)
+    }
+
     async fn replace_credential(
         &self,
         change: &CredentialChange,

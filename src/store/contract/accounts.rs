@@ -466,3 +466,35 @@ pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn
         store.delete_account(account(1).id).await.unwrap();
     }
 }
+
+pub(super) async fn accounts_are_counted_by_the_cost_of_their_hashes(
+    store: &Arc<dyn CopyableStore>,
+) {
+    assert_eq!(store.hash_costs().await.unwrap(), BTreeMap::new());
+    for (number, hash) in [
+        (1, "$2b$12$"),
+        (2, "$2a$12$"),
+        (3, "$2y$04$"),
+        (4, "$2b$31$"),
+        (5, "$argon2id$v=19$m=65536$"),
+        (6, ""),
+        (7, "$2b$1"),
+        (8, "$2b$+1$"),
+    ] {
+        let account = Account {
+            password_hash: PasswordHash::from_stored(format!("{hash:.<60}")),
+            ..account(number)
+        };
+        let made = event(number, EventKind::Created, 0);
+        store.create_account(&account, &made, None).await.unwrap();
+    }
+    // What begins as a hash and does not go on as one is none.
+    let account = Account {
+        password_hash: PasswordHash::from_stored("$2b$16$short"),
+        ..account(9)
+    };
+    let made = event(9, EventKind::Created, 0);
+    store.create_account(&account, &made, None).await.unwrap();
+    let expected = BTreeMap::from([(4, 1), (12, 2), (31, 1)]);
+    assert_eq!(store.hash_costs().await.unwrap(), expected);
+}

@@ -25,7 +25,13 @@ fn events() -> Vec<Event> {
         EventKind::MailSent,
     ]
     .map(|kind| event(1, kind, 5))
-    .to_vec()
+    .into_iter()
+    .chain([Event {
+        count: 12,
+        first_at: at(2),
+        ..event(1, EventKind::LoginFailed, 6)
+    }])
+    .collect()
 }
 
 fn holder(number: u8) -> LeaseId {
@@ -55,7 +61,7 @@ pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn Copyabl
         accounts: 2,
         movies: 3,
         mails: 2,
-        events: 3,
+        events: 4,
     };
     assert_eq!(store.counts().await.unwrap(), counts);
     let all = store.accounts(None, 10).await.unwrap();
@@ -81,7 +87,7 @@ pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn Copyabl
     );
     // An account's list of movies has come too: deleting one finds it there.
     let deleted = store.delete_account(account(1).id).await.unwrap().unwrap();
-    assert_eq!((deleted.movies, deleted.mails, deleted.events), (2, 1, 3));
+    assert_eq!((deleted.movies, deleted.mails, deleted.events), (2, 1, 4));
 }
 
 pub(super) async fn a_copy_begins_in_an_empty_database_alone(store: &Arc<dyn CopyableStore>) {

@@ -74,3 +74,120 @@ pub(super) async fn what_is_too_old_is_forgotten(store: &Arc<dyn CopyableStore>)
     }
     assert_eq!(store.forget_before(at(20)).await.unwrap(), 0);
 }
+
+const DAY: i64 = 86_400;
+
+/// A failed login `second` seconds into a UTC day.
+fn failure(number: u8, second: i64, client: &str) -> Event {
+    // The time of `at` is 8:00.
+    let second = second - 8 * 3_600;
+    Event {
+        origin: Origin::Client(client.parse().unwrap()),
+        detail: format!("failure at {second}"),
+        ..event(number, EventKind::LoginFailed, second)
+    }
+}
+
+pub(super) async fn logins_are_counted_in_one_line_a_day(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    create(store, 2).await;
+    let of_other = failure(2, 7, "192.0.2.9");
+    for (second, client) in [
+        (0, "192.0.2.1"),
+        (DAY - 1, "2001:db8::1"),
+        (60, "192.0.2.3"),
+    ] {
+        let failure = failure(1, second, client);
+        store.record(&failure).await.unwrap();
+    }
+    store.record(&of_other).await.unwrap();
+    let login = Event {
+        kind: EventKind::LoggedIn,
+        ..failure(1, 90, "192.0.2.4")
+    };
+    store.record(&login).await.unwrap();
+    let next_day = failure(1, DAY, "192.0.2.5");
+    store.record(&next_day).await.unwrap();
+    // The time is that of the latest event; source and detail are those of the event that was recorded last.
+    let first_day = Event {
+        at: failure(1, DAY - 1, "::").at,
+        first_at: failure(1, 0, "::").at,
+        count: 3,
+        ..failure(1, 60, "192.0.2.3")
+    };
+    let history = store.history(account(1).id, 10).await.unwrap();
+    let created = event(1, EventKind::Created, 0);
+    assert_eq!(history, [next_day, first_day, created, login]);
+    let history = store.history(account(2).id, 10).await.unwrap();
+    assert_eq!(history, [event(2, EventKind::Created, 0), of_other]);
+}
+
+pub(super) async fn concurrent_logins_are_counted_in_one_line(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    let logins = (0..20).map(|second| {
+        let store = Arc::clone(store);
+        let failure = failure(1, second, "192.0.2.1");
+        tokio::spawn(async move { store.record(&failure).await.unwrap() })
+    });
+    let logins: Vec<_> = logins.collect();
+    for login in logins {
+        login.await.unwrap();
+    }
+    let history = store.history(account(1).id, 10).await.unwrap();
+    let failures: Vec<_> = history
+        .iter()
+        .filter(|event| event.kind == EventKind::LoginFailed)
+        .map(|event| event.count)
+        .collect();
+    assert_eq!(failures, [20]);
+}
+
+pub(super) async fn counted_lines_are_bounded_and_leave_the_others_alone(
+    store: &Arc<dyn CopyableStore>,
+) {
+    create(store, 1).await;
+    let days = COUNTED_LINES as i64 + 5;
+    for day in 0..days {
+        for second in [0, 1] {
+            let failure = failure(1, day * DAY + second, "192.0.2.1");
+            store.record(&failure).await.unwrap();
+        }
+    }
+    let history = store.history(account(1).id, 1_000).await.unwrap();
+    let (failures, others): (Vec<_>, Vec<_>) = history
+        .into_iter()
+        .partition(|event| event.kind == EventKind::LoginFailed);
+    assert_eq!(others, [event(1, EventKind::Created, 0)]);
+    let kept: Vec<_> = failures
+        .iter()
+        .map(|event| (event.at, event.count))
+        .collect();
+    let newest = |day: i64| (failure(1, day * DAY + 1, "::").at, 2);
+    let expected: Vec<_> = (5..days).rev().map(newest).collect();
+    assert_eq!(kept, expected);
+}
+
+pub(super) async fn a_counted_line_does_not_outlive_its_account(store: &Arc<dyn CopyableStore>) {
+    let failure = failure(1, 0, "192.0.2.1");
+    store.record(&failure).await.unwrap();
+    assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
+    for round in 0..5 {
+        create(store, 1).await;
+        // Begun before the deletion, and in the middle of it.
+        store.record(&failure).await.unwrap();
+        let recording: Vec<_> = (0..8)
+            .map(|_| {
+                let (store, failure) = (Arc::clone(store), failure.clone());
+                tokio::spawn(async move { store.record(&failure).await.unwrap() })
+            })
+            .collect();
+        let deleted = store.delete_account(account(1).id).await.unwrap();
+        assert!(deleted.is_some());
+        for recorded in recording {
+            recorded.await.unwrap();
+        }
+        store.record(&failure).await.unwrap();
+        let counts = store.counts().await.unwrap();
+        assert_eq!(counts, Counts::default(), "round {round}");
+    }
+}

@@ -12,6 +12,7 @@ mod model;
 mod movies;
 mod outbox;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
-use crate::domain::event::{Event, EventKind, HISTORY_LINES, Origin};
+use crate::domain::event::{COUNTED_LINES, Event, EventKind, HISTORY_LINES, Origin};
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{Limit, LimitKey, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
@@ -109,6 +110,7 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     accounts_that_differ_by_capitals_alone_are_named,
     of_twenty_that_ask_for_one_address_one_gets_it,
     accounts_come_in_the_order_of_their_ids,
+    accounts_are_counted_by_the_cost_of_their_hashes,
     an_account_comes_with_its_event_and_its_mail,
     a_change_takes_password_event_and_mail_together,
     a_superseded_change_changes_nothing,
@@ -137,6 +139,10 @@ store_contract! { sqlite, mongodb, mongodb_standalone;
     what_waits_and_what_is_dead_is_counted_and_since_when,
     the_history_is_newest_first_and_bounded,
     the_history_keeps_its_newest_lines,
+    logins_are_counted_in_one_line_a_day,
+    concurrent_logins_are_counted_in_one_line,
+    counted_lines_are_bounded_and_leave_the_others_alone,
+    a_counted_line_does_not_outlive_its_account,
     what_is_too_old_is_forgotten,
     an_event_for_nobody_is_dropped,
     a_limit_counts_up_to_its_end_and_a_refused_call_changes_nothing,
@@ -169,13 +175,13 @@ pub(in crate::store) fn account(number: u8) -> Account {
 }
 
 pub(in crate::store) fn event(number: u8, kind: EventKind, second: i64) -> Event {
-    Event {
-        account: AccountId::from_bytes([number; 12]),
-        at: at(second),
+    Event::new(
+        AccountId::from_bytes([number; 12]),
+        at(second),
         kind,
-        origin: Origin::Client("192.0.2.1".parse().unwrap()),
-        detail: format!("event at {second}"),
-    }
+        Origin::Client("192.0.2.1".parse().unwrap()),
+        format!("event at {second}"),
+    )
 }
 
 pub(in crate::store) fn entry(id: u8, number: u8, due: i64) -> Entry {

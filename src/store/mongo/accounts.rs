@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::action::{Action as _, Find};
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Result;
 use mongodb::options::{Collation, ReadConcern};
 
-use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
+use super::super::{
+    Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError, by_cost,
+};
 use super::MongoStore;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, RevocationDocument, object_id, read,
@@ -145,9 +147,10 @@ impl Accounts for MongoStore {
     ) -> std::result::Result<Option<Account>, StoreError> {
         self.within(async {
             let mut found = self.find_address(typed, canonical.as_str()).await?;
-            if let Some(account) = &found
-                && self.touch(account.id).await?
-            {
+            // The journal is read for an unknown address, too, so that the time does not tell it from a known one.
+            let nobody = ObjectId::from_bytes([0; 12]);
+            let id = found.as_ref().map_or(nobody, |account| account.id);
+            if self.touch(id).await? {
                 found = self.find_address(typed, canonical.as_str()).await?;
             }
             self.whole(found).await
@@ -231,6 +234,34 @@ impl Accounts for MongoStore {
         };
         // Without a limit in time: it walks the whole collection.
         groups.await.map_err(|error| self.link.failed(&error))
+    }
+
+    async fn hash_costs(&self) -> std::result::Result<BTreeMap<u32, u64>, StoreError> {
+        let counting = async {
+            let groups: Vec<Document> = self
+                .at
+                .user
+                .driver()
+                .aggregate([
+                    doc! { "$match": { "password": { "$type": "string", "$regex": "^.{60}$" } } },
+                    doc! { "$group": { "_id": { "$substrCP": ["$password", 0, 7] }, "count": { "$sum": 1_i64 } } },
+                ])
+                .await?
+                .try_collect()
+                .await?;
+            let group = |group: &Document| {
+                let count = group.get("count").map_or(0, |count| match count {
+                    Bson::Int32(count) => i64::from(*count),
+                    Bson::Int64(count) => *count,
+                    _ => 0,
+                });
+                Ok((group.get_str("_id")?.to_owned(), count))
+            };
+            groups.iter().map(group).collect::<Result<Vec<_>>>()
+        };
+        // Without a limit in time: it reads the whole collection.
+        let groups = counting.await.map_err(|error| self.link.failed(&error))?;
+        Ok(by_cost(groups))
     }
 
     async fn replace_credential(

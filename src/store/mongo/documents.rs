@@ -7,6 +7,7 @@ use mongodb::bson::{self, DateTime, Document, doc};
 use mongodb::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::account::Account;
 use crate::domain::event::{Event, UnknownName};
@@ -160,13 +161,20 @@ pub(super) struct EventDocument {
     pub(super) id: ObjectId,
     pub(super) account: ObjectId,
     pub(super) at: DateTime,
-    kind: String,
-    origin: String,
-    detail: String,
+    pub(super) kind: String,
+    pub(super) origin: String,
+    pub(super) detail: String,
+    /// Number of events, where the line may stand for several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<i64>,
+    /// Time of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) first_at: Option<DateTime>,
 }
 
 impl From<&Event> for EventDocument {
     fn from(event: &Event) -> Self {
+        let is_counted = event.kind.is_counted();
         Self {
             id: ObjectId::new(),
             account: object_id(event.account.as_bytes()),
@@ -174,6 +182,29 @@ impl From<&Event> for EventDocument {
             kind: event.kind.name().to_owned(),
             origin: event.origin.to_string(),
             detail: event.detail.clone(),
+            count: is_counted.then(|| event.count.into()),
+            first_at: is_counted.then(|| date(event.first_at)),
+        }
+    }
+}
+
+impl EventDocument {
+    /// Returns the line of a counted kind for the day of an event, before anything is counted in it. Its id follows from
+    /// account, kind and day, so that of several processes that begin the same line one inserts it.
+    pub(super) fn of_day(event: &Event) -> Self {
+        let day = event.day();
+        let mut digest = Sha256::new_with_prefix(event.account.as_bytes());
+        digest.update(day.to_be_bytes());
+        digest.update(event.kind.name());
+        // It begins with a time, as every ObjectId does.
+        let second = u32::try_from(day.saturating_mul(86_400)).unwrap_or_default();
+        let mut id = [0; 12];
+        id[..4].copy_from_slice(&second.to_be_bytes());
+        id[4..].copy_from_slice(&digest.finalize()[..8]);
+        Self {
+            id: ObjectId::from_bytes(id),
+            count: Some(0),
+            ..event.into()
         }
     }
 }
@@ -183,9 +214,13 @@ impl TryFrom<EventDocument> for Event {
 
     fn try_from(document: EventDocument) -> Result<Self> {
         let unknown = |error: UnknownName| wrong(format!("history {}: {error}", document.id));
+        // A process that died may have begun a line without counting its event.
+        let count = document.count.unwrap_or(1).max(1);
         Ok(Self {
             account: AccountId::from_bytes(document.account.bytes()),
             at: timestamp(document.at)?,
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            first_at: timestamp(document.first_at.unwrap_or(document.at))?,
             kind: document.kind.parse().map_err(unknown)?,
             origin: document.origin.parse().map_err(unknown)?,
             detail: document.detail,

@@ -12,9 +12,9 @@ use super::super::{History, StoreError};
 use super::MongoStore;
 use super::accounts::bounded;
 use super::documents::{EventDocument, date, object_id};
-use super::link::in_words;
-use super::steps::Step;
-use crate::domain::event::{Event, HISTORY_LINES};
+use super::link::{backoff, in_words, is_collision};
+use super::steps::{Outcome, Step};
+use crate::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
 use crate::domain::id::AccountId;
 
 /// Every how many lines that a process writes an account's history is cut to its limit.
@@ -53,9 +53,76 @@ impl MongoStore {
     }
 }
 
+impl MongoStore {
+    /// Adds an event of a counted kind to the line of its day. The line is inserted as every other line is, so that it does
+    /// not outlive its account; counting changes a line that exists and inserts none.
+    async fn count_event(&self, event: &Event) -> Result<(), StoreError> {
+        let line = EventDocument::of_day(event);
+        if self.add_to(&line).await? {
+            return Ok(());
+        }
+        let begun = Step::Record {
+            event: line.clone(),
+        };
+        if self.step(begun).await? == Outcome::Refused {
+            return Ok(());
+        }
+        self.add_to(&line).await?;
+        self.within(self.trim_counted(&line)).await
+    }
+
+    /// Counts one more in a line; `false` where there is no such line.
+    async fn add_to(&self, line: &EventDocument) -> Result<bool, StoreError> {
+        let one_more = doc! {
+            "$inc": { "count": 1_i64 },
+            "$max": { "at": line.at },
+            "$min": { "first_at": line.first_at },
+            "$set": { "origin": &line.origin, "detail": &line.detail },
+        };
+        self.within(async {
+            let mut tried = 0;
+            loop {
+                let this = doc! { "_id": line.id };
+                match self.at.history.update_one(this, one_more.clone()).await {
+                    Err(error) if is_collision(&error) => {
+                        tokio::time::sleep(backoff(tried)).await;
+                        tried += 1;
+                    }
+                    counted => return counted,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Deletes an account's oldest lines of a counted kind beyond their limit.
+    async fn trim_counted(&self, line: &EventDocument) -> mongodb::error::Result<()> {
+        let same = doc! { "account": line.account, "kind": &line.kind };
+        let beyond: Vec<Document> = self
+            .at
+            .history
+            .find(same)
+            .sort(doc! { "at": -1, "_id": -1 })
+            .skip(COUNTED_LINES as u64)
+            .projection(doc! { "_id": 1 })
+            .await?
+            .try_collect()
+            .await?;
+        let ids: Vec<_> = beyond.iter().filter_map(|line| line.get("_id")).collect();
+        if !ids.is_empty() {
+            let these = doc! { "_id": { "$in": ids } };
+            self.at.history.delete_many(these).await?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl History for MongoStore {
     async fn record(&self, event: &Event) -> Result<(), StoreError> {
+        if event.kind.is_counted() {
+            return self.count_event(event).await;
+        }
         let step = Step::Record {
             event: event.into(),
         };

@@ -1,9 +1,13 @@
 //! Accounts.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError};
+use super::super::{
+    Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError, by_cost,
+};
 use super::history::insert_event;
 use super::limits::clear;
 use super::outbox::insert_entry;
@@ -189,6 +193,21 @@ impl Accounts for SqliteStore {
                 let groups =
                     all.chunk_by(|one, next| one.address.eq_ignore_ascii_case(&next.address));
                 Ok(groups.map(<[Account]>::to_vec).collect())
+            })
+            .await
+    }
+
+    async fn hash_costs(&self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection
+                    .prepare_cached("SELECT substr(password, 1, 7) AS beginning, count(*) FROM account WHERE length(password) = 60 GROUP BY beginning")
+                    .map_err(failed)?;
+                let rows = statement
+                    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .map_err(failed)?;
+                let beginnings = rows.collect::<Result<Vec<(String, i64)>, _>>().map_err(failed)?;
+                Ok(by_cost(beginnings))
             })
             .await
     }

@@ -82,7 +82,7 @@ impl Copying for SqliteStore {
         self.readers
             .read(move |connection| {
                 let mut statement = connection
-                    .prepare_cached("SELECT number, account, at, kind, origin, detail FROM history WHERE number > ? ORDER BY number LIMIT ?")
+                    .prepare_cached("SELECT number, account, at, kind, origin, detail, count, first_at FROM history WHERE number > ? ORDER BY number LIMIT ?")
                     .map_err(failed)?;
                 let rows = statement
                     .query_map(params![after.map_or(i64::MIN, number), limit as i64], |row| {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::super::{History, StoreError};
 use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
-use crate::domain::event::{Event, HISTORY_LINES};
+use crate::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
 use crate::domain::id::AccountId;
 
 /// How many lines are forgotten in one step, so that nobody waits long behind it.
@@ -60,7 +60,7 @@ pub(super) fn insert_line(connection: &Connection, event: &Event) -> rusqlite::R
 fn insert_line_into(connection: &Connection, table: &str, event: &Event) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
-            "INSERT INTO {table} (account, at, kind, origin, detail) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO {table} (account, at, kind, origin, detail, count, first_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
         ))?
         .execute(params![
             event.account.as_bytes(),
@@ -68,29 +68,77 @@ fn insert_line_into(connection: &Connection, table: &str, event: &Event) -> rusq
             event.kind.name(),
             event.origin.to_string(),
             event.detail,
+            event.count,
+            event.first_at.as_millisecond(),
         ])
         .map(|_| ())
 }
 
+/// Adds an event of a counted kind to the line of its day, as part of a larger step.
+fn count_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    const DAY: i64 = 86_400_000;
+    let day = event.day() * DAY;
+    let counted = connection
+        .prepare_cached(
+            "UPDATE history SET count = count + 1, at = max(at, ?1), first_at = min(coalesce(first_at, at), ?1), origin = ?2, detail = ?3
+             WHERE number = (SELECT number FROM history WHERE account = ?4 AND kind = ?5 AND at >= ?6 AND at < ?7 ORDER BY at DESC, number DESC LIMIT 1)",
+        )?
+        .execute(params![
+            event.at.as_millisecond(),
+            event.origin.to_string(),
+            event.detail,
+            event.account.as_bytes(),
+            event.kind.name(),
+            day,
+            day + DAY,
+        ])?;
+    if counted > 0 {
+        return Ok(());
+    }
+    insert_event(connection, event)?;
+    connection
+        .prepare_cached(&format!(
+            "DELETE FROM history WHERE number IN (SELECT number FROM history WHERE account = (SELECT ?1) AND kind = (SELECT ?2)
+                 ORDER BY at DESC, number DESC LIMIT -1 OFFSET {COUNTED_LINES})"
+        ))?
+        .execute(params![event.account.as_bytes(), event.kind.name()])
+        .map(|_| ())
+}
+
 pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let at = row.get("at")?;
+    let first_at: Option<i64> = row.get("first_at")?;
     Ok(Event {
         account: AccountId::from_bytes(row.get("account")?),
-        at: timestamp(row.get("at")?)?,
+        at: timestamp(at)?,
+        count: row.get("count")?,
+        first_at: timestamp(first_at.unwrap_or(at))?,
         kind: parsed(row, "kind")?,
         origin: parsed(row, "origin")?,
         detail: row.get("detail")?,
     })
 }
 
+/// Takes it as done that a line of an account that is gone was not written.
+fn unless_orphaned(written: rusqlite::Result<()>) -> Result<(), StoreError> {
+    match written {
+        Err(error) if is_orphaned(&error) => Ok(()),
+        written => written.map_err(failed),
+    }
+}
+
 #[async_trait]
 impl History for SqliteStore {
     async fn record(&self, event: &Event) -> Result<(), StoreError> {
         let event = event.clone();
+        if event.kind.is_counted() {
+            // Logins are frequent, and a power cut may take the last of them from the count: no wait for the disk.
+            let count =
+                move |connection: &Connection| unless_orphaned(count_event(connection, &event));
+            return self.writer.write_lightly(count).await;
+        }
         self.writer
-            .write(move |connection| match insert_event(connection, &event) {
-                Err(error) if is_orphaned(&error) => Ok(()),
-                inserted => inserted.map_err(failed),
-            })
+            .write(move |connection| unless_orphaned(insert_event(connection, &event)))
             .await
     }
 
@@ -99,7 +147,7 @@ impl History for SqliteStore {
             .read(move |connection| {
                 let mut statement = connection
                     .prepare_cached(
-                        "SELECT account, at, kind, origin, detail FROM history WHERE account = ?
+                        "SELECT account, at, kind, origin, detail, count, first_at FROM history WHERE account = ?
                          ORDER BY at DESC, number DESC LIMIT ?",
                     )
                     .map_err(failed)?;

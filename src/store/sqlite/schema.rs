@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_limits.sql"),
     include_str!("migrations/0005_revocations.sql"),
     include_str!("migrations/0006_outbox_state.sql"),
+    include_str!("migrations/0007_counted_lines.sql"),
 ];
 
 /// Brings the database up to date. Several processes may do so at once: the first one that gets the write lock does the

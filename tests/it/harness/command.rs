@@ -160,8 +160,15 @@ impl Home {
         Sink::start(self, more)
     }
 
-    /// The history of an account, newest first.
+    /// History of an account, newest first, without its logins.
     pub fn history(&self, email: &str) -> Vec<Value> {
+        let mut history = self.whole_history(email);
+        history.retain(|event| event["kind"] != "logged_in" && event["kind"] != "login_failed");
+        history
+    }
+
+    /// History of an account, newest first.
+    pub fn whole_history(&self, email: &str) -> Vec<Value> {
         let shown = self.run(&["--json", "user", "show", "--email", email]);
         shown.ok().json()["history"].as_array().unwrap().clone()
     }

@@ -14,7 +14,7 @@ use crate::harness::{
     Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, virtual_env, wait_until,
 };
 
-const NOBODY: &str = "zoe@example.com";
+const UNKNOWN: &str = "zoe@example.com";
 
 /// All of an answer that anybody sees, but for what differs between any two.
 fn seen(answer: &Answer) -> (u16, String, BTreeMap<String, String>) {
@@ -39,7 +39,7 @@ pub fn forgot_answers_alike(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     for round in 0..6 {
-        let (known, unknown) = (server.forgot(ANN), server.forgot(NOBODY));
+        let (known, unknown) = (server.forgot(ANN), server.forgot(UNKNOWN));
         assert_eq!(known.status, if round < 3 { 200 } else { 429 });
         assert_eq!(seen(&known), seen(&unknown), "round {round}");
         // A second may pass between the two.
@@ -55,9 +55,9 @@ pub fn forgot_answers_alike(home: Home) {
     assert_eq!(page("bob@example.com").0, 200);
     server.sign_up("cleo@example.com", PASSWORD);
     assert_eq!(page("cleo@example.com"), page("bob@example.com"));
-    assert_eq!(page(ANN), page(NOBODY));
+    assert_eq!(page(ANN), page(UNKNOWN));
     // The terminal is the operator's.
-    home.run(&["forgot", "--email", NOBODY]).exits(3);
+    home.run(&["forgot", "--email", UNKNOWN]).exits(3);
 }
 
 /// Counts what a server gives its database to write.
@@ -164,7 +164,7 @@ pub fn forgot_does_equal_work(home: Home) {
     for round in 0..SAMPLES {
         let who = round % 2;
         let start = meter.read();
-        server.forgot([ANN, NOBODY][who]).is(200);
+        server.forgot([ANN, UNKNOWN][who]).is(200);
         work[who].push(meter.read() - start);
     }
     // The middle one of each: the worker renews its leases in the meantime.
@@ -188,9 +188,81 @@ pub fn login_answers_alike(home: Home) {
     server.sign_up(ANN, PASSWORD);
     for round in 0..12 {
         let wrong = server.log_in(ANN, NEW_PASSWORD);
-        let unknown = server.log_in(NOBODY, NEW_PASSWORD);
+        let unknown = server.log_in(UNKNOWN, NEW_PASSWORD);
         assert_eq!(wrong.status, if round < 10 { 401 } else { 429 });
         assert_eq!(seen(&wrong), seen(&unknown), "round {round}");
         assert_eq!(retry_after(&wrong), retry_after(&unknown), "round {round}");
     }
+}
+
+/// Processor time that a process has used, in the ticks of the system.
+fn processor_time(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name before it may hold spaces.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    // Fields 14 and 15 are the time in user and in system mode; the first one here is field 3.
+    let ticks = |field: &str| field.parse::<u64>().unwrap();
+    fields.split(' ').skip(11).take(2).map(ticks).sum()
+}
+
+/// Compares the processor time of failed logins, which does not depend on how busy the machine is as their duration does.
+/// Without the same work for all, it differs by the factor 64 between the cheapest and the dearest hash, and without any
+/// work for a password that cannot be hashed, by far more.
+pub fn login_does_equal_work(home: Home) {
+    const SET: &str = "6";
+    const ROUNDS: usize = 4;
+    let home = home
+        .with("MOVIE_BAG_BCRYPT_COST", SET)
+        .with("MOVIE_BAG_LOG", "off");
+    let mut accounts = String::from("email,password_hash\n");
+    for (name, cost) in [("cheap", 4), ("dear", 10)] {
+        let hash = bcrypt::hash(PASSWORD, cost).unwrap();
+        accounts += &format!("{name}@example.com,{hash}\n");
+    }
+    home.run_with_input(&["user", "import", "-"], &accounts)
+        .ok();
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let too_long = "x".repeat(73);
+    let with_nul = format!("{NEW_PASSWORD}\0");
+    let attempts = [
+        (ANN, NEW_PASSWORD),
+        ("cheap@example.com", NEW_PASSWORD),
+        ("dear@example.com", NEW_PASSWORD),
+        (UNKNOWN, NEW_PASSWORD),
+        ("no address", NEW_PASSWORD),
+        (ANN, &too_long),
+        ("dear@example.com", &too_long),
+        (UNKNOWN, &too_long),
+        ("dear@example.com", &with_nul),
+        (UNKNOWN, &with_nul),
+        (UNKNOWN, ""),
+    ];
+    // Each of them first once, so that the table below has no work that is done only at the start.
+    let mut work = [0; 11];
+    for round in 0..=ROUNDS {
+        for (work, (email, password)) in work.iter_mut().zip(attempts) {
+            let before = processor_time(server.pid());
+            server
+                .log_in(email, password)
+                .fails_with(401, "unauthorized");
+            if round > 0 {
+                *work += processor_time(server.pid()) - before;
+            }
+        }
+    }
+    let mut sorted = work;
+    sorted.sort_unstable();
+    let usual = sorted[work.len() / 2] as f64;
+    for (work, (email, password)) in work.iter().zip(attempts) {
+        let ratio = *work as f64 / usual;
+        assert!(
+            usual >= 5.0 && (0.4..2.5).contains(&ratio),
+            "{email} with a password of {} bytes: {work} ticks, of {sorted:?}",
+            password.len()
+        );
+    }
+    // The right password is not told by its time either, and a hash of any cost is still verified.
+    server.access_token("cheap@example.com", PASSWORD);
+    server.access_token("dear@example.com", PASSWORD);
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ANN, BOB, RESET, two_servers};
-use crate::harness::{Answer, Home, NEW_PASSWORD, PASSWORD, Server, wait_until};
+use crate::harness::{Answer, Home, NEW_PASSWORD, PASSWORD, Server, wait_for, wait_until};
 
 fn on(home: Home) -> Home {
     home.with("MOVIE_BAG_RATE_LIMITS", "on")
@@ -253,4 +253,82 @@ pub fn a_flood_of_hashing_leaves_the_rest_alone(home: Home) {
     });
     assert!(answered >= 256, "{answered} of those that were queued");
     server.access_token(ANN, PASSWORD);
+}
+
+/// Lines of a history with their numbers of events, by kind and UTC day.
+fn counted(history: &[Value]) -> BTreeMap<(String, String), Vec<u64>> {
+    let mut counted = BTreeMap::<_, Vec<_>>::new();
+    for event in history {
+        let (kind, day) = (event["kind"].as_str(), event["at"].as_str());
+        let key = (kind.unwrap().to_owned(), day.unwrap()[..10].to_owned());
+        counted
+            .entry(key)
+            .or_default()
+            .push(event["count"].as_u64().unwrap_or(1));
+    }
+    counted
+}
+
+pub fn failed_logins_leave_one_line(home: Home) {
+    const FAILURES: u64 = 40;
+    let server = home.serve_alone(&[]);
+    server.sign_up(ANN, PASSWORD);
+    server.access_token(ANN, PASSWORD);
+    server.access_token(ANN, PASSWORD);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..FAILURES / 4 {
+                    server.log_in(ANN, NEW_PASSWORD).is(401);
+                    server.log_in(BOB, NEW_PASSWORD).is(401);
+                }
+            });
+        }
+    });
+    let sum = |history: &[Value], kind: &str| -> u64 {
+        let of_kind = history.iter().filter(|event| event["kind"] == kind);
+        of_kind.map(|event| event["count"].as_u64().unwrap()).sum()
+    };
+    let history = wait_for("all failures are counted", || {
+        let history = home.whole_history(ANN);
+        let failures = sum(&history, "login_failed");
+        let logins = sum(&history, "logged_in");
+        assert!(failures <= FAILURES, "{history:?}");
+        if (failures, logins) == (FAILURES, 2) {
+            Ok(history)
+        } else {
+            Err(format!("{history:?}"))
+        }
+    });
+    // The run may go on past midnight.
+    for ((kind, day), counts) in counted(&history) {
+        assert_eq!(counts.len(), 1, "{kind} on {day}: {history:?}");
+    }
+    let failed = history.iter().find(|event| event["kind"] == "login_failed");
+    let failed = failed.unwrap();
+    assert_eq!(failed["origin"], "127.0.0.1");
+    assert!(failed["first_at"].as_str() <= failed["at"].as_str());
+    let shown = home.run(&["user", "show", "--email", ANN]).ok().stdout;
+    assert!(
+        shown.contains("failed logins since ") && shown.contains(", last from 127.0.0.1"),
+        "{shown}"
+    );
+    server.kill();
+
+    // Delays are counted, too: a stranger can cause one every 15 minutes.
+    let home = on(home);
+    let server = home.serve_alone(&[]);
+    let mut guesses = Guesses::none();
+    guesses.go_on_beyond_a_delay(&server);
+    let history = wait_for("the delays are counted", || {
+        let history = home.whole_history(ANN);
+        if sum(&history, "login_delayed") >= 2 {
+            Ok(history)
+        } else {
+            Err(format!("{history:?}"))
+        }
+    });
+    for ((kind, day), counts) in counted(&history) {
+        assert_eq!(counts.len(), 1, "{kind} on {day}: {history:?}");
+    }
 }

@@ -1,0 +1,111 @@
+//! Work of a login: as much as the dearest password hash of any account takes.
+//!
+//! A login reveals nothing about an address only if it takes the same time for every address. Hashes may have any cost: the
+//! one that was set when the password was, or that of another system. So each login does the work of the dearest hash in
+//! the database, whether the address is known, and whether the password fits: a correct guess may still be refused because
+//! of its delay, and must not be told by its time.
+//!
+//! The price is that one account with a hash of cost 14 makes all logins four times as dear as cost 12 does. The log and
+//! `check --deploy` name such accounts; a new password ends it. The alternatives are worse. Hashing passwords anew at a
+//! successful login leaves the accounts whose owners do not log in, and ends all other sessions of the account, since those
+//! are bound to the hash. Giving unknown addresses costs that are as frequent as those of the accounts reveals an account
+//! to everyone who can guess from which time its hash is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::{App, AppError};
+use crate::domain::password::{COSTS, PasswordHash};
+
+/// Age at which a count of the costs is renewed. Only other programs and commands change them by more than this process
+/// sees: a hash that is dearer than all counted ones is noticed at the first login for its account.
+const RENEWED_AFTER: Duration = Duration::from_secs(600);
+
+/// Highest cost of all stored hashes, as far as it is known.
+#[derive(Default)]
+pub(super) struct LoginWork {
+    /// 0 before the first count.
+    dearest: AtomicU32,
+    /// Time of the last count. Locked during a count.
+    counted_at: Arc<Mutex<Option<Timestamp>>>,
+}
+
+impl App {
+    /// Returns the cost of the work that a login takes. Counts the costs of all stored hashes before the first login, and
+    /// now and then again while logins go on.
+    ///
+    /// # Errors
+    /// The database, at the first count.
+    pub(super) async fn login_cost(&self) -> Result<u32, AppError> {
+        let work = &self.login_work;
+        if work.dearest.load(Ordering::Relaxed) == 0 {
+            let guard = Arc::clone(&work.counted_at).lock_owned().await;
+            if guard.is_none() {
+                let app = self.clone();
+                // A task of its own: a query that is dropped halfway costs a store its connection.
+                let counting = tokio::spawn(async move { app.count_costs(guard).await });
+                let counted = counting.await;
+                counted.map_err(|error| AppError::Internal(error.to_string()))??;
+            }
+        } else if let Ok(guard) = Arc::clone(&work.counted_at).try_lock_owned() {
+            let now = self.parts.clock.now();
+            // A clock that was set back does not prolong it.
+            let is_fresh = guard.is_some_and(|at| (at..at + RENEWED_AFTER).contains(&now));
+            if !is_fresh {
+                let app = self.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = app.count_costs(guard).await {
+                        tracing::warn!(%error, "cannot count the costs of password hashes");
+                    }
+                });
+            }
+        }
+        Ok(work.dearest.load(Ordering::Relaxed))
+    }
+
+    /// Takes notice of the hash of an account that is about to log in.
+    pub(super) fn notice_cost(&self, hash: &PasswordHash) {
+        if let Some(cost) = hash.cost().filter(|cost| COSTS.contains(cost)) {
+            self.login_work.dearest.fetch_max(cost, Ordering::Relaxed);
+        }
+    }
+
+    async fn count_costs(
+        &self,
+        mut counted_at: OwnedMutexGuard<Option<Timestamp>>,
+    ) -> Result<(), AppError> {
+        let set = self.parts.hasher.cost();
+        let costs = self.parts.store.hash_costs().await;
+        if costs.is_ok() || counted_at.is_some() {
+            // A failed renewal is not repeated at every login.
+            *counted_at = Some(self.parts.clock.now());
+        }
+        let costs = costs?;
+        let verified = costs.keys().copied().filter(|cost| COSTS.contains(cost));
+        let dearest = verified.max().unwrap_or(set).max(set);
+        let before = self.login_work.dearest.swap(dearest, Ordering::Relaxed);
+        if dearest != before && dearest > set {
+            let accounts: u64 = costs.range(set + 1..).map(|(_, accounts)| accounts).sum();
+            tracing::warn!(
+                accounts,
+                dearest,
+                set,
+                "password hashes of a higher cost than MOVIE_BAG_BCRYPT_COST: every login takes as long as the dearest of them"
+            );
+        }
+        let refused = costs.range(COSTS.end() + 1..);
+        let refused: u64 = refused.map(|(_, accounts)| accounts).sum();
+        if refused > 0 && before == 0 {
+            tracing::warn!(
+                accounts = refused,
+                "password hashes of a cost above {} are not verified: these accounts need a password reset",
+                COSTS.end()
+            );
+        }
+        Ok(())
+    }
+}
