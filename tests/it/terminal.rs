@@ -437,7 +437,7 @@ fn deleting_says_what_goes_and_asks_first(home: Home) {
     }
     assert!(server.stop().success());
     home.run(&["forgot", "--email", ANN]).exits(7);
-    let goes = "with 2 movies, 1 waiting mail and 3 lines of history.";
+    let goes = "with 2 movies, 1 waiting mail and 4 lines of history.";
     for (options, answer) in [(&[][..], "n\r"), (&["--quiet"], "\r")] {
         let arguments = [&["user", "delete", "--email", ANN], options].concat();
         let mut person = Person::runs(&home, &arguments);
@@ -449,7 +449,7 @@ fn deleting_says_what_goes_and_asks_first(home: Home) {
     }
     let shown = home.run(&["user", "show", "--email", ANN, "--json"]).ok();
     let count = |list: &str| shown.json()[list].as_array().unwrap().len();
-    assert_eq!((count("mails"), count("history")), (1, 3), "{shown:?}");
+    assert_eq!((count("mails"), count("history")), (1, 4), "{shown:?}");
     let mut person = Person::runs(&home, &["user", "delete", "--email", ANN]);
     person.sees("?");
     person.types("y\r");
