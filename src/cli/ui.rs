@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use clap::builder::StyledStr;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use dialoguer::console::{Style, Term, measure_text_width};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -210,6 +211,15 @@ impl Ui {
                 escape_lines(hint)
             ));
         }
+    }
+
+    /// Usage error of the argument parser, on stderr.
+    pub(super) fn usage(&self, text: &StyledStr) {
+        let text = match self.color {
+            true => text.ansi().to_string(),
+            false => text.to_string(),
+        };
+        self.write(escape_output(&text, self.color).trim_end_matches('\n'));
     }
 
     fn write(&self, text: &str) {

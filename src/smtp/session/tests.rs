@@ -322,6 +322,22 @@ fn http_and_headers_end_the_session_at_any_time() {
 }
 
 #[test]
+fn within_tls_a_session_opens_with_a_command_too() {
+    let request = format!("PATCH /{} HTTP/1.1{SMUGGLED}", "a".repeat(20_000));
+    let mut upgraded = offering(Setup::of("here"));
+    assert_eq!(say(&mut upgraded, "EHLO x\r\nSTARTTLS\r\n"), [250, 220]);
+    upgraded.step(Input::Secured("TLS 1.3"));
+    let implicit = Setup {
+        tls: Some("TLS 1.3".to_owned()),
+        ..Setup::of("here")
+    };
+    for mut session in [upgraded, offering(implicit)] {
+        assert_eq!(say(&mut session, &request), [421]);
+        assert!(session.is_closed());
+    }
+}
+
+#[test]
 fn known_verbs_keep_their_replies_before_ehlo() {
     let said = "\r\nNOOP x\r\nRSET\r\nhelp\r\nVRFY\r\nMAIL FROM:<a@b>\r\nBDAT 3\r\nA: EXPN x\r\n\
                 DATA x\r\nETRN x\r\nNOOP \u{e9}\u{1}\r\nEHLO\r\nHELO x\r\nFOO\r\nQUIT\r\n";
