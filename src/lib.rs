@@ -16,6 +16,7 @@
 //! | [`metrics`] | what is counted while the server runs, and how Prometheus is shown it | `domain` |
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
 //! | [`net`] | how a socket listens, for `serve` and the sink | nothing |
+//! | [`terminal_text`] | text from outside, escaped for a terminal | nothing |
 //! | [`private`] | files and folders that are their owner's alone | nothing |
 //! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
 //!
@@ -51,3 +52,4 @@ pub mod sink;
 pub mod smtp;
 pub mod store;
 pub mod templates;
+pub mod terminal_text;

@@ -266,9 +266,12 @@ pub(super) fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
         let message = message.trim_start_matches("error: ");
         show(&ui, &Failure::usage(message, "--help shows what there is"));
-    } else {
+    } else if is_answer {
         // A closed stdout is nobody who wants the help.
         let _ = error.print();
+    } else {
+        // The error repeats arguments, which scripts take from anywhere.
+        Ui::new(false, false, super::Color::Auto).usage(&error.render());
     }
     if is_answer {
         ExitCode::SUCCESS

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use clap::builder::StyledStr;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use dialoguer::console::{Style, Term, measure_text_width};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +16,8 @@ use super::report::Failure;
 use super::terminal;
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
-use crate::sink::print::{Style as StdoutStyle, harmless_json, one_line};
+use crate::sink::print::Style as StdoutStyle;
+use crate::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// How to speak to whoever called.
 #[derive(Debug, Clone)]
@@ -68,7 +70,7 @@ impl Ui {
     /// # Errors
     /// Where stdout takes nothing for another reason, such as a full disk: what was done is done, but not told.
     pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
-        told(write_out(text, "\n"))
+        told(write_out(&escape_output(text, self.color_stdout), "\n"))
     }
 
     /// An answer whose words are somebody else's, as a document that no terminal obeys.
@@ -76,7 +78,7 @@ impl Ui {
     /// # Errors
     /// Those of [`Ui::answer`].
     pub(super) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
-        self.answer(&harmless_json(&json.to_string()))
+        told(write_out(&escape_json(&json.to_string()), "\n"))
     }
 
     /// A text of somebody else's: byte for byte in a pipe or a file, harmless on a terminal.
@@ -85,7 +87,7 @@ impl Ui {
     /// Those of [`Ui::answer`].
     pub(super) fn answer_as_it_is(&self, text: &str) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
-            return self.answer(&harmless(text.trim_end_matches('\n')));
+            return self.answer(&escape_lines(text.trim_end_matches('\n')));
         }
         told(write_out(text, ""))
     }
@@ -102,7 +104,7 @@ impl Ui {
         json: &serde_json::Value,
     ) -> Result<(), Failure> {
         let written = if self.json {
-            write_out(&json.to_string(), "\n")
+            write_out(&escape_json(&json.to_string()), "\n")
         } else {
             self.say(before);
             write_out(password, "\n")
@@ -120,7 +122,7 @@ impl Ui {
         json: &serde_json::Value,
     ) -> Result<(), Failure> {
         if self.json {
-            self.answer(&json.to_string())
+            self.answer_json(json)
         } else {
             self.answer(text)
         }
@@ -170,7 +172,7 @@ impl Ui {
     /// What is going on, on stderr.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
-            self.write(text);
+            self.write(&escape_output(text, false));
         }
     }
 
@@ -179,19 +181,19 @@ impl Ui {
         self.write(&format!(
             "{} {}",
             self.styled("warning:", &Style::new().yellow().bold()),
-            harmless(text)
+            escape_lines(text)
         ));
     }
 
     /// One of many things that could not be done while the others are, on stderr.
     pub(super) fn complain(&self, text: &str) {
-        self.write(&harmless(text));
+        self.write(&escape_lines(text));
     }
 
     /// A failure, on stderr.
     pub(super) fn error(&self, message: &str, causes: &[String], hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
-        let message = harmless(message);
+        let message = escape_lines(message);
         let mut lines = message.lines();
         self.write(&format!("{head} {}", lines.next().unwrap_or_default()));
         lines.for_each(|line| self.write(&format!("       {line}")));
@@ -199,15 +201,25 @@ impl Ui {
             self.write(&format!(
                 "{} {}",
                 self.styled("caused by:", &Style::new().bold()),
-                harmless(cause)
+                escape_lines(cause)
             ));
         }
         if let Some(hint) = hint {
             self.write(&format!(
-                "{} {hint}",
-                self.styled("hint:", &Style::new().cyan().bold())
+                "{} {}",
+                self.styled("hint:", &Style::new().cyan().bold()),
+                escape_lines(hint)
             ));
         }
+    }
+
+    /// Usage error of the argument parser, on stderr.
+    pub(super) fn usage(&self, text: &StyledStr) {
+        let text = match self.color {
+            true => text.ansi().to_string(),
+            false => text.to_string(),
+        };
+        self.write(escape_output(&text, self.color).trim_end_matches('\n'));
     }
 
     fn write(&self, text: &str) {
@@ -276,7 +288,7 @@ impl Ui {
     /// Asks for one line.
     pub(super) async fn ask(&self, prompt: &str, option: &str) -> anyhow::Result<String> {
         must_be_able_to_ask(prompt, option)?;
-        let prompt = harmless(prompt);
+        let prompt = escape_lines(prompt);
         blocking(move || {
             dialoguer::Input::<String>::new()
                 .with_prompt(prompt)
@@ -294,8 +306,8 @@ impl Ui {
         option: &str,
     ) -> anyhow::Result<bool> {
         must_be_able_to_ask(prompt, option)?;
-        self.write(&harmless(about));
-        let prompt = prompt.to_owned();
+        self.write(&escape_lines(about));
+        let prompt = escape_lines(prompt);
         blocking(move || {
             dialoguer::Confirm::new()
                 .with_prompt(prompt)
@@ -355,12 +367,6 @@ fn told(written: io::Result<()>) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(untold(&error)),
         _ => Ok(()),
     }
-}
-
-/// What no terminal obeys, line by line: names of files, templates and addresses are not ours.
-fn harmless(text: &str) -> String {
-    let lines: Vec<_> = text.split('\n').map(one_line).collect();
-    lines.join("\n")
 }
 
 /// `1 movie`, `2 movies`.

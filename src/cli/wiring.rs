@@ -28,6 +28,7 @@ use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{CopyableStore, Inspection};
 use crate::templates::{TemplateError, Templates};
+use crate::terminal_text::{escape_json, escape_line};
 
 /// Resolves the settings, shows what is probably not meant so, and begins to log; `usual_log` is what is logged where
 /// nobody chose.
@@ -244,17 +245,27 @@ pub(super) fn origin() -> Origin {
     Origin::Terminal(config::operating_system_user())
 }
 
-/// A way out whose failures concern nobody: a log that nobody reads any more must not fail a request.
-struct Unfailing<W>(W);
+/// Writer of the log: one entry for each call, on one line, escaped for a terminal. It reports no failure, because a log
+/// that is no longer read must not fail a request.
+struct LogWriter<W> {
+    out: W,
+    is_json: bool,
+}
 
-impl<W: Write> Write for Unfailing<W> {
+impl<W: Write> Write for LogWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = self.0.write_all(bytes);
+        let text = String::from_utf8_lossy(bytes);
+        let entry = text.trim_end_matches('\n');
+        let entry = match self.is_json {
+            true => escape_json(entry),
+            false => escape_line(entry),
+        };
+        let _ = self.out.write_all(format!("{entry}\n").as_bytes());
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let _ = self.0.flush();
+        let _ = self.out.flush();
         Ok(())
     }
 }
@@ -268,13 +279,17 @@ pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
             "write error, warn, info, debug or trace",
         )
     })?;
+    let is_json = settings.json;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| Unfailing(std::io::stderr()))
+        .with_writer(move || LogWriter {
+            out: std::io::stderr(),
+            is_json,
+        })
         // It would say so on stderr, and panic where that is what is broken.
         .log_internal_errors(false)
         .with_target(false);
-    if settings.json {
+    if is_json {
         subscriber.json().init();
     } else {
         subscriber.with_ansi(false).init();

@@ -185,7 +185,7 @@ impl Inbox {
         }
         drop(kept);
         if let Some(archive) = self.archive.as_ref().filter(|_| is_tagged) {
-            archive.note_tags(&message);
+            archive.note_tags(&message, || self.has(&message.id));
         }
         self.remove_from_archive(&gone);
         Ok(message)
@@ -276,6 +276,11 @@ impl Inbox {
         self.kept().by_id.get(&MessageId(id.to_owned())).cloned()
     }
 
+    /// Returns whether a message is kept. The archive asks while it holds its lock, so never call it with `kept` held.
+    fn has(&self, id: &MessageId) -> bool {
+        self.kept().by_id.contains_key(id)
+    }
+
     /// The newest message.
     pub fn latest(&self) -> Option<Arc<ReceivedMessage>> {
         self.kept().messages.back().cloned()
@@ -312,7 +317,9 @@ impl Inbox {
         }
         drop(kept);
         if let Some(archive) = &self.archive {
-            changed.iter().for_each(|message| archive.mark(message));
+            changed
+                .iter()
+                .for_each(|message| archive.mark(message, || self.has(&message.id)));
         }
     }
 

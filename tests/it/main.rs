@@ -19,6 +19,7 @@ mod check;
 mod examples;
 mod foreign_clients;
 mod generated;
+mod hostile_text;
 mod import;
 mod logs;
 mod mail;

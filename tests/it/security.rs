@@ -21,7 +21,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
-use crate::{bad_input, main_job, outbox, settings, terminal as commands};
+use crate::sink::{deletion, smtp_port};
+use crate::{bad_input, hostile_text, main_job, outbox, settings, terminal as commands};
 
 /// One promise.
 struct Promise {
@@ -204,7 +205,21 @@ promises! {
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
 }
 
-sink_promises! {}
+sink_promises! {
+    d1: "A web page writes no mail through the SMTP port, and no command runs for it"
+        [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
+        ["`smtp::session::tests`"];
+    d5: "Nothing of a deleted message stays in the Maildir, also where marks race the deletion or the process is killed"
+        [deletion::nothing_of_a_deleted_message_stays]
+        ["`sink::maildir::tests`"];
+    d7: "Nothing that a message, an inbox server or a mail server says reaches a terminal raw"
+        [
+            hostile_text::a_message_sends_nothing_to_a_terminal,
+            hostile_text::an_inbox_server_sends_nothing_to_a_terminal,
+            hostile_text::a_mail_server_sends_nothing_to_a_terminal,
+        ]
+        ["`terminal_text::tests`", "`sink::tests::fuzz`"];
+}
 
 fn all_promises() -> impl Iterator<Item = &'static Promise> {
     PROMISES.iter().chain(SINK_PROMISES)

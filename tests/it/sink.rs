@@ -2,8 +2,10 @@
 
 mod bad_mails;
 mod classic;
+pub mod deletion;
 mod mailpit_clients;
 mod real_mails;
+pub mod smtp_port;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

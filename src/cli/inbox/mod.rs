@@ -13,6 +13,7 @@ use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
 use crate::sink::client::{Fetched, InboxClient, InboxError};
+use crate::terminal_text::escape_line;
 
 /// Read the mails that a running sink took
 #[derive(Debug, clap::Subcommand)]
@@ -122,7 +123,8 @@ fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
         };
         match (text, part) {
             (Some(text), Part::Text | Part::Html) => ui.answer_as_it_is(&with_line_ends(&text))?,
-            (Some(text), _) => ui.answer(&text)?,
+            // One line, whatever it holds: scripts read it with `$(…)`.
+            (Some(text), _) => ui.answer(&escape_line(&text))?,
             (None, _) => missing.push(name),
         }
     }

@@ -80,7 +80,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 
 async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
     write_all(format, app, |page| {
-        ui.answer(page.trim_end_matches('\n')).map_err(Into::into)
+        ui.answer_as_it_is(page).map_err(Into::into)
     })
     .await
 }

@@ -123,7 +123,7 @@ impl Inbox {
         if let Some(archive) = &self.archive {
             changed
                 .iter()
-                .for_each(|(message, _)| archive.mark(message));
+                .for_each(|(message, _)| archive.mark(message, || self.has(&message.id)));
         }
     }
 }

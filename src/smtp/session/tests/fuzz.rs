@@ -118,6 +118,8 @@ fn any_bytes_in_any_pieces_are_one_well_formed_dialogue() {
             " NOTIFY=NEVER",
             "STARTTLS\r\n",
             "GET / HTTP/1.1\r\n",
+            "HELO / HTTP/1.1\r\n",
+            "Host: x\r\n",
             "\r\n",
             "\r\n.\r\n",
             ".",
