@@ -17,6 +17,7 @@
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
 //! | [`net`] | how a socket listens, for `serve` and the sink | nothing |
 //! | [`private`] | files and folders that are their owner's alone | nothing |
+//! | [`supervisor`] | restarts background tasks that end or panic, and reports which are down | nothing |
 //! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
 //!
 //! # The way of one reset
@@ -50,4 +51,5 @@ pub mod private;
 pub mod sink;
 pub mod smtp;
 pub mod store;
+pub mod supervisor;
 pub mod templates;
