@@ -272,6 +272,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         ]),
     );
     let is_production = profile == Profile::Production;
+    keys.is_production = is_production;
     let data_dir = data_dir(&mut keys);
     let database = keys.get(
         "MOVIE_BAG_DATABASE",

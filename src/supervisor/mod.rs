@@ -232,6 +232,7 @@ impl Supervisor {
                     () = raised(&mut stop), if make.is_some() => make = None,
                     () = &mut settled, if is_settling => {
                         is_settling = false;
+                        tracing::info!(task = name, "a restarted task is up again");
                         self.note(name, |task| task.is_up = true);
                     }
                 }
