@@ -22,3 +22,33 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
+
+/// A listening socket that outlives the task that accepts from it: a task that is restarted takes another handle.
+#[derive(Debug)]
+pub struct SharedListener(std::net::TcpListener);
+
+impl SharedListener {
+    /// Takes the socket over.
+    ///
+    /// # Errors
+    /// The runtime cannot release it.
+    pub fn new(listener: TcpListener) -> io::Result<Self> {
+        listener.into_std().map(Self)
+    }
+
+    /// Creates a handle for the runtime of the caller. The socket listens until all handles are dropped.
+    ///
+    /// # Errors
+    /// No file descriptor is free.
+    pub fn handle(&self) -> io::Result<TcpListener> {
+        TcpListener::from_std(self.std_handle()?)
+    }
+
+    /// Creates a handle for a runtime that does not run yet.
+    ///
+    /// # Errors
+    /// No file descriptor is free.
+    pub fn std_handle(&self) -> io::Result<std::net::TcpListener> {
+        self.0.try_clone()
+    }
+}

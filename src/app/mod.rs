@@ -55,6 +55,7 @@ use crate::domain::token::TokenKeys;
 use crate::mail::{Mailer, Renderer};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::supervisor::Supervisor;
 use observe::LastLook;
 
 /// What the use cases are told by the settings.
@@ -114,6 +115,8 @@ pub struct App {
     last_look: Arc<LastLook>,
     /// Knowledge of this process about policy replies of the mail server.
     policy: Arc<Mutex<PolicyWatch>>,
+    /// Background tasks of this process.
+    supervisor: Supervisor,
 }
 
 /// Who delivers a mail that a use case decides.
@@ -133,6 +136,7 @@ impl App {
             queued: Arc::new(Notify::new()),
             last_look: Arc::default(),
             policy: Arc::default(),
+            supervisor: Supervisor::default(),
         }
     }
 
@@ -147,6 +151,16 @@ impl App {
     /// [`AppError::Unavailable`] where none comes.
     pub async fn ping(&self) -> Result<(), AppError> {
         Ok(self.parts.store.ping().await?)
+    }
+
+    /// Returns the supervisor of this process's background tasks. It has none until a server starts them.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Waits until a background thread of the database has failed, and returns the cause.
+    pub async fn database_failure(&self) -> String {
+        self.parts.store.failure().await
     }
 
     /// The outbox entry for a mail about the account's present credential.

@@ -94,7 +94,7 @@ impl Failure {
                     .or_else(|| cause.downcast_ref::<StoreError>().map(of_store))
                     .or_else(|| cause.downcast_ref::<CopyError>().map(of_copy))
                     .or_else(|| cause.downcast_ref::<DeliveryError>().map(of_delivery))
-                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("fix the named settings, then run \"movie-bag check\" to see all of them with their sources".to_owned()))))
+                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("fix the named settings, then run \"movie-bag check --all\" to see all of them with their sources".to_owned()))))
                     .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES; \"movie-bag templates eject\" writes the built-in ones".to_owned()))))
             })
             .unwrap_or((1, "failed", None));

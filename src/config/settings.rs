@@ -240,6 +240,10 @@ pub struct Settings {
     pub report: Vec<Reported>,
     /// What works, and is probably not meant so.
     pub warnings: Vec<String>,
+    /// Path of the env file, if there is one.
+    pub env_file: Option<PathBuf>,
+    /// Folder by which tests inject faults (see [`crate::supervisor::fault_points`]); debug builds only.
+    pub faults: Option<PathBuf>,
 }
 
 impl Settings {
@@ -268,6 +272,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         ]),
     );
     let is_production = profile == Profile::Production;
+    keys.is_production = is_production;
     let data_dir = data_dir(&mut keys);
     let database = keys.get(
         "MOVIE_BAG_DATABASE",
@@ -375,7 +380,15 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         log,
         report: keys.report,
         warnings,
+        env_file: sources.env_file.as_ref().map(|(path, _)| path.clone()),
+        faults: faults(sources),
     })
+}
+
+/// A setting of the test suite, which is not among the keys and does not exist in a release build.
+fn faults(sources: &Sources) -> Option<PathBuf> {
+    let folder = sources.environment.get("MOVIE_BAG_TEST_FAULTS");
+    folder.filter(|_| cfg!(debug_assertions)).map(PathBuf::from)
 }
 
 fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {

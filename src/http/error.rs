@@ -95,6 +95,8 @@ pub enum ApiError {
     BodyTooSlow,
     /// The answer was not made in time.
     AnswerTooSlow,
+    /// The background task of this name is down.
+    TaskDown(&'static str),
 }
 
 impl ApiError {
@@ -308,6 +310,12 @@ impl From<ApiError> for Refusal {
                     RETRY_SOON,
                 )
             }
+            ApiError::TaskDown(task) => Self::unavailable(
+                format!(
+                    "The task {task} has failed and is being restarted: try again in a few seconds"
+                ),
+                RETRY_SOON,
+            ),
         }
     }
 }
@@ -353,7 +361,7 @@ mod tests {
     #[test]
     fn every_error_has_the_status_code_and_message_of_the_table() {
         use MovieAction::{Deleting, Updating};
-        let table: [(ApiError, &str); 24] = [
+        let table: [(ApiError, &str); 25] = [
             (
                 AppError::Internal("SELECT 1".to_owned()).into(),
                 "500 internal_error Something went wrong",
@@ -445,6 +453,10 @@ mod tests {
                 }
                 .into(),
                 "503 unavailable Too many passwords are waiting to be verified: try again in 5 seconds",
+            ),
+            (
+                ApiError::TaskDown("delivery"),
+                "503 unavailable The task delivery has failed and is being restarted: try again in a few seconds",
             ),
             (
                 ApiError::AnswerTooSlow,

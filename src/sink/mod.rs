@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -42,7 +43,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::domain::clock::{Clock, Rng, draw};
-use crate::net;
+use crate::net::{self, SharedListener};
+use crate::supervisor::{Reporter, Supervisor, fault_points, reports};
 
 /// What goes wrong on demand, read from text.
 pub use crate::smtp::fault::Rule as FaultRule;
@@ -229,15 +231,16 @@ pub struct Summary {
 /// A debugging SMTP server that listens but does not answer before [`Sink::run`].
 pub struct Sink {
     settings: SinkSettings,
-    smtp: TcpListener,
+    smtp: SharedListener,
     smtp_addr: SocketAddr,
     encryption: Encryption,
-    smtps: Option<(TcpListener, SocketAddr, Encryption)>,
-    web: Option<(std::net::TcpListener, SocketAddr)>,
+    smtps: Option<(SharedListener, SocketAddr, Encryption)>,
+    web: Option<(SharedListener, SocketAddr)>,
     inbox: Arc<Inbox>,
     left_on_disk: usize,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
+    supervisor: Supervisor,
 }
 
 impl Sink {
@@ -261,18 +264,10 @@ impl Sink {
             Some(acceptor) if settings.offers_starttls() => Encryption::StartTls(acceptor),
             _ => Encryption::None,
         };
-        let web = match settings.web {
-            Some(address) => {
-                let (listener, address) = listen("HTTP", address)?;
-                let listener = listener.into_std().map_err(|source| SinkError::Bind {
-                    what: "HTTP",
-                    address,
-                    source,
-                })?;
-                Some((listener, address))
-            }
-            None => None,
-        };
+        let web = settings
+            .web
+            .map(|address| listen("HTTP", address))
+            .transpose()?;
         let mut inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng));
         let mut left_on_disk = 0;
         if let Some(folder) = &settings.store {
@@ -302,7 +297,14 @@ impl Sink {
             left_on_disk,
             clock,
             rng,
+            supervisor: Supervisor::default(),
         })
+    }
+
+    /// Runs the parts of the sink under this supervisor. A caller that runs a sink ends the process, or at least the sink,
+    /// when the supervisor gives up.
+    pub fn supervised_by(self, supervisor: Supervisor) -> Sink {
+        Sink { supervisor, ..self }
     }
 
     /// Where SMTP is listened for, with the real port.
@@ -339,7 +341,12 @@ impl Sink {
         on_message: Option<OnMessage>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Summary {
+        let supervisor = self.supervisor;
+        let (stop, stopped) = watch::channel(false);
         let (all_shown, last_shown) = oneshot::channel::<()>();
+        let (reporter, panics) = reports();
+        let shows = on_message.is_some();
+        let on_message = on_message.map(|on_message| contained(on_message, reporter));
         let show = on_message.map(|mut on_message| {
             let (show, mut shown) = mpsc::channel::<Arc<ReceivedMessage>>(WAITING_TO_BE_SHOWN);
             // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
@@ -352,7 +359,6 @@ impl Sink {
             show
         });
 
-        let (stop, stopped) = watch::channel(false);
         let limits = listener::limits(&self.settings);
         let dice = Arc::clone(&self.rng);
         let faults = Arc::new(
@@ -370,18 +376,21 @@ impl Sink {
             in_flight: AtomicU64::new(0),
             show,
         });
+        let smtp = {
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            accepting(shared, self.smtp, self.encryption, stopped)
+        };
         let smtps = self.smtps.map(|(listener, _, encryption)| {
-            listener::serve(Arc::clone(&shared), listener, encryption, stopped.clone())
+            accepting(shared, listener, encryption, stopped.clone())
         });
-        let smtp = listener::serve(shared, self.smtp, self.encryption, stopped.clone());
+        let smtp = supervisor.run("sink-smtp", stopped.clone(), smtp);
         let smtps = async {
             if let Some(smtps) = smtps {
-                smtps.await;
+                supervisor.run("sink-smtps", stopped.clone(), smtps).await;
             }
         };
         // On a thread of its own: nothing that is asked there holds up a session.
-        let (web_ended, web_end) = oneshot::channel::<()>();
-        if let Some((listener, _)) = self.web {
+        let web = self.web.map(|(listener, _)| {
             let options = api::WebOptions {
                 hosts: self.settings.web_hosts.clone(),
                 auth: self.settings.web_auth.clone(),
@@ -395,28 +404,65 @@ impl Sink {
                 faults,
                 options,
                 stopped.clone(),
-            );
+            )
+            .with_readiness(supervisor.clone());
             let stopped = stopped.clone();
-            std::thread::spawn(move || {
-                if let Err(error) = serve_web(listener, api::router(state), stopped) {
-                    tracing::error!(%error, "the web port is no longer served");
-                }
-                let _ = web_ended.send(());
-            });
-        } else {
-            drop(web_ended);
-        }
+            move || {
+                let (listener, state) = (listener.std_handle(), state.clone());
+                let stopped = stopped.clone();
+                move || serve_web(listener?, api::router(state), stopped)
+            }
+        });
         let web = async {
-            let _ = web_end.await;
+            if let Some(web) = web {
+                supervisor
+                    .run_thread("sink-inbox", stopped.clone(), web)
+                    .await;
+            }
+        };
+        let output = async {
+            if shows {
+                supervisor
+                    .watch("sink-output", stopped.clone(), || panics.next())
+                    .await;
+            }
         };
         let stopping = async {
             shutdown.await;
             let _ = stop.send(true);
         };
-        tokio::join!(smtp, smtps, web, stopping);
+        tokio::join!(smtp, smtps, web, output, stopping);
         let _ = tokio::time::timeout(LAST_WORDS, last_shown).await;
         self.inbox.summary()
     }
+}
+
+/// Returns the factory of the task that accepts the SMTP sessions of one socket.
+fn accepting(
+    shared: Arc<listener::Shared>,
+    socket: SharedListener,
+    encryption: Encryption,
+    stopped: watch::Receiver<bool>,
+) -> impl FnMut() -> BoxFuture<'static, io::Result<()>> {
+    move || {
+        let (shared, encryption, stopped) =
+            (Arc::clone(&shared), encryption.clone(), stopped.clone());
+        let socket = socket.handle();
+        Box::pin(async move {
+            listener::serve(shared, socket?, encryption, stopped).await;
+            Ok(())
+        })
+    }
+}
+
+/// Reports panics of `on_message`, so that the thread that calls it goes on with the next message.
+fn contained(mut on_message: OnMessage, reporter: Reporter) -> OnMessage {
+    Box::new(move |message| {
+        reporter.contain(|| {
+            fault_points::hit("sink-output");
+            on_message(message);
+        });
+    })
 }
 
 /// Serves the web port until told to stop.
@@ -441,6 +487,7 @@ fn serve_web(
         tokio::select! {
             ended = served => ended,
             () = too_late => Ok(()),
+            () = fault_points::reached("sink-inbox") => Ok(()),
         }
     })?;
     // A search that nobody waits for any more is not waited for.
@@ -473,7 +520,10 @@ fn percentile(rng: &dyn Rng) -> u8 {
     (u64::from_le_bytes(draw(rng)) % 100) as u8
 }
 
-fn listen(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), SinkError> {
+fn listen(
+    what: &'static str,
+    address: SocketAddr,
+) -> Result<(SharedListener, SocketAddr), SinkError> {
     let bind = |source| SinkError::Bind {
         what,
         address,
@@ -481,7 +531,7 @@ fn listen(what: &'static str, address: SocketAddr) -> Result<(TcpListener, Socke
     };
     let listener = net::listen(address).map_err(bind)?;
     let real = listener.local_addr().map_err(bind)?;
-    Ok((listener, real))
+    Ok((SharedListener::new(listener).map_err(bind)?, real))
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ mod real_servers;
 mod security;
 mod settings;
 mod sink;
+mod supervision;
 mod supply_chain;
 mod systemd;
 mod templates;

@@ -22,7 +22,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
 use crate::sink::{deletion, smtp_port};
-use crate::{bad_input, hostile_text, main_job, outbox, settings, terminal as commands};
+use crate::{
+    bad_input, hostile_text, main_job, outbox, settings, supervision, terminal as commands,
+};
 
 /// One promise.
 struct Promise {
@@ -203,6 +205,14 @@ promises! {
     c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
+
+    a2: "A part of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
+        [
+            supervision::each_task_that_dies_is_reported_and_comes_back,
+            supervision::a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice,
+            supervision::a_task_that_keeps_dying_ends_the_process,
+        ]
+        ["`supervisor::tests`"];
 }
 
 sink_promises! {

@@ -163,14 +163,16 @@ there. Its lines are KEY = value, with # before comments; values stand bare or i
   MAIL_SERVER = smtp.example.com
   MAIL_PASSWORD = 'with spaces and # in it'
 
-\"movie-bag check\" shows what each is, and where it comes from. Spans of time are 90s, 30m,
+\"movie-bag check --all\" shows the value of each and its source. Spans of time are 90s, 30m,
 24h, 7d.
 "
     .to_owned();
     for key in KEYS {
         text.push_str(&format!(
             "\n{}\n    {} [default: {}]\n",
-            key.name, key.meaning, key.default
+            key.name,
+            key.meaning,
+            key.defaults()
         ));
     }
     text

@@ -5,6 +5,7 @@
 //! each side of a pipe, so a subject with an `&` in it would decide.
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -32,7 +33,9 @@ impl Executor {
         let (command, ui) = (command.to_owned(), ui.clone());
         let thread = std::thread::spawn(move || {
             for mail in mails {
-                if let Err(why) = run(&command, &mail) {
+                // A mail that cannot be read does not end the thread: the next ones are waiting.
+                let done = catch_unwind(AssertUnwindSafe(|| run(&command, &mail)));
+                if let Err(why) = done.unwrap_or_else(|_| Err("it panicked".to_owned())) {
                     ui.warn(&format!("--exec: {why}"));
                 }
             }

@@ -26,6 +26,7 @@ use crate::config::{Flags, socket_address};
 use crate::domain::span::span;
 use crate::sink::print::{self, Format, Style};
 use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
+use crate::supervisor::{self, Supervisor, fault_points};
 
 /// Take every mail, deliver none, and show them here and in a web inbox
 ///
@@ -174,7 +175,9 @@ impl From<FormatName> for Format {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    wiring::settings(ui, flags, "warn")?;
+    let faults = wiring::settings(ui, flags, "warn")?.faults;
+    supervisor::log_panics();
+    fault_points::arm(faults);
     let settings = settings(args);
     let format = match args.format {
         Some(name) => Format::from(name),
@@ -184,7 +187,8 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     };
     one_thread()?.block_on(async {
         let mut told = StopSignal::listen()?;
-        let sink = bind(settings).await?;
+        let supervisor = Supervisor::default();
+        let sink = bind(settings).await?.supervised_by(supervisor.clone());
         announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
@@ -228,6 +232,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                     () = all_came => {}
                     () = told.next() => code = beside.stopped().await,
                     ended = beside.ended_if_any() => code = ended,
+                    _ = supervisor.gave_up() => {}
                 }
             })
             .await;
@@ -239,6 +244,9 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         }
         beside.tell_to_stop();
         say_summary(ui, &summary);
+        if let Some(failed) = supervisor.given_up() {
+            return Err(super::serve::of_task(&failed).into());
+        }
         match code {
             None | Some(0) => Ok(()),
             Some(code) => Err(Failure::silent(code).into()),

@@ -96,6 +96,12 @@ struct Ready {
     opened: Option<Budget>,
 }
 
+/// Returns the name said in EHLO where none is set: the sender's domain, if others can look it up. Else it is the address of
+/// the connection.
+pub fn usual_helo_name(sender: &str) -> Option<String> {
+    message::public_domain(sender)
+}
+
 impl SmtpMailer {
     /// Prepares the way; nothing is connected yet.
     ///
@@ -120,7 +126,7 @@ impl SmtpMailer {
             credentials: options.credentials,
             hello: options
                 .helo_name
-                .or_else(|| message::public_domain(&options.sender)),
+                .or_else(|| usual_helo_name(&options.sender)),
             host: options.server,
             port: options.port,
         };

@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -40,6 +40,7 @@ use super::search::Query;
 use super::web;
 use crate::domain::clock::{Clock, Rng};
 use crate::smtp::fault::Faults;
+use crate::supervisor::Supervisor;
 
 /// The largest request body that is read, but where a message is sent.
 const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -54,6 +55,7 @@ pub struct ApiState {
     pub(super) started: Timestamp,
     pub(super) options: Arc<WebOptions>,
     pub(super) stopped: watch::Receiver<bool>,
+    supervisor: Supervisor,
 }
 
 /// What the web port is told before it starts.
@@ -87,12 +89,30 @@ impl ApiState {
             faults,
             options: Arc::new(options),
             stopped,
+            supervisor: Supervisor::default(),
         }
+    }
+
+    /// Answers `/readyz` by the tasks of this supervisor.
+    pub fn with_readiness(self, supervisor: Supervisor) -> ApiState {
+        ApiState { supervisor, ..self }
     }
 
     /// Resolves once the server stops.
     pub(super) async fn stopping(&self) {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+}
+
+/// Answers whether all background tasks run: the inbox itself is in memory.
+async fn ready(State(state): State<ApiState>) -> Response {
+    match state.supervisor.down() {
+        None => StatusCode::OK.into_response(),
+        Some(task) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the task {task} has failed and is being restarted\n"),
+        )
+            .into_response(),
     }
 }
 
@@ -119,8 +139,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/inbox.js", get(web::asset))
         .route("/icon.svg", get(web::icon))
         .route("/livez", get(|| async {}))
-        // The inbox is in memory: whoever answers is ready.
-        .route("/readyz", get(|| async {}))
+        .route("/readyz", get(ready))
         .route("/view/{name}", get(view::show).post(web::act_on_one))
         .route("/api/events", get(events::listen))
         .route("/api/v1/info", get(info::show))
