@@ -6,6 +6,7 @@
 //! `BLESS=1 cargo test security` writes it.
 
 mod enumeration;
+mod half_open;
 mod identity;
 mod limits;
 mod link;
@@ -202,9 +203,17 @@ promises! {
     c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
+
+    a1: "2,000 clients that never complete a request, in its head or its body, keep nobody from the API and the pages, however few files may be open"
+        [half_open::half_open_requests_keep_nobody_from_the_api]
+        ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
 }
 
-sink_promises! {}
+sink_promises! {
+    d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message keep nobody from the inbox, its API and SMTP"
+        [half_open::half_open_requests_keep_nobody_from_the_inbox]
+        ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
+}
 
 fn all_promises() -> impl Iterator<Item = &'static Promise> {
     PROMISES.iter().chain(SINK_PROMISES)
