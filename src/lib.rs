@@ -12,10 +12,10 @@
 //! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain`, `templates` |
 //! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
 //! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain`, `net`, `private`, `supervisor` |
-//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates`, `metrics` |
+//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates`, `metrics`, `net` |
 //! | [`metrics`] | what is counted while the server runs, and how Prometheus is shown it | `domain`, `supervisor` |
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
-//! | [`net`] | how a socket listens, for `serve` and the sink | nothing |
+//! | [`net`] | sockets of `serve` and the sink: listening, HTTP/1, bounds on connections and open files | nothing |
 //! | [`terminal_text`] | text from outside, escaped for a terminal | nothing |
 //! | [`private`] | files and folders that are their owner's alone | nothing |
 //! | [`supervisor`] | restarts background tasks that end or panic, and reports which are down | nothing |

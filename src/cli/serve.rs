@@ -17,7 +17,8 @@ use super::wiring;
 use crate::app::App;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::http::pages::Pages;
-use crate::http::{self, HttpOptions};
+use crate::http::{self, HttpOptions, METRICS_CONNECTIONS};
+use crate::net::file_limit::FileLimit;
 use crate::net::{self, SharedListener};
 use crate::sink::{Sink, SinkSettings};
 use crate::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
@@ -69,7 +70,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         .into());
     }
     let templates = Arc::new(wiring::templates(ui, &settings)?);
-    let defaults = SinkSettings::default();
+    let defaults = bounded(ui, &mut settings, args.smtp_debug);
     let addresses = args.smtp_debug.then(|| Addresses {
         listen: args.listen.unwrap_or(defaults.listen),
         web: args.web.or(defaults.web).unwrap_or(defaults.listen),
@@ -90,7 +91,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             (None, None) => None,
         };
         let sink = match addresses {
-            Some(addresses) => Some(own_sink(addresses, &mut settings).await?),
+            Some(addresses) => Some(own_sink(addresses, defaults, &mut settings).await?),
             None => None,
         };
         let app = tokio::select! {
@@ -269,6 +270,23 @@ fn of_sink(ended: Result<(), JoinError>) -> Failure {
     )
 }
 
+/// Raises the limit of open files, and bounds the connections by it: those of the settings, and those of the sink, whose
+/// defaults are returned.
+fn bounded(ui: &Ui, settings: &mut Settings, has_sink: bool) -> SinkSettings {
+    let mut sink = SinkSettings::default();
+    let files = FileLimit::read();
+    files.raise();
+    let mut bounds = vec![&mut settings.http.max_connections];
+    if has_sink {
+        bounds.extend(smtp_debug::bounds(&mut sink));
+    }
+    let other_files = settings.mail.connections + METRICS_CONNECTIONS;
+    if let Some(limit) = files.fit(&mut bounds, other_files) {
+        smtp_debug::warn_of_few_files(ui, limit);
+    }
+    sink
+}
+
 /// Resolves once the flag is raised.
 async fn raised(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
@@ -287,11 +305,15 @@ fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
 }
 
 /// Binds the sink, and turns all mail to it.
-async fn own_sink(addresses: Addresses, settings: &mut Settings) -> anyhow::Result<Sink> {
+async fn own_sink(
+    addresses: Addresses,
+    defaults: SinkSettings,
+    settings: &mut Settings,
+) -> anyhow::Result<Sink> {
     let settings_of_sink = SinkSettings {
         listen: addresses.listen,
         web: Some(addresses.web),
-        ..SinkSettings::default()
+        ..defaults
     };
     let sink = smtp_debug::bind(settings_of_sink).await?;
     let address = smtp_debug::reachable(sink.smtp_addr());

@@ -26,6 +26,7 @@ pub mod search;
 pub mod stream;
 pub mod view;
 pub mod web;
+mod web_port;
 
 use std::future::Future;
 use std::io;
@@ -38,11 +39,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::domain::clock::{Clock, Rng, draw};
+use crate::net::slots::Slots;
 use crate::net::{self, SharedListener};
 use crate::supervisor::{Reporter, Supervisor, fault_points, reports};
 
@@ -62,9 +63,6 @@ const WAITING_TO_BE_SHOWN: usize = 256;
 /// How long the end waits for the last messages to be shown; a stopped terminal must not hold the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How long the end waits for HTTP requests in flight.
-const LAST_REQUESTS: Duration = Duration::from_secs(3);
-
 /// What the sink is told before it starts.
 #[derive(Debug, Clone)]
 pub struct SinkSettings {
@@ -80,8 +78,12 @@ pub struct SinkSettings {
     pub max_size: u64,
     /// Recipients of one message, beyond which a client is asked to send it again to the rest.
     pub max_recipients: usize,
-    /// SMTP sessions at once, beyond which a client is asked to come back.
+    /// SMTP sessions at once. For a further one, a session that has brought no message for a second is closed; where there is
+    /// none, the client is asked to come back.
     pub max_sessions: usize,
+    /// Connections of the web port at once. For a further one, the connection that has kept the server waiting for longest
+    /// is closed.
+    pub max_web_connections: usize,
     /// Silence after which a session is ended.
     pub idle_timeout: Duration,
     /// Names under which the web port is served, beside IP addresses and `localhost`.
@@ -119,6 +121,7 @@ impl Default for SinkSettings {
             max_size: 50 * 1024 * 1024,
             max_recipients: 2_000,
             max_sessions: 2_000,
+            max_web_connections: 256,
             idle_timeout: Duration::from_secs(5 * 60),
             web_hosts: Vec::new(),
             starttls: false,
@@ -371,7 +374,8 @@ impl Sink {
             faults: Arc::clone(&faults),
             limits,
             idle_timeout: self.settings.idle_timeout,
-            max_sessions: self.settings.max_sessions,
+            sessions: Slots::new(self.settings.max_sessions),
+            refusals: Slots::new(listener::MAX_REFUSALS),
             max_in_flight: self.settings.max_memory,
             in_flight: AtomicU64::new(0),
             show,
@@ -407,10 +411,11 @@ impl Sink {
             )
             .with_readiness(supervisor.clone());
             let stopped = stopped.clone();
+            let most = self.settings.max_web_connections;
             move || {
                 let (listener, state) = (listener.std_handle(), state.clone());
                 let stopped = stopped.clone();
-                move || serve_web(listener?, api::router(state), stopped)
+                move || web_port::serve(listener?, api::router(state), most, stopped)
             }
         });
         let web = async {
@@ -463,36 +468,6 @@ fn contained(mut on_message: OnMessage, reporter: Reporter) -> OnMessage {
             on_message(message);
         });
     })
-}
-
-/// Serves the web port until told to stop.
-fn serve_web(
-    listener: std::net::TcpListener,
-    router: axum::Router,
-    mut stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        let mut at_stop = stopped.clone();
-        let served = axum::serve(listener, router).with_graceful_shutdown(async move {
-            let _ = at_stop.wait_for(|stop| *stop).await;
-        });
-        let too_late = async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-            tokio::time::sleep(LAST_REQUESTS).await;
-        };
-        tokio::select! {
-            ended = served => ended,
-            () = too_late => Ok(()),
-            () = fault_points::reached("sink-inbox") => Ok(()),
-        }
-    })?;
-    // A search that nobody waits for any more is not waited for.
-    runtime.shutdown_background();
-    Ok(())
 }
 
 /// The acceptor of the encrypted ports, where there are any, and the authority of its certificate in PEM, where both were

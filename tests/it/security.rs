@@ -6,6 +6,7 @@
 //! `BLESS=1 cargo test security` writes it.
 
 mod enumeration;
+mod half_open;
 mod identity;
 mod limits;
 mod link;
@@ -206,6 +207,9 @@ promises! {
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
 
+    a1: "2,000 clients that never complete a request, in its head or its body, keep nobody from the API and the pages, however few files may be open"
+        [half_open::half_open_requests_keep_nobody_from_the_api]
+        ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
     a2: "A part of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
         [
             supervision::each_task_that_dies_is_reported_and_comes_back,
@@ -222,6 +226,9 @@ sink_promises! {
     d5: "Nothing of a deleted message stays in the Maildir, also where marks race the deletion or the process is killed"
         [deletion::nothing_of_a_deleted_message_stays]
         ["`sink::maildir::tests`"];
+    d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message keep nobody from the inbox, its API and SMTP"
+        [half_open::half_open_requests_keep_nobody_from_the_inbox]
+        ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
     d7: "Nothing that a message, an inbox server or a mail server says reaches a terminal raw"
         [
             hostile_text::a_message_sends_nothing_to_a_terminal,

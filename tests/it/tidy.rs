@@ -163,6 +163,11 @@ const ROOMS: &[Room] = &[
         advice: "the supervisor restarts futures and functions, and knows nothing of their work",
     },
     Room {
+        path: "net",
+        may_name: &["axum", "std::io", "std::net", "tokio", "tracing"],
+        advice: "net serves sockets, and knows nothing of what is served",
+    },
+    Room {
         path: "config",
         may_name: &["std::io", "std::net", "crate::domain"],
         advice: "config resolves settings; who uses them is told by cli/",

@@ -24,6 +24,7 @@ use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
 use crate::domain::span::span;
+use crate::net::file_limit::FileLimit;
 use crate::sink::print::{self, Format, Style};
 use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 use crate::supervisor::{self, Supervisor, fault_points};
@@ -67,7 +68,7 @@ pub(super) struct Args {
     /// Refuse a message that is larger than so many bytes
     #[arg(long, value_name = "BYTES", default_value_t = 50 * 1024 * 1024)]
     max_size: u64,
-    /// Hold so many SMTP sessions at once; the next ones are asked to come back
+    /// Hold so many SMTP sessions at once; for the next ones, silent sessions are ended
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_sessions: usize,
     /// Take so many recipients for one message
@@ -178,7 +179,9 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let faults = wiring::settings(ui, flags, "warn")?.faults;
     supervisor::log_panics();
     fault_points::arm(faults);
-    let settings = settings(args);
+    let mut settings = settings(args);
+    let files = FileLimit::read();
+    let lowered = files.fit(&mut bounds(&mut settings), 0);
     let format = match args.format {
         Some(name) => Format::from(name),
         // Stdout is the command's.
@@ -197,11 +200,17 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
             ));
         }
         let mut beside = Beside::start(&args.command, &sink, args.web_auth.as_ref())?;
+        // Only now: the command has inherited the limit of the start.
+        files.raise();
+        if let Some(limit) = lowered {
+            warn_of_few_files(ui, limit);
+        }
         if args.command.is_empty() && args.exit_after.is_none() {
             let smtp = reachable(sink.smtp_addr());
             ui.say(&format!("\nPoint your program at it:\n{}\n", client_settings(smtp)));
         }
-        let mut executor = args.exec.as_deref().map(|command| Executor::start(command, ui));
+        let exec = args.exec.as_deref().map(|command| files.in_shell(command));
+        let mut executor = exec.map(|command| Executor::start(&command, ui));
         let hand_over = executor.as_ref().map(Executor::handle);
         let (counted_out, mut all_came) = watch::channel(false);
         let mut left = args.exit_after;
@@ -275,6 +284,7 @@ fn settings(args: &Args) -> SinkSettings {
         max_memory: args.max_memory,
         max_size: args.max_size,
         max_sessions: args.max_sessions,
+        max_web_connections: usual.max_web_connections,
         max_recipients: args.max_recipients,
         idle_timeout: args.idle_timeout,
         starttls: args.starttls,
@@ -283,6 +293,21 @@ fn settings(args: &Args) -> SinkSettings {
         ca_out: args.tls_ca_out.clone(),
         fail: args.fail.clone(),
     }
+}
+
+/// The bounds of a sink on its connections.
+pub(super) fn bounds(settings: &mut SinkSettings) -> [&mut usize; 2] {
+    [
+        &mut settings.max_sessions,
+        &mut settings.max_web_connections,
+    ]
+}
+
+/// Warns that the limit of open files has lowered the bounds on connections.
+pub(super) fn warn_of_few_files(ui: &Ui, limit: u64) {
+    ui.warn(&format!(
+        "the limit of {limit} open files allows fewer connections than the settings: raise it, by \"ulimit -n\" or LimitNOFILE"
+    ));
 }
 
 fn say_summary(ui: &Ui, summary: &Summary) {

@@ -2,6 +2,7 @@
 
 mod api;
 mod compat;
+mod connections;
 mod fuzz;
 mod own;
 mod pages;

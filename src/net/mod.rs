@@ -1,13 +1,23 @@
-//! Sockets that listen, alike for `serve` and the sink.
+//! Sockets, alike for `serve` and the sink: listening, the limit of open files, and which connections are held.
+//!
+//! [`http1`] serves a router on a listener. [`slots`] bounds the connections of a listener, and closes the one that has
+//! kept the server waiting for longest where a new client finds no slot free. [`file_limit`] derives those bounds from
+//! what the system allows.
+
+mod client_stream;
+pub mod file_limit;
+pub mod http1;
+pub mod network;
+pub mod slots;
 
 use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Connections that wait to be accepted. The standard library's 128 overflow when 500 clients come at once, and those
-/// left out try again after one second, then three, then seven. The system lowers it to what it allows
-/// (`net.core.somaxconn` on Linux, 4,096).
+/// Length of the queue of connections that are not accepted yet. The standard library's 128 overflow when 500 clients
+/// connect at once, and those left out try again after one second, then three, then seven. The system lowers it to its own
+/// limit (`net.core.somaxconn` on Linux, 4,096).
 const BACKLOG: u32 = 4096;
 
 /// Listens on the address; port 0 takes a free one.
@@ -16,7 +26,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restart takes its port again at once. On Windows the same word would let two programs share it.
+    // A restart takes its port again at once. On Windows the option would let two programs share the port.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
