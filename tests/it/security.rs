@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
-use crate::{bad_input, main_job, outbox, settings, terminal as commands};
+use crate::{bad_input, databases, main_job, outbox, settings, terminal as commands};
 
 /// One promise.
 struct Promise {
@@ -202,6 +202,8 @@ promises! {
     c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
+    c5: "A command that only reads never creates a database: where there is none, it exits with 7 and names the place and the setting"
+        [databases::reading_creates_no_database];
 }
 
 sink_promises! {}
