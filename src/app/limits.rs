@@ -5,6 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::limit::{Limit, LimitKey, TooEarly, client_network};
+use crate::domain::span::in_seconds;
 use crate::store::Counting;
 
 impl App {
@@ -72,12 +73,16 @@ impl App {
         if let Some(account) = account
             && now < tally.until
         {
-            let delay = tally.until.duration_since(now).as_secs();
+            let delay = tally.until.duration_since(now).unsigned_abs();
             let event = self.event(
                 account.id,
                 EventKind::LoginDelayed,
                 origin,
-                format!("for {delay} seconds, after {} wrong passwords", tally.count),
+                format!(
+                    "for {}, after {} wrong passwords",
+                    in_seconds(delay),
+                    tally.count
+                ),
             );
             // Not waited for: an unknown address has no history, and the time must not tell.
             let app = self.clone();

@@ -37,7 +37,7 @@ pub use complete_reset::Completed;
 pub use copy::{Copied, CopyError, copy};
 pub use create_account::NewAccount;
 pub use deliver_outbox::Delivery;
-pub use error::{AppError, MovieAction};
+pub use error::{AppError, MovieAction, parse_address};
 pub use hasher::Hasher;
 pub use import::{Import, Imported, Importing, NewCredential, Record};
 pub use manage_accounts::{AccountDetails, AddressChanged};

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::report::Failure;
+use super::running_servers;
 use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses};
 use super::systemd::{self, News};
@@ -98,6 +99,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             app = wiring::app(&settings, Arc::clone(&templates), address.port()) => app?,
             () = told.next() => return Ok(()),
         };
+        let _record = running_servers::record(&settings, address);
         announce(ui, address, sink.as_ref());
         if let Some(metrics) = &metrics {
             let address = metrics.local_addr()?;

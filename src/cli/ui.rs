@@ -5,15 +5,15 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use clap::builder::StyledStr;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use dialoguer::console::{Style, Term, measure_text_width};
+use comfy_table::Table;
+use dialoguer::console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Color;
 use super::report::Failure;
-use super::terminal;
+use super::{table, terminal};
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
 use crate::sink::print::Style as StdoutStyle;
@@ -128,45 +128,22 @@ impl Ui {
         }
     }
 
-    /// An empty table. On a terminal it is as wide as that, and `broken`, the columns with long values by their numbers, go
-    /// over several lines there; the others are read or copied as a whole. In a pipe each row is one line.
+    /// Returns an empty table; see [`table::table`].
     pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
-        /// Room for a word or two.
-        const NARROWEST: ColumnConstraint = ColumnConstraint::LowerBoundary(Width::Fixed(12));
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(header);
-        if let Some((_, width)) = Term::stdout().size_checked() {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(width);
-            for (number, column) in table.column_iter_mut().enumerate() {
-                column.set_constraint(match broken.contains(&number) {
-                    true => NARROWEST,
-                    false => ColumnConstraint::ContentWidth,
-                });
-            }
-        }
-        table
+        table::table(header, broken)
     }
 
-    /// A table, as an answer for people.
+    /// Prints a table as an answer for people.
     ///
     /// # Errors
     /// Those of [`Ui::answer`].
     pub(super) fn answer_table(&self, table: Table) -> Result<(), Failure> {
-        self.answer(&Self::fitted(table))
+        self.answer(&table::fitted(table))
     }
 
-    /// The lines of a table.
-    pub(super) fn fitted(mut table: Table) -> String {
-        let mut text = table.trim_fmt();
-        let width = text.lines().map(measure_text_width).max();
-        // Two ways of breaking lines, one of them the terminal's, can be read by nobody.
-        if table.width().map(usize::from) < width {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-            text = table.trim_fmt();
-        }
-        text
+    /// Returns the lines of a table.
+    pub(super) fn fitted(table: Table) -> String {
+        table::fitted(table)
     }
 
     /// What is going on, on stderr.
@@ -280,14 +257,19 @@ impl Ui {
         }
     }
 
-    /// Whether somebody is there to answer.
+    /// Whether a question can be shown and answered.
     pub(super) fn can_ask() -> bool {
-        io::stdin().is_terminal()
+        io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Asks for one line.
-    pub(super) async fn ask(&self, prompt: &str, option: &str) -> anyhow::Result<String> {
-        must_be_able_to_ask(prompt, option)?;
+    pub(super) async fn ask(
+        &self,
+        prompt: &str,
+        what: &str,
+        option: &str,
+    ) -> anyhow::Result<String> {
+        must_be_able_to_ask(what, option)?;
         let prompt = escape_lines(prompt);
         blocking(move || {
             dialoguer::Input::<String>::new()
@@ -305,7 +287,7 @@ impl Ui {
         prompt: &str,
         option: &str,
     ) -> anyhow::Result<bool> {
-        must_be_able_to_ask(prompt, option)?;
+        must_be_able_to_ask("confirmation", option)?;
         self.write(&escape_lines(about));
         let prompt = escape_lines(prompt);
         blocking(move || {
@@ -476,25 +458,31 @@ fn must_be_able_to_ask(what: &str, option: &str) -> Result<(), Failure> {
     if Ui::can_ask() {
         return Ok(());
     }
-    let what = what.trim_end_matches('?');
+    let place = match io::stdin().is_terminal() {
+        false => "stdin",
+        true => "stderr",
+    };
     Err(Failure::usage(
-        format!("{what} can't be asked for: stdin is no terminal"),
+        format!("cannot ask for {what}: {place} is not a terminal"),
         format!("give {option}"),
     ))
 }
 
-/// Runs a prompt off the runtime, so that Ctrl-C is heard meanwhile.
+/// Runs a prompt off the runtime, so that Ctrl-C ends it. The cursor stands behind the question then: what is written next
+/// begins on a line of its own.
 async fn blocking<T: Send + 'static>(
     prompt: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
-    match tokio::task::spawn_blocking(prompt).await? {
+    use io::ErrorKind::{Interrupted, UnexpectedEof};
+    let answer = tokio::select! {
+        answer = tokio::task::spawn_blocking(prompt) => answer?,
+        _ = tokio::signal::ctrl_c() => Err(io::Error::from(Interrupted).into()),
+    };
+    match answer {
         Ok(answer) => Ok(answer),
-        Err(dialoguer::Error::IO(error))
-            if matches!(
-                error.kind(),
-                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof
-            ) =>
-        {
+        Err(dialoguer::Error::IO(error)) if matches!(error.kind(), Interrupted | UnexpectedEof) => {
+            // The prompt may have left the terminal in raw mode, where a line feed does not return the cursor.
+            let _ = write!(io::stderr().lock(), "\r\n");
             Err(Failure::interrupted().into())
         }
         Err(error) => Err(error.into()),

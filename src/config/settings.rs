@@ -159,6 +159,8 @@ pub struct MailSettings {
     pub connections: usize,
     /// How long one mail may take.
     pub timeout: Duration,
+    /// Whether hints may propose the debugging sink in place of a mail server; false in production.
+    pub hints_at_sink: bool,
 }
 
 /// What tokens are signed with, and how long they live.
@@ -288,7 +290,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     let secret = keys.optional("JWT_SECRET_KEY", secret);
     let previous = keys.optional("JWT_SECRET_KEY_PREVIOUS", self::secret);
 
-    let mail = mail(&mut keys);
+    let mail = mail(&mut keys, is_production);
     let tokens = TokenSettings {
         secret,
         previous,
@@ -410,7 +412,7 @@ fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {
     }
 }
 
-fn mail(keys: &mut Resolver<'_>) -> MailSettings {
+fn mail(keys: &mut Resolver<'_>, is_production: bool) -> MailSettings {
     let server = keys.get("MAIL_SERVER", "localhost".to_owned(), values::mail_server);
     let port = keys.get("MAIL_PORT", 1025, values::number(1, 65_535)) as u16;
     let user = keys.optional("MAIL_USERNAME", |user| Ok(user.to_owned()));
@@ -448,6 +450,7 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
             Duration::from_secs(30),
             values::span,
         ),
+        hints_at_sink: !is_production,
     }
 }
 

@@ -190,13 +190,19 @@ impl InboxClient {
         }
     }
 
-    /// Deletes all messages, and answers how many there were.
-    pub fn clear(&self) -> Result<u64, InboxError> {
+    /// Returns the number of messages.
+    pub fn count(&self) -> Result<u64, InboxError> {
         let info = self.get("/api/v1/info", PATIENCE)?.json()?;
+        Ok(info["Messages"].as_u64().unwrap_or_default())
+    }
+
+    /// Deletes all messages, and returns how many there were.
+    pub fn clear(&self) -> Result<u64, InboxError> {
+        let count = self.count()?;
         let request = self.agent.delete(format!("{}/api/v1/messages", self.base));
         let request = self.with_headers(request, PATIENCE);
         self.answer(request.call())?.success()?;
-        Ok(info["Messages"].as_u64().unwrap_or_default())
+        Ok(count)
     }
 
     fn get(&self, path: &str, patience: Duration) -> Result<Answer, InboxError> {

@@ -16,6 +16,7 @@ mod answers;
 mod bad_input;
 mod browser;
 mod check;
+mod databases;
 mod examples;
 mod foreign_clients;
 mod generated;

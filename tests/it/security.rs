@@ -24,7 +24,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::harness::{Home, Server};
 use crate::sink::{deletion, smtp_port};
 use crate::{
-    bad_input, hostile_text, main_job, outbox, settings, supervision, terminal as commands,
+    bad_input, databases, hostile_text, main_job, outbox, settings, supervision,
+    terminal as commands,
 };
 
 /// One promise.
@@ -206,6 +207,8 @@ promises! {
     c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
+    c5: "A command that only reads never creates a database: where there is none, it exits with 7 and names the place and the setting"
+        [databases::reading_creates_no_database];
 
     a1: "2,000 clients that never complete a request, in its head or its body, keep nobody from the API and the pages, however few files may be open"
         [half_open::half_open_requests_keep_nobody_from_the_api]

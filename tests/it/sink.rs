@@ -109,6 +109,38 @@ fn the_inbox_is_listed_shown_waited_for_and_cleared() {
 }
 
 #[test]
+fn a_size_is_given_with_a_unit_or_in_bytes() {
+    let home = Home::fresh();
+    for (size, bytes) in [("10M", "10485760"), ("512K", "524288"), ("1000", "1000")] {
+        let sink = home.sink(&["--max-size", size, "--max-memory", "1G"]);
+        let mut stream = TcpStream::connect(&sink.smtp).unwrap();
+        write!(stream, "EHLO me\r\nQUIT\r\n").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        assert!(said.contains(&format!("SIZE {bytes}\r\n")), "{said}");
+    }
+    for (size, reason) in [
+        ("-1", "a size cannot be negative"),
+        ("-10M", "a size cannot be negative"),
+        ("1.5M", "a size cannot have a fraction"),
+        ("99999999999G", "the size is too large"),
+        (
+            "10MB",
+            "write a size such as 10M, 512K, 1G, or a number of bytes",
+        ),
+    ] {
+        for option in ["--max-size", "--max-memory"] {
+            let refused = home.run(&["smtp-debug", option, size]).exits(2);
+            assert!(
+                refused.stderr.contains(reason) && refused.stderr.contains(option),
+                "{}",
+                refused.stderr
+            );
+        }
+    }
+}
+
+#[test]
 fn a_wait_ends_when_the_mail_comes() {
     let home = Home::fresh();
     let sink = home.sink(&[]);

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::AppError;
+use crate::app::{AppError, parse_address};
 use crate::config::{DatabaseSettings, Flags, Settings, doubt_about, secret_file};
 use crate::domain::email_address::EmailAddress;
 use crate::mail::dialogue::Step;
@@ -330,5 +330,5 @@ fn of_templates(tried: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {
 
 /// Parses the recipient of a test mail: one mailbox, as for an account.
 fn address(text: &str) -> Result<EmailAddress, AppError> {
-    EmailAddress::parse(text).map_err(AppError::InvalidEmail)
+    parse_address(text)
 }

@@ -52,7 +52,7 @@ impl Command {
             Self::List(args) => list::run(args, ui, client).await,
             Self::Show(args) => show::run(args, ui, client).await,
             Self::Wait(args) => wait::run(args, ui, client).await,
-            Self::Clear(_) => clear::run(ui, client).await,
+            Self::Clear(args) => clear::run(&args, ui, client, inbox.base.as_str()).await,
         }
     }
 }

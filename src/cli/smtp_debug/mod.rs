@@ -23,6 +23,7 @@ use super::ui::{Ui, counted};
 use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
+use crate::domain::byte_size::byte_size;
 use crate::domain::span::span;
 use crate::net::file_limit::FileLimit;
 use crate::sink::print::{self, Format, Style};
@@ -62,11 +63,11 @@ pub(super) struct Args {
     /// Keep the newest so many messages
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_messages: usize,
-    /// Keep the newest messages up to so many bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 512 * 1024 * 1024)]
+    /// Keep the newest messages up to this size in all, such as 512M
+    #[arg(long, value_name = "BYTES", default_value = "512M", value_parser = byte_size, allow_hyphen_values = true)]
     max_memory: u64,
-    /// Refuse a message that is larger than so many bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 50 * 1024 * 1024)]
+    /// Refuse a message that is larger than this, such as 10M
+    #[arg(long, value_name = "BYTES", default_value = "50M", value_parser = byte_size, allow_hyphen_values = true)]
     max_size: u64,
     /// Hold so many SMTP sessions at once; for the next ones, silent sessions are ended
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]

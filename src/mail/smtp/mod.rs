@@ -73,6 +73,8 @@ pub struct SmtpOptions {
     pub rng: Arc<dyn Rng>,
     /// How long one mail may take, from the connection to the last reply.
     pub timeout: Duration,
+    /// Whether hints may propose the debugging sink in place of a mail server.
+    pub hints_at_sink: bool,
 }
 
 /// A mail server, spoken to over SMTP. A clone is another handle on the same one.
@@ -129,6 +131,7 @@ impl SmtpMailer {
                 .or_else(|| usual_helo_name(&options.sender)),
             host: options.server,
             port: options.port,
+            hints_at_sink: options.hints_at_sink,
         };
         Ok(Self {
             route: Arc::new(route),
