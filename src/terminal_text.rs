@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 /// That is all of C0, DEL and C1, the marks, embeddings, overrides and isolates of bidirectional text, the line and
 /// paragraph separators, and the deprecated format and annotation characters. Characters that are only invisible, such as
 /// joiners and the tags of flags, are part of ordinary text.
-pub fn is_unsafe(char: char) -> bool {
+pub fn needs_escape(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
@@ -101,7 +101,7 @@ fn escape(
     is_kept: impl Fn(char) -> bool,
     push_escape: impl Fn(char, &mut String),
 ) -> Cow<'_, str> {
-    let is_escaped = |char: char| is_unsafe(char) && !is_kept(char);
+    let is_escaped = |char: char| needs_escape(char) && !is_kept(char);
     if !text.chars().any(is_escaped) {
         return Cow::Borrowed(text);
     }
@@ -130,7 +130,7 @@ mod tests {
             escape_output(HOSTILE, false).into_owned(),
             escape_output(HOSTILE, true).into_owned(),
         ] {
-            assert!(!safe.chars().any(is_unsafe), "{safe}");
+            assert!(!safe.chars().any(needs_escape), "{safe}");
             assert!(safe.starts_with('a') && safe.ends_with('z'), "{safe}");
         }
         assert_eq!(escape_line("\u{1b}[m\tx\u{202e}"), "\\x1b[m    x\\u{202e}");
@@ -176,7 +176,7 @@ mod tests {
         ] {
             let safe = escape_output(sequence, true).into_owned();
             assert!(
-                safe.starts_with("\\u001b") && !safe.chars().any(is_unsafe),
+                safe.starts_with("\\u001b") && !safe.chars().any(needs_escape),
                 "{safe}"
             );
         }

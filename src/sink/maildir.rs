@@ -36,8 +36,8 @@ const OURS: &str = ".movie-bag";
 /// Stands between a file's name and its marks. Windows takes no colon, and other programs write an exclamation mark there.
 const MARKS: &str = if cfg!(windows) { "!2," } else { ":2," };
 
-/// How often a file is looked up again that another mail reader renames at the same time.
-const LOOKUPS: usize = 5;
+/// Maximum number of attempts to remove a file that another mail reader renames at the same time.
+const REMOVALS: usize = 5;
 
 /// The mark of a message that was opened.
 const SEEN: char = 'S';
@@ -151,9 +151,8 @@ impl Maildir {
             return;
         }
         let name = name_in(&names, message);
-        // Another mail reader may have removed the message: then there is nothing left to mark. One that renames the file
-        // at the same time may hide it from one look.
-        let Some(path) = (0..LOOKUPS).find_map(|_| self.locate(&name)) else {
+        // Another mail reader may have removed the message: then there is nothing left to mark.
+        let Some(path) = self.locate(&name) else {
             return;
         };
         let marked = self.write_beside(message).and_then(|()| {
@@ -189,7 +188,7 @@ impl Maildir {
 
     /// Removes the source, also where another mail reader renames it meanwhile.
     fn remove_source(&self, name: &str) -> io::Result<()> {
-        for _ in 0..LOOKUPS {
+        for _ in 0..REMOVALS {
             let Some(path) = self.locate(name) else {
                 return Ok(());
             };
@@ -361,8 +360,12 @@ impl Maildir {
         self.root.join("movie-bag").join(format!("{id}.json"))
     }
 
-    /// Where the file is; other mail readers move it.
+    /// Path of a message's file. Other mail readers move it, and one that does so at this moment may hide it from one look.
     fn locate(&self, name: &str) -> Option<PathBuf> {
+        self.look_for(name).or_else(|| self.look_for(name))
+    }
+
+    fn look_for(&self, name: &str) -> Option<PathBuf> {
         let cur = self.root.join("cur");
         let usual = [
             self.root.join("new").join(name),

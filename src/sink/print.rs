@@ -11,7 +11,7 @@ use super::extract;
 use super::inbox::ReceivedMessage;
 use super::view;
 pub(crate) use crate::terminal_text::{
-    escape_json as harmless_json, escape_line as one_line, is_unsafe as is_harmful,
+    escape_json as harmless_json, escape_line as one_line, needs_escape as is_harmful,
 };
 
 /// Bytes of text that one message may fill the terminal with.

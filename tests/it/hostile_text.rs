@@ -312,7 +312,7 @@ pub fn a_mail_server_sends_nothing_to_a_terminal(home: Home) {
 }
 
 pub fn a_message_sends_nothing_to_a_terminal(home: Home) {
-    // In the headers as it is and encoded, in file names, in both bodies, in the envelope and the name of a log-in.
+    // In the headers as it is and encoded, in file names, in both bodies, in the envelope and the name of a login.
     let encoded = HOSTILE
         .bytes()
         .map(|byte| format!("={byte:02X}"))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::terminal_text::is_unsafe;
+use crate::terminal_text::needs_escape;
 
 /// How much of a mail server's words is kept.
 const LONGEST: usize = 500;
@@ -94,7 +94,7 @@ pub(super) fn redacted(text: &str, secrets: &[&str]) -> String {
 /// Words of a mail server on one line, short enough for the history. A space replaces what a terminal must not receive: the
 /// words are stored, and may be shown by other programs.
 pub(super) fn harmless(words: &str) -> String {
-    let visible = words.chars().map(|c| if is_unsafe(c) { ' ' } else { c });
+    let visible = words.chars().map(|c| if needs_escape(c) { ' ' } else { c });
     visible.take(LONGEST).collect()
 }
 
