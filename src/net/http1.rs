@@ -54,6 +54,9 @@ pub struct Options {
     pub body_timeout: Duration,
     /// Time for which a client may read nothing of its answer.
     pub write_timeout: Duration,
+    /// Time after which a request that is not answered yet may be dropped for a new client; `None` for never. It takes effect
+    /// only without `half_close`, where hyper reads from the client meanwhile.
+    pub longest_answer: Option<Duration>,
     /// Time for requests in flight once the server stops.
     pub grace: Duration,
     /// Whether a client that has ended its side still gets its answer (`printf … | nc`). Otherwise its request is dropped.
@@ -72,6 +75,7 @@ impl Default for Options {
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            longest_answer: None,
             grace: Duration::from_secs(10),
             half_close: true,
             replace_answer: None,
@@ -106,7 +110,7 @@ pub async fn serve(
                 has_failed = false;
                 let slot = tokio::select! {
                     () = &mut shutdown => break,
-                    slot = slots.take(peer.ip(), Phase::Head) => slot,
+                    slot = slots.take(peer.ip(), Phase::Head, options.longest_answer) => slot,
                 };
                 let header_timeout = if slots.is_scarce() {
                     options.header_timeout / SCARCE
@@ -130,7 +134,7 @@ pub async fn serve(
                 }
                 has_failed = true;
                 // Frees file descriptors, which are what is missing most of the time.
-                slots.evict(|_, _| true);
+                slots.evict(|phase, _| phase < Phase::Working);
                 sleep(PAUSE).await;
             }
         }

@@ -204,14 +204,14 @@ promises! {
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
 
-    a1: "2,000 clients that never complete a request, in its head or its body, keep nobody from the API and the pages, however few files may be open"
-        [half_open::half_open_requests_keep_nobody_from_the_api]
+    a1: "2,000 clients that never complete a request, in its head or its body, do not stop the API and the pages, even with a limit of 512 open files"
+        [half_open::half_open_requests_do_not_stop_the_api]
         ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
 }
 
 sink_promises! {
-    d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message keep nobody from the inbox, its API and SMTP"
-        [half_open::half_open_requests_keep_nobody_from_the_inbox]
+    d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message do not stop the inbox, its API and SMTP, even with a limit of 1,024 open files"
+        [half_open::half_open_requests_do_not_stop_the_inbox]
         ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
 }
 
