@@ -54,8 +54,7 @@ pub struct Options {
     pub body_timeout: Duration,
     /// Time for which a client may read nothing of its answer.
     pub write_timeout: Duration,
-    /// Time after which a request that is not answered yet may be dropped for a new client; `None` for never. It takes effect
-    /// only without `half_close`, where hyper reads from the client meanwhile.
+    /// Time after which a request that is not answered yet may be dropped for a new client; `None` for never.
     pub longest_answer: Option<Duration>,
     /// Time for requests in flight once the server stops.
     pub grace: Duration,
@@ -173,6 +172,7 @@ impl Client {
         // Answers are written whole; waiting for more to send with them only delays them.
         let _ = self.stream.set_nodelay(true);
         let (peer, activity) = (self.peer, Arc::clone(self.slot.activity()));
+        let eviction = Arc::clone(&activity);
         let router = TowerToHyperService::new(router);
         let service = service_fn(move |request: Request<Incoming>| {
             let activity = Arc::clone(&activity);
@@ -197,12 +197,19 @@ impl Client {
             .with_upgrades();
         let mut connection = pin!(connection);
         let told_to_stop = async { drop(stopping.wait_for(|stop| *stop).await) };
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = told_to_stop => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let to_its_end = async {
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = told_to_stop => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
+        };
+        let ended = tokio::select! {
+            ended = to_its_end => ended,
+            // hyper does not read while a handler leaves a body unread, so the stream alone would not notice.
+            () = eviction.evicted() => return,
         };
         if let Err(error) = ended {
             // The client hung up, was too slow, or spoke another protocol.

@@ -123,6 +123,11 @@ impl Activity {
         }
     }
 
+    /// The same, to be awaited. Only one task may wait for it at a time.
+    pub async fn evicted(&self) {
+        poll_fn(|context| self.poll_evicted(context)).await;
+    }
+
     /// Runs a future that waits for the client, in a phase that began at `since`. Returns `None` where the slot is needed for
     /// another connection first.
     pub async fn waiting<T>(
@@ -135,7 +140,7 @@ impl Activity {
         let output = tokio::select! {
             biased;
             output = future => output,
-            () = poll_fn(|context| self.poll_evicted(context)) => return None,
+            () = self.evicted() => return None,
         };
         self.enter(Phase::Working);
         Some(output)
