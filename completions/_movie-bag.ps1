@@ -76,7 +76,7 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('--max-messages', '--max-messages', [CompletionResultType]::ParameterName, 'Keep the newest so many messages')
             [CompletionResult]::new('--max-memory', '--max-memory', [CompletionResultType]::ParameterName, 'Keep the newest messages up to so many bytes')
             [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'Refuse a message that is larger than so many bytes')
-            [CompletionResult]::new('--max-sessions', '--max-sessions', [CompletionResultType]::ParameterName, 'Hold so many SMTP sessions at once; the next ones are asked to come back')
+            [CompletionResult]::new('--max-sessions', '--max-sessions', [CompletionResultType]::ParameterName, 'Hold so many SMTP sessions at once; silent ones give way to the next ones')
             [CompletionResult]::new('--max-recipients', '--max-recipients', [CompletionResultType]::ParameterName, 'Take so many recipients for one message')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'End a session that was silent for so long')
             [CompletionResult]::new('--tls', '--tls', [CompletionResultType]::ParameterName, 'Take mail here too, encrypted from the first byte')

@@ -71,7 +71,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --max-messages 'Keep the newest so many messages'
             cand --max-memory 'Keep the newest messages up to so many bytes'
             cand --max-size 'Refuse a message that is larger than so many bytes'
-            cand --max-sessions 'Hold so many SMTP sessions at once; the next ones are asked to come back'
+            cand --max-sessions 'Hold so many SMTP sessions at once; silent ones give way to the next ones'
             cand --max-recipients 'Take so many recipients for one message'
             cand --idle-timeout 'End a session that was silent for so long'
             cand --tls 'Take mail here too, encrypted from the first byte'

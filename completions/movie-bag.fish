@@ -74,7 +74,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l store
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep the newest so many messages' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to so many bytes' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than so many bytes' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; the next ones are asked to come back' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; silent ones give way to the next ones' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Take so many recipients for one message' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End a session that was silent for so long' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls -d 'Take mail here too, encrypted from the first byte' -r -f

@@ -61,6 +61,8 @@ impl ClientStream {
         }
     }
 
+    /// Returns an error once the slot is needed for another connection. The connection's own task notices that by itself; a
+    /// connection that was upgraded has only its stream.
     fn poll_evicted(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let evicted = self.slot.activity().poll_evicted(cx);
         evicted.map(|()| {
@@ -196,7 +198,6 @@ impl AsyncWrite for ClientStream {
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 // Nothing is unread: a close resets nothing.
                 Poll::Pending if *lingered == 0 => return Poll::Ready(Ok(())),
-                Poll::Pending if this.poll_evicted(cx).is_ready() => return Poll::Ready(Ok(())),
                 Poll::Pending => {
                     ready!(poll_timer(&mut this.write_timer, LINGER, cx));
                     return Poll::Ready(Ok(()));

@@ -54,6 +54,8 @@ pub struct Options {
     pub body_timeout: Duration,
     /// Time for which a client may read nothing of its answer.
     pub write_timeout: Duration,
+    /// Time after which a request that is not answered yet may be dropped for a new client; `None` for never.
+    pub longest_answer: Option<Duration>,
     /// Time for requests in flight once the server stops.
     pub grace: Duration,
     /// Whether a client that has ended its side still gets its answer (`printf … | nc`). Otherwise its request is dropped.
@@ -72,6 +74,7 @@ impl Default for Options {
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            longest_answer: None,
             grace: Duration::from_secs(10),
             half_close: true,
             replace_answer: None,
@@ -106,7 +109,7 @@ pub async fn serve(
                 has_failed = false;
                 let slot = tokio::select! {
                     () = &mut shutdown => break,
-                    slot = slots.take(peer.ip(), Phase::Head) => slot,
+                    slot = slots.take(peer.ip(), Phase::Head, options.longest_answer) => slot,
                 };
                 let header_timeout = if slots.is_scarce() {
                     options.header_timeout / SCARCE
@@ -130,7 +133,7 @@ pub async fn serve(
                 }
                 has_failed = true;
                 // Frees file descriptors, which are what is missing most of the time.
-                slots.evict(|_, _| true);
+                slots.evict(|phase, _| phase < Phase::Working);
                 sleep(PAUSE).await;
             }
         }
@@ -169,6 +172,7 @@ impl Client {
         // Answers are written whole; waiting for more to send with them only delays them.
         let _ = self.stream.set_nodelay(true);
         let (peer, activity) = (self.peer, Arc::clone(self.slot.activity()));
+        let eviction = Arc::clone(&activity);
         let router = TowerToHyperService::new(router);
         let service = service_fn(move |request: Request<Incoming>| {
             let activity = Arc::clone(&activity);
@@ -193,12 +197,19 @@ impl Client {
             .with_upgrades();
         let mut connection = pin!(connection);
         let told_to_stop = async { drop(stopping.wait_for(|stop| *stop).await) };
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = told_to_stop => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let to_its_end = async {
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = told_to_stop => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
+        };
+        let ended = tokio::select! {
+            ended = to_its_end => ended,
+            // hyper does not read while a handler leaves a body unread, so the stream alone would not notice.
+            () = eviction.evicted() => return,
         };
         if let Err(error) = ended {
             // The client hung up, was too slow, or spoke another protocol.

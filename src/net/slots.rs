@@ -3,8 +3,8 @@
 //! Every connection that is held has an [`Activity`]: the phase it is in, and since when. Where the server waits for the
 //! client (for a request, the rest of a body, or for an answer to be read), the connection may be closed in favour of a new
 //! client, the one with the earliest phase first and within a phase the one that has waited for longest. Otherwise clients
-//! that connect and send nothing would keep everybody else out until their time is over. A connection whose request is
-//! being answered is never closed for this reason.
+//! that connect and send nothing would keep the others out until their time is over. A connection whose request is being
+//! answered is closed for this reason only where the caller allows it, and after all others.
 //!
 //! Connections report their phase by one atomic store; only where no slot is free are they looked through.
 
@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use super::network::{self, Network};
 
-/// Time after which connections are looked through again while all of them are being answered.
+/// Time after which connections are looked through again while none may be closed.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// Time that a new connection has for its first request, also where no slot is free. Without it, a flood of connections
@@ -47,9 +47,9 @@ pub enum Phase {
     Answer,
     /// An upgraded connection, which may stay open for as long as both sides like.
     Stream,
-    /// The server works. From here on the connection is not closed for others.
+    /// The server makes an answer.
     Working,
-    /// The answer is complete, and not all of it is written.
+    /// The answer is complete, and not all of it is written. The connection is not closed for others.
     Answered,
     /// The slot is needed for another connection.
     Evicted,
@@ -92,13 +92,7 @@ impl Activity {
 
     /// Enters a phase that begins now.
     pub fn enter(&self, phase: Phase) {
-        // Only waiting has a beginning that matters.
-        let since = if phase < Phase::Working {
-            Instant::now()
-        } else {
-            self.epoch
-        };
-        self.enter_since(phase, since);
+        self.enter_since(phase, Instant::now());
     }
 
     fn enter_since(&self, phase: Phase, since: Instant) {
@@ -129,6 +123,11 @@ impl Activity {
         }
     }
 
+    /// The same, to be awaited. Only one task may wait for it at a time.
+    pub async fn evicted(&self) {
+        poll_fn(|context| self.poll_evicted(context)).await;
+    }
+
     /// Runs a future that waits for the client, in a phase that began at `since`. Returns `None` where the slot is needed for
     /// another connection first.
     pub async fn waiting<T>(
@@ -141,7 +140,7 @@ impl Activity {
         let output = tokio::select! {
             biased;
             output = future => output,
-            () = poll_fn(|context| self.poll_evicted(context)) => return None,
+            () = self.evicted() => return None,
         };
         self.enter(Phase::Working);
         Some(output)
@@ -243,14 +242,18 @@ impl Slots {
         })
     }
 
-    /// Takes a slot, in place of a connection that waits for its client where none is free. Waits while every connection is
-    /// being answered.
-    pub async fn take(&self, peer: IpAddr, phase: Phase) -> Slot {
+    /// Takes a slot, in place of a connection that waits for its client where none is free, or of one whose answer takes
+    /// longer than `longest_answer`. Waits while there is neither.
+    pub async fn take(&self, peer: IpAddr, phase: Phase, longest_answer: Option<Duration>) -> Slot {
         loop {
             if let Some(slot) = self.try_take(peer, phase) {
                 return slot;
             }
-            self.evict(|phase, age| phase != Phase::Head || age >= FIRST_HEAD);
+            self.evict(|phase, age| match phase {
+                Phase::Head => age >= FIRST_HEAD,
+                Phase::Working => longest_answer.is_some_and(|longest| age >= longest),
+                _ => true,
+            });
             tokio::select! {
                 slot = self.take_free(peer, phase) => return slot,
                 () = sleep(RETRY) => {}
@@ -274,30 +277,29 @@ impl Slots {
         let _ = self.free.acquire_many(self.capacity as u32).await;
     }
 
-    /// Asks the next connections in the order of closing to close, of those that wait for their clients and that
-    /// `may_close` allows by phase and age. Returns how many are about to close; where earlier ones still are, none is
+    /// Asks the next connections in the order of closing to close, of those that `may_close` allows by phase and age. Returns how many are about to close; where earlier ones still are, none is
     /// added.
     pub fn evict(&self, may_close: impl Fn(Phase, Duration) -> bool) -> usize {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let all = held.by_client.values().flatten().filter_map(Weak::upgrade);
-        let mut waiting = Vec::new();
+        let mut candidates = Vec::new();
         let mut closing = 0;
         for activity in all {
             let state = activity.state.load(Ordering::Acquire);
             match phase_of(state) {
                 Phase::Evicted => closing += 1,
-                phase if phase < Phase::Working && may_close(phase, activity.age(state)) => {
-                    waiting.push((state, activity));
+                phase if phase <= Phase::Working && may_close(phase, activity.age(state)) => {
+                    candidates.push((state, activity));
                 }
                 _ => {}
             }
         }
-        if closing > 0 || waiting.is_empty() {
+        if closing > 0 || candidates.is_empty() {
             return closing;
         }
-        let batch = (self.capacity / BATCH).clamp(1, waiting.len());
-        waiting.select_nth_unstable_by_key(batch - 1, |(state, _)| *state);
-        let batch = &waiting[..batch];
+        let batch = (self.capacity / BATCH).clamp(1, candidates.len());
+        candidates.select_nth_unstable_by_key(batch - 1, |(state, _)| *state);
+        let batch = &candidates[..batch];
         batch
             .iter()
             .filter(|(state, activity)| activity.evict(*state))
@@ -359,6 +361,10 @@ mod tests {
         slots.epoch + Duration::from_secs(number as u64)
     }
 
+    fn is_waiting(phase: Phase, _: Duration) -> bool {
+        phase < Phase::Working
+    }
+
     fn take(slots: &Slots, peer: &str) -> Slot {
         slots.try_take(peer.parse().unwrap(), Phase::Head).unwrap()
     }
@@ -387,14 +393,14 @@ mod tests {
         }
         assert!(slots.try_take(HERE, Phase::Head).is_none());
         for expected in [4, 2, 2, 1] {
-            assert_eq!(slots.evict(|_, _| true), 1);
+            assert_eq!(slots.evict(is_waiting), 1);
             let closed = held.remove(expected);
             assert_eq!(closed.activity.phase(), Phase::Evicted);
             // Until it is gone, no other one is asked.
-            assert_eq!(slots.evict(|_, _| true), 1);
+            assert_eq!(slots.evict(is_waiting), 1);
             assert!(!phases(&held).contains(&Phase::Evicted));
         }
-        assert_eq!(slots.evict(|_, _| true), 0);
+        assert_eq!(slots.evict(is_waiting), 0);
         assert_eq!(phases(&held), [Phase::Working]);
     }
 
@@ -411,7 +417,7 @@ mod tests {
             drop(first);
             outcome
         });
-        slots.take(HERE, Phase::Head).await;
+        slots.take(HERE, Phase::Head, None).await;
         assert_eq!(held.await.unwrap(), None);
     }
 
@@ -420,12 +426,29 @@ mod tests {
         let slots = Slots::new(1);
         let first = slots.try_take(HERE, Phase::Head).unwrap();
         first.activity.enter(Phase::Working);
-        let early =
-            tokio::time::timeout(Duration::from_millis(300), slots.take(HERE, Phase::Head)).await;
+        let early = tokio::time::timeout(
+            Duration::from_millis(300),
+            slots.take(HERE, Phase::Head, None),
+        )
+        .await;
         assert!(early.is_err());
         // Once it waits for its client, it is closed.
         first.activity.enter(Phase::Idle);
-        let second = slots.take(HERE, Phase::Head);
+        let second = slots.take(HERE, Phase::Head, None);
+        tokio::pin!(second);
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut second).await;
+        assert!(early.is_err(), "the slot is not free yet");
+        assert_eq!(first.activity.phase(), Phase::Evicted);
+        drop(first);
+        second.await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_too_long_gives_way_where_the_caller_says_so() {
+        let slots = Slots::new(1);
+        let first = slots.try_take(HERE, Phase::Working).unwrap();
+        let longest = Some(Duration::from_millis(1));
+        let second = slots.take(HERE, Phase::Head, longest);
         tokio::pin!(second);
         let early = tokio::time::timeout(Duration::from_millis(300), &mut second).await;
         assert!(early.is_err(), "the slot is not free yet");

@@ -80,11 +80,16 @@ impl Shared {
         if let Some(slot) = self.sessions.try_take(peer, Phase::Working) {
             return Some(slot);
         }
-        if self.sessions.evict(|_, age| age >= SPARED) == 0 {
+        if self.evict_sessions() == 0 {
             return None;
         }
         let slot = self.sessions.take_free(peer, Phase::Working);
         timeout(HANDING_OVER, slot).await.ok()
+    }
+
+    fn evict_sessions(&self) -> usize {
+        let may_close = |phase, age| phase < Phase::Working && age >= SPARED;
+        self.sessions.evict(may_close)
     }
 }
 
@@ -151,7 +156,7 @@ pub async fn serve(
             Err(error) => {
                 // No file descriptor is free, or the client has gone already.
                 tracing::warn!(%error, "a connection could not be accepted");
-                shared.sessions.evict(|_, age| age >= SPARED);
+                shared.evict_sessions();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

@@ -16,6 +16,9 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Time for the head of a request, and for which a connection may be idle: clients of test suites keep theirs.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Time after which a client that waits for a message may be dropped for a new one where no connection is free.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
 /// Time at the end for HTTP requests in flight.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
@@ -36,6 +39,7 @@ pub(super) fn serve(
             max_connections,
             max_head: MAX_HEAD,
             header_timeout: HEADER_TIMEOUT,
+            longest_answer: Some(LONGEST_ANSWER),
             grace: LAST_REQUESTS,
             // A client that has gone does not wait for a message any more.
             half_close: false,

@@ -210,8 +210,8 @@ promises! {
     c5: "A command that only reads never creates a database: where there is none, it exits with 7 and names the place and the setting"
         [databases::reading_creates_no_database];
 
-    a1: "2,000 clients that never complete a request, in its head or its body, keep nobody from the API and the pages, however few files may be open"
-        [half_open::half_open_requests_keep_nobody_from_the_api]
+    a1: "2,000 clients that never complete a request, in its head or its body, do not stop the API and the pages, even with a limit of 512 open files"
+        [half_open::half_open_requests_do_not_stop_the_api]
         ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
     a2: "A part of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
         [
@@ -229,8 +229,8 @@ sink_promises! {
     d5: "Nothing of a deleted message stays in the Maildir, also where marks race the deletion or the process is killed"
         [deletion::nothing_of_a_deleted_message_stays]
         ["`sink::maildir::tests`"];
-    d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message keep nobody from the inbox, its API and SMTP"
-        [half_open::half_open_requests_keep_nobody_from_the_inbox]
+    d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message do not stop the inbox, its API and SMTP, even with a limit of 1,024 open files"
+        [half_open::half_open_requests_do_not_stop_the_inbox]
         ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
     d7: "Nothing that a message, an inbox server or a mail server says reaches a terminal raw"
         [

@@ -69,7 +69,7 @@ pub(super) struct Args {
     /// Refuse a message that is larger than this, such as 10M
     #[arg(long, value_name = "BYTES", default_value = "50M", value_parser = byte_size, allow_hyphen_values = true)]
     max_size: u64,
-    /// Hold so many SMTP sessions at once; for the next ones, silent sessions are ended
+    /// Hold so many SMTP sessions at once; silent ones give way to the next ones
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_sessions: usize,
     /// Take so many recipients for one message

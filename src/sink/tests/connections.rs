@@ -46,3 +46,25 @@ async fn websockets_give_way_to_new_clients_where_nothing_else_can() {
     }
     sink.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_wait_for_a_message_give_way_to_new_ones_after_a_while() {
+    let sink = start(|settings| settings.max_web_connections = 1).await;
+    // The handler leaves the body unread.
+    for body in ["", "Content-Length: 10\r\n"] {
+        let web = sink.web;
+        let wait = move || {
+            let mut held = TcpStream::connect(web).unwrap();
+            write!(
+                held,
+                "GET /api/movie-bag/wait?timeout=1h HTTP/1.1\r\nHost: localhost\r\n{body}\r\n"
+            )
+            .unwrap();
+            held
+        };
+        let held = spawn_blocking(wait).await.unwrap();
+        assert_eq!(sink.asks(LIVEZ).await.0, 200);
+        drop(held);
+    }
+    sink.end().await;
+}

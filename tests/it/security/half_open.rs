@@ -1,4 +1,4 @@
-//! A and D: clients that never complete what they begin keep nobody out.
+//! A and D: clients that never complete what they begin do not stop the others.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -43,7 +43,7 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
-pub fn half_open_requests_keep_nobody_from_the_api(home: Home) {
+pub fn half_open_requests_do_not_stop_the_api(home: Home) {
     let count = crowd_of(1);
     // So few that the connections are bounded by it, and the rest works beside them.
     let home = home.with_open_files("-n 512");
@@ -69,7 +69,7 @@ pub fn half_open_requests_keep_nobody_from_the_api(home: Home) {
     }
 }
 
-pub fn half_open_requests_keep_nobody_from_the_inbox(home: Home) {
+pub fn half_open_requests_do_not_stop_the_inbox(home: Home) {
     let count = crowd_of(2);
     let home = home.with_open_files("-n 1024");
     for (http, smtp) in [
