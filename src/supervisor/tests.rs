@@ -153,3 +153,18 @@ async fn a_thread_that_recovers_reports_and_its_end_is_a_failure() {
     );
     assert_eq!(failed.cause, "its thread has ended");
 }
+
+#[tokio::test]
+async fn watching_a_thread_ends_with_the_stop() {
+    let supervisor = Supervisor::new(QUICK);
+    let (stop, stops) = watch::channel(false);
+    let stopping = async {
+        tokio::task::yield_now().await;
+        stop.send_replace(true);
+    };
+    tokio::join!(
+        supervisor.watch("sound", stops, pending::<String>),
+        stopping
+    );
+    assert_eq!(supervisor.down(), None);
+}
