@@ -9,7 +9,9 @@ use std::thread;
 use serde_json::Value;
 
 use crate::harness::virtual_env::left_out;
-use crate::harness::{Home, PASSWORD, PATIENCE, Server, raw, value_of, wait_for, wait_until};
+use crate::harness::{
+    Fault, Home, MailServer, PASSWORD, PATIENCE, Server, raw, value_of, wait_for, wait_until,
+};
 
 const RESET: &str = "[Movie-bag] Reset Your Password";
 
@@ -242,6 +244,26 @@ pub fn a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice(hom
     for email in &emails {
         assert_eq!(server.inbox().count(email, RESET), 1, "{email}");
     }
+}
+
+/// Attack: kills the delivery worker after the mail server has taken a mail and before it has said so.
+pub fn a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again(home: Home) {
+    let Some(home) = with_fault_points(home) else {
+        return;
+    };
+    let mail_server = MailServer::start(&[Fault::AnswersOnRequest]);
+    let home = home.with("MAIL_PORT", mail_server.port());
+    let server = home.serve_alone(&[]);
+    is_ok(&sign_up(&server, "ann@example.com"));
+    is_ok(&forgot(&server, "ann@example.com"));
+    wait_until("the mail is taken", || mail_server.kept().len() == 1);
+    inject(&home, "delivery", "panic");
+    wait_until("the worker is restarted", || {
+        !entries(&server.stderr(), "delivery", "up again").is_empty()
+    });
+    mail_server.answer();
+    wait_until("the mail is settled", || home.outbox().is_empty());
+    assert_eq!(mail_server.kept().len(), 1);
 }
 
 /// Attack: one task fails again and again. The process ends, and says which and why.
