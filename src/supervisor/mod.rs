@@ -200,9 +200,16 @@ impl Supervisor {
     ) where
         T: Future<Output = String> + Send + 'static,
     {
+        let stops = stop.clone();
         let make = move || {
-            let failure = next_failure();
-            async move { Some(failure.await) }
+            let (failure, mut stops) = (next_failure(), stops.clone());
+            async move {
+                tokio::select! {
+                    cause = failure => Some(cause),
+                    // The thread itself is stopped by its owner.
+                    () = raised(&mut stops) => None,
+                }
+            }
         };
         self.keep_running(name, stop, make).await;
     }

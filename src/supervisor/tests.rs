@@ -57,11 +57,8 @@ async fn a_task_that_keeps_failing_is_given_up_with_its_cause() {
     let (_stop, stops) = watch::channel(false);
     let starts = AtomicUsize::new(0);
     let run = supervisor.run("broken", stops, || {
-        starts.fetch_add(1, Ordering::Relaxed);
-        async {
-            let none: Result<(), &str> = Err("no\x1b[31m disk");
-            none.unwrap_or_else(|message| panic!("{message}"));
-        }
+        let is_sound = starts.fetch_add(1, Ordering::Relaxed) > 100;
+        async move { assert!(is_sound, "no\x1b[31m disk") }
     });
     let (failed, ()) = tokio::join!(supervisor.gave_up(), run);
     let cause = "it panicked: no [31m disk".to_owned();
@@ -152,4 +149,19 @@ async fn a_thread_that_recovers_reports_and_its_end_is_a_failure() {
         supervisor.watch("output", stops, || reports.next())
     );
     assert_eq!(failed.cause, "its thread has ended");
+}
+
+#[tokio::test]
+async fn watching_a_thread_ends_with_the_stop() {
+    let supervisor = Supervisor::new(QUICK);
+    let (stop, stops) = watch::channel(false);
+    let stopping = async {
+        tokio::task::yield_now().await;
+        stop.send_replace(true);
+    };
+    tokio::join!(
+        supervisor.watch("sound", stops, pending::<String>),
+        stopping
+    );
+    assert_eq!(supervisor.down(), None);
 }

@@ -217,6 +217,7 @@ promises! {
         [
             supervision::each_task_that_dies_is_reported_and_comes_back,
             supervision::a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice,
+            supervision::a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again,
             supervision::a_task_that_keeps_dying_ends_the_process,
         ]
         ["`supervisor::tests`"];

@@ -1,13 +1,17 @@
 //! A part of a server that dies is reported, restarted, and makes the server unready meanwhile; one that keeps dying ends the
 //! process. Faults are injected into the debug binary (`src/supervisor/fault_points.rs`).
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::thread;
 
 use serde_json::Value;
 
 use crate::harness::virtual_env::left_out;
-use crate::harness::{Home, PASSWORD, Server, raw, value_of, wait_for, wait_until};
+use crate::harness::{
+    Fault, Home, MailServer, PASSWORD, PATIENCE, Server, raw, value_of, wait_for, wait_until,
+};
 
 const RESET: &str = "[Movie-bag] Reset Your Password";
 
@@ -57,13 +61,20 @@ fn inject(home: &Home, task: &str, fault: &str) {
     std::fs::rename(written, folder(home).join(task)).unwrap();
 }
 
-/// Makes a call over a connection of its own: a task that dies takes kept-alive ones with it.
+/// Makes a call over a connection of its own: a task that dies takes kept-alive ones with it. The answer is empty where the
+/// connection was refused or cut off.
 fn call(address: &str, head: &str, body: &str) -> String {
     let request = format!(
-        "{head} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "{head} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    raw(address, request.as_bytes())
+    let mut answer = Vec::new();
+    if let Ok(mut stream) = TcpStream::connect(address) {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = stream.write_all(request.as_bytes());
+        let _ = stream.read_to_end(&mut answer);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 fn post(server: &Server, path: &str, body: &Value) -> String {
@@ -184,9 +195,10 @@ pub fn each_task_that_dies_is_reported_and_comes_back(home: Home) {
             );
             assert!(answer.contains("\"unavailable\""), "{answer}");
             assert!(answer.contains(&format!("The task {task} ")), "{answer}");
-            let line = entries(&server.stderr(), task, "is restarted")
-                .pop()
-                .unwrap();
+            let line = wait_for("the entry of the log", || {
+                let log = server.stderr();
+                entries(&log, task, "is restarted").pop().ok_or(log)
+            });
             let cause = match *fault {
                 "panic" => "it panicked: injected fault",
                 _ => "it ended without being asked to",
@@ -234,6 +246,26 @@ pub fn a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice(hom
     }
 }
 
+/// Attack: kills the delivery worker after the mail server has taken a mail and before it has said so.
+pub fn a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again(home: Home) {
+    let Some(home) = with_fault_points(home) else {
+        return;
+    };
+    let mail_server = MailServer::start(&[Fault::AnswersOnRequest]);
+    let home = home.with("MAIL_PORT", mail_server.port());
+    let server = home.serve_alone(&[]);
+    is_ok(&sign_up(&server, "ann@example.com"));
+    is_ok(&forgot(&server, "ann@example.com"));
+    wait_until("the mail is taken", || mail_server.kept().len() == 1);
+    inject(&home, "delivery", "panic");
+    wait_until("the worker is restarted", || {
+        !entries(&server.stderr(), "delivery", "up again").is_empty()
+    });
+    mail_server.answer();
+    wait_until("the mail is settled", || home.outbox().is_empty());
+    assert_eq!(mail_server.kept().len(), 1);
+}
+
 /// Attack: one task fails again and again. The process ends, and says which and why.
 pub fn a_task_that_keeps_dying_ends_the_process(home: Home) {
     let Some(home) = with_fault_points(home) else {
@@ -245,6 +277,11 @@ pub fn a_task_that_keeps_dying_ends_the_process(home: Home) {
 fn ends_by(home: &Home, task: &str) {
     let mut server = home.serve(&[]);
     inject(home, task, "panic always");
+    let mut number = 0;
+    // SQLite's thread fails where something is to be written.
+    while task == "database" && !sign_up(&server, &format!("user{number}@example.com")).is_empty() {
+        number += 1;
+    }
     let status = server.ended();
     assert_eq!(status.code(), Some(1), "{}", server.stderr());
     let said = server.stderr();
