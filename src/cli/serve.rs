@@ -101,7 +101,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
 
         // The sink goes last: what is delivered while the rest stops still finds it.
         let (stop_sink, sink_stops) = watch::channel(false);
-        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui.stdout_style());
+        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui);
         let taking = tokio::spawn(async move {
             let Some(sink) = sink else { return };
             sink.run(Some(Box::new(show)), raised(sink_stops)).await;
