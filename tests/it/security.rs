@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
+use crate::sink::memory;
 use crate::{bad_input, main_job, outbox, settings, terminal as commands};
 
 /// One promise.
@@ -204,7 +205,19 @@ promises! {
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
 }
 
-sink_promises! {}
+sink_promises! {
+    d4: "`--max-memory` bounds everything that the sink holds, with 64 MiB for the program and the answers under way: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names and many letters at once"
+        [
+            memory::lists_of_whole_messages_take_little_memory,
+            memory::lists_keep_nothing_that_is_not_counted,
+            memory::websocket_clients_that_never_read_hold_no_messages,
+            memory::a_slow_command_holds_no_messages,
+            memory::a_blocked_standard_output_holds_no_messages,
+            memory::long_names_are_counted,
+            memory::many_letters_at_once_are_counted,
+        ]
+        ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
+}
 
 fn all_promises() -> impl Iterator<Item = &'static Promise> {
     PROMISES.iter().chain(SINK_PROMISES)

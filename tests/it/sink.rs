@@ -3,6 +3,7 @@
 mod bad_mails;
 mod classic;
 mod mailpit_clients;
+pub mod memory;
 mod real_mails;
 
 use std::io::{Read as _, Write as _};
