@@ -113,7 +113,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let supervisor = app.supervisor().clone();
         // The sink goes last: what is delivered while the rest stops still finds it.
         let (stop_sink, sink_stops) = watch::channel(false);
-        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui.stdout_style());
+        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui);
         let has_sink = sink.is_some();
         let sink = sink.map(|sink| sink.supervised_by(supervisor.clone()));
         let mut sinking = tokio::spawn(async move {

@@ -6,7 +6,6 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,12 +16,13 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::SinkSettings;
+use super::inbox::memory::Charge;
 use super::inbox::{Inbox, ReceivedMessage};
 use super::stream::Stream;
 use crate::domain::clock::{Clock, Rng, draw};
 use crate::net::slots::{Phase, Slot, Slots};
 use crate::smtp::fault::Faults;
-use crate::smtp::{Effect, Input, Limits, Received, Refusal, Session, Setup};
+use crate::smtp::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 
 /// The name the server goes by; it needs none, and looks none up.
 const HOST: &str = "localhost";
@@ -66,12 +66,8 @@ pub struct Shared {
     pub sessions: Slots,
     /// Slots of connections that are refused for want of one.
     pub refusals: Slots,
-    /// Bytes that all sessions together may hold of messages on their way in.
-    pub max_in_flight: u64,
-    /// Those that they hold now.
-    pub in_flight: AtomicU64,
-    /// Where kept messages are told of; none where nobody wants to hear.
-    pub show: Option<mpsc::Sender<Arc<ReceivedMessage>>>,
+    /// Queue of the ids of kept messages; none where nothing is to be shown.
+    pub show: Option<mpsc::Sender<MessageId>>,
 }
 
 impl Shared {
@@ -178,12 +174,12 @@ struct Connection {
     stopped: watch::Receiver<bool>,
     /// Time of the last message, and before the first one that of the start.
     last_message: Instant,
-    /// What this session holds of the bytes in flight.
-    held: u64,
+    /// Bytes that this session holds of what its client sent.
+    held: Charge,
     /// Replies of the batch under way; they leave in one write.
     replies: Vec<u8>,
-    /// Messages kept in this batch, to be shown once their 250 is out.
-    kept: Vec<Arc<ReceivedMessage>>,
+    /// Ids of the messages kept in this batch, to be shown once their 250 is out.
+    kept: Vec<MessageId>,
     /// Dropped after the socket.
     slot: Slot,
 }
@@ -219,6 +215,7 @@ impl Connection {
             nonce: nonce.concat(),
             faults: Arc::clone(&shared.faults),
         });
+        let held = shared.inbox.memory().charge(0);
         Ok(Connection {
             shared,
             stream: Some(stream),
@@ -227,7 +224,7 @@ impl Connection {
             session,
             stopped,
             last_message: now,
-            held: 0,
+            held,
             replies: Vec::new(),
             kept: Vec::new(),
             slot,
@@ -280,10 +277,11 @@ impl Connection {
         while let Some(verdict) = self.carry_out(effects).await? {
             effects = self.session.step(verdict);
         }
-        if self.weigh() > self.shared.max_in_flight {
-            // Whoever brings it over the limit gives way; what is kept already stays.
-            self.session.step(Input::NoRoom);
-            self.weigh();
+        // The oldest messages give way first, as they would once this one is kept; then the session that needs more.
+        if self.held.resize(self.session.held()) && !self.shared.inbox.make_room() {
+            let effects = self.session.step(Input::NoRoom);
+            self.held.resize(self.session.held());
+            self.carry_out(effects).await?;
         }
         self.reply().await
     }
@@ -328,18 +326,6 @@ impl Connection {
         }
     }
 
-    /// Counts what this session holds now, and answers what all of them hold.
-    fn weigh(&mut self) -> u64 {
-        let (before, now) = (self.held, self.session.held());
-        self.held = now;
-        let all = &self.shared.in_flight;
-        if now >= before {
-            all.fetch_add(now - before, Ordering::Relaxed) + (now - before)
-        } else {
-            all.fetch_sub(before - now, Ordering::Relaxed) - (before - now)
-        }
-    }
-
     async fn carry_out(&mut self, effects: Vec<Effect>) -> io::Result<Option<Input<'static>>> {
         let mut verdict = None;
         for effect in effects {
@@ -359,12 +345,13 @@ impl Connection {
                     verdict = Some(Input::Secured(self.encrypt().await?));
                 }
                 Effect::Store(received) => {
+                    // The inbox charges the message from here on.
+                    self.held.resize(self.session.held());
                     let stored = self.store(*received).await;
                     verdict = Some(Input::Stored(stored.map(|message| {
-                        let id = message.id.clone();
                         self.last_message = Instant::now();
-                        self.kept.push(message);
-                        id
+                        self.kept.push(message.id.clone());
+                        message.id.clone()
                     })));
                 }
                 // The session says so itself from now on.
@@ -380,7 +367,12 @@ impl Connection {
             return self.shared.inbox.store(received, self.peer, now);
         }
         let (inbox, peer) = (Arc::clone(&self.shared.inbox), self.peer);
-        let stored = tokio::task::spawn_blocking(move || inbox.store(received, peer, now));
+        // It may wait for a thread.
+        let waiting = inbox.memory().charge(received.source.len() as u64);
+        let stored = tokio::task::spawn_blocking(move || {
+            drop(waiting);
+            inbox.store(received, peer, now)
+        });
         stored.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a message could not be kept");
             Err(Refusal::Unavailable(
@@ -391,10 +383,10 @@ impl Connection {
 
     /// Waits where the terminal is slower than the clients, who then wait too.
     async fn show(&mut self) {
-        for message in self.kept.drain(..) {
+        for id in self.kept.drain(..) {
             if let Some(show) = &self.shared.show {
-                // Nobody shows them any more; they are kept all the same.
-                let _ = show.send(message).await;
+                // An error says that nothing is shown any more; the message is kept all the same.
+                let _ = show.send(id).await;
             }
         }
     }
@@ -409,12 +401,4 @@ fn evicted() -> io::Error {
 
 async fn encrypted(stream: TcpStream, tls: &TlsAcceptor) -> io::Result<(Stream, &'static str)> {
     timeout(HANDSHAKE, Stream::encrypt(stream, tls)).await?
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.shared
-            .in_flight
-            .fetch_sub(self.held, Ordering::Relaxed);
-    }
 }

@@ -33,7 +33,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -55,9 +54,10 @@ pub use stream::Stream;
 use listener::Encryption;
 use maildir::Maildir;
 
+use crate::smtp::MessageId;
 use crate::smtp::fault::Faults;
 
-/// Messages that may wait to be shown. Beyond it the clients are slowed down: nothing is lost, nothing grows.
+/// Ids of messages that may wait to be shown. Beyond it the clients are slowed down.
 const WAITING_TO_BE_SHOWN: usize = 256;
 
 /// How long the end waits for the last messages to be shown; a stopped terminal must not hold the process.
@@ -72,7 +72,7 @@ pub struct SinkSettings {
     pub web: Option<SocketAddr>,
     /// The newest so many messages are kept.
     pub max_messages: usize,
-    /// And no more than so many bytes of them; messages on their way in may take as much again.
+    /// And no more than so many bytes of them, those on their way in included.
     pub max_memory: u64,
     /// Bytes of one message, beyond which it is refused.
     pub max_size: u64,
@@ -213,8 +213,8 @@ impl SinkError {
     }
 }
 
-/// Called for each message after it was kept.
-pub type OnMessage = Box<dyn FnMut(&Arc<ReceivedMessage>) + Send>;
+/// Called for each message after it was kept, in order; with `None` for a message that was dropped before its turn came.
+pub type OnMessage = Box<dyn FnMut(Option<&Arc<ReceivedMessage>>) + Send>;
 
 /// What a sink did in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -338,7 +338,8 @@ impl Sink {
     /// Serves until `shutdown` is done; then tells the clients, closes, and returns once the last message was shown.
     ///
     /// `on_message` is called for each message after it was kept, one at a time and in order, on a thread of its own:
-    /// it may block. A slow one slows the clients down, and loses nothing. Without one, no thread is woken for each.
+    /// it may block. A slow one slows the clients down. Ids wait for it, not messages: those that the inbox drops meanwhile are
+    /// reported as dropped. Without one, no thread is woken for each.
     pub async fn run(
         self,
         on_message: Option<OnMessage>,
@@ -351,11 +352,12 @@ impl Sink {
         let shows = on_message.is_some();
         let on_message = on_message.map(|on_message| contained(on_message, reporter));
         let show = on_message.map(|mut on_message| {
-            let (show, mut shown) = mpsc::channel::<Arc<ReceivedMessage>>(WAITING_TO_BE_SHOWN);
+            let (show, mut shown) = mpsc::channel::<MessageId>(WAITING_TO_BE_SHOWN);
+            let inbox = Arc::clone(&self.inbox);
             // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
             std::thread::spawn(move || {
-                while let Some(message) = shown.blocking_recv() {
-                    on_message(&message);
+                while let Some(id) = shown.blocking_recv() {
+                    on_message(inbox.get(&id.0).as_ref());
                 }
                 let _ = all_shown.send(());
             });
@@ -376,8 +378,6 @@ impl Sink {
             idle_timeout: self.settings.idle_timeout,
             sessions: Slots::new(self.settings.max_sessions),
             refusals: Slots::new(listener::MAX_REFUSALS),
-            max_in_flight: self.settings.max_memory,
-            in_flight: AtomicU64::new(0),
             show,
         });
         let smtp = {

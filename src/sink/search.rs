@@ -4,6 +4,8 @@
 //! Pure: a text in, a [`Query`] out, and whether a message fits it. A term that makes no sense is passed over, since half a
 //! word is what a person has typed while typing.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -114,7 +116,7 @@ impl Query {
     pub fn fits<'d>(
         &self,
         facts: Facts<'_>,
-        digest: impl FnOnce() -> &'d Digest,
+        digest: impl FnOnce() -> Cow<'d, Digest>,
         text: impl FnOnce() -> String,
     ) -> bool {
         let holds = |cost: Cost, is_in: &dyn Fn(&What) -> bool| {
@@ -128,7 +130,7 @@ impl Query {
         }
         if asks(Cost::Digest) {
             let digest = digest();
-            if !holds(Cost::Digest, &|what| what.is_in_digest(digest)) {
+            if !holds(Cost::Digest, &|what| what.is_in_digest(&digest)) {
                 return false;
             }
         }
@@ -384,7 +386,11 @@ mod tests {
             tags: &tags,
         };
         let digest = digest();
-        Query::parse(query, &TimeZone::UTC).fits(facts, || &digest, || searchable(TEXT))
+        Query::parse(query, &TimeZone::UTC).fits(
+            facts,
+            || Cow::Borrowed(&digest),
+            || searchable(TEXT),
+        )
     }
 
     #[test]
@@ -467,7 +473,7 @@ mod tests {
             assert_eq!(query.fits(facts, in_vain, in_vain), fits);
         }
         let (query, digest) = (Query::parse("subject:no hello", &TimeZone::UTC), digest());
-        assert!(!query.fits(facts, || &digest, in_vain));
+        assert!(!query.fits(facts, || Cow::Borrowed(&digest), in_vain));
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl LineBuffer {
         }
     }
 
+    /// Bytes that it holds.
+    pub fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Takes bytes up to the end of one line: how many were used, and the line if that completed it.
     pub fn take(&mut self, input: &[u8]) -> (usize, Option<Line<'_>>) {
         if self.delivered {

@@ -287,6 +287,14 @@ impl Reply {
         )
     }
 
+    pub(super) fn no_memory(host: &str) -> Reply {
+        Reply::new(
+            421,
+            (4, 3, 1),
+            format!("{host} No memory is left for this session, try again later"),
+        )
+    }
+
     pub(super) fn idle_too_long(host: &str) -> Reply {
         Reply::new(
             421,

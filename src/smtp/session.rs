@@ -208,14 +208,24 @@ impl Session {
         matches!(self.state, State::Closed)
     }
 
-    /// Bytes that the session holds of messages and commands not yet done with.
+    /// Bytes that the session holds of what the client sent.
     pub fn held(&self) -> u64 {
-        let source = match &self.state {
-            State::Data(transfer) | State::Chunks(transfer) => transfer.source.capacity(),
-            State::Chunk(chunk) => chunk.transfer.source.capacity(),
-            _ => 0,
+        let (transaction, source) = match &self.state {
+            State::Sender(transaction) | State::Recipients(transaction) => {
+                (Some(&**transaction), 0)
+            }
+            State::Data(transfer) | State::Chunks(transfer) => {
+                (Some(&transfer.transaction), transfer.source.capacity())
+            }
+            State::Chunk(chunk) => {
+                let transfer = &chunk.transfer;
+                (Some(&transfer.transaction), transfer.source.capacity())
+            }
+            _ => (None, 0),
         };
-        (source + self.waiting.capacity()) as u64
+        let envelope = transaction.map_or(0, |transaction| transaction.envelope.size());
+        let said = self.helo.len() + self.transcript.len() + self.line.held();
+        (source + envelope + said + self.waiting.capacity()) as u64
     }
 
     /// Tells the session what happened; the answer is what to do.
@@ -283,7 +293,15 @@ impl Session {
                         then: Box::new(State::Ready),
                         answer: vec![Effect::Reply(self.refusal(&refusal))],
                     },
-                    other => other,
+                    // Neither holds more than what was sent ahead.
+                    other @ (State::Storing(_) | State::Draining(..) | State::Skipping { .. }) => {
+                        other
+                    }
+                    // Nothing is left to refuse but the session itself.
+                    other => {
+                        self.state = other;
+                        return self.give_way();
+                    }
                 };
             }
             // Silence while a message is being stored is ours, not the client's.
@@ -622,6 +640,13 @@ impl Session {
     fn close(&mut self, reply: Reply, effects: &mut Effects) {
         effects.push(Effect::Reply(reply));
         self.hang_up(effects);
+    }
+
+    /// Ends the session for want of memory.
+    fn give_way(&mut self) -> Effects {
+        let mut effects = Effects::new();
+        self.close(Reply::no_memory(&self.setup.host), &mut effects);
+        effects
     }
 
     fn hang_up(&mut self, effects: &mut Effects) {

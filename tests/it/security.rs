@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
-use crate::sink::{deletion, smtp_port};
+use crate::sink::{deletion, memory, smtp_port};
 use crate::{
     bad_input, databases, hostile_text, main_job, outbox, settings, supervision,
     terminal as commands,
@@ -227,6 +227,17 @@ sink_promises! {
     d1: "A web page writes no mail through the SMTP port, and no command runs for it"
         [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
         ["`smtp::session::tests`"];
+    d4: "`--max-memory` bounds everything that the sink holds, with 64 MiB for the program and the answers under way: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names and many letters at once"
+        [
+            memory::lists_of_whole_messages_take_little_memory,
+            memory::lists_keep_nothing_that_is_not_counted,
+            memory::websocket_clients_that_never_read_hold_no_messages,
+            memory::a_slow_command_holds_no_messages,
+            memory::a_blocked_standard_output_holds_no_messages,
+            memory::long_names_are_counted,
+            memory::many_letters_at_once_are_counted,
+        ]
+        ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
     d5: "Nothing of a deleted message stays in the Maildir, also where marks race the deletion or the process is killed"
         [deletion::nothing_of_a_deleted_message_stays]
         ["`sink::maildir::tests`"];

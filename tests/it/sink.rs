@@ -4,6 +4,7 @@ mod bad_mails;
 mod classic;
 pub mod deletion;
 mod mailpit_clients;
+pub mod memory;
 mod real_mails;
 pub mod smtp_port;
 

@@ -26,7 +26,7 @@ use crate::config::{Flags, socket_address};
 use crate::domain::byte_size::byte_size;
 use crate::domain::span::span;
 use crate::net::file_limit::FileLimit;
-use crate::sink::print::{self, Format, Style};
+use crate::sink::print::{self, Format};
 use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 use crate::supervisor::{self, Supervisor, fault_points};
 
@@ -211,17 +211,17 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
             ui.say(&format!("\nPoint your program at it:\n{}\n", client_settings(smtp)));
         }
         let exec = args.exec.as_deref().map(|command| files.in_shell(command));
-        let mut executor = exec.map(|command| Executor::start(&command, ui));
+        let mut executor = exec.map(|command| Executor::start(&command, sink.inbox(), ui));
         let hand_over = executor.as_ref().map(Executor::handle);
         let (counted_out, mut all_came) = watch::channel(false);
         let mut left = args.exit_after;
-        let mut show = show_with(format, ui.stdout_style());
+        let mut show = show_with(format, ui);
         let is_told = format != Format::None || executor.is_some() || left.is_some();
-        let on_message = move |message: &Arc<ReceivedMessage>| {
+        let on_message = move |message: Option<&Arc<ReceivedMessage>>| {
             show(message);
             if let Some(queue) = &hand_over {
                 // Waits where the command is slower than the mails come.
-                let _ = queue.send(Arc::clone(message));
+                let _ = queue.send(message.map(|message| message.id.clone()));
             }
             if let Some(left) = &mut left {
                 *left = left.saturating_sub(1);
@@ -348,13 +348,41 @@ pub(super) fn usual_format(ui: &Ui) -> Format {
     }
 }
 
-/// How each mail is shown. Whoever closed stdout wants to see no more; the mails are kept all the same.
+/// Shows each mail on stdout. Where stdout is closed nothing is shown, and the mails are kept all the same.
 pub(super) fn show_with(
     format: Format,
-    style: Style,
-) -> impl FnMut(&Arc<ReceivedMessage>) + Send + 'static {
-    move |message| {
-        let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
+    ui: &Ui,
+) -> impl FnMut(Option<&Arc<ReceivedMessage>>) + Send + 'static {
+    let (style, ui) = (ui.stdout_style(), ui.clone());
+    let mut dropped = Dropped::new("dropped before being shown");
+    move |message| match message {
+        Some(message) => {
+            let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
+        }
+        None if format != Format::None => dropped.note(&ui),
+        None => {}
+    }
+}
+
+/// Counts mails that the inbox dropped before something was done with them, and warns of them: of the first, then each time that
+/// their number has doubled.
+#[derive(Debug)]
+struct Dropped {
+    count: u64,
+    what: &'static str,
+}
+
+impl Dropped {
+    fn new(what: &'static str) -> Self {
+        Self { count: 0, what }
+    }
+
+    fn note(&mut self, ui: &Ui) {
+        self.count += 1;
+        if self.count.is_power_of_two() {
+            let mails = counted(self.count, "mail", "mails");
+            ui.warn(&format!("{mails} {}: see --max-memory", self.what));
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! A request passes the [`guard`] before anything else. [`shapes`] holds the JSON that clients compare key by key;
 //! what is ours alone is in [`own`], under `/api/movie-bag/`. Each noun has a file; the page is [`web`]'s.
 
+pub mod answer;
+pub mod bodies;
 pub mod chaos;
 pub mod checks;
 pub mod events;
@@ -31,8 +33,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
 
 use super::inbox::{Inbox, ReceivedMessage};
@@ -41,6 +42,7 @@ use super::web;
 use crate::domain::clock::{Clock, Rng};
 use crate::smtp::fault::Faults;
 use crate::supervisor::Supervisor;
+use answer::Answers;
 
 /// The largest request body that is read, but where a message is sent.
 const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -56,6 +58,9 @@ pub struct ApiState {
     pub(super) options: Arc<WebOptions>,
     pub(super) stopped: watch::Receiver<bool>,
     supervisor: Supervisor,
+    pub(super) answers: Answers,
+    /// Places of websocket clients.
+    pub(super) websockets: Arc<Semaphore>,
 }
 
 /// What the web port is told before it starts.
@@ -90,6 +95,8 @@ impl ApiState {
             options: Arc::new(options),
             stopped,
             supervisor: Supervisor::default(),
+            answers: Answers::default(),
+            websockets: Arc::new(Semaphore::new(events::MOST_CLIENTS)),
         }
     }
 
@@ -119,10 +126,10 @@ async fn ready(State(state): State<ApiState>) -> Response {
 /// Everything on the web port.
 pub fn router(state: ApiState) -> Router {
     // A message in JSON is a third longer, for its attachments in base64, and then some.
-    let largest_message = usize::try_from(state.options.max_size)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(3)
-        / 2;
+    let largest_message = state.options.max_size.saturating_mul(3) / 2;
+    // While it is read, it takes several times its size.
+    let largest_message = largest_message.min(state.inbox.memory().limit() / 4);
+    let largest_message = usize::try_from(largest_message).unwrap_or(usize::MAX);
     let one = Router::new()
         .route("/", get(message::show))
         .route("/headers", get(message::headers))
@@ -180,6 +187,7 @@ pub fn router(state: ApiState) -> Router {
             plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(state.clone(), bodies::count))
         .layer(middleware::from_fn_with_state(state.clone(), guard::check))
         .layer(CompressionLayer::new())
         .with_state(state);
@@ -242,21 +250,12 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Response> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "a message could not be shown");
-        plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
+        failed()
     })
 }
 
-/// The same, answered in JSON; writing ten thousand messages as JSON takes its time too.
-async fn blocking_json<T: Serialize>(work: impl FnOnce() -> T + Send + 'static) -> Response {
-    let json = blocking(move || serde_json::to_vec(&work()));
-    match json.await {
-        Ok(Ok(json)) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "an answer could not be written");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
-        }
-        Err(failure) => failure,
-    }
+fn failed() -> Response {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
 }
 
 /// The message with this id; `latest` is the newest, or with `?query=` the newest that fits.

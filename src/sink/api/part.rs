@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use super::answer::{Reservation, held_response};
 use super::{ApiState, blocking, find, not_found};
 use crate::sink::view::{self, Attachment};
 
@@ -23,7 +24,7 @@ pub async fn show(
     uri: Uri,
 ) -> Response {
     match read(&state, &id, &part, &uri).await {
-        Ok(part) => answer(part),
+        Ok((part, reservation)) => held_response(answer(part), reservation).await,
         Err(refusal) => refusal,
     }
 }
@@ -40,12 +41,17 @@ pub async fn thumb(
     }
 }
 
-async fn read(state: &ApiState, id: &str, part: &str, uri: &Uri) -> Result<Attachment, Response> {
+async fn read(
+    state: &ApiState,
+    id: &str,
+    part: &str,
+    uri: &Uri,
+) -> Result<(Attachment, Reservation), Response> {
     let message = find(state, id, uri).await?;
+    let reservation = state.answers.reserve_for(&message).await;
     let part = part.to_owned();
-    blocking(move || view::part(&message, &part))
-        .await?
-        .ok_or_else(not_found)
+    let found = blocking(move || view::part(&message, &part)).await?;
+    Ok((found.ok_or_else(not_found)?, reservation))
 }
 
 fn answer(part: Attachment) -> Response {

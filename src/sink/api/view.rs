@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::answer::held_response;
 use super::{ApiState, blocking, find, not_found, parameter, plain};
 use crate::sink::html;
 use crate::sink::inbox::ReceivedMessage;
@@ -79,6 +80,7 @@ pub async fn show(
         return (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
     }
     let is_html = kind == "html";
+    let reservation = state.answers.reserve_for(&message).await;
     let shown = blocking(move || {
         state.inbox.mark_read(&message);
         match is_html {
@@ -86,7 +88,7 @@ pub async fn show(
             false => plain(StatusCode::OK, view::content(&message).text),
         }
     });
-    shown.await.into_response()
+    held_response(shown.await.into_response(), reservation).await
 }
 
 /// The HTML with an address for each part of the message that it names by its Content-ID (RFC 2392).

@@ -156,7 +156,8 @@ impl Row {
 
 /// Who a message is from, in a few words: the name, else the address, else the sender of the envelope.
 fn sender(message: &ReceivedMessage) -> String {
-    let from = &message.digest().from;
+    let digest = message.digest();
+    let from = &digest.from;
     let names = [&from.name, &from.address, &message.envelope.sender];
     let said = names.into_iter().find(|word| !words::is_blank(word));
     said.map_or("(nobody)".to_owned(), |said| {

@@ -132,7 +132,12 @@ struct ListAlone {
 
 /// `GET /view/ID`: the list beside one message, which counts as read from now on. `id` may be of none.
 pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -> Response {
+    let reservation = match state.inbox.get(&id) {
+        Some(message) => Some(state.answers.reserve_for(&message).await),
+        None => None,
+    };
     let page = blocking(move || {
+        let _reservation = reservation;
         let place = Place::of(&uri);
         let found = state.inbox.get(&id);
         if let Some(message) = &found {

@@ -185,18 +185,30 @@ fn a_message_too_large_is_drained_and_the_session_goes_on() {
 fn a_message_without_room_is_dropped_and_the_session_goes_on() {
     let mut session = Session::new(Setup::of("here"));
     session.step(Input::Connected);
-    session.step(Input::Bytes(format!("{OPEN}DATA\r\nbegun").as_bytes()));
-    assert!(session.held() >= 5);
+    session.step(Input::Bytes(format!("{OPEN}DATA\r\n").as_bytes()));
+    let begun = session.held();
+    session.step(Input::Bytes(&[b'x'; 1000]));
+    assert!(session.held() >= begun + 1000);
     assert!(
         session.step(Input::NoRoom).is_empty(),
         "nothing is said in the middle"
     );
-    assert_eq!(session.held(), 0);
+    assert!(session.held() < begun);
     let effects = session.step(Input::Bytes(b" and ended\r\n.\r\nNOOP\r\n"));
     assert_eq!(codes(&effects), [451, 250]);
-    // Outside of a message there is nothing to drop.
-    assert!(session.step(Input::NoRoom).is_empty());
-    assert_eq!(codes(&session.step(Input::Bytes(b"NOOP\r\n"))), [250]);
+}
+
+#[test]
+fn a_session_without_memory_for_its_commands_is_ended() {
+    for said in ["", "EHLO me\r\n", OPEN, &format!("{OPEN}BDAT 1\r\nx")] {
+        let mut session = Session::new(Setup::of("here"));
+        session.step(Input::Connected);
+        let before = session.held();
+        session.step(Input::Bytes(said.as_bytes()));
+        assert!(said.is_empty() || session.held() >= before + said.len() as u64);
+        assert_eq!(codes(&session.step(Input::NoRoom)), [421]);
+        assert!(session.is_closed());
+    }
 }
 
 #[test]

@@ -415,6 +415,11 @@ impl Sink {
         self.process.signal("CONT");
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
     pub fn port(&self) -> &str {
         self.smtp.rsplit_once(':').unwrap().1
     }
