@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
-use crate::{bad_input, main_job, outbox, settings, terminal as commands};
+use crate::{bad_input, main_job, outbox, settings, terminal as commands, web_inbox};
 
 /// One promise.
 struct Promise {
@@ -204,7 +204,14 @@ promises! {
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
 }
 
-sink_promises! {}
+sink_promises! {
+    d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
+        [web_inbox::hostile::pages_of_other_sites_read_and_change_nothing]
+        ["`web_inbox::hostile`", "`sink::api::guard::tests`"];
+    d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
+        [web_inbox::documents::hostile_documents_connect_nowhere_however_they_are_opened]
+        ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
+}
 
 fn all_promises() -> impl Iterator<Item = &'static Promise> {
     PROMISES.iter().chain(SINK_PROMISES)

@@ -8,11 +8,13 @@ use super::messages::Page;
 use super::shapes::{List, Summary};
 use super::{ApiState, bad_request, blocking, blocking_json, ok, search_in};
 use crate::sink::inbox::Which;
+use crate::sink::search::Query;
 
 /// `GET`.
 pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
-    let Some(query) = search_in(&uri) else {
-        return bad_request("Error: no search query");
+    let query = match required_search(&uri) {
+        Ok(query) => query,
+        Err(refusal) => return refusal,
     };
     let page = Page::of(&uri);
     blocking_json(move || {
@@ -38,9 +40,14 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
 
 /// `DELETE`.
 pub async fn delete(State(state): State<ApiState>, uri: Uri) -> Response {
-    let Some(query) = search_in(&uri) else {
-        return bad_request("Error: no search query");
+    let query = match required_search(&uri) {
+        Ok(query) => query,
+        Err(refusal) => return refusal,
     };
     let deleted = blocking(move || state.inbox.delete(Which::Matching(query)));
     deleted.await.map(|_| ok()).into_response()
+}
+
+fn required_search(uri: &Uri) -> Result<Query, Response> {
+    search_in(uri)?.ok_or_else(|| bad_request("Error: no search query"))
 }
