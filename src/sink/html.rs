@@ -217,7 +217,7 @@ const LOADERS: [&str; 8] = [
 /// [`LOADERS`], and each `<meta>` that could stand for a header. Each becomes an element that no browser knows.
 ///
 /// A tag is recognized by `<` and its name alone, also where it seems to be text: browsers and a parser of ours may disagree
-/// about what is text, and whoever writes the mail chooses the case in which they do.
+/// about what is text, and the sender of a mail chooses a case in which they do.
 pub fn without_loaders(html: &str) -> String {
     rewritten(html, |out, name| {
         let is_loader = LOADERS.iter().any(|loader| begins_with(name, loader));
@@ -284,7 +284,7 @@ fn is_plain_meta(rest: &str) -> bool {
         if trimmed.is_empty() || trimmed == "/" {
             return true;
         }
-        // An attribute is separated from what stands before it.
+        // White space is required before an attribute.
         if trimmed.len() == attributes.len() {
             return false;
         }

@@ -9,7 +9,7 @@
 //!   and `/view/ID`, as a page that a person opens: its query is dropped by a redirect, so that it neither searches nor loads
 //!   pictures, and it marks nothing as read (see [`is_from_another_site`]). Another port counts as another site. A request
 //!   without the header comes from a program.
-//! - **Sec-Purpose**: a prefetched or prerendered page has been opened by nobody, so it is refused.
+//! - **Sec-Purpose**: no person has opened a prefetched or prerendered page, so it is refused.
 
 use std::net::IpAddr;
 

@@ -104,20 +104,20 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage) -> String {
     for part in parts.filter(|part| !part.content_id.is_empty()) {
         by_id.entry(&part.content_id).or_insert(part);
     }
-    let mut room = MOST_INLINE;
+    let mut available = MOST_INLINE;
     let mut page = String::with_capacity(content.html.len());
     let mut rest = content.html.as_str();
     while let Some((before, named)) = rest.split_once("cid:") {
         page.push_str(before);
         let end = named.find(|char: char| char.is_whitespace() || "\"'<>()".contains(char));
         let (id, after) = named.split_at(end.unwrap_or(named.len()));
-        let part = by_id.get(id).filter(|_| room > 0);
+        let part = by_id.get(id).filter(|_| available > 0);
         let here = part.map(|part| {
-            inline(part, room)
+            inline(part, available)
                 .unwrap_or_else(|| format!("/api/v1/message/{}/part/{}", message.id, part.part_id))
         });
         // A mail may name an empty part a million times, so every address counts.
-        room = room.saturating_sub(here.as_ref().map_or(0, String::len));
+        available = available.saturating_sub(here.as_ref().map_or(0, String::len));
         match here {
             Some(here) => page.push_str(&here),
             None => {
@@ -131,15 +131,15 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage) -> String {
     page
 }
 
-/// Returns a picture as a `data:` URL; `None` where the part is no picture, or larger than `room`. The page of a mail has an
+/// Returns a picture as a `data:` URL; `None` where the part is no picture, or larger than `available`. The page of a mail has an
 /// opaque origin, so a request from it counts as one of another site, which the guard refuses without exception.
-fn inline(part: &Attachment, room: usize) -> Option<String> {
+fn inline(part: &Attachment, available: usize) -> Option<String> {
     let is_word = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
     let kind = part.content_type.strip_prefix("image/")?;
     if kind.len() > LONGEST_KIND || !kind.chars().all(is_word) {
         return None;
     }
-    if part.bytes.len().div_ceil(3).saturating_mul(4) > room {
+    if part.bytes.len().div_ceil(3).saturating_mul(4) > available {
         return None;
     }
     let data = STANDARD.encode(&part.bytes);
