@@ -25,7 +25,7 @@ use crate::harness::{Home, Server};
 use crate::sink::{deletion, memory, smtp_port};
 use crate::{
     bad_input, databases, hostile_text, main_job, outbox, settings, supervision,
-    terminal as commands,
+    terminal as commands, web_inbox,
 };
 
 /// One promise.
@@ -227,6 +227,12 @@ sink_promises! {
     d1: "A web page writes no mail through the SMTP port, and no command runs for it"
         [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
         ["`smtp::session::tests`"];
+    d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
+        [web_inbox::hostile::pages_of_other_sites_read_and_change_nothing]
+        ["`web_inbox::hostile`", "`sink::api::guard::tests`"];
+    d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
+        [web_inbox::documents::hostile_documents_connect_nowhere_however_they_are_opened]
+        ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
     d4: "`--max-memory` bounds everything that the sink holds, with 64 MiB for the program and the answers under way: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names and many letters at once"
         [
             memory::lists_of_whole_messages_take_little_memory,

@@ -72,6 +72,13 @@ fn the_inbox_is_listed_shown_waited_for_and_cleared() {
         table.contains("Reset it") && !table.contains("Other"),
         "{table}"
     );
+    let unreadable = inbox(&["list", "--query", "larger:abc"]).exits(2);
+    assert_eq!(unreadable.stdout, "");
+    let told = &unreadable.stderr;
+    assert!(
+        told.contains("cannot read the size in larger:abc"),
+        "{told}"
+    );
     let waited = inbox(&["wait", "--to", "ANN@example.com", "--print", "link,code"]).ok();
     assert_eq!(waited.stdout, "https://x.example/reset/a?b=1\n123456\n");
     let id = inbox(&["wait", "--to", "ann@example.com"]).ok().stdout;

@@ -75,6 +75,11 @@ async fn ask<T: Send + 'static>(
                 "unauthorized",
                 "set MOVIE_BAG_INBOX_URL to http://name:password@host:port",
             ),
+            InboxError::Unexpected { status: 400, .. } => (
+                2,
+                "query",
+                "write the search as in the examples of \"movie-bag inbox list --help\"",
+            ),
             InboxError::Unexpected { .. } => (
                 1,
                 "inbox",

@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use super::answer::{LIST, Pieces, append_json, streamed};
 use super::shapes::{List, Summary};
-use super::{ApiState, bad_request, blocking, ok, parameter, zone};
+use super::{ApiState, bad_request, blocking, ok, parameter, parse_query, zone};
 use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
-use crate::sink::search::{Query, parse_time};
+use crate::sink::search::parse_time;
 
 /// How many messages a list has where nobody says.
 const DEFAULT_LIMIT: usize = 50;
@@ -180,7 +180,10 @@ pub async fn mark(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Respo
     let which = match (body.ids.is_empty(), search.is_empty()) {
         (true, true) => Which::All,
         (false, true) => Which::Ids(body.ids),
-        (true, false) => Which::Matching(Query::parse(search, &zone(&uri))),
+        (true, false) => match parse_query(search, &uri) {
+            Ok(query) => Which::Matching(query),
+            Err(refusal) => return refusal,
+        },
         (false, false) => return bad_request("Error: either IDs or Search, not both"),
     };
     let marked = blocking(move || state.inbox.set_read(which, body.read));

@@ -264,7 +264,7 @@ async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessa
         return state.inbox.get(id).ok_or_else(not_found);
     }
     let inbox = Arc::clone(&state.inbox);
-    let newest = match search_in(uri) {
+    let newest = match search_in(uri)? {
         None => inbox.latest(),
         Some(query) => blocking(move || inbox.find_newest(&query)).await?,
     };
@@ -280,10 +280,17 @@ pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// The search in a request; none where it is empty.
-fn search_in(uri: &Uri) -> Option<Query> {
-    let text = parameter(uri, "query").filter(|text| !text.trim().is_empty())?;
-    Some(Query::parse(&text, &zone(uri)))
+/// Returns the search in a request; none where it is empty.
+fn search_in(uri: &Uri) -> Result<Option<Query>, Response> {
+    match parameter(uri, "query") {
+        Some(text) if !text.trim().is_empty() => parse_query(&text, uri).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Parses a search of a request; one that cannot be read is answered with 400.
+fn parse_query(text: &str, uri: &Uri) -> Result<Query, Response> {
+    Query::parse(text, &zone(uri)).map_err(|error| bad_request(format!("Error: {error}")))
 }
 
 /// Where times are to be read that name no zone.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{derived, json};
 use super::shapes::Message;
-use super::{ApiState, bad_request, blocking, find, parameter, plain, zone};
+use super::{ApiState, bad_request, blocking, find, parameter, plain, search_in};
 use crate::domain::span::span;
 use crate::sink::extract;
 use crate::sink::inbox::{Event, ReceivedMessage};
@@ -57,10 +57,13 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
         Some(Ok(timeout)) => timeout,
         Some(Err(why)) => return bad_request(format!("Error: timeout: {why}")),
     };
-    let query = Query::parse(&parameter(&uri, "query").unwrap_or_default(), &zone(&uri)).and_for(
-        parameter(&uri, "to").as_deref(),
-        parameter(&uri, "subject").as_deref(),
-    );
+    let query = match search_in(&uri) {
+        Ok(query) => query.unwrap_or_default().and_for(
+            parameter(&uri, "to").as_deref(),
+            parameter(&uri, "subject").as_deref(),
+        ),
+        Err(refusal) => return refusal,
+    };
     let after = parameter(&uri, "after");
     let found = tokio::select! {
         found = timeout_at(Instant::now() + timeout, newest(&state, query, after)) => found,

@@ -10,11 +10,13 @@ use super::answer::{LIST, streamed};
 use super::messages::{Found, ListPieces, Page};
 use super::{ApiState, bad_request, blocking, ok, search_in};
 use crate::sink::inbox::Which;
+use crate::sink::search::Query;
 
 /// `GET`.
 pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
-    let Some(query) = search_in(&uri) else {
-        return bad_request("Error: no search query");
+    let query = match required_search(&uri) {
+        Ok(query) => query,
+        Err(refusal) => return refusal,
     };
     let page = Page::of(&uri);
     let inbox = Arc::clone(&state.inbox);
@@ -33,9 +35,14 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
 
 /// `DELETE`.
 pub async fn delete(State(state): State<ApiState>, uri: Uri) -> Response {
-    let Some(query) = search_in(&uri) else {
-        return bad_request("Error: no search query");
+    let query = match required_search(&uri) {
+        Ok(query) => query,
+        Err(refusal) => return refusal,
     };
     let deleted = blocking(move || state.inbox.delete(Which::Matching(query)));
     deleted.await.map(|_| ok()).into_response()
+}
+
+fn required_search(uri: &Uri) -> Result<Query, Response> {
+    search_in(uri)?.ok_or_else(|| bad_request("Error: no search query"))
 }

@@ -205,7 +205,7 @@ fn events_tell_what_happened_in_its_order() {
     inbox.mark_read(&first);
     inbox.set_tags(std::slice::from_ref(&first.id.0), &["t".into()]);
     inbox.set_read(
-        Which::Matching(Query::parse("tag:t", &TimeZone::UTC)),
+        Which::Matching(Query::parse("tag:t", &TimeZone::UTC).unwrap()),
         false,
     );
     let second = keep(&inbox, b"b", "x@y", &[]);
@@ -244,7 +244,7 @@ fn a_search_finds_the_same_on_any_number_of_threads() {
         let source = format!("Subject: number {number}\r\n\r\nbody");
         keep(&inbox, source.as_bytes(), "x@y", &[]);
     }
-    let query = Query::parse("subject:\"number 24\"", &TimeZone::UTC);
+    let query = Query::parse("subject:\"number 24\"", &TimeZone::UTC).unwrap();
     let found = inbox.search(&query, None);
     let numbers: Vec<_> = found
         .iter()
