@@ -165,7 +165,7 @@ _movie__bag() {
             return 0
             ;;
         movie__bag__subcmd__check)
-            opts="-q -v -h --send-test-mail --deploy --env-file --database --json --color --quiet --verbose --help"
+            opts="-q -v -h --send-test-mail --deploy --all --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

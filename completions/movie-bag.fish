@@ -42,7 +42,7 @@ complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "reset" -d 'Comp
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "user" -d 'Manage accounts'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "outbox" -d 'Look at the mails not delivered yet, try them now, or drop them'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "copy" -d 'Copy everything into another, empty database'
-complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "check" -d 'Show every setting with its source, and what is wrong'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "check" -d 'Check settings and services, and show what is wrong'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "templates" -d 'Manage the templates of mails and pages'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "manpages" -d 'Write the man pages, one for each command and each topic of "help"'
@@ -74,7 +74,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l store
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep the newest so many messages' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to so many bytes' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than so many bytes' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; the next ones are asked to come back' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; silent ones give way to the next ones' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Take so many recipients for one message' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End a session that was silent for so long' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls -d 'Take mail here too, encrypted from the first byte' -r -f
@@ -373,7 +373,8 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l database -
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l deploy -d 'Look also at what a real system needs'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l deploy -d 'Check also what a production system needs'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l all -d 'Show every setting with its source too'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand check" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'

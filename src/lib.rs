@@ -5,18 +5,20 @@
 //! | room | what it is for | may use |
 //! | --- | --- | --- |
 //! | [`domain`] | plain values and rules: addresses, passwords, tokens, movies, the outbox entry | nothing but pure crates |
-//! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, `hashing`, the traits of `store` and `mail`, `metrics` |
+//! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, `hashing`, the traits of `store` and `mail`, `metrics`, `supervisor` |
 //! | [`hashing`] | bcrypt, several hashes side by side on one core | nothing but pure crates |
-//! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain`, `private` |
+//! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain`, `private`, `supervisor` |
 //! | [`templates`] | the words of mails and pages: those built in, and those of a folder that win | `domain` |
 //! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain`, `templates` |
 //! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
-//! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain`, `net`, `private` |
-//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates`, `metrics` |
-//! | [`metrics`] | what is counted while the server runs, and how Prometheus is shown it | `domain` |
+//! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain`, `net`, `private`, `supervisor` |
+//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates`, `metrics`, `net` |
+//! | [`metrics`] | what is counted while the server runs, and how Prometheus is shown it | `domain`, `supervisor` |
 //! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
-//! | [`net`] | how a socket listens, for `serve` and the sink | nothing |
+//! | [`net`] | sockets of `serve` and the sink: listening, HTTP/1, bounds on connections and open files | nothing |
+//! | [`terminal_text`] | text from outside, escaped for a terminal | nothing |
 //! | [`private`] | files and folders that are their owner's alone | nothing |
+//! | [`supervisor`] | restarts background tasks that end or panic, and reports which are down | nothing |
 //! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
 //!
 //! # The way of one reset
@@ -50,4 +52,6 @@ pub mod private;
 pub mod sink;
 pub mod smtp;
 pub mod store;
+pub mod supervisor;
 pub mod templates;
+pub mod terminal_text;

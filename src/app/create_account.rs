@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{App, AppError, Delivery, Handling};
+use super::{App, AppError, Delivery, Handling, parse_address};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
@@ -41,13 +41,13 @@ impl App {
     /// # Errors
     /// An address that is no mailbox or taken; the database.
     pub async fn check_new_address(&self, email: &str) -> Result<EmailAddress, AppError> {
-        let address = EmailAddress::parse(email)?;
+        let address = parse_address(email)?;
         let store = &self.parts.store;
         // Where several differ by capitals alone, none is found by another spelling, and yet the address is theirs.
         let taken = store.account_by_address(email, &address).await?.is_some()
             || store.is_address_taken(&address).await?;
         if taken {
-            return Err(AppError::AddressTaken);
+            return Err(AppError::AddressTaken(address.to_string()));
         }
         Ok(address)
     }
@@ -69,7 +69,7 @@ impl App {
         let made = self.parts.store.create_account(&account, &event, None);
         match made.await? {
             Creation::Created => Ok(account),
-            Creation::AddressTaken => Err(AppError::AddressTaken),
+            Creation::AddressTaken => Err(AppError::AddressTaken(address.to_string())),
         }
     }
 
@@ -97,7 +97,7 @@ impl App {
             .create_account(&account, &event, Some(&mail));
         match made.await? {
             Creation::Created => Ok((account, self.tell(mail, handling).await)),
-            Creation::AddressTaken => Err(AppError::AddressTaken),
+            Creation::AddressTaken => Err(AppError::AddressTaken(address.to_string())),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::domain::outbox::{Entry, LEASE, Lease, Outcome, RENEWAL, Round, backof
 use crate::mail::{DeliveryError, MailSession, NoSession, SendError};
 use crate::metrics::MailResult;
 use crate::store::StoreError;
+use crate::supervisor::fault_points;
 
 /// Time in which settling an attempt is retried while the database can't be reached. The lease is renewed meanwhile, so
 /// that no other worker sends the mail again.
@@ -158,6 +159,7 @@ impl App {
         if has_waited && !self.renew(&entry).await {
             return;
         }
+        fault_points::hit("attempt");
         let delivered = tokio::select! {
             delivered = self.deliver_over(&entry, session) => delivered,
             never = self.keep(&entry) => match never {},

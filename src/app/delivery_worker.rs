@@ -187,6 +187,18 @@ impl Attempts {
         }
     }
 }
+
+impl Drop for Attempts {
+    /// Lets attempts end where the worker panicked: one that is cut off after the server took its mail would send it again.
+    /// They hold their leases, and those that still wait for a session give their mails back, since `stopping` is gone.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.first.detach_all();
+            self.later.detach_all();
+        }
+    }
+}
+
 impl App {
     /// The delivery worker: delivers what is due until `stop` resolves, then lets those mails end that are being sent.
     pub async fn run_delivery(&self, stop: impl Future<Output = ()>) {

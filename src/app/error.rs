@@ -1,10 +1,14 @@
-//! Why a use case did not do what was asked: one variant for each thing that a caller can do about it. How a variant
-//! looks to people is decided in one place a way in: `http/error.rs` and `cli/report.rs`, each an exhaustive match.
+//! Errors of the use cases: one variant for each thing that a caller can do about it.
+//!
+//! `Display` is the message for the administrator, on the terminal and in the log, and names the address or the mail.
+//! Over HTTP `http/error.rs` chooses the words, which name none of them. `cli/report.rs` chooses exit codes and hints.
 
 use std::time::Duration;
 
-use crate::domain::email_address::InvalidEmailAddress;
+use crate::domain::email_address::{EmailAddress, InvalidEmailAddress};
+use crate::domain::id::EntryId;
 use crate::domain::password::WeakPassword;
+use crate::domain::span::in_seconds;
 use crate::domain::token::TokenError;
 use crate::store::StoreError;
 
@@ -21,35 +25,40 @@ pub enum MovieAction {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {
     /// The address is not one mailbox.
-    #[error("Not a valid email address: {0}")]
-    InvalidEmail(#[from] InvalidEmailAddress),
+    #[error("{typed:?} is not a valid email address: {reason}")]
+    InvalidEmail {
+        /// The text as it was typed.
+        typed: String,
+        /// The rule that it breaks.
+        reason: InvalidEmailAddress,
+    },
     /// The new password breaks a rule.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
-    /// Another account has the address.
-    #[error("User with given email address already exists")]
-    AddressTaken,
+    /// Another account has this address.
+    #[error("an account for {0} already exists")]
+    AddressTaken(String),
     /// Only administrators make accounts.
     #[error("Sign-up is closed: ask the administrator for an account")]
     SignupClosed,
     /// The address is unknown or the password wrong; nobody is told which.
     #[error("Invalid username or password")]
     WrongPassword,
-    /// No account has the address.
-    #[error("Couldn't find the user with given email address")]
-    NoSuchAccount,
+    /// No account has this address, or this id.
+    #[error("no account for {0}")]
+    NoSuchAccount(String),
     /// A reset token that is broken, foreign or used.
-    #[error("Invalid token")]
+    #[error("invalid reset token: it is incomplete, was used, or belongs to another server")]
     BadToken,
     /// An authentic reset token past its time.
-    #[error("Token has expired")]
+    #[error("the reset token has expired")]
     ExpiredToken,
-    /// There is no such entry in the outbox.
-    #[error("There is no such mail in the outbox")]
-    NoSuchMail,
-    /// The entry is being sent at the moment.
-    #[error("The mail is being sent at the moment")]
-    MailHeld,
+    /// The outbox has no entry with this id.
+    #[error("no mail {0} in the outbox")]
+    NoSuchMail(EntryId),
+    /// The entry with this id is being sent.
+    #[error("the mail {0} is being sent")]
+    MailHeld(EntryId),
     /// There is no such movie.
     #[error("Movie with given id doesn't exists")]
     NoSuchMovie,
@@ -66,7 +75,7 @@ pub enum AppError {
         retry_after: Duration,
     },
     /// Too many passwords wait to be hashed.
-    #[error("Too many passwords are waiting to be verified: try again in {} seconds", retry_after.as_secs())]
+    #[error("Too many passwords are waiting to be verified: try again in {}", in_seconds(*retry_after))]
     Busy {
         /// When it may go.
         retry_after: Duration,
@@ -80,6 +89,17 @@ pub enum AppError {
     /// A defect here or in the database; the text is for the log.
     #[error("{0}")]
     Internal(String),
+}
+
+/// Parses an email address that a person typed.
+///
+/// # Errors
+/// [`AppError::InvalidEmail`] with the text.
+pub fn parse_address(typed: &str) -> Result<EmailAddress, AppError> {
+    EmailAddress::parse(typed).map_err(|reason| AppError::InvalidEmail {
+        typed: typed.to_owned(),
+        reason,
+    })
 }
 
 impl From<StoreError> for AppError {

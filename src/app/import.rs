@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 use super::manage_accounts::{TRIES, overtaken};
-use super::{App, AppError};
+use super::{App, AppError, parse_address};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
@@ -98,7 +98,7 @@ impl Import {
         &self,
         record: Record,
     ) -> impl Future<Output = Result<Imported, AppError>> + use<'_> {
-        let address = EmailAddress::parse(&record.email);
+        let address = parse_address(&record.email);
         let turn = address
             .as_ref()
             .ok()
@@ -139,7 +139,7 @@ impl Import {
         }
         // Where several differ by capitals alone, none is found, and yet the address is theirs.
         Err(if was_taken {
-            AppError::AddressTaken
+            AppError::AddressTaken(record.email.clone())
         } else {
             overtaken()
         })

@@ -6,6 +6,7 @@ use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::limit::{Limit, LimitKey, TooEarly, client_network};
+use crate::domain::span::in_seconds;
 use crate::store::Counting;
 
 impl App {
@@ -70,8 +71,8 @@ impl App {
             let counted = self.parts.store.count(Counting { now, ..counting }).await?;
             let tally = counted.map_err(|early| self.limited(counting.limit, early))?;
             if now < tally.until {
-                let delay = tally.until.duration_since(now).as_secs();
-                let detail = format!("for {delay} seconds, after {} wrong passwords", tally.count);
+                let delay = in_seconds(tally.until.duration_since(now).unsigned_abs());
+                let detail = format!("for {delay}, after {} wrong passwords", tally.count);
                 events.push(self.event(account, EventKind::LoginDelayed, origin, detail));
             }
         }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{App, AppError, Delivery, Handling};
+use super::{App, AppError, Delivery, Handling, parse_address};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
@@ -107,7 +107,7 @@ impl App {
             };
             match self.parts.store.replace_credential(&change).await? {
                 Replacement::Replaced => return Ok(self.tell(mail, handling).await),
-                Replacement::AddressTaken => return Err(AppError::AddressTaken),
+                Replacement::AddressTaken => return Err(AppError::AddressTaken(change.address)),
                 Replacement::Superseded => {}
             }
         }
@@ -126,7 +126,7 @@ impl App {
         origin: &Origin,
         handling: Handling,
     ) -> Result<AddressChanged, AppError> {
-        let to = EmailAddress::parse(to)?;
+        let to = parse_address(to)?;
         for _ in 0..TRIES {
             let account = self.account_named(email).await?;
             if account.address == to.as_str() {
@@ -139,7 +139,7 @@ impl App {
             // Its own address in other capitals may be given to it.
             let is_own = EmailAddress::parse(&account.address).is_ok_and(|own| own == to);
             if !is_own && self.parts.store.is_address_taken(&to).await? {
-                return Err(AppError::AddressTaken);
+                return Err(AppError::AddressTaken(to.to_string()));
             }
             let changed = Account {
                 address: to.as_str().to_owned(),
@@ -169,7 +169,7 @@ impl App {
                         mails: told.into_iter().flatten().collect(),
                     });
                 }
-                Replacement::AddressTaken => return Err(AppError::AddressTaken),
+                Replacement::AddressTaken => return Err(AppError::AddressTaken(change.address)),
                 Replacement::Superseded => {}
             }
         }
@@ -193,7 +193,7 @@ impl App {
         let store = &self.parts.store;
         let revoked = store.revoke_access(account.id, revocation, &event, &mail);
         if !revoked.await? {
-            return Err(AppError::NoSuchAccount);
+            return Err(AppError::NoSuchAccount(email.to_owned()));
         }
         Ok(self.tell(mail, handling).await)
     }
@@ -207,7 +207,7 @@ impl App {
         let deletion = self.parts.store.deletion(account.id).await?;
         deletion
             .map(|deletion| (account, deletion))
-            .ok_or(AppError::NoSuchAccount)
+            .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
     }
 
     /// Deletes an account with its movies, waiting mails and history.
@@ -220,7 +220,7 @@ impl App {
             .store
             .delete_account(account.id)
             .await?
-            .ok_or(AppError::NoSuchAccount)
+            .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
     }
 }
 

@@ -114,7 +114,7 @@ impl App {
         let store = &self.parts.store;
         let is_ours = store.settle(id, lease.holder, &Outcome::Dropped, &event);
         if !is_ours.await? {
-            return Err(AppError::MailHeld);
+            return Err(AppError::MailHeld(id));
         }
         tracing::info!(entry = %id, kind = %entry.kind, "mail dropped");
         Ok(entry)
@@ -171,7 +171,7 @@ impl App {
                     flushed.dead += 1;
                     flushed.last = Some((error, None));
                 }
-                Err(AppError::NoSuchMail | AppError::MailHeld) => flushed.elsewhere += 1,
+                Err(AppError::NoSuchMail(_) | AppError::MailHeld(_)) => flushed.elsewhere += 1,
                 Err(error) => failed = Some(error),
             }
             if failed.is_some() || self.policy().is_tripped() {
@@ -207,8 +207,8 @@ impl App {
         let store = &self.parts.store;
         match store.lease_entry(id, wanted, now, lease).await? {
             Leasing::Leased(entry) => Ok(*entry),
-            Leasing::Held => Err(AppError::MailHeld),
-            Leasing::NotFound => Err(AppError::NoSuchMail),
+            Leasing::Held => Err(AppError::MailHeld(id)),
+            Leasing::NotFound => Err(AppError::NoSuchMail(id)),
         }
     }
 }

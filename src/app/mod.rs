@@ -38,7 +38,7 @@ pub use complete_reset::Completed;
 pub use copy::{Copied, CopyError, copy};
 pub use create_account::NewAccount;
 pub use deliver_outbox::Delivery;
-pub use error::{AppError, MovieAction};
+pub use error::{AppError, MovieAction, parse_address};
 pub use hasher::Hasher;
 pub use import::{Import, Imported, Importing, NewCredential, Record};
 pub use manage_accounts::{AccountDetails, AddressChanged};
@@ -56,6 +56,7 @@ use crate::domain::token::TokenKeys;
 use crate::mail::{Mailer, Renderer};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::supervisor::Supervisor;
 use login_work::LoginWork;
 use observe::LastLook;
 
@@ -118,6 +119,8 @@ pub struct App {
     policy: Arc<Mutex<PolicyWatch>>,
     /// Work that each login takes.
     login_work: Arc<LoginWork>,
+    /// Background tasks of this process.
+    supervisor: Supervisor,
 }
 
 /// Who delivers a mail that a use case decides.
@@ -138,6 +141,7 @@ impl App {
             last_look: Arc::default(),
             policy: Arc::default(),
             login_work: Arc::default(),
+            supervisor: Supervisor::default(),
         }
     }
 
@@ -152,6 +156,16 @@ impl App {
     /// [`AppError::Unavailable`] where none comes.
     pub async fn ping(&self) -> Result<(), AppError> {
         Ok(self.parts.store.ping().await?)
+    }
+
+    /// Returns the supervisor of this process's background tasks. It has none until a server starts them.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Waits until a background thread of the database has failed, and returns the cause.
+    pub async fn database_failure(&self) -> String {
+        self.parts.store.failure().await
     }
 
     /// The outbox entry for a mail about the account's present credential.

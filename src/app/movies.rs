@@ -61,7 +61,7 @@ impl App {
         match self.parts.store.create_movie(&movie).await? {
             MovieCreation::Created => Ok(id),
             MovieCreation::NameTaken => Err(AppError::MovieNameTaken),
-            MovieCreation::OwnerGone => Err(AppError::NoSuchAccount),
+            MovieCreation::OwnerGone => Err(AppError::NoSuchAccount(by.to_string())),
         }
     }
 

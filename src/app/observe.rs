@@ -35,6 +35,7 @@ impl App {
             outbox: self.outbox_just_now().await,
             now: self.parts.clock.now(),
             hashes: self.parts.hasher.load(),
+            tasks: self.supervisor.statuses(),
         };
         let text = self.parts.metrics.text(&moment);
         text.map_err(|error| AppError::Internal(format!("metrics can't be shown: {error}")))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::{App, AppError, Delivery, Handling};
+use super::{App, AppError, Delivery, Handling, parse_address};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::{EmailAddress, masked};
@@ -72,7 +72,7 @@ impl App {
         handling: Handling,
     ) -> Result<Requested, AppError> {
         self.admit(origin).await?;
-        let address = EmailAddress::parse(email)?;
+        let address = parse_address(email)?;
         let found = self.parts.store.account_by_address(email, &address).await?;
         let counting = self.counting(Limit::Forgot, origin, address.as_str());
         // For nobody the same work is done as for somebody: where accounts are concealed, the time must not tell either.
@@ -94,7 +94,7 @@ impl App {
                 self.queued.notify_one();
                 return Ok(Requested::Concealed);
             }
-            Queueing::NoAccount => return Err(AppError::NoSuchAccount),
+            Queueing::NoAccount => return Err(AppError::NoSuchAccount(email.to_owned())),
             Queueing::TooEarly(early) => return Err(self.limited(Limit::Forgot, early)),
         }
         tracing::info!(account = %account.id, entry = %entry.id, kind = %entry.kind, "reset requested");
@@ -145,12 +145,12 @@ impl App {
 
     /// The account that somebody names by its address.
     pub(super) async fn account_named(&self, email: &str) -> Result<Account, AppError> {
-        let address = EmailAddress::parse(email)?;
+        let address = parse_address(email)?;
         self.parts
             .store
             .account_by_address(email, &address)
             .await?
-            .ok_or(AppError::NoSuchAccount)
+            .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
     }
 
     /// An account that is not there.

@@ -425,7 +425,7 @@ async fn an_invitation_opens_an_account_that_nobody_could_enter_before() {
             .app
             .invite("bob@example.com", &terminal(), Handling::Queue)
             .await,
-        Err(AppError::AddressTaken)
+        Err(AppError::AddressTaken(taken)) if taken == "bob@example.com"
     ));
 }
 

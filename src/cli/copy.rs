@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::database::{self, Absence};
 use super::report::Failure;
 use super::ui::{Ui, counted};
 use super::wiring;
@@ -34,17 +35,6 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let to = DatabaseSettings::parse(&args.to)
         .map_err(|why| Failure::usage(format!("--to can't be read: {why}"), "see --help"))?;
     wiring::check_database("--to", &to)?;
-    if let DatabaseSettings::Sqlite(path) = &settings.database
-        && !path.exists()
-    {
-        return Err(Failure::new(
-            1,
-            "no_database",
-            format!("there is no database at {}", path.display()),
-            "name the one to copy by --database or MOVIE_BAG_DATABASE",
-        )
-        .into());
-    }
     if to == settings.database {
         return Err(Failure::usage(
             format!("{to} is the source and the target"),
@@ -52,8 +42,9 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         )
         .into());
     }
-    let source = wiring::store(&settings).await?;
-    let target = wiring::open(&to, settings.database_timeout).await?;
+    let source = wiring::existing_store(&settings).await?;
+    let source = source.ok_or_else(|| database::missing(&settings, Absence::of_database()))?;
+    let (target, _) = wiring::open(&to, settings.database_timeout).await?;
     let bar = ui.progress("rows");
     let copied = app::copy(
         &*source,

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
+use super::database::{self, Absence, Access};
 use super::outbox::not_sent;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::{Handling, Requested};
+use crate::app::{AppError, Handling, Requested, parse_address};
 use crate::config::Flags;
 
 /// Start a password reset and deliver the mail with its link
@@ -31,12 +32,19 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let settings = wiring::settings(ui, flags, "off")?;
     let email = match args.email {
         Some(email) => email,
-        None => ui.ask("The account's email address", "--email").await?,
+        None => {
+            let prompt = "The account's email address";
+            ui.ask(prompt, "an email address", "--email").await?
+        }
     };
-    let app = wiring::app_beside_server(ui, &settings).await?;
+    parse_address(&email)?;
+    let access = Access::Change(Absence::of_account(&email));
+    let app = wiring::terminal_app(ui, &settings, access).await?;
     let origin = wiring::origin();
+    let in_database = |error: AppError| database::name_in_hint(error.into(), &settings);
     if args.print_link {
-        let link = app.issue_reset_link(&email, &origin).await?;
+        let link = app.issue_reset_link(&email, &origin).await;
+        let link = link.map_err(in_database)?;
         ui.answer_either(
             &link.link,
             &json!({"link": link.link, "expires_at": link.expires_at.to_string()}),
@@ -46,7 +54,8 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let spinner = ui.spinner("delivering the mail");
     let requested = app
         .request_reset(&email, &origin, Handling::DeliverNow)
-        .await?;
+        .await
+        .map_err(in_database)?;
     drop(spinner);
     app.close().await;
     let Requested::Queued(Some(delivery)) = requested else {

@@ -94,7 +94,7 @@ impl Failure {
                     .or_else(|| cause.downcast_ref::<StoreError>().map(of_store))
                     .or_else(|| cause.downcast_ref::<CopyError>().map(of_copy))
                     .or_else(|| cause.downcast_ref::<DeliveryError>().map(of_delivery))
-                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("fix the named settings, then run \"movie-bag check\" to see all of them with their sources".to_owned()))))
+                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("fix the named settings, then run \"movie-bag check --all\" to see all of them with their sources".to_owned()))))
                     .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES; \"movie-bag templates eject\" writes the built-in ones".to_owned()))))
             })
             .unwrap_or((1, "failed", None));
@@ -118,7 +118,7 @@ type Verdict = (u8, &'static str, Option<String>);
 fn of_app(error: &AppError) -> Verdict {
     let hint = |text: &str| Some(text.to_owned());
     match error {
-        AppError::InvalidEmail(_) => (
+        AppError::InvalidEmail { .. } => (
             2,
             "invalid_email",
             hint("write one address such as ann@example.com"),
@@ -128,38 +128,38 @@ fn of_app(error: &AppError) -> Verdict {
             "weak_password",
             hint("choose another password; a few words in a row are a good one"),
         ),
-        AppError::AddressTaken => (
+        AppError::AddressTaken(email) => (
             6,
             "email_already_exists",
-            hint("\"movie-bag user show --email …\" shows the account"),
+            Some(format!(
+                "run \"movie-bag user show --email {email}\" to see the account"
+            )),
         ),
         AppError::SignupClosed => (1, "signup_closed", None),
         AppError::WrongPassword => (1, "unauthorized", None),
-        AppError::NoSuchAccount => (
+        AppError::NoSuchAccount(_) => (
             3,
             "email_does_not_exist",
-            hint("\"movie-bag user list\" shows the accounts there are"),
+            hint("run \"movie-bag user list\" to see all accounts"),
         ),
         AppError::BadToken => (
             4,
             "bad_token",
             hint(
-                "paste the whole link from the newest mail; a link works once - \"movie-bag forgot\" sends another",
+                "paste the whole link from the newest mail, or run \"movie-bag forgot\" to send another",
             ),
         ),
         AppError::ExpiredToken => (
             4,
             "expired_token",
-            hint("\"movie-bag forgot\" sends another link"),
+            hint("run \"movie-bag forgot\" to send another link"),
         ),
-        AppError::NoSuchMail => (
+        AppError::NoSuchMail(_) => (
             3,
             "no_such_mail",
-            hint(
-                "\"movie-bag outbox list\" shows the mails there are; it may have been sent by now",
-            ),
+            hint("run \"movie-bag outbox list\" to see all mails; this one may have been sent"),
         ),
-        AppError::MailHeld => (
+        AppError::MailHeld(_) => (
             1,
             "mail_held",
             hint("wait for the attempt that runs, a moment, and look again"),
@@ -266,9 +266,12 @@ pub(super) fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
         let message = message.trim_start_matches("error: ");
         show(&ui, &Failure::usage(message, "--help shows what there is"));
-    } else {
+    } else if is_answer {
         // A closed stdout is nobody who wants the help.
         let _ = error.print();
+    } else {
+        // The error repeats arguments, which scripts take from anywhere.
+        Ui::new(false, false, super::Color::Auto).usage(&error.render());
     }
     if is_answer {
         ExitCode::SUCCESS

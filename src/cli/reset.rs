@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::database::{Absence, Access};
 use super::delivery::warn_unless_sent;
 use super::ui::Ui;
 use super::{stdin, wiring};
@@ -46,10 +47,14 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
             (token, Some(password))
         }
         (Some(token), false) => (token, None),
-        (None, _) => (ui.ask("The link from the mail", "--token").await?, None),
+        (None, _) => {
+            let prompt = "The link from the mail";
+            (ui.ask(prompt, "a reset link", "--token").await?, None)
+        }
     };
     let token = Token::from_pasted(&token);
-    let app = wiring::app_beside_server(ui, &settings).await?;
+    let access = Access::Change(Absence::of_token());
+    let app = wiring::terminal_app(ui, &settings, access).await?;
     let password = match given {
         Some(password) => PasswordInput::new(password.as_str()),
         None => asked(&app, ui, &token).await?,

@@ -1,22 +1,28 @@
 //! `serve`: the API, the pages and the mail delivery, and with `--smtp-debug` a sink that takes the mails.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 
 use super::report::Failure;
+use super::running_servers;
 use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses};
 use super::systemd::{self, News};
 use super::ui::Ui;
 use super::wiring;
+use crate::app::App;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::http::pages::Pages;
-use crate::http::{self, HttpOptions};
-use crate::net;
+use crate::http::{self, HttpOptions, METRICS_CONNECTIONS};
+use crate::net::file_limit::FileLimit;
+use crate::net::{self, SharedListener};
 use crate::sink::{Sink, SinkSettings};
+use crate::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
 
 /// Serve the HTTP API and the pages, and deliver mails
 ///
@@ -54,6 +60,8 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     flags.set("MOVIE_BAG_BIND", "--bind", args.bind);
     flags.set("MOVIE_BAG_PUBLIC_URL", "--public-url", args.public_url);
     let mut settings = wiring::settings(ui, flags, "info")?;
+    supervisor::log_panics();
+    fault_points::arm(settings.faults.clone());
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) && settings.tokens.secret.is_none()
     {
         return Err(Failure::usage(
@@ -63,7 +71,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         .into());
     }
     let templates = Arc::new(wiring::templates(ui, &settings)?);
-    let defaults = SinkSettings::default();
+    let defaults = bounded(ui, &mut settings, args.smtp_debug);
     let addresses = args.smtp_debug.then(|| Addresses {
         listen: args.listen.unwrap_or(defaults.listen),
         web: args.web.or(defaults.web).unwrap_or(defaults.listen),
@@ -84,74 +92,201 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             (None, None) => None,
         };
         let sink = match addresses {
-            Some(addresses) => Some(own_sink(addresses, &mut settings).await?),
+            Some(addresses) => Some(own_sink(addresses, defaults, &mut settings).await?),
             None => None,
         };
         let app = tokio::select! {
             app = wiring::app(&settings, Arc::clone(&templates), address.port()) => app?,
             () = told.next() => return Ok(()),
         };
+        let _record = running_servers::record(&settings, address);
         announce(ui, address, sink.as_ref());
         if let Some(metrics) = &metrics {
             let address = metrics.local_addr()?;
             ui.say(&format!("metrics are on http://{address}/metrics"));
         }
         let inbox = sink.as_ref().and_then(Sink::web_addr);
+        let api = SharedListener::new(listener)?;
+        let metrics = metrics.map(SharedListener::new).transpose()?;
         let shortest_password = settings.passwords.min_length;
 
+        let supervisor = app.supervisor().clone();
         // The sink goes last: what is delivered while the rest stops still finds it.
         let (stop_sink, sink_stops) = watch::channel(false);
-        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui.stdout_style());
-        let taking = tokio::spawn(async move {
+        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui);
+        let has_sink = sink.is_some();
+        let sink = sink.map(|sink| sink.supervised_by(supervisor.clone()));
+        let mut sinking = tokio::spawn(async move {
             let Some(sink) = sink else { return };
             sink.run(Some(Box::new(show)), raised(sink_stops)).await;
         });
         let (stop, stops) = watch::channel(false);
-        let delivering = {
-            let (app, stops) = (app.clone(), stops.clone());
-            tokio::spawn(async move { app.run_delivery(raised(stops)).await })
+        let pages = {
+            let templates = Arc::clone(&templates);
+            move || Pages::new(Arc::clone(&templates), shortest_password, inbox)
         };
-        let forgetting = {
-            let (app, stops) = (app.clone(), stops.clone());
-            tokio::spawn(async move { app.run_forgetting(raised(stops)).await })
-        };
-        let showing = {
-            let (app, stops) = (app.clone(), stops.clone());
-            tokio::spawn(async move {
-                let Some(listener) = metrics else { return };
-                http::serve_metrics(listener, app, raised(stops)).await;
-            })
-        };
-        let mut serving = tokio::spawn(http::serve(
-            listener,
-            app,
-            Pages::new(templates, shortest_password, inbox),
-            options(&settings),
-            raised(stops),
-        ));
-        tokio::spawn(systemd::keep_alive());
+        let options = options(&settings);
+        let mut tasks = start_tasks(&app, api, metrics, pages, options, stops);
         systemd::tell(ui, News::Ready);
-        tokio::select! {
-            () = told.next() => {}
-            // It ends by itself only where it can't go on.
-            ended = &mut serving => return Ok(ended?),
-        }
+        let failed = tokio::select! {
+            () = told.next() => None,
+            failed = supervisor.gave_up() => Some(of_task(&failed)),
+            // Its parts are supervised: only a defect outside of them ends it.
+            ended = &mut sinking, if has_sink => Some(of_sink(ended)),
+        };
         systemd::tell(ui, News::Stopping);
-        ui.say("Stopping: requests in flight are finished first. Ctrl-C again ends at once.");
+        match &failed {
+            None => ui
+                .say("Stopping: requests in flight are finished first. Ctrl-C again ends at once."),
+            Some(failure) => ui.say(&format!("Stopping, since {failure}")),
+        }
         let _ = stop.send(true);
+        let ended = async {
+            while tasks.join_next().await.is_some() {}
+            let _ = stop_sink.send(true);
+            if !sinking.is_finished() {
+                let _ = (&mut sinking).await;
+            }
+        };
         tokio::select! {
-            served = async {
-                let served = serving.await;
-                delivering.await.ok();
-                forgetting.await.ok();
-                showing.await.ok();
-                let _ = stop_sink.send(true);
-                taking.await.ok();
-                served
-            } => Ok(served?),
-            () = told.next() => Ok(()),
+            () = ended => {}
+            () = told.next() => {}
+        }
+        match failed {
+            Some(failure) => Err(failure.into()),
+            None => Ok(()),
         }
     })
+}
+
+/// The tasks of the process but for those of the sink.
+struct Tasks {
+    running: JoinSet<()>,
+    supervisor: Supervisor,
+    stops: watch::Receiver<bool>,
+}
+
+impl Tasks {
+    /// Starts a task under supervision; it gets the flag that asks it to stop.
+    fn start<T>(
+        &mut self,
+        name: &'static str,
+        mut make: impl FnMut(watch::Receiver<bool>) -> T + Send + 'static,
+    ) where
+        T: Future<Output: Outcome + Send> + Send + 'static,
+    {
+        let (supervisor, stops) = (self.supervisor.clone(), self.stops.clone());
+        let stopping = stops.clone();
+        self.running.spawn(async move {
+            supervisor.run(name, stops, || make(stopping.clone())).await;
+        });
+    }
+}
+
+/// Starts all tasks of the server under the application's supervisor. `docs/operations.md` lists them.
+fn start_tasks(
+    app: &App,
+    api: SharedListener,
+    metrics: Option<SharedListener>,
+    pages: impl Fn() -> Pages + Send + 'static,
+    options: HttpOptions,
+    stops: watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let mut tasks = Tasks {
+        running: JoinSet::new(),
+        supervisor: app.supervisor().clone(),
+        stops,
+    };
+    let owner = app.clone();
+    tasks.start("delivery", move |stops| {
+        let app = owner.clone();
+        async move { app.run_delivery(raised(stops)).await }
+    });
+    let owner = app.clone();
+    tasks.start("history", move |stops| {
+        let app = owner.clone();
+        async move { app.run_forgetting(raised(stops)).await }
+    });
+    if let Some(metrics) = metrics {
+        let owner = app.clone();
+        tasks.start("metrics", move |stops| {
+            let (listener, app) = (metrics.handle(), owner.clone());
+            async move {
+                http::serve_metrics(listener?, app, raised(stops)).await;
+                io::Result::Ok(())
+            }
+        });
+    }
+    let owner = app.clone();
+    tasks.start("api", move |stops| {
+        let (listener, app) = (api.handle(), owner.clone());
+        let (pages, options) = (pages(), options.clone());
+        async move {
+            http::serve(listener?, app, pages, options, raised(stops)).await;
+            io::Result::Ok(())
+        }
+    });
+    if let Some(interval) = systemd::keep_alive_interval() {
+        let supervisor = app.supervisor().clone();
+        tasks.start("watchdog", move |stops| {
+            let supervisor = supervisor.clone();
+            async move {
+                tokio::select! {
+                    () = systemd::keep_alive(interval, &supervisor) => {}
+                    () = raised(stops) => {}
+                }
+            }
+        });
+    }
+    let (owner, supervisor, stops) = (app.clone(), app.supervisor().clone(), tasks.stops.clone());
+    tasks.running.spawn(async move {
+        let next_failure = || {
+            let app = owner.clone();
+            async move { app.database_failure().await }
+        };
+        supervisor.watch("database", stops, next_failure).await;
+    });
+    tasks.running
+}
+
+/// Error for a task that the supervisor has given up.
+pub(super) fn of_task(failed: &TaskFailed) -> Failure {
+    Failure::new(
+        1,
+        "task",
+        failed.to_string(),
+        "see the log for the cause of each failure; a service manager should restart the process",
+    )
+}
+
+fn of_sink(ended: Result<(), JoinError>) -> Failure {
+    let why = ended.err().map_or_else(
+        || "it ended without being asked to".to_owned(),
+        |error| error.to_string(),
+    );
+    Failure::new(
+        1,
+        "task",
+        format!("the debugging SMTP sink failed: {why}"),
+        "see the log for the cause",
+    )
+}
+
+/// Raises the limit of open files, and bounds the connections by it: those of the settings, and those of the sink, whose
+/// defaults are returned.
+fn bounded(ui: &Ui, settings: &mut Settings, has_sink: bool) -> SinkSettings {
+    let mut sink = SinkSettings::default();
+    let files = FileLimit::read();
+    files.raise();
+    let mut bounds = vec![&mut settings.http.max_connections];
+    if has_sink {
+        bounds.extend(smtp_debug::bounds(&mut sink));
+    }
+    let other_files = settings.mail.connections + METRICS_CONNECTIONS;
+    if let Some(limit) = files.fit(&mut bounds, other_files) {
+        smtp_debug::warn_of_few_files(ui, limit);
+    }
+    sink
 }
 
 /// Resolves once the flag is raised.
@@ -172,11 +307,15 @@ fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
 }
 
 /// Binds the sink, and turns all mail to it.
-async fn own_sink(addresses: Addresses, settings: &mut Settings) -> anyhow::Result<Sink> {
+async fn own_sink(
+    addresses: Addresses,
+    defaults: SinkSettings,
+    settings: &mut Settings,
+) -> anyhow::Result<Sink> {
     let settings_of_sink = SinkSettings {
         listen: addresses.listen,
         web: Some(addresses.web),
-        ..SinkSettings::default()
+        ..defaults
     };
     let sink = smtp_debug::bind(settings_of_sink).await?;
     let address = smtp_debug::reachable(sink.smtp_addr());

@@ -22,13 +22,14 @@ pub(super) enum News {
 }
 
 #[cfg(unix)]
-pub(super) use unix::{inherited, keep_alive, tell};
+pub(super) use unix::{inherited, keep_alive, keep_alive_interval, tell};
 #[cfg(not(unix))]
-pub(super) use without::{inherited, keep_alive, tell};
+pub(super) use without::{inherited, keep_alive, keep_alive_interval, tell};
 
 #[cfg(unix)]
 mod unix {
     use std::net::TcpListener;
+    use std::time::Duration;
 
     use listenfd::ListenFd;
     use sd_notify::NotifyState;
@@ -38,6 +39,7 @@ mod unix {
     use super::super::ui::Ui;
     use super::{Inherited, News};
     use crate::config;
+    use crate::supervisor::Supervisor;
 
     /// The name of the socket for `/metrics`; any other is that of the API.
     const METRICS: &str = "metrics";
@@ -96,20 +98,26 @@ mod unix {
         }
     }
 
-    /// Says again and again that we live, where somebody watches (`WatchdogSec=`). It says so whether the database answers
-    /// or not: a new process would not bring the database back, and would cut off what still can be answered.
-    pub(in super::super) async fn keep_alive() {
-        let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
-        else {
-            return;
-        };
-        let mut sign = interval(patience / 2);
+    /// Interval at which the service manager wants a sign of life (half of `WatchdogSec=`), if it wants any.
+    pub(in super::super) fn keep_alive_interval() -> Option<Duration> {
+        let patience = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero());
+        patience.map(|patience| patience / 2)
+    }
+
+    /// Sends signs of life to the service manager, until a task has failed repeatedly and the process ends.
+    ///
+    /// They go on while the database does not answer: a new process would not bring it back, and would cut off what still can
+    /// be answered. They also go on while a task is being restarted: the supervisor either brings it back or ends the process
+    /// within seconds.
+    pub(in super::super) async fn keep_alive(period: Duration, supervisor: &Supervisor) {
+        let mut sign = interval(period);
         sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        while supervisor.given_up().is_none() {
             sign.tick().await;
-            // Whoever can't be told was not told that we are ready either, and that was said.
+            // A service manager that cannot be reached could not be told of the start either, and that was reported.
             let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
+        std::future::pending().await
     }
 
     fn unfit(why: impl std::fmt::Display) -> Failure {
@@ -125,9 +133,12 @@ mod unix {
 
 #[cfg(not(unix))]
 mod without {
+    use std::time::Duration;
+
     use super::super::report::Failure;
     use super::super::ui::Ui;
     use super::{Inherited, News};
+    use crate::supervisor::Supervisor;
 
     pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
         Ok(Inherited::default())
@@ -135,5 +146,11 @@ mod without {
 
     pub(in super::super) fn tell(_: &Ui, _: News) {}
 
-    pub(in super::super) async fn keep_alive() {}
+    pub(in super::super) fn keep_alive_interval() -> Option<Duration> {
+        None
+    }
+
+    pub(in super::super) async fn keep_alive(_: Duration, _: &Supervisor) {
+        std::future::pending().await
+    }
 }

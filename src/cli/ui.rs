@@ -4,18 +4,20 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use dialoguer::console::{Style, Term, measure_text_width};
+use clap::builder::StyledStr;
+use comfy_table::Table;
+use dialoguer::console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Color;
 use super::report::Failure;
-use super::terminal;
+use super::{table, terminal};
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
-use crate::sink::print::{Style as StdoutStyle, harmless_json, one_line};
+use crate::sink::print::Style as StdoutStyle;
+use crate::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// How to speak to whoever called.
 #[derive(Debug, Clone)]
@@ -68,7 +70,7 @@ impl Ui {
     /// # Errors
     /// Where stdout takes nothing for another reason, such as a full disk: what was done is done, but not told.
     pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
-        told(write_out(text, "\n"))
+        told(write_out(&escape_output(text, self.color_stdout), "\n"))
     }
 
     /// An answer whose words are somebody else's, as a document that no terminal obeys.
@@ -76,7 +78,7 @@ impl Ui {
     /// # Errors
     /// Those of [`Ui::answer`].
     pub(super) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
-        self.answer(&harmless_json(&json.to_string()))
+        told(write_out(&escape_json(&json.to_string()), "\n"))
     }
 
     /// A text of somebody else's: byte for byte in a pipe or a file, harmless on a terminal.
@@ -85,7 +87,7 @@ impl Ui {
     /// Those of [`Ui::answer`].
     pub(super) fn answer_as_it_is(&self, text: &str) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
-            return self.answer(&harmless(text.trim_end_matches('\n')));
+            return self.answer(&escape_lines(text.trim_end_matches('\n')));
         }
         told(write_out(text, ""))
     }
@@ -102,7 +104,7 @@ impl Ui {
         json: &serde_json::Value,
     ) -> Result<(), Failure> {
         let written = if self.json {
-            write_out(&json.to_string(), "\n")
+            write_out(&escape_json(&json.to_string()), "\n")
         } else {
             self.say(before);
             write_out(password, "\n")
@@ -120,57 +122,34 @@ impl Ui {
         json: &serde_json::Value,
     ) -> Result<(), Failure> {
         if self.json {
-            self.answer(&json.to_string())
+            self.answer_json(json)
         } else {
             self.answer(text)
         }
     }
 
-    /// An empty table. On a terminal it is as wide as that, and `broken`, the columns with long values by their numbers, go
-    /// over several lines there; the others are read or copied as a whole. In a pipe each row is one line.
+    /// Returns an empty table; see [`table::table`].
     pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
-        /// Room for a word or two.
-        const NARROWEST: ColumnConstraint = ColumnConstraint::LowerBoundary(Width::Fixed(12));
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(header);
-        if let Some((_, width)) = Term::stdout().size_checked() {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(width);
-            for (number, column) in table.column_iter_mut().enumerate() {
-                column.set_constraint(match broken.contains(&number) {
-                    true => NARROWEST,
-                    false => ColumnConstraint::ContentWidth,
-                });
-            }
-        }
-        table
+        table::table(header, broken)
     }
 
-    /// A table, as an answer for people.
+    /// Prints a table as an answer for people.
     ///
     /// # Errors
     /// Those of [`Ui::answer`].
     pub(super) fn answer_table(&self, table: Table) -> Result<(), Failure> {
-        self.answer(&Self::fitted(table))
+        self.answer(&table::fitted(table))
     }
 
-    /// The lines of a table.
-    pub(super) fn fitted(mut table: Table) -> String {
-        let mut text = table.trim_fmt();
-        let width = text.lines().map(measure_text_width).max();
-        // Two ways of breaking lines, one of them the terminal's, can be read by nobody.
-        if table.width().map(usize::from) < width {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-            text = table.trim_fmt();
-        }
-        text
+    /// Returns the lines of a table.
+    pub(super) fn fitted(table: Table) -> String {
+        table::fitted(table)
     }
 
     /// What is going on, on stderr.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
-            self.write(text);
+            self.write(&escape_output(text, false));
         }
     }
 
@@ -179,19 +158,19 @@ impl Ui {
         self.write(&format!(
             "{} {}",
             self.styled("warning:", &Style::new().yellow().bold()),
-            harmless(text)
+            escape_lines(text)
         ));
     }
 
     /// One of many things that could not be done while the others are, on stderr.
     pub(super) fn complain(&self, text: &str) {
-        self.write(&harmless(text));
+        self.write(&escape_lines(text));
     }
 
     /// A failure, on stderr.
     pub(super) fn error(&self, message: &str, causes: &[String], hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
-        let message = harmless(message);
+        let message = escape_lines(message);
         let mut lines = message.lines();
         self.write(&format!("{head} {}", lines.next().unwrap_or_default()));
         lines.for_each(|line| self.write(&format!("       {line}")));
@@ -199,15 +178,25 @@ impl Ui {
             self.write(&format!(
                 "{} {}",
                 self.styled("caused by:", &Style::new().bold()),
-                harmless(cause)
+                escape_lines(cause)
             ));
         }
         if let Some(hint) = hint {
             self.write(&format!(
-                "{} {hint}",
-                self.styled("hint:", &Style::new().cyan().bold())
+                "{} {}",
+                self.styled("hint:", &Style::new().cyan().bold()),
+                escape_lines(hint)
             ));
         }
+    }
+
+    /// Usage error of the argument parser, on stderr.
+    pub(super) fn usage(&self, text: &StyledStr) {
+        let text = match self.color {
+            true => text.ansi().to_string(),
+            false => text.to_string(),
+        };
+        self.write(escape_output(&text, self.color).trim_end_matches('\n'));
     }
 
     fn write(&self, text: &str) {
@@ -268,15 +257,20 @@ impl Ui {
         }
     }
 
-    /// Whether somebody is there to answer.
+    /// Whether a question can be shown and answered.
     pub(super) fn can_ask() -> bool {
-        io::stdin().is_terminal()
+        io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Asks for one line.
-    pub(super) async fn ask(&self, prompt: &str, option: &str) -> anyhow::Result<String> {
-        must_be_able_to_ask(prompt, option)?;
-        let prompt = harmless(prompt);
+    pub(super) async fn ask(
+        &self,
+        prompt: &str,
+        what: &str,
+        option: &str,
+    ) -> anyhow::Result<String> {
+        must_be_able_to_ask(what, option)?;
+        let prompt = escape_lines(prompt);
         blocking(move || {
             dialoguer::Input::<String>::new()
                 .with_prompt(prompt)
@@ -293,9 +287,9 @@ impl Ui {
         prompt: &str,
         option: &str,
     ) -> anyhow::Result<bool> {
-        must_be_able_to_ask(prompt, option)?;
-        self.write(&harmless(about));
-        let prompt = prompt.to_owned();
+        must_be_able_to_ask("confirmation", option)?;
+        self.write(&escape_lines(about));
+        let prompt = escape_lines(prompt);
         blocking(move || {
             dialoguer::Confirm::new()
                 .with_prompt(prompt)
@@ -355,12 +349,6 @@ fn told(written: io::Result<()>) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(untold(&error)),
         _ => Ok(()),
     }
-}
-
-/// What no terminal obeys, line by line: names of files, templates and addresses are not ours.
-fn harmless(text: &str) -> String {
-    let lines: Vec<_> = text.split('\n').map(one_line).collect();
-    lines.join("\n")
 }
 
 /// `1 movie`, `2 movies`.
@@ -470,25 +458,31 @@ fn must_be_able_to_ask(what: &str, option: &str) -> Result<(), Failure> {
     if Ui::can_ask() {
         return Ok(());
     }
-    let what = what.trim_end_matches('?');
+    let place = match io::stdin().is_terminal() {
+        false => "stdin",
+        true => "stderr",
+    };
     Err(Failure::usage(
-        format!("{what} can't be asked for: stdin is no terminal"),
+        format!("cannot ask for {what}: {place} is not a terminal"),
         format!("give {option}"),
     ))
 }
 
-/// Runs a prompt off the runtime, so that Ctrl-C is heard meanwhile.
+/// Runs a prompt off the runtime, so that Ctrl-C ends it. The cursor stands behind the question then: what is written next
+/// begins on a line of its own.
 async fn blocking<T: Send + 'static>(
     prompt: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
-    match tokio::task::spawn_blocking(prompt).await? {
+    use io::ErrorKind::{Interrupted, UnexpectedEof};
+    let answer = tokio::select! {
+        answer = tokio::task::spawn_blocking(prompt) => answer?,
+        _ = tokio::signal::ctrl_c() => Err(io::Error::from(Interrupted).into()),
+    };
+    match answer {
         Ok(answer) => Ok(answer),
-        Err(dialoguer::Error::IO(error))
-            if matches!(
-                error.kind(),
-                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof
-            ) =>
-        {
+        Err(dialoguer::Error::IO(error)) if matches!(error.kind(), Interrupted | UnexpectedEof) => {
+            // The prompt may have left the terminal in raw mode, where a line feed does not return the cursor.
+            let _ = write!(io::stderr().lock(), "\r\n");
             Err(Failure::interrupted().into())
         }
         Err(error) => Err(error.into()),

@@ -1,6 +1,7 @@
 //! From settings to parts: the only place that knows which database and which way for mails are behind the traits.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -8,13 +9,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
+use super::database::{self, Absence, Access};
 use super::report::Failure;
+use super::running_servers;
 use super::ui::Ui;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::app::{App, Hasher, Parts, Rules};
 use crate::config::{
     self, DatabaseSettings, Flags, LogSettings, MailSettings, MailTls, Settings, Sources,
-    secret_file,
+    secret_file, values::Secret,
 };
 use crate::domain::clock::{Clock as _, draw};
 use crate::domain::event::Origin;
@@ -28,6 +31,7 @@ use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{CopyableStore, Inspection};
 use crate::templates::{TemplateError, Templates};
+use crate::terminal_text::{escape_json, escape_line};
 
 /// Resolves the settings, shows what is probably not meant so, and begins to log; `usual_log` is what is logged where
 /// nobody chose.
@@ -62,41 +66,78 @@ pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(
     })
 }
 
-/// Opens the database that the settings name, to work on it.
+/// Opens the database that the settings name, or creates it.
 pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn CopyableStore>> {
-    let store = open(&settings.database, settings.database_timeout).await?;
-    if store.is_half_copied().await? {
-        return Err(Failure::new(
-            1,
-            "half_copied",
-            format!(
-                "{} is half of a copy that was broken off",
-                settings.database
-            ),
-            "run \"movie-bag copy\" into it again, which begins anew, or name another database",
-        )
-        .into());
+    let (store, is_new) = open(&settings.database, settings.database_timeout).await?;
+    refuse_half_copied(&*store, settings).await?;
+    if is_new {
+        tracing::info!(
+            database = database::shown(&settings.database),
+            "created the database"
+        );
     }
     Ok(store)
 }
 
-/// Opens a database, also one that is half copied.
+/// Opens the database that the settings name; `None` where it does not exist.
+pub(super) async fn existing_store(
+    settings: &Settings,
+) -> anyhow::Result<Option<Arc<dyn CopyableStore>>> {
+    let store: Arc<dyn CopyableStore> = match &settings.database {
+        DatabaseSettings::Sqlite(path) if !database::is_file_in_use(path) => return Ok(None),
+        DatabaseSettings::Sqlite(path) => Arc::new(open_file(path).await?),
+        DatabaseSettings::Mongodb(uri) => {
+            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
+            match MongoStore::open_existing(&settings).await? {
+                Some(store) => Arc::new(store),
+                None => return Ok(None),
+            }
+        }
+    };
+    refuse_half_copied(&*store, settings).await?;
+    Ok(Some(store))
+}
+
+/// Opens a database, also one that is half copied, or creates it. Returns also whether it is new.
 pub(super) async fn open(
     database: &DatabaseSettings,
     timeout: Duration,
-) -> anyhow::Result<Arc<dyn CopyableStore>> {
+) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
     match database {
         DatabaseSettings::Sqlite(path) => {
-            // It may wait for another process.
-            let path = path.clone();
-            let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
-            Ok(Arc::new(opening.await??))
+            let is_new = !database::is_file_in_use(path);
+            Ok((Arc::new(open_file(path).await?), is_new))
         }
         DatabaseSettings::Mongodb(uri) => {
             let settings = mongo_settings(database, uri, timeout);
-            Ok(Arc::new(MongoStore::open(&settings).await?))
+            let store = MongoStore::open(&settings).await?;
+            let is_new = store.is_new();
+            Ok((Arc::new(store), is_new))
         }
     }
+}
+
+/// Opens an SQLite file off the runtime: it may wait for another process.
+async fn open_file(path: &Path) -> anyhow::Result<SqliteStore> {
+    let path = path.to_owned();
+    let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
+    Ok(opening.await??)
+}
+
+async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> anyhow::Result<()> {
+    if !store.is_half_copied().await? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        1,
+        "half_copied",
+        format!(
+            "{} is half of a copy that was broken off",
+            settings.database
+        ),
+        "run \"movie-bag copy\" into it again, which begins anew, or name another database",
+    )
+    .into())
 }
 
 fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> MongoSettings {
@@ -136,7 +177,7 @@ fn certificates(mail: &MailSettings) -> Result<Certificates, Failure> {
     })
 }
 
-/// The way out for mails.
+/// Returns the client of the mail server.
 pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
     smtp::check_sender(&mail.sender).map_err(|error| {
         Failure::usage(
@@ -161,6 +202,7 @@ pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
         helo_name: mail.helo_name.clone(),
         connections: mail.connections,
         timeout: mail.timeout,
+        hints_at_sink: mail.hints_at_sink,
         rng: Arc::new(SystemRng),
     })?)
 }
@@ -180,18 +222,33 @@ pub(super) fn try_templates(settings: &Settings) -> Result<Templates, TemplateEr
     Templates::load(settings.templates.as_deref())
 }
 
-/// The application, with links that begin where the settings say, or else at this port of localhost.
+/// Returns the application of a server, and creates the database where there is none. Links begin as the settings say, or
+/// else with this port of localhost.
 pub(super) async fn app(
     settings: &Settings,
     templates: Arc<Templates>,
     port: u16,
 ) -> anyhow::Result<App> {
+    let mailer = mailer(&settings.mail)?;
+    let keys = keys(&kept_secret(settings)?, settings);
+    let store = store(settings).await?;
+    Ok(assembled(settings, templates, port, mailer, keys, store))
+}
+
+fn assembled(
+    settings: &Settings,
+    templates: Arc<Templates>,
+    port: u16,
+    mailer: SmtpMailer,
+    keys: TokenKeys,
+    store: Arc<dyn CopyableStore>,
+) -> App {
     let cores = available_parallelism().map_or(1, usize::from);
-    Ok(App::new(Parts {
+    App::new(Parts {
         renderer: Arc::new(TeraRenderer::new(templates)),
-        mailer: Arc::new(mailer(&settings.mail)?),
-        keys: keys(settings)?,
-        store: store(settings).await?,
+        mailer: Arc::new(mailer),
+        keys,
+        store,
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
         metrics: Arc::new(Metrics::new(&http::paths(), SystemClock.now())),
@@ -210,33 +267,75 @@ pub(super) async fn app(
             public_url: settings.public_url(port).as_str().to_owned(),
             sender: settings.mail.sender.clone(),
         },
-    }))
+    })
 }
 
-/// The application for a command that needs nothing else of the settings.
-pub(super) async fn terminal_app(ui: &Ui, flags: Flags) -> anyhow::Result<App> {
-    let settings = settings(ui, flags, "off")?;
-    app_beside_server(ui, &settings).await
-}
-
-/// The application for a command that runs beside a server: links begin where that server's do.
-pub(super) async fn app_beside_server(ui: &Ui, settings: &Settings) -> anyhow::Result<App> {
+/// Returns the application of a command, which may run beside a server: links begin as that server's do.
+pub(super) async fn terminal_app(
+    ui: &Ui,
+    settings: &Settings,
+    access: Access,
+) -> anyhow::Result<App> {
     let templates = Arc::new(templates(ui, settings)?);
-    app(settings, templates, settings.http.bind.port()).await
+    let mailer = mailer(&settings.mail)?;
+    running_servers::warn_of_other_database(ui, settings);
+    let is_reader = matches!(access, Access::Read);
+    let store = match access {
+        Access::Create => {
+            let (store, is_new) = open(&settings.database, settings.database_timeout).await?;
+            refuse_half_copied(&*store, settings).await?;
+            if is_new {
+                ui.say(&format!(
+                    "Created the database {}.",
+                    database::described(settings)
+                ));
+            }
+            store
+        }
+        Access::Read => existing_or(settings, Absence::of_database()).await?,
+        Access::Change(absence) => existing_or(settings, absence).await?,
+    };
+    let secret = match is_reader {
+        true => secret_of_reader(settings)?,
+        false => kept_secret(settings)?,
+    };
+    let (keys, port) = (keys(&secret, settings), settings.http.bind.port());
+    Ok(assembled(settings, templates, port, mailer, keys, store))
 }
 
-fn keys(settings: &Settings) -> anyhow::Result<TokenKeys> {
-    let secret = match &settings.tokens.secret {
-        Some(secret) => secret.clone(),
+async fn existing_or(
+    settings: &Settings,
+    absence: Absence,
+) -> anyhow::Result<Arc<dyn CopyableStore>> {
+    let store = existing_store(settings).await?;
+    store.ok_or_else(|| database::missing(settings, absence).into())
+}
+
+/// Returns the secret that signs tokens, and creates it where none is set or kept.
+fn kept_secret(settings: &Settings) -> anyhow::Result<Secret> {
+    match &settings.tokens.secret {
+        Some(secret) => Ok(secret.clone()),
         None => secret_file::load_or_create(&settings.data_dir, draw(&SystemRng))
-            .context("no secret to sign tokens with")?,
-    };
+            .context("no secret to sign tokens with"),
+    }
+}
+
+/// Returns the secret for a command that only reads: it signs nothing, so where none is set or kept, any will do.
+fn secret_of_reader(settings: &Settings) -> anyhow::Result<Secret> {
+    match &settings.tokens.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => secret_file::load_or_generate(&settings.data_dir, draw(&SystemRng))
+            .context("no secret to verify tokens with"),
+    }
+}
+
+fn keys(secret: &Secret, settings: &Settings) -> TokenKeys {
     let previous = settings
         .tokens
         .previous
         .as_ref()
         .map(|secret| secret.expose().as_bytes());
-    Ok(TokenKeys::new(secret.expose().as_bytes(), previous))
+    TokenKeys::new(secret.expose().as_bytes(), previous)
 }
 
 /// Where a command comes from.
@@ -244,17 +343,27 @@ pub(super) fn origin() -> Origin {
     Origin::Terminal(config::operating_system_user())
 }
 
-/// A way out whose failures concern nobody: a log that nobody reads any more must not fail a request.
-struct Unfailing<W>(W);
+/// Writer of the log: one entry for each call, on one line, escaped for a terminal. It reports no failure, because a log
+/// that is no longer read must not fail a request.
+struct LogWriter<W> {
+    out: W,
+    is_json: bool,
+}
 
-impl<W: Write> Write for Unfailing<W> {
+impl<W: Write> Write for LogWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = self.0.write_all(bytes);
+        let text = String::from_utf8_lossy(bytes);
+        let entry = text.trim_end_matches('\n');
+        let entry = match self.is_json {
+            true => escape_json(entry),
+            false => escape_line(entry),
+        };
+        let _ = self.out.write_all(format!("{entry}\n").as_bytes());
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let _ = self.0.flush();
+        let _ = self.out.flush();
         Ok(())
     }
 }
@@ -268,13 +377,17 @@ pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
             "write error, warn, info, debug or trace",
         )
     })?;
+    let is_json = settings.json;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| Unfailing(std::io::stderr()))
+        .with_writer(move || LogWriter {
+            out: std::io::stderr(),
+            is_json,
+        })
         // It would say so on stderr, and panic where that is what is broken.
         .log_internal_errors(false)
         .with_target(false);
-    if settings.json {
+    if is_json {
         subscriber.json().init();
     } else {
         subscriber.with_ansi(false).init();

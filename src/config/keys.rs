@@ -7,8 +7,10 @@ use crate::domain::spelling;
 pub struct Key {
     /// Its name in the environment and the env file.
     pub name: &'static str,
-    /// What holds where it is not set, for people.
+    /// Value that holds where it is not set, for people.
     pub default: &'static str,
+    /// The same in the profile `production`, if it differs.
+    pub default_in_production: Option<&'static str>,
     /// What it means, in one line.
     pub meaning: &'static str,
     /// Whether its value is never shown.
@@ -19,6 +21,7 @@ const fn key(name: &'static str, default: &'static str, meaning: &'static str) -
     Key {
         name,
         default,
+        default_in_production: None,
         meaning,
         is_secret: false,
     }
@@ -26,10 +29,25 @@ const fn key(name: &'static str, default: &'static str, meaning: &'static str) -
 
 const fn secret(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
     Key {
-        name,
-        default,
-        meaning,
         is_secret: true,
+        ..key(name, default, meaning)
+    }
+}
+
+impl Key {
+    const fn in_production(self, default: &'static str) -> Self {
+        Self {
+            default_in_production: Some(default),
+            ..self
+        }
+    }
+
+    /// Returns the default for people who do not know the profile yet.
+    pub fn defaults(&self) -> String {
+        match self.default_in_production {
+            Some(strict) => format!("{} ({strict} in production)", self.default),
+            None => self.default.to_owned(),
+        }
     }
 }
 
@@ -112,9 +130,10 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "MOVIE_BAG_RESET_TOKEN_LIFETIME",
-        "24h (1h in production)",
+        "24h",
         "how long a reset link works, at most 7d",
-    ),
+    )
+    .in_production("1h"),
     key(
         "MOVIE_BAG_INVITATION_LIFETIME",
         "7d",
@@ -137,9 +156,10 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "MOVIE_BAG_CONCEAL_ACCOUNTS",
-        "false (true in production)",
+        "false",
         "forgot answers the same for unknown addresses",
-    ),
+    )
+    .in_production("true"),
     key(
         "MOVIE_BAG_SIGNUP",
         "open",
@@ -189,7 +209,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "MOVIE_BAG_LOG",
-        "info",
+        "info for serve, warn for smtp-debug, else off",
         "what is logged: error, warn, info, debug, trace, or a filter",
     ),
     key("MOVIE_BAG_LOG_FORMAT", "text", "text or json"),

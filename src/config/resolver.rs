@@ -6,6 +6,8 @@ use super::{ConfigError, Reported, Source, Sources, keys};
 
 pub(super) struct Resolver<'a> {
     sources: &'a Sources,
+    /// Whether the defaults of the profile `production` hold. Known once the profile is resolved.
+    pub(super) is_production: bool,
     pub(super) report: Vec<Reported>,
     pub(super) problems: Vec<String>,
 }
@@ -14,6 +16,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn new(sources: &'a Sources) -> Self {
         Self {
             sources,
+            is_production: false,
             report: Vec::new(),
             problems: Vec::new(),
         }
@@ -55,7 +58,11 @@ impl<'a> Resolver<'a> {
         let known = keys::find(key);
         let is_secret = known.is_some_and(|key| key.is_secret);
         let Some((value, source)) = self.find(key) else {
-            let default = known.map_or("", |key| key.default);
+            let strict = known.and_then(|key| key.default_in_production);
+            let default = strict
+                .filter(|_| self.is_production)
+                .or(known.map(|key| key.default))
+                .unwrap_or_default();
             self.report.push(Reported {
                 key,
                 value: default.to_owned(),
@@ -96,7 +103,7 @@ impl<'a> Resolver<'a> {
         self.optional(key, parse).unwrap_or(default)
     }
 
-    /// Says of a setting what it came to in the end, where that is more than its default in words.
+    /// Reports the effective value of a setting in place of its default in words.
     pub(super) fn resolved_to(&mut self, key: &'static str, value: impl Into<String>) {
         if let Some(reported) = self.report.iter_mut().find(|reported| reported.key == key) {
             reported.value = value.into();

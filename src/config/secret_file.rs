@@ -44,6 +44,26 @@ pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, Secre
     read(&path).map_err(|error| failed("read", error.to_string()))
 }
 
+/// Reads the kept secret; where there is none, returns one made from `random` and keeps nothing. For commands that sign
+/// nothing.
+///
+/// # Errors
+/// A file that can't be read, or holds no secret of 32 bytes.
+pub fn load_or_generate(data_dir: &Path, random: [u8; 32]) -> Result<Secret, SecretFileError> {
+    let path = path(data_dir);
+    match read(&path) {
+        Ok(secret) => Ok(secret),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Ok(Secret::new(URL_SAFE_NO_PAD.encode(random)))
+        }
+        Err(error) => Err(SecretFileError {
+            path,
+            doing: "read",
+            cause: error.to_string(),
+        }),
+    }
+}
+
 /// Whether a secret is kept in a data folder; makes none.
 ///
 /// # Errors

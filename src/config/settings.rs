@@ -159,6 +159,8 @@ pub struct MailSettings {
     pub connections: usize,
     /// How long one mail may take.
     pub timeout: Duration,
+    /// Whether hints may propose the debugging sink in place of a mail server; false in production.
+    pub hints_at_sink: bool,
 }
 
 /// What tokens are signed with, and how long they live.
@@ -240,6 +242,10 @@ pub struct Settings {
     pub report: Vec<Reported>,
     /// What works, and is probably not meant so.
     pub warnings: Vec<String>,
+    /// Path of the env file, if there is one.
+    pub env_file: Option<PathBuf>,
+    /// Folder by which tests inject faults (see [`crate::supervisor::fault_points`]); debug builds only.
+    pub faults: Option<PathBuf>,
 }
 
 impl Settings {
@@ -268,6 +274,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         ]),
     );
     let is_production = profile == Profile::Production;
+    keys.is_production = is_production;
     let data_dir = data_dir(&mut keys);
     let database = keys.get(
         "MOVIE_BAG_DATABASE",
@@ -283,7 +290,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     let secret = keys.optional("JWT_SECRET_KEY", secret);
     let previous = keys.optional("JWT_SECRET_KEY_PREVIOUS", self::secret);
 
-    let mail = mail(&mut keys);
+    let mail = mail(&mut keys, is_production);
     let tokens = TokenSettings {
         secret,
         previous,
@@ -375,7 +382,15 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         log,
         report: keys.report,
         warnings,
+        env_file: sources.env_file.as_ref().map(|(path, _)| path.clone()),
+        faults: faults(sources),
     })
+}
+
+/// A setting of the test suite, which is not among the keys and does not exist in a release build.
+fn faults(sources: &Sources) -> Option<PathBuf> {
+    let folder = sources.environment.get("MOVIE_BAG_TEST_FAULTS");
+    folder.filter(|_| cfg!(debug_assertions)).map(PathBuf::from)
 }
 
 fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {
@@ -397,7 +412,7 @@ fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {
     }
 }
 
-fn mail(keys: &mut Resolver<'_>) -> MailSettings {
+fn mail(keys: &mut Resolver<'_>, is_production: bool) -> MailSettings {
     let server = keys.get("MAIL_SERVER", "localhost".to_owned(), values::mail_server);
     let port = keys.get("MAIL_PORT", 1025, values::number(1, 65_535)) as u16;
     let user = keys.optional("MAIL_USERNAME", |user| Ok(user.to_owned()));
@@ -435,6 +450,7 @@ fn mail(keys: &mut Resolver<'_>) -> MailSettings {
             Duration::from_secs(30),
             values::span,
         ),
+        hints_at_sink: !is_production,
     }
 }
 

@@ -5,6 +5,7 @@
 //! reset link is and why it works only once.
 
 pub mod account;
+pub mod byte_size;
 pub mod clock;
 pub mod email_address;
 pub mod event;

@@ -33,9 +33,35 @@ pub fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Formats a time to wait as `1 second` or `20 seconds`, rounded up.
+pub fn in_seconds(span: Duration) -> String {
+    match seconds_rounded_up(span) {
+        1 => "1 second".to_owned(),
+        seconds => format!("{seconds} seconds"),
+    }
+}
+
+/// Returns the seconds of a time to wait, rounded up: after so many it is over.
+pub fn seconds_rounded_up(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_rounded_up_and_one_second_is_singular() {
+        for (milliseconds, shown) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (1_000, "1 second"),
+            (1_001, "2 seconds"),
+            (20_000, "20 seconds"),
+        ] {
+            assert_eq!(in_seconds(Duration::from_millis(milliseconds)), shown);
+        }
+    }
 
     #[test]
     fn spans_are_read_with_their_units() {

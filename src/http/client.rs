@@ -10,6 +10,7 @@ use super::Http;
 use super::error::ApiError;
 use crate::app::AppError;
 use crate::domain::event::Origin;
+use crate::net::network::{Network, contains};
 
 /// The client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl FromRequestParts<Http> for Client {
 
 /// Walks `X-Forwarded-For` from the right, where the nearest proxy writes, as long as trusted proxies vouch for what
 /// stands there. What stands further left anybody can have written.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[(IpAddr, u8)]) -> IpAddr {
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = headers
         .get_all("x-forwarded-for")
@@ -67,21 +68,6 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
         .or_else(|_| bare.unwrap_or(hop).parse())
         .ok()
         .map(|address| address.to_canonical())
-}
-
-fn contains((network, prefix): (IpAddr, u8), address: IpAddr) -> bool {
-    let (network, address, bits) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (
-            u128::from(network.to_bits()),
-            u128::from(address.to_bits()),
-            32,
-        ),
-        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
-        _ => return false,
-    };
-    let host_bits = u32::from(bits - prefix.min(bits));
-    // A shift by all 128 bits is none; the network is then everything.
-    (network ^ address).checked_shr(host_bits).unwrap_or(0) == 0
 }
 
 #[cfg(test)]

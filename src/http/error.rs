@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::app::{AccessError, AppError, MovieAction};
+use crate::domain::span::{in_seconds, seconds_rounded_up};
 
 /// What a client is told to wait where nobody knows how long it will take.
 const RETRY_SOON: Duration = Duration::from_secs(5);
@@ -95,6 +96,8 @@ pub enum ApiError {
     BodyTooSlow,
     /// The answer was not made in time.
     AnswerTooSlow,
+    /// The background task of this name is down.
+    TaskDown(&'static str),
 }
 
 impl ApiError {
@@ -174,9 +177,11 @@ impl Refusal {
     /// has decided how clients see it.
     fn of_app(error: AppError) -> Self {
         match error {
-            AppError::InvalidEmail(_) => Self::new(Code::InvalidEmail, "Not a valid email address"),
+            AppError::InvalidEmail { .. } => {
+                Self::new(Code::InvalidEmail, "Not a valid email address")
+            }
             AppError::WeakPassword(rule) => Self::new(Code::WeakPassword, rule.to_string()),
-            AppError::AddressTaken => Self::new(
+            AppError::AddressTaken(_) => Self::new(
                 Code::EmailAlreadyExists,
                 "User with given email address already exists",
             ),
@@ -187,7 +192,7 @@ impl Refusal {
             AppError::WrongPassword => {
                 Self::unauthorized(Code::Unauthorized, "Invalid username or password", "Bearer")
             }
-            AppError::NoSuchAccount => Self::new(
+            AppError::NoSuchAccount(_) => Self::new(
                 Code::EmailDoesNotExist,
                 "Couldn't find the user with given email address",
             ),
@@ -213,15 +218,15 @@ impl Refusal {
                 ..Self::new(
                     Code::RateLimited,
                     format!(
-                        "Too many requests: try again in {} seconds",
-                        seconds(retry_after)
+                        "Too many requests: try again in {}",
+                        in_seconds(retry_after)
                     ),
                 )
             },
             AppError::Busy { retry_after } => Self::unavailable(
                 format!(
-                    "Too many passwords are waiting to be verified: try again in {} seconds",
-                    seconds(retry_after)
+                    "Too many passwords are waiting to be verified: try again in {}",
+                    in_seconds(retry_after)
                 ),
                 retry_after,
             ),
@@ -240,7 +245,7 @@ impl Refusal {
                 )
             }
             // Nobody asks for these over HTTP.
-            error @ (AppError::NoSuchMail | AppError::MailHeld) => {
+            error @ (AppError::NoSuchMail(_) | AppError::MailHeld(_)) => {
                 Self::of_app(AppError::Internal(error.to_string()))
             }
             AppError::Internal(why) => {
@@ -308,13 +313,14 @@ impl From<ApiError> for Refusal {
                     RETRY_SOON,
                 )
             }
+            ApiError::TaskDown(task) => Self::unavailable(
+                format!(
+                    "The task {task} has failed and is being restarted: try again in a few seconds"
+                ),
+                RETRY_SOON,
+            ),
         }
     }
-}
-
-/// Whole seconds, rounded up: who comes back a moment early would be refused again.
-fn seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 impl IntoResponse for ApiError {
@@ -333,7 +339,10 @@ impl IntoResponse for Refusal {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait).max(1)));
+            headers.insert(
+                RETRY_AFTER,
+                HeaderValue::from(seconds_rounded_up(wait).max(1)),
+            );
         }
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -346,14 +355,14 @@ impl IntoResponse for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::email_address::InvalidEmailAddress;
+    use crate::app::parse_address;
     use crate::domain::password::WeakPassword;
     use crate::store::StoreError;
 
     #[test]
     fn every_error_has_the_status_code_and_message_of_the_table() {
         use MovieAction::{Deleting, Updating};
-        let table: [(ApiError, &str); 24] = [
+        let table: [(ApiError, &str); 27] = [
             (
                 AppError::Internal("SELECT 1".to_owned()).into(),
                 "500 internal_error Something went wrong",
@@ -379,7 +388,7 @@ mod tests {
                 "400 movie_not_exists Movie with given id doesn't exists",
             ),
             (
-                AppError::AddressTaken.into(),
+                AppError::AddressTaken("ann@example.com".to_owned()).into(),
                 "400 email_already_exists User with given email address already exists",
             ),
             (
@@ -387,7 +396,7 @@ mod tests {
                 "401 unauthorized Invalid username or password",
             ),
             (
-                AppError::NoSuchAccount.into(),
+                AppError::NoSuchAccount("ann@example.com".to_owned()).into(),
                 "400 email_does_not_exist Couldn't find the user with given email address",
             ),
             (AppError::BadToken.into(), "403 bad_token Invalid token"),
@@ -404,7 +413,7 @@ mod tests {
                 "401 invalid_access_token Invalid access token: log in again",
             ),
             (
-                AppError::InvalidEmail(InvalidEmailAddress::Empty).into(),
+                parse_address("").unwrap_err().into(),
                 "400 invalid_email Not a valid email address",
             ),
             (
@@ -445,6 +454,24 @@ mod tests {
                 }
                 .into(),
                 "503 unavailable Too many passwords are waiting to be verified: try again in 5 seconds",
+            ),
+            (
+                ApiError::TaskDown("delivery"),
+                "503 unavailable The task delivery has failed and is being restarted: try again in a few seconds",
+            ),
+            (
+                AppError::Busy {
+                    retry_after: Duration::from_secs(1),
+                }
+                .into(),
+                "503 unavailable Too many passwords are waiting to be verified: try again in 1 second",
+            ),
+            (
+                AppError::RateLimited {
+                    retry_after: Duration::from_millis(999),
+                }
+                .into(),
+                "429 rate_limited Too many requests: try again in 1 second",
             ),
             (
                 ApiError::AnswerTooSlow,

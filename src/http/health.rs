@@ -1,4 +1,4 @@
-//! Signs of life, for whatever watches over the server.
+//! Liveness and readiness, for load balancers and service managers.
 
 use std::time::Duration;
 
@@ -11,19 +11,22 @@ use super::Http;
 use super::error::ApiError;
 use crate::app::AppError;
 
-/// A database that takes longer does not count as answering.
+/// Longest time within which the database must answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The process lives.
+/// Answers that the process is alive.
 pub async fn alive() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The database answers too.
+/// Answers whether all background tasks run and the database answers.
 ///
 /// # Errors
-/// 503 where it does not.
+/// 503 where a task is down, with its name, or the database does not answer.
 pub async fn ready(State(http): State<Http>) -> Result<Json<Value>, ApiError> {
+    if let Some(task) = http.app.supervisor().down() {
+        return Err(ApiError::TaskDown(task));
+    }
     timeout(PATIENCE, http.app.ping()).await.map_err(|_| {
         AppError::Unavailable("the database did not answer a sign of life in time".to_owned())
     })??;

@@ -1,7 +1,6 @@
 //! `/metrics`, on a listener of its own: its counters would tell whether a mail was queued, so it is never where the API is.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,19 +14,19 @@ use tokio::net::TcpListener;
 use super::HttpOptions;
 use super::error::ApiError;
 use super::guard::harden;
-use super::server::serve_router;
 use crate::app::App;
 use crate::metrics;
+use crate::net::http1;
 
-/// How many may look at once; more wait.
-const LOOKERS: usize = 16;
-/// How long whoever looks may hold up a stop.
+/// Connections held at once.
+pub const METRICS_CONNECTIONS: usize = 16;
+/// Time for requests in flight at a stop.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves `/metrics` and nothing else until `shutdown` resolves.
 pub async fn serve_metrics(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) {
     let options = HttpOptions {
-        max_connections: LOOKERS,
+        max_connections: METRICS_CONNECTIONS,
         grace: GRACE,
         ..HttpOptions::default()
     };
@@ -37,7 +36,7 @@ pub async fn serve_metrics(listener: TcpListener, app: App, shutdown: impl Futur
         .fallback(async || ApiError::NotFound)
         .layer(map_response(hardened))
         .with_state(app);
-    serve_router(listener, router, Arc::new(options), shutdown).await;
+    http1::serve(listener, router, options.of_connections(), shutdown).await;
 }
 
 async fn show(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {

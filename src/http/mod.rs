@@ -1,23 +1,23 @@
 //! The HTTP side: a request in, one use case, an answer out.
 //!
 //! It knows methods, headers, JSON and forms, and never a rule: those are in [`crate::app`]. Start with [`routes`] for
-//! what is where, `openapi.rs` for what each call takes and answers, `error.rs` for how a refusal looks, and `server.rs`
-//! for sockets and time-outs.
+//! what is where, `openapi.rs` for what each call takes and answers, `error.rs` for how a refusal looks, and
+//! `net/http1.rs` for sockets and time-outs.
 //!
 //! ```text
-//! server (socket, limits) → log (id, access log, counts) → cors (other origins) → [pages: errors as pages]
+//! net::http1 (socket, limits) → log (id, access log, counts) → cors (other origins) → [pages: errors as pages]
 //!   → guard (panic, time-out) → body (read whole, at most 64 KiB) → handler → one use case
 //! ```
 
 pub mod auth;
 pub mod body;
 pub mod client;
-mod connection;
 pub mod cors;
 pub mod error;
 pub mod guard;
 pub mod health;
 pub mod log;
+mod malformed;
 mod metrics;
 pub mod movies;
 pub mod openapi;
@@ -36,7 +36,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 
-pub use metrics::serve_metrics;
+pub use metrics::{METRICS_CONNECTIONS, serve_metrics};
 pub use server::serve;
 
 use crate::app::App;
@@ -46,7 +46,8 @@ use pages::Pages;
 /// What the server is told by the settings.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// How many connections are held at once; more wait until one is free.
+    /// Connections held at once. For a further one, the connection that has kept the server waiting for longest is closed;
+    /// while all of them are being answered, it waits.
     pub max_connections: usize,
     /// How long a client may take for the head of a request, and a kept-alive connection may be idle.
     pub header_timeout: Duration,

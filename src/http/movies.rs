@@ -313,7 +313,7 @@ pub async fn add(
     match http.app.add_movie(account.id, name, casts, genres).await {
         Ok(id) => Ok(Json(json!({"id": id.to_string()}))),
         // Deleted since the token was looked at: the token opens nothing any more.
-        Err(AppError::NoSuchAccount) => Err(ApiError::InvalidAccessToken),
+        Err(AppError::NoSuchAccount(_)) => Err(ApiError::InvalidAccessToken),
         Err(error) => Err(error.into()),
     }
 }

@@ -277,7 +277,10 @@ pub async fn forgot_submitted(
         .await;
     let error = match requested {
         Ok(_) => return http.pages.answer(StatusCode::OK, "sent.html", &view),
-        Err(error @ (AppError::InvalidEmail(_) | AppError::NoSuchAccount)) => error.to_string(),
+        Err(AppError::InvalidEmail { reason, .. }) => {
+            format!("Not a valid email address: {reason}")
+        }
+        Err(error @ AppError::NoSuchAccount(_)) => Refusal::from(ApiError::from(error)).message,
         Err(error) => return Err(error.into()),
     };
     view.error = &error;

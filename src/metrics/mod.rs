@@ -24,6 +24,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::domain::event::named;
 use crate::domain::limit::Limit;
 use crate::domain::outbox::{EntryState, MailKind, OutboxState};
+use crate::supervisor::TaskStatus;
 use requests::Requests;
 
 /// What [`Metrics::text`] is, for a header.
@@ -71,7 +72,7 @@ pub struct HashLoad {
 }
 
 /// What is looked at when it is to be shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Moment {
     /// When it is.
     pub now: Timestamp,
@@ -79,6 +80,8 @@ pub struct Moment {
     pub hashes: HashLoad,
     /// The outbox; `None` where the database did not answer.
     pub outbox: Option<OutboxState>,
+    /// Background tasks of this process.
+    pub tasks: Vec<TaskStatus>,
 }
 
 type Labels = Vec<(&'static str, Cow<'static, str>)>;
@@ -259,6 +262,25 @@ fn looked_at(moment: &Moment) -> Registry {
         "Whether the database answered just now",
         ConstGauge::new(i64::from(moment.outbox.is_some())),
     );
+    let (up, restarts) = (
+        Family::<Labels, Gauge>::default(),
+        Family::<Labels, Counter>::default(),
+    );
+    for task in &moment.tasks {
+        let labels = vec![("task", task.name.into())];
+        up.get_or_create(&labels).set(i64::from(task.is_up));
+        restarts.get_or_create(&labels).inc_by(task.restarts);
+    }
+    registry.register(
+        "movie_bag_task_up",
+        "Whether a background task runs, and has run for a while since its last restart",
+        up,
+    );
+    registry.register(
+        "movie_bag_task_restarts",
+        "Restarts of a background task after a failure",
+        restarts,
+    );
     let Some(outbox) = moment.outbox else {
         return registry;
     };
@@ -312,6 +334,11 @@ mod tests {
                 refused: 4,
             },
             outbox,
+            tasks: vec![TaskStatus {
+                name: "delivery",
+                is_up: false,
+                restarts: 3,
+            }],
         };
         metrics.text(&moment).unwrap()
     }
@@ -339,6 +366,8 @@ mod tests {
             "movie_bag_hashes_running 2",
             "movie_bag_hashes_waiting 3",
             "movie_bag_hashes_refused_total 4",
+            r#"movie_bag_task_up{task="delivery"} 0"#,
+            r#"movie_bag_task_restarts_total{task="delivery"} 3"#,
             "# EOF",
         ] {
             has(&text, line);

@@ -10,7 +10,7 @@ use super::received::ReceivedMessage;
 /// Bytes of headers that are searched for tags.
 const LONGEST_HEADERS: usize = 256 * 1024;
 
-/// Tags that one message can bring. Their memory is not counted, so there must be few of them beside the message's bytes.
+/// Tags that one message can bring.
 const MOST_TAGS: usize = 20;
 
 /// Returns the tags as they were written: neither cleaned nor unique.

@@ -20,6 +20,9 @@ const POLL: Duration = Duration::from_millis(200);
 /// The largest answer: a message of 50 MiB in JSON.
 const LARGEST: u64 = 512 * 1024 * 1024;
 
+/// Maximum number of characters of an answer in an error.
+const LONGEST_QUOTE: usize = 200;
+
 /// Why an inbox could not be read.
 #[derive(Debug, Error)]
 pub enum InboxError {
@@ -41,7 +44,7 @@ pub enum InboxError {
         url: String,
         /// The status.
         status: u16,
-        /// The beginning of what it said.
+        /// Beginning of the body, on one line.
         text: String,
     },
 }
@@ -187,13 +190,19 @@ impl InboxClient {
         }
     }
 
-    /// Deletes all messages, and answers how many there were.
-    pub fn clear(&self) -> Result<u64, InboxError> {
+    /// Returns the number of messages.
+    pub fn count(&self) -> Result<u64, InboxError> {
         let info = self.get("/api/v1/info", PATIENCE)?.json()?;
+        Ok(info["Messages"].as_u64().unwrap_or_default())
+    }
+
+    /// Deletes all messages, and returns how many there were.
+    pub fn clear(&self) -> Result<u64, InboxError> {
+        let count = self.count()?;
         let request = self.agent.delete(format!("{}/api/v1/messages", self.base));
         let request = self.with_headers(request, PATIENCE);
         self.answer(request.call())?.success()?;
-        Ok(info["Messages"].as_u64().unwrap_or_default())
+        Ok(count)
     }
 
     fn get(&self, path: &str, patience: Duration) -> Result<Answer, InboxError> {
@@ -259,10 +268,7 @@ impl Answer {
             status => Err(InboxError::Unexpected {
                 url: self.url,
                 status,
-                text: String::from_utf8_lossy(&self.body)
-                    .chars()
-                    .take(200)
-                    .collect(),
+                text: beginning(&self.body),
             }),
         }
     }
@@ -276,6 +282,13 @@ impl Answer {
             text: "no JSON, so it is no inbox".to_owned(),
         })
     }
+}
+
+/// First words of a body, on one line.
+fn beginning(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_QUOTE * 8)]);
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ").chars().take(LONGEST_QUOTE).collect()
 }
 
 /// Whether a summary is of a mail that is wanted, as our own sink decides it.

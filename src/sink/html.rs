@@ -187,10 +187,10 @@ pub fn read(html: &str) -> Reading {
     reading
 }
 
-/// What opens a link in a window of its own that knows nothing of this one.
+/// Attributes that open a link in a window without access to this one, in the order that Mailpit writes them.
 const NEW_WINDOW: &str = " target=\"_blank\" rel=\"noreferrer noopener\"";
 
-/// The same document with links that open in windows of their own.
+/// Returns the document with links that open in new windows, as Mailpit's `?embed=1` has them.
 pub fn with_new_windows(html: &str) -> String {
     with_links(html, |out, tag| {
         let start = tag.raw.strip_suffix('>').unwrap_or(tag.raw);
@@ -200,9 +200,9 @@ pub fn with_new_windows(html: &str) -> String {
     })
 }
 
-/// Elements that no frame needs: those for which a browser connects to another server before it asks whether it may, and those
-/// that change attributes afterwards.
-const UNWANTED: [&str; 8] = [
+/// Elements for which a browser connects to another server before it applies the content security policy, and those that
+/// change attributes afterwards.
+const LOADERS: [&str; 8] = [
     "link",
     "iframe",
     "frame",
@@ -213,40 +213,99 @@ const UNWANTED: [&str; 8] = [
     "animate",
 ];
 
-/// The same document as a frame of the inbox may show it: links open in windows of their own that know nothing of this one,
-/// whatever they say, and nothing of [`UNWANTED`] is left, since a policy for content comes too late for it. Each is made an
-/// element that nobody knows. No tag is looked for but by its `<` and its name, also where it seems to be text: browsers and
-/// a reader of HTML may be of two minds about that.
-pub fn framed(html: &str) -> String {
-    let mut out = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(at) = rest.find('<') {
-        let (before, from) = rest.split_at(at + 1);
-        out.push_str(before);
-        rest = from;
-        let begins = |name: &str| {
-            from.get(..name.len())
-                .is_some_and(|from| from.eq_ignore_ascii_case(name))
-        };
-        if UNWANTED.iter().any(|name| begins(name)) {
+/// Returns the document without elements that connect to another server in spite of the content security policy: those of
+/// [`LOADERS`], and each `<meta>` that could stand for a header. Each becomes an element that no browser knows.
+///
+/// A tag is recognized by `<` and its name alone, also where it seems to be text: browsers and a parser of ours may disagree
+/// about what is text, and the sender of a mail chooses a case in which they do.
+pub fn without_loaders(html: &str) -> String {
+    rewritten(html, |out, name| {
+        let is_loader = LOADERS.iter().any(|loader| begins_with(name, loader));
+        if is_loader || begins_with(name, "meta") && !is_plain_meta(&name["meta".len()..]) {
             out.push_str("x-");
-            continue;
         }
-        let is_name_of = |name: &&&str| {
-            begins(name)
-                && from[name.len()..]
+        0
+    })
+}
+
+/// Returns the document with links that open in new windows, whatever target they name. Recognizes tags as
+/// [`without_loaders`] does.
+pub fn with_closed_links(html: &str) -> String {
+    rewritten(html, |out, name| {
+        let is_link = |link: &&&str| {
+            begins_with(name, link)
+                && name[link.len()..]
                     .starts_with(|char: char| char.is_ascii_whitespace() || "/>".contains(char))
         };
-        if let Some(name) = ["area", "a"].iter().find(is_name_of) {
-            let (name, after) = from.split_at(name.len());
-            out.push_str(name);
-            // Of an attribute that is there twice the first counts. Without quotes, since this may be within some.
-            out.push_str(" target=_blank rel=noreferrer ");
-            rest = after;
-        }
+        let Some(link) = ["area", "a"].iter().find(is_link) else {
+            return 0;
+        };
+        out.push_str(&name[..link.len()]);
+        // The first of two attributes with one name counts. Without quotes, since this may stand within quotes.
+        out.push_str(" target=_blank rel=noreferrer ");
+        link.len()
+    })
+}
+
+/// Copies a document. Behind each `<`, `write` gets what follows and may add to the copy; it returns the number of bytes of
+/// it that it has copied.
+fn rewritten(html: &str, write: impl Fn(&mut String, &str) -> usize) -> String {
+    let mut out = String::with_capacity(html.len() + html.len() / 8);
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        let (before, name) = rest.split_at(at + 1);
+        out.push_str(before);
+        let copied = write(&mut out, name);
+        rest = &name[copied..];
     }
     out.push_str(rest);
     out
+}
+
+fn begins_with(text: &str, name: &str) -> bool {
+    text.get(..name.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+/// Maximum length of a `<meta>` tag that is kept.
+const LONGEST_META: usize = 400;
+
+/// Reports whether what follows `<meta` is attributes in double quotes up to `>`, none of them `http-equiv`: every browser
+/// reads that alike. It keeps `viewport` and `color-scheme`, which decide how a mail looks.
+fn is_plain_meta(rest: &str) -> bool {
+    let tag = rest.as_bytes();
+    let tag = &tag[..tag.len().min(LONGEST_META)];
+    let Some(end) = tag.iter().position(|byte| *byte == b'>') else {
+        return false;
+    };
+    let mut attributes = &rest[..end];
+    loop {
+        let trimmed = attributes.trim_start_matches([' ', '\t', '\r', '\n']);
+        if trimmed.is_empty() || trimmed == "/" {
+            return true;
+        }
+        // White space is required before an attribute.
+        if trimmed.len() == attributes.len() {
+            return false;
+        }
+        let Some((name, value)) = trimmed.split_once("=\"") else {
+            return false;
+        };
+        let is_name = !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+        if !is_name || name.eq_ignore_ascii_case("http-equiv") {
+            return false;
+        }
+        let Some((value, after)) = value.split_once('"') else {
+            return false;
+        };
+        if value.contains('<') {
+            return false;
+        }
+        attributes = after;
+    }
 }
 
 /// The same document, with each link written by `write`.
@@ -492,6 +551,73 @@ mod tests {
             with_new_windows("<p>x</p><A HREF='/a'>a</A> <a name=x>b</a><!-- <a href=x> -->"),
             "<p>x</p><A HREF='/a' target=\"_blank\" rel=\"noreferrer noopener\">a</A> <a name=x>b</a><!-- <a href=x> -->"
         );
+    }
+
+    #[test]
+    fn a_document_keeps_no_element_that_connects_before_its_policy_applies() {
+        for (html, neutral) in [
+            (
+                "<LINK rel=preconnect href=x>",
+                "<x-LINK rel=preconnect href=x>",
+            ),
+            ("<p title='<iframe src=x>'>", "<p title='<x-iframe src=x>'>"),
+            ("<!-- <link --><objectx>", "<!-- <x-link --><x-objectx>"),
+            (
+                "<frameset><animateMotion/><setx>",
+                "<x-frameset><x-animateMotion/><x-setx>",
+            ),
+            ("<a href=x>1 < 2 <é>", "<a href=x>1 < 2 <é>"),
+            ("<", "<"),
+        ] {
+            assert_eq!(without_loaders(html), neutral);
+        }
+    }
+
+    #[test]
+    fn a_meta_element_that_could_stand_for_a_header_is_not_kept() {
+        for html in [
+            "<meta charset=\"utf-8\">",
+            "<META name=\"viewport\" content=\"width=device-width, initial-scale=1\" />",
+            "<meta\n  name=\"color-scheme\"\n  content=\"light dark\">",
+            "<meta>",
+        ] {
+            assert_eq!(without_loaders(html), html);
+        }
+        for html in [
+            "<meta http-equiv=\"refresh\" content=\"0;url=x\">",
+            "<meta name=\"a\" HTTP-EQUIV=\"Link\" content=\"<x>; rel=preconnect\">",
+            "<meta name=\"a>\" http-equiv=\"link\">",
+            "<meta name=\"<\" >",
+            "<meta http-equiv=link>",
+            "<meta/http-equiv=\"link\">",
+            "<meta name=\"a\"http-equiv=\"link\">",
+            "<meta name='\"' http-equiv=\"link\">",
+            "<meta \u{c}http-equiv=\"link\">",
+            "<meta name=\"é",
+            "<meta name=\"a\"",
+            "<meta",
+            "<metadata>",
+        ] {
+            assert_eq!(without_loaders(html), html.replace("<meta", "<x-meta"));
+        }
+        // A longer one is not searched to its end.
+        let long = format!("<meta name=\"{}\">", "é".repeat(LONGEST_META));
+        assert!(without_loaders(&long).starts_with("<x-meta"));
+    }
+
+    #[test]
+    fn a_link_chooses_no_target() {
+        for (html, closed) in [
+            (
+                "<a href=x target=_self>",
+                "<a target=_blank rel=noreferrer  href=x target=_self>",
+            ),
+            ("<A/href=x>", "<A target=_blank rel=noreferrer /href=x>"),
+            ("<area>", "<area target=_blank rel=noreferrer >"),
+            ("<abbr><a\u{a0}>", "<abbr><a\u{a0}>"),
+        ] {
+            assert_eq!(with_closed_links(html), closed);
+        }
     }
 
     proptest! {

@@ -1,17 +1,20 @@
 //! What the sink keeps: the newest messages, as bytes, with their envelopes, in memory.
 //!
-//! A message is kept before its 250 is said and never changed; everything shown of it is derived later. The inbox
-//! is bounded by count and by bytes, and drops its oldest messages to stay so. Whoever wants to hear of what happens to it
-//! subscribes; a [`Maildir`] keeps the same messages on disk.
+//! A message is kept before its 250 is sent and never changed; everything shown of it is derived later. The inbox is bounded by
+//! count and by bytes, and drops its oldest messages to stay so. Bytes are counted by one [`Memory`], which also counts messages
+//! on their way in. Events name messages by their ids, so that a slow subscriber holds no message. A [`Maildir`] keeps the same
+//! messages on disk.
 
 mod kept;
+pub mod memory;
 mod tags;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::broadcast;
+use tokio::sync::{OnceCell, broadcast};
 
 use super::maildir::Maildir;
 pub use super::received::{ReceivedMessage, SessionFacts};
@@ -20,12 +23,17 @@ use super::{Summary, auto_tags};
 use crate::domain::clock::{Rng, draw};
 use crate::smtp::{MessageId, Received, Refusal};
 
-use kept::Kept;
+use kept::{Entry, Kept, Limits};
+use memory::Memory;
 pub use tags::TagError;
 use tags::clean_tags;
 
-/// Events that a listener may be behind before it misses some.
-const WAITING_EVENTS: usize = 1024;
+/// Events that a subscriber may be behind before it misses some.
+const WAITING_EVENTS: usize = 256;
+
+/// Size above which a message is read by one search at a time, in bytes. What is derived of a message takes several times its
+/// size.
+const LARGE: usize = 1024 * 1024;
 
 /// Deleting more messages than this is one event, not one for each.
 const EACH_DELETED: usize = 200;
@@ -33,8 +41,8 @@ const EACH_DELETED: usize = 200;
 /// What happened to the inbox.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A message came.
-    New(Arc<ReceivedMessage>),
+    /// A message arrived. It may be dropped before a subscriber reads this.
+    New(Arrival),
     /// It was marked as read, or as not read.
     Read(MessageId, bool),
     /// Its tags are these now.
@@ -45,6 +53,15 @@ pub enum Event {
     Pruned,
     /// All were deleted.
     Emptied,
+}
+
+/// A message that arrived.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Its id.
+    pub id: MessageId,
+    /// Frame that announces it to websocket clients: rendered by the first subscriber that needs it, shared by all.
+    pub(super) frame: Arc<OnceCell<Bytes>>,
 }
 
 /// Which messages are meant.
@@ -60,12 +77,15 @@ pub enum Which {
 
 /// The kept messages. Shared by sessions, printer and web port.
 pub struct Inbox {
-    max_messages: usize,
-    max_memory: u64,
+    limits: Limits,
     rng: Arc<dyn Rng>,
     kept: Mutex<Kept>,
     events: broadcast::Sender<Event>,
     archive: Option<Maildir>,
+    /// Held by the search that uses several threads; further searches use one thread each.
+    parallel_search: Mutex<()>,
+    /// Held by the search that reads a large message.
+    large_message: Mutex<()>,
 }
 
 /// What happened since the start.
@@ -98,12 +118,16 @@ impl Inbox {
     /// An empty inbox for the newest `max_messages` (at least one) that fit into `max_memory` bytes.
     pub fn new(max_messages: usize, max_memory: u64, rng: Arc<dyn Rng>) -> Inbox {
         Inbox {
-            max_messages: max_messages.max(1),
-            max_memory,
+            limits: Limits {
+                messages: max_messages.max(1),
+                memory: Memory::new(max_memory),
+            },
             rng,
             kept: Mutex::default(),
             events: broadcast::channel(WAITING_EVENTS).0,
             archive: None,
+            parallel_search: Mutex::default(),
+            large_message: Mutex::default(),
         }
     }
 
@@ -111,9 +135,8 @@ impl Inbox {
     pub fn with_archive(mut self, archive: Maildir, held: Vec<ReceivedMessage>) -> Inbox {
         for message in held {
             let message = Arc::new(message);
-            let gone = self
-                .kept()
-                .push(&message, self.max_messages, self.max_memory);
+            message.set_charge(self.limits.memory.charge(message.weight()));
+            let (gone, _) = self.kept().push(&message, &self.limits);
             gone.iter().for_each(|message| archive.remove(message));
         }
         // What was there before is no news: the numbers are those of this run.
@@ -158,10 +181,12 @@ impl Inbox {
         mut tags: Vec<String>,
     ) -> Result<Arc<ReceivedMessage>, Refusal> {
         let message = Arc::new(message);
-        if message.weight() > self.max_memory {
+        if message.weight() > self.limits.memory.limit() {
             // To keep it would be to break the limit, to drop it after a 250 to break the promise.
             return Err(Refusal::TooLarge);
         }
+        // Before it is written to disk, where it may wait beside many others.
+        message.set_charge(self.limits.memory.charge(message.weight()));
         if let Some(archive) = &self.archive {
             archive.keep(&message).map_err(|error| {
                 tracing::error!(%error, "a message could not be written to the store");
@@ -178,17 +203,49 @@ impl Inbox {
         if is_tagged {
             message.set_tags(kept.spelled(tags));
         }
-        let gone = kept.push(&message, self.max_messages, self.max_memory);
+        let (gone, is_kept) = kept.push(&message, &self.limits);
         if self.events.receiver_count() > 0 {
             self.tell_deleted(&gone);
-            self.tell(Event::New(Arc::clone(&message)));
+            if is_kept {
+                self.tell(Event::New(Arrival {
+                    id: message.id.clone(),
+                    frame: Arc::default(),
+                }));
+            }
         }
         drop(kept);
+        if !is_kept {
+            self.remove_from_archive(&gone);
+            self.remove_from_archive(std::slice::from_ref(&message));
+            return Err(Refusal::Unavailable(
+                "no memory is left for this message, send it again later".into(),
+            ));
+        }
         if let Some(archive) = self.archive.as_ref().filter(|_| is_tagged) {
-            archive.note_tags(&message);
+            archive.note_tags(&message, || self.has(&message.id));
         }
         self.remove_from_archive(&gone);
         Ok(message)
+    }
+
+    /// The ledger of what messages take.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.limits.memory
+    }
+
+    /// Drops the oldest messages while the ledger is over its limit. Returns whether that was enough.
+    pub fn make_room(&self) -> bool {
+        let memory = &self.limits.memory;
+        if !memory.is_over() {
+            return true;
+        }
+        let mut kept = self.kept();
+        let gone = kept.make_room(usize::MAX, memory);
+        self.tell_deleted(&gone);
+        drop(kept);
+        self.remove_from_archive(&gone);
+        drop(gone);
+        !memory.is_over()
     }
 
     /// Counts a message that was refused.
@@ -196,7 +253,7 @@ impl Inbox {
         self.kept().counts.rejected += 1;
     }
 
-    /// What happens from now on. Who is more than a thousand events behind misses some, and is told so.
+    /// Events from now on. A subscriber that is too far behind misses some, and its channel reports that.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
@@ -216,29 +273,49 @@ impl Inbox {
     ) -> Vec<Arc<ReceivedMessage>> {
         let limit = if limit == 0 { usize::MAX } else { limit };
         let kept = self.kept();
-        let newest_first = kept.messages.iter().rev();
-        match before {
-            None => newest_first.skip(start).take(limit).cloned().collect(),
-            Some(before) => newest_first
-                .filter(|message| message.received_at < before)
-                .skip(start)
-                .take(limit)
-                .cloned()
-                .collect(),
-        }
+        let newest_first = newest_first(&kept, before);
+        let page = newest_first.skip(start).take(limit);
+        page.map(|entry| Arc::clone(&entry.message)).collect()
     }
 
-    /// All that a search finds, newest first. Reads what it has not read before, so it takes its time: call it where
-    /// nothing waits.
+    /// Sequence numbers of the messages, newest first, as in [`Inbox::list`]. A list of them holds no message.
+    pub fn sequences(&self, start: usize, limit: usize, before: Option<Timestamp>) -> Vec<u64> {
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        let kept = self.kept();
+        let newest_first = newest_first(&kept, before);
+        let page = newest_first.skip(start).take(limit);
+        page.map(|entry| entry.sequence).collect()
+    }
+
+    /// The message with this sequence number, if it is still kept.
+    pub fn at(&self, sequence: u64) -> Option<Arc<ReceivedMessage>> {
+        self.kept().at(sequence).cloned()
+    }
+
+    /// The messages that match a query, newest first.
     pub fn search(&self, query: &Query, before: Option<Timestamp>) -> Vec<Arc<ReceivedMessage>> {
-        let all = self.list(0, 0, before);
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let found = self.matching(query, before);
+        let kept = self.kept();
+        let messages = found.iter().filter_map(|&sequence| kept.at(sequence));
+        messages.cloned().collect()
+    }
+
+    /// Sequence numbers of the messages that match a query, newest first. Parses every message, so it must run where nothing
+    /// waits for it; holds one message for each of its threads.
+    pub fn matching(&self, query: &Query, before: Option<Timestamp>) -> Vec<u64> {
+        let all = self.sequences(0, 0, before);
+        let alone = self.parallel_search.try_lock();
+        let workers = match alone {
+            Ok(_) => std::thread::available_parallelism().map_or(1, usize::from),
+            Err(_) => 1,
+        };
         let share = all.len().div_ceil(workers).max(1000);
-        let found = |part: &[Arc<ReceivedMessage>]| -> Vec<_> {
-            part.iter()
-                .filter(|message| message.fits(query))
-                .cloned()
-                .collect()
+        let found = |part: &[u64]| -> Vec<u64> {
+            let matches = |sequence: u64| {
+                let message = self.at(sequence);
+                message.is_some_and(|message| self.fits(&message, query))
+            };
+            part.iter().copied().filter(|&one| matches(one)).collect()
         };
         std::thread::scope(|scope| {
             let parts: Vec<_> = all
@@ -265,10 +342,20 @@ impl Inbox {
         query: &Query,
         after: Option<&str>,
     ) -> Option<Arc<ReceivedMessage>> {
-        let all = self.list(0, 0, None);
+        let all = self.sequences(0, 0, None);
         all.into_iter()
+            .filter_map(|sequence| self.at(sequence))
             .take_while(|message| Some(message.id.0.as_str()) != after)
-            .find(|message| message.fits(query))
+            .find(|message| self.fits(message, query))
+    }
+
+    /// Whether a message matches a query. Large messages are read one at a time.
+    pub fn fits(&self, message: &ReceivedMessage, query: &Query) -> bool {
+        let _turn = (message.source.len() > LARGE).then(|| {
+            let turn = self.large_message.lock();
+            turn.unwrap_or_else(PoisonError::into_inner)
+        });
+        message.fits(query)
     }
 
     /// One message by its id.
@@ -276,9 +363,15 @@ impl Inbox {
         self.kept().by_id.get(&MessageId(id.to_owned())).cloned()
     }
 
+    /// Returns whether a message is kept. The archive asks while it holds its lock, so never call it with `kept` held.
+    fn has(&self, id: &MessageId) -> bool {
+        self.kept().by_id.contains_key(id)
+    }
+
     /// The newest message.
     pub fn latest(&self) -> Option<Arc<ReceivedMessage>> {
-        self.kept().messages.back().cloned()
+        let kept = self.kept();
+        kept.messages.back().map(|entry| Arc::clone(&entry.message))
     }
 
     /// Marks a message as opened.
@@ -312,7 +405,9 @@ impl Inbox {
         }
         drop(kept);
         if let Some(archive) = &self.archive {
-            changed.iter().for_each(|message| archive.mark(message));
+            changed
+                .iter()
+                .for_each(|message| archive.mark(message, || self.has(&message.id)));
         }
     }
 
@@ -332,7 +427,7 @@ impl Inbox {
             ..
         } = &mut *kept;
         if !gone.is_empty() {
-            messages.retain(|message| by_id.contains_key(&message.id));
+            messages.retain(|entry| by_id.contains_key(&entry.message.id));
             counts.deleted += gone.len() as u64;
         }
         match everything {
@@ -404,6 +499,11 @@ impl Inbox {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn newest_first(kept: &Kept, before: Option<Timestamp>) -> impl Iterator<Item = &Entry> {
+    let newest_first = kept.messages.iter().rev();
+    newest_first.filter(move |entry| before.is_none_or(|before| entry.message.received_at < before))
 }
 
 /// 128 random bits, written with 22 letters and digits.

@@ -4,24 +4,25 @@
 //! that connection and nothing else.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::SinkSettings;
+use super::inbox::memory::Charge;
 use super::inbox::{Inbox, ReceivedMessage};
 use super::stream::Stream;
 use crate::domain::clock::{Clock, Rng, draw};
+use crate::net::slots::{Phase, Slot, Slots};
 use crate::smtp::fault::Faults;
-use crate::smtp::{Effect, Input, Limits, Received, Refusal, Session, Setup};
+use crate::smtp::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 
 /// The name the server goes by; it needs none, and looks none up.
 const HOST: &str = "localhost";
@@ -34,6 +35,15 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// Sessions refused at once for want of a free slot; the next ones are closed without an answer.
+pub const MAX_REFUSALS: usize = 64;
+
+/// Time without a message after which a session may be closed for a new one where no slot is free.
+const SPARED: Duration = Duration::from_secs(1);
+
+/// Time for a session to end in favour of a new one.
+const HANDING_OVER: Duration = Duration::from_secs(2);
 
 /// How long the end waits for sessions to take their last reply.
 const LAST_REPLIES: Duration = Duration::from_secs(3);
@@ -52,14 +62,31 @@ pub struct Shared {
     pub limits: Limits,
     /// Silence after which a session is ended.
     pub idle_timeout: Duration,
-    /// Sessions at once.
-    pub max_sessions: usize,
-    /// Bytes that all sessions together may hold of messages on their way in.
-    pub max_in_flight: u64,
-    /// Those that they hold now.
-    pub in_flight: AtomicU64,
-    /// Where kept messages are told of; none where nobody wants to hear.
-    pub show: Option<mpsc::Sender<Arc<ReceivedMessage>>>,
+    /// Slots of the sessions of all listeners.
+    pub sessions: Slots,
+    /// Slots of connections that are refused for want of one.
+    pub refusals: Slots,
+    /// Queue of the ids of kept messages; none where nothing is to be shown.
+    pub show: Option<mpsc::Sender<MessageId>>,
+}
+
+impl Shared {
+    /// Takes a slot for a session, in place of one that has kept the server waiting where none is free.
+    async fn session_slot(&self, peer: IpAddr) -> Option<Slot> {
+        if let Some(slot) = self.sessions.try_take(peer, Phase::Working) {
+            return Some(slot);
+        }
+        if self.evict_sessions() == 0 {
+            return None;
+        }
+        let slot = self.sessions.take_free(peer, Phase::Working);
+        timeout(HANDING_OVER, slot).await.ok()
+    }
+
+    fn evict_sessions(&self) -> usize {
+        let may_close = |phase, age| phase < Phase::Working && age >= SPARED;
+        self.sessions.evict(may_close)
+    }
 }
 
 /// The limits of a session under these settings.
@@ -100,28 +127,32 @@ pub async fn serve(
         while sessions.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let is_full = sessions.len() >= shared.max_sessions;
-                let first = if is_full {
-                    Input::TooManySessions
-                } else {
-                    Input::Connected
+                let (slot, first) = match shared.session_slot(peer.ip()).await {
+                    Some(slot) => (slot, Input::Connected),
+                    None => match shared.refusals.try_take(peer.ip(), Phase::Working) {
+                        Some(slot) => (slot, Input::TooManySessions),
+                        None => continue,
+                    },
                 };
                 let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
                 let encryption = encryption.clone();
                 sessions.spawn(async move {
-                    let begun = Connection::begin(shared, stream, peer, encryption, stopped);
-                    let ended = match begun.await {
-                        Ok(connection) => connection.talk(first).await,
-                        Err(error) => Err(error),
-                    };
+                    let ended =
+                        match Connection::begin(shared, stream, peer, encryption, stopped, slot)
+                            .await
+                        {
+                            Ok(connection) => connection.talk(first).await,
+                            Err(error) => Err(error),
+                        };
                     if let Err(error) = ended {
                         tracing::debug!(%peer, %error, "the connection broke");
                     }
                 });
             }
             Err(error) => {
-                // Out of file descriptors, or a client that was gone at once: the next may fare better.
+                // No file descriptor is free, or the client has gone already.
                 tracing::warn!(%error, "a connection could not be accepted");
+                shared.evict_sessions();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -141,12 +172,16 @@ struct Connection {
     peer: SocketAddr,
     session: Session,
     stopped: watch::Receiver<bool>,
-    /// What this session holds of the bytes in flight.
-    held: u64,
+    /// Time of the last message, and before the first one that of the start.
+    last_message: Instant,
+    /// Bytes that this session holds of what its client sent.
+    held: Charge,
     /// Replies of the batch under way; they leave in one write.
     replies: Vec<u8>,
-    /// Messages kept in this batch, to be shown once their 250 is out.
-    kept: Vec<Arc<ReceivedMessage>>,
+    /// Ids of the messages kept in this batch, to be shown once their 250 is out.
+    kept: Vec<MessageId>,
+    /// Dropped after the socket.
+    slot: Slot,
 }
 
 impl Connection {
@@ -156,14 +191,18 @@ impl Connection {
         peer: SocketAddr,
         encryption: Encryption,
         stopped: watch::Receiver<bool>,
+        slot: Slot,
     ) -> io::Result<Connection> {
+        let now = Instant::now();
         // Replies are small and waited for; they must not wait for each other.
         let _ = stream.set_nodelay(true);
         let (stream, tls, starttls) = match encryption {
             Encryption::None => (Stream::Clear(stream), None, None),
             Encryption::StartTls(acceptor) => (Stream::Clear(stream), None, Some(acceptor)),
             Encryption::Implicit(acceptor) => {
-                let (stream, version) = encrypted(stream, &acceptor).await?;
+                let handshake = encrypted(stream, &acceptor);
+                let done = slot.activity().waiting(Phase::Head, now, handshake).await;
+                let (stream, version) = done.ok_or_else(evicted)??;
                 (stream, Some(version.to_owned()), None)
             }
         };
@@ -176,6 +215,7 @@ impl Connection {
             nonce: nonce.concat(),
             faults: Arc::clone(&shared.faults),
         });
+        let held = shared.inbox.memory().charge(0);
         Ok(Connection {
             shared,
             stream: Some(stream),
@@ -183,28 +223,39 @@ impl Connection {
             peer,
             session,
             stopped,
-            held: 0,
+            last_message: now,
+            held,
             replies: Vec::new(),
             kept: Vec::new(),
+            slot,
         })
     }
 
     async fn talk(mut self, first: Input<'static>) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
+        let activity = Arc::clone(self.slot.activity());
+        let mut phase = Phase::Head;
         self.step(first).await?;
         while !self.session.is_closed() {
-            let idle = self.shared.idle_timeout;
+            let (idle, since) = (self.shared.idle_timeout, self.last_message);
             let (stream, stopped) = self.parts()?;
-            let input = tokio::select! {
-                read = timeout(idle, stream.read(&mut chunk)) => match read {
-                    Ok(Ok(0)) => Input::Eof,
-                    Ok(Ok(size)) => Input::Bytes(&chunk[..size]),
-                    Ok(Err(error)) => return Err(error),
-                    Err(_) => Input::TimedOut,
-                },
-                _ = stopped.wait_for(|stop| *stop) => Input::ShuttingDown,
-            };
-            self.step(input).await?;
+            let input = activity.waiting(phase, since, async {
+                tokio::select! {
+                    read = timeout(idle, stream.read(&mut chunk)) => match read {
+                        Ok(Ok(0)) => Ok(Input::Eof),
+                        Ok(Ok(size)) => Ok(Input::Bytes(&chunk[..size])),
+                        Ok(Err(error)) => Err(error),
+                        Err(_) => Ok(Input::TimedOut),
+                    },
+                    _ = stopped.wait_for(|stop| *stop) => Ok(Input::ShuttingDown),
+                }
+            });
+            match input.await {
+                Some(input) => self.step(input?).await?,
+                // Told as after a long silence, where the client reads it, and closed at once.
+                None => return self.step(Input::TimedOut).await,
+            }
+            phase = Phase::Body;
         }
         let (stream, _) = self.parts()?;
         stream.shutdown().await?;
@@ -226,10 +277,11 @@ impl Connection {
         while let Some(verdict) = self.carry_out(effects).await? {
             effects = self.session.step(verdict);
         }
-        if self.weigh() > self.shared.max_in_flight {
-            // Whoever brings it over the limit gives way; what is kept already stays.
-            self.session.step(Input::NoRoom);
-            self.weigh();
+        // The oldest messages give way first, as they would once this one is kept; then the session that needs more.
+        if self.held.resize(self.session.held()) && !self.shared.inbox.make_room() {
+            let effects = self.session.step(Input::NoRoom);
+            self.held.resize(self.session.held());
+            self.carry_out(effects).await?;
         }
         self.reply().await
     }
@@ -241,40 +293,36 @@ impl Connection {
         }
         let replies = std::mem::take(&mut self.replies);
         let idle = self.shared.idle_timeout;
+        let activity = Arc::clone(self.slot.activity());
+        let since = self.last_message;
         let (stream, _) = self.parts()?;
-        let written = timeout(idle, async {
+        let writing = timeout(idle, async {
             stream.write_all(&replies).await?;
             // TLS keeps what it could not send at once.
             stream.flush().await
-        })
-        .await;
+        });
+        let written = activity.waiting(Phase::Answer, since, writing).await;
         self.replies = replies;
         self.replies.clear();
-        // Kept is kept, whether or not the client heard of it.
+        // Kept is kept, whether or not the client received the reply.
         self.show().await;
+        let written = written.ok_or_else(evicted)?;
         written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     async fn encrypt(&mut self) -> io::Result<&'static str> {
         match (self.stream.take(), &self.starttls) {
             (Some(Stream::Clear(stream)), Some(acceptor)) => {
-                let (stream, version) = encrypted(stream, acceptor).await?;
+                let handshake = encrypted(stream, acceptor);
+                let activity = self.slot.activity();
+                let done = activity
+                    .waiting(Phase::Body, self.last_message, handshake)
+                    .await;
+                let (stream, version) = done.ok_or_else(evicted)??;
                 self.stream = Some(stream);
                 Ok(version)
             }
             _ => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    /// Counts what this session holds now, and answers what all of them hold.
-    fn weigh(&mut self) -> u64 {
-        let (before, now) = (self.held, self.session.held());
-        self.held = now;
-        let all = &self.shared.in_flight;
-        if now >= before {
-            all.fetch_add(now - before, Ordering::Relaxed) + (now - before)
-        } else {
-            all.fetch_sub(before - now, Ordering::Relaxed) - (before - now)
         }
     }
 
@@ -297,11 +345,13 @@ impl Connection {
                     verdict = Some(Input::Secured(self.encrypt().await?));
                 }
                 Effect::Store(received) => {
+                    // The inbox charges the message from here on.
+                    self.held.resize(self.session.held());
                     let stored = self.store(*received).await;
                     verdict = Some(Input::Stored(stored.map(|message| {
-                        let id = message.id.clone();
-                        self.kept.push(message);
-                        id
+                        self.last_message = Instant::now();
+                        self.kept.push(message.id.clone());
+                        message.id.clone()
                     })));
                 }
                 // The session says so itself from now on.
@@ -317,7 +367,12 @@ impl Connection {
             return self.shared.inbox.store(received, self.peer, now);
         }
         let (inbox, peer) = (Arc::clone(&self.shared.inbox), self.peer);
-        let stored = tokio::task::spawn_blocking(move || inbox.store(received, peer, now));
+        // It may wait for a thread.
+        let waiting = inbox.memory().charge(received.source.len() as u64);
+        let stored = tokio::task::spawn_blocking(move || {
+            drop(waiting);
+            inbox.store(received, peer, now)
+        });
         stored.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a message could not be kept");
             Err(Refusal::Unavailable(
@@ -328,23 +383,22 @@ impl Connection {
 
     /// Waits where the terminal is slower than the clients, who then wait too.
     async fn show(&mut self) {
-        for message in self.kept.drain(..) {
+        for id in self.kept.drain(..) {
             if let Some(show) = &self.shared.show {
-                // Nobody shows them any more; they are kept all the same.
-                let _ = show.send(message).await;
+                // An error says that nothing is shown any more; the message is kept all the same.
+                let _ = show.send(id).await;
             }
         }
     }
 }
 
-async fn encrypted(stream: TcpStream, tls: &TlsAcceptor) -> io::Result<(Stream, &'static str)> {
-    timeout(HANDSHAKE, Stream::encrypt(stream, tls)).await?
+fn evicted() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::ConnectionAborted,
+        "the slot is needed for another session",
+    )
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.shared
-            .in_flight
-            .fetch_sub(self.held, Ordering::Relaxed);
-    }
+async fn encrypted(stream: TcpStream, tls: &TlsAcceptor) -> io::Result<(Stream, &'static str)> {
+    timeout(HANDSHAKE, Stream::encrypt(stream, tls)).await?
 }

@@ -7,14 +7,19 @@
 //! DIR/movie-bag/ID.json                   envelope, session and tags, which have no place in the source
 //! ```
 //!
-//! A message is there once it has been renamed into `new`, which happens before its 250 and last of all: whenever the process
-//! dies, what is in `new` and `cur` is whole. No file is flushed to the disk by itself: a power cut may take the last seconds.
+//! A message is stored once it has been renamed into `new`, which happens before its 250 and as the last step: whenever the
+//! process dies, the files in `new` and `cur` are whole. Files are not flushed to the disk: a power cut may lose the last
+//! seconds.
+//!
+//! One lock ([`Maildir::names`]) guards the files of kept messages. Marks and tags are written under it, and only while the
+//! inbox still has the message. A deletion takes the message out of the inbox first and then removes its files under the
+//! same lock, so that no later write can bring one of them back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,15 +36,18 @@ const OURS: &str = ".movie-bag";
 /// Stands between a file's name and its marks. Windows takes no colon, and other programs write an exclamation mark there.
 const MARKS: &str = if cfg!(windows) { "!2," } else { ":2," };
 
-/// The mark of a message that somebody opened.
+/// Maximum number of attempts to remove a file that another mail reader renames at the same time.
+const REMOVALS: usize = 5;
+
+/// The mark of a message that was opened.
 const SEEN: char = 'S';
 
 /// A Maildir that this process alone writes to, other mail readers apart.
 #[derive(Debug)]
 pub struct Maildir {
     root: PathBuf,
-    /// The names of files that are not ours, which tell no id.
-    foreign: Mutex<HashMap<MessageId, String>>,
+    /// Names of files that another program wrote, which hold no id. The lock also guards all files of kept messages.
+    names: Mutex<HashMap<MessageId, String>>,
     /// Held as long as this is.
     _lock: File,
 }
@@ -97,10 +105,11 @@ impl Maildir {
         lock.try_lock()?;
         let maildir = Maildir {
             root: root.to_owned(),
-            foreign: Mutex::default(),
+            names: Mutex::default(),
             _lock: lock,
         };
         maildir.sweep()?;
+        maildir.sweep_orphans()?;
         let held = maildir.read(max_messages, max_memory)?;
         Ok((maildir, held))
     }
@@ -123,21 +132,30 @@ impl Maildir {
         kept
     }
 
-    /// Writes the tags of a message that was just kept. It stays in `new`, where readers look for what is new. What can't be
-    /// written is logged: the message itself is safe.
-    pub fn note_tags(&self, message: &ReceivedMessage) {
+    /// Writes the tags of a message that was just stored, if it is still kept. The message stays in `new`, where readers
+    /// look for new messages. A failure is logged: the message itself is safe.
+    pub fn note_tags(&self, message: &ReceivedMessage, is_kept: impl FnOnce() -> bool) {
+        let _names = self.names();
+        if !is_kept() {
+            return;
+        }
         if let Err(error) = self.write_beside(message) {
-            tracing::warn!(%error, "tags could not be written to the store");
+            tracing::warn!(%error, "cannot write tags to the store");
         }
     }
 
-    /// Writes down how a message is marked now. What can't be written is logged: the message itself is safe.
-    pub fn mark(&self, message: &ReceivedMessage) {
+    /// Writes the marks and tags of a message, if it is still kept. A failure is logged: the message itself is safe.
+    pub fn mark(&self, message: &ReceivedMessage, is_kept: impl FnOnce() -> bool) {
+        let names = self.names();
+        if !is_kept() {
+            return;
+        }
+        let name = name_in(&names, message);
+        // Another mail reader may have removed the message: then there is nothing left to mark.
+        let Some(path) = self.locate(&name) else {
+            return;
+        };
         let marked = self.write_beside(message).and_then(|()| {
-            let name = self.name(message);
-            let Some(path) = self.locate(&name) else {
-                return Ok(());
-            };
             let file = file_name(&path);
             let (_, marks) = file.split_once(MARKS).unwrap_or((&file, ""));
             let mut marks: Vec<char> = marks.chars().filter(|mark| *mark != SEEN).collect();
@@ -151,23 +169,67 @@ impl Maildir {
             fs::rename(path, marked)
         });
         if let Err(error) = marked {
-            tracing::warn!(%error, "a mark could not be written to the store");
+            tracing::warn!(%error, "cannot write a mark to the store");
         }
     }
 
-    /// Removes a message. What can't be removed is logged, and there again after a restart.
+    /// Removes all files of a message that the inbox no longer has. A failure is logged; the message is back after a restart.
     pub fn remove(&self, message: &ReceivedMessage) {
-        let name = self.name(message);
-        let removed = self.locate(&name).map_or(Ok(()), fs::remove_file);
-        if let Err(error) = removed {
-            tracing::warn!(%error, "a message could not be removed from the store");
-            return;
+        let mut names = self.names();
+        let name = name_in(&names, message);
+        let removed = self
+            .remove_source(&name)
+            .and_then(|()| remove_if_there(&self.beside(&message.id)));
+        match removed {
+            Ok(()) => drop(names.remove(&message.id)),
+            Err(error) => tracing::warn!(%error, "cannot remove a message from the store"),
         }
-        let _ = fs::remove_file(self.beside(&message.id));
-        self.foreign().remove(&message.id);
     }
 
-    /// Removes what a process left that died on its way.
+    /// Removes the source, also where another mail reader renames it meanwhile.
+    fn remove_source(&self, name: &str) -> io::Result<()> {
+        for _ in 0..REMOVALS {
+            let Some(path) = self.locate(name) else {
+                return Ok(());
+            };
+            match fs::remove_file(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => return removed,
+            }
+        }
+        Err(io::Error::other("another program keeps renaming it"))
+    }
+
+    /// Removes envelopes without a message: those of messages that another mail reader deleted, or of a process that died
+    /// while it stored or removed one.
+    fn sweep_orphans(&self) -> io::Result<()> {
+        // The envelopes are listed first, so that each has its message by the time the messages are listed.
+        let mut orphans = HashSet::new();
+        for entry in fs::read_dir(self.root.join("movie-bag"))? {
+            let file = file_name(&entry?.path());
+            let id = file.strip_suffix(".json").filter(|id| is_id(id));
+            orphans.extend(id.map(|id| MessageId(id.to_owned())));
+        }
+        // A listing may miss a file that another mail reader renames meanwhile; a second one finds it.
+        for _ in 0..2 {
+            if orphans.is_empty() {
+                return Ok(());
+            }
+            for entry in self.entries()? {
+                orphans.remove(&entry.id);
+            }
+        }
+        for id in &orphans {
+            remove_if_there(&self.beside(id))?;
+        }
+        tracing::debug!(
+            envelopes = orphans.len(),
+            "removed envelopes without a message from the store"
+        );
+        Ok(())
+    }
+
+    /// Removes unfinished files of a process that died.
     fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let path = entry?.path();
@@ -213,7 +275,7 @@ impl Maildir {
                     Some(id) => id,
                     None => {
                         let id = id_for(name);
-                        self.foreign().insert(id.clone(), name.to_owned());
+                        self.names().insert(id.clone(), name.to_owned());
                         id
                     }
                 };
@@ -298,13 +360,12 @@ impl Maildir {
         self.root.join("movie-bag").join(format!("{id}.json"))
     }
 
-    fn name(&self, message: &ReceivedMessage) -> String {
-        let foreign = self.foreign().get(&message.id).cloned();
-        foreign.unwrap_or_else(|| name_of(message))
+    /// Path of a message's file. Other mail readers move it, and one that does so at this moment may hide it from one look.
+    fn locate(&self, name: &str) -> Option<PathBuf> {
+        self.look_for(name).or_else(|| self.look_for(name))
     }
 
-    /// Where the file is; other mail readers move it.
-    fn locate(&self, name: &str) -> Option<PathBuf> {
+    fn look_for(&self, name: &str) -> Option<PathBuf> {
         let cur = self.root.join("cur");
         let usual = [
             self.root.join("new").join(name),
@@ -321,8 +382,21 @@ impl Maildir {
         })
     }
 
-    fn foreign(&self) -> std::sync::MutexGuard<'_, HashMap<MessageId, String>> {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
+    fn names(&self) -> MutexGuard<'_, HashMap<MessageId, String>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Name of a message's file without its marks.
+fn name_in(names: &HashMap<MessageId, String>, message: &ReceivedMessage) -> String {
+    let foreign = names.get(&message.id).cloned();
+    foreign.unwrap_or_else(|| name_of(message))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -338,8 +412,11 @@ fn file_name(path: &Path) -> String {
 
 fn id_in(name: &str) -> Option<MessageId> {
     let (_, id) = name.strip_suffix(OURS)?.split_once('.')?;
-    let is_id = id.len() == 22 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_id.then(|| MessageId(id.to_owned()))
+    is_id(id).then(|| MessageId(id.to_owned()))
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// An id that is the same after each restart.
@@ -414,6 +491,64 @@ mod tests {
         inbox.delete(Which::All);
         assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
         assert_eq!(files(root, "movie-bag"), ["lock"]);
+    }
+
+    #[test]
+    fn marks_and_tags_that_race_a_deletion_leave_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let inbox = open(root);
+        let mut deleted = 0;
+        while deleted < 1000 {
+            let messages: Vec<_> = (0..5)
+                .map(|_| keep(&inbox, b"X-Tags: own\r\n\r\n"))
+                .collect();
+            let ids: Vec<_> = messages.iter().map(|one| one.id.0.clone()).collect();
+            std::thread::scope(|scope| {
+                scope.spawn(|| inbox.set_read(Which::Ids(ids.clone()), true));
+                scope.spawn(|| inbox.set_tags(&ids, &["late".into()]));
+                scope.spawn(|| keep(&inbox, b"X-Tags: own\r\n\r\n"));
+                deleted += inbox.delete(Which::All);
+            });
+        }
+        inbox.delete(Which::All);
+        assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
+        assert_eq!(files(root, "movie-bag"), ["lock"]);
+    }
+
+    #[test]
+    fn envelopes_without_a_message_are_removed_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let inbox = open(root);
+        let kept = keep(&inbox, b"kept");
+        let gone = keep(&inbox, b"gone");
+        let foreign = "1764000000.M1P2.host";
+        fs::write(root.join("new").join(foreign), b"Subject: foreign\r\n\r\n").unwrap();
+        drop(inbox);
+        let inbox = open(root);
+        inbox.set_tags(&[id_for(foreign).0], &["tagged".into()]);
+        drop(inbox);
+        let file = files(root, "new")
+            .into_iter()
+            .find(|name| name.contains(&gone.id.0));
+        fs::remove_file(root.join("new").join(file.unwrap())).unwrap();
+        fs::write(root.join("movie-bag/notes.json"), b"not ours").unwrap();
+        let inbox = open(root);
+        assert_eq!(inbox.totals().messages, 2);
+        assert_eq!(
+            inbox.get(&kept.id.0).unwrap().envelope.sender,
+            "from@example.com"
+        );
+        assert_eq!(inbox.get(&id_for(foreign).0).unwrap().tags(), ["tagged"]);
+        let mut expected = vec![
+            format!("{}.json", kept.id),
+            format!("{}.json", id_for(foreign)),
+            "lock".into(),
+            "notes.json".into(),
+        ];
+        expected.sort();
+        assert_eq!(files(root, "movie-bag"), expected);
     }
 
     #[test]

@@ -28,8 +28,9 @@ use transfer::Encoding;
 /// numbers of many deep parts would take more space than the message.
 const DEEPEST: usize = 100;
 
-/// Maximum number of parts of a message. The rest of a message that has more is its last part.
-const MOST_PARTS: usize = 200_000;
+/// Maximum number of parts of a message. The rest of a message that has more is its last part. A part of seven bytes takes some
+/// hundred bytes of memory while its message is read.
+const MOST_PARTS: usize = 20_000;
 
 /// Characters of a name that a [`Defect`] quotes.
 const SHORT: usize = 40;

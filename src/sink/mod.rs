@@ -26,23 +26,25 @@ pub mod search;
 pub mod stream;
 pub mod view;
 pub mod web;
+mod web_port;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::domain::clock::{Clock, Rng, draw};
-use crate::net;
+use crate::net::slots::Slots;
+use crate::net::{self, SharedListener};
+use crate::supervisor::{Reporter, Supervisor, fault_points, reports};
 
 /// What goes wrong on demand, read from text.
 pub use crate::smtp::fault::Rule as FaultRule;
@@ -52,16 +54,14 @@ pub use stream::Stream;
 use listener::Encryption;
 use maildir::Maildir;
 
+use crate::smtp::MessageId;
 use crate::smtp::fault::Faults;
 
-/// Messages that may wait to be shown. Beyond it the clients are slowed down: nothing is lost, nothing grows.
+/// Ids of messages that may wait to be shown. Beyond it the clients are slowed down.
 const WAITING_TO_BE_SHOWN: usize = 256;
 
 /// How long the end waits for the last messages to be shown; a stopped terminal must not hold the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// How long the end waits for HTTP requests in flight.
-const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
 /// What the sink is told before it starts.
 #[derive(Debug, Clone)]
@@ -72,14 +72,18 @@ pub struct SinkSettings {
     pub web: Option<SocketAddr>,
     /// The newest so many messages are kept.
     pub max_messages: usize,
-    /// And no more than so many bytes of them; messages on their way in may take as much again.
+    /// And no more than so many bytes of them, those on their way in included.
     pub max_memory: u64,
     /// Bytes of one message, beyond which it is refused.
     pub max_size: u64,
     /// Recipients of one message, beyond which a client is asked to send it again to the rest.
     pub max_recipients: usize,
-    /// SMTP sessions at once, beyond which a client is asked to come back.
+    /// SMTP sessions at once. For a further one, a session that has brought no message for a second is closed; where there is
+    /// none, the client is asked to come back.
     pub max_sessions: usize,
+    /// Connections of the web port at once. For a further one, the connection that has kept the server waiting for longest
+    /// is closed.
+    pub max_web_connections: usize,
     /// Silence after which a session is ended.
     pub idle_timeout: Duration,
     /// Names under which the web port is served, beside IP addresses and `localhost`.
@@ -117,6 +121,7 @@ impl Default for SinkSettings {
             max_size: 50 * 1024 * 1024,
             max_recipients: 2_000,
             max_sessions: 2_000,
+            max_web_connections: 256,
             idle_timeout: Duration::from_secs(5 * 60),
             web_hosts: Vec::new(),
             starttls: false,
@@ -208,8 +213,8 @@ impl SinkError {
     }
 }
 
-/// Called for each message after it was kept.
-pub type OnMessage = Box<dyn FnMut(&Arc<ReceivedMessage>) + Send>;
+/// Called for each message after it was kept, in order; with `None` for a message that was dropped before its turn came.
+pub type OnMessage = Box<dyn FnMut(Option<&Arc<ReceivedMessage>>) + Send>;
 
 /// What a sink did in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,15 +234,16 @@ pub struct Summary {
 /// A debugging SMTP server that listens but does not answer before [`Sink::run`].
 pub struct Sink {
     settings: SinkSettings,
-    smtp: TcpListener,
+    smtp: SharedListener,
     smtp_addr: SocketAddr,
     encryption: Encryption,
-    smtps: Option<(TcpListener, SocketAddr, Encryption)>,
-    web: Option<(std::net::TcpListener, SocketAddr)>,
+    smtps: Option<(SharedListener, SocketAddr, Encryption)>,
+    web: Option<(SharedListener, SocketAddr)>,
     inbox: Arc<Inbox>,
     left_on_disk: usize,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
+    supervisor: Supervisor,
 }
 
 impl Sink {
@@ -261,18 +267,10 @@ impl Sink {
             Some(acceptor) if settings.offers_starttls() => Encryption::StartTls(acceptor),
             _ => Encryption::None,
         };
-        let web = match settings.web {
-            Some(address) => {
-                let (listener, address) = listen("HTTP", address)?;
-                let listener = listener.into_std().map_err(|source| SinkError::Bind {
-                    what: "HTTP",
-                    address,
-                    source,
-                })?;
-                Some((listener, address))
-            }
-            None => None,
-        };
+        let web = settings
+            .web
+            .map(|address| listen("HTTP", address))
+            .transpose()?;
         let mut inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng));
         let mut left_on_disk = 0;
         if let Some(folder) = &settings.store {
@@ -302,7 +300,14 @@ impl Sink {
             left_on_disk,
             clock,
             rng,
+            supervisor: Supervisor::default(),
         })
+    }
+
+    /// Runs the parts of the sink under this supervisor. A caller that runs a sink ends the process, or at least the sink,
+    /// when the supervisor gives up.
+    pub fn supervised_by(self, supervisor: Supervisor) -> Sink {
+        Sink { supervisor, ..self }
     }
 
     /// Where SMTP is listened for, with the real port.
@@ -333,26 +338,32 @@ impl Sink {
     /// Serves until `shutdown` is done; then tells the clients, closes, and returns once the last message was shown.
     ///
     /// `on_message` is called for each message after it was kept, one at a time and in order, on a thread of its own:
-    /// it may block. A slow one slows the clients down, and loses nothing. Without one, no thread is woken for each.
+    /// it may block. A slow one slows the clients down. Ids wait for it, not messages: those that the inbox drops meanwhile are
+    /// reported as dropped. Without one, no thread is woken for each.
     pub async fn run(
         self,
         on_message: Option<OnMessage>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Summary {
+        let supervisor = self.supervisor;
+        let (stop, stopped) = watch::channel(false);
         let (all_shown, last_shown) = oneshot::channel::<()>();
+        let (reporter, panics) = reports();
+        let shows = on_message.is_some();
+        let on_message = on_message.map(|on_message| contained(on_message, reporter));
         let show = on_message.map(|mut on_message| {
-            let (show, mut shown) = mpsc::channel::<Arc<ReceivedMessage>>(WAITING_TO_BE_SHOWN);
+            let (show, mut shown) = mpsc::channel::<MessageId>(WAITING_TO_BE_SHOWN);
+            let inbox = Arc::clone(&self.inbox);
             // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
             std::thread::spawn(move || {
-                while let Some(message) = shown.blocking_recv() {
-                    on_message(&message);
+                while let Some(id) = shown.blocking_recv() {
+                    on_message(inbox.get(&id.0).as_ref());
                 }
                 let _ = all_shown.send(());
             });
             show
         });
 
-        let (stop, stopped) = watch::channel(false);
         let limits = listener::limits(&self.settings);
         let dice = Arc::clone(&self.rng);
         let faults = Arc::new(
@@ -365,23 +376,25 @@ impl Sink {
             faults: Arc::clone(&faults),
             limits,
             idle_timeout: self.settings.idle_timeout,
-            max_sessions: self.settings.max_sessions,
-            max_in_flight: self.settings.max_memory,
-            in_flight: AtomicU64::new(0),
+            sessions: Slots::new(self.settings.max_sessions),
+            refusals: Slots::new(listener::MAX_REFUSALS),
             show,
         });
+        let smtp = {
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            accepting(shared, self.smtp, self.encryption, stopped)
+        };
         let smtps = self.smtps.map(|(listener, _, encryption)| {
-            listener::serve(Arc::clone(&shared), listener, encryption, stopped.clone())
+            accepting(shared, listener, encryption, stopped.clone())
         });
-        let smtp = listener::serve(shared, self.smtp, self.encryption, stopped.clone());
+        let smtp = supervisor.run("sink-smtp", stopped.clone(), smtp);
         let smtps = async {
             if let Some(smtps) = smtps {
-                smtps.await;
+                supervisor.run("sink-smtps", stopped.clone(), smtps).await;
             }
         };
         // On a thread of its own: nothing that is asked there holds up a session.
-        let (web_ended, web_end) = oneshot::channel::<()>();
-        if let Some((listener, _)) = self.web {
+        let web = self.web.map(|(listener, _)| {
             let options = api::WebOptions {
                 hosts: self.settings.web_hosts.clone(),
                 auth: self.settings.web_auth.clone(),
@@ -395,57 +408,66 @@ impl Sink {
                 faults,
                 options,
                 stopped.clone(),
-            );
+            )
+            .with_readiness(supervisor.clone());
             let stopped = stopped.clone();
-            std::thread::spawn(move || {
-                if let Err(error) = serve_web(listener, api::router(state), stopped) {
-                    tracing::error!(%error, "the web port is no longer served");
-                }
-                let _ = web_ended.send(());
-            });
-        } else {
-            drop(web_ended);
-        }
+            let most = self.settings.max_web_connections;
+            move || {
+                let (listener, state) = (listener.std_handle(), state.clone());
+                let stopped = stopped.clone();
+                move || web_port::serve(listener?, api::router(state), most, stopped)
+            }
+        });
         let web = async {
-            let _ = web_end.await;
+            if let Some(web) = web {
+                supervisor
+                    .run_thread("sink-inbox", stopped.clone(), web)
+                    .await;
+            }
+        };
+        let output = async {
+            if shows {
+                supervisor
+                    .watch("sink-output", stopped.clone(), || panics.next())
+                    .await;
+            }
         };
         let stopping = async {
             shutdown.await;
             let _ = stop.send(true);
         };
-        tokio::join!(smtp, smtps, web, stopping);
+        tokio::join!(smtp, smtps, web, output, stopping);
         let _ = tokio::time::timeout(LAST_WORDS, last_shown).await;
         self.inbox.summary()
     }
 }
 
-/// Serves the web port until told to stop.
-fn serve_web(
-    listener: std::net::TcpListener,
-    router: axum::Router,
-    mut stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        let mut at_stop = stopped.clone();
-        let served = axum::serve(listener, router).with_graceful_shutdown(async move {
-            let _ = at_stop.wait_for(|stop| *stop).await;
+/// Returns the factory of the task that accepts the SMTP sessions of one socket.
+fn accepting(
+    shared: Arc<listener::Shared>,
+    socket: SharedListener,
+    encryption: Encryption,
+    stopped: watch::Receiver<bool>,
+) -> impl FnMut() -> BoxFuture<'static, io::Result<()>> {
+    move || {
+        let (shared, encryption, stopped) =
+            (Arc::clone(&shared), encryption.clone(), stopped.clone());
+        let socket = socket.handle();
+        Box::pin(async move {
+            listener::serve(shared, socket?, encryption, stopped).await;
+            Ok(())
+        })
+    }
+}
+
+/// Reports panics of `on_message`, so that the thread that calls it goes on with the next message.
+fn contained(mut on_message: OnMessage, reporter: Reporter) -> OnMessage {
+    Box::new(move |message| {
+        reporter.contain(|| {
+            fault_points::hit("sink-output");
+            on_message(message);
         });
-        let too_late = async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-            tokio::time::sleep(LAST_REQUESTS).await;
-        };
-        tokio::select! {
-            ended = served => ended,
-            () = too_late => Ok(()),
-        }
-    })?;
-    // A search that nobody waits for any more is not waited for.
-    runtime.shutdown_background();
-    Ok(())
+    })
 }
 
 /// The acceptor of the encrypted ports, where there are any, and the authority of its certificate in PEM, where both were
@@ -473,7 +495,10 @@ fn percentile(rng: &dyn Rng) -> u8 {
     (u64::from_le_bytes(draw(rng)) % 100) as u8
 }
 
-fn listen(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), SinkError> {
+fn listen(
+    what: &'static str,
+    address: SocketAddr,
+) -> Result<(SharedListener, SocketAddr), SinkError> {
     let bind = |source| SinkError::Bind {
         what,
         address,
@@ -481,7 +506,7 @@ fn listen(what: &'static str, address: SocketAddr) -> Result<(TcpListener, Socke
     };
     let listener = net::listen(address).map_err(bind)?;
     let real = listener.local_addr().map_err(bind)?;
-    Ok((listener, real))
+    Ok((SharedListener::new(listener).map_err(bind)?, real))
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
-//! What the terminal sees of a message, in one of five formats. The only file of this room that writes to it.
+//! Terminal output of a message, in one of five formats. The only file of the sink that writes to a terminal.
 //!
-//! Each function writes into what it is given, so that tests read it. Nothing a message says may be interpreted by
-//! a terminal: control characters, C1 and the marks that turn text round are written as escapes, but in `raw`
-//! where the output is none.
+//! Each function writes into a given writer, so that tests can read it. A terminal must interpret nothing of a message:
+//! unsafe characters are escaped (see `terminal_text`). Only `raw` is exact where the output is no terminal.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde_json::json;
@@ -12,6 +10,9 @@ use serde_json::json;
 use super::extract;
 use super::inbox::ReceivedMessage;
 use super::view;
+pub(crate) use crate::terminal_text::{
+    escape_json as harmless_json, escape_line as one_line, needs_escape as is_harmful,
+};
 
 /// Bytes of text that one message may fill the terminal with.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -144,7 +145,7 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
         )?;
     }
     for text in message.warnings() {
-        writeln!(out, "{warning}Warning{plain}  {text}")?;
+        writeln!(out, "{warning}Warning{plain}  {}", one_line(&text))?;
     }
     writeln!(out)?;
     let (shown, left_out) = cut(&content.text);
@@ -332,46 +333,6 @@ fn cut(text: &str) -> (&str, usize) {
         end -= 1;
     }
     (&text[..end], text.len() - end)
-}
-
-/// True for what a terminal would obey, or what makes text look other than it is.
-pub(super) fn is_harmful(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Text for one line of a terminal: what is harmful as escapes, tabs as spaces.
-pub fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for char in text.chars() {
-        match char {
-            '\t' => safe.push_str("    "),
-            _ if char.is_ascii() && is_harmful(char) => {
-                safe.push_str(&format!("\\x{:02x}", u32::from(char)))
-            }
-            _ if is_harmful(char) => safe.extend(char.escape_unicode()),
-            _ => safe.push(char),
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// JSON escapes what is below U+0020 itself; the rest stands inside strings, where `\u` means the same.
-pub fn harmless_json(json: &str) -> Cow<'_, str> {
-    if !json.chars().any(is_harmful) {
-        return Cow::Borrowed(json);
-    }
-    let mut safe = String::with_capacity(json.len() + 16);
-    for char in json.chars() {
-        match is_harmful(char) {
-            true => safe.push_str(&format!("\\u{:04x}", u32::from(char))),
-            false => safe.push(char),
-        }
-    }
-    Cow::Owned(safe)
 }
 
 #[cfg(test)]

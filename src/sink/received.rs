@@ -1,5 +1,6 @@
 //! One message as the sink keeps it: its bytes, which never change, its envelope, and the marks people put on it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -7,13 +8,22 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::inbox::memory::Charge;
 use super::search::Facts;
 use super::view::{self, Digest};
 use crate::smtp::auth::Login;
 use crate::smtp::{Envelope, MessageId, Received, Transcript, Warning};
 
-/// What a kept message takes beside its bytes; measured generously, so that the memory limit holds.
-const OVERHEAD: u64 = 1024;
+/// Bytes that a kept message takes beside those that are counted one by one: its structures, its entries in the inbox, and what
+/// the allocator adds. Measured generously, so that the memory limit holds.
+const OVERHEAD: usize = 1024;
+
+/// Size up to which a digest is cached with its message, in bytes. It is a part of every message's weight, so that a list that
+/// is read takes no memory that was not counted. Larger digests are derived again each time they are needed.
+const CACHED_DIGEST: usize = 1024;
+
+/// Bytes that a string takes beside its characters.
+const STRING: usize = 48;
 
 /// One accepted message with its envelope and arrival time.
 #[derive(Debug)]
@@ -30,8 +40,10 @@ pub struct ReceivedMessage {
     pub session: SessionFacts,
     read: AtomicBool,
     tags: RwLock<Vec<String>>,
-    /// On its own, since most messages are never looked at.
+    /// Cached where it is small.
     digest: OnceLock<Box<Digest>>,
+    /// Returned with the message, so that a dropped message counts for as long as an answer reads it.
+    charge: OnceLock<Charge>,
 }
 
 /// What is known of the way a message came.
@@ -76,10 +88,11 @@ impl ReceivedMessage {
             read: AtomicBool::new(false),
             tags: RwLock::default(),
             digest: OnceLock::new(),
+            charge: OnceLock::new(),
         }
     }
 
-    /// True once somebody opened it.
+    /// True once it was opened.
     pub fn is_read(&self) -> bool {
         self.read.load(Ordering::Relaxed)
     }
@@ -100,9 +113,16 @@ impl ReceivedMessage {
             .map_or("", |login| login.user.as_str())
     }
 
-    /// What a list shows of it; derived once, then kept.
-    pub fn digest(&self) -> &Digest {
-        self.digest.get_or_init(|| Box::new(view::digest(self)))
+    /// Returns the summary that lists show: cached where it is small, derived again where it is not.
+    pub fn digest(&self) -> Cow<'_, Digest> {
+        if let Some(digest) = self.digest.get() {
+            return Cow::Borrowed(digest);
+        }
+        let digest = view::digest(self);
+        match digest.size() <= CACHED_DIGEST {
+            true => Cow::Borrowed(self.digest.get_or_init(|| Box::new(digest))),
+            false => Cow::Owned(digest),
+        }
     }
 
     /// Lists what is irregular: no header, damage in the message, and the SMTP session.
@@ -130,15 +150,23 @@ impl ReceivedMessage {
         query.fits(facts, || self.digest(), || view::searchable(self))
     }
 
-    /// The bytes it is counted with.
+    /// Bytes that it is counted with: everything that is kept of it.
     pub fn weight(&self) -> u64 {
-        let recipients: usize = self
-            .envelope
-            .recipients
-            .iter()
-            .map(|to| to.address.len() + 64)
-            .sum();
-        OVERHEAD + (self.source.len() + self.session.transcript.len() + recipients) as u64
+        let session = &self.session;
+        let login = session.login.as_ref().map_or(0, |login| login.user.len());
+        let own_tags = self.tags.read().unwrap_or_else(PoisonError::into_inner);
+        // The index of tags has two more copies.
+        let tags: usize = own_tags.iter().map(|tag| 3 * (tag.len() + STRING)).sum();
+        let text = session.helo.len() + session.transcript.len() + login;
+        let warnings = size_of_val(session.warnings.as_slice());
+        let envelope = self.envelope.size();
+        let all = self.source.len() + text + warnings + envelope + tags;
+        (OVERHEAD + CACHED_DIGEST + all) as u64
+    }
+
+    /// Sets the charge for its weight. The inbox does so once, when it keeps the message.
+    pub(super) fn set_charge(&self, charge: Charge) {
+        let _ = self.charge.set(charge);
     }
 
     /// Marks it; true where that changed something. The inbox counts, so it alone may do this.
@@ -149,6 +177,11 @@ impl ReceivedMessage {
     /// Replaces its tags, and answers those it had. The inbox counts, so it alone may do this.
     pub(super) fn set_tags(&self, tags: Vec<String>) -> Vec<String> {
         let mut own = self.tags.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut own, tags)
+        let old = std::mem::replace(&mut *own, tags);
+        drop(own);
+        if let Some(charge) = self.charge.get() {
+            charge.resize(self.weight());
+        }
+        old
     }
 }

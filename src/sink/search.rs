@@ -1,16 +1,58 @@
-//! The language in which messages are searched, as Mailpit has it: words that all must be there, `from:` and its like,
-//! `-` before what must not.
+//! Search language of the inbox, which is Mailpit's: words that a message must all have, `from:` and other fields, `-` before
+//! what it must not have.
 //!
-//! Pure: a text in, a [`Query`] out, and whether a message fits it. A term that makes no sense is passed over, since half a
-//! word is what a person has typed while typing.
+//! Pure: parses a text into a [`Query`], and reports whether a message fits it. Unlike in Mailpit, a term that cannot be read
+//! is an error: ignoring it would make a query that deletes messages match more of them, up to all.
+
+use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use thiserror::Error;
 
 use super::view::{Digest, Mailbox};
 
-/// What a message must be to be found.
+/// Maximum length of a query, in bytes.
+pub const MAX_QUERY: usize = 4096;
+
+/// Maximum number of terms in a query. Each of them may read the whole text of every message.
+pub const MAX_TERMS: usize = 64;
+
+/// Characters of a term that an error repeats.
+const MAX_QUOTED: usize = 60;
+
+/// Error for a query that cannot be read; the message also says how to write it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QueryError {
+    /// Longer than [`MAX_QUERY`].
+    #[error("a search has at most {MAX_QUERY} bytes")]
+    TooLong,
+    /// More terms than [`MAX_TERMS`].
+    #[error("a search has at most {MAX_TERMS} words")]
+    TooManyTerms,
+    /// No term to search for is left, as in `-` or `,`.
+    #[error("the search has no word to look for")]
+    Empty,
+    /// A field without a value, as in `from:`.
+    #[error("{0} has no value: write it right behind the colon, as in {0}VALUE")]
+    NoValue(String),
+    /// A size that is no number, as in `larger:abc`.
+    #[error(
+        "cannot read the size in {0}: write a number of bytes, or one with K or M, as in larger:10K"
+    )]
+    Size(String),
+    /// A time that is none, as in `after:yesterday`.
+    #[error(
+        "cannot read the time in {0}: write a day or a time, as in after:2026-11-24 or \"after:2026-11-24 12:00\""
+    )]
+    Time(String),
+    /// A value of `is:` or `has:` that is not one of the known ones.
+    #[error("cannot read {0}: write is:read, is:unread, is:tagged, has:attachment or has:inline")]
+    Flag(String),
+}
+
+/// Conditions that a message must meet to be found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Query {
     terms: Vec<Term>,
@@ -101,11 +143,23 @@ impl Query {
         }
     }
 
-    /// Reads a query; times without a zone are in `zone`.
-    pub fn parse(text: &str, zone: &TimeZone) -> Query {
-        let terms = words(text).into_iter().filter_map(|word| term(&word, zone));
-        Query {
-            terms: terms.collect(),
+    /// Parses a query; times without a zone are in `zone`.
+    ///
+    /// # Errors
+    /// The query has a term that cannot be read, no term, or too many.
+    pub fn parse(text: &str, zone: &TimeZone) -> Result<Query, QueryError> {
+        if text.len() > MAX_QUERY {
+            return Err(QueryError::TooLong);
+        }
+        let words = words(text);
+        if words.len() > MAX_TERMS {
+            return Err(QueryError::TooManyTerms);
+        }
+        let terms = words.iter().filter_map(|word| term(word, zone).transpose());
+        let terms: Vec<Term> = terms.collect::<Result<_, _>>()?;
+        match terms.is_empty() {
+            true => Err(QueryError::Empty),
+            false => Ok(Query { terms }),
         }
     }
 
@@ -114,7 +168,7 @@ impl Query {
     pub fn fits<'d>(
         &self,
         facts: Facts<'_>,
-        digest: impl FnOnce() -> &'d Digest,
+        digest: impl FnOnce() -> Cow<'d, Digest>,
         text: impl FnOnce() -> String,
     ) -> bool {
         let holds = |cost: Cost, is_in: &dyn Fn(&What) -> bool| {
@@ -128,7 +182,7 @@ impl Query {
         }
         if asks(Cost::Digest) {
             let digest = digest();
-            if !holds(Cost::Digest, &|what| what.is_in_digest(digest)) {
+            if !holds(Cost::Digest, &|what| what.is_in_digest(&digest)) {
                 return false;
             }
         }
@@ -236,15 +290,42 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-fn term(word: &str, zone: &TimeZone) -> Option<Term> {
+/// Fields that need a value. Another word with a colon, as in a URL, is searched for as text.
+const FIELDS: [&str; 15] = [
+    "to",
+    "from",
+    "cc",
+    "bcc",
+    "reply-to",
+    "addressed",
+    "subject",
+    "message-id",
+    "tag",
+    "after",
+    "before",
+    "larger",
+    "smaller",
+    "is",
+    "has",
+];
+
+/// Parses one term; `None` where a text has nothing but separators, which match everything.
+fn term(word: &str, zone: &TimeZone) -> Result<Option<Term>, QueryError> {
     let bare = word.strip_prefix(['-', '!']);
-    let is_negated = bare.is_some();
-    let bare = bare.unwrap_or(word).to_lowercase();
-    if bare.is_empty() {
-        return None;
-    }
+    let mut is_negated = bare.is_some();
+    let typed = bare.unwrap_or(word);
+    let bare = typed.to_lowercase();
+    let quoted = || match typed.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("{}…", &typed[..end]),
+        None => typed.to_owned(),
+    };
+    let size = |value| parse_size(value).ok_or_else(|| QueryError::Size(quoted()));
+    let time = |value| parse_time(value, zone).ok_or_else(|| QueryError::Time(quoted()));
     let what = match bare.split_once(':') {
         Some((field, value)) => match field {
+            _ if FIELDS.contains(&field) && value.trim().is_empty() => {
+                return Err(QueryError::NoValue(format!("{field}:")));
+            }
             "to" => What::To(value.to_owned()),
             "from" => What::From(value.to_owned()),
             "cc" => What::Cc(value.to_owned()),
@@ -252,27 +333,30 @@ fn term(word: &str, zone: &TimeZone) -> Option<Term> {
             "reply-to" => What::ReplyTo(value.to_owned()),
             "addressed" => What::Addressed(value.to_owned()),
             "subject" => What::Subject(value.to_owned()),
-            "message-id" => What::MessageId(value.trim_matches(['<', '>']).to_owned()),
+            "message-id" => match value.trim_matches(['<', '>']) {
+                "" => return Err(QueryError::NoValue("message-id:".to_owned())),
+                id => What::MessageId(id.to_owned()),
+            },
             "tag" => What::Tag(value.to_owned()),
-            "after" => What::After(parse_time(value, zone)?),
-            "before" => What::Before(parse_time(value, zone)?),
-            "larger" => What::Larger(parse_size(value)?),
-            "smaller" => What::Smaller(parse_size(value)?),
+            "after" => What::After(time(value)?),
+            "before" => What::Before(time(value)?),
+            "larger" => What::Larger(size(value)?),
+            "smaller" => What::Smaller(size(value)?),
             "is" if value == "unread" => {
-                return Some(Term {
-                    is_negated: !is_negated,
-                    what: What::Read,
-                });
+                is_negated = !is_negated;
+                What::Read
             }
             "is" if value == "read" => What::Read,
             "is" if value == "tagged" => What::Tagged,
             "has" if matches!(value, "attachment" | "attachments") => What::Attachments,
             "has" if matches!(value, "inline" | "inlines") => What::Inlines,
+            "is" | "has" => return Err(QueryError::Flag(quoted())),
             _ => What::Text(searchable(&bare)),
         },
         None => What::Text(searchable(&bare)),
     };
-    Some(Term { is_negated, what })
+    let is_blank = matches!(&what, What::Text(text) if text.is_empty());
+    Ok((!is_blank).then_some(Term { is_negated, what }))
 }
 
 /// As texts are made to be searched: in lower case, with one blank for each run of what divides.
@@ -319,7 +403,7 @@ pub fn add_searchable(to: &mut String, text: &str) {
     }
 }
 
-/// `2.5MB`, in units of 1024.
+/// Parses a size such as `2.5MB`, in units of 1024.
 fn parse_size(text: &str) -> Option<f64> {
     let end = text
         .find(|char: char| char.is_ascii_alphabetic())
@@ -332,7 +416,7 @@ fn parse_size(text: &str) -> Option<f64> {
         _ => return None,
     };
     let number: f64 = number.trim().parse().ok()?;
-    number.is_finite().then_some(number * unit)
+    (number.is_finite() && number >= 0.0).then_some(number * unit)
 }
 
 /// A time with its zone, or one without, or a day, in the forms that people write.
@@ -384,13 +468,13 @@ mod tests {
             tags: &tags,
         };
         let digest = digest();
-        Query::parse(query, &TimeZone::UTC).fits(facts, || &digest, || searchable(TEXT))
+        let query = Query::parse(query, &TimeZone::UTC).unwrap();
+        query.fits(facts, || Cow::Borrowed(&digest), || searchable(TEXT))
     }
 
     #[test]
     fn all_terms_must_fit() {
         for query in [
-            "",
             "reset",
             "RESET pass",
             "\"your password\"",
@@ -411,9 +495,9 @@ mod tests {
             "before:2026-11-24T12:00:01Z",
             "larger:1K smaller:2.1kb",
             "smaller:1MB",
-            // What makes no sense is passed over.
-            "after:yesterday larger:x reset",
-            "- ! reset",
+            "larger:0",
+            "- , ! reset \"\"",
+            "-https://elsewhere.example/",
             "hello world",
             "report.pdf",
         ] {
@@ -436,6 +520,63 @@ mod tests {
         ] {
             assert!(!fits(query), "{query}");
         }
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_an_error_and_not_a_match_of_everything() {
+        let parse = |query: &str| Query::parse(query, &TimeZone::UTC).map(|_| ());
+        for query in [
+            "larger:abc",
+            "-larger:abc",
+            "smaller:10G",
+            "larger:-1",
+            "larger:1e9",
+            "smaller:nan",
+            "larger:inf",
+        ] {
+            let quoted = query.trim_start_matches('-').to_owned();
+            assert_eq!(parse(query), Err(QueryError::Size(quoted)), "{query}");
+        }
+        for query in ["after:yesterday", "before:2026-13-01", "!before:x"] {
+            let quoted = query.trim_start_matches('!').to_owned();
+            assert_eq!(parse(query), Err(QueryError::Time(quoted)), "{query}");
+        }
+        for query in ["is:raed", "-is:raed", "has:attachement"] {
+            let quoted = query.trim_start_matches('-').to_owned();
+            assert_eq!(parse(query), Err(QueryError::Flag(quoted)), "{query}");
+        }
+        for field in FIELDS {
+            let expected = Err(QueryError::NoValue(format!("{field}:")));
+            for query in [
+                format!("{field}:"),
+                format!("-{field}: hello"),
+                format!("{field}:\"\""),
+            ] {
+                assert_eq!(parse(&query), expected, "{query}");
+            }
+        }
+        assert_eq!(
+            parse("message-id:<>"),
+            Err(QueryError::NoValue("message-id:".into()))
+        );
+        for query in ["", " ", "-", "!", ",", "\"\"", "-\" , \"", "<>"] {
+            assert_eq!(parse(query), Err(QueryError::Empty), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_bounded_in_length_and_in_terms() {
+        let parse = |query: &str| Query::parse(query, &TimeZone::UTC).map(|_| ());
+        assert_eq!(parse(&"-x ".repeat(MAX_TERMS)), Ok(()));
+        assert_eq!(
+            parse(&"-x ".repeat(MAX_TERMS + 1)),
+            Err(QueryError::TooManyTerms)
+        );
+        assert_eq!(parse(&"é".repeat(MAX_QUERY / 2)), Ok(()));
+        assert_eq!(parse(&"é".repeat(MAX_QUERY)), Err(QueryError::TooLong));
+        // An error repeats no more than a line of it.
+        let error = parse(&format!("larger:{}", "é".repeat(1000))).unwrap_err();
+        assert!(error.to_string().len() < 300, "{error}");
     }
 
     #[test]
@@ -463,11 +604,12 @@ mod tests {
             panic!("it was read in vain")
         }
         for (query, fits) in [("hello larger:1K", false), ("is:read", true)] {
-            let query = Query::parse(query, &TimeZone::UTC);
+            let query = Query::parse(query, &TimeZone::UTC).unwrap();
             assert_eq!(query.fits(facts, in_vain, in_vain), fits);
         }
-        let (query, digest) = (Query::parse("subject:no hello", &TimeZone::UTC), digest());
-        assert!(!query.fits(facts, || &digest, in_vain));
+        let query = Query::parse("subject:no hello", &TimeZone::UTC).unwrap();
+        let digest = digest();
+        assert!(!query.fits(facts, || Cow::Borrowed(&digest), in_vain));
     }
 
     #[test]

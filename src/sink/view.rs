@@ -2,22 +2,23 @@
 //! stored bytes.
 //!
 //! Derived data never replaces the bytes: where nothing can be read, the message is flagged and its bytes are shown as text.
-//! The small [`Digest`] is cached with the message; the rest is read again when it is asked for, since a cached copy of every
+//! A small [`Digest`] is cached with the message; the rest is read again when it is asked for, since a cached copy of every
 //! body would double the memory.
 
 mod headers;
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use mail_parser::{Address, DateTime, HeaderValue, parsers::MessageStream};
 
-pub use headers::{HeaderLines, RawPart, header_lines, headers, raw_parts};
+pub use headers::{HeaderLines, RawPart, header_lines, headers, part_headers, raw_parts};
 
 use super::html;
-use super::mime::{Defect, Message, Part, fields::Field, text};
+use super::mime::fields::{Field, Fields, unfolded};
+use super::mime::{Defect, Message, Part, text};
 use super::received::ReceivedMessage;
 use super::search::add_searchable;
 
@@ -28,8 +29,11 @@ const SNIPPET: usize = 200;
 /// nothing but commas would grow to fifty times its length.
 pub(super) const MOST_ADDRESSES: usize = 10_000;
 
-/// Bytes of a header field that are read as addresses.
-const LONGEST_ADDRESSES: usize = 1024 * 1024;
+/// Bytes of a header field that are read as addresses. Reading them takes up to fifty times as much memory.
+const LONGEST_ADDRESSES: usize = 256 * 1024;
+
+/// Bytes of a header field that are read as text. No mail program writes longer ones.
+const LONGEST_FIELD: usize = 64 * 1024;
 
 /// Characters of a subtype that are taken as the ending of a file name.
 const LONGEST_ENDING: usize = 8;
@@ -88,6 +92,25 @@ pub struct Digest {
     pub inlines: usize,
     /// The beginning of the visible text.
     pub snippet: String,
+}
+
+impl Digest {
+    /// Bytes that it takes in memory.
+    pub fn size(&self) -> usize {
+        // The smallest piece of memory that an allocator hands out, rounded up.
+        const STRING: usize = 32;
+        let mailboxes = [&self.to, &self.cc, &self.bcc, &self.reply_to];
+        let names = |one: &Mailbox| one.name.len() + one.address.len() + 2 * STRING;
+        let mailboxes: usize = mailboxes
+            .into_iter()
+            .map(|list| {
+                size_of::<Mailbox>() * list.capacity() + list.iter().map(names).sum::<usize>()
+            })
+            .sum();
+        let hidden: usize = self.hidden.iter().map(|one| one.len() + 2 * STRING).sum();
+        let texts = self.message_id.len() + self.subject.len() + self.snippet.len();
+        size_of::<Digest>() + names(&self.from) + mailboxes + hidden + texts + 3 * STRING
+    }
 }
 
 /// Content of a message beside its [`Digest`].
@@ -273,33 +296,30 @@ fn guarded<T>(source: &[u8], derive: impl FnOnce(&Message<'_>) -> T) -> Option<T
     catch_unwind(AssertUnwindSafe(|| derive(&Message::read(source)))).ok()
 }
 
-/// First field of each name.
+/// First field of each name. A map of all fields could take many times the memory of the message.
 struct FirstFields<'x> {
-    by_name: HashMap<String, Field<'x>>,
+    fields: Fields<'x>,
 }
 
 impl<'x> FirstFields<'x> {
     fn of(parsed: &Message<'x>) -> FirstFields<'x> {
-        let mut by_name = HashMap::new();
-        for field in parsed.fields() {
-            let name = field.name.to_ascii_lowercase();
-            by_name.entry(name).or_insert(field);
+        FirstFields {
+            fields: parsed.fields(),
         }
-        FirstFields { by_name }
     }
 
     fn get(&self, name: &str) -> Option<Field<'x>> {
-        self.by_name.get(&name.to_ascii_lowercase()).copied()
+        self.fields.clone().find(|field| field.is(name))
     }
 
     fn unfolded(&self, name: &str) -> String {
-        let line = self.get(name).map(|field| field.unfolded());
+        let line = self.get(name).map(line_of);
         let line = line.unwrap_or_default();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn text(&self, name: &str) -> String {
-        let line = self.get(name).map(|field| field.unfolded());
+        let line = self.get(name).map(line_of);
         let decoded = text::with_words_decoded(&line.unwrap_or_default());
         decoded.trim().to_owned()
     }
@@ -309,9 +329,14 @@ impl<'x> FirstFields<'x> {
     }
 }
 
+/// The beginning of a field's value, unfolded.
+fn line_of<'x>(field: Field<'x>) -> Cow<'x, str> {
+    unfolded(&field.value[..field.value.len().min(LONGEST_FIELD)])
+}
+
 /// Returns the id without its angle brackets.
 fn message_id(field: Field<'_>) -> String {
-    let line = field.unfolded();
+    let line = line_of(field);
     let inner = match line.split_once('<') {
         Some((_, rest)) => rest.split('>').next().unwrap_or(rest),
         None => &*line,
@@ -320,14 +345,14 @@ fn message_id(field: Field<'_>) -> String {
 }
 
 fn date(field: Field<'_>) -> Option<String> {
-    let date = DateTime::parse_rfc822(&format!("{}\n", field.unfolded()))?.to_rfc3339();
+    let date = DateTime::parse_rfc822(&format!("{}\n", line_of(field)))?.to_rfc3339();
     // The parser accepts the 31st of February; readers of the JSON do not.
     date.parse::<Timestamp>().is_ok().then_some(date)
 }
 
 fn mailboxes(field: Field<'_>) -> Vec<Mailbox> {
     let value = &field.value[..field.value.len().min(LONGEST_ADDRESSES)];
-    let line = format!("{}\n", super::mime::fields::unfolded(value));
+    let line = format!("{}\n", unfolded(value));
     let read = MessageStream::new(line.as_bytes()).parse_address();
     let HeaderValue::Address(address) = &read else {
         return Vec::new();
@@ -431,8 +456,8 @@ fn attachment(parsed: &Message<'_>, index: usize, part: &Part<'_>, source: &Byte
         charset: part.charset().map(str::to_owned),
         content_id: part.content_id.clone(),
         bytes: match part.bytes() {
-            std::borrow::Cow::Borrowed(bytes) => source.slice_ref(bytes),
-            std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
+            Cow::Borrowed(bytes) => source.slice_ref(bytes),
+            Cow::Owned(bytes) => Bytes::from(bytes),
         },
     }
 }

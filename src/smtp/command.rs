@@ -76,8 +76,6 @@ pub enum SyntaxError {
     Unknown(String),
     /// A command of SMTP that this server does not do.
     NotImplemented(&'static str),
-    /// A web browser speaks; it may have been sent here by a hostile page.
-    Http,
     /// The form of this command is another one, which is named.
     Form(&'static str),
     /// Control characters, or bytes that are no UTF-8.
@@ -125,9 +123,6 @@ impl Command {
             "AUTH" => parse_auth(rest),
             "BDAT" => parse_bdat(rest).ok_or(SyntaxError::Form("BDAT size [LAST]")),
             "EXPN" => Err(SyntaxError::NotImplemented("EXPN")),
-            "GET" | "POST" | "PUT" | "CONNECT" | "OPTIONS" | "HEAD" if rest.contains("HTTP/") => {
-                Err(SyntaxError::Http)
-            }
             _ => Err(SyntaxError::Unknown(verb)),
         }
     }
@@ -442,7 +437,6 @@ mod tests {
         );
         assert_eq!(parse("FOO bar"), Err(SyntaxError::Unknown("FOO".into())));
         assert_eq!(parse(""), Err(SyntaxError::Unknown("".into())));
-        assert_eq!(parse("POST / HTTP/1.1"), Err(SyntaxError::Http));
         assert_eq!(Command::parse(b"NOOP \xff"), Err(SyntaxError::NotText));
         assert_eq!(parse("NOOP \x1b[2J"), Err(SyntaxError::NotText));
     }

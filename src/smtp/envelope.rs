@@ -20,6 +20,19 @@ pub struct Envelope {
     pub recipients: Vec<Recipient>,
 }
 
+impl Envelope {
+    /// Bytes that it takes in memory.
+    pub fn size(&self) -> usize {
+        // A vector may have twice the capacity that it needs.
+        const ENTRY: usize = 2 * size_of::<Recipient>();
+        let texts =
+            |params: &[String]| -> usize { params.iter().map(|text| text.len() + 48).sum() };
+        let recipient = |to: &Recipient| ENTRY + to.address.len() + texts(&to.params);
+        let recipients: usize = self.recipients.iter().map(recipient).sum();
+        self.sender.len() + texts(&self.params) + recipients
+    }
+}
+
 /// One accepted RCPT TO.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {

@@ -3,7 +3,7 @@
 //! Knows nothing of commands. A line ends at LF; one that lacks the CR before it is taken, so that a person
 //! can type into `nc`, but marked. (Inside a message it is different: see [`data`](super::data).)
 
-/// One line without its end, or the news that it was too long to keep.
+/// One line without its end, or the beginning of one over the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// The line's bytes, and whether its end lacked the CR.
@@ -13,8 +13,11 @@ pub enum Line<'a> {
         /// True where the line ended in LF alone.
         bare_lf: bool,
     },
-    /// More bytes than the limit; they were dropped up to the line's end.
-    TooLong,
+    /// A line over the limit.
+    TooLong {
+        /// Its first bytes, as many as the limit allows. The rest was dropped.
+        start: &'a [u8],
+    },
 }
 
 /// Gathers one line at a time; never holds more than its limit and a CR.
@@ -37,6 +40,11 @@ impl LineBuffer {
         }
     }
 
+    /// Bytes that it holds.
+    pub fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Takes bytes up to the end of one line: how many were used, and the line if that completed it.
     pub fn take(&mut self, input: &[u8]) -> (usize, Option<Line<'_>>) {
         if self.delivered {
@@ -48,11 +56,8 @@ impl LineBuffer {
         let part = &input[..end.unwrap_or(input.len())];
         // One byte more than the limit, since the last may be the CR of the line's end.
         let room = (self.limit + 1).saturating_sub(self.bytes.len());
-        if part.len() > room {
-            self.overflowed = true;
-        } else {
-            self.bytes.extend_from_slice(part);
-        }
+        self.overflowed |= part.len() > room;
+        self.bytes.extend_from_slice(&part[..part.len().min(room)]);
         let Some(end) = end else {
             return (input.len(), None);
         };
@@ -60,10 +65,24 @@ impl LineBuffer {
         let bare_lf = self.bytes.last() != Some(&b'\r');
         let text = self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes);
         let line = match self.overflowed || text.len() > self.limit {
-            true => Line::TooLong,
+            true => Line::TooLong {
+                start: &text[..text.len().min(self.limit)],
+            },
             false => Line::Whole { text, bare_lf },
         };
         (end + 1, Some(line))
+    }
+}
+
+impl LineBuffer {
+    /// First byte of the line whose end has not arrived yet.
+    pub fn first_pending(&self) -> Option<u8> {
+        self.bytes.first().copied().filter(|_| !self.delivered)
+    }
+
+    /// Returns whether the line whose end has not arrived yet is over the limit already.
+    pub fn is_over_limit(&self) -> bool {
+        self.overflowed && !self.delivered
     }
 }
 
@@ -80,7 +99,7 @@ mod tests {
                 let (used, line) = buffer.take(rest);
                 match line {
                     Some(Line::Whole { text, .. }) => found.push(Some(text.to_vec())),
-                    Some(Line::TooLong) => found.push(None),
+                    Some(Line::TooLong { .. }) => found.push(None),
                     None => {}
                 }
                 rest = &rest[used..];

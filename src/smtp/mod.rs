@@ -5,14 +5,15 @@
 //! dialogue is a pure function of its bytes, and can be cut, replayed and fuzzed without a port or a sleep.
 //!
 //! Start reading at [`session`]; [`command`] is what a client may say, [`reply`] all that it may hear,
-//! [`auth`] is a log-in, [`mod@line`] and [`data`] cut the bytes into lines and messages, [`envelope`] is what comes out, and
-//! [`fault`] what goes wrong on demand.
+//! [`auth`] is a login, [`mod@line`] and [`data`] cut the bytes into lines and messages, `foreign` recognizes what no SMTP
+//! client sends, [`envelope`] is what comes out, and [`fault`] what goes wrong on demand.
 
 pub mod auth;
 pub mod command;
 pub mod data;
 pub mod envelope;
 pub mod fault;
+mod foreign;
 pub mod line;
 pub mod reply;
 pub mod session;

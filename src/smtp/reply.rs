@@ -207,6 +207,38 @@ impl Reply {
         )
     }
 
+    pub(super) fn http() -> Reply {
+        Reply::new(
+            421,
+            (4, 7, 0),
+            "This is SMTP, not HTTP, closing the connection",
+        )
+    }
+
+    pub(super) fn header() -> Reply {
+        Reply::new(
+            421,
+            (4, 7, 0),
+            "A header where a command is expected, closing the connection",
+        )
+    }
+
+    pub(super) fn not_smtp() -> Reply {
+        Reply::new(
+            421,
+            (4, 7, 0),
+            "This is SMTP: no command was recognized, closing the connection",
+        )
+    }
+
+    pub(super) fn opening_too_long(limit: usize) -> Reply {
+        Reply::new(
+            421,
+            (4, 7, 0),
+            format!("Line too long before EHLO: at most {limit} bytes, closing the connection"),
+        )
+    }
+
     pub(super) fn out_of_order(what_first: &'static str) -> Reply {
         Reply::new(
             503,
@@ -252,6 +284,14 @@ impl Reply {
             421,
             (4, 3, 0),
             format!("{host} Too much sent ahead of the replies, closing the connection"),
+        )
+    }
+
+    pub(super) fn no_memory(host: &str) -> Reply {
+        Reply::new(
+            421,
+            (4, 3, 1),
+            format!("{host} No memory is left for this session, try again later"),
         )
     }
 
@@ -302,11 +342,6 @@ impl From<&SyntaxError> for Reply {
             SyntaxError::NotImplemented(verb) => {
                 Reply::new(502, (5, 5, 1), format!("{verb} is not implemented here"))
             }
-            SyntaxError::Http => Reply::new(
-                421,
-                (4, 7, 0),
-                "This is SMTP, not HTTP, closing the connection",
-            ),
             SyntaxError::Form(form) => Reply::new(501, (5, 5, 4), format!("Syntax: {form}")),
             SyntaxError::NotText => Reply::new(
                 500,

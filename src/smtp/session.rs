@@ -24,10 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::{Exchange, Login};
-use super::command::{Command, MailParams, Path, SyntaxError};
+use super::command::{Command, MailParams, Path};
 use super::data::Decoder;
 use super::envelope::{Envelope, MessageId, Received, Recipient, Refusal, Warning};
 use super::fault::{Fault, Faults, Stage};
+use super::foreign;
 use super::line::{Line, LineBuffer};
 use super::reply::Reply;
 use super::transcript::Transcript;
@@ -80,7 +81,7 @@ pub type Effects = Vec<Effect>;
 /// What a session holds back, and beyond which it says no.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bytes of a command line; beyond it 500.
+    /// Bytes of a command line; beyond it 500, and before EHLO the end of the session.
     pub command_line: usize,
     /// Bytes of a message; beyond it 552.
     pub message_size: u64,
@@ -207,14 +208,24 @@ impl Session {
         matches!(self.state, State::Closed)
     }
 
-    /// Bytes that the session holds of messages and commands not yet done with.
+    /// Bytes that the session holds of what the client sent.
     pub fn held(&self) -> u64 {
-        let source = match &self.state {
-            State::Data(transfer) | State::Chunks(transfer) => transfer.source.capacity(),
-            State::Chunk(chunk) => chunk.transfer.source.capacity(),
-            _ => 0,
+        let (transaction, source) = match &self.state {
+            State::Sender(transaction) | State::Recipients(transaction) => {
+                (Some(&**transaction), 0)
+            }
+            State::Data(transfer) | State::Chunks(transfer) => {
+                (Some(&transfer.transaction), transfer.source.capacity())
+            }
+            State::Chunk(chunk) => {
+                let transfer = &chunk.transfer;
+                (Some(&transfer.transaction), transfer.source.capacity())
+            }
+            _ => (None, 0),
         };
-        (source + self.waiting.capacity()) as u64
+        let envelope = transaction.map_or(0, |transaction| transaction.envelope.size());
+        let said = self.helo.len() + self.transcript.len() + self.line.held();
+        (source + envelope + said + self.waiting.capacity()) as u64
     }
 
     /// Tells the session what happened; the answer is what to do.
@@ -282,7 +293,15 @@ impl Session {
                         then: Box::new(State::Ready),
                         answer: vec![Effect::Reply(self.refusal(&refusal))],
                     },
-                    other => other,
+                    // Neither holds more than what was sent ahead.
+                    other @ (State::Storing(_) | State::Draining(..) | State::Skipping { .. }) => {
+                        other
+                    }
+                    // Nothing is left to refuse but the session itself.
+                    other => {
+                        self.state = other;
+                        return self.give_way();
+                    }
                 };
             }
             // Silence while a message is being stored is ours, not the client's.
@@ -350,9 +369,16 @@ impl Session {
 
     fn take_line(&mut self, bytes: &[u8], effects: &mut Effects) -> usize {
         let (used, line) = self.line.take(bytes);
+        if let Some(reply) = intrusion(&self.state, line.as_ref(), &self.setup.limits) {
+            self.close(reply, effects);
+            return used;
+        }
         let reply = match line {
-            None => return used,
-            Some(Line::TooLong) => {
+            None => {
+                self.check_unfinished_line(effects);
+                return used;
+            }
+            Some(Line::TooLong { .. }) => {
                 self.transcript.note("(a line too long)");
                 if matches!(self.state, State::Authenticating(_)) {
                     self.state = State::Ready;
@@ -374,10 +400,6 @@ impl Session {
                         }
                         reply
                     }
-                    Err(error @ SyntaxError::Http) => {
-                        self.close(Reply::from(&error), effects);
-                        return used;
-                    }
                     Err(error) => Err(Reply::from(&error)),
                 }
             }
@@ -395,6 +417,22 @@ impl Session {
         used
     }
 
+    /// Ends a session that has not opened yet once its unfinished line cannot become a command. A browser or a TLS client
+    /// may send no line end at all.
+    fn check_unfinished_line(&mut self, effects: &mut Effects) {
+        if !matches!(self.state, State::Opened) {
+            return;
+        }
+        if self.line.first_pending().is_some_and(foreign::is_binary) {
+            self.close(Reply::not_smtp(), effects);
+        } else if self.line.is_over_limit() {
+            self.close(
+                Reply::opening_too_long(self.setup.limits.command_line),
+                effects,
+            );
+        }
+    }
+
     /// Does what a command says. `Err` is the reply to a bad one, which changes nothing.
     fn obey(&mut self, command: Command, effects: &mut Effects) -> Result<(), Reply> {
         if let Some(stage) = stage_of(&command) {
@@ -403,7 +441,11 @@ impl Session {
                 if let (Command::Bdat(size, _), false) = (command, self.is_closed()) {
                     // Its bytes are still to come, and the answer comes after them.
                     let answer = effects.split_off(before);
-                    self.skip(size, State::Ready, answer, effects);
+                    let then = match self.state {
+                        State::Opened => State::Opened,
+                        _ => State::Ready,
+                    };
+                    self.skip(size, then, answer, effects);
                 }
                 return Ok(());
             }
@@ -600,11 +642,40 @@ impl Session {
         self.hang_up(effects);
     }
 
+    /// Ends the session for want of memory.
+    fn give_way(&mut self) -> Effects {
+        let mut effects = Effects::new();
+        self.close(Reply::no_memory(&self.setup.host), &mut effects);
+        effects
+    }
+
     fn hang_up(&mut self, effects: &mut Effects) {
         self.state = State::Closed;
         self.waiting = Vec::new();
         effects.push(Effect::Close);
     }
+}
+
+/// Reply that ends the session where a line cannot be from an SMTP client; nothing sent after it may be interpreted.
+fn intrusion(state: &State, line: Option<&Line<'_>>, limits: &Limits) -> Option<Reply> {
+    let is_opening = matches!(state, State::Opened);
+    let (text, is_whole) = match line? {
+        Line::Whole { text, .. } => (*text, true),
+        Line::TooLong { start } => (*start, false),
+    };
+    if is_opening && text.first().copied().is_some_and(foreign::is_binary) {
+        return Some(Reply::not_smtp());
+    }
+    if is_opening && !is_whole {
+        return Some(Reply::opening_too_long(limits.command_line));
+    }
+    if foreign::is_request_line(text) || (!is_whole && foreign::begins_request_line(text)) {
+        return Some(Reply::http());
+    }
+    if foreign::is_header(text) {
+        return Some(Reply::header());
+    }
+    (is_opening && !foreign::may_open_session(text)).then(Reply::not_smtp)
 }
 
 fn stage_of(command: &Command) -> Option<Stage> {

@@ -449,6 +449,12 @@ fn another_copy() -> StoreError {
 pub trait Store: Accounts + Outbox + History + Limits + Movies + Send + Sync {
     /// Asks the database for a sign of life.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Waits until a background thread of the database has failed, and returns the cause. Never resolves for a database
+    /// without one.
+    async fn failure(&self) -> String {
+        std::future::pending().await
+    }
 }
 
 /// A database that can also be copied from and into.

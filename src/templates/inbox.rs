@@ -27,6 +27,7 @@ static ENGINE: LazyLock<Result<Tera, String>> = LazyLock::new(|| {
             "page.html",
             "list.html",
             "message.html",
+            "question.html",
             "welcome.html",
             "icon.svg",
         ))

@@ -125,9 +125,18 @@ function show(page, url, how) {
   showList(page.getElementById('list'));
   // What is just being typed is newer than what it found.
   if (document.activeElement !== query || how === 'stay') query.value = page.getElementById('query').value;
+  // Changed in place, so that a screen reader announces it.
+  const problem = page.getElementById('problem').textContent;
+  if (get('problem').textContent !== problem) get('problem').textContent = problem;
+  query.toggleAttribute('aria-invalid', !!problem);
+  if (problem) { query.setAttribute('aria-invalid', 'true'); query.setAttribute('aria-describedby', 'problem'); }
+  else query.removeAttribute('aria-describedby');
   const row = get('list').querySelector('[aria-current]');
   if (row) row.scrollIntoView({ block: 'nearest' });
-  refocus(focused);
+  // The answer to a question that destroys nothing has the focus.
+  const first = message.querySelector('[autofocus]');
+  if (first) first.focus();
+  else refocus(focused);
 }
 
 // What was focused in the message before: the same tab, the same button, or the message itself.
@@ -153,7 +162,7 @@ const follow = (url, how) => fetchAndShow(() => ask(bare(url)), how);
 async function send(form, button, next) {
   if (sending) return;
   sending = true;
-  const body = new URLSearchParams({ do: button.value });
+  const body = new URLSearchParams(new FormData(form, button));
   const menu = form.closest('details');
   if (menu) menu.open = false;
   const post = async () => {
@@ -179,6 +188,7 @@ document.addEventListener('click', (event) => {
 
 document.addEventListener('submit', (event) => {
   const form = event.target;
+  if (form.method === 'dialog') return;
   event.preventDefault();
   if (form.id === 'search') search(isTyped ? 'replace' : 'push');
   else if (event.submitter) send(form, event.submitter, form.closest('article') && event.submitter.value === 'delete' ? neighbour() : '');
@@ -288,11 +298,28 @@ async function step(by) {
   if (first) first.focus();
 }
 
+// Asks whether to delete the message with this subject. The key may have been pressed by mistake.
+function confirms(subject) {
+  const dialog = get('ask');
+  dialog.querySelector('bdi').textContent = subject;
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise((done) => dialog.addEventListener('close', () => done(dialog.returnValue === 'delete'), { once: true }));
+}
+
 async function remove() {
-  const form = document.querySelector('.acts');
-  if (form) { await send(form, form.querySelector('[value=delete]'), neighbour()); return; }
+  const opened = document.querySelector('#message .acts [value=delete]');
+  if (opened) {
+    const { form } = opened;
+    const isSure = await confirms(document.querySelector('#message h2').textContent);
+    // The message may have gone meanwhile.
+    if (isSure && form.isConnected) await send(form, opened, neighbour());
+    return;
+  }
+  const row = document.activeElement.closest('#rows li');
+  if (!row || sending || !await confirms(row.querySelector('.subject > bdi').textContent)) return;
   const all = links();
-  const at = all.indexOf(document.activeElement);
+  const at = all.findIndex((link) => link.parentElement.id === row.id);
   if (at < 0 || sending) return;
   sending = true;
   const next = (all[at + 1] || all[at - 1] || {}).parentElement;
@@ -307,6 +334,10 @@ async function remove() {
 
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (get('ask').open) {
+    if (event.key === 'd' && !event.repeat && usesKeys()) { event.preventDefault(); get('ask').close('delete'); }
+    return;
+  }
   const isTyping = event.target.matches('input:not([type=radio], [type=checkbox]), textarea');
   if (event.key === 'Escape') {
     const menu = document.querySelector('.menu[open]');

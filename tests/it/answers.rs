@@ -314,6 +314,7 @@ static CHECK: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     // Where no server is, whoever else works on this machine.
     let mut script = Script::new(home.with("MOVIE_BAG_BIND", "127.0.0.1:1"));
     script.both("check");
+    script.run("check --all");
     script.both("check --send-test-mail ann@example.com");
     script.run("MAIL_SERVER=127.0.0.1 MAIL_PORT=1 MAIL_USE_TLS=yes check --deploy");
     script.answers

@@ -84,11 +84,9 @@ fn what_is_well_is_said_of_each_thing(home: Home) {
     assert_eq!(steps.last().unwrap()["step"], "MAIL");
 
     let shown = home.run(&["check"]).ok();
-    assert!(
-        shown
-            .words()
-            .contains("VERDICT OF ok settings all can be read ok secret")
-    );
+    assert!(shown.words().contains(
+        "VERDICT OF ok settings all can be read; --all shows each with its source ok secret"
+    ));
     assert_eq!(shown.stderr, "");
 }
 
@@ -430,4 +428,104 @@ MAIL_PASSWORD = \"\"
             assert_eq!(of(&answer, "mail login").0, "error", "{key}");
         }
     }
+}
+
+/// The value and the source of a setting in the table of `--all`, as a person reads it.
+fn shown(home: &Home, arguments: &[&str], key: &str) -> String {
+    let output = home.run(&[&["check", "--all"], arguments].concat());
+    let line = output
+        .stdout
+        .lines()
+        .find(|line| line.trim_start().starts_with(key));
+    let line = line.unwrap_or_else(|| panic!("{key}: {}", output.stdout));
+    line.split_whitespace()
+        .skip(1)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn effective_values_are_shown_and_not_the_defaults_of_another_profile() {
+    let home = Home::fresh();
+    for (key, value) in [
+        ("MOVIE_BAG_RESET_TOKEN_LIFETIME", "24h default"),
+        ("MOVIE_BAG_CONCEAL_ACCOUNTS", "false default"),
+        ("MAIL_HELO_NAME", "movie-bag.com default"),
+    ] {
+        assert_eq!(shown(&home, &[], key), value);
+    }
+    let home = home
+        .with("MOVIE_BAG_PROFILE", "production")
+        .with("MOVIE_BAG_PUBLIC_URL", "https://movies.invalid")
+        .with("JWT_SECRET_KEY", "0123456789abcdefghijklmnopqrstuvwxyz")
+        .with("MOVIE_BAG_BCRYPT_COST", "10")
+        .with("MAIL_DEFAULT_SENDER", "Movies <support@movies.invalid>");
+    for (key, value) in [
+        ("MOVIE_BAG_RESET_TOKEN_LIFETIME", "1h default"),
+        ("MOVIE_BAG_CONCEAL_ACCOUNTS", "true default"),
+        ("MAIL_HELO_NAME", "movies.invalid default"),
+    ] {
+        assert_eq!(shown(&home, &[], key), value);
+    }
+}
+
+#[test]
+fn verdicts_come_first_and_settings_on_request() {
+    let home = Home::fresh();
+    let output = home.run(&["check"]);
+    assert!(
+        output.stdout.trim_start().starts_with("VERDICT"),
+        "{}",
+        output.stdout
+    );
+    assert!(!output.stdout.contains("SETTING"), "{}", output.stdout);
+    let output = home.run(&["check", "--all"]);
+    assert!(
+        output.stdout.trim_start().starts_with("VERDICT"),
+        "{}",
+        output.stdout
+    );
+    assert!(output.stdout.contains("SETTING"), "{}", output.stdout);
+    // Programs get all of it.
+    assert!(
+        look(&home)["settings"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_env_file_with_secrets_that_others_can_read_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = Home::fresh().with("MOVIE_BAG_PUBLIC_URL", "https://movies.invalid");
+    let file = home.write(
+        "env",
+        "JWT_SECRET_KEY = 0123456789abcdefghijklmnopqrstuvwxyz\nMAIL_PASSWORD = secret\nMAIL_USERNAME = me\n",
+    );
+    let path = file.to_str().unwrap();
+    let verdict_on = |mode: u32, profile: &str| {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = home.command(&["--env-file", path, "check", "--json"]);
+        command
+            .env("MOVIE_BAG_PROFILE", profile)
+            .env("MOVIE_BAG_BCRYPT_COST", "10");
+        of(&Output::of(command, "").json(), "env file")
+    };
+    let (verdict, message, hint) = verdict_on(0o644, "production");
+    assert_eq!(verdict, "error");
+    assert!(
+        message.contains("everyone on this machine can read"),
+        "{message}"
+    );
+    assert!(
+        message.ends_with("JWT_SECRET_KEY, MAIL_PASSWORD"),
+        "{message}"
+    );
+    assert!(!message.contains("secret"), "{message}");
+    assert_eq!(hint, format!("run chmod 600 {path}"));
+    assert_eq!(verdict_on(0o644, "development").0, "warning");
+    assert_eq!(verdict_on(0o640, "production").0, "warning");
+    assert_eq!(verdict_on(0o600, "production").0, "ok");
 }

@@ -6,6 +6,7 @@
 //! `BLESS=1 cargo test security` writes it.
 
 mod enumeration;
+mod half_open;
 mod identity;
 mod limits;
 mod link;
@@ -21,7 +22,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
-use crate::{bad_input, main_job, outbox, settings, terminal as commands};
+use crate::sink::{deletion, memory, smtp_port};
+use crate::{
+    bad_input, databases, hostile_text, main_job, outbox, settings, supervision,
+    terminal as commands, web_inbox,
+};
 
 /// One promise.
 struct Promise {
@@ -204,9 +209,57 @@ promises! {
     c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
+    c5: "A command that only reads never creates a database: where there is none, it exits with 7 and names the place and the setting"
+        [databases::reading_creates_no_database];
+
+    a1: "2,000 clients that never complete a request, in its head or its body, do not stop the API and the pages, even with a limit of 512 open files"
+        [half_open::half_open_requests_do_not_stop_the_api]
+        ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
+    a2: "A part of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
+        [
+            supervision::each_task_that_dies_is_reported_and_comes_back,
+            supervision::a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice,
+            supervision::a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again,
+            supervision::a_task_that_keeps_dying_ends_the_process,
+        ]
+        ["`supervisor::tests`"];
 }
 
-sink_promises! {}
+sink_promises! {
+    d1: "A web page writes no mail through the SMTP port, and no command runs for it"
+        [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
+        ["`smtp::session::tests`"];
+    d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
+        [web_inbox::hostile::pages_of_other_sites_read_and_change_nothing]
+        ["`web_inbox::hostile`", "`sink::api::guard::tests`"];
+    d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
+        [web_inbox::documents::hostile_documents_connect_nowhere_however_they_are_opened]
+        ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
+    d4: "`--max-memory` bounds everything that the sink holds, with 64 MiB for the program and the answers under way: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names and many letters at once"
+        [
+            memory::lists_of_whole_messages_take_little_memory,
+            memory::lists_keep_nothing_that_is_not_counted,
+            memory::websocket_clients_that_never_read_hold_no_messages,
+            memory::a_slow_command_holds_no_messages,
+            memory::a_blocked_standard_output_holds_no_messages,
+            memory::long_names_are_counted,
+            memory::many_letters_at_once_are_counted,
+        ]
+        ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
+    d5: "Nothing of a deleted message stays in the Maildir, also where marks race the deletion or the process is killed"
+        [deletion::nothing_of_a_deleted_message_stays]
+        ["`sink::maildir::tests`"];
+    d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message do not stop the inbox, its API and SMTP, even with a limit of 1,024 open files"
+        [half_open::half_open_requests_do_not_stop_the_inbox]
+        ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
+    d7: "Nothing that a message, an inbox server or a mail server says reaches a terminal raw"
+        [
+            hostile_text::a_message_sends_nothing_to_a_terminal,
+            hostile_text::an_inbox_server_sends_nothing_to_a_terminal,
+            hostile_text::a_mail_server_sends_nothing_to_a_terminal,
+        ]
+        ["`terminal_text::tests`", "`sink::tests::fuzz`"];
+}
 
 fn all_promises() -> impl Iterator<Item = &'static Promise> {
     PROMISES.iter().chain(SINK_PROMISES)

@@ -2,8 +2,11 @@
 
 mod bad_mails;
 mod classic;
+pub mod deletion;
 mod mailpit_clients;
+pub mod memory;
 mod real_mails;
+pub mod smtp_port;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -69,6 +72,13 @@ fn the_inbox_is_listed_shown_waited_for_and_cleared() {
         table.contains("Reset it") && !table.contains("Other"),
         "{table}"
     );
+    let unreadable = inbox(&["list", "--query", "larger:abc"]).exits(2);
+    assert_eq!(unreadable.stdout, "");
+    let told = &unreadable.stderr;
+    assert!(
+        told.contains("cannot read the size in larger:abc"),
+        "{told}"
+    );
     let waited = inbox(&["wait", "--to", "ANN@example.com", "--print", "link,code"]).ok();
     assert_eq!(waited.stdout, "https://x.example/reset/a?b=1\n123456\n");
     let id = inbox(&["wait", "--to", "ann@example.com"]).ok().stdout;
@@ -104,6 +114,38 @@ fn the_inbox_is_listed_shown_waited_for_and_cleared() {
     assert!(sink.stop().success());
     let gone = inbox(&["list", "--json"]).exits(7);
     assert_eq!(gone.json()["error"]["code"], "inbox");
+}
+
+#[test]
+fn a_size_is_given_with_a_unit_or_in_bytes() {
+    let home = Home::fresh();
+    for (size, bytes) in [("10M", "10485760"), ("512K", "524288"), ("1000", "1000")] {
+        let sink = home.sink(&["--max-size", size, "--max-memory", "1G"]);
+        let mut stream = TcpStream::connect(&sink.smtp).unwrap();
+        write!(stream, "EHLO me\r\nQUIT\r\n").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        assert!(said.contains(&format!("SIZE {bytes}\r\n")), "{said}");
+    }
+    for (size, reason) in [
+        ("-1", "a size cannot be negative"),
+        ("-10M", "a size cannot be negative"),
+        ("1.5M", "a size cannot have a fraction"),
+        ("99999999999G", "the size is too large"),
+        (
+            "10MB",
+            "write a size such as 10M, 512K, 1G, or a number of bytes",
+        ),
+    ] {
+        for option in ["--max-size", "--max-memory"] {
+            let refused = home.run(&["smtp-debug", option, size]).exits(2);
+            assert!(
+                refused.stderr.contains(reason) && refused.stderr.contains(option),
+                "{}",
+                refused.stderr
+            );
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Child, Command, Stdio};
 
+use crate::harness::virtual_env::left_out;
 use crate::harness::{Home, Output, PATIENCE, Server, raw};
 
 /// Ends with the test, however that ends.
@@ -188,6 +189,44 @@ fn the_service_manager_is_told_when_we_serve_live_and_stop() {
     server.terminate();
     while next() != "STOPPING=1" {}
     assert!(server.stop().success());
+}
+
+/// The supervisor has a limit of its own for restarts, so the service manager need not end the process meanwhile.
+#[test]
+fn signs_of_life_go_on_while_a_task_is_restarted_and_end_with_the_process() {
+    if !cfg!(debug_assertions) {
+        let why = "A release build has no fault points.";
+        return left_out("a test of the watchdog", why, "Run it with a debug build.");
+    }
+    let home = Home::fresh();
+    let (path, faults) = (home.path().join("notify.sock"), home.path().join("faults"));
+    std::fs::create_dir(&faults).unwrap();
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let next = || {
+        let mut bytes = [0; 256];
+        let length = manager.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
+    };
+    let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "200000")
+        .env("MOVIE_BAG_TEST_FAULTS", &faults);
+    let mut server = Server::of(command);
+    std::fs::write(faults.join("history"), "panic always").unwrap();
+    let failures = || {
+        server
+            .stderr()
+            .matches("a task failed and is restarted")
+            .count()
+    };
+    while failures() < 2 {
+        // A sign of life came while the task was down.
+        while next() != "WATCHDOG=1" {}
+    }
+    while next() != "STOPPING=1" {}
+    assert_eq!(server.ended().code(), Some(1));
 }
 
 #[test]

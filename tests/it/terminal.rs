@@ -424,6 +424,65 @@ fn control_c_at_a_prompt_is_130_and_leaves_the_terminal_as_it_was() {
     home.run(&["user", "show", "--email", ANN]).exits(3);
 }
 
+#[test]
+fn what_follows_a_question_that_control_c_ends_is_on_a_line_of_its_own() {
+    let home = Home::fresh();
+    home.create_account(ANN, PASSWORD);
+    let questions: &[(&[&str], &str)] = &[
+        (&["user", "delete", "--email", ANN], "[y/N]"),
+        (&["forgot"], "The account's email address"),
+        (&["reset"], "The link from the mail"),
+        (&["user", "set-password", "--email", ANN], "New password: "),
+    ];
+    for (arguments, question) in questions {
+        let mut person = Person::runs(&home, arguments);
+        person.sees(question);
+        if question.ends_with(": ") {
+            person.types_hidden("\u{3}");
+        } else {
+            person.types("\u{3}");
+        }
+        let screen = person.ends(130);
+        assert!(screen.contains("\nerror: interrupted"), "{screen:?}");
+    }
+    home.run(&["user", "show", "--email", ANN]).ok();
+}
+
+#[test]
+fn an_inbox_is_emptied_after_a_question_on_a_terminal_alone() {
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let home = home
+        .with("MAIL_PORT", sink.port())
+        .with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()));
+    home.create_account(ANN, PASSWORD);
+    home.run(&["forgot", "--email", ANN]).ok();
+    let count = || sink.inbox().messages().len();
+    for (answer, code) in [("n\r", 1), ("\r", 1), ("\u{3}", 130)] {
+        let mut person = Person::runs(&home, &["inbox", "clear"]);
+        person.sees(&format!("The inbox at http://{} has 1 mail", sink.web()));
+        person.sees("Delete 1 mail? [y/N]");
+        person.types(answer);
+        person.ends(code);
+        assert_eq!(count(), 1);
+    }
+    let mut person = Person::runs(&home, &["inbox", "clear"]);
+    person.sees("[y/N]");
+    person.types("y\r");
+    assert!(person.ends(0).contains("Deleted 1 mail."));
+    assert_eq!(count(), 0);
+    // There is nothing to ask about.
+    let screen = Person::runs(&home, &["inbox", "clear"]).ends(0);
+    assert!(!screen.contains("[y/N]"), "{screen}");
+    home.run(&["forgot", "--email", ANN]).ok();
+    let screen = Person::runs(&home, &["inbox", "clear", "--yes"]).ends(0);
+    assert!(!screen.contains("[y/N]"), "{screen}");
+    // A program is not asked.
+    home.run(&["forgot", "--email", ANN]).ok();
+    let cleared = home.run(&["inbox", "clear", "--json"]).ok();
+    assert_eq!((cleared.json()["deleted"].as_u64(), count()), (Some(1), 0));
+}
+
 fn deleting_says_what_goes_and_asks_first(home: Home) {
     // Nobody takes mail: what is sent waits.
     let home = home.with("MAIL_PORT", "1");

@@ -31,6 +31,7 @@ const NAMES: &[&str] = &[
     "crate::store",
     "crate::store::mongo",
     "crate::store::sqlite",
+    "crate::supervisor",
     "crate::templates",
 ];
 
@@ -73,6 +74,7 @@ const ROOMS: &[Room] = &[
             "crate::mail",
             "crate::metrics",
             "crate::store",
+            "crate::supervisor",
         ],
         advice: "app knows the traits: concrete parts are picked in cli/",
     },
@@ -90,6 +92,7 @@ const ROOMS: &[Room] = &[
             "tracing",
             "crate::domain",
             "crate::store",
+            "crate::supervisor",
         ],
         advice: "each store has a room of its own; what both need belongs into store/mod.rs or domain/",
     },
@@ -128,13 +131,14 @@ const ROOMS: &[Room] = &[
             "crate::app",
             "crate::domain",
             "crate::metrics",
+            "crate::supervisor",
             "crate::templates",
         ],
         advice: "http calls one use case of app/ a request: move the rest there",
     },
     Room {
         path: "metrics",
-        may_name: &["prometheus_client", "crate::domain"],
+        may_name: &["prometheus_client", "crate::domain", "crate::supervisor"],
         advice: "metrics counts what it is told in values of the domain: who tells it is app/ and http/",
     },
     Room {
@@ -148,9 +152,20 @@ const ROOMS: &[Room] = &[
             "tracing",
             "crate::domain",
             "crate::smtp",
+            "crate::supervisor",
             "crate::templates",
         ],
         advice: "the sink is a program of its own round smtp/: it knows no account",
+    },
+    Room {
+        path: "supervisor",
+        may_name: &["std::io", "tokio", "tracing"],
+        advice: "the supervisor restarts futures and functions, and knows nothing of their work",
+    },
+    Room {
+        path: "net",
+        may_name: &["axum", "std::io", "std::net", "tokio", "tracing"],
+        advice: "net serves sockets, and knows nothing of what is served",
     },
     Room {
         path: "config",
@@ -176,6 +191,7 @@ const ROOMS: &[Room] = &[
             "crate::store",
             "crate::store::mongo",
             "crate::store::sqlite",
+            "crate::supervisor",
             "crate::templates",
         ],
         advice: "cli picks the parts; what a library is asked for belongs into the room of that part",

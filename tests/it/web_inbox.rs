@@ -1,7 +1,8 @@
 //! The web inbox in a real browser. Where there is none, each test returns early: that has been told by then, and CI has
 //! failed.
 
-mod hostile;
+pub mod documents;
+pub mod hostile;
 mod looks;
 
 use std::io::{Read as _, Write as _};
@@ -20,9 +21,12 @@ struct Desk {
 
 impl Desk {
     fn open() -> Option<Self> {
+        Self::at(Home::fresh())
+    }
+
+    fn at(home: Home) -> Option<Self> {
         let browser = Browser::open()?;
         browser.appearance(Theme::Light, Device::Desktop);
-        let home = Home::fresh();
         let sink = home.sink(&["--format", "none"]);
         Some(Self {
             browser,
@@ -421,6 +425,33 @@ fn keys_do_what_links_and_buttons_do() {
     desk.reads("three");
     browser.press(Key::Letter("j"));
     desk.reads("two");
+    // The key asks first: another letter than a second one, or Escape, keeps the message.
+    let is_asked = |subject: &str| {
+        browser.waits_for("the question", |browser| {
+            browser.count("#ask[open]") == 1 && browser.text("#ask bdi") == subject
+        });
+        // The answer that deletes nothing has the focus.
+        let focused = browser.run("return document.activeElement.textContent", json!([]));
+        assert_eq!(focused, "Cancel");
+    };
+    let is_answered = || {
+        browser.waits_for("the question is gone", |browser| {
+            browser.count("#ask:not([open])") == 1
+        });
+    };
+    browser.press(Key::Letter("d"));
+    is_asked("two");
+    browser.press(Key::Letter("k"));
+    browser.press(Key::Escape);
+    is_answered();
+    desk.reads("two");
+    browser.press(Key::Letter("d"));
+    is_asked("two");
+    browser.press(Key::Enter);
+    is_answered();
+    desk.lists(&["four", "three", "two", "one"]);
+    browser.press(Key::Letter("d"));
+    is_asked("two");
     browser.press(Key::Letter("d"));
     desk.lists(&["four", "three", "one"]);
     desk.reads("one");
@@ -430,6 +461,13 @@ fn keys_do_what_links_and_buttons_do() {
     browser.press(Key::Letter("k"));
     focused("three");
     browser.press(Key::Letter("d"));
+    is_asked("three");
+    browser.press(Key::Escape);
+    is_answered();
+    focused("three");
+    browser.press(Key::Letter("d"));
+    is_asked("three");
+    browser.click("#ask [value=delete]");
     desk.lists(&["four", "one"]);
     focused("one");
     browser.press(Key::Letter("/"));
@@ -493,15 +531,63 @@ fn marks_and_deletes(desk: &Desk) {
     browser.waits_for("the menu is closed", |browser| {
         !browser.is_displayed("#all [value=delete-all]")
     });
-    browser.click("#all summary");
-    browser.click("#all [value=delete-all]");
+    let asks = |question: &str| {
+        browser.click("#all summary");
+        browser.click("#all [value=delete-all]");
+        desk.reads(question);
+        browser.waits_for("the focus is on what deletes nothing", |browser| {
+            let focused = browser.run("return document.activeElement.textContent", json!([]));
+            focused == "Cancel"
+        });
+    };
+    asks("Delete the 2 messages that were found?");
+    browser.press(Key::Enter);
+    desk.reads("Choose a message");
+    desk.lists(&["four two", "two"]);
+    asks("Delete the 2 messages that were found?");
+    browser.click(".question [value=delete-all]");
     desk.lists(&[]);
     desk.visits("/");
     desk.lists(&["one"]);
-    browser.click("#all summary");
-    browser.click("#all [value=delete-all]");
+    asks("Delete the only message?");
+    // What arrives while the question stands is not what it was about.
+    send(&desk.sink.smtp, [plain("later")]);
+    browser.click(".question [value=delete-all]");
+    desk.lists(&["later"]);
+    asks("Delete the only message?");
+    browser.click(".question [value=delete-all]");
     desk.reads("Send a mail here");
     assert!(desk.sink.inbox().messages().is_empty());
+}
+
+#[test]
+fn a_search_that_cannot_be_read_is_told_at_its_field() {
+    let Some(desk) = Desk::open() else { return };
+    send(&desk.sink.smtp, [plain("kept")]);
+    desk.watches();
+    let browser = &desk.browser;
+    browser.types("#query", "larger:abc");
+    browser.waits_for("it is told", |browser| {
+        let told = browser.property("#problem", "textContent");
+        told.as_str()
+            .unwrap()
+            .starts_with("Cannot read the size in larger:abc")
+    });
+    desk.lists(&[]);
+    assert_eq!(browser.attribute("#query", "aria-invalid").unwrap(), "true");
+    let described = browser.attribute("#query", "aria-describedby");
+    assert_eq!(described.unwrap(), "problem");
+    assert_eq!(browser.count("#all"), 0);
+    // Backspace three times.
+    browser.types("#query", "\u{e003}\u{e003}\u{e003}1");
+    desk.lists(&["kept"]);
+    assert_eq!(browser.property("#problem", "textContent"), "");
+    assert_eq!(browser.attribute("#query", "aria-invalid"), None);
+    let reloaded = desk.url("/?query=is:raed");
+    browser.visit(&reloaded);
+    let told = browser.text("#problem");
+    assert!(told.starts_with("Cannot read is:raed"), "{told}");
+    assert_eq!(desk.sink.inbox().messages().len(), 1);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::password::LONGEST_BYTES;
 use crate::metrics::HashLoad;
+use crate::supervisor::fault_points;
 
 /// How many may wait for a core before more are refused.
 pub(super) const LONGEST_QUEUE: usize = 256;
@@ -114,20 +115,25 @@ impl Queue {
             fits: false,
             answer,
         });
-        // A core of its own is better than a lane beside others.
-        if state.workers < self.cores {
-            state.workers += 1;
-            state.starting += 1;
-            let worker = Worker {
-                queue: self.clone(),
-                lanes: Lanes::new(),
-                jobs: Vec::with_capacity(LANES),
-                standing: Standing::Starting,
-            };
-            drop(state);
-            tokio::task::spawn_blocking(move || worker.run());
-        }
+        self.start_worker(state);
         Ok(outcome)
+    }
+
+    /// Starts a thread if there is a core for it: a core of its own is better than a lane beside others.
+    fn start_worker(&self, mut state: MutexGuard<'_, State>) {
+        if state.workers >= self.cores {
+            return;
+        }
+        state.workers += 1;
+        state.starting += 1;
+        let worker = Worker {
+            queue: self.clone(),
+            lanes: Lanes::new(),
+            jobs: Vec::with_capacity(LANES),
+            standing: Standing::Starting,
+        };
+        drop(state);
+        tokio::task::spawn_blocking(move || worker.run());
     }
 
     /// How many run, wait and were refused.
@@ -163,6 +169,7 @@ impl Worker {
     /// Works until nobody waits any more.
     fn run(mut self) {
         while self.take_one() {
+            fault_points::hit("hasher");
             self.lanes.advance(ROUNDS_AT_ONCE);
             self.leave_who_hung_up();
             while let Some(place) = self.lanes.done() {
@@ -244,7 +251,8 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Also where it panicked, or the runtime ended before it began: others go on.
+    /// Also called where it panicked, or the runtime ended before it began. A panic fails the jobs on its lanes; those that
+    /// wait get another thread.
     fn drop(&mut self) {
         if self.standing == Standing::Left {
             return;
@@ -254,6 +262,10 @@ impl Drop for Worker {
         state.running -= self.jobs.len();
         if self.standing == Standing::Starting {
             state.starting -= 1;
+        }
+        // A runtime that ends would drop the next thread in the same way, without end.
+        if std::thread::panicking() && !state.waiting.is_empty() {
+            self.queue.start_worker(state);
         }
     }
 }

@@ -69,7 +69,7 @@ async fn a_new_account_is_made_and_an_existing_one_left_alone() {
         (with_password("cid@example.com", "short"), false),
     ] {
         match take(record).await.unwrap_err() {
-            AppError::InvalidEmail(_) => assert!(is_email),
+            AppError::InvalidEmail { .. } => assert!(is_email),
             AppError::WeakPassword(_) => assert!(!is_email),
             error => panic!("{error}"),
         }

@@ -269,7 +269,7 @@ async fn the_administrator_tries_a_mail_now_whether_it_waits_or_was_given_up() {
         assert!(matches!(delivery, Delivery::Sent { .. }), "{delivery:?}");
         assert!(fixture.entries().await.is_empty());
         let again = fixture.app.retry_mail(entry.id).await;
-        assert!(matches!(again, Err(AppError::NoSuchMail)), "{again:?}");
+        assert!(matches!(again, Err(AppError::NoSuchMail(_))), "{again:?}");
     }
 }
 
@@ -303,7 +303,7 @@ async fn a_mail_is_dropped_and_the_history_says_by_whom() {
         (EventKind::MailDropped, admin.clone(), "reset_password")
     );
     let again = fixture.app.drop_mail(id, &admin).await;
-    assert!(matches!(again, Err(AppError::NoSuchMail)), "{again:?}");
+    assert!(matches!(again, Err(AppError::NoSuchMail(_))), "{again:?}");
 }
 
 #[tokio::test]
@@ -312,9 +312,9 @@ async fn what_is_being_sent_is_left_to_whoever_sends_it() {
     fixture.forgot().await;
     let held = fixture.app.lease_next(Round::First).await.unwrap().unwrap();
     let tried = fixture.app.retry_mail(held.id).await;
-    assert!(matches!(tried, Err(AppError::MailHeld)), "{tried:?}");
+    assert!(matches!(tried, Err(AppError::MailHeld(_))), "{tried:?}");
     let dropped = fixture.app.drop_mail(held.id, &terminal()).await;
-    assert!(matches!(dropped, Err(AppError::MailHeld)), "{dropped:?}");
+    assert!(matches!(dropped, Err(AppError::MailHeld(_))), "{dropped:?}");
     let flushed = fixture.app.flush_outbox(Flush::All, &|_| {}).await.unwrap();
     assert_eq!((flushed.total, flushed.elsewhere), (1, 1));
 }

@@ -1,10 +1,12 @@
-//! `check`: all settings with their sources, and what is wrong, each with its fix. Read-only: creates and migrates nothing.
+//! `check`: a verdict on each subject with its fix, and all settings with their sources. Read-only: creates and migrates
+//! nothing.
 //!
-//! Each subject has a file: `database` (with its clock and its disk), `mail`, `public_url`, `deploy`; `show` prints the
-//! result. All parts run side by side, each with a time limit of its own, and the command ends within ten seconds.
+//! Each subject has a file: `database` (with its clock and its disk), `env_file`, `mail`, `public_url`, `deploy`; `show`
+//! prints the result. All parts run side by side, each with a time limit of its own, and the command ends within ten seconds.
 
 mod database;
 mod deploy;
+mod env_file;
 mod mail;
 mod public_url;
 mod show;
@@ -17,20 +19,23 @@ use tokio::time::Instant;
 use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::AppError;
+use crate::app::{AppError, parse_address};
 use crate::config::{DatabaseSettings, Flags, Settings, doubt_about, secret_file};
 use crate::domain::email_address::EmailAddress;
 use crate::mail::dialogue::Step;
+use crate::mail::smtp;
 use crate::templates::{TEMPLATES, TemplateError, Templates};
 
-/// Show every setting with its source, and what is wrong
+/// Check settings and services, and show what is wrong
 ///
-/// Checks the settings, the secret, the database, the mail server, the public URL, the clock, the disk and the
-/// templates, each with a verdict, the cause and the fix. Read-only, and takes at most ten seconds, whatever does not
-/// answer. An error makes the exit code 1, a warning leaves it at 0.
+/// Checks the settings, the env file, the secret, the database, the mail server, the public URL, the clock, the disk and
+/// the templates, each with a verdict, the cause and the fix. With --all it also shows the effective value of every setting
+/// and its source. Read-only, and takes at most ten seconds, whatever does not answer. An error makes the exit code 1, a
+/// warning leaves it at 0.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   movie-bag check
+  movie-bag check --all
   movie-bag check --json | jq .checks
   movie-bag check --send-test-mail ann@example.com
   movie-bag check --deploy
@@ -41,9 +46,12 @@ pub(super) struct Args {
     /// Send a reset mail with an unusable link to this address, and show the dialogue with the mail server
     #[arg(long, value_name = "ADDR")]
     send_test_mail: Option<String>,
-    /// Look also at what a real system needs
+    /// Check also what a production system needs
     #[arg(long)]
     deploy: bool,
+    /// Show every setting with its source too
+    #[arg(long)]
+    all: bool,
 }
 
 /// Longest run time of the command.
@@ -177,6 +185,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         public_url::look(&settings),
     );
     let mut checks = of_settings(&settings);
+    checks.extend(env_file::look(&settings, args.deploy));
     checks.extend(of_secret(&settings));
     checks.extend(of_database.checks);
     checks.push(of_mail);
@@ -201,7 +210,11 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         checks,
         dialogue,
     };
-    show::show(&report, test_address.is_some(), ui)?;
+    let parts = show::Parts {
+        dialogue: test_address.is_some(),
+        settings: args.all,
+    };
+    show::show(&report, parts, ui)?;
     let exit = if is_unreadable { 2 } else { 1 };
     match report.errors() {
         0 => Ok(()),
@@ -224,8 +237,11 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     }
 }
 
-/// Reports the values of settings that are computed later.
+/// Reports the effective values of settings whose defaults are computed later.
 fn explain_defaults(settings: &mut Settings) {
+    if let Some(name) = smtp::usual_helo_name(&settings.mail.sender) {
+        settings.note("MAIL_HELO_NAME", name);
+    }
     let url = settings
         .public_url(settings.http.bind.port())
         .as_str()
@@ -248,7 +264,10 @@ fn explain_defaults(settings: &mut Settings) {
 fn of_settings(settings: &Settings) -> Vec<Check> {
     const NAME: &str = "settings";
     if settings.warnings.is_empty() {
-        return vec![Check::ok(NAME, "all can be read")];
+        return vec![Check::ok(
+            NAME,
+            "all can be read; --all shows each with its source",
+        )];
     }
     let warnings = settings.warnings.iter();
     warnings
@@ -311,5 +330,5 @@ fn of_templates(tried: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {
 
 /// Parses the recipient of a test mail: one mailbox, as for an account.
 fn address(text: &str) -> Result<EmailAddress, AppError> {
-    EmailAddress::parse(text).map_err(AppError::InvalidEmail)
+    parse_address(text)
 }

@@ -7,35 +7,47 @@ use super::{Check, Report, Verdict};
 use crate::cli::report::Failure;
 use crate::cli::ui::Ui;
 
-/// Prints the report. `with_dialogue` adds the dialogue with the mail server to the tables.
-pub(super) fn show(report: &Report, with_dialogue: bool, ui: &Ui) -> Result<(), Failure> {
+/// Tables that are shown besides the verdicts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    /// The dialogue with the mail server.
+    pub(super) dialogue: bool,
+    /// Every setting with its source.
+    pub(super) settings: bool,
+}
+
+/// Prints the report; as JSON it is always whole.
+pub(super) fn show(report: &Report, parts: Parts, ui: &Ui) -> Result<(), Failure> {
     if ui.is_json() {
         return ui.answer(&as_json(report).to_string());
-    }
-    let mut settings = Ui::table(["SETTING", "VALUE", "FROM"], &[1, 2]);
-    for setting in &report.settings.report {
-        settings.add_row([
-            setting.key.to_owned(),
-            setting.value.clone(),
-            setting.source.to_string(),
-        ]);
-    }
-    ui.answer_table(settings)?;
-    ui.answer("")?;
-    if with_dialogue {
-        let mut dialogue = Ui::table(["MAIL SERVER", "STEP", "SAID"], &[2]);
-        for step in &report.dialogue {
-            let verdict = if step.is_done { "done" } else { "broke" };
-            dialogue.add_row([verdict, step.name, &step.said]);
-        }
-        ui.answer_table(dialogue)?;
-        ui.answer("")?;
     }
     let mut checks = Ui::table(["VERDICT", "OF", ""], &[2]);
     for check in &report.checks {
         checks.add_row([check.verdict.name(), check.name, &told(check)]);
     }
-    ui.answer(&coloured(&Ui::fitted(checks), ui))
+    ui.answer(&coloured(&Ui::fitted(checks), ui))?;
+    if parts.dialogue {
+        let mut dialogue = Ui::table(["MAIL SERVER", "STEP", "SAID"], &[2]);
+        for step in &report.dialogue {
+            let verdict = if step.is_done { "done" } else { "broke" };
+            dialogue.add_row([verdict, step.name, &step.said]);
+        }
+        ui.answer("")?;
+        ui.answer_table(dialogue)?;
+    }
+    if parts.settings {
+        let mut settings = Ui::table(["SETTING", "VALUE", "FROM"], &[1, 2]);
+        for setting in &report.settings.report {
+            settings.add_row([
+                setting.key.to_owned(),
+                setting.value.clone(),
+                setting.source.to_string(),
+            ]);
+        }
+        ui.answer("")?;
+        ui.answer_table(settings)?;
+    }
+    Ok(())
 }
 
 fn told(check: &Check) -> String {

@@ -11,7 +11,7 @@ use clap::builder::{PossibleValue, StringValueParser, StyledStr, TypedValueParse
 use self::uses::{EXIT_CODES, USES, Use};
 use super::report::Failure;
 use super::ui::Ui;
-use crate::config::keys::{self, KEYS, Key};
+use crate::config::keys::{self, KEYS};
 use crate::domain::spelling;
 use crate::templates::{TEMPLATES, VARIABLES};
 
@@ -84,9 +84,8 @@ fn settings_of(entry: &Use) -> String {
             .to_owned();
     for name in entry.settings {
         match keys::find(name) {
-            Some(Key {
-                meaning, default, ..
-            }) => {
+            Some(key) => {
+                let (meaning, default) = (key.meaning, key.defaults());
                 text.push_str(&format!("\n  {name}\n      {meaning} [default: {default}]"));
             }
             None => text.push_str(&format!("\n  {name}\n      {ENV_FILE}")),
@@ -163,14 +162,16 @@ there. Its lines are KEY = value, with # before comments; values stand bare or i
   MAIL_SERVER = smtp.example.com
   MAIL_PASSWORD = 'with spaces and # in it'
 
-\"movie-bag check\" shows what each is, and where it comes from. Spans of time are 90s, 30m,
+\"movie-bag check --all\" shows the value of each and its source. Spans of time are 90s, 30m,
 24h, 7d.
 "
     .to_owned();
     for key in KEYS {
         text.push_str(&format!(
             "\n{}\n    {} [default: {}]\n",
-            key.name, key.meaning, key.default
+            key.name,
+            key.meaning,
+            key.defaults()
         ));
     }
     text

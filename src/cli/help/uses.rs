@@ -34,6 +34,7 @@ const MAIL: [&str; 4] = ["MAIL_SERVER", "MAIL_PORT", "MAIL_USERNAME", "MAIL_PASS
 const NO_ACCOUNT: (u8, &str) = (3, "no such account");
 const NO_MAIL: (u8, &str) = (3, "no such mail");
 const NO_DATABASE: (u8, &str) = (7, "the database can't be reached");
+const NO_DATABASE_TO_READ: (u8, &str) = (7, "there is no database, or it can't be reached");
 const NO_SINK: (u8, &str) = (7, "no sink answers");
 
 pub(super) const USES: &[Use] = &[
@@ -88,7 +89,7 @@ pub(super) const USES: &[Use] = &[
     Use {
         command: "inbox clear",
         settings: &["MOVIE_BAG_INBOX_URL"],
-        exits: &[NO_SINK],
+        exits: &[(1, "the question was answered with no"), NO_SINK],
     },
     Use {
         command: "forgot",
@@ -140,27 +141,26 @@ pub(super) const USES: &[Use] = &[
         ],
         exits: &[
             (
-                0,
-                "the account is created; an invitation that is queued is a warning",
-            ),
-            (
                 1,
                 "the account is created, but the mail server refused its invitation for good",
             ),
             (5, ""),
             (6, "the address has an account"),
-            NO_DATABASE,
+            (
+                7,
+                "the account is created, but its invitation is queued and not delivered yet, or the database can't be reached",
+            ),
         ],
     },
     Use {
         command: "user list",
         settings: &DATABASE,
-        exits: &[NO_DATABASE],
+        exits: &[NO_DATABASE_TO_READ],
     },
     Use {
         command: "user show",
         settings: &DATABASE,
-        exits: &[NO_ACCOUNT, NO_DATABASE],
+        exits: &[NO_ACCOUNT, NO_DATABASE_TO_READ],
     },
     Use {
         command: "user set-password",
@@ -207,7 +207,10 @@ pub(super) const USES: &[Use] = &[
             (0, "every line was taken"),
             (1, "a line was not taken, or FILE can't be read"),
             (2, "wrong usage, or FILE is in no format that is known"),
-            NO_DATABASE,
+            (
+                7,
+                "the database can't be reached; with --dry-run also: there is none",
+            ),
             (130, "interrupted: running it again goes on"),
         ],
     },
@@ -218,13 +221,13 @@ pub(super) const USES: &[Use] = &[
             (1, "FILE can't be written"),
             (2, "wrong usage, or FILE is in no format that is known"),
             (6, "FILE is there already"),
-            NO_DATABASE,
+            NO_DATABASE_TO_READ,
         ],
     },
     Use {
         command: "outbox list",
         settings: &DATABASE,
-        exits: &[NO_DATABASE],
+        exits: &[NO_DATABASE_TO_READ],
     },
     Use {
         command: "outbox flush",
@@ -234,7 +237,7 @@ pub(super) const USES: &[Use] = &[
             (1, "a mail was given up, now or before; none is queued"),
             (
                 7,
-                "some are queued and not delivered yet, or the database can't be reached",
+                "some are queued and not delivered yet, or there is no database, or it can't be reached",
             ),
         ],
     },
@@ -262,7 +265,7 @@ pub(super) const USES: &[Use] = &[
         exits: &[
             (1, "the copy differs from its source"),
             (6, "the target is not empty"),
-            (7, "a database can't be reached"),
+            (7, "there is no database to copy, or one can't be reached"),
         ],
     },
     Use {

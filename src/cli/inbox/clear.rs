@@ -1,23 +1,47 @@
-//! `inbox clear`: an empty inbox.
+//! `inbox clear`: deletes all mails in the inbox.
 
 use serde_json::json;
 
+use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
 use super::{Url, ask};
 use crate::sink::client::InboxClient;
 
 /// Delete all mails in the inbox
+///
+/// Asks first on a terminal. Without one it does not ask: test suites empty the inbox between tests.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   movie-bag inbox clear
+  movie-bag inbox clear --yes
 
 With --json: {\"deleted\"}")]
 pub(in crate::cli) struct Args {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
     #[command(flatten)]
     pub(super) url: Url,
 }
 
-pub(super) async fn run(ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
+/// Empties the inbox at `url`, which may be another program's on another machine.
+pub(super) async fn run(
+    args: &Args,
+    ui: &Ui,
+    client: InboxClient,
+    url: &str,
+) -> anyhow::Result<()> {
+    if !args.yes && Ui::can_ask() {
+        let count = ask(client.clone(), InboxClient::count).await?;
+        let mails = counted(count, "mail", "mails");
+        let about = format!("The inbox at {url} has {mails}; nothing brings deleted mails back.");
+        let question = format!("Delete {mails}?");
+        if count > 0 && !ui.confirm(&about, &question, "--yes").await? {
+            return Err(
+                Failure::new(1, "declined", "nothing was deleted", "answer y to delete").into(),
+            );
+        }
+    }
     let deleted = ask(client, InboxClient::clear).await?;
     if ui.is_json() {
         ui.answer_json(&json!({ "deleted": deleted }))?;

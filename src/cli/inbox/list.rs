@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::ui::{Ui, local};
 use super::{Url, address, addresses, ask};
 use crate::sink::client::InboxClient;
-use crate::sink::print::one_line;
+use crate::terminal_text::escape_line;
 
 /// List the mails in the inbox, newest first
 #[derive(Debug, clap::Args)]
@@ -49,11 +49,11 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
             to => to,
         };
         table.add_row([
-            received.map_or_else(|_| field("Created").to_owned(), local),
-            field("ID").to_owned(),
-            one_line(&address(&message["From"])).into_owned(),
-            one_line(&to).into_owned(),
-            one_line(field("Subject")).into_owned(),
+            received.map_or_else(|_| escape_line(field("Created")).into_owned(), local),
+            escape_line(field("ID")).into_owned(),
+            escape_line(&address(&message["From"])).into_owned(),
+            escape_line(&to).into_owned(),
+            escape_line(field("Subject")).into_owned(),
         ]);
     }
     ui.answer_table(table)?;

@@ -13,6 +13,7 @@ use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
 use crate::sink::client::{Fetched, InboxClient, InboxError};
+use crate::terminal_text::escape_line;
 
 /// Read the mails that a running sink took
 #[derive(Debug, clap::Subcommand)]
@@ -51,7 +52,7 @@ impl Command {
             Self::List(args) => list::run(args, ui, client).await,
             Self::Show(args) => show::run(args, ui, client).await,
             Self::Wait(args) => wait::run(args, ui, client).await,
-            Self::Clear(_) => clear::run(ui, client).await,
+            Self::Clear(args) => clear::run(&args, ui, client, inbox.base.as_str()).await,
         }
     }
 }
@@ -73,6 +74,11 @@ async fn ask<T: Send + 'static>(
                 1,
                 "unauthorized",
                 "set MOVIE_BAG_INBOX_URL to http://name:password@host:port",
+            ),
+            InboxError::Unexpected { status: 400, .. } => (
+                2,
+                "query",
+                "write the search as in the examples of \"movie-bag inbox list --help\"",
             ),
             InboxError::Unexpected { .. } => (
                 1,
@@ -122,7 +128,8 @@ fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
         };
         match (text, part) {
             (Some(text), Part::Text | Part::Html) => ui.answer_as_it_is(&with_line_ends(&text))?,
-            (Some(text), _) => ui.answer(&text)?,
+            // One line, whatever it holds: scripts read it with `$(…)`.
+            (Some(text), _) => ui.answer(&escape_line(&text))?,
             (None, _) => missing.push(name),
         }
     }

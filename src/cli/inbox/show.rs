@@ -2,10 +2,10 @@
 
 use super::super::help::Offering;
 use super::super::report::Failure;
-use super::super::ui::Ui;
+use super::super::ui::{Ui, counted};
 use super::{Part, Url, address, addresses, ask, print};
 use crate::sink::client::{Fetched, InboxClient};
-use crate::sink::print::one_line;
+use crate::terminal_text::escape_line;
 
 /// Show one mail, and what can be copied out of it
 #[derive(Debug, clap::Args)]
@@ -50,30 +50,29 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
 fn as_text(mail: &Fetched) -> String {
     let field = |name: &str| mail.message[name].as_str().unwrap_or_default();
     let mut lines = vec![
-        format!("From     {}", one_line(&address(&mail.message["From"]))),
-        format!("To       {}", one_line(&addresses(&mail.message["To"]))),
+        format!("From     {}", escape_line(&address(&mail.message["From"]))),
+        format!("To       {}", escape_line(&addresses(&mail.message["To"]))),
     ];
     for (label, list) in [("Cc", "Cc"), ("Bcc", "Bcc")] {
         let all = addresses(&mail.message[list]);
         if !all.is_empty() {
-            lines.push(format!("{label:<8} {}", one_line(&all)));
+            lines.push(format!("{label:<8} {}", escape_line(&all)));
         }
     }
-    lines.push(format!("Date     {}", one_line(field("Date"))));
-    lines.push(format!("Subject  {}", one_line(field("Subject"))));
+    lines.push(format!("Date     {}", escape_line(field("Date"))));
+    lines.push(format!("Subject  {}", escape_line(field("Subject"))));
     for list in ["Attachments", "Inline"] {
         for part in mail.message[list].as_array().into_iter().flatten() {
-            let name = part["FileName"].as_str().unwrap_or_default();
-            lines.push(format!(
-                "File     {} ({} bytes)",
-                one_line(name),
-                part["Size"]
-            ));
+            let name = escape_line(part["FileName"].as_str().unwrap_or_default());
+            lines.push(match part["Size"].as_u64() {
+                Some(size) => format!("File     {name} ({})", counted(size, "byte", "bytes")),
+                None => format!("File     {name}"),
+            });
         }
     }
     lines.push(String::new());
     let text = field("Text").trim_end().lines();
-    lines.extend(text.map(|line| format!("  {}", one_line(line)).trim_end().to_owned()));
+    lines.extend(text.map(|line| format!("  {}", escape_line(line)).trim_end().to_owned()));
     lines.push(String::new());
     for (label, list) in [
         ("Link", &mail.found.links),
@@ -82,7 +81,7 @@ fn as_text(mail: &Fetched) -> String {
     ] {
         lines.extend(
             list.iter()
-                .map(|item| format!("{label:<8} {}", one_line(item))),
+                .map(|item| format!("{label:<8} {}", escape_line(item))),
         );
     }
     lines.join("\n").trim_end().to_owned()

@@ -18,7 +18,7 @@ With --json: {\"id\", \"kind\", \"dropped\"}")]
 pub(in crate::cli) struct Args {
     /// The mail's id, as "outbox list" shows it
     #[arg(value_name = "ID")]
-    id: EntryId,
+    pub(super) id: EntryId,
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {

@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::super::ui::{Ui, local};
+use super::super::table::is_fitting;
+use super::super::ui::{Ui, counted, local};
 use super::entry_json;
 use crate::app::system::SystemClock;
 use crate::app::{App, QueuedMail};
 use crate::domain::clock::Clock as _;
-use crate::domain::outbox::EntryState;
+use crate::domain::outbox::{Entry, EntryState};
+use crate::sink::print::one_line;
 
 /// How many mails are asked for at a time.
 const PAGE: usize = 500;
@@ -26,8 +28,12 @@ pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    let mut table = Ui::table(
-        [
+    // Seven columns with an id and a time leave no room for addresses and errors on most terminals.
+    let is_compact = is_fitting();
+    let mut table = if is_compact {
+        Ui::table(["ID", "EMAIL", "KIND AND STATE", "LAST ERROR"], &[1, 2, 3])
+    } else {
+        let header = [
             "ID",
             "EMAIL",
             "KIND",
@@ -35,9 +41,9 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "ATTEMPTS",
             "NEXT TRY",
             "LAST ERROR",
-        ],
-        &[6],
-    );
+        ];
+        Ui::table(header, &[])
+    };
     let (mut after, mut count) = (None, 0);
     loop {
         let mut page = app.queued_mails(after, PAGE).await?;
@@ -46,29 +52,16 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         count += page.len();
         // Ids tell no more than the second.
         page.sort_by_key(|mail| mail.entry.requested_at);
-        for QueuedMail { entry, address } in page {
+        for mail in page {
             if ui.is_json() {
-                let mut json = entry_json(&entry);
-                json["email"] = address.into();
+                let mut json = entry_json(&mail.entry);
+                json["email"] = mail.address.into();
                 ui.answer(&json.to_string())?;
-                continue;
+            } else if is_compact {
+                table.add_row(compact_row(mail, now));
+            } else {
+                table.add_row(row(mail, now));
             }
-            let next = match entry.state {
-                EntryState::Dead => "never".to_owned(),
-                EntryState::Waiting if entry.lease.is_some_and(|lease| lease.until > now) => {
-                    "being sent".to_owned()
-                }
-                EntryState::Waiting => next_try(entry.next_try_at, now),
-            };
-            table.add_row([
-                entry.id.to_string(),
-                address.unwrap_or_else(|| "(deleted)".to_owned()),
-                entry.kind.name().to_owned(),
-                entry.state.name().to_owned(),
-                entry.attempts.to_string(),
-                next,
-                entry.last_error.unwrap_or_default(),
-            ]);
         }
     }
     if count == 0 {
@@ -79,10 +72,56 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn next_try(at: Timestamp, now: Timestamp) -> String {
-    if at <= now {
-        "now".to_owned()
-    } else {
-        local(at)
+fn row(QueuedMail { entry, address }: QueuedMail, now: Timestamp) -> [String; 7] {
+    [
+        entry.id.to_string(),
+        recipient(address),
+        entry.kind.name().to_owned(),
+        entry.state.name().to_owned(),
+        entry.attempts.to_string(),
+        next_try(&entry, now).unwrap_or_else(|| "never".to_owned()),
+        last_error(entry),
+    ]
+}
+
+fn compact_row(QueuedMail { entry, address }: QueuedMail, now: Timestamp) -> [String; 4] {
+    let attempts = counted(entry.attempts.into(), "attempt", "attempts");
+    let mut state = format!("{}\n{}, {attempts}", entry.kind.name(), entry.state.name());
+    match next_try(&entry, now).as_deref() {
+        Some(BEING_SENT) => state.push_str(&format!("\n{BEING_SENT}")),
+        Some(next) => state.push_str(&format!("\nnext try {next}")),
+        None => {}
+    }
+    [
+        entry.id.to_string(),
+        recipient(address),
+        state,
+        last_error(entry),
+    ]
+}
+
+const BEING_SENT: &str = "being sent";
+
+fn recipient(address: Option<String>) -> String {
+    address.map_or_else(
+        || "(deleted)".to_owned(),
+        |address| one_line(&address).into_owned(),
+    )
+}
+
+fn last_error(entry: Entry) -> String {
+    let error = entry.last_error.unwrap_or_default();
+    one_line(&error).into_owned()
+}
+
+/// Returns when an entry is tried next; `None` where it was given up.
+fn next_try(entry: &Entry, now: Timestamp) -> Option<String> {
+    match entry.state {
+        EntryState::Dead => None,
+        EntryState::Waiting if entry.lease.is_some_and(|lease| lease.until > now) => {
+            Some(BEING_SENT.to_owned())
+        }
+        EntryState::Waiting if entry.next_try_at <= now => Some("now".to_owned()),
+        EntryState::Waiting => Some(local(entry.next_try_at)),
     }
 }

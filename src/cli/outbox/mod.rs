@@ -7,6 +7,7 @@ mod retry;
 
 use serde_json::{Value, json};
 
+use super::database::{Absence, Access};
 use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
@@ -26,7 +27,8 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-        let app = wiring::terminal_app(ui, flags).await?;
+        let settings = wiring::settings(ui, flags, "off")?;
+        let app = wiring::terminal_app(ui, &settings, self.access()).await?;
         let outcome = match self {
             Self::List(args) => list::run(&args, ui, &app).await,
             Self::Flush(args) => flush::run(&args, ui, &app, Flush::Waiting).await,
@@ -35,6 +37,18 @@ impl Command {
         };
         app.close().await;
         outcome
+    }
+
+    fn access(&self) -> Access {
+        match self {
+            Self::List(_) => Access::Read,
+            Self::Flush(_) => Access::Change(Absence::of_database()),
+            Self::Retry(args) => Access::Change(match args.id {
+                Some(id) => Absence::of_mail(id),
+                None => Absence::of_database(),
+            }),
+            Self::Drop(args) => Access::Change(Absence::of_mail(args.id)),
+        }
     }
 }
 
@@ -52,9 +66,9 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
 }
 
 /// Exit code for mails that are queued and not sent yet.
-const QUEUED: u8 = 7;
+pub(super) const QUEUED: u8 = 7;
 /// Exit code for mails that were given up.
-const GIVEN_UP: u8 = 1;
+pub(super) const GIVEN_UP: u8 = 1;
 
 /// Returns the mail server's reply, or the failure of a command that was to send one mail. The mail stays in the outbox:
 /// queued for a retry, or dead.

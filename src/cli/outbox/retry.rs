@@ -20,7 +20,7 @@ With --json: {\"id\", \"sent\", \"reply\"}; of --all that of \"outbox flush\"")]
 pub(in crate::cli) struct Args {
     /// The mail's id, as "outbox list" shows it
     #[arg(value_name = "ID")]
-    id: Option<EntryId>,
+    pub(super) id: Option<EntryId>,
     /// All mails, waiting and given up
     #[arg(long)]
     all: bool,

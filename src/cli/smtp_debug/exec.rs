@@ -5,34 +5,48 @@
 //! each side of a pipe, so a subject with an `&` in it would decide.
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::super::ui::Ui;
-use crate::sink::{ReceivedMessage, extract, view};
+use super::Dropped;
+use crate::sink::{Inbox, ReceivedMessage, extract, view};
+use crate::smtp::MessageId;
 
-/// Mails that may wait for the command; beyond it the clients wait.
+/// Ids of mails that may wait for the command; beyond it the clients wait.
 const WAITING: usize = 256;
 
 /// Bytes of one variable: a system takes no command with longer ones. Windows has 32,767 characters for each.
 const LONGEST_VALUE: usize = if cfg!(windows) { 16 * 1024 } else { 64 * 1024 };
 
+/// Queue of mails, by their ids; `None` stands for one that was dropped already. A mail that waits is not held, so
+/// that a slow command takes no memory: the inbox may drop it before its turn.
+pub(super) type Queue = SyncSender<Option<MessageId>>;
+
 /// Runs the command for one mail after the other.
 #[derive(Debug)]
 pub(super) struct Executor {
-    queue: SyncSender<Arc<ReceivedMessage>>,
+    queue: Queue,
     thread: JoinHandle<()>,
 }
 
 impl Executor {
-    pub(super) fn start(command: &str, ui: &Ui) -> Self {
-        let (queue, mails) = sync_channel::<Arc<ReceivedMessage>>(WAITING);
+    pub(super) fn start(command: &str, inbox: Arc<Inbox>, ui: &Ui) -> Self {
+        let (queue, mails) = sync_channel::<Option<MessageId>>(WAITING);
         let (command, ui) = (command.to_owned(), ui.clone());
         let thread = std::thread::spawn(move || {
-            for mail in mails {
-                if let Err(why) = run(&command, &mail) {
+            let mut dropped = Dropped::new("dropped before --exec ran for them");
+            for id in mails {
+                let Some(mail) = id.and_then(|id| inbox.get(&id.0)) else {
+                    dropped.note(&ui);
+                    continue;
+                };
+                // A mail that cannot be read does not end the thread: the next ones are waiting.
+                let done = catch_unwind(AssertUnwindSafe(|| run(&command, mail)));
+                if let Err(why) = done.unwrap_or_else(|_| Err("it panicked".to_owned())) {
                     ui.warn(&format!("--exec: {why}"));
                 }
             }
@@ -41,7 +55,7 @@ impl Executor {
     }
 
     /// Where mails are handed over.
-    pub(super) fn handle(&self) -> SyncSender<Arc<ReceivedMessage>> {
+    pub(super) fn handle(&self) -> Queue {
         self.queue.clone()
     }
 
@@ -59,8 +73,8 @@ impl Executor {
     }
 }
 
-fn run(command: &str, mail: &ReceivedMessage) -> Result<(), String> {
-    let found = extract::of(&view::content(mail));
+fn run(command: &str, mail: Arc<ReceivedMessage>) -> Result<(), String> {
+    let found = extract::of(&view::content(&mail));
     let recipients: Vec<_> = mail
         .envelope
         .recipients
@@ -86,6 +100,8 @@ fn run(command: &str, mail: &ReceivedMessage) -> Result<(), String> {
         // It need not read.
         let _ = stdin.write_all(&mail.source);
     }
+    // The command may run for long after it has read the mail.
+    drop(mail);
     match child.wait() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("it ended with {status}")),

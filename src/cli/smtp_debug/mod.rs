@@ -23,9 +23,12 @@ use super::ui::{Ui, counted};
 use super::wiring;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
+use crate::domain::byte_size::byte_size;
 use crate::domain::span::span;
-use crate::sink::print::{self, Format, Style};
+use crate::net::file_limit::FileLimit;
+use crate::sink::print::{self, Format};
 use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
+use crate::supervisor::{self, Supervisor, fault_points};
 
 /// Take every mail, deliver none, and show them here and in a web inbox
 ///
@@ -60,13 +63,13 @@ pub(super) struct Args {
     /// Keep the newest so many messages
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_messages: usize,
-    /// Keep the newest messages up to so many bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 512 * 1024 * 1024)]
+    /// Keep the newest messages up to this size in all, such as 512M
+    #[arg(long, value_name = "BYTES", default_value = "512M", value_parser = byte_size, allow_hyphen_values = true)]
     max_memory: u64,
-    /// Refuse a message that is larger than so many bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 50 * 1024 * 1024)]
+    /// Refuse a message that is larger than this, such as 10M
+    #[arg(long, value_name = "BYTES", default_value = "50M", value_parser = byte_size, allow_hyphen_values = true)]
     max_size: u64,
-    /// Hold so many SMTP sessions at once; the next ones are asked to come back
+    /// Hold so many SMTP sessions at once; silent ones give way to the next ones
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_sessions: usize,
     /// Take so many recipients for one message
@@ -174,8 +177,12 @@ impl From<FormatName> for Format {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    wiring::settings(ui, flags, "warn")?;
-    let settings = settings(args);
+    let faults = wiring::settings(ui, flags, "warn")?.faults;
+    supervisor::log_panics();
+    fault_points::arm(faults);
+    let mut settings = settings(args);
+    let files = FileLimit::read();
+    let lowered = files.fit(&mut bounds(&mut settings), 0);
     let format = match args.format {
         Some(name) => Format::from(name),
         // Stdout is the command's.
@@ -184,7 +191,8 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     };
     one_thread()?.block_on(async {
         let mut told = StopSignal::listen()?;
-        let sink = bind(settings).await?;
+        let supervisor = Supervisor::default();
+        let sink = bind(settings).await?.supervised_by(supervisor.clone());
         announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
@@ -193,21 +201,27 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
             ));
         }
         let mut beside = Beside::start(&args.command, &sink, args.web_auth.as_ref())?;
+        // Only now: the command has inherited the limit of the start.
+        files.raise();
+        if let Some(limit) = lowered {
+            warn_of_few_files(ui, limit);
+        }
         if args.command.is_empty() && args.exit_after.is_none() {
             let smtp = reachable(sink.smtp_addr());
             ui.say(&format!("\nPoint your program at it:\n{}\n", client_settings(smtp)));
         }
-        let mut executor = args.exec.as_deref().map(|command| Executor::start(command, ui));
+        let exec = args.exec.as_deref().map(|command| files.in_shell(command));
+        let mut executor = exec.map(|command| Executor::start(&command, sink.inbox(), ui));
         let hand_over = executor.as_ref().map(Executor::handle);
         let (counted_out, mut all_came) = watch::channel(false);
         let mut left = args.exit_after;
-        let mut show = show_with(format, ui.stdout_style());
+        let mut show = show_with(format, ui);
         let is_told = format != Format::None || executor.is_some() || left.is_some();
-        let on_message = move |message: &Arc<ReceivedMessage>| {
+        let on_message = move |message: Option<&Arc<ReceivedMessage>>| {
             show(message);
             if let Some(queue) = &hand_over {
                 // Waits where the command is slower than the mails come.
-                let _ = queue.send(Arc::clone(message));
+                let _ = queue.send(message.map(|message| message.id.clone()));
             }
             if let Some(left) = &mut left {
                 *left = left.saturating_sub(1);
@@ -228,6 +242,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                     () = all_came => {}
                     () = told.next() => code = beside.stopped().await,
                     ended = beside.ended_if_any() => code = ended,
+                    _ = supervisor.gave_up() => {}
                 }
             })
             .await;
@@ -239,6 +254,9 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         }
         beside.tell_to_stop();
         say_summary(ui, &summary);
+        if let Some(failed) = supervisor.given_up() {
+            return Err(super::serve::of_task(&failed).into());
+        }
         match code {
             None | Some(0) => Ok(()),
             Some(code) => Err(Failure::silent(code).into()),
@@ -267,6 +285,7 @@ fn settings(args: &Args) -> SinkSettings {
         max_memory: args.max_memory,
         max_size: args.max_size,
         max_sessions: args.max_sessions,
+        max_web_connections: usual.max_web_connections,
         max_recipients: args.max_recipients,
         idle_timeout: args.idle_timeout,
         starttls: args.starttls,
@@ -275,6 +294,21 @@ fn settings(args: &Args) -> SinkSettings {
         ca_out: args.tls_ca_out.clone(),
         fail: args.fail.clone(),
     }
+}
+
+/// The bounds of a sink on its connections.
+pub(super) fn bounds(settings: &mut SinkSettings) -> [&mut usize; 2] {
+    [
+        &mut settings.max_sessions,
+        &mut settings.max_web_connections,
+    ]
+}
+
+/// Warns that the limit of open files has lowered the bounds on connections.
+pub(super) fn warn_of_few_files(ui: &Ui, limit: u64) {
+    ui.warn(&format!(
+        "the limit of {limit} open files allows fewer connections than the settings: raise it, by \"ulimit -n\" or LimitNOFILE"
+    ));
 }
 
 fn say_summary(ui: &Ui, summary: &Summary) {
@@ -314,13 +348,41 @@ pub(super) fn usual_format(ui: &Ui) -> Format {
     }
 }
 
-/// How each mail is shown. Whoever closed stdout wants to see no more; the mails are kept all the same.
+/// Shows each mail on stdout. Where stdout is closed nothing is shown, and the mails are kept all the same.
 pub(super) fn show_with(
     format: Format,
-    style: Style,
-) -> impl FnMut(&Arc<ReceivedMessage>) + Send + 'static {
-    move |message| {
-        let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
+    ui: &Ui,
+) -> impl FnMut(Option<&Arc<ReceivedMessage>>) + Send + 'static {
+    let (style, ui) = (ui.stdout_style(), ui.clone());
+    let mut dropped = Dropped::new("dropped before being shown");
+    move |message| match message {
+        Some(message) => {
+            let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
+        }
+        None if format != Format::None => dropped.note(&ui),
+        None => {}
+    }
+}
+
+/// Counts mails that the inbox dropped before something was done with them, and warns of them: of the first, then each time that
+/// their number has doubled.
+#[derive(Debug)]
+struct Dropped {
+    count: u64,
+    what: &'static str,
+}
+
+impl Dropped {
+    fn new(what: &'static str) -> Self {
+        Self { count: 0, what }
+    }
+
+    fn note(&mut self, ui: &Ui) {
+        self.count += 1;
+        if self.count.is_power_of_two() {
+            let mails = counted(self.count, "mail", "mails");
+            ui.warn(&format!("{mails} {}: see --max-memory", self.what));
+        }
     }
 }
 

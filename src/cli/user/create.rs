@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::delivery::warn_unless_sent;
+use super::super::outbox::{GIVEN_UP, QUEUED};
 use super::super::report::Failure;
 use super::{NewPassword, Ui, wiring};
 use crate::app::{App, Delivery, Handling, NewAccount};
@@ -69,9 +69,6 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         Some(Delivery::Dead { .. }) => ("given_up", "and could not invite its owner."),
         Some(Delivery::Waiting { .. }) | None => ("queued", "and queued the invitation."),
     };
-    if invitation == "queued" {
-        warn_unless_sent(ui, delivery.as_ref(), "the account is created");
-    }
     ui.answer_either(
         &format!(
             "Made the account {} ({}) {text}",
@@ -84,19 +81,31 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "invitation": invitation,
         }),
     )?;
-    match delivery {
-        // The owner has no password and no link: a script must not take that for success.
-        Some(Delivery::Dead { .. }) if ui.is_json() => Err(Failure::silent(1).into()),
-        Some(Delivery::Dead { error }) => Err(Failure::new(
-            1,
+    let by_hand = format!(
+        "run \"movie-bag forgot --email {} --print-link\" for a link to hand over",
+        account.address
+    );
+    let failure = match delivery {
+        // The same exit codes as of `forgot`. The owner has no password and no link yet: a script must not take that for
+        // success.
+        Some(Delivery::Waiting { error, hint, .. }) => Failure::new(
+            QUEUED,
+            "mail_server",
+            format!("the invitation is queued and not delivered yet: {error}"),
+            hint.unwrap_or(by_hand),
+        ),
+        Some(Delivery::Dead { error }) => Failure::new(
+            GIVEN_UP,
             "mail_refused",
             format!("the invitation was given up and will not be retried: {error}"),
-            format!(
-                "run \"movie-bag forgot --email {} --print-link\" for a link to hand over",
-                account.address
-            ),
-        )
-        .into()),
-        _ => Ok(()),
+            by_hand,
+        ),
+        Some(Delivery::Sent { .. }) | None => return Ok(()),
+    };
+    Err(match ui.is_json() {
+        // The document has the same facts; a second one on stdout would be one too many.
+        true => Failure::silent(failure.exit),
+        false => failure,
     }
+    .into())
 }

@@ -21,7 +21,7 @@ With --json: {\"email\", \"movies\", \"mails\", \"history\"}, the latter three i
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]
-    email: String,
+    pub(super) email: String,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,

@@ -12,6 +12,7 @@ use super::format::{Format, is_dash};
 use crate::app::App;
 use crate::app::system::SystemRng;
 use crate::cli::report::Failure;
+use crate::cli::ui::counted;
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::password::PasswordHash;
@@ -64,7 +65,8 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     };
     if unknown > 0 {
         ui.warn(&format!(
-            "{unknown} of the hashes are none of bcrypt of cost 4 to 16: they are written as they are, and an import refuses them"
+            "{} not bcrypt of cost 4 to 16 and written unchanged: an import refuses such lines",
+            counted(unknown, "hash is", "hashes are")
         ));
     }
     if is_dash(&args.file) {
@@ -72,7 +74,10 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     }
     let shown = args.file.display();
     ui.answer_either(
-        &format!("Wrote {accounts} accounts to {shown}."),
+        &format!(
+            "Wrote {} to {shown}.",
+            counted(accounts, "account", "accounts")
+        ),
         &json!({"file": shown.to_string(), "accounts": accounts}),
     )?;
     Ok(())
@@ -80,7 +85,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 
 async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
     write_all(format, app, |page| {
-        ui.answer(page.trim_end_matches('\n')).map_err(Into::into)
+        ui.answer_as_it_is(page).map_err(Into::into)
     })
     .await
 }

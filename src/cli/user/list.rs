@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::table::hanging;
 use super::super::ui::{Ui, local};
 use crate::app::App;
 use crate::cli::report::Failure;
@@ -36,7 +37,8 @@ pub(in crate::cli) struct Args {
     after: Option<String>,
 }
 
-pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
+/// Lists accounts; `database` names where they are.
+pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyhow::Result<()> {
     let searched = args.search.as_deref().map(AddressPart::new);
     let mut after = args.after.as_deref().map(id).transpose()?;
     let mut left = args.limit.unwrap_or(u64::MAX);
@@ -66,11 +68,13 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         }
     }
     if last_shown.is_none() {
-        ui.say(if args.search.is_some() || args.after.is_some() {
-            "There are no such accounts."
+        if args.search.is_some() || args.after.is_some() {
+            ui.say("There are no such accounts.");
         } else {
-            "There are no accounts yet: \"movie-bag user create --email …\" makes one."
-        });
+            ui.say(&format!(
+                "There are no accounts in {database}: run \"movie-bag user create --email …\" to create one."
+            ));
+        }
     }
     Ok(())
 }
@@ -96,7 +100,8 @@ fn show(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Failure> {
             lines.push(format!("{:24}  {:19}  EMAIL", "ID", "CREATED"));
         }
         lines.extend(accounts.iter().map(|account| {
-            let (created, address) = (local(account.id.made_at()), one_line(&account.address));
+            let created = local(account.id.made_at());
+            let address = hanging(&one_line(&account.address), 47);
             format!("{}  {created}  {address}", account.id)
         }));
     }

@@ -13,9 +13,11 @@ mod show;
 
 use zeroize::Zeroizing;
 
+use super::database::{self, Absence, Access};
 use super::ui::Ui;
 use super::{stdin, wiring};
 use crate::app::system::SystemRng;
+use crate::app::{AppError, parse_address};
 use crate::config::Flags;
 use crate::domain::clock::draw;
 use crate::domain::password::PasswordInput;
@@ -37,16 +39,17 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-        // Before a database is touched, or made.
+        // Before a database is opened, or created.
         match &self {
             Self::Import(args) => args.check()?,
             Self::Export(args) => args.check()?,
             _ => {}
         }
-        let app = wiring::terminal_app(ui, flags).await?;
+        let settings = wiring::settings(ui, flags, "off")?;
+        let app = wiring::terminal_app(ui, &settings, self.access()?).await?;
         let outcome = match self {
             Self::Create(args) => create::run(args, ui, &app).await,
-            Self::List(args) => list::run(&args, ui, &app).await,
+            Self::List(args) => list::run(&args, ui, &app, &database::described(&settings)).await,
             Self::Show(args) => show::run(&args, ui, &app).await,
             Self::SetPassword(args) => set_password::run(args, ui, &app).await,
             Self::SetEmail(args) => set_email::run(&args, ui, &app).await,
@@ -56,7 +59,23 @@ impl Command {
             Self::Export(args) => export::run(&args, ui, &app).await,
         };
         app.close().await;
-        outcome
+        outcome.map_err(|error| database::name_in_hint(error, &settings))
+    }
+
+    fn access(&self) -> Result<Access, AppError> {
+        let email = match self {
+            Self::Create(_) => return Ok(Access::Create),
+            Self::Import(args) if args.dry_run => return Ok(Access::Read),
+            Self::Import(_) => return Ok(Access::Create),
+            Self::List(_) | Self::Show(_) | Self::Export(_) => return Ok(Access::Read),
+            Self::SetPassword(args) => &args.email,
+            Self::SetEmail(args) => &args.email,
+            Self::Revoke(args) => &args.email,
+            Self::Delete(args) => &args.email,
+        };
+        // An address that cannot be read is a mistake in any database.
+        parse_address(email)?;
+        Ok(Access::Change(Absence::of_account(email)))
     }
 }
 

@@ -17,7 +17,7 @@ With --json: {\"email\", \"revoked\", \"confirmation_sent\"}")]
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]
-    email: String,
+    pub(super) email: String,
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ With --json: {\"before\", \"email\", \"changed\", \"confirmation_sent\"}")]
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]
-    email: String,
+    pub(super) email: String,
     /// The address from now on
     #[arg(long, value_name = "EMAIL")]
     to: String,

@@ -18,7 +18,7 @@ With --json: {\"email\", \"changed\", \"confirmation_sent\"}, of --generate also
 pub(in crate::cli) struct Args {
     /// The account's address
     #[arg(long, value_name = "EMAIL")]
-    email: String,
+    pub(super) email: String,
     #[command(flatten)]
     password: NewPassword,
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::outbox::entry_json;
+use super::super::table::hanging;
 use super::super::ui::{Ui, counted, local};
 use crate::app::{AccountDetails, App};
 use crate::domain::event::{Event, EventKind, HISTORY_LINES};
@@ -59,7 +60,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 
 fn list(lines: impl Iterator<Item = String>) -> String {
     let lines: Vec<String> = lines
-        .map(|line| format!("  {}\n", line.trim_end()))
+        .map(|line| format!("  {}\n", hanging(line.trim_end(), 4)))
         .collect();
     if lines.is_empty() {
         "  none\n".to_owned()

@@ -81,6 +81,50 @@ fn the_defaults_are_those_of_the_contract_and_stricter_in_production() {
     );
 }
 
+/// Keys whose default is described in words, since no value means the same.
+const DESCRIBED: &[&str] = &[
+    "MOVIE_BAG_PUBLIC_URL",
+    "JWT_SECRET_KEY",
+    "JWT_SECRET_KEY_PREVIOUS",
+    "MAIL_USERNAME",
+    "MAIL_PASSWORD",
+    "MAIL_CA_FILE",
+    "MAIL_HELO_NAME",
+    "MOVIE_BAG_TRUSTED_PROXIES",
+    "MOVIE_BAG_CORS_ORIGINS",
+    "MOVIE_BAG_METRICS_BIND",
+    "MOVIE_BAG_TEMPLATES",
+    "MOVIE_BAG_LOG",
+];
+
+#[test]
+fn a_reported_default_is_the_value_that_holds_in_either_profile() {
+    let effective = |settings: &Settings| {
+        let settings = Settings {
+            report: Vec::new(),
+            ..settings.clone()
+        };
+        format!("{settings:?}")
+    };
+    for profile in ["development", "production"] {
+        let required = [
+            ("MOVIE_BAG_PROFILE", profile),
+            ("MOVIE_BAG_PUBLIC_URL", "https://movies.example"),
+            ("JWT_SECRET_KEY", "0123456789abcdefghijklmnopqrstuvwxyz"),
+        ];
+        let by_default = resolve(&sources(&required, "")).unwrap();
+        let reported: Vec<_> = by_default
+            .report
+            .iter()
+            .filter(|setting| !DESCRIBED.contains(&setting.key))
+            .map(|setting| (setting.key, setting.value.as_str()))
+            .collect();
+        let all: Vec<_> = required.into_iter().chain(reported).collect();
+        let set = resolve(&sources(&all, "")).unwrap();
+        assert_eq!(effective(&set), effective(&by_default), "{profile}");
+    }
+}
+
 #[test]
 fn a_drive_is_part_of_a_path_and_no_kind_of_database() {
     let in_a_url = if cfg!(windows) {

@@ -193,10 +193,13 @@ pub(super) const CALLS: &[Call] = &[
         path: "/readyz",
         method: "get",
         id: "isReady",
-        summary: "Tell whether the database answers too",
+        summary: "Tell whether the database answers and all background tasks run",
         needs_login: false,
         takes: None,
-        gives: ("Health", "It answers"),
+        gives: (
+            "Health",
+            "The database answers and all background tasks run",
+        ),
         refusals: &[Code::InternalError, Code::Unavailable],
     },
     Call {

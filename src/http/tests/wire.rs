@@ -317,19 +317,27 @@ async fn whoever_is_slow_does_not_hold_a_connection() {
     assert!(begun.elapsed() < HttpOptions::default().header_timeout);
 }
 
-#[tokio::test]
-async fn connections_over_the_cap_wait_for_a_free_place() {
-    let options = HttpOptions {
+/// One connection at a time, and no time-out that ends within a test.
+fn one_connection() -> HttpOptions {
+    HttpOptions {
         max_connections: 1,
+        header_timeout: HOUR,
+        body_timeout: HOUR,
+        request_timeout: HOUR,
+        write_timeout: HOUR,
         ..HttpOptions::default()
-    };
-    let server = Server::start_with(options, |_| {}).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_waits_while_all_connections_are_being_answered() {
+    let server = Server::start_with(one_connection(), |_| {}).await;
+    server.store.pings.forget_permits(1_000);
     let mut first = server.connect().await;
     first
-        .write_all(b"GET /healthz HTTP/1.1\r\n\r\n")
+        .write_all(b"GET /readyz HTTP/1.1\r\nconnection: close\r\n\r\n")
         .await
         .unwrap();
-    assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
     let mut second = server.connect().await;
     second
         .write_all(b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n")
@@ -339,9 +347,39 @@ async fn connections_over_the_cap_wait_for_a_free_place() {
     let early =
         tokio::time::timeout(Duration::from_millis(100), second.read_buf(&mut answer)).await;
     assert!(early.is_err(), "the second waits");
-    drop(first);
-    second.read_to_end(&mut answer).await.unwrap();
-    assert_eq!(Answer::parse(&answer).status, 200);
+    server.store.pings.add_permits(1);
+    for mut stream in [first, second] {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(Answer::parse(&answer).status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_for_its_client_gives_way_to_a_new_one() {
+    let server = Server::start_with(one_connection(), |_| {}).await;
+    let unread = b"GET /assets/style.css HTTP/1.1\r\n\r\n".repeat(5_000);
+    let waiting: [(&str, &[u8]); 6] = [
+        ("nothing", b""),
+        ("half a head", b"GET /healthz HTTP/1.1\r\nx: "),
+        ("an answered request", b"GET /healthz HTTP/1.1\r\n\r\n"),
+        (
+            "an answered request and half a head",
+            b"GET /healthz HTTP/1.1\r\n\r\nGET /healthz HT",
+        ),
+        (
+            "half a body",
+            b"POST /api/auth/login HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{",
+        ),
+        ("requests, and reads no answer", &unread),
+    ];
+    for (what, said) in waiting {
+        let mut held = server.connect().await;
+        // Until the answers fill every buffer on the way.
+        let _ = tokio::time::timeout(Duration::from_secs(1), held.write_all(said)).await;
+        let answer = server.get("/healthz").await;
+        assert_eq!(answer.status, 200, "{what}");
+    }
 }
 
 #[tokio::test]

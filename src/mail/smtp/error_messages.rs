@@ -128,7 +128,11 @@ impl Trouble {
             (Cause::Network(error), _)
                 if error.kind() == io::ErrorKind::ConnectionRefused && is_local(&route.host) =>
             {
-                "start \"movie-bag smtp-debug\" or set MAIL_SERVER"
+                if route.hints_at_sink {
+                    "start \"movie-bag smtp-debug\" or set MAIL_SERVER"
+                } else {
+                    "start the mail server on this machine, or set MAIL_SERVER and MAIL_PORT"
+                }
             }
             (Cause::Network(_) | Cause::TimedOut(_), Stage::Connect) if route.port == 25 => {
                 "try MAIL_PORT=587: many networks block outgoing connections to port 25"

@@ -73,6 +73,8 @@ pub struct SmtpOptions {
     pub rng: Arc<dyn Rng>,
     /// How long one mail may take, from the connection to the last reply.
     pub timeout: Duration,
+    /// Whether hints may propose the debugging sink in place of a mail server.
+    pub hints_at_sink: bool,
 }
 
 /// A mail server, spoken to over SMTP. A clone is another handle on the same one.
@@ -94,6 +96,12 @@ struct Ready {
     session: Option<(Hold, Session)>,
     /// Since when the session is being opened; `None` for one that was idle.
     opened: Option<Budget>,
+}
+
+/// Returns the name said in EHLO where none is set: the sender's domain, if others can look it up. Else it is the address of
+/// the connection.
+pub fn usual_helo_name(sender: &str) -> Option<String> {
+    message::public_domain(sender)
 }
 
 impl SmtpMailer {
@@ -120,9 +128,10 @@ impl SmtpMailer {
             credentials: options.credentials,
             hello: options
                 .helo_name
-                .or_else(|| message::public_domain(&options.sender)),
+                .or_else(|| usual_helo_name(&options.sender)),
             host: options.server,
             port: options.port,
+            hints_at_sink: options.hints_at_sink,
         };
         Ok(Self {
             route: Arc::new(route),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::terminal_text::needs_escape;
+
 /// How much of a mail server's words is kept.
 const LONGEST: usize = 500;
 
@@ -89,16 +91,11 @@ pub(super) fn redacted(text: &str, secrets: &[&str]) -> String {
     secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
 }
 
-/// A stranger's words on one line, without what a terminal would obey, and short enough for the history.
+/// Words of a mail server on one line, short enough for the history. A space replaces what a terminal must not receive: the
+/// words are stored, and may be shown by other programs.
 pub(super) fn harmless(words: &str) -> String {
-    let visible = words.chars().map(|c| if is_obeyed(c) { ' ' } else { c });
+    let visible = words.chars().map(|c| if needs_escape(c) { ' ' } else { c });
     visible.take(LONGEST).collect()
-}
-
-/// Control characters, and those that turn the direction of what follows them.
-fn is_obeyed(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What a server offers in its reply to EHLO (RFC 5321 4.1.1.1); keywords in any case, as they are written there.
@@ -202,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_s_words_are_harmless() {
-        let reply = Reply::new(550, "\u{1b}[31mred\r\n\u{202e}turned");
-        assert_eq!(reply.to_string(), "550  [31mred   turned");
+    fn words_of_a_server_hold_nothing_that_a_terminal_obeys() {
+        let reply = Reply::new(550, "\u{1b}[31mred\r\n\u{202e}turned\u{61c}\u{9b}2J");
+        assert_eq!(reply.to_string(), "550  [31mred   turned  2J");
         assert_eq!(
             Reply::new(550, &"x".repeat(9_999))
                 .to_string()

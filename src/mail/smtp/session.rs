@@ -44,6 +44,8 @@ pub(super) struct Route {
     pub(super) credentials: Option<(String, String)>,
     /// Name said in EHLO; `None` is the address of this end.
     pub(super) hello: Option<String>,
+    /// Whether hints may propose the debugging sink in place of a mail server.
+    pub(super) hints_at_sink: bool,
 }
 
 impl Route {

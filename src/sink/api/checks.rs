@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{ApiState, bad_request, blocking, find};
+use super::answer::{derived, json};
+use super::{ApiState, bad_request, find};
 use crate::sink::compat::{self, CLIENTS, Feature, Report, Support};
 use crate::sink::{extract, view};
 
@@ -18,15 +18,15 @@ pub async fn html(State(state): State<ApiState>, Path(id): Path<String>, uri: Ur
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let checked = blocking(move || {
+    let reservation = state.answers.reserve_for(&message).await;
+    derived(reservation, move || {
         let html = view::content(&message).html;
-        (!html.is_empty()).then(|| answer(&compat::check(&html)))
-    });
-    match checked.await {
-        Ok(Some(answer)) => Json(answer).into_response(),
-        Ok(None) => bad_request("Error: message does not contain HTML"),
-        Err(failure) => failure,
-    }
+        match html.is_empty() {
+            true => Err(bad_request("Error: message does not contain HTML")),
+            false => Ok(json(&answer(&compat::check(&html)))),
+        }
+    })
+    .await
 }
 
 /// In percent.
@@ -135,13 +135,14 @@ pub async fn links(State(state): State<ApiState>, Path(id): Path<String>, uri: U
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let listed = blocking(move || {
+    let reservation = state.answers.reserve_for(&message).await;
+    derived(reservation, move || {
         let links = extract::of(&view::content(&message)).links;
         let links: Vec<Value> = links
             .into_iter()
             .map(|link| json!({ "URL": link, "StatusCode": 0, "Status": "Not fetched" }))
             .collect();
-        json!({ "Errors": 0, "Links": links })
-    });
-    listed.await.map(Json).into_response()
+        Ok(json(&json!({ "Errors": 0, "Links": links })))
+    })
+    .await
 }

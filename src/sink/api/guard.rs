@@ -1,10 +1,15 @@
-//! Who may ask: requests under a name that is ours, from no other site's page.
+//! Access control of the web port: a request needs a permitted Host, and a page of another site reads and changes nothing.
 //!
-//! A page on the web can make its own name lead to 127.0.0.1 (DNS rebinding) and then read this port as if it were
-//! its own site. It can't choose the Host header, so that one is checked, on every path; and Origin, which
-//! browsers add to what a foreign page sends here. Where it only loads something, a picture say, there is no Origin, and yet
-//! whether it loads, and how fast, tells what a search finds; so Sec-Fetch-Site is looked at too, which every browser of
-//! today adds, and no page can change (Fetch Metadata Request Headers, 2.3). Another port is another site here.
+//! - **Host**, on every path: a page on the web can make its own name resolve to 127.0.0.1 (DNS rebinding) and then read this
+//!   port as its own site. It cannot choose the Host header.
+//! - **Origin**: browsers add it to what a page of another site sends here.
+//! - **Sec-Fetch-Site** (Fetch Metadata Request Headers, 2.3): loading a picture or following a link carries no Origin, and
+//!   yet the time it takes, or whether it becomes a download, reveals what a search finds. Every current browser adds
+//!   this header for HTTPS and for loopback addresses, and no page can change it. A request of another site reaches only `/`
+//!   and `/view/ID`, as a page that a person opens: its query is dropped by a redirect, so that it neither searches nor loads
+//!   pictures, and it marks nothing as read (see [`is_from_another_site`]). Another port counts as another site. A request
+//!   without the header comes from a program.
+//! - **Sec-Purpose**: no person has opened a prefetched or prerendered page, so it is refused.
 
 use std::net::IpAddr;
 
@@ -19,24 +24,24 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ApiState, plain};
 
-/// Refuses what must not be answered, and adds to every answer what browsers are to heed.
+/// Refuses requests that must not be answered, and adds the security headers to every response.
 pub async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
     let auth = state.options.auth.as_ref().filter(|_| !is_probe);
     let mut response = match refusal(&state.options.hosts, &request) {
-        Some(refusal) => refusal,
-        None if auth.is_some_and(|auth| !is_let_in(auth, request.headers())) => (
+        Err(refusal) => refusal,
+        Ok(()) if auth.is_some_and(|auth| !is_let_in(auth, request.headers())) => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Basic realm=\"Login\"")],
             "Unauthorized.\n",
         )
             .into_response(),
-        None if request.method() == Method::OPTIONS
-            && request.uri().path().starts_with("/api/") =>
+        Ok(())
+            if request.method() == Method::OPTIONS && request.uri().path().starts_with("/api/") =>
         {
             StatusCode::OK.into_response()
         }
-        None => next.run(request).await,
+        Ok(()) => next.run(request).await,
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -89,61 +94,95 @@ fn credentials(headers: &HeaderMap) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn refusal(web_hosts: &[String], request: &Request) -> Option<Response> {
-    let Some(host) = only_host(request.headers()) else {
-        return Some(plain(
-            StatusCode::FORBIDDEN,
-            "The request names no Host, or more than one",
-        ));
+fn refusal(web_hosts: &[String], request: &Request) -> Result<(), Response> {
+    let headers = request.headers();
+    let Some(host) = only_host(headers) else {
+        return Err(forbidden("The request names no Host, or more than one"));
     };
-    // An absolute request line names the host a second time; a server is to believe that one.
-    let asked = request
+    // An absolute request line names the host a second time, and takes precedence over the header (RFC 9112, 3.2.2).
+    let target = request
         .uri()
         .authority()
         .map_or(host, |authority| authority.as_str());
-    for name in [host, asked] {
+    for name in [host, target] {
         if !is_ours(name, web_hosts) {
-            let text = format!(
+            return Err(forbidden(format!(
                 "Nothing is served under the host \"{name}\": use localhost or an IP address, or start with --web-host NAME"
-            );
-            return Some(plain(StatusCode::FORBIDDEN, text));
+            )));
         }
     }
-    let is_foreign = request
-        .headers()
-        .get_all(header::ORIGIN)
-        .iter()
-        .any(|origin| {
-            let site = origin
-                .to_str()
-                .ok()
-                .and_then(|origin| origin.split_once("://"))
-                .map(|(_, site)| site);
-            !site.is_some_and(|site| site.eq_ignore_ascii_case(host))
-        });
-    let is_foreign = is_foreign || is_loaded_by_another_site(request);
-    (is_foreign && request.uri().path() != "/livez" && request.uri().path() != "/readyz")
-        .then(|| plain(StatusCode::FORBIDDEN, "Blocked due to CORS violation"))
+    let path = request.uri().path();
+    let is_foreign_origin = headers.get_all(header::ORIGIN).iter().any(|origin| {
+        let site = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.split_once("://"))
+            .map(|(_, site)| site);
+        !site.is_some_and(|site| site.eq_ignore_ascii_case(host))
+    });
+    if is_foreign_origin && !matches!(path, "/livez" | "/readyz") {
+        return Err(forbidden(CROSS_SITE));
+    }
+    if is_prefetch(headers) {
+        return Err(forbidden("Pages of the inbox are not prefetched"));
+    }
+    if !is_from_another_site(headers) {
+        return Ok(());
+    }
+    let page = landing_page(request).ok_or_else(|| forbidden(CROSS_SITE))?;
+    match request.uri().query().is_none() && page == path {
+        true => Ok(()),
+        false => Err((StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()),
+    }
 }
 
-/// Whether a page of another site asks for this as a part of itself. A link that leads here is none, and neither is a part of a
-/// message that is named by its id: who knows that has seen the inbox, and a mail that is opened by itself loads its pictures
-/// in this way.
-fn is_loaded_by_another_site(request: &Request) -> bool {
-    let says = |name: &'static str, words: &[&str]| {
-        let value = request.headers().get(name);
-        value.is_some_and(|value| words.iter().any(|word| value.as_bytes() == word.as_bytes()))
+/// Mailpit's text, which its clients know.
+const CROSS_SITE: &str = "Blocked due to CORS violation";
+
+fn forbidden(reason: impl Into<String>) -> Response {
+    plain(StatusCode::FORBIDDEN, reason)
+}
+
+/// Reports whether a browser made this request for a page of another site. What such a request opens stays unread.
+pub(in crate::sink) fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
+}
+
+/// Page that a link of another site may open. `/view/latest` leads to the list: where it redirects depends on what the inbox
+/// holds.
+fn landing_page(request: &Request) -> Option<&str> {
+    let has = |name: &str, value: &str| {
+        let mut values = request.headers().get_all(name).iter();
+        values.next().is_some_and(|first| first == value) && values.next().is_none()
     };
-    let is_followed = request.method() == Method::GET
-        && says("sec-fetch-mode", &["navigate"])
-        && says("sec-fetch-dest", &["document"]);
+    let is_opened = request.method() == Method::GET
+        && has("sec-fetch-mode", "navigate")
+        // A frame has another destination.
+        && has("sec-fetch-dest", "document");
     let path = request.uri().path();
-    let is_known_part = request.method() == Method::GET
-        && path
-            .strip_prefix("/api/v1/message/")
-            .and_then(|rest| rest.split_once('/'))
-            .is_some_and(|(id, rest)| id != "latest" && rest.starts_with("part/"));
-    says("sec-fetch-site", &["cross-site", "same-site"]) && !is_followed && !is_known_part
+    let id = path.strip_prefix("/view/").unwrap_or_default();
+    match path {
+        _ if !is_opened => None,
+        "/" | "/view/latest" => Some("/"),
+        _ if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Some(path),
+        _ => None,
+    }
+}
+
+/// Reports whether a browser loads a page in advance: `Sec-Purpose` by the Fetch standard, the others by older browsers.
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    let names = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
+    let values = names.iter().flat_map(|name| headers.get_all(*name));
+    values.into_iter().any(|value| {
+        let value = value.as_bytes().to_ascii_lowercase();
+        let has = |word: &str| {
+            value
+                .windows(word.len())
+                .any(|part| part == word.as_bytes())
+        };
+        has("prefetch") || has("prerender") || has("preview")
+    })
 }
 
 fn only_host(headers: &HeaderMap) -> Option<&str> {
@@ -178,7 +217,128 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
+
+    /// Status and Location that the guard answers to a request with these headers; 200 where it lets the request pass.
+    fn answer(method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let mut request = axum::http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Host", "localhost:8025");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match refusal(&[], &request.body(Body::empty()).unwrap()) {
+            Ok(()) => (200, String::new()),
+            Err(refusal) => {
+                let location = refusal.headers().get("location");
+                let location = location.map_or("", |value| value.to_str().unwrap());
+                (refusal.status().as_u16(), location.to_owned())
+            }
+        }
+    }
+
+    const LINK: [(&str, &str); 2] = [
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+    ];
+
+    #[test]
+    fn a_link_of_another_site_opens_only_the_list_and_a_message_and_without_its_query() {
+        for site in ["cross-site", "same-site", "something-new"] {
+            for (path, status, location) in [
+                ("/", 200, ""),
+                ("/?query=secret", 303, "/"),
+                ("/?", 303, "/"),
+                ("/view/0aZ", 200, ""),
+                ("/view/0aZ?tab=html&pictures=1", 303, "/view/0aZ"),
+                ("/view/latest", 303, "/"),
+                ("/view/latest?query=secret", 303, "/"),
+                ("/view/", 403, ""),
+                ("/view/0aZ.html", 403, ""),
+                ("/view/latest.txt", 403, ""),
+                ("/view/a%2e", 403, ""),
+                ("/list", 403, ""),
+                ("/inbox.css", 403, ""),
+                ("/livez", 403, ""),
+                ("/api/v1/messages", 403, ""),
+                ("/api/v1/message/0aZ/part/1", 403, ""),
+                ("/api/v1/message/latest/raw?dl=1&query=secret", 403, ""),
+            ] {
+                let [mode, destination] = LINK;
+                let headers = [("Sec-Fetch-Site", site), mode, destination];
+                let expected = (status, location.to_owned());
+                assert_eq!(answer("GET", path, &headers), expected, "{site} {path}");
+                // A form, a frame, a picture, and a request that does not say what it is for.
+                let frame = ("Sec-Fetch-Dest", "iframe");
+                let picture = [("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];
+                for (method, headers) in [
+                    ("POST", headers.as_slice()),
+                    ("HEAD", &headers),
+                    ("GET", &[headers[0], mode, frame]),
+                    ("GET", &[headers[0], picture[0], picture[1]]),
+                    ("GET", &headers[..1]),
+                    ("GET", &[headers[0], mode, destination, frame]),
+                ] {
+                    assert_eq!(
+                        answer(method, path, headers).0,
+                        403,
+                        "{site} {method} {path}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn programs_and_pages_of_the_inbox_reach_everything() {
+        let none: &[(&str, &str)] = &[];
+        for headers in [
+            none,
+            &[("Sec-Fetch-Site", "none")],
+            &[("Sec-Fetch-Site", "same-origin")],
+            &[
+                ("Origin", "http://localhost:8025"),
+                ("Sec-Fetch-Site", "same-origin"),
+            ],
+        ] {
+            for path in [
+                "/?query=x",
+                "/view/latest",
+                "/api/v1/messages",
+                "/view/a.html?embed=1",
+            ] {
+                assert_eq!(answer("GET", path, headers).0, 200, "{path} {headers:?}");
+            }
+        }
+        // The strictest of several values counts.
+        let two = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "cross-site")];
+        assert_eq!(answer("GET", "/api/v1/messages", &two).0, 403);
+    }
+
+    #[test]
+    fn nothing_is_loaded_in_advance() {
+        for purpose in [
+            ("Sec-Purpose", "prefetch"),
+            ("Sec-Purpose", "prefetch;prerender"),
+            ("Purpose", "Prefetch"),
+            ("X-Moz", "prefetch"),
+            ("X-Purpose", "preview"),
+        ] {
+            for site in ["same-origin", "none", "same-site", "cross-site"] {
+                let [mode, destination] = LINK;
+                let headers = [("Sec-Fetch-Site", site), mode, destination, purpose];
+                assert_eq!(
+                    answer("GET", "/view/0aZ", &headers).0,
+                    403,
+                    "{site} {purpose:?}"
+                );
+            }
+            assert_eq!(answer("GET", "/", &[purpose]).0, 403);
+        }
+    }
 
     #[test]
     fn only_addresses_localhost_and_given_names_are_ours() {

@@ -1,33 +1,37 @@
 //! The part of MailHog's API that clients call: `/api/v2/messages`, `/api/v2/search`, deleting one, and its monkey Jim.
 
+use std::sync::Arc;
+use std::vec;
+
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{self, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::answer::{LIST, Pieces, append_json, streamed};
 use super::messages::Page;
 use super::shapes::rfc3339;
-use super::{ApiState, bad_request, blocking, blocking_json, not_found, parameter};
-use crate::sink::inbox::{ReceivedMessage, Which};
+use super::{ApiState, bad_request, blocking, not_found, parameter};
+use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
 use crate::sink::search::Query;
 use crate::sink::view::{self, RawPart};
 use crate::smtp::fault::{Chaos, Trigger};
 
+/// Memory for a list: the pieces of an item with as many parts as a message may have.
+const ITEMS: usize = 8 * LIST;
+
+/// Bytes of a message that are written at once.
+const TEXT: usize = 16 * 1024;
+
 /// `GET /api/v2/messages`.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let page = Page::of(&uri);
-    blocking_json(move || {
-        let messages = state.inbox.list(page.start, page.limit, None);
-        answer(
-            state.inbox.totals().messages,
-            page.start,
-            messages.iter().map(|one| &**one),
-        )
-    })
-    .await
+    let found = state.inbox.sequences(page.start, page.limit, None);
+    let total = state.inbox.totals().messages;
+    answer(&state, total, page.start, found).await
 }
 
 /// `GET /api/v2/search`, by `kind`: `from`, `to` or `containing`.
@@ -40,15 +44,19 @@ pub async fn search(State(state): State<ApiState>, uri: Uri) -> Response {
         _ => return bad_request("Error: kind is from, to or containing"),
     };
     let page = Page::of(&uri);
-    blocking_json(move || {
-        let found = state.inbox.search(&query, None);
-        answer(found.len(), page.start, page.cut(&found).map(|one| &**one))
-    })
-    .await
+    let inbox = Arc::clone(&state.inbox);
+    let found = blocking(move || inbox.matching(&query, None));
+    match found.await {
+        Ok(found) => answer(&state, found.len(), page.start, page.cut(&found)).await,
+        Err(failure) => failure,
+    }
 }
 
 /// `DELETE /api/v1/messages/{id}`.
-pub async fn delete(State(state): State<ApiState>, Path(id): Path<String>) -> Response {
+pub async fn delete(
+    State(state): State<ApiState>,
+    extract::Path(id): extract::Path<String>,
+) -> Response {
     let deleted = blocking(move || state.inbox.delete(Which::Ids(vec![id])));
     match deleted.await {
         Ok(0) => not_found(),
@@ -57,66 +65,220 @@ pub async fn delete(State(state): State<ApiState>, Path(id): Path<String>) -> Re
     }
 }
 
-fn answer<'m>(
-    total: usize,
-    start: usize,
-    messages: impl Iterator<Item = &'m ReceivedMessage>,
-) -> Value {
-    let items: Vec<Value> = messages.map(item).collect();
-    json!({ "total": total, "count": items.len(), "start": start, "items": items })
-}
-
-fn item(message: &ReceivedMessage) -> Value {
-    let envelope = &message.envelope;
-    let to: Vec<_> = envelope
-        .recipients
-        .iter()
-        .map(|to| path(&to.address))
-        .collect();
-    let addresses: Vec<_> = envelope.recipients.iter().map(|to| &to.address).collect();
-    let parts = view::raw_parts(message);
-    let data = String::from_utf8_lossy(&message.source);
-    let body = data.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    json!({
-        "ID": message.id.0,
-        "From": path(&envelope.sender),
-        "To": to,
-        "Content": {
-            "Headers": view::headers(message),
-            "Body": body,
-            "Size": message.source.len(),
-            "MIME": null,
-        },
-        "Created": rfc3339(message.received_at),
-        "MIME": mime(&parts),
-        "Raw": {
-            "From": envelope.sender,
-            "To": addresses,
-            "Data": data,
-            "Helo": message.session.helo,
-        },
-    })
-}
-
-/// Parts nested as in the message; `null` where there are none. MailHog also lists the text around the boundaries as parts.
-fn mime(parts: &[RawPart]) -> Value {
-    let part = |part: &RawPart| {
-        json!({
-            "Headers": part.headers,
-            "Body": part.body,
-            "Size": part.size,
-            "MIME": mime(&part.parts),
-        })
+async fn answer(state: &ApiState, total: usize, start: usize, page: Vec<u64>) -> Response {
+    let items = Items {
+        inbox: Arc::clone(&state.inbox),
+        envelope: Some(Envelope {
+            total,
+            count: page.len(),
+            start,
+            items: [],
+        }),
+        rest: page.into_iter(),
+        is_begun: false,
+        item: Vec::new(),
     };
-    match parts {
-        [] => Value::Null,
-        parts => json!({ "Parts": parts.iter().map(part).collect::<Vec<_>>() }),
+    streamed(state.answers.reserve(ITEMS).await, items).await
+}
+
+/// The envelope of a list.
+#[derive(Serialize)]
+struct Envelope {
+    total: usize,
+    count: usize,
+    start: usize,
+    /// Place of the items, which follow one by one.
+    items: [(); 0],
+}
+
+/// A list in JSON. An item is several times as long as its message, so it is made of the message's own bytes while the client
+/// reads it.
+struct Items {
+    inbox: Arc<Inbox>,
+    /// Present until it is written.
+    envelope: Option<Envelope>,
+    /// Sequence numbers of the messages to come.
+    rest: vec::IntoIter<u64>,
+    /// Whether an item was written.
+    is_begun: bool,
+    /// Rest of the item that is being written, last piece first.
+    item: Vec<Piece>,
+}
+
+/// A piece of an item.
+#[derive(Debug)]
+enum Piece {
+    /// JSON as it is.
+    Json(Vec<u8>),
+    /// The inside of a JSON string: these bytes as text.
+    Text(Bytes),
+    /// Header fields of a part with this header.
+    Headers(Bytes),
+}
+
+impl Pieces for Items {
+    fn add_to(&mut self, body: &mut Vec<u8>) -> bool {
+        if let Some(envelope) = self.envelope.take() {
+            append_json(body, &envelope);
+            // The end of the empty list and of the object.
+            body.truncate(body.len() - b"]}".len());
+            return true;
+        }
+        match self.item.pop() {
+            Some(Piece::Json(json)) => body.extend(json),
+            Some(Piece::Headers(header)) => append_json(body, &view::part_headers(&header)),
+            Some(Piece::Text(text)) => {
+                let (first, rest) = cut_text(text);
+                append_text(body, &first);
+                if !rest.is_empty() {
+                    self.item.push(Piece::Text(rest));
+                }
+            }
+            None => {
+                let Some(sequence) = self.rest.next() else {
+                    body.extend_from_slice(b"]}");
+                    return false;
+                };
+                // It may have been deleted since the list was begun.
+                if let Some(message) = self.inbox.at(sequence) {
+                    if std::mem::replace(&mut self.is_begun, true) {
+                        body.push(b',');
+                    }
+                    self.item = item(&message);
+                    self.item.reverse();
+                }
+            }
+        }
+        true
     }
 }
 
-fn path(address: &str) -> Value {
+/// Cuts the first bytes off a text, not in the middle of a character.
+fn cut_text(mut text: Bytes) -> (Bytes, Bytes) {
+    let is_within = |at: usize| text[at] & 0b1100_0000 == 0b1000_0000;
+    let at = match text.len() > TEXT {
+        // A character has at most three bytes behind its first.
+        true => (TEXT - 3..=TEXT).rev().find(|&at| !is_within(at)),
+        false => Some(text.len()),
+    };
+    let first = text.split_to(at.unwrap_or(TEXT));
+    (first, text)
+}
+
+/// Appends bytes as the inside of a JSON string.
+fn append_text(body: &mut Vec<u8>, bytes: &[u8]) {
+    let start = body.len();
+    append_json(body, &*String::from_utf8_lossy(bytes));
+    body.pop();
+    body.remove(start);
+}
+
+fn item(message: &ReceivedMessage) -> Vec<Piece> {
+    let envelope = &message.envelope;
+    let to = envelope.recipients.iter().map(|to| path(&to.address));
+    let addresses: Vec<_> = envelope.recipients.iter().map(|to| &to.address).collect();
+    let body = match memmem::find(&message.source, b"\r\n\r\n") {
+        Some(end) => message.source.slice(end + 4..),
+        None => Bytes::new(),
+    };
+    let mut item = Item::default();
+    item.open("{\"ID\":", &message.id.0);
+    item.open(",\"From\":", &path(&envelope.sender));
+    item.open(",\"To\":", &to.collect::<Vec<_>>());
+    item.open(",\"Content\":{\"Headers\":", &view::headers(message));
+    item.text(",\"Body\":", body);
+    item.open(",\"Size\":", &message.source.len());
+    item.open(
+        ",\"MIME\":null},\"Created\":",
+        &rfc3339(message.received_at),
+    );
+    item.json(",\"MIME\":");
+    item.mime(&view::raw_parts(message));
+    item.open(",\"Raw\":{\"From\":", &envelope.sender);
+    item.open(",\"To\":", &addresses);
+    item.text(",\"Data\":", message.source.clone());
+    item.open(",\"Helo\":", &message.session.helo);
+    item.json("}}");
+    item.end()
+}
+
+/// Pieces of an item, first piece first.
+#[derive(Default)]
+struct Item {
+    pieces: Vec<Piece>,
+    /// JSON behind the last piece.
+    json: Vec<u8>,
+}
+
+impl Item {
+    fn json(&mut self, json: &str) {
+        self.json.extend_from_slice(json.as_bytes());
+    }
+
+    /// Adds JSON, and the JSON of a value.
+    fn open<T: Serialize + ?Sized>(&mut self, json: &str, value: &T) {
+        self.json(json);
+        append_json(&mut self.json, value);
+    }
+
+    /// Adds JSON, and bytes as a string.
+    fn text(&mut self, json: &str, text: Bytes) {
+        self.json(json);
+        self.json("\"");
+        self.piece(Piece::Text(text));
+        self.json("\"");
+    }
+
+    fn piece(&mut self, piece: Piece) {
+        let json = std::mem::take(&mut self.json);
+        self.pieces.extend([Piece::Json(json), piece]);
+    }
+
+    /// Adds parts nested as in the message; `null` where there are none. MailHog also lists the text around the boundaries as
+    /// parts.
+    fn mime(&mut self, parts: &[RawPart]) {
+        if parts.is_empty() {
+            return self.json("null");
+        }
+        for (index, part) in parts.iter().enumerate() {
+            self.json(match index {
+                0 => "{\"Parts\":[{\"Headers\":",
+                _ => ",{\"Headers\":",
+            });
+            self.piece(Piece::Headers(part.header.clone()));
+            self.text(",\"Body\":", part.body.clone());
+            self.open(",\"Size\":", &part.size);
+            self.json(",\"MIME\":");
+            self.mime(&part.parts);
+            self.json("}");
+        }
+        self.json("]}");
+    }
+
+    fn end(mut self) -> Vec<Piece> {
+        self.pieces.push(Piece::Json(self.json));
+        self.pieces
+    }
+}
+
+/// An address as MailHog writes it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Path<'m> {
+    relays: Option<()>,
+    mailbox: &'m str,
+    domain: &'m str,
+    params: &'m str,
+}
+
+fn path(address: &str) -> Path<'_> {
     let (mailbox, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    json!({ "Relays": null, "Mailbox": mailbox, "Domain": domain, "Params": "" })
+    Path {
+        relays: None,
+        mailbox,
+        domain,
+        params: "",
+    }
 }
 
 /// Jim refuses by chance. His chances to let a connection in, to cut it or to slow it down have no effect here: `--fail` does
@@ -209,4 +371,49 @@ fn obey(state: &ApiState, body: &[u8], status: StatusCode) -> Response {
         authentication: trigger(jim.reject_auth_chance),
     });
     status.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(source: &[u8]) -> String {
+        let mut rest = Bytes::copy_from_slice(source);
+        let mut written = Vec::new();
+        while !rest.is_empty() {
+            let (first, more) = cut_text(rest);
+            append_text(&mut written, &first);
+            rest = more;
+        }
+        String::from_utf8(written).unwrap()
+    }
+
+    #[test]
+    fn a_text_that_is_written_in_pieces_is_the_same_as_a_whole_one() {
+        for pattern in [
+            "a\"\n\u{1}",
+            "\u{e4}",
+            "x\u{20ac}",
+            "\u{1f600}",
+            "xy\u{1f600}\u{20ac}",
+        ] {
+            for shift in 0..4 {
+                let text = format!("{}{}", &"zzz"[..shift.min(3)], pattern.repeat(TEXT));
+                let whole = serde_json::to_string(&text).unwrap();
+                assert_eq!(written(text.as_bytes()), whole[1..whole.len() - 1]);
+            }
+        }
+        for pattern in [
+            &b"\x80"[..],
+            b"\xff",
+            b"\xf0\x9f",
+            b"\xf0\x9f\x98",
+            b"\xe2\x82\x80\x80\x80",
+            b"\xc3\xc3\xa4\xed\xa0\x80",
+        ] {
+            let source = pattern.repeat(TEXT);
+            let whole = serde_json::to_string(&String::from_utf8_lossy(&source)).unwrap();
+            assert_eq!(written(&source), whole[1..whole.len() - 1]);
+        }
+    }
 }

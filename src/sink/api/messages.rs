@@ -1,6 +1,7 @@
 //! `/api/v1/messages`: the list, marking, deleting.
 
 use std::sync::Arc;
+use std::vec;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -9,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::answer::{LIST, Pieces, append_json, streamed};
 use super::shapes::{List, Summary};
-use super::{ApiState, bad_request, blocking, blocking_json, ok, parameter, zone};
-use crate::sink::inbox::{ReceivedMessage, Which};
-use crate::sink::search::{Query, parse_time};
+use super::{ApiState, bad_request, blocking, ok, parameter, parse_query, zone};
+use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
+use crate::sink::search::parse_time;
 
 /// How many messages a list has where nobody says.
 const DEFAULT_LIMIT: usize = 50;
@@ -40,50 +42,121 @@ impl Page {
     }
 
     /// The part of these that is asked for.
-    pub fn cut<'m>(
-        &self,
-        messages: &'m [Arc<ReceivedMessage>],
-    ) -> impl Iterator<Item = &'m Arc<ReceivedMessage>> {
+    pub fn cut(&self, messages: &[u64]) -> Vec<u64> {
         let limit = if self.limit == 0 {
             usize::MAX
         } else {
             self.limit
         };
-        messages.iter().skip(self.start).take(limit)
+        let page = messages.iter().skip(self.start).take(limit);
+        page.copied().collect()
+    }
+}
+
+/// A list in JSON: its envelope, then one message after the other.
+pub(super) struct ListPieces {
+    inbox: Arc<Inbox>,
+    /// Present until it is written.
+    envelope: Option<List>,
+    /// Sequence numbers of the messages to come.
+    rest: vec::IntoIter<u64>,
+    /// Whether a message was written.
+    is_begun: bool,
+}
+
+impl ListPieces {
+    /// The page of the messages `found`, all of them in the order of the list.
+    pub(super) fn new(inbox: Arc<Inbox>, page: &Page, found: Found) -> ListPieces {
+        let totals = inbox.totals();
+        let envelope = List {
+            total: totals.messages,
+            unread: totals.unread,
+            count: found.page.len(),
+            messages_count: found.messages,
+            messages_unread: found.unread,
+            start: page.start,
+            tags: inbox.tag_names(),
+            messages: [],
+        };
+        ListPieces {
+            inbox,
+            envelope: Some(envelope),
+            rest: found.page.into_iter(),
+            is_begun: false,
+        }
+    }
+}
+
+/// Messages of a list.
+pub(super) struct Found {
+    /// Sequence numbers of those on the page.
+    pub(super) page: Vec<u64>,
+    /// Number of messages in the whole list.
+    pub(super) messages: usize,
+    /// Number of unread messages in the whole list.
+    pub(super) unread: usize,
+}
+
+impl Found {
+    /// The page of a list of these messages.
+    pub(super) fn of(inbox: &Inbox, all: &[u64], page: &Page) -> Found {
+        let is_unread = |message: Arc<ReceivedMessage>| !message.is_read();
+        let unread = all
+            .iter()
+            .filter(|one| inbox.at(**one).is_some_and(is_unread));
+        Found {
+            page: page.cut(all),
+            messages: all.len(),
+            unread: unread.count(),
+        }
+    }
+}
+
+impl Pieces for ListPieces {
+    fn add_to(&mut self, body: &mut Vec<u8>) -> bool {
+        if let Some(envelope) = self.envelope.take() {
+            append_json(body, &envelope);
+            // The end of the empty list and of the object.
+            body.truncate(body.len() - b"]}".len());
+            return true;
+        }
+        let Some(sequence) = self.rest.next() else {
+            body.extend_from_slice(b"]}");
+            return false;
+        };
+        // It may have been deleted since the list was begun.
+        if let Some(message) = self.inbox.at(sequence) {
+            if std::mem::replace(&mut self.is_begun, true) {
+                body.push(b',');
+            }
+            append_json(body, &Summary::of(&message, &message.digest()));
+        }
+        true
     }
 }
 
 /// `GET`.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let page = Page::of(&uri);
-    // A message is parsed when it is first listed; ten thousand of them must not hold up the sessions.
-    blocking_json(move || {
-        let totals = state.inbox.totals();
-        let (messages, matching, unread) = match page.before {
-            None => {
-                let messages = state.inbox.list(page.start, page.limit, None);
-                (messages, totals.messages, totals.unread)
+    let inbox = Arc::clone(&state.inbox);
+    let found = blocking(move || match page.before {
+        None => {
+            let totals = inbox.totals();
+            Found {
+                page: inbox.sequences(page.start, page.limit, None),
+                messages: totals.messages,
+                unread: totals.unread,
             }
-            Some(_) => {
-                let all = state.inbox.list(0, 0, page.before);
-                let unread = all.iter().filter(|message| !message.is_read()).count();
-                (page.cut(&all).cloned().collect(), all.len(), unread)
-            }
-        };
-        let summaries = messages.iter().map(|message| Summary::from(&**message));
-        let summaries: Vec<_> = summaries.collect();
-        List {
-            total: totals.messages,
-            unread: totals.unread,
-            count: summaries.len(),
-            messages_count: matching,
-            messages_unread: unread,
-            start: page.start,
-            tags: state.inbox.tag_names(),
-            messages: summaries,
         }
-    })
-    .await
+        Some(_) => Found::of(&inbox, &inbox.sequences(0, 0, page.before), &page),
+    });
+    match found.await {
+        Ok(found) => {
+            let pieces = ListPieces::new(Arc::clone(&state.inbox), &page, found);
+            streamed(state.answers.reserve(LIST).await, pieces).await
+        }
+        Err(failure) => failure,
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -107,7 +180,10 @@ pub async fn mark(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Respo
     let which = match (body.ids.is_empty(), search.is_empty()) {
         (true, true) => Which::All,
         (false, true) => Which::Ids(body.ids),
-        (true, false) => Which::Matching(Query::parse(search, &zone(&uri))),
+        (true, false) => match parse_query(search, &uri) {
+            Ok(query) => Which::Matching(query),
+            Err(refusal) => return refusal,
+        },
         (false, false) => return bad_request("Error: either IDs or Search, not both"),
     };
     let marked = blocking(move || state.inbox.set_read(which, body.read));

@@ -3,6 +3,8 @@
 //! A request passes the [`guard`] before anything else. [`shapes`] holds the JSON that clients compare key by key;
 //! what is ours alone is in [`own`], under `/api/movie-bag/`. Each noun has a file; the page is [`web`]'s.
 
+pub mod answer;
+pub mod bodies;
 pub mod chaos;
 pub mod checks;
 pub mod events;
@@ -24,15 +26,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
 
 use super::inbox::{Inbox, ReceivedMessage};
@@ -40,6 +41,8 @@ use super::search::Query;
 use super::web;
 use crate::domain::clock::{Clock, Rng};
 use crate::smtp::fault::Faults;
+use crate::supervisor::Supervisor;
+use answer::Answers;
 
 /// The largest request body that is read, but where a message is sent.
 const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -54,6 +57,10 @@ pub struct ApiState {
     pub(super) started: Timestamp,
     pub(super) options: Arc<WebOptions>,
     pub(super) stopped: watch::Receiver<bool>,
+    supervisor: Supervisor,
+    pub(super) answers: Answers,
+    /// Places of websocket clients.
+    pub(super) websockets: Arc<Semaphore>,
 }
 
 /// What the web port is told before it starts.
@@ -87,7 +94,15 @@ impl ApiState {
             faults,
             options: Arc::new(options),
             stopped,
+            supervisor: Supervisor::default(),
+            answers: Answers::default(),
+            websockets: Arc::new(Semaphore::new(events::MOST_CLIENTS)),
         }
+    }
+
+    /// Answers `/readyz` by the tasks of this supervisor.
+    pub fn with_readiness(self, supervisor: Supervisor) -> ApiState {
+        ApiState { supervisor, ..self }
     }
 
     /// Resolves once the server stops.
@@ -96,13 +111,25 @@ impl ApiState {
     }
 }
 
+/// Answers whether all background tasks run: the inbox itself is in memory.
+async fn ready(State(state): State<ApiState>) -> Response {
+    match state.supervisor.down() {
+        None => StatusCode::OK.into_response(),
+        Some(task) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the task {task} has failed and is being restarted\n"),
+        )
+            .into_response(),
+    }
+}
+
 /// Everything on the web port.
 pub fn router(state: ApiState) -> Router {
     // A message in JSON is a third longer, for its attachments in base64, and then some.
-    let largest_message = usize::try_from(state.options.max_size)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(3)
-        / 2;
+    let largest_message = state.options.max_size.saturating_mul(3) / 2;
+    // While it is read, it takes several times its size.
+    let largest_message = largest_message.min(state.inbox.memory().limit() / 4);
+    let largest_message = usize::try_from(largest_message).unwrap_or(usize::MAX);
     let one = Router::new()
         .route("/", get(message::show))
         .route("/headers", get(message::headers))
@@ -119,8 +146,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/inbox.js", get(web::asset))
         .route("/icon.svg", get(web::icon))
         .route("/livez", get(|| async {}))
-        // The inbox is in memory: whoever answers is ready.
-        .route("/readyz", get(|| async {}))
+        .route("/readyz", get(ready))
         .route("/view/{name}", get(view::show).post(web::act_on_one))
         .route("/api/events", get(events::listen))
         .route("/api/v1/info", get(info::show))
@@ -161,6 +187,7 @@ pub fn router(state: ApiState) -> Router {
             plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(state.clone(), bodies::count))
         .layer(middleware::from_fn_with_state(state.clone(), guard::check))
         .layer(CompressionLayer::new())
         .with_state(state);
@@ -223,21 +250,12 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Response> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "a message could not be shown");
-        plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
+        failed()
     })
 }
 
-/// The same, answered in JSON; writing ten thousand messages as JSON takes its time too.
-async fn blocking_json<T: Serialize>(work: impl FnOnce() -> T + Send + 'static) -> Response {
-    let json = blocking(move || serde_json::to_vec(&work()));
-    match json.await {
-        Ok(Ok(json)) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "an answer could not be written");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
-        }
-        Err(failure) => failure,
-    }
+fn failed() -> Response {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
 }
 
 /// The message with this id; `latest` is the newest, or with `?query=` the newest that fits.
@@ -246,7 +264,7 @@ async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessa
         return state.inbox.get(id).ok_or_else(not_found);
     }
     let inbox = Arc::clone(&state.inbox);
-    let newest = match search_in(uri) {
+    let newest = match search_in(uri)? {
         None => inbox.latest(),
         Some(query) => blocking(move || inbox.find_newest(&query)).await?,
     };
@@ -262,10 +280,17 @@ pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// The search in a request; none where it is empty.
-fn search_in(uri: &Uri) -> Option<Query> {
-    let text = parameter(uri, "query").filter(|text| !text.trim().is_empty())?;
-    Some(Query::parse(&text, &zone(uri)))
+/// Returns the search in a request; none where it is empty.
+fn search_in(uri: &Uri) -> Result<Option<Query>, Response> {
+    match parameter(uri, "query") {
+        Some(text) if !text.trim().is_empty() => parse_query(&text, uri).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Parses a search of a request; one that cannot be read is answered with 400.
+fn parse_query(text: &str, uri: &Uri) -> Result<Query, Response> {
+    Query::parse(text, &zone(uri)).map_err(|error| bad_request(format!("Error: {error}")))
 }
 
 /// Where times are to be read that name no zone.

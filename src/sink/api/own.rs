@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::{derived, json};
 use super::shapes::Message;
-use super::{ApiState, bad_request, blocking, find, parameter, plain, zone};
+use super::{ApiState, bad_request, blocking, find, parameter, plain, search_in};
 use crate::domain::span::span;
-use crate::sink::extract::{self, Extracted};
+use crate::sink::extract;
 use crate::sink::inbox::{Event, ReceivedMessage};
 use crate::sink::search::Query;
-use crate::sink::view;
+use crate::sink::view::{self, Content};
 
 /// How long is waited where nobody says.
 const USUAL_WAIT: Duration = Duration::from_secs(30);
@@ -26,17 +26,19 @@ const USUAL_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
+/// Links, tokens and codes of a message, with the message where it was waited for.
 #[derive(Serialize)]
-struct Found {
+struct Found<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<Message>,
+    message: Option<Message<'m>>,
     links: Vec<String>,
     tokens: Vec<String>,
     codes: Vec<String>,
 }
 
-impl Found {
-    fn new(message: Option<Message>, found: Extracted) -> Found {
+impl<'m> Found<'m> {
+    fn new(message: Option<Message<'m>>, content: &Content) -> Found<'m> {
+        let found = extract::of(content);
         Found {
             message,
             links: found.links,
@@ -55,10 +57,13 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
         Some(Ok(timeout)) => timeout,
         Some(Err(why)) => return bad_request(format!("Error: timeout: {why}")),
     };
-    let query = Query::parse(&parameter(&uri, "query").unwrap_or_default(), &zone(&uri)).and_for(
-        parameter(&uri, "to").as_deref(),
-        parameter(&uri, "subject").as_deref(),
-    );
+    let query = match search_in(&uri) {
+        Ok(query) => query.unwrap_or_default().and_for(
+            parameter(&uri, "to").as_deref(),
+            parameter(&uri, "subject").as_deref(),
+        ),
+        Err(refusal) => return refusal,
+    };
     let after = parameter(&uri, "after");
     let found = tokio::select! {
         found = timeout_at(Instant::now() + timeout, newest(&state, query, after)) => found,
@@ -71,11 +76,14 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
         Ok(Err(failure)) => return failure,
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "No such message came in time"),
     };
-    let answer = blocking(move || {
+    let reservation = state.answers.reserve_for(&message).await;
+    derived(reservation, move || {
         state.inbox.mark_read(&message);
-        Found::new(Some(Message::from(&*message)), found_in(&message))
-    });
-    answer.await.map(Json).into_response()
+        let (digest, content) = (message.digest(), view::content(&message));
+        let message = Message::of(&message, &digest, &content);
+        Ok(json(&Found::new(Some(message), &content)))
+    })
+    .await
 }
 
 /// `30s`, or a number of seconds; at most an hour, so that none waits for ever.
@@ -106,9 +114,12 @@ async fn newest(
         }
         loop {
             match events.recv().await {
-                Ok(Event::New(message)) => {
-                    let wanted = Arc::clone(&query);
-                    let fitting = blocking(move || message.fits(&wanted).then_some(message));
+                Ok(Event::New(arrival)) => {
+                    let (inbox, wanted) = (Arc::clone(&state.inbox), Arc::clone(&query));
+                    let fitting = blocking(move || {
+                        let message = inbox.get(&arrival.id.0)?;
+                        inbox.fits(&message, &wanted).then_some(message)
+                    });
                     if let Some(message) = fitting.await? {
                         return Ok(message);
                     }
@@ -128,16 +139,21 @@ pub async fn extract(State(state): State<ApiState>, Path(id): Path<String>, uri:
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let found = blocking(move || Found::new(None, found_in(&message)));
-    found.await.map(Json).into_response()
+    let reservation = state.answers.reserve_for(&message).await;
+    derived(reservation, move || {
+        Ok(json(&Found::new(None, &view::content(&message))))
+    })
+    .await
 }
 
 /// How one message came.
 pub async fn envelope(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
-    match find(&state, &id, &uri).await {
-        Ok(message) => Json(envelope_of(&message)).into_response(),
-        Err(refusal) => refusal,
-    }
+    let message = match find(&state, &id, &uri).await {
+        Ok(message) => message,
+        Err(refusal) => return refusal,
+    };
+    let reservation = state.answers.reserve_for(&message).await;
+    derived(reservation, move || Ok(json(&envelope_of(&message)))).await
 }
 
 fn envelope_of(message: &ReceivedMessage) -> Value {
@@ -159,8 +175,4 @@ fn envelope_of(message: &ReceivedMessage) -> Value {
         "transcript": session.transcript.lines().collect::<Vec<_>>(),
         "warnings": message.warnings(),
     })
-}
-
-fn found_in(message: &ReceivedMessage) -> Extracted {
-    extract::of(&view::content(message))
 }

@@ -4,11 +4,27 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use super::answer::{Reservation, held_response};
 use super::{ApiState, blocking, find, not_found};
 use crate::sink::view::{self, Attachment};
 
-/// A part may be a page of somebody's: it runs nothing, and is nobody's origin.
+/// Policy for a part: it runs nothing, loads nothing, and has an opaque origin.
 const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// Types that a browser shows; each is pixels or text. Any other part is a download: HTML, SVG and XML connect to other
+/// servers by elements that no policy stops, and PDF and media playlists name what else to load. Browsers take the type from
+/// the header alone (`nosniff`).
+const SHOWN: [&str; 9] = [
+    "image/apng",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/jpeg",
+    "image/jpg",
+    "image/png",
+    "image/webp",
+    "text/plain",
+];
 
 /// A grey picture of 180 by 120.
 const BLANK: &[u8] = include_bytes!("blank.jpg");
@@ -23,7 +39,7 @@ pub async fn show(
     uri: Uri,
 ) -> Response {
     match read(&state, &id, &part, &uri).await {
-        Ok(part) => answer(part),
+        Ok((part, reservation)) => held_response(answer(part), reservation).await,
         Err(refusal) => refusal,
     }
 }
@@ -40,12 +56,17 @@ pub async fn thumb(
     }
 }
 
-async fn read(state: &ApiState, id: &str, part: &str, uri: &Uri) -> Result<Attachment, Response> {
+async fn read(
+    state: &ApiState,
+    id: &str,
+    part: &str,
+    uri: &Uri,
+) -> Result<(Attachment, Reservation), Response> {
     let message = find(state, id, uri).await?;
+    let reservation = state.answers.reserve_for(&message).await;
     let part = part.to_owned();
-    blocking(move || view::part(&message, &part))
-        .await?
-        .ok_or_else(not_found)
+    let found = blocking(move || view::part(&message, &part)).await?;
+    Ok((found.ok_or_else(not_found)?, reservation))
 }
 
 fn answer(part: Attachment) -> Response {
@@ -53,7 +74,7 @@ fn answer(part: Attachment) -> Response {
     let content_type = header_value(harmless(with_charset(&part)))
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let disposition =
-        header_value(disposition(&part.file_name)).unwrap_or(HeaderValue::from_static("inline"));
+        header_value(disposition(&part)).unwrap_or(HeaderValue::from_static("attachment"));
     (
         StatusCode::OK,
         [
@@ -91,9 +112,12 @@ fn harmless(content_type: String) -> String {
     }
 }
 
-/// A name beyond ASCII is said twice, the second time encoded (RFC 6266 4.3).
-fn disposition(name: &str) -> String {
-    // Browsers take no header without an end.
+/// Returns the Content-Disposition of a part. A name beyond ASCII is given twice, the second time encoded (RFC 6266, 4.3).
+fn disposition(part: &Attachment) -> String {
+    let name = part.file_name.as_str();
+    let kind = part.content_type.as_str();
+    let is_shown = SHOWN.iter().any(|shown| kind.eq_ignore_ascii_case(shown));
+    // Browsers limit the length of headers.
     let end = name
         .char_indices()
         .nth(LONGEST_NAME)
@@ -101,7 +125,11 @@ fn disposition(name: &str) -> String {
     let name = &name[..end];
     let is_plain = |char: char| (char == ' ' || char.is_ascii_graphic()) && !"\"\\".contains(char);
     let ascii = name.replace(|char: char| !is_plain(char), "_");
-    let mut value = format!("inline; filename=\"{ascii}\"");
+    let disposition = match is_shown {
+        true => "inline",
+        false => "attachment",
+    };
+    let mut value = format!("{disposition}; filename=\"{ascii}\"");
     if ascii != name {
         let encoded: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
         value.push_str(&format!(
@@ -130,15 +158,62 @@ mod tests {
         }
     }
 
+    fn attachment(content_type: &str, file_name: &str) -> Attachment {
+        Attachment {
+            part_id: "1".to_owned(),
+            file_name: file_name.to_owned(),
+            content_type: content_type.to_owned(),
+            charset: None,
+            content_id: String::new(),
+            bytes: axum::body::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn only_pixels_and_plain_text_are_shown_and_every_other_part_is_a_download() {
+        for kind in SHOWN.iter().chain(&["IMAGE/Png"]) {
+            assert_eq!(
+                disposition(&attachment(kind, "a")),
+                "inline; filename=\"a\""
+            );
+        }
+        for kind in [
+            "text/html",
+            "application/xhtml+xml",
+            "image/svg+xml",
+            "text/xml",
+            "application/xml",
+            "application/rss+xml",
+            "application/mathml+xml",
+            "text/xsl",
+            "application/pdf",
+            "text/javascript",
+            "text/css",
+            "multipart/related",
+            "multipart/x-mixed-replace",
+            "message/rfc822",
+            "application/signed-exchange",
+            "application/x-mpegurl",
+            "audio/mpegurl",
+            "video/mp4",
+            "application/octet-stream",
+            "image/png;text/html",
+            "image/png, text/html",
+            "text/plain+xml",
+            "",
+        ] {
+            assert_eq!(
+                disposition(&attachment(kind, "a")),
+                "attachment; filename=\"a\""
+            );
+        }
+    }
+
     #[test]
     fn a_charset_is_named_where_it_is_a_word() {
         let part = |charset: Option<&str>| Attachment {
-            part_id: "1".to_owned(),
-            file_name: "a".to_owned(),
-            content_type: "text/csv".to_owned(),
             charset: charset.map(str::to_owned),
-            content_id: String::new(),
-            bytes: axum::body::Bytes::new(),
+            ..attachment("text/csv", "a")
         };
         assert_eq!(with_charset(&part(None)), "text/csv");
         assert_eq!(
@@ -150,9 +225,10 @@ mod tests {
 
     #[test]
     fn a_name_says_nothing_but_a_name() {
-        assert_eq!(disposition("a b.pdf"), "inline; filename=\"a b.pdf\"");
+        let named = |name: &str| disposition(&attachment("text/plain", name));
+        assert_eq!(named("a b.pdf"), "inline; filename=\"a b.pdf\"");
         assert_eq!(
-            disposition("x\"\r\nSet-Cookie: é"),
+            named("x\"\r\nSet-Cookie: é"),
             "inline; filename=\"x___Set-Cookie: _\"; filename*=UTF-8''x%22%0D%0ASet-Cookie%3A%20%C3%A9"
         );
     }

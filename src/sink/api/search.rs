@@ -1,46 +1,48 @@
 //! `/api/v1/search`: what a search finds, and deleting that.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
-use super::messages::Page;
-use super::shapes::{List, Summary};
-use super::{ApiState, bad_request, blocking, blocking_json, ok, search_in};
+use super::answer::{LIST, streamed};
+use super::messages::{Found, ListPieces, Page};
+use super::{ApiState, bad_request, blocking, ok, search_in};
 use crate::sink::inbox::Which;
+use crate::sink::search::Query;
 
 /// `GET`.
 pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
-    let Some(query) = search_in(&uri) else {
-        return bad_request("Error: no search query");
+    let query = match required_search(&uri) {
+        Ok(query) => query,
+        Err(refusal) => return refusal,
     };
     let page = Page::of(&uri);
-    blocking_json(move || {
-        let found = state.inbox.search(&query, page.before);
-        let messages: Vec<_> = page
-            .cut(&found)
-            .map(|message| Summary::from(&**message))
-            .collect();
-        let totals = state.inbox.totals();
-        List {
-            total: totals.messages,
-            unread: totals.unread,
-            count: messages.len(),
-            messages_count: found.len(),
-            messages_unread: found.iter().filter(|message| !message.is_read()).count(),
-            start: page.start,
-            tags: state.inbox.tag_names(),
-            messages,
+    let inbox = Arc::clone(&state.inbox);
+    let found = blocking(move || {
+        let all = inbox.matching(&query, page.before);
+        Found::of(&inbox, &all, &page)
+    });
+    match found.await {
+        Ok(found) => {
+            let pieces = ListPieces::new(Arc::clone(&state.inbox), &page, found);
+            streamed(state.answers.reserve(LIST).await, pieces).await
         }
-    })
-    .await
+        Err(failure) => failure,
+    }
 }
 
 /// `DELETE`.
 pub async fn delete(State(state): State<ApiState>, uri: Uri) -> Response {
-    let Some(query) = search_in(&uri) else {
-        return bad_request("Error: no search query");
+    let query = match required_search(&uri) {
+        Ok(query) => query,
+        Err(refusal) => return refusal,
     };
     let deleted = blocking(move || state.inbox.delete(Which::Matching(query)));
     deleted.await.map(|_| ok()).into_response()
+}
+
+fn required_search(uri: &Uri) -> Result<Query, Response> {
+    search_in(uri)?.ok_or_else(|| bad_request("Error: no search query"))
 }

@@ -13,6 +13,9 @@ use crate::sink::compose::{self, Letter};
 use crate::smtp::auth::{Login, Mechanism};
 use crate::smtp::{Refusal, Transcript};
 
+/// Memory that is taken for each byte of a body while a message is made of it.
+const FACTOR: usize = 4;
+
 /// `POST`.
 pub async fn send(
     State(state): State<ApiState>,
@@ -23,15 +26,19 @@ pub async fn send(
         Ok(body) => body,
         Err(rejection) => return failure(rejection.status(), &rejection.body_text()),
     };
-    let letter: Letter = match serde_json::from_slice(&body) {
-        Ok(letter) => letter,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
+    // The letter, its decoded attachments and the message made of them exist at the same time.
+    let reservation = state
+        .answers
+        .reserve(body.len().saturating_mul(FACTOR))
+        .await;
     let login = guard::user_of(&headers).map(|user| Login {
         mechanism: Mechanism::Plain,
         user,
     });
     let sent = blocking(move || {
+        let letter = serde_json::from_slice::<Letter>(&body);
+        drop(body);
+        let letter = letter.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
         let tags = letter.tags.clone();
         let now = state.clock.now();
         let nonce = draw::<12>(&*state.rng)
@@ -58,7 +65,9 @@ pub async fn send(
                 Refusal::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
             })
     });
-    match sent.await {
+    let sent = sent.await;
+    drop(reservation);
+    match sent {
         Ok(Ok(message)) => Json(json!({ "ID": message.id.0 })).into_response(),
         Ok(Err((status, why))) => failure(status, &why),
         Err(failure) => failure,

@@ -7,26 +7,26 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::sink::inbox::ReceivedMessage;
-use crate::sink::view::{Attachment, Mailbox, content};
+use crate::sink::view::{Attachment, Content, Digest, Mailbox};
 
 /// `{"Name","Address"}`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Addr {
-    name: String,
-    address: String,
+pub struct Addr<'m> {
+    name: &'m str,
+    address: &'m str,
 }
 
-impl From<&Mailbox> for Addr {
-    fn from(mailbox: &Mailbox) -> Addr {
+impl<'m> From<&'m Mailbox> for Addr<'m> {
+    fn from(mailbox: &'m Mailbox) -> Addr<'m> {
         Addr {
-            name: mailbox.name.clone(),
-            address: mailbox.address.clone(),
+            name: &mailbox.name,
+            address: &mailbox.address,
         }
     }
 }
 
-fn addrs(mailboxes: &[Mailbox]) -> Vec<Addr> {
+fn addrs(mailboxes: &[Mailbox]) -> Vec<Addr<'_>> {
     mailboxes.iter().map(Addr::from).collect()
 }
 
@@ -47,52 +47,52 @@ pub struct List {
     pub start: usize,
     /// All tags in the box.
     pub tags: Vec<String>,
-    /// The messages, newest first.
-    pub messages: Vec<Summary>,
+    /// Place of the messages, which follow one by one, newest first.
+    pub messages: [(); 0],
 }
 
 /// A message in a list.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Summary {
+pub struct Summary<'m> {
     #[serde(rename = "ID")]
-    id: String,
+    id: &'m str,
     #[serde(rename = "MessageID")]
-    message_id: String,
+    message_id: &'m str,
     read: bool,
-    from: Addr,
-    to: Vec<Addr>,
-    cc: Vec<Addr>,
-    bcc: Vec<Addr>,
-    reply_to: Vec<Addr>,
-    subject: String,
+    from: Addr<'m>,
+    to: Vec<Addr<'m>>,
+    cc: Vec<Addr<'m>>,
+    bcc: Vec<Addr<'m>>,
+    reply_to: Vec<Addr<'m>>,
+    subject: &'m str,
     created: String,
-    username: String,
+    username: &'m str,
     tags: Vec<String>,
     size: usize,
     attachments: usize,
-    snippet: String,
+    snippet: &'m str,
 }
 
-impl From<&ReceivedMessage> for Summary {
-    fn from(message: &ReceivedMessage) -> Summary {
-        let digest = message.digest();
+impl<'m> Summary<'m> {
+    /// Summary of a message with this digest.
+    pub fn of(message: &'m ReceivedMessage, digest: &'m Digest) -> Summary<'m> {
         Summary {
-            id: message.id.0.clone(),
-            message_id: digest.message_id.clone(),
+            id: &message.id.0,
+            message_id: &digest.message_id,
             read: message.is_read(),
             from: Addr::from(&digest.from),
             to: addrs(&digest.to),
             cc: addrs(&digest.cc),
             bcc: addrs(&digest.bcc),
             reply_to: addrs(&digest.reply_to),
-            subject: digest.subject.clone(),
+            subject: &digest.subject,
             created: rfc3339(message.received_at),
-            username: message.username().to_owned(),
+            username: message.username(),
             tags: message.tags(),
             size: message.source.len(),
             attachments: digest.attachments,
-            snippet: digest.snippet.clone(),
+            snippet: &digest.snippet,
         }
     }
 }
@@ -100,64 +100,68 @@ impl From<&ReceivedMessage> for Summary {
 /// One message, whole.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Message {
+pub struct Message<'m> {
     #[serde(rename = "ID")]
-    id: String,
+    id: &'m str,
     #[serde(rename = "MessageID")]
-    message_id: String,
-    from: Addr,
-    to: Vec<Addr>,
-    cc: Vec<Addr>,
-    bcc: Vec<Addr>,
-    reply_to: Vec<Addr>,
-    return_path: String,
-    subject: String,
-    list_unsubscribe: ListUnsubscribe,
+    message_id: &'m str,
+    from: Addr<'m>,
+    to: Vec<Addr<'m>>,
+    cc: Vec<Addr<'m>>,
+    bcc: Vec<Addr<'m>>,
+    reply_to: Vec<Addr<'m>>,
+    return_path: &'m str,
+    subject: &'m str,
+    list_unsubscribe: ListUnsubscribe<'m>,
     date: String,
     tags: Vec<String>,
-    username: String,
-    text: String,
+    username: &'m str,
+    text: &'m str,
     #[serde(rename = "HTML")]
-    html: String,
+    html: &'m str,
     size: usize,
-    inline: Vec<Part>,
-    attachments: Vec<Part>,
+    inline: Vec<Part<'m>>,
+    attachments: Vec<Part<'m>>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ListUnsubscribe {
-    header: String,
-    links: Vec<String>,
-    errors: String,
-    header_post: String,
+struct ListUnsubscribe<'m> {
+    header: &'m str,
+    links: Vec<&'m str>,
+    errors: &'m str,
+    header_post: &'m str,
 }
 
-impl From<&ReceivedMessage> for Message {
-    fn from(message: &ReceivedMessage) -> Message {
-        let digest = message.digest();
-        let content = content(message);
+impl<'m> Message<'m> {
+    /// A message with this digest and this content.
+    pub fn of(
+        message: &'m ReceivedMessage,
+        digest: &'m Digest,
+        content: &'m Content,
+    ) -> Message<'m> {
+        let date = content.date.clone();
         Message {
-            id: message.id.0.clone(),
-            message_id: digest.message_id.clone(),
+            id: &message.id.0,
+            message_id: &digest.message_id,
             from: Addr::from(&digest.from),
             to: addrs(&digest.to),
             cc: addrs(&digest.cc),
             bcc: addrs(&digest.bcc),
             reply_to: addrs(&digest.reply_to),
-            return_path: message.envelope.sender.clone(),
-            subject: digest.subject.clone(),
+            return_path: &message.envelope.sender,
+            subject: &digest.subject,
             list_unsubscribe: ListUnsubscribe {
                 links: bracketed(&content.list_unsubscribe),
-                header: content.list_unsubscribe,
-                errors: String::new(),
-                header_post: content.list_unsubscribe_post,
+                header: &content.list_unsubscribe,
+                errors: "",
+                header_post: &content.list_unsubscribe_post,
             },
-            date: content.date.unwrap_or_else(|| rfc3339(message.received_at)),
+            date: date.unwrap_or_else(|| rfc3339(message.received_at)),
             tags: message.tags(),
-            username: message.username().to_owned(),
-            text: content.text,
-            html: content.html,
+            username: message.username(),
+            text: &content.text,
+            html: &content.html,
             size: message.source.len(),
             inline: content.inline.iter().map(Part::from).collect(),
             attachments: content.attachments.iter().map(Part::from).collect(),
@@ -168,13 +172,13 @@ impl From<&ReceivedMessage> for Message {
 /// One part of a message that has a name.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Part {
+struct Part<'m> {
     #[serde(rename = "PartID")]
-    part_id: String,
-    file_name: String,
-    content_type: String,
+    part_id: &'m str,
+    file_name: &'m str,
+    content_type: &'m str,
     #[serde(rename = "ContentID")]
-    content_id: String,
+    content_id: &'m str,
     size: usize,
     checksums: Checksums,
 }
@@ -189,13 +193,13 @@ struct Checksums {
     sha256: String,
 }
 
-impl From<&Attachment> for Part {
-    fn from(part: &Attachment) -> Part {
+impl<'m> From<&'m Attachment> for Part<'m> {
+    fn from(part: &'m Attachment) -> Part<'m> {
         Part {
-            part_id: part.part_id.clone(),
-            file_name: part.file_name.clone(),
-            content_type: part.content_type.clone(),
-            content_id: part.content_id.clone(),
+            part_id: &part.part_id,
+            file_name: &part.file_name,
+            content_type: &part.content_type,
+            content_id: &part.content_id,
             size: part.bytes.len(),
             checksums: Checksums {
                 md5: hex(&Md5::digest(&part.bytes)),
@@ -215,11 +219,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What stands in angle brackets.
-fn bracketed(header: &str) -> Vec<String> {
+/// Texts in angle brackets.
+fn bracketed(header: &str) -> Vec<&str> {
     let inside = header
         .split('<')
         .skip(1)
         .filter_map(|rest| rest.split_once('>'));
-    inside.map(|(link, _)| link.trim().to_owned()).collect()
+    inside.map(|(link, _)| link.trim()).collect()
 }

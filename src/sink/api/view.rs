@@ -1,4 +1,7 @@
 //! `/view/`: the parts of a message as a browser shows them.
+//!
+//! Whichever way the HTML of a mail is opened, it connects to no server: elements that do so before the content security
+//! policy applies are neutralized, its own pictures are part of the page, and the policy and a sandbox refuse the rest.
 
 use std::collections::HashMap;
 
@@ -9,33 +12,33 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::answer::held_response;
 use super::{ApiState, blocking, find, not_found, parameter, plain};
 use crate::sink::html;
 use crate::sink::inbox::ReceivedMessage;
 use crate::sink::view::{self, Attachment, Content};
 use crate::sink::web;
 
-/// The HTML of a mail runs nothing, loads nothing from outside, is nobody's origin, and stands in no page but ours; where
-/// its pictures come from is said by whoever shows it.
+/// Policy for the HTML of a mail: it runs nothing, loads nothing, has an opaque origin, and is framed by this port alone.
 const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; \
                       font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; img-src data:";
 
-/// Bytes that pictures of a mail's own may take within its frame.
+/// Maximum size of a mail's own pictures within its page, in bytes.
 const MOST_INLINE: usize = 32 * 1024 * 1024;
 
-/// Bytes of the kind of a picture, as in `svg+xml`.
+/// Maximum length of a picture's subtype such as `svg+xml`, in bytes.
 const LONGEST_KIND: usize = 40;
 
-/// How the HTML of a message is shown.
+/// Forms in which the HTML of a message is shown. All of them are equally harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sink) enum Form {
-    /// As it came.
+    /// By itself: a link opens in the same window, where test suites follow it.
     Bare,
-    /// With links that open in windows of their own, as Mailpit has it.
+    /// With links that open in new windows, as Mailpit has it.
     Embedded,
-    /// In a frame of the inbox.
+    /// In a frame of the inbox, with links that open in new windows.
     Framed {
-        /// Whether pictures from outside are loaded.
+        /// Loads pictures from other servers.
         has_pictures: bool,
     },
 }
@@ -79,41 +82,44 @@ pub async fn show(
         return (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
     }
     let is_html = kind == "html";
+    let reservation = state.answers.reserve_for(&message).await;
+    let form = Form::of(&uri);
+    // The page around the frame decides: it may have been opened by a link of another site.
+    let is_opened = !is_html || !matches!(form, Form::Framed { .. });
     let shown = blocking(move || {
-        state.inbox.mark_read(&message);
+        if is_opened {
+            state.inbox.mark_read(&message);
+        }
         match is_html {
-            true => html_of(&message, Form::of(&uri)),
+            true => html_of(&message, form),
             false => plain(StatusCode::OK, view::content(&message).text),
         }
     });
-    shown.await.into_response()
+    held_response(shown.await.into_response(), reservation).await
 }
 
-/// The HTML with an address for each part of the message that it names by its Content-ID (RFC 2392).
-fn with_own_parts(content: &Content, message: &ReceivedMessage, form: Form) -> String {
+/// Returns the HTML with the parts of the message that it names by their Content-ID (RFC 2392): pictures as `data:` URLs,
+/// others, and those beyond [`MOST_INLINE`], by their address in the API, which programs can read.
+fn with_own_parts(content: &Content, message: &ReceivedMessage) -> String {
     let parts = content.inline.iter().chain(&content.attachments);
     let mut by_id: HashMap<&str, &Attachment> = HashMap::new();
     for part in parts.filter(|part| !part.content_id.is_empty()) {
         by_id.entry(&part.content_id).or_insert(part);
     }
-    let mut room = MOST_INLINE;
+    let mut available = MOST_INLINE;
     let mut page = String::with_capacity(content.html.len());
     let mut rest = content.html.as_str();
     while let Some((before, named)) = rest.split_once("cid:") {
         page.push_str(before);
         let end = named.find(|char: char| char.is_whitespace() || "\"'<>()".contains(char));
         let (id, after) = named.split_at(end.unwrap_or(named.len()));
-        let part = by_id.get(id).filter(|_| room > 0);
+        let part = by_id.get(id).filter(|_| available > 0);
         let here = part.map(|part| {
-            let inline = match form {
-                Form::Framed { .. } => inline(part, room),
-                Form::Bare | Form::Embedded => None,
-            };
-            inline
+            inline(part, available)
                 .unwrap_or_else(|| format!("/api/v1/message/{}/part/{}", message.id, part.part_id))
         });
-        // A mail may name a part that is empty a million times, so every address counts.
-        room = room.saturating_sub(here.as_ref().map_or(0, String::len));
+        // A mail may name an empty part a million times, so every address counts.
+        available = available.saturating_sub(here.as_ref().map_or(0, String::len));
         match here {
             Some(here) => page.push_str(&here),
             None => {
@@ -127,15 +133,15 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage, form: Form) -> S
     page
 }
 
-/// A picture as a part of the page. A frame that is nobody's origin asks for pictures as a foreign site would, and is refused
-/// as one; the rule has no exception that way. None where it is no picture, or there is no room left for it.
-fn inline(part: &Attachment, room: usize) -> Option<String> {
+/// Returns a picture as a `data:` URL; `None` where the part is no picture, or larger than `available`. The page of a mail has an
+/// opaque origin, so a request from it counts as one of another site, which the guard refuses without exception.
+fn inline(part: &Attachment, available: usize) -> Option<String> {
     let is_word = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
     let kind = part.content_type.strip_prefix("image/")?;
     if kind.len() > LONGEST_KIND || !kind.chars().all(is_word) {
         return None;
     }
-    if part.bytes.len().div_ceil(3).saturating_mul(4) > room {
+    if part.bytes.len().div_ceil(3).saturating_mul(4) > available {
         return None;
     }
     let data = STANDARD.encode(&part.bytes);
@@ -144,11 +150,11 @@ fn inline(part: &Attachment, room: usize) -> Option<String> {
 
 /// The HTML of a message, in one of its forms.
 pub(in crate::sink) fn page_of(message: &ReceivedMessage, content: &Content, form: Form) -> String {
-    let page = with_own_parts(content, message, form);
+    let page = html::without_loaders(&with_own_parts(content, message));
     match form {
         Form::Bare => page,
         Form::Embedded => html::with_new_windows(&page),
-        Form::Framed { .. } => html::framed(&page),
+        Form::Framed { .. } => html::with_closed_links(&page),
     }
 }
 
@@ -158,20 +164,16 @@ fn html_of(message: &ReceivedMessage, form: Form) -> Response {
         let why = "This message does not contain a HTML part";
         return plain(StatusCode::NOT_FOUND, why);
     }
-    // In the frame its own pictures are part of it, so that nothing of this port need be asked for.
     let pictures = match form {
-        Form::Bare | Form::Embedded => " 'self'",
-        Form::Framed {
-            has_pictures: false,
-        } => "",
         Form::Framed { has_pictures: true } => " http: https:",
+        Form::Bare | Form::Embedded | Form::Framed { .. } => "",
     };
     let policy = format!("{POLICY}{pictures}");
     (
         [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
             (header::CONTENT_SECURITY_POLICY, policy.as_str()),
-            // The names behind a mail's links are not even looked up.
+            // The host names of a mail's links are not resolved.
             (
                 header::HeaderName::from_static("x-dns-prefetch-control"),
                 "off",

@@ -4,20 +4,29 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Counts;
+use super::memory::Memory;
 use super::tags::key;
 use crate::sink::received::ReceivedMessage;
 use crate::smtp::MessageId;
 
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// Oldest first.
-    pub(super) messages: VecDeque<Arc<ReceivedMessage>>,
+    /// Oldest first, so in the order of their sequence numbers.
+    pub(super) messages: VecDeque<Entry>,
     pub(super) by_id: HashMap<MessageId, Arc<ReceivedMessage>>,
     pub(super) memory: u64,
     pub(super) unread: usize,
     /// The tags in use, by the form in which they are compared.
     pub(super) tags: BTreeMap<String, Tag>,
     pub(super) counts: Counts,
+    next: u64,
+}
+
+/// A kept message with its place in the inbox.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) sequence: u64,
+    pub(super) message: Arc<ReceivedMessage>,
 }
 
 /// A tag in use.
@@ -29,21 +38,51 @@ pub(super) struct Tag {
     pub(super) messages: usize,
 }
 
+/// Limits of what is kept.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) messages: usize,
+    pub(super) memory: Arc<Memory>,
+}
+
 impl Kept {
-    /// Adds a message as the newest, and answers those that had to go for it.
+    /// Adds a message that is charged already as the newest. Returns the messages that were dropped for it, and whether it fits at all:
+    /// memory that others than the inbox hold cannot be taken back.
     pub(super) fn push(
         &mut self,
         message: &Arc<ReceivedMessage>,
-        max_messages: usize,
-        max_memory: u64,
-    ) -> Vec<Arc<ReceivedMessage>> {
+        limits: &Limits,
+    ) -> (Vec<Arc<ReceivedMessage>>, bool) {
         let weight = message.weight();
-        let mut gone = Vec::new();
-        while self.messages.len() >= max_messages || self.memory + weight > max_memory {
-            let Some(oldest) = self.messages.pop_front() else {
+        let dropped = self.make_room(limits.messages - 1, &limits.memory);
+        // The last references to the dropped messages are in this list, so their memory counts as free.
+        let free: u64 = dropped.iter().map(freed).sum();
+        if limits.memory.used() > limits.memory.limit() + free {
+            return (dropped, false);
+        }
+        self.memory += weight;
+        self.unread += usize::from(!message.is_read());
+        self.counts.accepted += 1;
+        self.counts.accepted_bytes += message.source.len() as u64;
+        self.count_tags(&message.tags());
+        self.by_id.insert(message.id.clone(), Arc::clone(message));
+        self.messages.push_back(Entry {
+            sequence: self.next,
+            message: Arc::clone(message),
+        });
+        self.next += 1;
+        (dropped, true)
+    }
+
+    /// Drops the oldest messages until at most `most` are left and the memory is within its limit. Returns the dropped ones.
+    pub(super) fn make_room(&mut self, most: usize, memory: &Memory) -> Vec<Arc<ReceivedMessage>> {
+        let mut dropped = Vec::new();
+        let mut free = 0;
+        while self.messages.len() > most || memory.used() > memory.limit() + free {
+            let Some(Entry { message, .. }) = self.messages.pop_front() else {
                 break;
             };
-            self.forget(&oldest);
+            self.forget(&message);
             self.counts.dropped += 1;
             if self.counts.dropped == 1 {
                 tracing::warn!(
@@ -52,16 +91,18 @@ impl Kept {
                     "the inbox is full: for each new message the oldest is dropped"
                 );
             }
-            gone.push(oldest);
+            free += freed(&message);
+            dropped.push(message);
         }
-        self.memory += weight;
-        self.unread += usize::from(!message.is_read());
-        self.counts.accepted += 1;
-        self.counts.accepted_bytes += message.source.len() as u64;
-        self.count_tags(&message.tags());
-        self.by_id.insert(message.id.clone(), Arc::clone(message));
-        self.messages.push_back(Arc::clone(message));
-        gone
+        dropped
+    }
+
+    /// The message with this sequence number, if it is still kept.
+    pub(super) fn at(&self, sequence: u64) -> Option<&Arc<ReceivedMessage>> {
+        let found = self
+            .messages
+            .binary_search_by_key(&sequence, |entry| entry.sequence);
+        found.ok().map(|index| &self.messages[index].message)
     }
 
     /// Takes a message out of everything but the list; false where it was gone already.
@@ -105,5 +146,13 @@ impl Kept {
                 }
             }
         }
+    }
+}
+
+/// Bytes that are free once this reference is dropped: none while an answer still reads the message.
+fn freed(message: &Arc<ReceivedMessage>) -> u64 {
+    match Arc::strong_count(message) {
+        1 => message.weight(),
+        _ => 0,
     }
 }

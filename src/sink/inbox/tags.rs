@@ -11,6 +11,9 @@ use crate::sink::received::ReceivedMessage;
 /// The longest tag, in characters.
 const LONGEST_TAG: usize = 100;
 
+/// Tags of one message. Without a limit, one request would multiply a list of tags by the number of messages.
+const MOST_TAGS: usize = 100;
+
 /// A change of a tag that is refused, in Mailpit's words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TagError {
@@ -109,7 +112,9 @@ impl Inbox {
             }
             if let Some(tags) = new_tags(message.tags()) {
                 kept.count_tags(&tags);
+                kept.memory -= message.weight();
                 let old = message.set_tags(tags.clone());
+                kept.memory += message.weight();
                 kept.discount_tags(&old);
                 changed.push((message, tags));
             }
@@ -123,8 +128,9 @@ impl Inbox {
         if let Some(archive) = &self.archive {
             changed
                 .iter()
-                .for_each(|(message, _)| archive.mark(message));
+                .for_each(|(message, _)| archive.mark(message, || self.has(&message.id)));
         }
+        self.make_room();
     }
 }
 
@@ -140,6 +146,7 @@ pub(super) fn clean_tags(tags: Vec<String>) -> Vec<String> {
     // Stable: of two spellings the first is kept.
     clean.sort_by_key(|tag| key(tag));
     clean.dedup_by_key(|tag| key(tag));
+    clean.truncate(MOST_TAGS);
     clean
 }
 

@@ -84,6 +84,33 @@ async fn what_is_searched_can_be_listed_marked_and_deleted() {
         ok
     );
     assert_eq!(sink.call("DELETE", "/api/v1/search", "").await.0, 400);
+    let refusal = "Error: cannot read the size in larger:abc: write a number of bytes, or one with K or M, as in larger:10K";
+    let unreadable = (400, refusal.to_owned());
+    let search = mark(json!({"Read": false, "Search": "larger:abc"}));
+    for (method, path, body) in [
+        ("GET", "/api/v1/search?query=larger:abc", ""),
+        ("DELETE", "/api/v1/search?query=larger:abc", ""),
+        ("DELETE", "/api/v1/search?query=hello%20-larger:abc", ""),
+        ("PUT", "/api/v1/messages", &search),
+        ("GET", "/api/v1/message/latest?query=larger:abc", ""),
+        ("GET", "/view/latest.html?query=larger:abc", ""),
+        ("GET", "/api/movie-bag/wait?query=larger:abc&timeout=1s", ""),
+    ] {
+        let answer = sink.call(method, path, body).await;
+        assert_eq!(answer, unreadable, "{method} {path}");
+    }
+    let flood = format!("/api/v1/search?query={}", "-x%20".repeat(10_000));
+    let flood = sink.call("GET", &flood, "").await;
+    let refusal = "Error: a search has at most 4096 bytes";
+    assert_eq!(flood, (400, refusal.to_owned()));
+    let search = mark(json!({"Read": false, "Search": "-x ".repeat(65)}));
+    let flood = sink.call("PUT", "/api/v1/messages", &search).await;
+    assert_eq!(
+        flood,
+        (400, "Error: a search has at most 64 words".to_owned())
+    );
+    assert_eq!(sink.inbox.totals().messages, 1);
+    assert_eq!(sink.inbox.totals().unread, 1);
     assert_eq!(found(&sink, "is:unread").await, ["red Wal"]);
     sink.end().await;
 }
@@ -343,6 +370,10 @@ async fn parts_headers_and_views_are_served_harmlessly() {
             .starts_with("sandbox;")
     );
     assert_eq!(evil.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(
+        evil.headers()["content-disposition"],
+        "attachment; filename=\"evil.html\""
+    );
     let thumb = sink
         .get(&format!("/api/v1/message/{id}/part/{part}/thumb"))
         .await;
@@ -355,8 +386,8 @@ async fn parts_headers_and_views_are_served_harmlessly() {
     let view = sink.get(&format!("/view/{id}.html")).await;
     assert_eq!(
         view.body(),
-        &format!(
-            "<a href=\"https://x.example/r?t=1\">go</a><img src=\"/api/v1/message/{id}/part/{part}\"><video></video>"
+        concat!(
+            "<a href=\"https://x.example/r?t=1\">go</a><img src=\"data:image/png;base64,iVBO\"><video></video>"
         )
     );
     assert!(

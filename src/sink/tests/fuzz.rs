@@ -191,12 +191,12 @@ fn assert_harmless_in_a_browser(page: &str) {
 }
 
 /// The elements of our templates.
-const ELEMENTS: &str = "!doctype a article bdi body button code dd details div dl dt fieldset form h1 h2 h3 head header html \
+const ELEMENTS: &str = "!doctype a article bdi body button code dd details dialog div dl dt fieldset form h1 h2 h3 head header html \
                         iframe input kbd label legend li link main meta nav ol p pre script section span strong summary \
                         table tbody td th thead time title tr ul";
 
 /// And their attributes.
-const ATTRIBUTES: &str = "action aria-current aria-label autocomplete charset checked class content data-copy data-form \
+const ATTRIBUTES: &str = "action aria-current aria-describedby aria-invalid aria-label aria-labelledby autocomplete autofocus charset checked class content data-copy data-form \
                           data-place data-title data-total data-unread datetime defer do download for hidden href html id lang method name \
                           placeholder referrerpolicy rel role sandbox scope spellcheck src tabindex target title type value";
 
@@ -271,8 +271,9 @@ fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
         ] {
             assert!(page_of(&message, &content, form).len() <= most, "{form:?}");
         }
-        serde_json::to_string(&shapes::Message::from(&*message)).unwrap();
-        serde_json::to_string(&shapes::Summary::from(&*message)).unwrap();
+        let (digest, content) = (message.digest(), view::content(&message));
+        serde_json::to_string(&shapes::Message::of(&message, &digest, &content)).unwrap();
+        serde_json::to_string(&shapes::Summary::of(&message, &digest)).unwrap();
     });
 }
 

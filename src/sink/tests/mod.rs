@@ -2,6 +2,7 @@
 
 mod api;
 mod compat;
+mod connections;
 mod fuzz;
 mod own;
 mod pages;
@@ -54,7 +55,9 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
     let (smtp, web, inbox) = (sink.smtp_addr(), sink.web_addr().unwrap(), sink.inbox());
     let (told, shown) = channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let show = move |message: &Arc<ReceivedMessage>| told.send(message.id.0.clone()).unwrap();
+    let show = move |message: Option<&Arc<ReceivedMessage>>| {
+        told.send(message.unwrap().id.0.clone()).unwrap();
+    };
     let task = tokio::spawn(sink.run(Some(Box::new(show)), async {
         let _ = stopped.await;
     }));

@@ -138,13 +138,69 @@ async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
         (messages(), sink.get(&path).await.status().as_u16()),
         (2, 404)
     );
-    assert_eq!(submit(&sink, "/?query=two", "do=delete-all").await.0, 303);
+    let confirmed = "do=delete-all&before=2026-11-24T00:00:00Z";
+    for path in ["/?query=two", "/"] {
+        // The first form asks, its answer deletes.
+        assert_eq!(submit(&sink, path, "do=delete-all").await.0, 200);
+    }
+    assert_eq!(submit(&sink, "/", "do=delete-all&before=x").await.0, 400);
+    assert_eq!(messages(), 2);
+    assert_eq!(submit(&sink, "/?query=two", confirmed).await.0, 303);
     assert_eq!(messages(), 1);
-    assert_eq!(
-        submit(&sink, "/", "do=delete-all").await,
-        (303, "/".to_owned())
-    );
+    let earlier = "do=delete-all&before=2026-11-23T10:11:12.5Z";
+    assert_eq!(submit(&sink, "/", earlier).await.0, 303);
+    assert_eq!(messages(), 1);
+    assert_eq!(submit(&sink, "/", confirmed).await, (303, "/".to_owned()));
     assert_eq!(messages(), 0);
+    // There is nothing to ask about.
+    let nothing = submit(&sink, "/", "do=delete-all").await;
+    assert_eq!(nothing, (303, "/".to_owned()));
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_cannot_be_read_is_an_error_on_the_page_and_acts_on_nothing() {
+    let sink = start(|_| {}).await;
+    sink.says(mail("ann@example.com", SIMPLE)).await;
+    for path in ["/?query=larger:abc", "/list?query=larger:abc"] {
+        let page = sink.get(path).await;
+        assert_eq!(page.status(), 400, "{path}");
+        let page = page.body();
+        assert!(!page.contains("<li id=\"row-"), "{page}");
+        assert!(page.contains("This search cannot be read"), "{page}");
+        let problem = "<p id=\"problem\" role=\"status\">Cannot read the size in larger:abc";
+        assert_eq!(page.contains(problem), !path.starts_with("/list"), "{page}");
+    }
+    let confirmed = "do=delete-all&before=2026-11-24T00:00:00Z";
+    for form in ["do=read-all", "do=delete-all", confirmed] {
+        assert_eq!(submit(&sink, "/?query=-larger:abc", form).await.0, 400);
+    }
+    let totals = sink.inbox.totals();
+    assert_eq!((totals.messages, totals.unread), (1, 1));
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_another_site_opens_stays_unread() {
+    let sink = start(|_| {}).await;
+    sink.says(mail("ann@example.com", super::api::PARTS)).await;
+    let id = sink.inbox.latest().unwrap().id.clone();
+    let link = |path: &str, site: &str| {
+        format!(
+            "GET {path} HTTP/1.1\nHost: localhost\nSec-Fetch-Site: {site}\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document"
+        )
+    };
+    let unread = || sink.inbox.totals().unread;
+    let path = format!("/view/{id}");
+    let (status, page) = sink.asks(&link(&path, "same-site")).await;
+    assert_eq!((status, unread()), (200, 1));
+    // Neither does the frame of that page mark it.
+    let frame = format!("{path}.html?frame=1");
+    assert!(page.contains(&frame), "{page}");
+    assert_eq!(sink.asks(&link(&frame, "same-origin")).await.0, 200);
+    assert_eq!(unread(), 1);
+    assert_eq!(sink.asks(&link(&path, "none")).await.0, 200);
+    assert_eq!(unread(), 0);
     sink.end().await;
 }
 
@@ -210,18 +266,25 @@ async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so(
         ));
         assert!(!policy.contains("script-src") && policy.contains("form-action 'none'"));
     }
-    // Without a word about frames it is what came, as other programs know it.
-    assert!(
-        sink.get(&format!("/view/{id}.html"))
-            .await
-            .body()
-            .contains(html)
-    );
+    // By itself it is as harmless; only its links stay as they are, for programs that follow them.
+    for (form, links) in [
+        ("", "<a href=\"https://x.example/\" target=_top>"),
+        (
+            "?embed=1",
+            "<a href=\"https://x.example/\" target=_top target=\"_blank\" rel=\"noreferrer noopener\">",
+        ),
+    ] {
+        let bare = sink.get(&format!("/view/{id}.html{form}")).await;
+        assert_eq!(policy(&bare), blocked, "{form}");
+        let neutral = "go</a><x-LINK rel=preconnect href=//x.example><x-iframe src=//x.example>";
+        let expected = format!("<p>{links}{neutral}");
+        assert!(bare.body().starts_with(&expected), "{}", bare.body());
+    }
     sink.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mails_own_pictures_are_part_of_its_frame_and_have_addresses_elsewhere() {
+async fn a_mails_own_pictures_are_part_of_its_page_in_every_form() {
     let sink = start(|_| {}).await;
     let part = |id: &str, kind: &str, data: &str| {
         format!("--r\r\nContent-Type: {kind}\r\nContent-ID: <{id}>\r\n\r\n{data}\r\n")
@@ -237,23 +300,21 @@ async fn a_mails_own_pictures_are_part_of_its_frame_and_have_addresses_elsewhere
     ];
     sink.says(mail("ann@example.com", &source.concat())).await;
     let id = sink.inbox.latest().unwrap().id.clone();
-    let framed = sink.get(&format!("/view/{id}.html?frame=1")).await;
-    let there = |number| format!("/api/v1/message/{id}/part/{number}");
-    for expected in [
-        "<img src=\"data:image/png;base64,b25l\">",
-        "<img src=data:image/gif;base64,dHdv>",
-        "<img src='cid:none'>",
-        &format!("href=\"{}\">cid:", there(4)),
-    ] {
-        assert!(
-            framed.body().contains(expected),
-            "{expected}: {}",
-            framed.body()
-        );
+    for form in ["", "?embed=1", "?frame=1"] {
+        let page = sink.get(&format!("/view/{id}.html{form}")).await;
+        for expected in [
+            "<img src=\"data:image/png;base64,b25l\">",
+            "<img src=data:image/gif;base64,dHdv>",
+            "<img src='cid:none'>",
+            &format!("href=\"/api/v1/message/{id}/part/4\""),
+        ] {
+            assert!(
+                page.body().contains(expected),
+                "{expected}: {}",
+                page.body()
+            );
+        }
     }
-    let bare = sink.get(&format!("/view/{id}.html")).await;
-    let expected = format!("<img src=\"{}\"><img src={}>", there(2), there(3));
-    assert!(bare.body().starts_with(&expected), "{}", bare.body());
     sink.end().await;
 }
 

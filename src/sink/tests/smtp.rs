@@ -98,20 +98,61 @@ async fn silence_is_answered_421() {
     sink.end().await;
 }
 
+/// Connects and waits for the greeting.
+async fn open_session(smtp: SocketAddr, said: &'static str) -> TcpStream {
+    let open = move || {
+        let mut stream = TcpStream::connect(smtp).unwrap();
+        stream.read_exact(&mut [0; 4]).unwrap();
+        stream.write_all(said.as_bytes()).unwrap();
+        stream
+    };
+    spawn_blocking(open).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_sessions_are_answered_421() {
-    let sink = start(|settings| settings.max_sessions = 1).await;
-    let smtp = sink.smtp;
-    let held = spawn_blocking(move || {
-        let mut held = TcpStream::connect(smtp).unwrap();
-        held.read_exact(&mut [0; 4]).unwrap();
-        held
+async fn beyond_the_most_sessions_at_work_clients_are_answered_421() {
+    let sink = start(|settings| {
+        settings.max_sessions = 1;
+        settings.fail = vec!["connect:1:delay=1m".parse().unwrap()];
     })
-    .await
-    .unwrap();
+    .await;
+    let held = TcpStream::connect(sink.smtp).unwrap();
     assert!(sink.says("").await.starts_with("421 4.3.2 "));
     drop(held);
     sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_bring_nothing_give_way_to_new_ones() {
+    for said in [
+        "",
+        "EHLO me\r\n",
+        "EHLO me\r\nMAIL FROM:<a@example.com>\r\n",
+    ] {
+        let sink = start(|settings| settings.max_sessions = 2).await;
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            held.push(open_session(sink.smtp, said).await);
+        }
+        // Each is spared for a second.
+        let answer = loop {
+            let answer = sink.says(mail("ann@example.com", SIMPLE)).await;
+            if answer.starts_with("220 ") {
+                break answer;
+            }
+            assert!(answer.starts_with("421 4.3.2 "), "{answer}");
+        };
+        assert!(answer.contains("\r\n250 2.0.0 "), "{said:?}: {answer}");
+        let mut oldest = held.remove(0);
+        let end = spawn_blocking(move || {
+            let mut end = String::new();
+            oldest.read_to_string(&mut end).map(|_| end)
+        });
+        let end = end.await.unwrap().unwrap();
+        assert!(end.contains("421 4.4.2 "), "{said:?}: {end}");
+        drop(held);
+        sink.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::{ReceivedMessage, guarded};
 use crate::sink::mime::Message;
 use crate::sink::mime::fields::{self, Fields};
+
+/// Fields of one header that are returned by name. A map of tiny fields takes many times their size.
+const MOST_FIELDS: usize = 10_000;
+
+/// Bytes of one header that are returned by name.
+const LONGEST_HEADER: usize = 1024 * 1024;
 
 /// Returns the header fields by name, each with its values as they were written, unfolded: those of the message, and those
 /// that a delivering server adds.
@@ -69,7 +77,13 @@ pub fn header_lines(message: &ReceivedMessage, most: usize) -> HeaderLines {
 }
 
 fn add_fields(headers: &mut BTreeMap<String, Vec<String>>, fields: Fields<'_>) {
-    for field in fields {
+    let mut room = LONGEST_HEADER;
+    for field in fields.take(MOST_FIELDS) {
+        let size = field.name.len() + field.value.len();
+        let Some(left) = room.checked_sub(size) else {
+            break;
+        };
+        room = left;
         let value = field.unfolded();
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         let values = headers.entry(canonical(field.name)).or_default();
@@ -94,17 +108,24 @@ fn canonical(name: &str) -> String {
 /// the answer would grow by the square of the message.
 const DEEPEST: usize = 8;
 
-/// A part as it was written, not decoded.
+/// A part as it was written, not decoded. Its bytes are shared with the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawPart {
-    /// Header fields, unfolded.
-    pub headers: BTreeMap<String, Vec<String>>,
-    /// Bytes of the body, as far as they are text.
-    pub body: String,
+    /// Header with its line ends; see [`part_headers`].
+    pub header: Bytes,
+    /// Body.
+    pub body: Bytes,
     /// Bytes of header and body.
     pub size: usize,
     /// Parts of a multipart.
     pub parts: Vec<RawPart>,
+}
+
+/// Returns the header fields of a part by name, unfolded.
+pub fn part_headers(header: &[u8]) -> BTreeMap<String, Vec<String>> {
+    let mut headers = BTreeMap::new();
+    add_fields(&mut headers, fields::fields(header));
+    headers
 }
 
 /// Returns the parts of a multipart message, nested as they are; none of any other message.
@@ -116,25 +137,36 @@ pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
                 children[parent].push(index);
             }
         }
-        nested(parsed, &children, 0, DEEPEST)
+        let nesting = Nesting {
+            source: &message.source,
+            parsed,
+            children: &children,
+        };
+        nesting.of(0, DEEPEST)
     })
     .unwrap_or_default()
 }
 
-fn nested(parsed: &Message<'_>, children: &[Vec<usize>], of: usize, levels: usize) -> Vec<RawPart> {
-    let Some(levels) = levels.checked_sub(1) else {
-        return Vec::new();
-    };
-    let parts = children[of].iter().map(|&index| {
-        let part = &parsed.parts()[index];
-        let mut headers = BTreeMap::new();
-        add_fields(&mut headers, fields::fields(part.header));
-        RawPart {
-            headers,
-            body: String::from_utf8_lossy(part.body).into_owned(),
-            size: part.whole.len(),
-            parts: nested(parsed, children, index, levels),
-        }
-    });
-    parts.collect()
+struct Nesting<'a, 'x> {
+    source: &'a Bytes,
+    parsed: &'a Message<'x>,
+    children: &'a [Vec<usize>],
+}
+
+impl Nesting<'_, '_> {
+    fn of(&self, parent: usize, levels: usize) -> Vec<RawPart> {
+        let Some(levels) = levels.checked_sub(1) else {
+            return Vec::new();
+        };
+        let parts = self.children[parent].iter().map(|&index| {
+            let part = &self.parsed.parts()[index];
+            RawPart {
+                header: self.source.slice_ref(part.header),
+                body: self.source.slice_ref(part.body),
+                size: part.whole.len(),
+                parts: self.of(index, levels),
+            }
+        });
+        parts.collect()
+    }
 }

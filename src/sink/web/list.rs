@@ -1,17 +1,18 @@
 //! What the list shows: one page of the messages, or of those that a search finds, and what can be done to all of them.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::words::{self, When};
-use super::{Place, word};
+use super::{Place, field};
 use crate::sink::api::ApiState;
 use crate::sink::inbox::{ReceivedMessage, Which};
-use crate::sink::search::Query;
+use crate::sink::search::QueryError;
 use crate::sink::view::Mailbox;
 
 /// Messages on one page.
@@ -46,6 +47,8 @@ pub(super) struct List {
     total: usize,
     /// The number of those in the list.
     found: usize,
+    /// Why the search cannot be read. Then the list is empty.
+    problem: Option<String>,
     /// What forms act on.
     here: String,
 }
@@ -71,12 +74,12 @@ impl List {
     /// The list at this place, with the message `opened` marked.
     pub(super) fn of(state: &ApiState, place: Place, opened: Option<&str>) -> List {
         let totals = state.inbox.totals();
-        let is_search = !place.query.is_empty();
         // No more than a page is parsed, however many there are; only a search reads them all.
-        let searched = is_search.then(|| {
-            let query = Query::parse(&place.query, &TimeZone::system());
-            state.inbox.search(&query, None)
-        });
+        let (searched, problem) = match place.search() {
+            Ok(query) => (query.map(|query| state.inbox.search(&query, None)), None),
+            Err(error) => (Some(Vec::new()), Some(sentence(&error))),
+        };
+        let is_search = searched.is_some();
         let found = searched.as_ref().map_or(totals.messages, Vec::len);
         let place = place.from(match place.start < found {
             true => place.start,
@@ -95,9 +98,10 @@ impl List {
                 .iter()
                 .map(|message| Row::of(message, &place, opened, now))
                 .collect(),
-            summary: match is_search {
-                true => format!("{} found", words::counted(found, "message")),
-                false => format!(
+            summary: match (&problem, is_search) {
+                (Some(_), _) => "Not searched".to_owned(),
+                (None, true) => format!("{} found", words::counted(found, "message")),
+                (None, false) => format!(
                     "{}, {} unread",
                     words::counted(found, "message"),
                     words::count(totals.unread)
@@ -121,10 +125,23 @@ impl List {
             unread: totals.unread,
             total: totals.messages,
             found,
+            problem,
             here: place.url("/", &[]),
             place,
         }
     }
+
+    pub(super) fn has_problem(&self) -> bool {
+        self.problem.is_some()
+    }
+}
+
+/// Returns an error as a sentence of its own.
+fn sentence(error: &QueryError) -> String {
+    let text = words::line(&error.to_string());
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
 }
 
 impl Row {
@@ -156,7 +173,8 @@ impl Row {
 
 /// Who a message is from, in a few words: the name, else the address, else the sender of the envelope.
 fn sender(message: &ReceivedMessage) -> String {
-    let from = &message.digest().from;
+    let digest = message.digest();
+    let from = &digest.from;
     let names = [&from.name, &from.address, &message.envelope.sender];
     let said = names.into_iter().find(|word| !words::is_blank(word));
     said.map_or("(nobody)".to_owned(), |said| {
@@ -223,34 +241,92 @@ impl SendTo {
     }
 }
 
-/// What can be done to everything that the list has.
+/// Action on all messages of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     MarkRead,
-    Delete,
+    /// Asks whether to delete them.
+    AskToDelete,
+    /// Deletes those received before this time, which the question was about.
+    Delete {
+        before: Timestamp,
+    },
 }
 
 impl Act {
-    /// What a form asks for.
+    /// Reads the action from a form. A deletion carries the time that only the question's own form has.
     pub(super) fn of(body: &Bytes) -> Option<Act> {
-        match word(body)?.as_str() {
+        match field(body, "do")?.as_str() {
             "read-all" => Some(Act::MarkRead),
-            "delete-all" => Some(Act::Delete),
+            "delete-all" => match field(body, "before") {
+                None => Some(Act::AskToDelete),
+                Some(before) => before.parse().ok().map(|before| Act::Delete { before }),
+            },
             _ => None,
         }
     }
+}
 
-    /// Does it to all messages, or to all that the search finds.
-    pub(super) fn perform(self, state: &ApiState, place: &Place) {
-        let which = match place.query.as_str() {
-            "" => Which::All,
-            query => Which::Matching(Query::parse(query, &TimeZone::system())),
+/// Marks all messages, or all that the search finds, as read.
+pub(super) fn mark_read(state: &ApiState, place: &Place) -> Result<(), QueryError> {
+    let which = place.search()?.map_or(Which::All, Which::Matching);
+    state.inbox.set_read(which, true);
+    Ok(())
+}
+
+/// Deletes all messages, or all that the search finds, received before this time.
+pub(super) fn delete(state: &ApiState, place: &Place, before: Timestamp) -> Result<(), QueryError> {
+    let messages = found_before(state, place, Some(before))?;
+    let ids = messages.iter().map(|message| message.id.to_string());
+    state.inbox.delete(Which::Ids(ids.collect()));
+    Ok(())
+}
+
+fn found_before(
+    state: &ApiState,
+    place: &Place,
+    before: Option<Timestamp>,
+) -> Result<Vec<Arc<ReceivedMessage>>, QueryError> {
+    Ok(match place.search()? {
+        Some(query) => state.inbox.search(&query, before),
+        None => state.inbox.list(0, 0, before),
+    })
+}
+
+/// Question whether to delete all messages of the list.
+#[derive(Debug, Serialize)]
+pub(super) struct Question {
+    title: String,
+    /// Search that chose the messages; empty where it is all of them.
+    query: String,
+    button: String,
+    /// Limit of [`Act::Delete`]. What arrives while the question stands is not deleted.
+    before: String,
+    /// URL of the list, which the form is sent to.
+    here: String,
+}
+
+impl Question {
+    /// Returns the question about the messages at this place; `None` where there are none.
+    pub(super) fn of(state: &ApiState, place: &Place) -> Result<Option<Question>, QueryError> {
+        let messages = found_before(state, place, None)?;
+        let Some(newest) = messages.iter().map(|message| message.received_at).max() else {
+            return Ok(None);
         };
-        match self {
-            Act::MarkRead => state.inbox.set_read(which, true),
-            Act::Delete => {
-                state.inbox.delete(which);
-            }
-        }
+        let count = words::counted(messages.len(), "message");
+        // The limit itself is excluded.
+        let before = newest.checked_add(SignedDuration::from_nanos(1));
+        Ok(Some(Question {
+            title: match (messages.len(), place.query.is_empty()) {
+                (1, true) => "Delete the only message?".to_owned(),
+                (1, false) => "Delete the message that was found?".to_owned(),
+                (_, true) => format!("Delete all {count}?"),
+                (_, false) => format!("Delete the {count} that were found?"),
+            },
+            query: words::line(&place.query),
+            button: format!("Delete {count}"),
+            before: before.unwrap_or(Timestamp::MAX).to_string(),
+            here: place.url("/", &[]),
+        }))
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::list::subject;
 use super::words::{self, Budget, When};
-use super::{Place, word};
+use super::{Place, field};
 use crate::sink::api::{ApiState, parameter};
 use crate::sink::extract::{self, Extracted};
 use crate::sink::inbox::{ReceivedMessage, Which};
@@ -428,7 +428,7 @@ pub(super) enum Act {
 impl Act {
     /// What a form asks for.
     pub(super) fn of(body: &Bytes) -> Option<Act> {
-        match word(body)?.as_str() {
+        match field(body, "do")?.as_str() {
             "delete" => Some(Act::Delete),
             "unread" => Some(Act::MarkUnread),
             _ => None,

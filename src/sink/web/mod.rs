@@ -1,11 +1,12 @@
-//! The web inbox: pages made on the server, whole without a script; `inbox.js` then keeps them live and quick.
+//! The web inbox: pages made on the server, complete without a script; `inbox.js` then keeps them live and quick.
 //!
-//! Each page is the list beside one message, and `list.rs` and `message.rs` say what of them is shown; how it looks is in
-//! `templates/inbox/`. What a mail says is only ever text here: its HTML stands in a frame of its own, which runs nothing
-//! and loads nothing from outside (see [`view`](super::api::view)).
+//! Each page is the list beside one message or a question; `list.rs` and `message.rs` define what is shown of them, and
+//! `templates/inbox/` how. The content of a mail is only ever text here: its HTML stands in a frame of its own, which runs
+//! nothing and loads nothing from outside (see [`view`](super::api::view)).
 //!
-//! Forms are answered by who asks from here: the [guard](super::api::guard) refuses the Origin of any other site, and a
-//! browser says the true one with every POST, since the Referrer-Policy of these pages lets it.
+//! Forms are accepted from these pages alone: the [guard](super::api::guard) refuses the Origin of any other site, and a
+//! browser names the true one with every POST, since the Referrer-Policy of these pages lets it. Deleting all messages takes
+//! a second form, the answer to a [`Question`].
 
 mod list;
 mod message;
@@ -17,9 +18,11 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
-use super::api::{ApiState, blocking, parameter};
+use super::api::{ApiState, blocking, guard, parameter};
+use super::search::{Query, QueryError};
 use crate::templates::inbox as templates;
-use list::{List, SendTo};
+use jiff::tz::TimeZone;
+use list::{List, Question, SendTo};
 use message::Opened;
 
 /// Nothing from elsewhere, no script but of this port, where parts of mails are none (see [`part`](super::api::part)), and no
@@ -61,6 +64,14 @@ impl Place {
         }
     }
 
+    /// Returns the search; none where it is empty. Times without a zone are in that of this machine.
+    fn search(&self) -> Result<Option<Query>, QueryError> {
+        match self.query.as_str() {
+            "" => Ok(None),
+            query => Query::parse(query, &TimeZone::system()).map(Some),
+        }
+    }
+
     fn from(&self, start: usize) -> Place {
         Place {
             query: self.query.clone(),
@@ -91,36 +102,40 @@ impl Place {
 struct Page {
     list: List,
     message: Option<Opened>,
-    /// The message that was asked for is not there.
+    question: Option<Question>,
+    /// The requested message does not exist.
     is_gone: bool,
     send_to: SendTo,
+}
+
+impl Page {
+    /// Returns the page of the list alone.
+    fn of_list(state: &ApiState, headers: &HeaderMap, place: Place) -> Page {
+        Page {
+            list: List::of(state, place, None),
+            message: None,
+            question: None,
+            is_gone: false,
+            send_to: SendTo::of(state, headers),
+        }
+    }
 }
 
 /// `GET /`: the list, and how to fill it.
 pub async fn page(State(state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
     let place = Place::of(&uri);
-    let page = blocking(move || {
-        let send_to = SendTo::of(&state, &headers);
-        render_page(&Page {
-            list: List::of(&state, place, None),
-            message: None,
-            is_gone: false,
-            send_to,
-        })
-    });
+    let page = blocking(move || render_page(&Page::of_list(&state, &headers, place)));
     page.await.unwrap_or_else(|failure| failure)
 }
 
-/// `GET /list`: the list alone, as the script fetches it when something happened.
+/// `GET /list`: the list alone, as the script fetches it after an event.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let place = Place::of(&uri);
     let opened = parameter(&uri, "open");
     let list = blocking(move || {
         let list = List::of(&state, place, opened.as_deref());
-        answer(
-            StatusCode::OK,
-            templates::render("list.html", &ListAlone { list }),
-        )
+        let status = status_of(&list);
+        answer(status, templates::render("list.html", &ListAlone { list }))
     });
     list.await.unwrap_or_else(|failure| failure)
 }
@@ -130,18 +145,27 @@ struct ListAlone {
     list: List,
 }
 
-/// `GET /view/ID`: the list beside one message, which counts as read from now on. `id` may be of none.
+/// `GET /view/ID`: the list beside one message, which is marked as read unless another site's page has opened it. A message
+/// with this id need not exist.
 pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -> Response {
+    let reservation = match state.inbox.get(&id) {
+        Some(message) => Some(state.answers.reserve_for(&message).await),
+        None => None,
+    };
     let page = blocking(move || {
+        let _reservation = reservation;
         let place = Place::of(&uri);
         let found = state.inbox.get(&id);
-        if let Some(message) = &found {
+        if let Some(message) = &found
+            && !guard::is_from_another_site(&headers)
+        {
             state.inbox.mark_read(message);
         }
         let now = state.clock.now();
         render_page(&Page {
             is_gone: found.is_none(),
             message: found.map(|message| Opened::of(&message, &place, &uri, now)),
+            question: None,
             list: List::of(&state, place, Some(&id)),
             send_to: SendTo::of(&state, &headers),
         })
@@ -149,44 +173,64 @@ pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -
     page.await.unwrap_or_else(|failure| failure)
 }
 
-/// `POST /`: what a form does to all that the list has.
-pub async fn act(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Response {
-    let place = Place::of(&uri);
-    let back = place.from(0).url("/", &[]);
-    match list::Act::of(&body) {
-        Some(act) => done(blocking(move || act.perform(&state, &place)).await, &back),
-        None => not_understood(),
-    }
+/// `POST /`: performs a form's action on all messages of the list, or asks whether to.
+pub async fn act(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let place = Place::of(&uri).from(0);
+    let Some(act) = list::Act::of(&body) else {
+        return not_understood();
+    };
+    let answer = blocking(move || {
+        let performed = match act {
+            list::Act::MarkRead => list::mark_read(&state, &place).map(|()| None),
+            list::Act::Delete { before } => list::delete(&state, &place, before).map(|()| None),
+            list::Act::AskToDelete => Question::of(&state, &place),
+        };
+        match performed {
+            Ok(None) => see_other(&place.url("/", &[])),
+            Ok(question) => render_page(&Page {
+                question,
+                ..Page::of_list(&state, &headers, place)
+            }),
+            // The list says what is wrong with the search.
+            Err(_) => render_page(&Page::of_list(&state, &headers, place)),
+        }
+    });
+    answer.await.unwrap_or_else(|failure| failure)
 }
 
-/// `POST /view/ID`: what a form does to one message.
+/// `POST /view/ID`: performs a form's action on one message.
 pub async fn act_on_one(
     State(state): State<ApiState>,
     Path(id): Path<String>,
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    // After either of them the message is not to be opened again, which would make it read.
+    // The message is not opened again, which would mark it as read.
     let back = Place::of(&uri).url("/", &[]);
-    match message::Act::of(&body) {
-        Some(act) => done(blocking(move || act.perform(&state, &id)).await, &back),
-        None => not_understood(),
+    let Some(act) = message::Act::of(&body) else {
+        return not_understood();
+    };
+    match blocking(move || act.perform(&state, &id)).await {
+        Ok(()) => see_other(&back),
+        Err(failure) => failure,
     }
 }
 
-/// The word that a form sends.
-fn word(body: &Bytes) -> Option<String> {
+/// Returns the first value of a form's field.
+fn field(body: &Bytes, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(body);
     pairs
-        .find(|(name, _)| name == "do")
+        .find(|(key, _)| key == name)
         .map(|(_, value)| value.into_owned())
 }
 
-fn done(performed: Result<(), Response>, back: &str) -> Response {
-    match performed {
-        Ok(()) => (StatusCode::SEE_OTHER, [(header::LOCATION, back.to_owned())]).into_response(),
-        Err(failure) => failure,
-    }
+fn see_other(url: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, url.to_owned())]).into_response()
 }
 
 fn not_understood() -> Response {
@@ -230,9 +274,16 @@ struct Icon {
 fn render_page(page: &Page) -> Response {
     let status = match page.is_gone {
         true => StatusCode::NOT_FOUND,
-        false => StatusCode::OK,
+        false => status_of(&page.list),
     };
     answer(status, templates::render("page.html", page))
+}
+
+fn status_of(list: &List) -> StatusCode {
+    match list.has_problem() {
+        true => StatusCode::BAD_REQUEST,
+        false => StatusCode::OK,
+    }
 }
 
 fn answer(status: StatusCode, page: Result<String, templates::InboxError>) -> Response {
@@ -263,18 +314,17 @@ pub(super) use tests::render;
 mod tests {
     use super::*;
 
-    /// The page of all messages, and then that of each with each of its tabs, as text.
+    /// Renders the list, the question whether to delete all, and each message with each of its tabs.
     pub(in crate::sink) fn render(state: &ApiState) -> String {
-        let mut text = templates::render(
-            "page.html",
-            &Page {
-                list: List::of(state, Place::default(), None),
-                message: None,
-                is_gone: false,
-                send_to: SendTo::of(state, &HeaderMap::new()),
-            },
-        )
-        .unwrap();
+        let list = Page::of_list(state, &HeaderMap::new(), Place::default());
+        let question = Page {
+            question: Question::of(state, &Place::default()).unwrap(),
+            ..Page::of_list(state, &HeaderMap::new(), Place::default())
+        };
+        let mut text = String::new();
+        for page in [list, question] {
+            text.push_str(&templates::render("page.html", &page).unwrap());
+        }
         for message in state.inbox.list(0, 0, None) {
             for tab in message::Tab::ALL {
                 let uri = format!("/view/x?tab={}", tab.name()).parse().unwrap();
@@ -282,6 +332,7 @@ mod tests {
                 let now = state.clock.now();
                 let page = Page {
                     message: Some(Opened::of(&message, &place, &uri, now)),
+                    question: None,
                     list: List::of(state, place, Some(&message.id.0)),
                     is_gone: false,
                     send_to: SendTo::of(state, &HeaderMap::new()),

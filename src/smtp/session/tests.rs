@@ -185,18 +185,30 @@ fn a_message_too_large_is_drained_and_the_session_goes_on() {
 fn a_message_without_room_is_dropped_and_the_session_goes_on() {
     let mut session = Session::new(Setup::of("here"));
     session.step(Input::Connected);
-    session.step(Input::Bytes(format!("{OPEN}DATA\r\nbegun").as_bytes()));
-    assert!(session.held() >= 5);
+    session.step(Input::Bytes(format!("{OPEN}DATA\r\n").as_bytes()));
+    let begun = session.held();
+    session.step(Input::Bytes(&[b'x'; 1000]));
+    assert!(session.held() >= begun + 1000);
     assert!(
         session.step(Input::NoRoom).is_empty(),
         "nothing is said in the middle"
     );
-    assert_eq!(session.held(), 0);
+    assert!(session.held() < begun);
     let effects = session.step(Input::Bytes(b" and ended\r\n.\r\nNOOP\r\n"));
     assert_eq!(codes(&effects), [451, 250]);
-    // Outside of a message there is nothing to drop.
-    assert!(session.step(Input::NoRoom).is_empty());
-    assert_eq!(codes(&session.step(Input::Bytes(b"NOOP\r\n"))), [250]);
+}
+
+#[test]
+fn a_session_without_memory_for_its_commands_is_ended() {
+    for said in ["", "EHLO me\r\n", OPEN, &format!("{OPEN}BDAT 1\r\nx")] {
+        let mut session = Session::new(Setup::of("here"));
+        session.step(Input::Connected);
+        let before = session.held();
+        session.step(Input::Bytes(said.as_bytes()));
+        assert!(said.is_empty() || session.held() >= before + said.len() as u64);
+        assert_eq!(codes(&session.step(Input::NoRoom)), [421]);
+        assert!(session.is_closed());
+    }
 }
 
 #[test]
@@ -217,10 +229,138 @@ fn too_many_bad_commands_end_the_session() {
         bad_commands: 2,
         ..Limits::default()
     };
-    let (effects, _) = play(b"A\r\nB\r\nC\r\nNOOP\r\n", &[usize::MAX], 0, limits);
-    assert_eq!(codes(&effects), [220, 500, 500, 421]);
+    let said = b"EHLO x\r\nA\r\nB\r\nC\r\nNOOP\r\n";
+    let (effects, _) = play(said, &[usize::MAX], 0, limits);
+    assert_eq!(codes(&effects), [220, 250, 500, 500, 421]);
     assert_eq!(effects.last(), Some(&Effect::Close));
-    assert_eq!(codes_of(b"POST / HTTP/1.1\r\nEHLO x\r\n"), [421]);
+}
+
+/// Mail that would be stored if the session went on.
+const SMUGGLED: &str =
+    "\r\nEHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n\r\n.\r\nQUIT\r\n";
+
+/// The codes after the banner, the same for all cuts; the session stores nothing.
+fn codes_of_refused(said: &[u8]) -> Vec<u16> {
+    let whole = play(said, &[usize::MAX], 0, Limits::default());
+    for cut in [1, 7, 1460] {
+        let (effects, kept) = play(said, &[cut], 0, Limits::default());
+        assert!(
+            (effects, kept) == whole,
+            "pieces of {cut} bytes change something"
+        );
+    }
+    assert!(whole.1.is_empty(), "{} bytes store a mail", said.len());
+    assert_eq!(whole.0.last(), Some(&Effect::Close));
+    codes(&whole.0)[1..].to_vec()
+}
+
+#[test]
+fn a_first_line_that_is_no_command_ends_the_session() {
+    for first in [
+        "GET / HTTP/1.1".to_owned(),
+        "POST / HTTP/1.1".into(),
+        "DELETE / HTTP/1.1".into(),
+        "PATCH /x HTTP/1.1".into(),
+        "TRACE / HTTP/1.0".into(),
+        "M-SEARCH * HTTP/1.1".into(),
+        "PRI * HTTP/2.0".into(),
+        "HELO / HTTP/1.1".into(),
+        "EHLO /x HTTP/1.1".into(),
+        "noop / http/1.1".into(),
+        "RSET / HTTP/1.1".into(),
+        "GET /".into(),
+        "Host: localhost".into(),
+        "SSH-2.0-OpenSSH".into(),
+        format!("POST /{} HTTP/1.1", "a".repeat(20_000)),
+        format!("EHLO /{} HTTP/1.1", "a".repeat(70_000)),
+        format!("X: {}", "a".repeat(20_000)),
+        // One line, since only LF ends a line.
+        "GET / HTTP/1.1\rHELO x\r".into(),
+        "\0GET / HTTP/1.1".into(),
+        "\u{16}\u{3}\u{1}\u{2}\0".into(),
+    ] {
+        assert_eq!(
+            codes_of_refused(format!("{first}{SMUGGLED}").as_bytes()),
+            [421]
+        );
+    }
+    let latin = [b"\xe9 / HTTP/1.1", SMUGGLED.as_bytes()].concat();
+    assert_eq!(codes_of_refused(&latin), [421]);
+}
+
+#[test]
+fn a_first_line_without_an_end_ends_the_session_at_the_limit() {
+    for said in [
+        [b"GET /".to_vec(), vec![b'a'; 20_000]].concat(),
+        [b"HELO ".to_vec(), vec![b'\r'; 20_000]].concat(),
+        b"\x16\x03\x01".to_vec(),
+    ] {
+        assert_eq!(codes_of_refused(&said), [421]);
+    }
+}
+
+#[test]
+fn http_and_headers_end_the_session_at_any_time() {
+    let long = format!("PATCH /{} HTTP/1.1", "a".repeat(20_000));
+    for foreign in [
+        "POST / HTTP/1.1",
+        "VRFY / HTTP/1.1",
+        "Host: x",
+        "subject: x",
+        &long,
+    ] {
+        for (before, expected) in [
+            ("NOOP\r\nRSET\r\nHELP\r\n", &[250, 250, 214][..]),
+            ("EHLO x\r\n", &[250]),
+            ("EHLO x\r\nAUTH LOGIN\r\n", &[250, 334]),
+            ("LHLO x\r\nMAIL FROM:<a@b>\r\n", &[250, 250]),
+            (
+                "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n",
+                &[250, 250, 250],
+            ),
+            (
+                "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\nx",
+                &[250, 250, 250, 250],
+            ),
+        ] {
+            let codes = codes_of_refused(format!("{before}{foreign}{SMUGGLED}").as_bytes());
+            assert_eq!(
+                codes,
+                [expected, &[421]].concat(),
+                "{foreign} after {before}"
+            );
+        }
+    }
+}
+
+#[test]
+fn within_tls_a_session_opens_with_a_command_too() {
+    let request = format!("PATCH /{} HTTP/1.1{SMUGGLED}", "a".repeat(20_000));
+    let mut upgraded = offering(Setup::of("here"));
+    assert_eq!(say(&mut upgraded, "EHLO x\r\nSTARTTLS\r\n"), [250, 220]);
+    upgraded.step(Input::Secured("TLS 1.3"));
+    let implicit = Setup {
+        tls: Some("TLS 1.3".to_owned()),
+        ..Setup::of("here")
+    };
+    for mut session in [upgraded, offering(implicit)] {
+        assert_eq!(say(&mut session, &request), [421]);
+        assert!(session.is_closed());
+    }
+}
+
+#[test]
+fn known_verbs_keep_their_replies_before_ehlo() {
+    let said = "\r\nNOOP x\r\nRSET\r\nhelp\r\nVRFY\r\nMAIL FROM:<a@b>\r\nBDAT 3\r\nA: EXPN x\r\n\
+                DATA x\r\nETRN x\r\nNOOP \u{e9}\u{1}\r\nEHLO\r\nHELO x\r\nFOO\r\nQUIT\r\n";
+    assert_eq!(
+        codes_of(said.as_bytes()),
+        [
+            500, 250, 250, 214, 501, 503, 503, 502, 501, 500, 500, 501, 250, 500, 221
+        ]
+    );
+    let said = format!("HELO x\r\n{}\r\nNOOP\r\n", "a".repeat(20_000));
+    assert_eq!(codes_of(said.as_bytes()), [250, 500, 250]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Result;
 
 use super::super::{Inspection, SchemaState, StoreError};
-use super::{MongoSettings, MongoStore, refuse_newer, schema_mark};
+use super::{MongoSettings, MongoStore};
 
 impl MongoStore {
     /// Looks at a database.
@@ -14,21 +14,12 @@ impl MongoStore {
     /// Those of [`MongoStore::open`], but for the indexes, of which it tells.
     pub async fn inspect(settings: &MongoSettings) -> std::result::Result<Inspection, StoreError> {
         let (store, hello) = Self::connect(settings, |_| ()).await?;
-        let mark = store.within(async { store.at.meta.find_one(schema_mark()).await });
-        let mark = mark.await?;
-        refuse_newer(mark.as_ref())?;
-        let found = store.within(store.look(mark.is_some(), &hello));
+        let state = store.state().await?;
+        let found = store.within(store.look(state, &hello));
         found.await
     }
 
-    async fn look(&self, is_marked: bool, hello: &Document) -> Result<Inspection> {
-        let state = if is_marked {
-            SchemaState::Current
-        } else if self.at.user.find_one(doc! {}).await?.is_some() {
-            SchemaState::Older
-        } else {
-            SchemaState::Empty
-        };
+    async fn look(&self, state: SchemaState, hello: &Document) -> Result<Inspection> {
         let (sound, missing) = match state {
             SchemaState::Current => self.look_at_indexes().await?,
             SchemaState::Empty | SchemaState::Older => (0, Vec::new()),

@@ -22,7 +22,7 @@ mod timed_collection;
 mod turn;
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ use mongodb::error::Error;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 
-use super::{Store, StoreError};
+use super::{SchemaState, Store, StoreError};
 use link::Link;
 pub use link::check_uri;
 use timed_collection::{TimedCollection, within_time};
@@ -69,6 +69,8 @@ pub struct MongoStore {
     careful_leases: AtomicU32,
     /// How many lines of histories were written. It begins anywhere, so that many short commands come to cutting, too.
     lines: AtomicU32,
+    /// Whether the database had neither our mark nor accounts when it was opened.
+    is_new: bool,
 }
 
 /// Where things are kept.
@@ -134,18 +136,63 @@ impl MongoStore {
         settings: &MongoSettings,
         adjust: impl FnOnce(&mut ClientOptions),
     ) -> Result<Self, StoreError> {
-        let (store, _) = Self::connect(settings, adjust).await?;
-        let mark = store.within(async { store.at.meta.find_one(schema_mark()).await });
-        refuse_newer(mark.await?.as_ref())?;
-        store.make_collections().await?;
+        let (mut store, _) = Self::connect(settings, adjust).await?;
+        store.is_new = store.state().await? == SchemaState::Empty;
+        store.prepare().await
+    }
+
+    /// Connects to a database that exists; `None` where there is neither our mark nor an account, and then nothing is
+    /// created. A database that only other programs have written is left as it is, too: without our indexes it can be read.
+    ///
+    /// # Errors
+    /// Those of [`MongoStore::open`].
+    pub async fn open_existing(settings: &MongoSettings) -> Result<Option<Self>, StoreError> {
+        let (store, _) = Self::connect(settings, |_| ()).await?;
+        match store.state().await? {
+            SchemaState::Empty => Ok(None),
+            SchemaState::Older => {
+                // Without the index that a collation needs, a search through all accounts does the same everywhere.
+                store.has_collations.store(false, Ordering::Relaxed);
+                Ok(Some(store))
+            }
+            SchemaState::Current => store.prepare().await.map(Some),
+        }
+    }
+
+    /// Whether opening this database created it.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Creates what is missing, and completes what a process that died left unfinished.
+    async fn prepare(self) -> Result<Self, StoreError> {
+        self.make_collections().await?;
         // Building an index takes as long as the collection is large.
-        store.make_indexes().await?;
+        self.make_indexes().await?;
         // Last, so that the mark means that all of it exists.
-        store.mark_version().await?;
-        if store.within(store.resume(doc! {})).await? {
+        self.mark_version().await?;
+        if self.within(self.resume(doc! {})).await? {
             tracing::info!("steps that were left unfinished in movie_bag_journal are completed");
         }
-        Ok(store)
+        Ok(self)
+    }
+
+    /// Returns how far the database is from what this version works on.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] for a database of a newer version.
+    async fn state(&self) -> Result<SchemaState, StoreError> {
+        let mark = self.within(async { self.at.meta.find_one(schema_mark()).await });
+        let mark = mark.await?;
+        refuse_newer(mark.as_ref())?;
+        if mark.is_some() {
+            return Ok(SchemaState::Current);
+        }
+        let account = self.within(async { self.at.user.find_one(doc! {}).await });
+        Ok(match account.await? {
+            Some(_) => SchemaState::Older,
+            None => SchemaState::Empty,
+        })
     }
 
     /// Connects, and changes nothing; returns also what the server says of itself. `adjust` may change the options.
@@ -184,6 +231,7 @@ impl MongoStore {
             link,
             careful_leases: AtomicU32::new(0),
             lines: AtomicU32::new(ObjectId::new().bytes()[11].into()),
+            is_new: false,
         };
         Ok((store, hello))
     }

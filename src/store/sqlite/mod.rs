@@ -208,4 +208,8 @@ impl Store for SqliteStore {
             .read(move |connection| look(connection).map(|_| ()).map_err(failed))
             .await
     }
+
+    async fn failure(&self) -> String {
+        self.writer.failure().await
+    }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::StoreError;
 use super::failed;
+use crate::supervisor::{Reporter, Reports, fault_points, reports};
 
 /// How many steps one commit takes at the most, so that the first of them does not wait for long.
 const LONGEST_BATCH: usize = 128;
@@ -42,6 +43,7 @@ enum Lasting {
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    failures: Reports,
 }
 
 impl Writer {
@@ -49,11 +51,18 @@ impl Writer {
     pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(LONGEST_QUEUE);
         let named = std::thread::Builder::new().name("sqlite-writer".to_owned());
-        let thread = named.spawn(move || run(connection, queue))?;
+        let (reporter, failures) = reports();
+        let thread = named.spawn(move || run(connection, queue, &reporter))?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
+            failures,
         })
+    }
+
+    /// Waits for the next panic of the thread outside of a step, or its end, and returns the cause.
+    pub(super) async fn failure(&self) -> String {
+        self.failures.next().await
     }
 
     /// Does `step` in a transaction, and returns once it is on the disk.
@@ -111,9 +120,20 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
+/// Writes until all senders are gone. After a panic it goes on with the next steps: the transaction was rolled back when it
+/// was dropped, and the callers of its steps have received an error.
+fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>, reporter: &Reporter) {
+    let mut is_over = false;
+    while !is_over {
+        let ended = reporter.contain(|| write_all(&mut connection, &mut queue));
+        is_over = ended.is_some();
+    }
+}
+
+fn write_all(connection: &mut Connection, queue: &mut mpsc::Receiver<Job>) {
     let mut now_lasting = None;
     while let Some(first) = queue.blocking_recv() {
+        fault_points::hit("database");
         let mut batch = vec![first];
         while batch.len() < LONGEST_BATCH
             && let Ok(job) = queue.try_recv()
@@ -122,7 +142,7 @@ fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
         }
         let lasting = batch.iter().map(|job| job.lasting).max();
         if now_lasting != lasting {
-            if let Err(error) = lasts(&connection, lasting) {
+            if let Err(error) = lasts(connection, lasting) {
                 refuse(batch, &failed(error));
                 continue;
             }

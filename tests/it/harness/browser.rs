@@ -219,6 +219,15 @@ impl Browser {
         )
     }
 
+    /// Runs a script with these `arguments` and a function as the last one, and answers what that is called with.
+    #[track_caller]
+    pub fn run_async(&self, script: &str, arguments: Value) -> Value {
+        self.post(
+            "/execute/async",
+            json!({"script": script, "args": arguments}),
+        )
+    }
+
     /// Does something within a frame, and comes back.
     #[track_caller]
     pub fn in_frame<T>(&self, css: &str, look: impl FnOnce(&Self) -> T) -> T {
@@ -276,6 +285,22 @@ impl Browser {
                 "mobile": is_phone,
             }),
         );
+    }
+
+    /// Refuses downloads from now on, which would be left in a folder of the person who runs the tests.
+    #[track_caller]
+    pub fn without_downloads(&self) {
+        let deny = json!({"behavior": "deny"});
+        self.chromium("Browser.setDownloadBehavior", deny);
+    }
+
+    /// Follows a URL as typed by a person, also one that is answered with a download.
+    #[track_caller]
+    pub fn follows(&self, url: &str) {
+        match self.session.post("/url", json!({"url": url})) {
+            Err(error) if !error.contains("ERR_ABORTED") => panic!("{url}: {error}"),
+            _ => {}
+        }
     }
 
     /// Looks at the page as it would be on paper.

@@ -15,6 +15,8 @@ use super::server::{Server, Sink};
 pub struct Home {
     dir: TempDir,
     environment: Vec<(String, String)>,
+    /// Arguments of `ulimit` for what is started.
+    open_files: Option<&'static str>,
     /// Dropped with the home.
     _database: Option<FreshDatabase>,
 }
@@ -43,6 +45,7 @@ impl Home {
         Self {
             dir,
             environment,
+            open_files: None,
             _database: None,
         }
     }
@@ -66,6 +69,12 @@ impl Home {
     /// The same home with a setting in the environment of all that is started from now on.
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.environment.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// The same home with a limit of open files for all that is started from now on, by these arguments of `ulimit`.
+    pub fn with_open_files(mut self, limit: &'static str) -> Self {
+        self.open_files = Some(limit);
         self
     }
 
@@ -111,7 +120,16 @@ impl Home {
 
     /// The binary with this home's environment and nothing else.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_movie-bag"));
+        let binary = env!("CARGO_BIN_EXE_movie-bag");
+        let mut command = match self.open_files {
+            None => Command::new(binary),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, binary]);
+                shell
+            }
+        };
         command
             .args(arguments)
             .env_clear()

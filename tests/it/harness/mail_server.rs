@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use super::wait_until;
+
 /// What goes wrong with one mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -18,6 +20,8 @@ pub enum Fault {
     HangsInData,
     /// The mail is kept, and the connection closed without an answer.
     DropsAfterData,
+    /// The mail is kept, and accepted once the test calls [`MailServer::answer`].
+    AnswersOnRequest,
 }
 
 /// A mail that was kept.
@@ -32,6 +36,7 @@ struct State {
     faults: VecDeque<Fault>,
     kept: Vec<Kept>,
     connections: usize,
+    may_answer: bool,
 }
 
 /// A running one; it goes with the test process.
@@ -68,6 +73,11 @@ impl MailServer {
 
     pub fn kept(&self) -> Vec<Kept> {
         self.state.lock().unwrap().kept.clone()
+    }
+
+    /// Lets [`Fault::AnswersOnRequest`] answer.
+    pub fn answer(&self) {
+        self.state.lock().unwrap().may_answer = true;
     }
 
     /// How many connections there have been.
@@ -135,6 +145,11 @@ fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 state.lock().unwrap().kept.push(kept);
                 if fault == Some(Fault::DropsAfterData) {
                     return Ok(());
+                }
+                if fault == Some(Fault::AnswersOnRequest) {
+                    wait_until("the test lets it answer", || {
+                        state.lock().unwrap().may_answer
+                    });
                 }
                 "250 2.0.0 kept"
             }

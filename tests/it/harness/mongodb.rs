@@ -576,6 +576,24 @@ pub fn python() -> Option<&'static Path> {
         .as_deref()
 }
 
+/// Returns the names of the collections of a database, and of their indexes as `collection.index`, sorted.
+pub fn structure(uri: &str) -> Vec<String> {
+    use mongodb::bson::Document;
+
+    blocking(async {
+        let client = mongodb::Client::with_uri_str(uri).await.unwrap();
+        let database = client.default_database().unwrap();
+        let mut names = database.list_collection_names().await.unwrap();
+        for name in names.clone() {
+            let collection = database.collection::<Document>(&name);
+            let indexes = collection.list_index_names().await.unwrap();
+            names.extend(indexes.iter().map(|index| format!("{name}.{index}")));
+        }
+        names.sort();
+        names
+    })
+}
+
 /// Every value of every field of every collection.
 pub fn stored_values(uri: &str) -> Vec<String> {
     use mongodb::bson::{Bson, Document};

@@ -88,6 +88,15 @@ impl Person {
         self.seen += found.unwrap() + text.len();
     }
 
+    /// Returns the rest of the line after the text that was waited for, once the line is whole.
+    #[track_caller]
+    pub fn rest_of_line(&mut self) -> String {
+        let start = self.seen;
+        self.sees("\r\n");
+        let screen = self.screen.lock().unwrap();
+        screen[start..self.seen].trim_end().to_owned()
+    }
+
     /// Waits until the terminal shows no more what is typed, and types.
     #[track_caller]
     pub fn types_hidden(&mut self, keys: &str) {

@@ -1,4 +1,4 @@
-//! Mails that want to run, to load, or to be taken for something else.
+//! Mails that want to run, to load, or to be taken for something else, and pages of other sites.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -7,22 +7,23 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::{Desk, send};
+use crate::harness::Home;
 
-/// The server of a sender who wants to know when a mail is opened. Every connection counts: also one without a request
-/// reveals it.
-struct Outside {
-    address: String,
+/// Server of a sender who wants to know when a mail is opened. Every connection counts: one without a request reveals it
+/// too.
+pub(super) struct Outside {
+    pub(super) address: String,
     /// The path of each connection's request, once there is one.
     asked: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl Outside {
-    fn listens() -> Self {
+    pub(super) fn listens() -> Self {
         Self::answers("404 Not Found", String::new())
     }
 
     /// One with a page of its own.
-    fn serves(page: String) -> Self {
+    pub(super) fn serves(page: String) -> Self {
         Self::answers("200 OK", page)
     }
 
@@ -54,13 +55,13 @@ impl Outside {
         Self { address, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
         let path = |asked: &Option<String>| asked.as_deref().unwrap_or("(connected)").to_owned();
         asked.iter().map(path).collect()
     }
 
-    fn was_asked(&self, path: &str) -> bool {
+    pub(super) fn was_asked(&self, path: &str) -> bool {
         self.asked().iter().any(|asked| asked == path)
     }
 }
@@ -225,6 +226,7 @@ fn a_page_of_another_site_learns_nothing_by_loading() {
             "/api/movie-bag/wait?query=secret&timeout=1s",
             "/view/latest.html",
             "/icon.svg",
+            "/api/v1/message/0000000000000000000000/part/1",
         ] {
             let status = desk.loads_as_a_part(&desk.url(path), host);
             assert_eq!(status, 403, "{path} by {host}");
@@ -259,8 +261,94 @@ fn a_page_of_another_site_learns_nothing_by_loading() {
     desk.lists(&["secret"]);
 }
 
+/// A page of another site leads windows to the inbox, loads pages in advance, and watches what becomes a download.
+pub fn pages_of_other_sites_read_and_change_nothing(home: Home) {
+    let Some(desk) = Desk::at(home) else { return };
+    let browser = &desk.browser;
+    browser.without_downloads();
+    send(&desk.sink.smtp, [super::plain("secret")]);
+    let id = desk.sink.inbox().messages()[0]["ID"].clone();
+    let message = format!("/view/{}", id.as_str().unwrap());
+    let outside =
+        Outside::serves("<!doctype html><title>elsewhere</title><p>elsewhere</p>".to_owned());
+    let (_, port) = outside.address.rsplit_once(':').unwrap();
+    // Another port of this machine is the same site for cookies, another name of it another one.
+    for host in ["127.0.0.1", "localhost"] {
+        let elsewhere = format!("http://{host}:{port}/");
+        let refused = Err("Blocked due to CORS violation");
+        for (path, expected) in [
+            ("/api/v1/message/latest?query=secret", refused),
+            ("/api/v1/message/latest/raw?dl=1&query=secret", refused),
+            ("/api/v1/messages", refused),
+            ("/api/movie-bag/wait?query=secret&timeout=1s", refused),
+            ("/view/latest.html", refused),
+            ("/view/latest.txt", refused),
+            (&format!("{message}.txt"), refused),
+            ("/list?query=secret", refused),
+            ("/?query=nothing", Ok("/")),
+            ("/view/latest?query=secret", Ok("/")),
+            (&format!("{message}?tab=html&pictures=1"), Ok(&message)),
+            (&message, Ok(&message)),
+        ] {
+            browser.visit(&elsewhere);
+            browser.run("location.href = arguments[0]", json!([desk.url(path)]));
+            let shown = desk.url(expected.unwrap_or(path));
+            browser.waits_for(&shown, |browser| browser.url() == shown);
+            match expected {
+                Ok(_) => desk.lists(&["secret"]),
+                Err(text) => browser.waits_for("it is refused", |browser| {
+                    let body = browser.run("return document.body?.textContent", json!([]));
+                    body == text
+                }),
+            }
+            assert_eq!(desk.unread(), 1, "{path} by {host}");
+        }
+        // The last page of each list is this site's own, and shows that the browser has loaded all before it.
+        let ahead = format!("{elsewhere}{host}-ahead");
+        let pages = [desk.url(&message), desk.url("/view/latest.html"), ahead];
+        browser.visit(&elsewhere);
+        let links = "const done = arguments[1]; let left = arguments[0].length; for (const url of arguments[0]) { \
+             const link = Object.assign(document.createElement('link'), {rel: 'prefetch', href: url}); \
+             link.onload = link.onerror = () => { left -= 1; if (!left) done() }; document.head.append(link); }";
+        browser.run_async(links, json!([pages]));
+        assert_eq!(desk.unread(), 1, "a prefetched link by {host}");
+        let rules = "const rules = document.createElement('script'); rules.type = 'speculationrules'; \
+             rules.textContent = JSON.stringify({prefetch: [{source: 'list', urls: arguments[0], eagerness: 'immediate'}]}); \
+             document.head.append(rules);";
+        let ruled = format!("{elsewhere}{host}-ruled");
+        let pages = [desk.url(&message), desk.url("/view/latest.html"), ruled];
+        browser.run(rules, json!([pages]));
+        browser.waits_for("its own page is loaded in advance", |_| {
+            outside.was_asked(&format!("/{host}-ruled"))
+        });
+        assert_eq!(desk.unread(), 1, "speculation rules by {host}");
+    }
+    // Last, since the inbox's windows know nothing of the page that opened them, so it cannot close them.
+    for host in ["127.0.0.1", "localhost"] {
+        let elsewhere = format!("http://{host}:{port}/");
+        // A search that finds something and one that does not are alike to the page that has opened a window for each.
+        for query in ["secret", "nothing"] {
+            let path = format!("/api/v1/message/latest/raw?dl=1&query={query}");
+            browser.visit(&elsewhere);
+            browser.run(
+                "window.opened = open(arguments[0])",
+                json!([desk.url(&path)]),
+            );
+            browser.waits_for("the window shows a page of the inbox", |browser| {
+                let here = "try { return !opened.closed && opened.location.href === 'about:blank' } catch (_) { return false }";
+                browser.run(here, json!([])) == false
+            });
+        }
+    }
+    assert_eq!(desk.unread(), 1);
+    // The inbox's own page marks it.
+    desk.visits(&message);
+    desk.reads("secret");
+    assert_eq!(desk.unread(), 0);
+}
+
 impl Desk {
-    /// What is answered where a page of another site on this machine loads something as a part of itself, as browsers say it.
+    /// Returns the status of what a page of another site on this machine loads as a part of itself, with a browser's headers.
     fn loads_as_a_part(&self, url: &str, host: &str) -> u16 {
         let site = match host {
             "127.0.0.1" => "same-site",

@@ -27,7 +27,7 @@ use super::format::{Format, is_dash};
 use super::{Ui, wiring};
 use crate::app::{App, AppError, Import, Imported, Importing};
 use crate::cli::report::Failure;
-use crate::cli::ui::FileProgress;
+use crate::cli::ui::{FileProgress, counted};
 
 /// How many records the reading thread may be ahead.
 const AHEAD: usize = 64;
@@ -67,7 +67,7 @@ pub(in crate::cli) struct Args {
     ///
     /// Nothing is hashed: a clear password of an existing account counts as updated, also where it is the same.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Replace the credentials of accounts that exist
     #[arg(long)]
     update: bool,
@@ -193,14 +193,16 @@ fn read(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
 /// Whether a refusal is about the record. Exhaustive: whether an import goes on behind a new one must be decided here.
 fn is_of_the_line(error: &AppError) -> bool {
     match error {
-        AppError::InvalidEmail(_) | AppError::WeakPassword(_) | AppError::AddressTaken => true,
+        AppError::InvalidEmail { .. } | AppError::WeakPassword(_) | AppError::AddressTaken(_) => {
+            true
+        }
         AppError::SignupClosed
         | AppError::WrongPassword
-        | AppError::NoSuchAccount
+        | AppError::NoSuchAccount(_)
         | AppError::BadToken
         | AppError::ExpiredToken
-        | AppError::NoSuchMail
-        | AppError::MailHeld
+        | AppError::NoSuchMail(_)
+        | AppError::MailHeld(_)
         | AppError::NoSuchMovie
         | AppError::MovieNameTaken
         | AppError::NotYourMovie(_)
@@ -323,10 +325,10 @@ impl State<'_> {
         };
         Failure {
             message: format!(
-                "{}; all lines up to {} are done ({} accounts created, {} updated)",
+                "{}; all lines up to {} are done ({} created, {} updated)",
                 why.message,
                 self.done_up_to(),
-                self.counts.created,
+                counted(self.counts.created, "account", "accounts"),
                 self.counts.updated,
             ),
             hint: Some(hint),

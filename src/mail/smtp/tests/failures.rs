@@ -257,6 +257,19 @@ async fn nobody_at_the_port_and_no_such_name_are_said_with_what_to_do() {
         error.hint().unwrap(),
         "start \"movie-bag smtp-debug\" or set MAIL_SERVER"
     );
+    let in_production = SmtpOptions {
+        hints_at_sink: false,
+        ..options(port)
+    };
+    let error = SmtpMailer::new(in_production)
+        .unwrap()
+        .send(&message())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.hint().unwrap(),
+        "start the mail server on this machine, or set MAIL_SERVER and MAIL_PORT"
+    );
 
     let nowhere = SmtpOptions {
         server: "no-such-host.invalid".to_owned(),

@@ -301,6 +301,7 @@ pub(super) fn options(port: u16) -> SmtpOptions {
         helo_name: None,
         connections: CONNECTIONS,
         timeout: Duration::from_secs(20),
+        hints_at_sink: true,
         rng: Arc::new(NoChance),
     }
 }

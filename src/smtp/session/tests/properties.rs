@@ -63,6 +63,23 @@ proptest! {
     }
 
     #[test]
+    fn after_a_first_line_that_is_no_command_nothing_is_stored(
+        first in prop_oneof![
+            proptest::collection::vec(any::<u8>().prop_filter("one line", |byte| *byte != b'\n'), 1..100),
+            "[A-Za-z]{1,8} /[ -~]{0,100} HTTP/[0-9.]{1,3}".prop_map(String::into_bytes),
+        ],
+        cuts in proptest::collection::vec(1_usize..30, 1..20),
+    ) {
+        let is_http = foreign::is_request_line(&first);
+        prop_assume!(is_http || !foreign::may_open_session(&first));
+        let said = [&first[..], SMUGGLED.as_bytes()].concat();
+        let (effects, kept) = play(&said, &cuts, 0, Limits::default());
+        prop_assert!(kept.is_empty());
+        prop_assert_eq!(codes(&effects), [220, 421]);
+        prop_assert_eq!(effects.last(), Some(&Effect::Close));
+    }
+
+    #[test]
     fn close_is_last_and_said_once(said in dialogue()) {
         let (effects, _) = play(&said, &[usize::MAX], 0, tight());
         let first = effects.iter().position(|effect| *effect == Effect::Close);

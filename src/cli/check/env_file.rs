@@ -1,0 +1,125 @@
+//! The env file: it may hold secrets, so its permissions matter.
+
+use std::path::Path;
+
+use super::{Check, Verdict};
+use crate::config::{DatabaseSettings, Profile, Settings, Source, keys};
+
+const NAME: &str = "env file";
+
+/// Checks who besides its owner can read and change the env file; `None` where there is none. What everyone can read is an
+/// error in production, and a warning else. What the group can read is always a warning: Kubernetes and systemd give
+/// mounted secrets to a group of the service alone.
+pub(super) fn look(settings: &Settings, is_deployed: bool) -> Option<Check> {
+    let path = settings.env_file.as_deref()?;
+    let Some(mode) = mode(path) else {
+        return Some(Check::ok(NAME, path.display().to_string()));
+    };
+    let is_strict = is_deployed || settings.profile == Profile::Production;
+    Some(verdict(path, mode, &secrets(settings), is_strict))
+}
+
+fn verdict(path: &Path, mode: u32, secrets: &[&str], is_strict: bool) -> Check {
+    const EVERYONE_READS: u32 = 0o004;
+    const EVERYONE_WRITES: u32 = 0o002;
+    const GROUP: u32 = 0o060;
+
+    let shown = format!("{} (mode {mode:04o})", path.display());
+    let held = secrets.join(", ");
+    let has = |bits: u32| mode & bits != 0;
+    let (verdict, message) = if has(EVERYONE_WRITES) {
+        let gravest = if is_strict {
+            Verdict::Error
+        } else {
+            Verdict::Warning
+        };
+        (
+            gravest,
+            format!("everyone on this machine can change {shown}"),
+        )
+    } else if has(EVERYONE_READS) && !secrets.is_empty() {
+        let gravest = if is_strict {
+            Verdict::Error
+        } else {
+            Verdict::Warning
+        };
+        (
+            gravest,
+            format!("everyone on this machine can read {shown}, which holds {held}"),
+        )
+    } else if has(GROUP) && !secrets.is_empty() {
+        (
+            Verdict::Warning,
+            format!("the group of {shown} can read it, and it holds {held}"),
+        )
+    } else {
+        return Check::ok(NAME, shown);
+    };
+    Check {
+        name: NAME,
+        verdict,
+        message,
+        hint: Some(format!("run chmod 600 {}", path.display())),
+    }
+}
+
+/// Returns the secrets that come from the env file.
+fn secrets(settings: &Settings) -> Vec<&'static str> {
+    let is_secret = |key: &str| match key {
+        "MOVIE_BAG_DATABASE" => {
+            matches!(&settings.database, DatabaseSettings::Mongodb(uri) if uri.contains('@'))
+        }
+        _ => keys::find(key).is_some_and(|key| key.is_secret),
+    };
+    let from_file = settings
+        .report
+        .iter()
+        .filter(|setting| matches!(setting.source, Source::EnvFile { .. }));
+    from_file
+        .map(|setting| setting.key)
+        .filter(|key| is_secret(key))
+        .collect()
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(metadata.permissions().mode() & 0o777)
+}
+
+/// Windows has access control lists instead, which a new file takes from its folder.
+#[cfg(not(unix))]
+fn mode(_: &Path) -> Option<u32> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_secrets_is_its_owners_alone() {
+        let secrets: &[&str] = &["JWT_SECRET_KEY", "MAIL_PASSWORD"];
+        for (mode, secrets, is_strict, expected) in [
+            (0o600, secrets, true, Verdict::Ok),
+            (0o400, secrets, true, Verdict::Ok),
+            (0o644, secrets, true, Verdict::Error),
+            (0o644, secrets, false, Verdict::Warning),
+            (0o640, secrets, true, Verdict::Warning),
+            (0o640, secrets, false, Verdict::Warning),
+            (0o664, &[], true, Verdict::Ok),
+            (0o666, &[], true, Verdict::Error),
+            (0o666, &[], false, Verdict::Warning),
+        ] {
+            let check = verdict(Path::new("/etc/movie-bag/env"), mode, secrets, is_strict);
+            assert_eq!(check.verdict, expected, "{mode:o} {}", check.message);
+            assert_eq!(check.hint.is_some(), expected != Verdict::Ok);
+        }
+        let check = verdict(Path::new("env"), 0o644, secrets, true);
+        assert_eq!(
+            check.message,
+            "everyone on this machine can read env (mode 0644), which holds JWT_SECRET_KEY, MAIL_PASSWORD"
+        );
+    }
+}

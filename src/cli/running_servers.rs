@@ -1,0 +1,147 @@
+//! Records of the servers that run now, by which a command detects that it works on another database than they do.
+//!
+//! A record is a file that its server keeps locked; a file without a lock was left by a server that was killed. The folder
+//! depends on the user alone, since server and command may read different settings. A record is a convenience: where none
+//! can be written or read, there is no warning.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::database;
+use super::ui::Ui;
+use crate::app::system::SystemRng;
+use crate::config::{DatabaseSettings, Settings, Source};
+use crate::domain::clock::draw;
+use crate::private;
+
+/// Record of the server in this process; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Record {
+    path: PathBuf,
+    /// Locked until the process ends, however it ends.
+    _lock: File,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Records the server in this process, and removes the records of servers that were killed.
+pub(super) fn record(settings: &Settings, address: SocketAddr) -> Option<Record> {
+    let folder = folder()?;
+    remove_stale(&folder);
+    match write(&folder, &settings.database, address) {
+        Ok(record) => Some(record),
+        Err(error) => {
+            tracing::debug!(%error, folder = %folder.display(), "this server is not recorded");
+            None
+        }
+    }
+}
+
+/// Warns where servers run and none of them works on the database of this command. A database named by an option is the
+/// caller's choice.
+pub(super) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
+    if matches!(
+        database::source(settings, "MOVIE_BAG_DATABASE"),
+        Source::Flag(_)
+    ) {
+        return;
+    }
+    let servers = folder().map(|folder| read(&folder)).unwrap_or_default();
+    let own = identity(&settings.database);
+    let Some((address, theirs)) = servers.first() else {
+        return;
+    };
+    if servers.iter().all(|(_, database)| *database != own) {
+        ui.warn(&format!(
+            "this command works on {}, and the server on {address} on {theirs}",
+            database::described(settings)
+        ));
+    }
+}
+
+fn folder() -> Option<PathBuf> {
+    let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
+    Some(folder.join("movie-bag").join("servers"))
+}
+
+fn write(folder: &Path, database: &DatabaseSettings, address: SocketAddr) -> io::Result<Record> {
+    private::make_folder(folder)?;
+    let name = format!("{:016x}", u64::from_ne_bytes(draw(&SystemRng)));
+    let path = folder.join(name);
+    let mut file = private::writing().create_new(true).open(&path)?;
+    file.lock()?;
+    write!(file, "{address}\n{}\n", identity(database))?;
+    Ok(Record { path, _lock: file })
+}
+
+/// Returns the addresses and databases of the servers that run.
+fn read(folder: &Path) -> Vec<(String, String)> {
+    let running = |path: PathBuf| {
+        let mut file = File::open(path).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {}
+            _ => return None,
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        let (address, database) = text.trim_end().split_once('\n')?;
+        Some((address.to_owned(), database.to_owned()))
+    };
+    files(folder).filter_map(running).collect()
+}
+
+fn remove_stale(folder: &Path) {
+    for path in files(folder) {
+        let lock = File::open(&path).map(|file| file.try_lock());
+        if matches!(lock, Ok(Ok(()))) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path())
+}
+
+/// Name of a database that is the same in every working directory. It holds no password.
+fn identity(database: &DatabaseSettings) -> String {
+    match database {
+        DatabaseSettings::Sqlite(path) => match path.canonicalize() {
+            Ok(path) => DatabaseSettings::Sqlite(path).to_string(),
+            Err(_) => database::shown(database),
+        },
+        DatabaseSettings::Mongodb(_) => database.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_killed_is_not_among_those_that_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let database = DatabaseSettings::Mongodb("mongodb://ann:secret@db/movies".to_owned());
+        let address = "127.0.0.1:3000".parse().unwrap();
+        fs::write(folder.join("left"), "127.0.0.1:1\nsqlite:/x\n").unwrap();
+        let record = write(folder, &database, address).unwrap();
+        let expected = (
+            "127.0.0.1:3000".to_owned(),
+            "mongodb://db/movies".to_owned(),
+        );
+        assert_eq!(read(folder), [expected.clone()]);
+        remove_stale(folder);
+        assert_eq!(files(folder).count(), 1);
+        assert_eq!(read(folder), [expected]);
+        drop(record);
+        assert_eq!(files(folder).count(), 0);
+    }
+}

@@ -1,0 +1,203 @@
+//! Tables for people: as wide as the terminal, with cells that go over several lines. In a pipe each row is one line.
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use dialoguer::console::{Term, measure_text_width};
+
+/// Space on both sides of a cell.
+const PADDING: u16 = 2;
+/// Narrowest column that is broken into lines: room for a word or two, with the padding.
+const NARROWEST: u16 = 12;
+
+/// Returns an empty table. On a terminal `broken`, the columns with long values by their numbers, are broken into lines
+/// first; the others only where the table is still too wide, and never inside a word.
+pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
+    table_for(terminal_width(), header, broken)
+}
+
+fn table_for<const N: usize>(width: Option<u16>, header: [&str; N], broken: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width);
+        for (number, column) in table.column_iter_mut().enumerate() {
+            column.set_constraint(match broken.contains(&number) {
+                true => at_least(NARROWEST),
+                false => ColumnConstraint::ContentWidth,
+            });
+        }
+    }
+    table
+}
+
+/// Returns the lines of a table. Where the terminal is too narrow for it, each row becomes a block of lines.
+pub(super) fn fitted(mut table: Table) -> String {
+    let text = table.trim_fmt();
+    let Some(width) = width_of(&table).filter(|width| *width < widest_line(&text)) else {
+        return text;
+    };
+    allow_breaks_between_words(&mut table);
+    let text = table.trim_fmt();
+    if widest_line(&text) <= width {
+        text
+    } else {
+        as_blocks(&table)
+    }
+}
+
+/// Returns text in the lines that a terminal has room for, all but the first one indented. In a pipe it stays one line.
+pub(super) fn hanging(text: &str, indent: u16) -> String {
+    hanging_for(terminal_width(), text, indent)
+}
+
+fn hanging_for(width: Option<u16>, text: &str, indent: u16) -> String {
+    let room = width.and_then(|width| width.checked_sub(indent));
+    let Some(room) = room.filter(|room| *room >= NARROWEST) else {
+        return text.to_owned();
+    };
+    let mut cell = Table::new();
+    cell.load_style(presets::NOTHING);
+    cell.set_content_arrangement(ContentArrangement::Dynamic);
+    cell.set_width(room);
+    cell.add_row([text]);
+    for column in cell.column_iter_mut() {
+        column.set_padding((0, 0));
+    }
+    let end_of_line = format!("\n{}", " ".repeat(usize::from(indent)));
+    cell.trim_fmt().replace('\n', &end_of_line)
+}
+
+/// Whether tables are fitted to a terminal.
+pub(super) fn is_fitting() -> bool {
+    terminal_width().is_some()
+}
+
+fn terminal_width() -> Option<u16> {
+    Term::stdout().size_checked().map(|(_, width)| width)
+}
+
+fn width_of(table: &Table) -> Option<usize> {
+    let is_fitted = matches!(table.content_arrangement(), ContentArrangement::Dynamic);
+    table.width().filter(|_| is_fitted).map(usize::from)
+}
+
+fn widest_line(text: &str) -> usize {
+    text.lines().map(measure_text_width).max().unwrap_or(0)
+}
+
+fn at_least(width: u16) -> ColumnConstraint {
+    ColumnConstraint::LowerBoundary(Width::Fixed(width))
+}
+
+/// Lets every column be as narrow as its longest word.
+fn allow_breaks_between_words(table: &mut Table) {
+    let longest_word = |number| {
+        let cells = table.column_cells_with_header_iter(number).flatten();
+        let words = cells.map(|cell| {
+            let text = cell.content();
+            let words = text.split_whitespace().map(measure_text_width);
+            words.max().unwrap_or(0)
+        });
+        u16::try_from(words.max().unwrap_or(0)).unwrap_or(u16::MAX)
+    };
+    let constraints: Vec<_> = table
+        .column_iter()
+        .enumerate()
+        .map(|(number, column)| match column.constraint() {
+            Some(ColumnConstraint::ContentWidth) => {
+                at_least(longest_word(number).saturating_add(PADDING))
+            }
+            other => other.copied().unwrap_or(at_least(NARROWEST)),
+        })
+        .collect();
+    table.set_constraints(constraints);
+}
+
+/// Formats each row as a block of lines with the names of the columns. The terminal breaks what is too long.
+fn as_blocks(table: &Table) -> String {
+    let texts = |row: &comfy_table::Row| -> Vec<String> {
+        row.cell_iter().map(|cell| cell.content()).collect()
+    };
+    let names = table.header().map(texts).unwrap_or_default();
+    let longest = names.iter().map(|name| measure_text_width(name)).max();
+    let longest = longest.unwrap_or(0);
+    let block = |row: &comfy_table::Row| {
+        let lines = names.iter().zip(texts(row));
+        lines
+            .map(|(name, text)| format!("{name:<longest$}  {text}").trim_end().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    table.row_iter().map(block).collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "6b04933dbb18cc05d63b86dd";
+    const REPLY: &str = "localhost:1025 refused the mail for now: 450 4.2.0 <ann@xn--mnchen-3ya.example>: Recipient address rejected: Greylisted, see http://postgrey.example/help/xn--mnchen-3ya.example.html";
+
+    fn shown(width: Option<u16>, addresses: &[&str]) -> String {
+        let header = ["ID", "EMAIL", "STATE", "NEXT TRY", "LAST ERROR"];
+        let mut table = table_for(width, header, &[1, 4]);
+        for address in addresses {
+            table.add_row([ID, address, "waiting", "2026-11-26 10:00:00", REPLY]);
+        }
+        fitted(table)
+    }
+
+    const ADDRESSES: [&str; 3] = [
+        "ann@example.com",
+        "a.name.of.sixty.four.letters@mail.department.company.example.com",
+        "山田太郎@例え.テスト",
+    ];
+
+    #[test]
+    fn a_table_fits_every_terminal_from_80_columns_and_breaks_no_id() {
+        for width in [80, 90, 100, 120, 132, 200] {
+            let text = shown(Some(width), &ADDRESSES);
+            assert!(widest_line(&text) <= usize::from(width), "{width}:\n{text}");
+            assert_eq!(
+                text.matches(ID).count(),
+                ADDRESSES.len(),
+                "{width}:\n{text}"
+            );
+            assert!(
+                text.contains("EMAIL") && text.contains("LAST ERROR"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_become_blocks_where_no_table_fits() {
+        let text = shown(Some(40), &ADDRESSES);
+        assert!(
+            text.starts_with(&format!("ID          {ID}\nEMAIL       ann@example.com\n")),
+            "{text}"
+        );
+        assert_eq!(text.matches("\n\nID  ").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_row_in_a_pipe_is_one_line() {
+        let text = shown(None, &ADDRESSES);
+        assert_eq!(text.lines().count(), 1 + ADDRESSES.len(), "{text}");
+        assert_eq!(hanging_for(None, REPLY, 4), REPLY);
+    }
+
+    #[test]
+    fn lines_after_the_first_are_indented() {
+        assert_eq!(
+            hanging_for(Some(24), "one two  three four five six seven", 4),
+            "one two  three four\n    five six seven"
+        );
+        assert_eq!(
+            hanging_for(Some(16), "a.name.of.many.letters", 4),
+            "a.name.of.ma\n    ny.letters"
+        );
+        assert_eq!(hanging_for(Some(10), "one two three", 4), "one two three");
+    }
+}

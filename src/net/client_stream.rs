@@ -1,0 +1,208 @@
+//! The socket of an HTTP client, with what hyper leaves open: clients that stop in the middle of a body or read nothing, a
+//! close that would lose the answer, and hyper's own answers to what is not HTTP, which have no body.
+//!
+//! It holds the connection's [`Slot`], so that the slot is free only once the socket is closed, also where the connection was
+//! upgraded and is no longer hyper's.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use super::http1::Options;
+use super::slots::{Phase, Slot};
+
+/// Time and bytes for which a client that still sends is read from while the connection is closed. Closing at once would
+/// reset it, and the client might never receive the answer (RFC 9112 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Replacement of an answer that hyper gives by itself; `None` for any other bytes.
+pub type ReplaceAnswer = fn(&[u8]) -> Option<Vec<u8>>;
+
+/// The socket of a client.
+pub(super) struct ClientStream {
+    stream: TcpStream,
+    body_timeout: Duration,
+    write_timeout: Duration,
+    replace_answer: Option<ReplaceAnswer>,
+    /// Runs while a body does not go on.
+    read_timer: Option<Pin<Box<Sleep>>>,
+    /// Runs while the client reads nothing of an answer, and while the close lingers.
+    write_timer: Option<Pin<Box<Sleep>>>,
+    /// Rest of an answer in place of hyper's own, and the length of hyper's.
+    replacement: Option<(Vec<u8>, usize)>,
+    /// Phase to return to once the client reads on.
+    stalled_in: Option<Phase>,
+    /// Bytes read since the close began; `None` before.
+    lingered: Option<usize>,
+    /// Dropped after the socket.
+    slot: Slot,
+}
+
+impl ClientStream {
+    pub(super) fn new(stream: TcpStream, slot: Slot, options: &Options) -> Self {
+        Self {
+            stream,
+            body_timeout: options.body_timeout,
+            write_timeout: options.write_timeout,
+            replace_answer: options.replace_answer,
+            read_timer: None,
+            write_timer: None,
+            replacement: None,
+            stalled_in: None,
+            lingered: None,
+            slot,
+        }
+    }
+
+    /// Returns an error once the slot is needed for another connection. The connection's own task notices that by itself; a
+    /// connection that was upgraded has only its stream.
+    fn poll_evicted(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let evicted = self.slot.activity().poll_evicted(cx);
+        evicted.map(|()| {
+            io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the slot is needed for another connection",
+            )
+        })
+    }
+
+    fn poll_write_in_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let activity = self.slot.activity();
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(written) => {
+                self.write_timer = None;
+                if let Some(phase) = self.stalled_in.take() {
+                    activity.enter_from(&[Phase::Answer, Phase::Evicted], phase);
+                }
+                Poll::Ready(written)
+            }
+            Poll::Pending => {
+                let phase = activity.phase();
+                if matches!(phase, Phase::Working | Phase::Answered) {
+                    self.stalled_in = Some(phase);
+                    activity.enter(Phase::Answer);
+                }
+                if let Poll::Ready(error) = self.poll_evicted(cx) {
+                    return Poll::Ready(Err(error));
+                }
+                ready!(poll_timer(&mut self.write_timer, self.write_timeout, cx));
+                Poll::Ready(Err(timed_out("the client does not read its answer")))
+            }
+        }
+    }
+}
+
+fn poll_timer(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    time: Duration,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    timer
+        .get_or_insert_with(|| Box::pin(sleep(time)))
+        .as_mut()
+        .poll(cx)
+}
+
+fn timed_out(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, why)
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            this.read_timer = None;
+            return Poll::Ready(read);
+        }
+        if let Poll::Ready(error) = this.poll_evicted(cx) {
+            return Poll::Ready(Err(error));
+        }
+        if this.slot.activity().phase() == Phase::Body {
+            ready!(poll_timer(&mut this.read_timer, this.body_timeout, cx));
+            return Poll::Ready(Err(timed_out("the client does not send its body")));
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if this.replacement.is_none()
+            && let Some(replace) = this.replace_answer
+        {
+            this.replacement = replace(bytes).map(|answer| (answer, bytes.len()));
+        }
+        let Some((mut answer, length)) = this.replacement.take() else {
+            return this.poll_write_in_time(cx, bytes);
+        };
+        while !answer.is_empty() {
+            match this.poll_write_in_time(cx, &answer) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => drop(answer.drain(..written)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    this.replacement = Some((answer, length));
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        // hyper flushes once all that it has was written.
+        self.slot
+            .activity()
+            .enter_from(&[Phase::Answered], Phase::Idle);
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.lingered.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.write_timer = None;
+        }
+        let mut scratch = [0; 8 * 1024];
+        loop {
+            let lingered = this.lingered.get_or_insert(0);
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    *lingered += buffer.filled().len();
+                    if *lingered > LINGER_BYTES {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                // Nothing is unread: a close resets nothing.
+                Poll::Pending if *lingered == 0 => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    ready!(poll_timer(&mut this.write_timer, LINGER, cx));
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}

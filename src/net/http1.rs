@@ -1,0 +1,312 @@
+//! The HTTP/1 server of the API, the metrics and the inbox: accepting, the bound on connections, time-outs, and a stop that
+//! lets requests in flight end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::client_stream::ClientStream;
+use super::slots::{Activity, Phase, Slot, Slots};
+
+pub use super::client_stream::ReplaceAnswer;
+
+/// Time for which nothing is accepted once accepting has failed, mostly for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Part of the header time-out that new connections get while slots are scarce.
+const SCARCE: u32 = 5;
+
+/// Limits of a server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Connections held at once.
+    pub max_connections: usize,
+    /// First requests of one client that may be incomplete at once.
+    pub heads_per_client: usize,
+    /// Networks whose clients have no such cap, as address and length of prefix: proxies that stand for many clients.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// Maximum size of the head of a request; a larger one is answered 431.
+    pub max_head: usize,
+    /// Time for the head of a request, and for which a kept-alive connection may be idle.
+    pub header_timeout: Duration,
+    /// Time for which a body may not go on.
+    pub body_timeout: Duration,
+    /// Time for which a client may read nothing of its answer.
+    pub write_timeout: Duration,
+    /// Time after which a request that is not answered yet may be dropped for a new client; `None` for never.
+    pub longest_answer: Option<Duration>,
+    /// Time for requests in flight once the server stops.
+    pub grace: Duration,
+    /// Whether a client that has ended its side still gets its answer (`printf … | nc`). Otherwise its request is dropped.
+    pub half_close: bool,
+    /// Replacement of hyper's own answers to what is not HTTP.
+    pub replace_answer: Option<ReplaceAnswer>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_connections: 768,
+            heads_per_client: 64,
+            trusted_proxies: Vec::new(),
+            max_head: 128 * 1024,
+            header_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            longest_answer: None,
+            grace: Duration::from_secs(10),
+            half_close: true,
+            replace_answer: None,
+        }
+    }
+}
+
+/// Serves the router until `shutdown` resolves; then accepts nothing more, closes idle connections, and lets requests in
+/// flight end within [`Options::grace`].
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) {
+    let slots = Slots::new(options.max_connections)
+        .with_heads_per_client(options.heads_per_client, options.trusted_proxies.clone());
+    let options = Arc::new(options);
+    let (stop, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    let mut has_failed = false;
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        // Ended ones are taken out; a panic of one is logged where it happens.
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                has_failed = false;
+                let slot = tokio::select! {
+                    () = &mut shutdown => break,
+                    slot = slots.take(peer.ip(), Phase::Head, options.longest_answer) => slot,
+                };
+                let header_timeout = if slots.is_scarce() {
+                    options.header_timeout / SCARCE
+                } else {
+                    options.header_timeout
+                };
+                let client = Client {
+                    stream,
+                    peer,
+                    slot,
+                    header_timeout,
+                };
+                let options = Arc::clone(&options);
+                connections.spawn(client.serve(router.clone(), options, stopping.clone()));
+            }
+            // A client that gave up while it waited is no reason to make the others wait.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if !has_failed {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
+                has_failed = true;
+                // Frees file descriptors, which are what is missing most of the time.
+                slots.evict(|phase, _| phase < Phase::Working);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let drained = async {
+        while connections.join_next().await.is_some() {}
+        // Upgraded connections end by themselves.
+        slots.all_free().await;
+    };
+    if timeout(options.grace, drained).await.is_err() {
+        tracing::warn!(
+            cut_off = connections.len(),
+            "stopped while requests were in flight"
+        );
+    }
+}
+
+/// A connection that was accepted.
+struct Client {
+    stream: TcpStream,
+    peer: SocketAddr,
+    slot: Slot,
+    header_timeout: Duration,
+}
+
+impl Client {
+    /// Serves the connection from its first request to its last.
+    async fn serve(
+        self,
+        router: Router,
+        options: Arc<Options>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        // Answers are written whole; waiting for more to send with them only delays them.
+        let _ = self.stream.set_nodelay(true);
+        let (peer, activity) = (self.peer, Arc::clone(self.slot.activity()));
+        let eviction = Arc::clone(&activity);
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let activity = Arc::clone(&activity);
+            let mut request = request.map(|body| request_body(body, &activity));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let answer = router.call(request);
+            async move {
+                let answer: Response = answer.await?;
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    activity.enter(Phase::Stream);
+                }
+                Ok::<_, Infallible>(answer.map(|inner| AnswerBody { inner, activity }))
+            }
+        });
+        let io = TokioIo::new(ClientStream::new(self.stream, self.slot, &options));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .half_close(options.half_close)
+            .max_buf_size(options.max_head)
+            .serve_connection(io, service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let told_to_stop = async { drop(stopping.wait_for(|stop| *stop).await) };
+        let to_its_end = async {
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = told_to_stop => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        };
+        let ended = tokio::select! {
+            ended = to_its_end => ended,
+            // hyper does not read while a handler leaves a body unread, so the stream alone would not notice.
+            () = eviction.evicted() => return,
+        };
+        if let Err(error) = ended {
+            // The client hung up, was too slow, or spoke another protocol.
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// Enters the phase of a request whose head is complete.
+fn request_body(incoming: Incoming, activity: &Arc<Activity>) -> Body {
+    if incoming.is_end_stream() {
+        activity.enter(Phase::Working);
+        return Body::empty();
+    }
+    activity.enter(Phase::Body);
+    Body::new(RequestBody {
+        incoming,
+        activity: Arc::clone(activity),
+    })
+}
+
+/// The body of a request; the server works once it has ended or is no longer wanted.
+struct RequestBody {
+    incoming: Incoming,
+    activity: Arc<Activity>,
+}
+
+impl RequestBody {
+    fn end(&self) {
+        self.activity.enter_from(&[Phase::Body], Phase::Working);
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        let has_ended = match &polled {
+            Poll::Ready(Some(Ok(_))) => self.incoming.is_end_stream(),
+            Poll::Ready(_) => true,
+            Poll::Pending => false,
+        };
+        if has_ended {
+            self.end();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The body of an answer. hyper drops it once all of it is in its buffers.
+struct AnswerBody {
+    inner: Body,
+    activity: Arc<Activity>,
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let answering = [Phase::Working, Phase::Body, Phase::Answer];
+        self.activity.enter_from(&answering, Phase::Answered);
+    }
+}

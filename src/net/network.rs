@@ -1,0 +1,45 @@
+//! Networks, as an address and the length of its prefix.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A network: an address and the length of its prefix in bits.
+pub type Network = (IpAddr, u8);
+
+/// Returns whether the address is in the network. Addresses of the other family are in none.
+pub fn contains((network, prefix): Network, address: IpAddr) -> bool {
+    let (network, address, bits) = match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => (
+            u128::from(network.to_bits()),
+            u128::from(address.to_bits()),
+            32,
+        ),
+        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
+        _ => return false,
+    };
+    let host_bits = u32::from(bits - prefix.min(bits));
+    // A shift by all 128 bits gives none; the network then contains every address.
+    (network ^ address).checked_shr(host_bits).unwrap_or(0) == 0
+}
+
+/// Returns the address that stands for one client: of IPv6 the /64, since a subscriber has at least so many addresses.
+pub fn client(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_client() {
+        let same =
+            |one: &str, other: &str| client(one.parse().unwrap()) == client(other.parse().unwrap());
+        assert!(same("2001:db8:0:1::1", "2001:db8:0:1:ffff::2"));
+        assert!(!same("2001:db8:0:1::1", "2001:db8:0:2::1"));
+        assert!(same("192.0.2.1", "::ffff:192.0.2.1"));
+        assert!(!same("192.0.2.1", "192.0.2.2"));
+    }
+}

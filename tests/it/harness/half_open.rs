@@ -1,0 +1,128 @@
+//! Clients that connect, never complete what they begin, and come again when they are closed.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use movie_bag::net::file_limit::FileLimit;
+
+use super::wait_until;
+
+/// Time between two bytes of each client: an attacker drips, so that no connection is idle.
+const DRIP: Duration = Duration::from_millis(500);
+
+/// Bytes that each client sends at the start, and then one by one.
+#[derive(Debug, Clone, Copy)]
+pub struct HalfOpen {
+    pub begins: &'static str,
+    pub drips: &'static str,
+}
+
+impl HalfOpen {
+    /// The head of a request that never ends.
+    pub const HEAD: Self = Self {
+        begins: "GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ",
+        drips: "a",
+    };
+    /// A request whose body never ends.
+    pub const BODY: Self = Self {
+        begins: "POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                 Content-Length: 60000\r\n\r\n",
+        drips: " ",
+    };
+    /// A connection on which nothing is sent.
+    pub const SILENCE: Self = Self {
+        begins: "",
+        drips: "",
+    };
+    /// An SMTP session that brings no message.
+    pub const SESSION: Self = Self {
+        begins: "EHLO me\r\n",
+        drips: "NOOP\r\n",
+    };
+}
+
+/// Clients that go on until this is dropped.
+pub struct Crowd {
+    is_over: Arc<AtomicBool>,
+    opened: Arc<AtomicUsize>,
+    count: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The number of clients that this process can play for one of `ports` ports, up to 2,000.
+pub fn crowd_of(ports: usize) -> usize {
+    let files = FileLimit::read();
+    files.raise();
+    let mut numbers = vec![2_000; ports];
+    // Other tests run in this process.
+    files.fit(&mut numbers.iter_mut().collect::<Vec<_>>(), 500);
+    numbers[0]
+}
+
+impl Crowd {
+    /// Opens `count` connections, and holds them as far as the server does.
+    pub fn at(address: &str, count: usize, kind: HalfOpen) -> Self {
+        let address: SocketAddr = address.parse().unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let opened = Arc::new(AtomicUsize::new(0));
+        let (over, counted) = (Arc::clone(&is_over), Arc::clone(&opened));
+        let thread = thread::spawn(move || {
+            let mut clients: Vec<Option<TcpStream>> = (0..count).map(|_| None).collect();
+            while !over.load(Ordering::Relaxed) {
+                for client in &mut clients {
+                    if !client.as_ref().is_some_and(|client| holds(client, kind)) {
+                        *client = open(address, kind);
+                        counted.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                thread::sleep(DRIP);
+            }
+        });
+        Self {
+            is_over,
+            opened,
+            count,
+            thread: Some(thread),
+        }
+    }
+
+    /// Waits until each of them has tried to connect.
+    #[track_caller]
+    pub fn wait_until_there(&self) {
+        wait_until("the crowd is there", || {
+            self.opened.load(Ordering::Relaxed) >= self.count
+        });
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn open(address: SocketAddr, kind: HalfOpen) -> Option<TcpStream> {
+    // A server whose queue is full does not answer.
+    let mut client = TcpStream::connect_timeout(&address, DRIP).ok()?;
+    client.set_nonblocking(true).ok()?;
+    client.write_all(kind.begins.as_bytes()).ok()?;
+    Some(client)
+}
+
+/// Sends the next byte. Returns whether the connection is still there.
+fn holds(mut client: &TcpStream, kind: HalfOpen) -> bool {
+    let read = client.read(&mut [0; 4096]);
+    let is_open = match read {
+        Ok(0) => false,
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    };
+    is_open && client.write_all(kind.drips.as_bytes()).is_ok()
+}

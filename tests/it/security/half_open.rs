@@ -1,0 +1,126 @@
+//! A and D: clients that never complete what they begin do not stop the others.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use super::{ANN, RESET};
+use crate::harness::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, crowd_of};
+
+/// Requests on new connections that must be answered while the crowd holds its own. Where a crowd keeps every new client
+/// waiting until its connections time out, so many take longer than [`PATIENCE`] together.
+const REQUESTS: usize = 25;
+
+/// Sends bytes on a new connection. Returns what comes back until the server closes, or as much as comes before the
+/// connection is cut.
+fn ask(address: &str, request: &str) -> String {
+    let mut answer = Vec::new();
+    let asked = TcpStream::connect(address).and_then(|mut stream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(request.as_bytes())?;
+        stream.read_to_end(&mut answer)
+    });
+    match asked {
+        Ok(_) => {}
+        Err(error) => answer.extend_from_slice(error.to_string().as_bytes()),
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Asks on new connections until `enough` accepts an answer: a client that is cut off asks again.
+#[track_caller]
+fn answered(address: &str, request: &str, deadline: Instant, enough: impl Fn(&str) -> bool) {
+    loop {
+        let answer = ask(address, request);
+        if enough(&answer) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{request:?}: {answer:?}");
+    }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+pub fn half_open_requests_do_not_stop_the_api(home: Home) {
+    let count = crowd_of(1);
+    // So few that the connections are bounded by it, and the rest works beside them.
+    let home = home.with_open_files("-n 512");
+    home.create_account(ANN, PASSWORD);
+    for kind in [HalfOpen::HEAD, HalfOpen::BODY, HalfOpen::SILENCE] {
+        let server = home.serve(&[]);
+        let crowd = Crowd::at(server.address(), count, kind);
+        crowd.wait_until_there();
+        let deadline = Instant::now() + PATIENCE;
+        let is_ok = |answer: &str| answer.starts_with("HTTP/1.1 200 ");
+        for _ in 0..REQUESTS {
+            answered(server.address(), &get("/healthz"), deadline, is_ok);
+            answered(server.address(), &get("/api/movies"), deadline, is_ok);
+        }
+        let body = format!(r#"{{"email":"{ANN}"}}"#);
+        let forgot = format!(
+            "POST /api/auth/forgot HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        answered(server.address(), &forgot, deadline, is_ok);
+        server.inbox().wait_for_count(ANN, RESET, 1);
+    }
+}
+
+pub fn half_open_requests_do_not_stop_the_inbox(home: Home) {
+    let count = crowd_of(2);
+    let home = home.with_open_files("-n 1024");
+    for (http, smtp) in [
+        (HalfOpen::HEAD, HalfOpen::SILENCE),
+        (HalfOpen::SILENCE, HalfOpen::SESSION),
+    ] {
+        let sink = home.sink(&[]);
+        let crowds = [
+            Crowd::at(sink.web(), count, http),
+            Crowd::at(&sink.smtp, count, smtp),
+        ];
+        crowds.iter().for_each(Crowd::wait_until_there);
+        use_of(&sink);
+    }
+}
+
+/// Sends mails and reads them, on new connections.
+fn use_of(sink: &Sink) {
+    let deadline = Instant::now() + PATIENCE;
+    let mail = "EHLO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n\
+                Subject: Hello\r\n\r\nHello\r\n.\r\nQUIT\r\n";
+    for number in 1..=REQUESTS {
+        answered(&sink.smtp, mail, deadline, |answer| {
+            answer.contains("\r\n250 2.0.0 ")
+        });
+        // A client that is cut off before the reply has sent its mail all the same.
+        answered(sink.web(), &get("/api/v1/info"), deadline, |answer| {
+            let messages = answer.split_once(r#""Messages":"#).map(|(_, rest)| rest);
+            let messages = messages.and_then(|rest| rest.split(',').next()?.parse().ok());
+            messages.is_some_and(|messages: usize| messages >= number)
+        });
+        answered(sink.web(), &get("/"), deadline, |answer| {
+            answer.starts_with("HTTP/1.1 200 ")
+        });
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn commands_inherit_the_limit_of_open_files_of_the_start() {
+    let home = Home::fresh().with_open_files("-S -n 300");
+    let output = home.run(&["smtp-debug", "--", "sh", "-c", "ulimit -S -n"]);
+    assert_eq!(output.ok().stdout, "300\n");
+    let file = home.path().join("limit");
+    let exec = format!("ulimit -S -n > {}", file.display());
+    let sink = home.sink(&["--exec", &exec, "--exit-after", "1"]);
+    ask(
+        &sink.smtp,
+        "EHLO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n\r\n.\r\nQUIT\r\n",
+    );
+    crate::harness::wait_until("the command has run", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text == "300\n")
+    });
+}
