@@ -11,6 +11,7 @@
 //!   without the header comes from a program.
 //! - **Sec-Purpose**: no person has opened a prefetched or prerendered page, so it is refused.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
@@ -28,8 +29,8 @@ use super::{ApiState, plain};
 pub async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
     let auth = state.options.auth.as_ref().filter(|_| !is_probe);
-    let mut response = match refusal(&state.options.hosts, &request) {
-        Err(refusal) => refusal,
+    let mut response = match check_source(&state.options.hosts, &request) {
+        Err(refusal) => refusal.into_response(),
         Ok(()) if auth.is_some_and(|auth| !is_let_in(auth, request.headers())) => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Basic realm=\"Login\"")],
@@ -94,7 +95,26 @@ fn credentials(headers: &HeaderMap) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn refusal(web_hosts: &[String], request: &Request) -> Result<(), Response> {
+/// Answer to a request that does not reach its handler.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    Forbidden(Cow<'static, str>),
+    /// Leads to this path, without a query.
+    Redirect(String),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Refusal::Forbidden(reason) => plain(StatusCode::FORBIDDEN, reason),
+            Refusal::Redirect(path) => {
+                (StatusCode::SEE_OTHER, [(header::LOCATION, path)]).into_response()
+            }
+        }
+    }
+}
+
+fn check_source(web_hosts: &[String], request: &Request) -> Result<(), Refusal> {
     let headers = request.headers();
     let Some(host) = only_host(headers) else {
         return Err(forbidden("The request names no Host, or more than one"));
@@ -132,15 +152,15 @@ fn refusal(web_hosts: &[String], request: &Request) -> Result<(), Response> {
     let page = landing_page(request).ok_or_else(|| forbidden(CROSS_SITE))?;
     match request.uri().query().is_none() && page == path {
         true => Ok(()),
-        false => Err((StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()),
+        false => Err(Refusal::Redirect(page.to_owned())),
     }
 }
 
 /// Mailpit's text, which its clients know.
 const CROSS_SITE: &str = "Blocked due to CORS violation";
 
-fn forbidden(reason: impl Into<String>) -> Response {
-    plain(StatusCode::FORBIDDEN, reason)
+fn forbidden(reason: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::Forbidden(reason.into())
 }
 
 /// Reports whether a browser made this request for a page of another site. What such a request opens stays unread.
@@ -221,7 +241,7 @@ mod tests {
 
     use super::*;
 
-    /// Status and Location that the guard answers to a request with these headers; 200 where it lets the request pass.
+    /// Status and target of the guard's answer to a request with these headers; 200 where the request passes.
     fn answer(method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let mut request = axum::http::Request::builder()
             .method(method)
@@ -230,13 +250,10 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        match refusal(&[], &request.body(Body::empty()).unwrap()) {
+        match check_source(&[], &request.body(Body::empty()).unwrap()) {
             Ok(()) => (200, String::new()),
-            Err(refusal) => {
-                let location = refusal.headers().get("location");
-                let location = location.map_or("", |value| value.to_str().unwrap());
-                (refusal.status().as_u16(), location.to_owned())
-            }
+            Err(Refusal::Forbidden(_)) => (403, String::new()),
+            Err(Refusal::Redirect(path)) => (303, path),
         }
     }
 

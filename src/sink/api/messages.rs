@@ -182,7 +182,7 @@ pub async fn mark(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Respo
         (false, true) => Which::Ids(body.ids),
         (true, false) => match parse_query(search, &uri) {
             Ok(query) => Which::Matching(query),
-            Err(refusal) => return refusal,
+            Err(error) => return error.into_response(),
         },
         (false, false) => return bad_request("Error: either IDs or Search, not both"),
     };

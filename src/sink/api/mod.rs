@@ -33,11 +33,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
 
 use super::inbox::{Inbox, ReceivedMessage};
-use super::search::Query;
+use super::search::{Query, QueryError};
 use super::web;
 use crate::domain::clock::{Clock, Rng};
 use crate::smtp::fault::Faults;
@@ -264,7 +265,7 @@ async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessa
         return state.inbox.get(id).ok_or_else(not_found);
     }
     let inbox = Arc::clone(&state.inbox);
-    let newest = match search_in(uri)? {
+    let newest = match search_in(uri).map_err(IntoResponse::into_response)? {
         None => inbox.latest(),
         Some(query) => blocking(move || inbox.find_newest(&query)).await?,
     };
@@ -280,17 +281,32 @@ pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
+/// Error for the search in a request, answered with 400.
+#[derive(Debug, Error)]
+enum SearchError {
+    #[error("no search query")]
+    Missing,
+    #[error(transparent)]
+    Unreadable(#[from] QueryError),
+}
+
+impl IntoResponse for SearchError {
+    fn into_response(self) -> Response {
+        bad_request(format!("Error: {self}"))
+    }
+}
+
 /// Returns the search in a request; none where it is empty.
-fn search_in(uri: &Uri) -> Result<Option<Query>, Response> {
+fn search_in(uri: &Uri) -> Result<Option<Query>, SearchError> {
     match parameter(uri, "query") {
         Some(text) if !text.trim().is_empty() => parse_query(&text, uri).map(Some),
         _ => Ok(None),
     }
 }
 
-/// Parses a search of a request; one that cannot be read is answered with 400.
-fn parse_query(text: &str, uri: &Uri) -> Result<Query, Response> {
-    Query::parse(text, &zone(uri)).map_err(|error| bad_request(format!("Error: {error}")))
+/// Parses the text of a search, with times in the zone that the request names.
+fn parse_query(text: &str, uri: &Uri) -> Result<Query, SearchError> {
+    Ok(Query::parse(text, &zone(uri))?)
 }
 
 /// Where times are to be read that name no zone.

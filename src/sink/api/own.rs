@@ -62,7 +62,7 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
             parameter(&uri, "to").as_deref(),
             parameter(&uri, "subject").as_deref(),
         ),
-        Err(refusal) => return refusal,
+        Err(error) => return error.into_response(),
     };
     let after = parameter(&uri, "after");
     let found = tokio::select! {

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::{LIST, streamed};
 use super::messages::{Found, ListPieces, Page};
-use super::{ApiState, bad_request, blocking, ok, search_in};
+use super::{ApiState, SearchError, blocking, ok, search_in};
 use crate::sink::inbox::Which;
 use crate::sink::search::Query;
 
@@ -16,7 +16,7 @@ use crate::sink::search::Query;
 pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
     let query = match required_search(&uri) {
         Ok(query) => query,
-        Err(refusal) => return refusal,
+        Err(error) => return error.into_response(),
     };
     let page = Page::of(&uri);
     let inbox = Arc::clone(&state.inbox);
@@ -37,12 +37,12 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
 pub async fn delete(State(state): State<ApiState>, uri: Uri) -> Response {
     let query = match required_search(&uri) {
         Ok(query) => query,
-        Err(refusal) => return refusal,
+        Err(error) => return error.into_response(),
     };
     let deleted = blocking(move || state.inbox.delete(Which::Matching(query)));
     deleted.await.map(|_| ok()).into_response()
 }
 
-fn required_search(uri: &Uri) -> Result<Query, Response> {
-    search_in(uri)?.ok_or_else(|| bad_request("Error: no search query"))
+fn required_search(uri: &Uri) -> Result<Query, SearchError> {
+    search_in(uri)?.ok_or(SearchError::Missing)
 }

@@ -384,12 +384,8 @@ async fn parts_headers_and_views_are_served_harmlessly() {
     }
 
     let view = sink.get(&format!("/view/{id}.html")).await;
-    assert_eq!(
-        view.body(),
-        concat!(
-            "<a href=\"https://x.example/r?t=1\">go</a><img src=\"data:image/png;base64,iVBO\"><video></video>"
-        )
-    );
+    let expected = "<a href=\"https://x.example/r?t=1\">go</a><img src=\"data:image/png;base64,iVBO\"><video></video>";
+    assert_eq!(view.body(), expected);
     assert!(
         view.headers()["content-security-policy"]
             .to_str()
