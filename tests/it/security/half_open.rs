@@ -7,9 +7,9 @@ use std::time::Instant;
 use super::{ANN, RESET};
 use crate::harness::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, crowd_of};
 
-/// Requests on new connections that must be answered while the crowd holds its own. Where a crowd keeps every new client
-/// waiting until its connections time out, so many take longer than [`PATIENCE`] together.
-const REQUESTS: usize = 25;
+/// Rounds of requests on new connections that must be answered while the crowd holds its own. Where a crowd keeps every new
+/// client waiting until its connections time out, after 15 seconds at best, so many take longer than [`PATIENCE`] together.
+const ROUNDS: usize = 12;
 
 /// Sends bytes on a new connection. Returns what comes back until the server closes, or as much as comes before the
 /// connection is cut.
@@ -54,7 +54,7 @@ pub fn half_open_requests_do_not_stop_the_api(home: Home) {
         crowd.wait_until_there();
         let deadline = Instant::now() + PATIENCE;
         let is_ok = |answer: &str| answer.starts_with("HTTP/1.1 200 ");
-        for _ in 0..REQUESTS {
+        for _ in 0..ROUNDS {
             answered(server.address(), &get("/healthz"), deadline, is_ok);
             answered(server.address(), &get("/api/movies"), deadline, is_ok);
         }
@@ -91,7 +91,7 @@ fn use_of(sink: &Sink) {
     let deadline = Instant::now() + PATIENCE;
     let mail = "EHLO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n\
                 Subject: Hello\r\n\r\nHello\r\n.\r\nQUIT\r\n";
-    for number in 1..=REQUESTS {
+    for number in 1..=ROUNDS {
         answered(&sink.smtp, mail, deadline, |answer| {
             answer.contains("\r\n250 2.0.0 ")
         });
