@@ -27,11 +27,11 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// Time that a new connection has for its first request, also where no slot is free. Without it, a flood of connections
 /// would close each before its client could send anything.
-const FIRST_HEAD: Duration = Duration::from_millis(200);
+const FIRST_HEAD: Duration = Duration::from_millis(100);
 
 /// Part of the connections closed at once where no slot is free, so that a flood of new ones does not look through all of
 /// them for each.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 /// Phase of a connection. The earlier ones are closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -121,7 +121,7 @@ impl Default for SinkSettings {
             max_size: 50 * 1024 * 1024,
             max_recipients: 2_000,
             max_sessions: 2_000,
-            max_web_connections: 256,
+            max_web_connections: 512,
             idle_timeout: Duration::from_secs(5 * 60),
             web_hosts: Vec::new(),
             starttls: false,

@@ -11,8 +11,8 @@ use movie_bag::net::file_limit::FileLimit;
 
 use super::wait_until;
 
-/// Time between two bytes of each client: an attacker drips, so that no connection is idle.
-const DRIP: Duration = Duration::from_millis(500);
+/// Time between two bytes of each client, and before it connects again: an attacker drips, so that no connection is idle.
+const DRIP: Duration = Duration::from_secs(2);
 
 /// Bytes that each client sends at the start, and then one by one.
 #[derive(Debug, Clone, Copy)]
