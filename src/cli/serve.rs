@@ -178,7 +178,9 @@ impl Tasks {
         let (supervisor, stops) = (self.supervisor.clone(), self.stops.clone());
         let stopping = stops.clone();
         self.running.spawn(async move {
-            supervisor.run(name, stops, || make(stopping.clone())).await;
+            supervisor
+                .run(name, stops, move || make(stopping.clone()))
+                .await;
         });
     }
 }
