@@ -34,13 +34,7 @@ impl Drop for Record {
 pub(super) fn record(settings: &Settings, address: SocketAddr) -> Option<Record> {
     let folder = folder()?;
     remove_stale(&folder);
-    match write(&folder, &settings.database, address) {
-        Ok(record) => Some(record),
-        Err(error) => {
-            tracing::debug!(%error, folder = %folder.display(), "this server is not recorded");
-            None
-        }
-    }
+    write(&folder, &settings.database, address).ok()
 }
 
 /// Warns where servers run and none of them works on the database of this command. A database named by an option is the

@@ -5,7 +5,7 @@ use dialoguer::console::{Term, measure_text_width};
 
 /// Space on both sides of a cell.
 const PADDING: u16 = 2;
-/// Narrowest column that is broken into lines: room for a word or two, with the padding.
+/// Narrowest column that is broken into lines, with the padding: wide enough for a word or two.
 const NARROWEST: u16 = 12;
 
 /// Returns an empty table. On a terminal `broken`, the columns with long values by their numbers, are broken into lines
@@ -46,7 +46,7 @@ pub(super) fn fitted(mut table: Table) -> String {
     }
 }
 
-/// Returns text in the lines that a terminal has room for, all but the first one indented. In a pipe it stays one line.
+/// Returns text broken into lines that fit the terminal, all but the first one indented. In a pipe it stays one line.
 pub(super) fn hanging(text: &str, indent: u16) -> String {
     hanging_for(terminal_width(), text, indent)
 }

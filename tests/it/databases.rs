@@ -274,7 +274,9 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
 
 #[test]
 fn an_invitation_that_waits_is_exit_7_and_no_advice_for_laptops_in_production() {
-    let home = Home::fresh().with("MAIL_PORT", "1");
+    let home = Home::fresh()
+        .with("MAIL_PORT", "1")
+        .with("JWT_SECRET_KEY", "Zk3vQ9tLr8Xw2Yb7Nc5Md1Pf6Hg4Js0aUeIoRiTy");
     let invite = |home: &Home, email: &str| {
         home.run(&["user", "create", "--email", email, "--invite"])
             .exits(7)
