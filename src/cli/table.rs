@@ -114,7 +114,7 @@ fn allow_breaks_between_words(table: &mut Table) {
     table.set_constraints(constraints);
 }
 
-/// Formats each row as a block of lines with the names of the columns. The terminal breaks what is too long.
+/// Formats each row as a block of lines with the names of the columns.
 fn as_blocks(table: &Table) -> String {
     let texts = |row: &comfy_table::Row| -> Vec<String> {
         row.cell_iter().map(|cell| cell.content()).collect()
@@ -122,10 +122,14 @@ fn as_blocks(table: &Table) -> String {
     let names = table.header().map(texts).unwrap_or_default();
     let longest = names.iter().map(|name| measure_text_width(name)).max();
     let longest = longest.unwrap_or(0);
+    let indent = u16::try_from(longest).unwrap_or(u16::MAX).saturating_add(2);
     let block = |row: &comfy_table::Row| {
         let lines = names.iter().zip(texts(row));
         lines
-            .map(|(name, text)| format!("{name:<longest$}  {text}").trim_end().to_owned())
+            .map(|(name, text)| {
+                let text = hanging_for(table.width(), &text.replace('\n', ", "), indent);
+                format!("{name:<longest$}  {text}").trim_end().to_owned()
+            })
             .collect::<Vec<_>>()
             .join("\n")
     };
@@ -179,6 +183,7 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("\n\nID  ").count(), 2, "{text}");
+        assert!(widest_line(&text) <= 40, "{text}");
     }
 
     #[test]

@@ -438,6 +438,9 @@ fn control_c_says_how_far_it_came(home: Home) {
     let mut stderr = BufReader::new(fed.child.stderr.take().unwrap());
     let mut refused = String::new();
     stderr.read_line(&mut refused).unwrap();
+    assert!(refused.starts_with("Created the database "), "{refused}");
+    refused.clear();
+    stderr.read_line(&mut refused).unwrap();
     assert!(refused.starts_with("line 52: "), "{refused}");
     let interrupt = std::process::Command::new("kill")
         .args(["-INT", &fed.child.id().to_string()])

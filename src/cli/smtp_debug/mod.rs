@@ -189,16 +189,26 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
-                "{} older mails in the store were not read, and stay there: see --max-messages and --max-memory",
-                sink.left_on_disk()
+                "{} there: see --max-messages and --max-memory",
+                counted(
+                    sink.left_on_disk() as u64,
+                    "older mail in the store was not read, and stays",
+                    "older mails in the store were not read, and stay",
+                )
             ));
         }
         let mut beside = Beside::start(&args.command, &sink, args.web_auth.as_ref())?;
         if args.command.is_empty() && args.exit_after.is_none() {
             let smtp = reachable(sink.smtp_addr());
-            ui.say(&format!("\nPoint your program at it:\n{}\n", client_settings(smtp)));
+            ui.say(&format!(
+                "\nPoint your program at it:\n{}\n",
+                client_settings(smtp)
+            ));
         }
-        let mut executor = args.exec.as_deref().map(|command| Executor::start(command, ui));
+        let mut executor = args
+            .exec
+            .as_deref()
+            .map(|command| Executor::start(command, ui));
         let hand_over = executor.as_ref().map(Executor::handle);
         let (counted_out, mut all_came) = watch::channel(false);
         let mut left = args.exit_after;
@@ -290,8 +300,12 @@ fn say_summary(ui: &Ui, summary: &Summary) {
     ui.say(&format!("{text}."));
     if summary.dropped > 0 {
         ui.say(&format!(
-            "{} of them were dropped, oldest first, to make room: see --max-messages and --max-memory.",
-            summary.dropped
+            "{}, oldest first, to stay within --max-messages and --max-memory.",
+            counted(
+                summary.dropped,
+                "of them was dropped",
+                "of them were dropped"
+            )
         ));
     }
 }
