@@ -444,7 +444,7 @@ _movie__bag() {
             return 0
             ;;
         movie__bag__subcmd__inbox__subcmd__clear)
-            opts="-q -v -h --url --env-file --database --json --color --quiet --verbose --help"
+            opts="-y -q -v -h --yes --url --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -72,8 +72,8 @@ classic\t'As Python\'s DebuggingServer printed it'
 none\t'Not at all'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l store -d 'Keep the mails in this Maildir too, and begin with those in it' -r -f -a "(__fish_complete_directories)"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep the newest so many messages' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to so many bytes' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than so many bytes' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep the newest messages up to this size in all, such as 512M' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse a message that is larger than this, such as 10M' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Hold so many SMTP sessions at once; silent ones give way to the next ones' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Take so many recipients for one message' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End a session that was silent for so long' -r -f
@@ -164,6 +164,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_se
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l color -d 'Colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s y -l yes -d 'Do not ask'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -l json -d 'Print one JSON document on stdout, also for errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s q -l quiet -d 'Say nothing but answers, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand inbox; and __fish_seen_subcommand_from clear" -s v -l verbose -d 'Say on stderr what is done; twice for more of it'

@@ -30,7 +30,7 @@ pub enum CopyError {
     #[error("the target can't be written: {0}")]
     Target(StoreError),
     /// The target is in use.
-    #[error("the target is not empty: it has {} accounts and {} movies", .0.accounts, .0.movies)]
+    #[error("the target is not empty (accounts: {}, movies: {})", .0.accounts, .0.movies)]
     NotEmpty(Counts),
     /// Movies of accounts that are gone, which the target can't keep.
     #[error("{0} movies were added by accounts that are gone, and the target can't keep such")]

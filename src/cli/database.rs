@@ -7,7 +7,7 @@ use crate::app::AppError;
 use crate::config::{DatabaseSettings, Settings, Source};
 use crate::domain::id::EntryId;
 
-/// What a command may do where the database does not exist. Only [`Access::Create`] creates one: an empty database in the
+/// Rights of a command where the database does not exist. Only [`Access::Create`] creates one: an empty database in the
 /// wrong place looks like a system without accounts.
 #[derive(Debug, Clone)]
 pub(super) enum Access {
@@ -19,7 +19,8 @@ pub(super) enum Access {
     Create,
 }
 
-/// How a command that changes something fails where there is no database: as in a database without that something.
+/// Failure of a command that changes something, where there is no database: the same exit code as for a database that
+/// lacks the account or the mail.
 #[derive(Debug, Clone)]
 pub(super) struct Absence {
     exit: u8,
@@ -78,6 +79,19 @@ pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
         },
         "name the settings of the server with --env-file, or its database with --database",
     )
+}
+
+/// Returns the message about a database that was created.
+pub(super) fn created(settings: &Settings) -> String {
+    format!("Created the database {}.", described(settings))
+}
+
+/// Whether the database is a file that does not exist yet.
+pub(super) fn is_missing_file(settings: &Settings) -> bool {
+    match &settings.database {
+        DatabaseSettings::Sqlite(path) => !is_file_in_use(path),
+        DatabaseSettings::Mongodb(_) => false,
+    }
 }
 
 /// Formats the database and where its name comes from: `sqlite:/srv/movies.db (MOVIE_BAG_DATABASE from .env line 3)`.

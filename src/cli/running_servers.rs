@@ -34,13 +34,7 @@ impl Drop for Record {
 pub(super) fn record(settings: &Settings, address: SocketAddr) -> Option<Record> {
     let folder = folder()?;
     remove_stale(&folder);
-    match write(&folder, &settings.database, address) {
-        Ok(record) => Some(record),
-        Err(error) => {
-            tracing::debug!(%error, folder = %folder.display(), "this server is not recorded");
-            None
-        }
-    }
+    write(&folder, &settings.database, address).ok()
 }
 
 /// Warns where servers run and none of them works on the database of this command. A database named by an option is the
@@ -133,14 +127,12 @@ mod tests {
         let address = "127.0.0.1:3000".parse().unwrap();
         fs::write(folder.join("left"), "127.0.0.1:1\nsqlite:/x\n").unwrap();
         let record = write(folder, &database, address).unwrap();
-        let expected = (
-            "127.0.0.1:3000".to_owned(),
-            "mongodb://db/movies".to_owned(),
-        );
-        assert_eq!(read(folder), [expected.clone()]);
+        let server = ("127.0.0.1:3000", "mongodb://db/movies");
+        let expected = [(server.0.to_owned(), server.1.to_owned())];
+        assert_eq!(read(folder), expected);
         remove_stale(folder);
         assert_eq!(files(folder).count(), 1);
-        assert_eq!(read(folder), [expected]);
+        assert_eq!(read(folder), expected);
         drop(record);
         assert_eq!(files(folder).count(), 0);
     }

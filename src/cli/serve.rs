@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use super::database;
 use super::report::Failure;
 use super::running_servers;
 use super::runtime::{StopSignal, two_workers};
@@ -95,12 +96,16 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             Some(addresses) => Some(own_sink(addresses, defaults, &mut settings).await?),
             None => None,
         };
+        let is_new = database::is_missing_file(&settings);
         let app = tokio::select! {
             app = wiring::app(&settings, Arc::clone(&templates), address.port()) => app?,
             () = told.next() => return Ok(()),
         };
         let _record = running_servers::record(&settings, address);
         announce(ui, address, sink.as_ref());
+        if is_new {
+            ui.say(&database::created(&settings));
+        }
         if let Some(metrics) = &metrics {
             let address = metrics.local_addr()?;
             ui.say(&format!("metrics are on http://{address}/metrics"));

@@ -5,7 +5,7 @@ use dialoguer::console::{Term, measure_text_width};
 
 /// Space on both sides of a cell.
 const PADDING: u16 = 2;
-/// Narrowest column that is broken into lines: room for a word or two, with the padding.
+/// Narrowest column that is broken into lines, with the padding: wide enough for a word or two.
 const NARROWEST: u16 = 12;
 
 /// Returns an empty table. On a terminal `broken`, the columns with long values by their numbers, are broken into lines
@@ -46,7 +46,7 @@ pub(super) fn fitted(mut table: Table) -> String {
     }
 }
 
-/// Returns text in the lines that a terminal has room for, all but the first one indented. In a pipe it stays one line.
+/// Returns text broken into lines that fit the terminal, all but the first one indented. In a pipe it stays one line.
 pub(super) fn hanging(text: &str, indent: u16) -> String {
     hanging_for(terminal_width(), text, indent)
 }
@@ -114,7 +114,7 @@ fn allow_breaks_between_words(table: &mut Table) {
     table.set_constraints(constraints);
 }
 
-/// Formats each row as a block of lines with the names of the columns. The terminal breaks what is too long.
+/// Formats each row as a block of lines with the names of the columns.
 fn as_blocks(table: &Table) -> String {
     let texts = |row: &comfy_table::Row| -> Vec<String> {
         row.cell_iter().map(|cell| cell.content()).collect()
@@ -122,10 +122,14 @@ fn as_blocks(table: &Table) -> String {
     let names = table.header().map(texts).unwrap_or_default();
     let longest = names.iter().map(|name| measure_text_width(name)).max();
     let longest = longest.unwrap_or(0);
+    let indent = u16::try_from(longest).unwrap_or(u16::MAX).saturating_add(2);
     let block = |row: &comfy_table::Row| {
         let lines = names.iter().zip(texts(row));
         lines
-            .map(|(name, text)| format!("{name:<longest$}  {text}").trim_end().to_owned())
+            .map(|(name, text)| {
+                let text = hanging_for(table.width(), &text.replace('\n', ", "), indent);
+                format!("{name:<longest$}  {text}").trim_end().to_owned()
+            })
             .collect::<Vec<_>>()
             .join("\n")
     };
@@ -179,6 +183,7 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("\n\nID  ").count(), 2, "{text}");
+        assert!(widest_line(&text) <= 40, "{text}");
     }
 
     #[test]

@@ -68,15 +68,14 @@ pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(
 
 /// Opens the database that the settings name, or creates it.
 pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn CopyableStore>> {
+    Ok(open_or_create(settings).await?.0)
+}
+
+/// Opens the database that the settings name, or creates it. Returns also whether it is new.
+async fn open_or_create(settings: &Settings) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
     let (store, is_new) = open(&settings.database, settings.database_timeout).await?;
     refuse_half_copied(&*store, settings).await?;
-    if is_new {
-        tracing::info!(
-            database = database::shown(&settings.database),
-            "created the database"
-        );
-    }
-    Ok(store)
+    Ok((store, is_new))
 }
 
 /// Opens the database that the settings name; `None` where it does not exist.
@@ -282,13 +281,9 @@ pub(super) async fn terminal_app(
     let is_reader = matches!(access, Access::Read);
     let store = match access {
         Access::Create => {
-            let (store, is_new) = open(&settings.database, settings.database_timeout).await?;
-            refuse_half_copied(&*store, settings).await?;
+            let (store, is_new) = open_or_create(settings).await?;
             if is_new {
-                ui.say(&format!(
-                    "Created the database {}.",
-                    database::described(settings)
-                ));
+                ui.say(&database::created(settings));
             }
             store
         }

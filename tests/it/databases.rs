@@ -200,19 +200,20 @@ fn the_command_that_creates_a_database_reports_it(home: Home) {
 }
 
 fn an_unknown_account_is_named_with_its_database(home: Home) {
+    const UNKNOWN: &str = "unknown@example.org";
     home.create_account(ANN, PASSWORD);
     for arguments in [
-        &["user", "show", "--email", "nobody@example.org"][..],
-        &["user", "revoke", "--email", "nobody@example.org"],
-        &["user", "delete", "--email", "nobody@example.org", "--yes"],
-        &["forgot", "--email", "nobody@example.org"],
-        &["forgot", "--email", "nobody@example.org", "--print-link"],
+        &["user", "show", "--email", UNKNOWN][..],
+        &["user", "revoke", "--email", UNKNOWN],
+        &["user", "delete", "--email", UNKNOWN, "--yes"],
+        &["forgot", "--email", UNKNOWN],
+        &["forgot", "--email", UNKNOWN, "--print-link"],
     ] {
         let output = home.run(arguments).exits(3);
         assert_eq!(
             output.stderr,
             format!(
-                "error: no account for nobody@example.org\nhint: run \"movie-bag user list\" to see all accounts in {}\n",
+                "error: no account for {UNKNOWN}\nhint: run \"movie-bag user list\" to see all accounts in {}\n",
                 named(&home)
             ),
             "{arguments:?}"
@@ -274,7 +275,9 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
 
 #[test]
 fn an_invitation_that_waits_is_exit_7_and_no_advice_for_laptops_in_production() {
-    let home = Home::fresh().with("MAIL_PORT", "1");
+    let home = Home::fresh()
+        .with("MAIL_PORT", "1")
+        .with("JWT_SECRET_KEY", "Zk3vQ9tLr8Xw2Yb7Nc5Md1Pf6Hg4Js0aUeIoRiTy");
     let invite = |home: &Home, email: &str| {
         home.run(&["user", "create", "--email", email, "--invite"])
             .exits(7)

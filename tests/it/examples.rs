@@ -38,6 +38,10 @@ const RULES: &[(&str, &str)] = &[
 /// What goes before an example, which would wait in vain.
 const BEFORE: &[(&str, &str)] = &[
     (
+        "--database mongodb://localhost/movie-bag copy",
+        "movie-bag --database mongodb://localhost/movie-bag user create --email ann@example.com --generate\n",
+    ),
+    (
         "inbox wait --to ann@example.com --print code",
         "{ sleep 1; curl smtp://127.0.0.1:$MAIL_PORT --mail-from shop@example.com --mail-rcpt ann@example.com -T code.eml; } &\n",
     ),

@@ -61,7 +61,12 @@ fn counts(output: &Output) -> [u64; 4] {
 }
 
 fn addresses(home: &Home) -> Vec<String> {
-    listed(&home.run(&["--json", "user", "list"]).ok())
+    let output = home.run(&["--json", "user", "list"]);
+    match output.code {
+        // An import that has just begun has not created the database yet.
+        Some(7) => Vec::new(),
+        _ => listed(&output.ok()),
+    }
 }
 
 fn listed(output: &Output) -> Vec<String> {
@@ -232,7 +237,11 @@ fn each_wrong_line_is_named_and_the_others_are_taken(home: Home) {
         expected.push((number, code));
     }
     let output = import(&home, "a.csv", &text, &[]).exits(1);
-    assert!(output.stderr.is_empty(), "{}", output.stderr);
+    assert!(
+        output.stderr.starts_with("Created the database ") && output.stderr.lines().count() == 1,
+        "{}",
+        output.stderr
+    );
     assert_eq!(counts(&output), [1, 0, 0, cases.len() as u64]);
     let mut told: Vec<(u64, String)> = output
         .stdout
@@ -428,6 +437,9 @@ fn control_c_says_how_far_it_came(home: Home) {
     fed.gets("late@example.com,short\n");
     let mut stderr = BufReader::new(fed.child.stderr.take().unwrap());
     let mut refused = String::new();
+    stderr.read_line(&mut refused).unwrap();
+    assert!(refused.starts_with("Created the database "), "{refused}");
+    refused.clear();
     stderr.read_line(&mut refused).unwrap();
     assert!(refused.starts_with("line 52: "), "{refused}");
     let interrupt = std::process::Command::new("kill")

@@ -226,6 +226,7 @@ fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
         );
     }
     let misspelt = Home::fresh().with("MAIL_CAFILE", "empty.pem");
+    misspelt.create_account(ANN, PASSWORD);
     let output = misspelt.run(&["user", "list"]).ok();
     assert!(
         output.stderr.contains("did you mean MAIL_CA_FILE"),
@@ -242,6 +243,7 @@ fn a_password_that_travels_in_clear_text_is_a_warning() {
             .with("MAIL_PASSWORD", "hunter2hunter2")
     };
     let far = home().with("MAIL_SERVER", "smtp.example.com");
+    far.create_account(ANN, PASSWORD);
     let output = far.run(&["user", "list"]).ok();
     assert!(
         output
@@ -251,6 +253,7 @@ fn a_password_that_travels_in_clear_text_is_a_warning() {
         output.stderr
     );
     for quiet in [home(), far_encrypted(home())] {
+        quiet.create_account(ANN, PASSWORD);
         let output = quiet.run(&["user", "list"]).ok();
         assert!(!output.stderr.contains("warning"), "{}", output.stderr);
     }
@@ -285,6 +288,7 @@ fn the_settings_that_readme_names_for_mail_servers_are_taken_as_they_are() {
     for block in blocks {
         let home = Home::fresh();
         home.write(".env", &block);
+        home.create_account(ANN, PASSWORD);
         let output = home.run(&["user", "list"]).ok();
         assert!(!output.stderr.contains("warning"), "{}", output.stderr);
     }

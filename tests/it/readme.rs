@@ -83,7 +83,7 @@ fn a_block_that_fails_or_that_nothing_knows_how_to_run_is_a_failure() {
         return;
     };
     shell.exits(
-        "movie-bag user list\nmovie-bag user show --email nobody@example.com\ntrue",
+        "movie-bag templates list\nmovie-bag forgot --email unknown@example.com\ntrue",
         3,
     );
     shell.exits("systemctl restart movie-bag\ntrue", 127);

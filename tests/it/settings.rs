@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::harness::{Home, Output};
+use crate::harness::{Home, Output, PASSWORD};
 
 const CONTRACT: &str = "JWT_SECRET_KEY = 't1NP63m4wnBg6nyHYKfmc2TpCOGI4nss'
 MAIL_SERVER = \"localhost\"
@@ -39,6 +39,7 @@ fn the_env_file_of_the_contract_works_as_it_is() {
         "{secret} from {source}"
     );
     // Published, and so a warning.
+    home.create_account("ann@example.com", PASSWORD);
     let output = home.run(&["user", "list"]).ok();
     assert!(
         output.stderr.contains("JWT_SECRET_KEY"),
@@ -118,6 +119,7 @@ fn a_line_that_cannot_be_read_names_file_line_and_mend() {
         ("MOVIE_BAG_BCRYPT_COST = 3\n", vec![]),
     ] {
         let home = Home::fresh();
+        home.create_account("ann@example.com", PASSWORD);
         home.write(".env", text);
         // The environment of the harness sets the cost, and wins.
         let code = if said.is_empty() { 0 } else { 2 };
@@ -179,6 +181,7 @@ fn what_is_wrong_with_a_setting_is_said_before_anything_is_sent() {
 }
 
 pub fn production_takes_no_guessable_secret_for_the_present_or_the_past(home: Home) {
+    home.create_account("ann@example.com", PASSWORD);
     let home = home
         .with("MOVIE_BAG_PROFILE", "production")
         .with("MOVIE_BAG_BCRYPT_COST", "10")
@@ -217,6 +220,7 @@ fn an_empty_variable_switches_a_setting_of_the_env_file_off() {
 #[test]
 fn a_misspelt_key_gets_the_nearest_right_name() {
     let home = Home::fresh().with("MOVIE_BAG_DATABSE", "sqlite:x");
+    home.create_account("ann@example.com", PASSWORD);
     home.write(".env", "MAIL_SERVR = localhost\n");
     let output = home.run(&["user", "list"]).ok();
     for word in [

@@ -294,6 +294,7 @@ fn a_file_that_wins_over_nothing_is_warned_of() {
         ("done.html", "x"),
         ("email/evil\u{1b}]0;title\u{7}.txt", "x"),
     ]);
+    home.create_account(ANN, PASSWORD);
     let warned = home.run(&["user", "list"]).ok().stderr;
     for words in [
         "own/email/reset-password.html is the name of no template and does nothing: did you mean email/reset_password.html?",

@@ -28,7 +28,7 @@ pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    // Seven columns with an id and a time leave no room for addresses and errors on most terminals.
+    // Seven columns with an id and a time leave too little width for addresses and errors on most terminals.
     let is_compact = is_fitting();
     let mut table = if is_compact {
         Ui::table(["ID", "EMAIL", "KIND AND STATE", "LAST ERROR"], &[1, 2, 3])

@@ -196,8 +196,12 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
-                "{} older mails in the store were not read, and stay there: see --max-messages and --max-memory",
-                sink.left_on_disk()
+                "{} there: see --max-messages and --max-memory",
+                counted(
+                    sink.left_on_disk() as u64,
+                    "older mail in the store was not read, and stays",
+                    "older mails in the store were not read, and stay",
+                )
             ));
         }
         let mut beside = Beside::start(&args.command, &sink, args.web_auth.as_ref())?;
@@ -208,7 +212,10 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         }
         if args.command.is_empty() && args.exit_after.is_none() {
             let smtp = reachable(sink.smtp_addr());
-            ui.say(&format!("\nPoint your program at it:\n{}\n", client_settings(smtp)));
+            ui.say(&format!(
+                "\nPoint your program at it:\n{}\n",
+                client_settings(smtp)
+            ));
         }
         let exec = args.exec.as_deref().map(|command| files.in_shell(command));
         let mut executor = exec.map(|command| Executor::start(&command, sink.inbox(), ui));
@@ -323,8 +330,12 @@ fn say_summary(ui: &Ui, summary: &Summary) {
     ui.say(&format!("{text}."));
     if summary.dropped > 0 {
         ui.say(&format!(
-            "{} of them were dropped, oldest first, to make room: see --max-messages and --max-memory.",
-            summary.dropped
+            "{}, oldest first, to stay within --max-messages and --max-memory.",
+            counted(
+                summary.dropped,
+                "of them was dropped",
+                "of them were dropped"
+            )
         ));
     }
 }

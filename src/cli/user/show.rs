@@ -52,7 +52,8 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     text += &list(history.iter().take(SHOWN).map(event_line));
     let older = history.len().saturating_sub(SHOWN);
     if older > 0 {
-        text += &format!("  and {older} older lines: --json has them all\n");
+        let older = counted(older as u64, "older line", "older lines");
+        text += &format!("  and {older}: --json has all\n");
     }
     ui.answer_either(text.trim_end(), &json)?;
     Ok(())
