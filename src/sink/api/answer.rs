@@ -92,7 +92,8 @@ impl Reservation {
         }
         let (chunks, body) = channel();
         tokio::spawn(async move {
-            let _ = send(&chunks, &bytes, self.slowest).await;
+            let reservation = self;
+            let _ = send(&chunks, &bytes, reservation.slowest).await;
             drop(owner);
         });
         body
@@ -124,6 +125,8 @@ pub async fn streamed(mut reservation: Reservation, pieces: impl Pieces) -> Resp
         Ok((chunk, Some(pieces))) => {
             let (chunks, body) = channel();
             tokio::spawn(async move {
+                // All of it, not its field alone, belongs to this task.
+                let reservation = reservation;
                 let mut next = (chunk, Some(pieces));
                 while send(&chunks, &next.0, reservation.slowest).await.is_ok()
                     && let Some(pieces) = next.1

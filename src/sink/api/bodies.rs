@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
@@ -36,7 +36,8 @@ pub async fn count(State(state): State<ApiState>, request: Request, next: Next) 
             let chunk = chunk.map_err(io::Error::other)?;
             counted.charge.add(chunk.len() as u64);
             if inbox.make_room() {
-                return Ok(chunk);
+                // A chunk that a connection has read may keep a buffer of several times its size.
+                return Ok(Bytes::copy_from_slice(&chunk));
             }
             counted.is_refused.store(true, Ordering::Relaxed);
             Err(io::Error::from(io::ErrorKind::OutOfMemory))
