@@ -117,15 +117,12 @@ fn several(event: &Event) -> Option<String> {
 }
 
 fn event_json(event: &Event) -> Value {
-    let mut json = json!({
+    json!({
         "at": event.at.to_string(),
         "kind": event.kind.name(),
         "origin": event.origin.to_string(),
         "detail": event.detail,
-    });
-    if event.kind.is_counted() {
-        json["count"] = event.count.into();
-        json["first_at"] = event.first_at.to_string().into();
-    }
-    json
+        "count": event.count,
+        "first_at": event.first_at.to_string(),
+    })
 }

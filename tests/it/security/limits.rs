@@ -264,7 +264,7 @@ fn counted(history: &[Value]) -> BTreeMap<(String, String), Vec<u64>> {
         counted
             .entry(key)
             .or_default()
-            .push(event["count"].as_u64().unwrap_or(1));
+            .push(event["count"].as_u64().unwrap());
     }
     counted
 }
