@@ -134,8 +134,11 @@ pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let opened = parameter(&uri, "open");
     let list = blocking(move || {
         let list = List::of(&state, place, opened.as_deref());
-        let status = status_of(&list);
-        answer(status, templates::render("list.html", &ListAlone { list }))
+        // An unreadable search is no failure of the script's: the list itself reports it.
+        answer(
+            StatusCode::OK,
+            templates::render("list.html", &ListAlone { list }),
+        )
     });
     list.await.unwrap_or_else(|failure| failure)
 }
@@ -272,18 +275,12 @@ struct Icon {
 }
 
 fn render_page(page: &Page) -> Response {
-    let status = match page.is_gone {
-        true => StatusCode::NOT_FOUND,
-        false => status_of(&page.list),
+    let status = match (page.is_gone, page.list.has_problem()) {
+        (true, _) => StatusCode::NOT_FOUND,
+        (false, true) => StatusCode::BAD_REQUEST,
+        (false, false) => StatusCode::OK,
     };
     answer(status, templates::render("page.html", page))
-}
-
-fn status_of(list: &List) -> StatusCode {
-    match list.has_problem() {
-        true => StatusCode::BAD_REQUEST,
-        false => StatusCode::OK,
-    }
 }
 
 fn answer(status: StatusCode, page: Result<String, templates::InboxError>) -> Response {
