@@ -43,6 +43,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::domain::clock::{Clock, Rng, draw};
 use crate::net;
 
+/// Name under which a message was kept.
+pub use crate::smtp::MessageId;
 /// What goes wrong on demand, read from text.
 pub use crate::smtp::fault::Rule as FaultRule;
 pub use inbox::{Inbox, ReceivedMessage};
@@ -51,14 +53,14 @@ pub use stream::Stream;
 use listener::Encryption;
 use maildir::Maildir;
 
-use crate::smtp::MessageId;
 use crate::smtp::fault::Faults;
 
 /// Ids of messages that may wait to be shown. Beyond it the clients are slowed down.
 const WAITING_TO_BE_SHOWN: usize = 256;
 
-/// Threads that derive what the web port shows. Each holds what it derives of one message.
-const DERIVING: usize = 4;
+/// Threads that derive what the web port shows. Each holds what it derives of one message, and the allocator keeps for each what
+/// it once took.
+const DERIVING: usize = 2;
 
 /// How long the end waits for the last messages to be shown; a stopped terminal must not hold the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
