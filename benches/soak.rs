@@ -43,8 +43,11 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// A client that gets no answer for so long counts a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Behaviour of a hostile client, until its connection ends.
+type Attack = fn(&Target);
+
 /// How a hostile client behaves, and how many of them there are.
-const HOSTILE: &[(&str, usize, fn(&Target))] = &[
+const HOSTILE: &[(&str, usize, Attack)] = &[
     ("half a request head to the API", 20, half_a_head_to_the_api),
     (
         "half a request head to the inbox",

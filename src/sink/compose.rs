@@ -214,10 +214,14 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
         }
         None => (String::new(), enclosure.content),
     };
-    let content: String = content.split_ascii_whitespace().collect();
-    let bytes = STANDARD
-        .decode(content)
-        .map_err(|error| format!("the content of \"{name}\" is not in base64: {error}"))?;
+    // Without a further copy of what may be large.
+    let decoded = match content.contains(|char: char| char.is_ascii_whitespace()) {
+        true => STANDARD.decode(content.split_ascii_whitespace().collect::<String>()),
+        false => STANDARD.decode(&content),
+    };
+    drop(content);
+    let bytes =
+        decoded.map_err(|error| format!("the content of \"{name}\" is not in base64: {error}"))?;
     let kind = [
         enclosure.content_type,
         url_type,

@@ -46,6 +46,8 @@ use crate::net::slots::Slots;
 use crate::net::{self, SharedListener};
 use crate::supervisor::{Reporter, Supervisor, fault_points, reports};
 
+/// Name under which a message was kept.
+pub use crate::smtp::MessageId;
 /// What goes wrong on demand, read from text.
 pub use crate::smtp::fault::Rule as FaultRule;
 pub use inbox::{Inbox, ReceivedMessage};
@@ -54,7 +56,6 @@ pub use stream::Stream;
 use listener::Encryption;
 use maildir::Maildir;
 
-use crate::smtp::MessageId;
 use crate::smtp::fault::Faults;
 
 /// Ids of messages that may wait to be shown. Beyond it the clients are slowed down.

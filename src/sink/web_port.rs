@@ -19,8 +19,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time after which a client that waits for a message may be dropped for a new one where no connection is free.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
-/// Threads that derive content from messages. Each holds what it derives of one message.
-const MAX_BLOCKING_THREADS: usize = 4;
+/// Threads that derive content from messages. Each holds what it derives of one message, and the allocator keeps for each the
+/// memory that it once took.
+const MAX_BLOCKING_THREADS: usize = 2;
 
 /// Time at the end for HTTP requests in flight.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);

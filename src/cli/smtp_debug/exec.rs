@@ -13,8 +13,7 @@ use std::thread::JoinHandle;
 
 use super::super::ui::Ui;
 use super::Dropped;
-use crate::sink::{Inbox, ReceivedMessage, extract, view};
-use crate::smtp::MessageId;
+use crate::sink::{Inbox, MessageId, ReceivedMessage, extract, view};
 
 /// Ids of mails that may wait for the command; beyond it the clients wait.
 const WAITING: usize = 256;

@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::{blocking, failed};
+use super::{bad_request, blocking, failed};
 use crate::sink::inbox::ReceivedMessage;
 
 /// Memory for all answers under way, in units of [`UNIT`]: 32 MiB. It is part of what the program takes beside `--max-memory`.
@@ -147,10 +147,10 @@ pub async fn streamed(mut reservation: Reservation, pieces: impl Pieces) -> Resp
     }
 }
 
-/// Answers with a JSON document about one message.
+/// Answers with a JSON document about one message, or with 400 and the reason why there is none.
 pub async fn derived(
     mut reservation: Reservation,
-    derive: impl FnOnce() -> Result<Vec<u8>, Response> + Send + 'static,
+    derive: impl FnOnce() -> Result<Vec<u8>, &'static str> + Send + 'static,
 ) -> Response {
     match blocking(derive).await {
         Ok(Ok(mut json)) => {
@@ -158,7 +158,8 @@ pub async fn derived(
             reservation.shrink(json.len());
             json_response(reservation.hold(Bytes::from(json), ()))
         }
-        Ok(Err(refusal)) | Err(refusal) => refusal,
+        Ok(Err(why)) => bad_request(why),
+        Err(failure) => failure,
     }
 }
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::answer::{derived, json};
-use super::{ApiState, bad_request, find};
+use super::{ApiState, find};
 use crate::sink::compat::{self, CLIENTS, Feature, Report, Support};
 use crate::sink::{extract, view};
 
@@ -22,7 +22,7 @@ pub async fn html(State(state): State<ApiState>, Path(id): Path<String>, uri: Ur
     derived(reservation, move || {
         let html = view::content(&message).html;
         match html.is_empty() {
-            true => Err(bad_request("Error: message does not contain HTML")),
+            true => Err("Error: message does not contain HTML"),
             false => Ok(json(&answer(&compat::check(&html)))),
         }
     })

@@ -128,8 +128,8 @@ async fn ready(State(state): State<ApiState>) -> Response {
 pub fn router(state: ApiState) -> Router {
     // A message in JSON is a third longer, for its attachments in base64, and then some.
     let largest_message = state.options.max_size.saturating_mul(3) / 2;
-    // While it is read, it takes several times its size.
-    let largest_message = largest_message.min(state.inbox.memory().limit() / 4);
+    // It counts itself, and four times more while a message is made of it.
+    let largest_message = largest_message.min(state.inbox.memory().limit() / 6);
     let largest_message = usize::try_from(largest_message).unwrap_or(usize::MAX);
     let one = Router::new()
         .route("/", get(message::show))

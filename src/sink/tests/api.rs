@@ -1,10 +1,13 @@
 //! The API as clients use it: what they mark, search, tag, send, wait for and listen to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::*;
+use crate::sink::inbox::tests::received;
 
 pub(super) fn subject(subject: &str) -> String {
     SIMPLE.replace("<b>Hi</b>", subject)
@@ -632,6 +635,39 @@ async fn a_websocket_tells_what_happens() {
     while let Some(Ok(frame)) = socket.next().await {
         assert!(!frame.is_binary());
     }
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_client_that_misses_events_is_asked_to_read_the_list_again() {
+    let sink = start(|_| {}).await;
+    let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/api/events", sink.web))
+        .await
+        .unwrap();
+    let (inbox, is_told) = (Arc::clone(&sink.inbox), Arc::new(AtomicBool::new(false)));
+    let until = Arc::clone(&is_told);
+    // More events at once than wait for a client, as often as it takes.
+    let storing = spawn_blocking(move || {
+        let stored = received(SIMPLE.as_bytes(), "from@example.com", &["ann@example.com"]);
+        while !until.load(Ordering::Relaxed) {
+            let own = inbox.store_own(stored.clone(), Vec::new(), Timestamp::UNIX_EPOCH);
+            own.unwrap();
+        }
+    });
+    let told = async {
+        loop {
+            let Frame::Text(text) = socket.next().await.unwrap().unwrap() else {
+                continue;
+            };
+            if text.contains("\"prune\"") {
+                return text;
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(300), told).await;
+    is_told.store(true, Ordering::Relaxed);
+    storing.await.unwrap();
+    assert_eq!(told.unwrap().as_str(), r#"{"Type":"prune","Data":null}"#);
     sink.end().await;
 }
 
