@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 
 use super::{App, AppError};
 use crate::domain::password::{COSTS, PasswordHash};
@@ -24,6 +25,9 @@ use crate::domain::password::{COSTS, PasswordHash};
 /// Age at which a count of the costs is renewed. Only other programs and commands change them by more than this process
 /// sees: a hash that is dearer than all counted ones is noticed at the first login for its account.
 const RENEWED_AFTER: Duration = Duration::from_secs(600);
+
+/// Time for which a login waits for the first count, on a database of millions of accounts that is not in memory yet.
+const FIRST_COUNT: Duration = Duration::from_secs(30);
 
 /// Highest cost of all stored hashes, as far as it is known.
 #[derive(Default)]
@@ -43,14 +47,10 @@ impl App {
     pub(super) async fn login_cost(&self) -> Result<u32, AppError> {
         let work = &self.login_work;
         if work.dearest.load(Ordering::Relaxed) == 0 {
-            let guard = Arc::clone(&work.counted_at).lock_owned().await;
-            if guard.is_none() {
-                let app = self.clone();
-                // A task of its own: a query that is dropped halfway costs a store its connection.
-                let counting = tokio::spawn(async move { app.count_costs(guard).await });
-                let counted = counting.await;
-                counted.map_err(|error| AppError::Internal(error.to_string()))??;
-            }
+            let counted = timeout(FIRST_COUNT, self.count_first()).await;
+            counted.map_err(|_| {
+                AppError::Unavailable("the password hashes are still being counted".to_owned())
+            })??;
         } else if let Ok(guard) = Arc::clone(&work.counted_at).try_lock_owned() {
             let now = self.parts.clock.now();
             // A clock that was set back does not prolong it.
@@ -65,6 +65,22 @@ impl App {
             }
         }
         Ok(work.dearest.load(Ordering::Relaxed))
+    }
+
+    /// Counts the costs unless that was done. A server calls it at its start, so that no login waits for it.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn count_first(&self) -> Result<(), AppError> {
+        let guard = Arc::clone(&self.login_work.counted_at).lock_owned().await;
+        if guard.is_some() {
+            return Ok(());
+        }
+        let app = self.clone();
+        // A task of its own: a query that is dropped halfway costs a store its connection.
+        let counting = tokio::spawn(async move { app.count_costs(guard).await });
+        let counted = counting.await;
+        counted.map_err(|error| AppError::Internal(error.to_string()))?
     }
 
     /// Takes notice of the hash of an account that is about to log in.
@@ -89,7 +105,10 @@ impl App {
         let dearest = verified.max().unwrap_or(set).max(set);
         let before = self.login_work.dearest.swap(dearest, Ordering::Relaxed);
         if dearest != before && dearest > set {
-            let accounts: u64 = costs.range(set + 1..).map(|(_, accounts)| accounts).sum();
+            let dearer = costs
+                .range(set + 1..)
+                .filter(|(cost, _)| COSTS.contains(cost));
+            let accounts: u64 = dearer.map(|(_, accounts)| accounts).sum();
             tracing::warn!(
                 accounts,
                 dearest,

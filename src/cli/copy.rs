@@ -42,7 +42,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         )
         .into());
     }
-    let source = wiring::existing_store(&settings).await?;
+    let source = wiring::existing_store(&settings, true).await?;
     let source = source.ok_or_else(|| database::missing(&settings, Absence::of_database()))?;
     let (target, _) = wiring::open(&to, settings.database_timeout).await?;
     let bar = ui.progress("rows");

@@ -1,11 +1,12 @@
 //! Records of the servers that run now, by which a command detects that it works on another database than they do.
 //!
-//! A record is a file that its server keeps locked; a file without a lock was left by a server that was killed. The folder
+//! A record is a file, and beside it a second one that its server keeps locked: on Windows a locked file cannot be read. A
+//! record without a lock was left by a server that was killed. The folder
 //! depends on the user alone, since server and command may read different settings. A record is a convenience: where none
 //! can be written or read, there is no warning.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,7 @@ pub(super) struct Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(lock_of(&self.path));
     }
 }
 
@@ -68,22 +70,23 @@ fn write(folder: &Path, database: &DatabaseSettings, address: SocketAddr) -> io:
     private::make_folder(folder)?;
     let name = format!("{:016x}", u64::from_ne_bytes(draw(&SystemRng)));
     let path = folder.join(name);
-    let mut file = private::writing().create_new(true).open(&path)?;
-    file.lock()?;
-    write!(file, "{address}\n{}\n", identity(database))?;
-    Ok(Record { path, _lock: file })
+    // Locked before the record exists, so that a server that starts at the same time does not take it for one without.
+    let lock = private::writing().create_new(true).open(lock_of(&path))?;
+    lock.lock()?;
+    let mut record = private::writing().create_new(true).open(&path)?;
+    write!(record, "{address}\n{}\n", identity(database))?;
+    Ok(Record { path, _lock: lock })
 }
 
 /// Returns the addresses and databases of the servers that run.
 fn read(folder: &Path) -> Vec<(String, String)> {
     let running = |path: PathBuf| {
-        let mut file = File::open(path).ok()?;
-        match file.try_lock_shared() {
+        let lock = File::open(lock_of(&path)).ok()?;
+        match lock.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {}
             _ => return None,
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).ok()?;
+        let text = fs::read_to_string(&path).ok()?;
         let (address, database) = text.trim_end().split_once('\n')?;
         Some((address.to_owned(), database.to_owned()))
     };
@@ -92,16 +95,26 @@ fn read(folder: &Path) -> Vec<(String, String)> {
 
 fn remove_stale(folder: &Path) {
     for path in files(folder) {
-        let lock = File::open(&path).map(|file| file.try_lock());
-        if matches!(lock, Ok(Ok(()))) {
-            let _ = fs::remove_file(path);
+        let is_running = match File::open(lock_of(&path)) {
+            Ok(lock) => lock.try_lock().is_err(),
+            Err(_) => false,
+        };
+        if !is_running {
+            let _ = fs::remove_file(&path);
+            let _ = fs::remove_file(lock_of(&path));
         }
     }
 }
 
+/// Returns the records in a folder.
 fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path())
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_none())
+}
+
+fn lock_of(record: &Path) -> PathBuf {
+    record.with_extension("lock")
 }
 
 /// Name of a database that is the same in every working directory. It holds no password.
@@ -134,6 +147,6 @@ mod tests {
         assert_eq!(files(folder).count(), 1);
         assert_eq!(read(folder), expected);
         drop(record);
-        assert_eq!(files(folder).count(), 0);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
     }
 }

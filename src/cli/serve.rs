@@ -115,6 +115,11 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let metrics = metrics.map(SharedListener::new).transpose()?;
         let shortest_password = settings.passwords.min_length;
 
+        let counting = app.clone();
+        tokio::spawn(async move {
+            // The first login counts again where this fails, and reports it.
+            let _ = counting.count_first().await;
+        });
         let supervisor = app.supervisor().clone();
         // The sink goes last: what is delivered while the rest stops still finds it.
         let (stop_sink, sink_stops) = watch::channel(false);

@@ -262,6 +262,14 @@ impl Ui {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    /// Checks that a password can be asked for.
+    ///
+    /// # Errors
+    /// There is no terminal.
+    pub(super) fn must_be_able_to_ask_password() -> Result<(), Failure> {
+        must_be_able_to_ask("a password", "--password-stdin")
+    }
+
     /// Asks for one line.
     pub(super) async fn ask(
         &self,
@@ -306,7 +314,7 @@ impl Ui {
         address: &str,
         check: impl Fn(&PasswordInput) -> Result<(), AppError>,
     ) -> anyhow::Result<PasswordInput> {
-        must_be_able_to_ask("a password", "--password-stdin")?;
+        Self::must_be_able_to_ask_password()?;
         loop {
             let password = hidden("New password").await?;
             if let Err(error) = check(&password) {

@@ -81,13 +81,14 @@ async fn open_or_create(settings: &Settings) -> anyhow::Result<(Arc<dyn Copyable
 /// Opens the database that the settings name; `None` where it does not exist.
 pub(super) async fn existing_store(
     settings: &Settings,
+    is_reader: bool,
 ) -> anyhow::Result<Option<Arc<dyn CopyableStore>>> {
     let store: Arc<dyn CopyableStore> = match &settings.database {
         DatabaseSettings::Sqlite(path) if !database::is_file_in_use(path) => return Ok(None),
         DatabaseSettings::Sqlite(path) => Arc::new(open_file(path).await?),
         DatabaseSettings::Mongodb(uri) => {
             let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
-            match MongoStore::open_existing(&settings).await? {
+            match MongoStore::open_existing(&settings, is_reader).await? {
                 Some(store) => Arc::new(store),
                 None => return Ok(None),
             }
@@ -287,8 +288,8 @@ pub(super) async fn terminal_app(
             }
             store
         }
-        Access::Read => existing_or(settings, Absence::of_database()).await?,
-        Access::Change(absence) => existing_or(settings, absence).await?,
+        Access::Read => existing_or(settings, true, Absence::of_database()).await?,
+        Access::Change(absence) => existing_or(settings, false, absence).await?,
     };
     let secret = match is_reader {
         true => secret_of_reader(settings)?,
@@ -300,9 +301,10 @@ pub(super) async fn terminal_app(
 
 async fn existing_or(
     settings: &Settings,
+    is_reader: bool,
     absence: Absence,
 ) -> anyhow::Result<Arc<dyn CopyableStore>> {
-    let store = existing_store(settings).await?;
+    let store = existing_store(settings, is_reader).await?;
     store.ok_or_else(|| database::missing(settings, absence).into())
 }
 

@@ -17,7 +17,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    AccountSettings, DatabaseSettings, HttpSettings, LogSettings, MailSettings, MailTls,
+    AccountSettings, DatabaseSettings, EnvFile, HttpSettings, LogSettings, MailSettings, MailTls,
     PasswordSettings, Profile, Settings, TokenSettings, doubt_about, is_here, resolve,
     socket_address,
 };

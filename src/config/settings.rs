@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::deploy::obstacles;
 use super::resolver::Resolver;
 use super::values::{self, BaseUrl, InboxUrl, Network, PUBLISHED_SECRET, Secret};
-use super::{ConfigError, Reported, Source, Sources};
+use super::{ConfigError, Reported, Source, Sources, env_file, keys};
 
 /// How strict the settings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,10 +242,19 @@ pub struct Settings {
     pub report: Vec<Reported>,
     /// What works, and is probably not meant so.
     pub warnings: Vec<String>,
-    /// Path of the env file, if there is one.
-    pub env_file: Option<PathBuf>,
+    /// The env file, if there is one.
+    pub env_file: Option<EnvFile>,
     /// Folder by which tests inject faults (see [`crate::supervisor::fault_points`]); debug builds only.
     pub faults: Option<PathBuf>,
+}
+
+/// An env file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Keys of the secrets in it.
+    pub secrets: Vec<&'static str>,
 }
 
 impl Settings {
@@ -382,9 +391,25 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         log,
         report: keys.report,
         warnings,
-        env_file: sources.env_file.as_ref().map(|(path, _)| path.clone()),
+        env_file: sources.env_file.as_ref().map(|(path, lines)| EnvFile {
+            path: path.clone(),
+            secrets: secrets_in(lines),
+        }),
         faults: faults(sources),
     })
+}
+
+/// Returns the keys of the secrets in an env file, also of those that the environment or an option overrides.
+fn secrets_in(lines: &[env_file::Line]) -> Vec<&'static str> {
+    let secret = |line: &env_file::Line| {
+        let key = keys::find(&line.key)?;
+        let is_secret = match key.name {
+            "MOVIE_BAG_DATABASE" => line.value.starts_with("mongodb") && line.value.contains('@'),
+            _ => key.is_secret,
+        };
+        (is_secret && !line.value.is_empty()).then_some(key.name)
+    };
+    lines.iter().filter_map(secret).collect()
 }
 
 /// A setting of the test suite, which is not among the keys and does not exist in a release build.

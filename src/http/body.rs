@@ -174,10 +174,12 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let body = bytes_of(request, "application/json").await?;
-        let object: Object = serde_json::from_slice(&body).map_err(|_| {
+        let object: Object = serde_json::from_slice(&body).map_err(|error| {
+            // A body of another type may be no JSON further on. Text within an object that is no UTF-8 is not read as data.
             let why = match serde_json::from_slice::<IgnoredAny>(&body) {
-                Ok(_) => "must be a JSON object".to_owned(),
                 Err(error) => format!("Invalid JSON: {error}"),
+                Ok(_) if error.is_data() => "must be a JSON object".to_owned(),
+                Ok(_) => format!("Invalid JSON: {error}"),
             };
             ApiError::field("body", why)
         })?;

@@ -66,6 +66,13 @@ const PHASES: [Phase; 8] = [
     Phase::Evicted,
 ];
 
+/// Age from which a first request counts against the cap of its client: connections of a burst are accepted faster than their
+/// requests, which are there already, are read.
+const CAPPED_HEAD: Duration = Duration::from_secs(1);
+
+/// Time for an evicted connection to close. One that does not notice its eviction does not delay that of others.
+const GIVING_WAY: Duration = Duration::from_millis(500);
+
 /// Bits of the time in [`Activity::state`]; the phase is above them, so that states are in the order of closing.
 const TIME_BITS: u32 = 56;
 
@@ -148,7 +155,8 @@ impl Activity {
 
     /// Asks the connection to close, unless its state has changed since it was looked at.
     fn evict(&self, seen: u64) -> bool {
-        let evicted = (Phase::Evicted as u64) << TIME_BITS;
+        let now = self.epoch.elapsed().as_millis() as u64;
+        let evicted = (Phase::Evicted as u64) << TIME_BITS | now;
         let outcome =
             self.state
                 .compare_exchange(seen, evicted, Ordering::AcqRel, Ordering::Acquire);
@@ -196,6 +204,7 @@ pub struct Slots {
     free: Arc<Semaphore>,
     capacity: usize,
     heads_per_client: usize,
+    capped_head: Duration,
     uncapped: Vec<Network>,
     epoch: Instant,
     held: Mutex<Held>,
@@ -210,6 +219,7 @@ impl Slots {
             free: Arc::new(Semaphore::new(capacity)),
             capacity,
             heads_per_client: usize::MAX,
+            capped_head: CAPPED_HEAD,
             uncapped: Vec::new(),
             epoch: Instant::now(),
             held: Mutex::default(),
@@ -277,8 +287,8 @@ impl Slots {
         let _ = self.free.acquire_many(self.capacity as u32).await;
     }
 
-    /// Asks the next connections in the order of closing to close, of those that `may_close` allows by phase and age. Returns how many are about to close; where earlier ones still are, none is
-    /// added.
+    /// Asks the next connections in the order of closing to close, of those that `may_close` allows by phase and age. Returns how
+    /// many are about to close; while earlier ones are, none is added.
     pub fn evict(&self, may_close: impl Fn(Phase, Duration) -> bool) -> usize {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let all = held.by_client.values().flatten().filter_map(Weak::upgrade);
@@ -287,7 +297,8 @@ impl Slots {
         for activity in all {
             let state = activity.state.load(Ordering::Acquire);
             match phase_of(state) {
-                Phase::Evicted => closing += 1,
+                Phase::Evicted if activity.age(state) < GIVING_WAY => closing += 1,
+                Phase::Evicted => {}
                 phase if phase <= Phase::Working && may_close(phase, activity.age(state)) => {
                     candidates.push((state, activity));
                 }
@@ -325,7 +336,9 @@ impl Slots {
                 .iter()
                 .filter_map(Weak::upgrade)
                 .map(|activity| (activity.state.load(Ordering::Acquire), activity))
-                .filter(|(state, _)| phase_of(*state) == Phase::Head)
+                .filter(|(state, activity)| {
+                    phase_of(*state) == Phase::Head && activity.age(*state) >= self.capped_head
+                })
                 .collect();
             if heads.len() > self.heads_per_client {
                 // Stable: of those that began within one millisecond, the list has the oldest first.
@@ -459,8 +472,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_beyond_its_cap_loses_its_own_oldest_head() {
-        let slots =
-            Slots::new(100).with_heads_per_client(2, vec![("198.51.100.0".parse().unwrap(), 24)]);
+        let networks = vec![("198.51.100.0".parse().unwrap(), 24)];
+        let slots = Slots {
+            capped_head: Duration::ZERO,
+            ..Slots::new(100).with_heads_per_client(2, networks)
+        };
         let mut held = Vec::new();
         for peer in ["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"] {
             held.push(take(&slots, peer));
@@ -475,6 +491,13 @@ mod tests {
             let many: Vec<_> = (0..10).map(|_| take(&slots, peer)).collect();
             assert!(phases(&many).iter().all(|phase| *phase == head), "{peer}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_one_client_is_within_its_cap() {
+        let slots = Slots::new(100).with_heads_per_client(2, Vec::new());
+        let burst: Vec<_> = (0..50).map(|_| take(&slots, "192.0.2.1")).collect();
+        assert!(phases(&burst).iter().all(|phase| *phase == Phase::Head));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::{OnceCell, broadcast};
 
 use super::maildir::Maildir;
-pub use super::received::{ReceivedMessage, SessionFacts};
+pub use super::received::{Identity, ReceivedMessage, SessionFacts};
 use super::search::Query;
 use super::{Summary, auto_tags};
 use crate::domain::clock::{Rng, draw};
@@ -73,6 +73,10 @@ pub enum Which {
     Ids(Vec<String>),
     /// Those that a search finds.
     Matching(Query),
+    /// All that were received before this time.
+    Before(Timestamp),
+    /// Those that a search finds among them.
+    MatchingBefore(Query, Timestamp),
 }
 
 /// The kept messages. Shared by sessions, printer and web port.
@@ -120,7 +124,7 @@ impl Inbox {
         Inbox {
             limits: Limits {
                 messages: max_messages.max(1),
-                memory: Memory::new(max_memory),
+                memory: Memory::new(max_memory, 0),
             },
             rng,
             kept: Mutex::default(),
@@ -129,6 +133,12 @@ impl Inbox {
             parallel_search: Mutex::default(),
             large_message: Mutex::default(),
         }
+    }
+
+    /// The same empty inbox, which lets at least one message of this size in.
+    pub fn with_largest_message(mut self, bytes: u64) -> Inbox {
+        self.limits.memory = Memory::new(self.limits.memory.limit(), bytes);
+        self
     }
 
     /// The same inbox, with what this Maildir holds in it, and whatever comes from now on kept there too.
@@ -201,7 +211,7 @@ impl Inbox {
         let mut kept = self.kept();
         let is_tagged = !tags.is_empty();
         if is_tagged {
-            message.set_tags(kept.spelled(tags));
+            message.set_tags(kept.accepted(tags));
         }
         let (gone, is_kept) = kept.push(&message, &self.limits);
         if self.events.receiver_count() > 0 {
@@ -216,7 +226,7 @@ impl Inbox {
         drop(kept);
         if !is_kept {
             self.remove_from_archive(&gone);
-            self.remove_from_archive(std::slice::from_ref(&message));
+            self.remove_from_archive(&[message.identity()]);
             return Err(Refusal::Unavailable(
                 "no memory is left for this message, send it again later".into(),
             ));
@@ -244,8 +254,12 @@ impl Inbox {
         self.tell_deleted(&gone);
         drop(kept);
         self.remove_from_archive(&gone);
-        drop(gone);
         !memory.is_over()
+    }
+
+    /// Makes room for what is on its way in, as [`Inbox::make_room`] does, unless that takes its share already.
+    pub fn make_room_for_incoming(&self) -> bool {
+        !self.memory().has_too_much_incoming() && self.make_room()
     }
 
     /// Counts a message that was refused.
@@ -290,14 +304,6 @@ impl Inbox {
     /// The message with this sequence number, if it is still kept.
     pub fn at(&self, sequence: u64) -> Option<Arc<ReceivedMessage>> {
         self.kept().at(sequence).cloned()
-    }
-
-    /// The messages that match a query, newest first.
-    pub fn search(&self, query: &Query, before: Option<Timestamp>) -> Vec<Arc<ReceivedMessage>> {
-        let found = self.matching(query, before);
-        let kept = self.kept();
-        let messages = found.iter().filter_map(|&sequence| kept.at(sequence));
-        messages.cloned().collect()
     }
 
     /// Sequence numbers of the messages that match a query, newest first. Parses every message, so it must run where nothing
@@ -360,12 +366,12 @@ impl Inbox {
 
     /// One message by its id.
     pub fn get(&self, id: &str) -> Option<Arc<ReceivedMessage>> {
-        self.kept().by_id.get(&MessageId(id.to_owned())).cloned()
+        self.kept().get(&MessageId(id.to_owned())).cloned()
     }
 
     /// Returns whether a message is kept. The archive asks while it holds its lock, so never call it with `kept` held.
     fn has(&self, id: &MessageId) -> bool {
-        self.kept().by_id.contains_key(id)
+        self.kept().sequence(id).is_some()
     }
 
     /// The newest message.
@@ -375,8 +381,9 @@ impl Inbox {
     }
 
     /// Marks a message as opened.
-    pub fn mark_read(&self, message: &Arc<ReceivedMessage>) {
-        self.set_read_each(std::slice::from_ref(message), true);
+    pub fn mark_read(&self, message: &ReceivedMessage) {
+        let sequence = self.kept().sequence(&message.id);
+        self.set_read_each(sequence.as_slice(), true);
     }
 
     /// Marks messages as read, or as not read.
@@ -384,30 +391,34 @@ impl Inbox {
         self.set_read_each(&self.select(which), read);
     }
 
-    fn set_read_each(&self, messages: &[Arc<ReceivedMessage>], read: bool) {
+    fn set_read_each(&self, sequences: &[u64], read: bool) {
         let mut changed = Vec::new();
         let mut kept = self.kept();
-        for message in messages {
-            if !kept.by_id.contains_key(&message.id) || !message.set_read(read) {
+        for &sequence in sequences {
+            let Some(message) = kept.at(sequence).filter(|message| message.set_read(read)) else {
                 continue;
-            }
+            };
+            changed.push((sequence, message.id.clone()));
             match read {
                 true => kept.unread -= 1,
                 false => kept.unread += 1,
             }
-            changed.push(message);
         }
         match changed.len() > EACH_DELETED {
             true => self.tell(Event::Pruned),
             false => changed
                 .iter()
-                .for_each(|message| self.tell(Event::Read(message.id.clone(), read))),
+                .for_each(|(_, id)| self.tell(Event::Read(id.clone(), read))),
         }
         drop(kept);
-        if let Some(archive) = &self.archive {
-            changed
-                .iter()
-                .for_each(|message| archive.mark(message, || self.has(&message.id)));
+        self.mark_in_archive(changed.iter().map(|(sequence, _)| *sequence));
+    }
+
+    /// Writes the marks of messages to the archive. Holds one of them at a time, so that all others can be dropped.
+    fn mark_in_archive(&self, sequences: impl Iterator<Item = u64>) {
+        let Some(archive) = &self.archive else { return };
+        for message in sequences.filter_map(|sequence| self.at(sequence)) {
+            archive.mark(&message, || self.has(&message.id));
         }
     }
 
@@ -416,25 +427,16 @@ impl Inbox {
         let everything = matches!(which, Which::All);
         let chosen = self.select(which);
         let mut kept = self.kept();
-        let gone: Vec<_> = chosen
-            .into_iter()
-            .filter(|message| kept.forget(message))
-            .collect();
-        let Kept {
-            messages,
-            by_id,
-            counts,
-            ..
-        } = &mut *kept;
-        if !gone.is_empty() {
-            messages.retain(|entry| by_id.contains_key(&entry.message.id));
-            counts.deleted += gone.len() as u64;
-        }
+        let removed = kept.remove(&chosen);
+        kept.counts.deleted += removed.len() as u64;
+        let gone: Vec<_> = removed.iter().map(|message| message.identity()).collect();
         match everything {
             true => self.tell(Event::Emptied),
             false => self.tell_deleted(&gone),
         }
         drop(kept);
+        // Their memory is free at once; removing their files may take a while.
+        drop(removed);
         self.remove_from_archive(&gone);
         gone.len()
     }
@@ -466,15 +468,22 @@ impl Inbox {
         }
     }
 
-    fn select(&self, which: Which) -> Vec<Arc<ReceivedMessage>> {
+    /// Returns the sequence numbers of messages. It holds none of them, so that new messages can displace them meanwhile.
+    fn select(&self, which: Which) -> Vec<u64> {
         match which {
-            Which::All => self.list(0, 0, None),
-            Which::Ids(ids) => ids.iter().filter_map(|id| self.get(id)).collect(),
-            Which::Matching(query) => self.search(&query, None),
+            Which::All => self.sequences(0, 0, None),
+            Which::Before(time) => self.sequences(0, 0, Some(time)),
+            Which::Ids(ids) => {
+                let kept = self.kept();
+                let known = ids.into_iter().map(MessageId);
+                known.filter_map(|id| kept.sequence(&id)).collect()
+            }
+            Which::Matching(query) => self.matching(&query, None),
+            Which::MatchingBefore(query, time) => self.matching(&query, Some(time)),
         }
     }
 
-    fn tell_deleted(&self, gone: &[Arc<ReceivedMessage>]) {
+    fn tell_deleted(&self, gone: &[Identity]) {
         match gone.len() > EACH_DELETED {
             true => self.tell(Event::Pruned),
             false => gone
@@ -489,7 +498,7 @@ impl Inbox {
         let _ = self.events.send(event);
     }
 
-    fn remove_from_archive(&self, gone: &[Arc<ReceivedMessage>]) {
+    fn remove_from_archive(&self, gone: &[Identity]) {
         if let Some(archive) = &self.archive {
             gone.iter().for_each(|message| archive.remove(message));
         }

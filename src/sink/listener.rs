@@ -149,8 +149,10 @@ pub async fn serve(
                     }
                 });
             }
+            // A client that has gone already says nothing about the others.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                // No file descriptor is free, or the client has gone already.
+                // Mostly, no file descriptor is free.
                 tracing::warn!(%error, "a connection could not be accepted");
                 shared.evict_sessions();
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -215,7 +217,7 @@ impl Connection {
             nonce: nonce.concat(),
             faults: Arc::clone(&shared.faults),
         });
-        let held = shared.inbox.memory().charge(0);
+        let held = shared.inbox.memory().charge_incoming(0);
         Ok(Connection {
             shared,
             stream: Some(stream),
@@ -258,7 +260,8 @@ impl Connection {
             phase = Phase::Body;
         }
         let (stream, _) = self.parts()?;
-        stream.shutdown().await?;
+        // Over TLS it writes, to a client that may not read.
+        let _ = timeout(LINGER, stream.shutdown()).await;
         // A socket closed on unread bytes resets the connection, and the reply just sent may be lost with it.
         let drain = async { while stream.read(&mut chunk).await.is_ok_and(|size| size > 0) {} };
         let _ = timeout(LINGER, drain).await;
@@ -278,12 +281,26 @@ impl Connection {
             effects = self.session.step(verdict);
         }
         // The oldest messages give way first, as they would once this one is kept; then the session that needs more.
-        if self.held.resize(self.session.held()) && !self.shared.inbox.make_room() {
+        if self.held.resize(self.session.held()) && !self.make_room().await {
             let effects = self.session.step(Input::NoRoom);
             self.held.resize(self.session.held());
             self.carry_out(effects).await?;
         }
         self.reply().await
+    }
+
+    async fn make_room(&self) -> bool {
+        let inbox = &self.shared.inbox;
+        if inbox.memory().has_too_much_incoming() {
+            // Those that have waited for longest for the rest of their message give way to others.
+            self.shared.evict_sessions();
+        }
+        if !inbox.is_on_disk() || !inbox.memory().is_over() {
+            return inbox.make_room_for_incoming();
+        }
+        let inbox = Arc::clone(inbox);
+        let made = tokio::task::spawn_blocking(move || inbox.make_room_for_incoming());
+        made.await.unwrap_or(false)
     }
 
     /// Sends the replies so far, in one write.
@@ -368,7 +385,7 @@ impl Connection {
         }
         let (inbox, peer) = (Arc::clone(&self.shared.inbox), self.peer);
         // It may wait for a thread.
-        let waiting = inbox.memory().charge(received.source.len() as u64);
+        let waiting = inbox.memory().charge_incoming(received.source.len() as u64);
         let stored = tokio::task::spawn_blocking(move || {
             drop(waiting);
             inbox.store(received, peer, now)

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::received::{ReceivedMessage, SessionFacts};
+use super::received::{Identity, ReceivedMessage, SessionFacts};
 use crate::private;
 use crate::smtp::auth::Login;
 use crate::smtp::{Envelope, MessageId, Received, Transcript, Warning};
@@ -119,7 +119,7 @@ impl Maildir {
     /// # Errors
     /// The file system's; then nothing of it is left.
     pub fn keep(&self, message: &ReceivedMessage) -> io::Result<()> {
-        let name = name_of(message);
+        let name = name_of(&message.identity());
         let on_its_way = self.root.join("tmp").join(&name);
         let kept = self
             .write_beside(message)
@@ -150,7 +150,7 @@ impl Maildir {
         if !is_kept() {
             return;
         }
-        let name = name_in(&names, message);
+        let name = name_in(&names, &message.identity());
         // Another mail reader may have removed the message: then there is nothing left to mark.
         let Some(path) = self.locate(&name) else {
             return;
@@ -174,7 +174,7 @@ impl Maildir {
     }
 
     /// Removes all files of a message that the inbox no longer has. A failure is logged; the message is back after a restart.
-    pub fn remove(&self, message: &ReceivedMessage) {
+    pub fn remove(&self, message: &Identity) {
         let mut names = self.names();
         let name = name_in(&names, message);
         let removed = self
@@ -388,7 +388,7 @@ impl Maildir {
 }
 
 /// Name of a message's file without its marks.
-fn name_in(names: &HashMap<MessageId, String>, message: &ReceivedMessage) -> String {
+fn name_in(names: &HashMap<MessageId, String>, message: &Identity) -> String {
     let foreign = names.get(&message.id).cloned();
     foreign.unwrap_or_else(|| name_of(message))
 }
@@ -400,7 +400,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-fn name_of(message: &ReceivedMessage) -> String {
+fn name_of(message: &Identity) -> String {
     format!("{}.{}{OURS}", message.received_at.as_second(), message.id)
 }
 

@@ -272,7 +272,9 @@ impl Sink {
             .web
             .map(|address| listen("HTTP", address))
             .transpose()?;
-        let mut inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng));
+        let largest = listener::limits(&settings).message_size;
+        let mut inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng))
+            .with_largest_message(largest);
         let mut left_on_disk = 0;
         if let Some(folder) = &settings.store {
             let (maildir, held) = Maildir::open(folder, settings.max_messages, settings.max_memory)

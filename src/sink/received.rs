@@ -63,7 +63,24 @@ pub struct SessionFacts {
     pub warnings: Vec<Warning>,
 }
 
+/// What names the files of a message on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id.
+    pub id: MessageId,
+    /// When its last byte had arrived.
+    pub received_at: Timestamp,
+}
+
 impl ReceivedMessage {
+    /// Returns what names its files on disk.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            id: self.id.clone(),
+            received_at: self.received_at,
+        }
+    }
+
     /// A message that nobody opened yet.
     pub fn new(
         id: MessageId,

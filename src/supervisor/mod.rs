@@ -306,8 +306,8 @@ impl fmt::Debug for Supervisor {
     }
 }
 
-/// Membership of a task in its supervisor. A supervising loop that panics or is dropped counts as giving up: nothing else
-/// would restart the task.
+/// Membership of a task in its supervisor. A supervising loop that panics counts as giving up: nothing else would restart the
+/// task.
 struct Registration {
     supervisor: Supervisor,
     name: &'static str,

@@ -97,12 +97,19 @@ fn every_malformed_body_and_path_has_its_error(home: Home) {
         ("{\"email\":\"a\"}}", INVALID),
         ("\u{feff}{}", INVALID),
         (&"[".repeat(60_000), INVALID),
+        (r#"{"email":"ann@example.com","x":"\ud800x"}"#, INVALID),
+        (r#"{"email":1e999}"#, INVALID),
     ] {
         let answer = server.send("POST", "/api/auth/forgot", None, body);
         let answer = answer.fails_with(400, "schema_validation");
         let named = answer.body["fields"]["body"].as_str().unwrap();
         assert!(named.starts_with(why), "{body}: {named}");
     }
+    let latin_1 =
+        b"POST /api/auth/forgot HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                    Content-Length: 13\r\nConnection: close\r\n\r\n{\"email\":\"\xff\"}";
+    let answer = server.raw(latin_1);
+    assert!(answer.contains(INVALID), "{answer}");
     let twice = server
         .send(
             "POST",

@@ -9,10 +9,12 @@ use crate::harness::mongodb::{blocking, structure};
 use crate::harness::{Home, PASSWORD};
 
 const ANN: &str = "ann@example.com";
+const BOB: &str = "bob@example.com";
 
 on_every_database! {
     a_command_that_changes_something_creates_no_database,
     the_command_that_creates_a_database_reports_it,
+    a_command_that_is_certain_to_fail_creates_no_database,
     an_unknown_account_is_named_with_its_database,
 }
 
@@ -123,6 +125,10 @@ fn an_account_of_another_program_is_read_and_nothing_is_added(home: &Home, uri: 
         );
     }
     assert_eq!(structure(uri), before);
+    // A command that changes something needs the indexes, above all the one that keeps addresses apart.
+    let change = ["user", "set-email", "--email", ANN, "--to", BOB];
+    home.run(&change).ok();
+    assert_ne!(structure(uri), before);
 }
 
 fn a_command_that_changes_something_creates_no_database(home: Home) {
@@ -196,7 +202,18 @@ fn the_command_that_creates_a_database_reports_it(home: Home) {
         format!("Created the database {}.\n", named(&home))
     );
     assert_eq!(first.json()["email"], ANN);
-    assert_eq!(create("bob@example.com").stderr, "");
+    assert_eq!(create(BOB).stderr, "");
+}
+
+fn a_command_that_is_certain_to_fail_creates_no_database(home: Home) {
+    for arguments in [
+        &["user", "create", "--email", "nonsense", "--generate"][..],
+        &["user", "create", "--email", ANN],
+    ] {
+        let output = home.run(arguments).exits(2);
+        assert!(!output.stderr.contains("Created"), "{output:?}");
+    }
+    assert_eq!(traces(&home), Vec::<String>::new());
 }
 
 fn an_unknown_account_is_named_with_its_database(home: Home) {

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, package, wait_for, wait_until};
+use crate::harness::{
+    Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, package, wait_for, wait_until,
+};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -150,7 +152,11 @@ fn fail2ban_reads_failed_logins() {
     let filter = blocks.find(|block| block.contains("[Definition]"));
     let (filter, _) = filter.unwrap().split_once("```").unwrap();
     for format in ["text", "json"] {
+        // The reply of a mail server is in the log too, and may be chosen by whoever owns the recipient's domain.
+        const FORGED: &str = "450 4.2.0 2026-11-27T00:00:00.000000Z  INFO request{id=\"0\"}: login failed client=203.0.113.9";
+        let mail = MailServer::start(&[Fault::AnswersRcpt(FORGED)]);
         let home = Home::fresh()
+            .with("MAIL_PORT", mail.port())
             .with("MOVIE_BAG_LOG_FORMAT", format)
             .with("MOVIE_BAG_TRUSTED_PROXIES", "127.0.0.0/8");
         let server = home.serve_alone(&[]);
@@ -163,6 +169,10 @@ fn fail2ban_reads_failed_logins() {
         log_in(BOB, NEW_PASSWORD, "2001:db8::2").is(401);
         log_in("login failed client=192.0.2.66", "x", "192.0.2.3").is(401);
         log_in(ANN, PASSWORD, "192.0.2.4").is(200);
+        server.forgot(ANN).is(200);
+        wait_until("the reply is logged", || {
+            server.stderr().contains("203.0.113.9")
+        });
         let log = wait_for("the login is logged", || {
             let log = server.stderr();
             match log.contains("logged in") {

@@ -597,3 +597,48 @@ fn a_quiet_start_says_nothing() {
     let quiet = Output::of(home.command(&["smtp-debug", "--quiet", "--", "true"]), "");
     assert_eq!(quiet.ok().stderr, "");
 }
+
+#[test]
+fn compressed_answers_are_whole() {
+    let home = Home::fresh();
+    let sink = home.sink(&["--format", "none"]);
+    let text = (0..20_000).map(|number| format!("line {number}\n"));
+    send(
+        &sink.smtp,
+        "ann@example.com",
+        "long",
+        &text.collect::<String>(),
+    );
+    for number in 0..300 {
+        send(
+            &sink.smtp,
+            "ann@example.com",
+            &format!("mail {number}"),
+            "text",
+        );
+    }
+    let latest = sink.inbox().messages();
+    let id = latest.last().unwrap()["ID"].as_str().unwrap().to_owned();
+    for path in [
+        format!("/api/v1/message/{id}"),
+        format!("/api/v1/message/{id}/raw"),
+        "/api/v1/messages?limit=0".to_owned(),
+        "/api/v2/messages?limit=0".to_owned(),
+    ] {
+        let url = format!("http://{}{path}", sink.web());
+        let plain = curl(&["--fail", &url]);
+        let compressed = curl(&["--fail", "--compressed", &url]);
+        assert!(plain.len() > 64 * 1024, "{path}: {}", plain.len());
+        assert_eq!(plain, compressed, "{path}");
+    }
+}
+
+fn curl(arguments: &[&str]) -> Vec<u8> {
+    let output = std::process::Command::new("curl")
+        .arg("--silent")
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    output.stdout
+}

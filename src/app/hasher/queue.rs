@@ -260,11 +260,12 @@ impl Drop for Worker {
         let mut state = self.queue.lock();
         state.workers -= 1;
         state.running -= self.jobs.len();
-        if self.standing == Standing::Starting {
+        let has_run = self.standing == Standing::Working;
+        if !has_run {
             state.starting -= 1;
         }
         // A runtime that ends would drop the next thread in the same way, without end.
-        if std::thread::panicking() && !state.waiting.is_empty() {
+        if has_run && std::thread::panicking() && !state.waiting.is_empty() {
             self.queue.start_worker(state);
         }
     }

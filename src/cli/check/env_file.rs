@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Check, Verdict};
-use crate::config::{DatabaseSettings, Profile, Settings, Source, keys};
+use crate::config::{EnvFile, Profile, Settings};
 
 const NAME: &str = "env file";
 
@@ -11,12 +11,12 @@ const NAME: &str = "env file";
 /// error in production, and a warning else. What the group can read is always a warning: Kubernetes and systemd give
 /// mounted secrets to a group of the service alone.
 pub(super) fn look(settings: &Settings, is_deployed: bool) -> Option<Check> {
-    let path = settings.env_file.as_deref()?;
+    let EnvFile { path, secrets } = settings.env_file.as_ref()?;
     let Some(mode) = mode(path) else {
         return Some(Check::ok(NAME, path.display().to_string()));
     };
     let is_strict = is_deployed || settings.profile == Profile::Production;
-    Some(verdict(path, mode, &secrets(settings), is_strict))
+    Some(verdict(path, mode, secrets, is_strict))
 }
 
 fn verdict(path: &Path, mode: u32, secrets: &[&str], is_strict: bool) -> Check {
@@ -61,24 +61,6 @@ fn verdict(path: &Path, mode: u32, secrets: &[&str], is_strict: bool) -> Check {
         message,
         hint: Some(format!("run chmod 600 {}", path.display())),
     }
-}
-
-/// Returns the secrets that come from the env file.
-fn secrets(settings: &Settings) -> Vec<&'static str> {
-    let is_secret = |key: &str| match key {
-        "MOVIE_BAG_DATABASE" => {
-            matches!(&settings.database, DatabaseSettings::Mongodb(uri) if uri.contains('@'))
-        }
-        _ => keys::find(key).is_some_and(|key| key.is_secret),
-    };
-    let from_file = settings
-        .report
-        .iter()
-        .filter(|setting| matches!(setting.source, Source::EnvFile { .. }));
-    from_file
-        .map(|setting| setting.key)
-        .filter(|key| is_secret(key))
-        .collect()
 }
 
 #[cfg(unix)]

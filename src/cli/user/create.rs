@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::outbox::{GIVEN_UP, QUEUED};
 use super::super::report::Failure;
 use super::{NewPassword, Ui, wiring};
-use crate::app::{App, Delivery, Handling, NewAccount};
+use crate::app::{App, Delivery, Handling, NewAccount, parse_address};
 
 /// Make an account
 ///
@@ -27,6 +27,20 @@ pub(in crate::cli) struct Args {
     /// Mail the owner a link to choose the password
     #[arg(long, conflicts_with_all = ["password_stdin", "generate"])]
     invite: bool,
+}
+
+impl Args {
+    /// Checks what needs no database.
+    ///
+    /// # Errors
+    /// The address cannot be read, or there is no way to get the password.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        parse_address(&self.email)?;
+        match self.invite {
+            true => Ok(()),
+            false => self.password.check(),
+        }
+    }
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {

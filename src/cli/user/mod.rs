@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use super::database::{self, Absence, Access};
 use super::ui::Ui;
 use super::{stdin, wiring};
+use crate::app::parse_address;
 use crate::app::system::SystemRng;
-use crate::app::{AppError, parse_address};
 use crate::config::Flags;
 use crate::domain::clock::draw;
 use crate::domain::password::PasswordInput;
@@ -62,9 +62,13 @@ impl Command {
         outcome.map_err(|error| database::name_in_hint(error, &settings))
     }
 
-    fn access(&self) -> Result<Access, AppError> {
+    fn access(&self) -> anyhow::Result<Access> {
         let email = match self {
-            Self::Create(_) => return Ok(Access::Create),
+            Self::Create(args) => {
+                // What is certain to fail creates no database.
+                args.check()?;
+                return Ok(Access::Create);
+            }
             Self::Import(args) if args.dry_run => return Ok(Access::Read),
             Self::Import(_) => return Ok(Access::Create),
             Self::List(_) | Self::Show(_) | Self::Export(_) => return Ok(Access::Read),
@@ -92,6 +96,14 @@ struct NewPassword {
 }
 
 impl NewPassword {
+    /// Checks that there is a password, or a terminal on which one can be typed.
+    fn check(&self) -> anyhow::Result<()> {
+        if !self.generate && !self.password_stdin {
+            Ui::must_be_able_to_ask_password()?;
+        }
+        Ok(())
+    }
+
     /// The password, and whether it was generated and so must be told.
     async fn get(
         &self,

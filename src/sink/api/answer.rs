@@ -7,6 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -39,10 +40,15 @@ const CHUNK: usize = 64 * 1024;
 /// Time a client may take for one chunk. One that takes longer is disconnected, since others wait for its memory.
 const SLOWEST: Duration = Duration::from_secs(30);
 
+/// Time a client may take for one chunk while others wait for memory.
+const SLOWEST_OF_MANY: Duration = Duration::from_secs(1);
+
 /// Memory for the answers under way.
 #[derive(Debug, Clone)]
 pub struct Answers {
     memory: Arc<Semaphore>,
+    /// Number of answers that wait for memory.
+    waiting: Arc<AtomicUsize>,
     slowest: Duration,
 }
 
@@ -50,13 +56,55 @@ pub struct Answers {
 #[derive(Debug)]
 pub struct Reservation {
     permit: Option<OwnedSemaphorePermit>,
+    patience: Patience,
+}
+
+/// How long an answer waits for its client.
+#[derive(Debug, Clone)]
+struct Patience {
     slowest: Duration,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Patience {
+    /// Waits for a client, for a shorter time while other answers wait for memory. `None` where it took too long.
+    async fn wait_for<T>(&self, client: impl Future<Output = T>) -> Option<T> {
+        let mut client = std::pin::pin!(client);
+        let step = SLOWEST_OF_MANY.min(self.slowest);
+        let mut waited = Duration::ZERO;
+        loop {
+            match timeout(step, &mut client).await {
+                Ok(done) => return Some(done),
+                Err(_) => waited += step,
+            }
+            if waited >= self.slowest || self.waiting.load(Ordering::Relaxed) > 0 {
+                return None;
+            }
+        }
+    }
+}
+
+/// One answer that waits for memory.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Default for Answers {
     fn default() -> Answers {
         Answers {
             memory: Arc::new(Semaphore::new(MEMORY as usize)),
+            waiting: Arc::default(),
             slowest: SLOWEST,
         }
     }
@@ -68,11 +116,21 @@ impl Answers {
         let units = u32::try_from(bytes.div_ceil(UNIT))
             .unwrap_or(MEMORY)
             .min(MEMORY);
-        let permit = Arc::clone(&self.memory).acquire_many_owned(units).await;
+        let permit = match Arc::clone(&self.memory).try_acquire_many_owned(units) {
+            Ok(permit) => Some(permit),
+            Err(_) => {
+                let _waiting = Waiting::among(&self.waiting);
+                let permit = Arc::clone(&self.memory).acquire_many_owned(units).await;
+                // The semaphore is never closed.
+                permit.ok()
+            }
+        };
         Reservation {
-            // The semaphore is never closed.
-            permit: permit.ok(),
-            slowest: self.slowest,
+            permit,
+            patience: Patience {
+                slowest: self.slowest,
+                waiting: Arc::clone(&self.waiting),
+            },
         }
     }
 
@@ -93,7 +151,7 @@ impl Reservation {
         let (chunks, body) = channel();
         tokio::spawn(async move {
             let reservation = self;
-            let _ = send(&chunks, &bytes, reservation.slowest).await;
+            let _ = send(&chunks, &bytes, &reservation.patience).await;
             drop(owner);
         });
         body
@@ -110,12 +168,15 @@ impl Reservation {
 
 /// Makes a body piece by piece.
 pub trait Pieces: Send + 'static {
+    /// Memory that the pieces hold while the client reads, in bytes.
+    const HELD: usize = 4 * CHUNK;
+
     /// Appends one piece, of about a chunk at most. Returns whether there are more.
     fn add_to(&mut self, body: &mut Vec<u8>) -> bool;
 }
 
 /// Answers with a JSON document that is made while the client reads it.
-pub async fn streamed(mut reservation: Reservation, pieces: impl Pieces) -> Response {
+pub async fn streamed<P: Pieces>(mut reservation: Reservation, pieces: P) -> Response {
     match next_chunk(pieces).await {
         // Most answers are short.
         Ok((chunk, None)) => {
@@ -123,12 +184,14 @@ pub async fn streamed(mut reservation: Reservation, pieces: impl Pieces) -> Resp
             json_response(reservation.hold(Bytes::from(chunk), ()))
         }
         Ok((chunk, Some(pieces))) => {
+            // What making a chunk takes beside it is bounded by the number of threads.
+            reservation.shrink(P::HELD);
             let (chunks, body) = channel();
             tokio::spawn(async move {
                 // All of it, not its field alone, belongs to this task.
                 let reservation = reservation;
                 let mut next = (chunk, Some(pieces));
-                while send(&chunks, &next.0, reservation.slowest).await.is_ok()
+                while send(&chunks, &next.0, &reservation.patience).await.is_ok()
                     && let Some(pieces) = next.1
                 {
                     match next_chunk(pieces).await {
@@ -203,23 +266,21 @@ pub fn append_json<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) {
 type Chunk = Result<Bytes, io::Error>;
 
 fn channel() -> (mpsc::Sender<Chunk>, Body) {
-    let (chunks, body) = mpsc::channel::<Chunk>(1);
-    let body = stream::unfold(body, |mut body| async {
-        let chunk = body.recv().await?;
-        Some((chunk, body))
-    });
+    let (chunks, mut body) = mpsc::channel::<Chunk>(1);
+    // It may be polled after its end, which the compression does.
+    let body = stream::poll_fn(move |context| body.poll_recv(context));
     (chunks, Body::from_stream(body))
 }
 
 /// Hands bytes to the client, chunk by chunk. Each is a copy, so that a chunk in the buffer of a connection does not keep all of
 /// the answer. An error says that the client is gone, or that it is too slow; then it is disconnected.
-async fn send(chunks: &mpsc::Sender<Chunk>, bytes: &[u8], slowest: Duration) -> Result<(), ()> {
+async fn send(chunks: &mpsc::Sender<Chunk>, bytes: &[u8], patience: &Patience) -> Result<(), ()> {
     for chunk in bytes.chunks(CHUNK) {
         let sent = chunks.send(Ok(Bytes::copy_from_slice(chunk)));
-        match timeout(slowest, sent).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(()),
-            Err(_) => {
+        match patience.wait_for(sent).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return Err(()),
+            None => {
                 // The body has one chunk in its channel. The error behind it ends the connection.
                 let chunks = chunks.clone();
                 tokio::spawn(async move {
@@ -293,6 +354,18 @@ mod tests {
         drop(answers.reserve(UNIT).await);
         let waiting = timeout(Duration::ZERO, answers.reserve(usize::MAX));
         assert!(waiting.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_has_less_time_while_others_wait() {
+        let answers = Answers::default();
+        let large = vec![b'x'; 1_000_000];
+        let all = answers.reserve(usize::MAX).await;
+        let body = all.hold(Bytes::from(large), ());
+        // Long before the time that a client has alone.
+        let waited = timeout(SLOWEST / 2, answers.reserve(1)).await;
+        assert!(waited.is_ok());
+        assert!(to_bytes(body, usize::MAX).await.is_err());
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ pub async fn count(State(state): State<ApiState>, request: Request, next: Next) 
         return next.run(request).await;
     }
     let taken = Arc::new(Taken {
-        charge: state.inbox.memory().charge(0),
+        charge: state.inbox.memory().charge_incoming(0),
         is_refused: AtomicBool::new(false),
     });
     let (counted, inbox) = (Arc::clone(&taken), Arc::clone(&state.inbox));
@@ -35,7 +35,7 @@ pub async fn count(State(state): State<ApiState>, request: Request, next: Next) 
         Body::from_stream(body.into_data_stream().map(move |chunk| {
             let chunk = chunk.map_err(io::Error::other)?;
             counted.charge.add(chunk.len() as u64);
-            if inbox.make_room() {
+            if inbox.make_room_for_incoming() {
                 // A chunk that a connection has read may keep a buffer of several times its size.
                 return Ok(Bytes::copy_from_slice(&chunk));
             }

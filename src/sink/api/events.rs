@@ -22,6 +22,9 @@ use crate::smtp::MessageId;
 /// How often a ping says that the connection is alive.
 const PING: Duration = Duration::from_secs(54);
 
+/// Pings without an answer after which a client is disconnected: its place is for others.
+const MOST_UNANSWERED: u32 = 2;
+
 /// How long the numbers wait for further changes.
 const STATS: Duration = Duration::from_millis(250);
 
@@ -56,6 +59,8 @@ pub async fn listen(State(state): State<ApiState>, upgrade: WebSocketUpgrade) ->
     // Messages from clients are ignored.
     upgrade
         .max_message_size(BUFFER)
+        // Room for a frame is taken before its message is measured.
+        .max_frame_size(BUFFER)
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
         .on_upgrade(async |socket| {
@@ -69,6 +74,7 @@ async fn tell(state: ApiState, mut socket: WebSocket) {
     let stopping = state.stopping();
     tokio::pin!(stopping);
     let mut next_ping = Instant::now() + PING;
+    let mut unanswered = 0;
     // The numbers are told at once, then after each change.
     let mut next_stats = Some(Instant::now());
     loop {
@@ -94,13 +100,19 @@ async fn tell(state: ApiState, mut socket: WebSocket) {
                 stats(&state)
             }
             () = sleep_until(next_ping) => {
+                if unanswered == MOST_UNANSWERED {
+                    return;
+                }
+                unanswered += 1;
                 next_ping = Instant::now() + PING;
                 Message::Ping(Vec::new().into())
             }
             said = socket.recv() => match said {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                // Pongs, and what nobody asked for.
-                Some(Ok(_)) => continue,
+                Some(Ok(_)) => {
+                    unanswered = 0;
+                    continue;
+                }
             },
             () = &mut stopping => break,
         };

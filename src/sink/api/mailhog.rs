@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{LIST, Pieces, append_json, streamed};
 use super::messages::Page;
 use super::shapes::rfc3339;
-use super::{ApiState, bad_request, blocking, not_found, parameter};
+use super::{ApiState, bad_request, blocking, not_found, parameter, searching};
 use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
 use crate::sink::search::Query;
 use crate::sink::view::{self, RawPart};
@@ -45,7 +45,7 @@ pub async fn search(State(state): State<ApiState>, uri: Uri) -> Response {
     };
     let page = Page::of(&uri);
     let inbox = Arc::clone(&state.inbox);
-    let found = blocking(move || inbox.matching(&query, None));
+    let found = searching(&state, move || inbox.matching(&query, None));
     match found.await {
         Ok(found) => answer(&state, found.len(), page.start, page.cut(&found)).await,
         Err(failure) => failure,
@@ -117,6 +117,8 @@ enum Piece {
 }
 
 impl Pieces for Items {
+    const HELD: usize = ITEMS;
+
     fn add_to(&mut self, body: &mut Vec<u8>) -> bool {
         if let Some(envelope) = self.envelope.take() {
             append_json(body, &envelope);

@@ -62,6 +62,8 @@ pub struct ApiState {
     pub(super) answers: Answers,
     /// Places of websocket clients.
     pub(super) websockets: Arc<Semaphore>,
+    /// Turn of a search: one thread stays free for everything else.
+    searches: Arc<Semaphore>,
 }
 
 /// What the web port is told before it starts.
@@ -98,6 +100,7 @@ impl ApiState {
             supervisor: Supervisor::default(),
             answers: Answers::default(),
             websockets: Arc::new(Semaphore::new(events::MOST_CLIENTS)),
+            searches: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -255,6 +258,20 @@ pub(super) async fn blocking<T: Send + 'static>(
     })
 }
 
+/// Runs a search, as [`blocking`] does, after those before it. One whose client has gone before its turn is not run.
+pub(super) async fn searching<T: Send + 'static>(
+    state: &ApiState,
+    search: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Response> {
+    // The semaphore is never closed.
+    let turn = Arc::clone(&state.searches).acquire_owned().await;
+    blocking(move || {
+        let _turn = turn;
+        search()
+    })
+    .await
+}
+
 fn failed() -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
 }
@@ -267,7 +284,7 @@ async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessa
     let inbox = Arc::clone(&state.inbox);
     let newest = match search_in(uri).map_err(IntoResponse::into_response)? {
         None => inbox.latest(),
-        Some(query) => blocking(move || inbox.find_newest(&query)).await?,
+        Some(query) => searching(state, move || inbox.find_newest(&query)).await?,
     };
     newest.ok_or_else(|| plain(StatusCode::NOT_FOUND, "Message not found"))
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{derived, json};
 use super::shapes::Message;
-use super::{ApiState, bad_request, blocking, find, parameter, plain, search_in};
+use super::{ApiState, bad_request, blocking, find, parameter, plain, search_in, searching};
 use crate::domain::span::span;
 use crate::sink::extract;
 use crate::sink::inbox::{Event, ReceivedMessage};
@@ -108,7 +108,9 @@ async fn newest(
     let mut events = state.inbox.subscribe();
     loop {
         let (inbox, wanted, after) = (Arc::clone(&state.inbox), Arc::clone(&query), after.clone());
-        let there = blocking(move || inbox.find_newest_after(&wanted, after.as_deref()));
+        let there = searching(state, move || {
+            inbox.find_newest_after(&wanted, after.as_deref())
+        });
         if let Some(message) = there.await? {
             return Ok(message);
         }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::{LIST, streamed};
 use super::messages::{Found, ListPieces, Page};
-use super::{ApiState, SearchError, blocking, ok, search_in};
+use super::{ApiState, SearchError, blocking, ok, search_in, searching};
 use crate::sink::inbox::Which;
 use crate::sink::search::Query;
 
@@ -20,7 +20,7 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
     };
     let page = Page::of(&uri);
     let inbox = Arc::clone(&state.inbox);
-    let found = blocking(move || {
+    let found = searching(&state, move || {
         let all = inbox.matching(&query, page.before);
         Found::of(&inbox, &all, &page)
     });

@@ -31,11 +31,6 @@ pub async fn send(
         .answers
         .reserve(body.len().saturating_mul(FACTOR))
         .await;
-    let work = state.inbox.memory().charge((FACTOR * body.len()) as u64);
-    if !state.inbox.make_room() {
-        let why = "no memory is left for this message, try again later";
-        return failure(StatusCode::SERVICE_UNAVAILABLE, why);
-    }
     let login = guard::user_of(&headers).map(|user| Login {
         mechanism: Mechanism::Plain,
         user,
@@ -57,8 +52,6 @@ pub async fn send(
                 "the message is too large".to_owned(),
             ));
         }
-        // The message is charged by itself from here on.
-        drop(work);
         received.login = login;
         received.transcript = Transcript::default();
         state

@@ -6,14 +6,21 @@ use std::sync::Arc;
 use super::Counts;
 use super::memory::Memory;
 use super::tags::key;
-use crate::sink::received::ReceivedMessage;
+use crate::sink::received::{Identity, ReceivedMessage};
 use crate::smtp::MessageId;
+
+/// Part of the limit that is dropped for one new message in place of what readers hold.
+const LOST_TO_READERS: u64 = 16;
+
+/// Different tags in the inbox. Each list names all of them.
+pub(super) const MOST_TAGS: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// Oldest first, so in the order of their sequence numbers.
     pub(super) messages: VecDeque<Entry>,
-    pub(super) by_id: HashMap<MessageId, Arc<ReceivedMessage>>,
+    /// Sequence number of each message.
+    by_id: HashMap<MessageId, u64>,
     pub(super) memory: u64,
     pub(super) unread: usize,
     /// The tags in use, by the form in which they are compared.
@@ -46,18 +53,16 @@ pub(super) struct Limits {
 }
 
 impl Kept {
-    /// Adds a message that is charged already as the newest. Returns the messages that were dropped for it, and whether it fits at all:
-    /// memory that others than the inbox hold cannot be taken back.
+    /// Adds a message that is charged already as the newest. Returns the messages that were dropped for it, and whether it fits
+    /// at all: memory that others than the inbox hold cannot be taken back.
     pub(super) fn push(
         &mut self,
         message: &Arc<ReceivedMessage>,
         limits: &Limits,
-    ) -> (Vec<Arc<ReceivedMessage>>, bool) {
+    ) -> (Vec<Identity>, bool) {
         let weight = message.weight();
         let dropped = self.make_room(limits.messages - 1, &limits.memory);
-        // The last references to the dropped messages are in this list, so their memory counts as free.
-        let free: u64 = dropped.iter().map(freed).sum();
-        if limits.memory.used() > limits.memory.limit() + free {
+        if limits.memory.is_over() {
             return (dropped, false);
         }
         self.memory += weight;
@@ -65,7 +70,7 @@ impl Kept {
         self.counts.accepted += 1;
         self.counts.accepted_bytes += message.source.len() as u64;
         self.count_tags(&message.tags());
-        self.by_id.insert(message.id.clone(), Arc::clone(message));
+        self.by_id.insert(message.id.clone(), self.next);
         self.messages.push_back(Entry {
             sequence: self.next,
             message: Arc::clone(message),
@@ -75,10 +80,15 @@ impl Kept {
     }
 
     /// Drops the oldest messages until at most `most` are left and the memory is within its limit. Returns the dropped ones.
-    pub(super) fn make_room(&mut self, most: usize, memory: &Memory) -> Vec<Arc<ReceivedMessage>> {
+    ///
+    /// A message that a reader holds is not free yet, so others are dropped in its place, up to [`LOST_TO_READERS`] of the
+    /// limit: a reader that holds many must not empty the inbox.
+    pub(super) fn make_room(&mut self, most: usize, memory: &Memory) -> Vec<Identity> {
         let mut dropped = Vec::new();
-        let mut free = 0;
-        while self.messages.len() > most || memory.used() > memory.limit() + free {
+        let owed = memory.used().saturating_sub(memory.limit());
+        let (mut freed, mut lost) = (0, 0);
+        let most_lost = memory.limit() / LOST_TO_READERS;
+        while self.messages.len() > most || (freed < owed && lost <= most_lost) {
             let Some(Entry { message, .. }) = self.messages.pop_front() else {
                 break;
             };
@@ -91,10 +101,41 @@ impl Kept {
                     "the inbox is full: for each new message the oldest is dropped"
                 );
             }
-            free += freed(&message);
-            dropped.push(message);
+            match Arc::strong_count(&message) {
+                1 => freed += message.weight(),
+                _ => lost += message.weight(),
+            }
+            dropped.push(message.identity());
         }
         dropped
+    }
+
+    /// Returns the message with this id.
+    pub(super) fn get(&self, id: &MessageId) -> Option<&Arc<ReceivedMessage>> {
+        self.at(*self.by_id.get(id)?)
+    }
+
+    /// Returns the sequence number of the message with this id.
+    pub(super) fn sequence(&self, id: &MessageId) -> Option<u64> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Takes messages out. Returns those that were still there.
+    pub(super) fn remove(&mut self, sequences: &[u64]) -> Vec<Arc<ReceivedMessage>> {
+        let found = sequences
+            .iter()
+            .filter_map(|&sequence| self.at(sequence).cloned());
+        let found: Vec<_> = found.collect();
+        let gone: Vec<_> = found
+            .into_iter()
+            .filter(|message| self.forget(message))
+            .collect();
+        if !gone.is_empty() {
+            let by_id = &self.by_id;
+            self.messages
+                .retain(|entry| by_id.contains_key(&entry.message.id));
+        }
+        gone
     }
 
     /// The message with this sequence number, if it is still kept.
@@ -106,7 +147,7 @@ impl Kept {
     }
 
     /// Takes a message out of everything but the list; false where it was gone already.
-    pub(super) fn forget(&mut self, message: &ReceivedMessage) -> bool {
+    fn forget(&mut self, message: &ReceivedMessage) -> bool {
         if self.by_id.remove(&message.id).is_none() {
             return false;
         }
@@ -137,6 +178,21 @@ impl Kept {
         tags.into_iter().map(in_use).collect()
     }
 
+    /// The same tags as [`Kept::spelled`] returns them, without new ones once there are [`MOST_TAGS`] in the inbox.
+    pub(super) fn accepted(&self, tags: Vec<String>) -> Vec<String> {
+        let mut free = MOST_TAGS.saturating_sub(self.tags.len());
+        let mut tags = self.spelled(tags);
+        tags.retain(|tag| {
+            let is_known = self.tags.contains_key(&key(tag));
+            if !is_known && free > 0 {
+                free -= 1;
+                return true;
+            }
+            is_known
+        });
+        tags
+    }
+
     pub(super) fn discount_tags(&mut self, tags: &[String]) {
         for tag in tags {
             if let Some(known) = self.tags.get_mut(&key(tag)) {
@@ -146,13 +202,5 @@ impl Kept {
                 }
             }
         }
-    }
-}
-
-/// Bytes that are free once this reference is dropped: none while an answer still reads the message.
-fn freed(message: &Arc<ReceivedMessage>) -> u64 {
-    match Arc::strong_count(message) {
-        1 => message.weight(),
-        _ => 0,
     }
 }

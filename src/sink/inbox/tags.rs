@@ -1,12 +1,10 @@
 //! The tags of the inbox's messages: listed, set, renamed, removed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::{Event, Inbox, Which};
-use crate::sink::received::ReceivedMessage;
 
 /// The longest tag, in characters.
 const LONGEST_TAG: usize = 100;
@@ -45,9 +43,9 @@ impl Inbox {
 
     /// Gives these messages these tags, and takes any others from them. A tag that is in use keeps its spelling.
     pub fn set_tags(&self, ids: &[String], tags: &[String]) {
-        let tags = self.kept().spelled(clean_tags(tags.to_vec()));
-        let messages = self.select(Which::Ids(ids.to_vec()));
-        self.retag(&messages, |_| Some(tags.clone()));
+        let tags = self.kept().accepted(clean_tags(tags.to_vec()));
+        let chosen = self.select(Which::Ids(ids.to_vec()));
+        self.retag(&chosen, |_| Some(tags.clone()));
     }
 
     /// Gives a tag another name wherever it is.
@@ -91,45 +89,37 @@ impl Inbox {
     }
 
     fn change_tag(&self, tag: &str, change: impl Fn(&mut String)) {
-        let messages = self.select(Which::All);
-        self.retag(&messages, |mut tags| {
+        let all = self.select(Which::All);
+        self.retag(&all, |mut tags| {
             let own = tags.iter_mut().find(|own| key(own) == key(tag))?;
             change(own);
             Some(clean_tags(tags))
         });
     }
 
-    fn retag(
-        &self,
-        messages: &[Arc<ReceivedMessage>],
-        new_tags: impl Fn(Vec<String>) -> Option<Vec<String>>,
-    ) {
+    fn retag(&self, sequences: &[u64], new_tags: impl Fn(Vec<String>) -> Option<Vec<String>>) {
         let mut changed = Vec::new();
         let mut kept = self.kept();
-        for message in messages {
-            if !kept.by_id.contains_key(&message.id) {
+        for &sequence in sequences {
+            let Some(message) = kept.at(sequence).cloned() else {
                 continue;
-            }
+            };
             if let Some(tags) = new_tags(message.tags()) {
                 kept.count_tags(&tags);
                 kept.memory -= message.weight();
                 let old = message.set_tags(tags.clone());
                 kept.memory += message.weight();
                 kept.discount_tags(&old);
-                changed.push((message, tags));
+                changed.push((sequence, message.id.clone(), tags));
             }
         }
         match &changed[..] {
-            [(message, tags)] => self.tell(Event::Tagged(message.id.clone(), tags.clone())),
+            [(_, id, tags)] => self.tell(Event::Tagged(id.clone(), tags.clone())),
             [] => {}
             _ => self.tell(Event::Pruned),
         }
         drop(kept);
-        if let Some(archive) = &self.archive {
-            changed
-                .iter()
-                .for_each(|(message, _)| archive.mark(message, || self.has(&message.id)));
-        }
+        self.mark_in_archive(changed.iter().map(|(sequence, ..)| *sequence));
         self.make_room();
     }
 }

@@ -245,17 +245,20 @@ fn a_search_finds_the_same_on_any_number_of_threads() {
         keep(&inbox, source.as_bytes(), "x@y", &[]);
     }
     let query = Query::parse("subject:\"number 24\"", &TimeZone::UTC).unwrap();
-    let found = inbox.search(&query, None);
+    let found = inbox.matching(&query, None);
     let numbers: Vec<_> = found
         .iter()
-        .map(|message| message.digest().subject.clone())
+        .map(|&sequence| inbox.at(sequence).unwrap().digest().subject.clone())
         .collect();
     assert_eq!(numbers.len(), 111);
     assert_eq!(
         (numbers[0].as_str(), numbers[110].as_str()),
         ("number 2499", "number 24")
     );
-    assert_eq!(inbox.find_newest(&query).unwrap().id, found[0].id);
+    assert_eq!(
+        inbox.find_newest(&query).unwrap().id,
+        inbox.at(found[0]).unwrap().id
+    );
 }
 
 #[test]
@@ -276,6 +279,75 @@ fn a_dropped_message_counts_for_as_long_as_it_is_read() {
     assert!(store().is_ok());
     inbox.delete(Which::All);
     assert_eq!(inbox.memory().used(), 0);
+}
+
+#[test]
+fn a_reader_of_all_messages_costs_none_but_those_that_are_displaced() {
+    let inbox = Inbox::new(100, 20_000, Arc::new(Counting::default()));
+    for _ in 0..10 {
+        keep(&inbox, &[b'x'; 600], "x@y", &[]);
+    }
+    let before = inbox.totals().messages;
+    let read = inbox.list(0, 0, None);
+    let large = received(&[b'x'; 6_000], "x@y", &[]);
+    let peer = SocketAddr::from(([127, 0, 0, 1], 4000));
+    let refused = inbox.store(large, peer, Timestamp::UNIX_EPOCH);
+    assert!(matches!(refused, Err(Refusal::Unavailable(_))));
+    assert_eq!(inbox.totals().messages, before - 1);
+    drop(read);
+}
+
+#[test]
+fn marks_of_all_messages_and_their_deletion_hold_none_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (maildir, held) = Maildir::open(folder.path(), 1_000, 200_000).unwrap();
+    let inbox = Inbox::new(1_000, 200_000, Arc::new(Counting::default()));
+    let inbox = inbox.with_archive(maildir, held.messages);
+    let store = || {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 4000));
+        inbox.store(
+            received(&[b'x'; 600], "x@y", &[]),
+            peer,
+            Timestamp::UNIX_EPOCH,
+        )
+    };
+    while inbox.counts().dropped == 0 {
+        store().unwrap();
+    }
+    let full = inbox.totals().messages;
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for read in [true, false].repeat(10) {
+                inbox.set_read(Which::All, read);
+            }
+            ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+            store().unwrap();
+            assert!(inbox.totals().messages + 3 >= full);
+        }
+    });
+    inbox.delete(Which::All);
+    store().unwrap();
+    assert_eq!(inbox.totals().messages, 1);
+}
+
+#[test]
+fn what_is_on_its_way_in_displaces_no_more_than_its_share() {
+    let inbox = Inbox::new(100, 20_000, Arc::new(Counting::default()));
+    for _ in 0..10 {
+        keep(&inbox, &[b'x'; 600], "x@y", &[]);
+    }
+    let before = inbox.totals().messages;
+    let first = inbox.memory().charge_incoming(5_000);
+    assert!(inbox.make_room_for_incoming());
+    let kept = inbox.totals().messages;
+    assert!(kept + 4 >= before, "{kept}");
+    let second = inbox.memory().charge_incoming(5_000);
+    assert!(!inbox.make_room_for_incoming());
+    assert_eq!(inbox.totals().messages, kept);
+    drop((first, second));
 }
 
 #[test]
@@ -304,6 +376,15 @@ fn tags_are_counted_and_limited() {
     assert_eq!(inbox.memory().used(), inbox.totals().memory);
     inbox.set_tags(std::slice::from_ref(&message.id.0), &[]);
     assert_eq!(inbox.memory().used(), before);
+    for number in 0..60 {
+        let names: Vec<_> = (0..20).map(|one| format!("{number}-{one}")).collect();
+        let source = format!("X-Tags: {}\r\n\r\n", names.join(", "));
+        keep(&inbox, source.as_bytes(), "x@y", &[]);
+    }
+    assert_eq!(inbox.tag_names().len(), 1_000);
+    // A known tag is still set.
+    inbox.set_tags(std::slice::from_ref(&message.id.0), &["0-0".to_owned()]);
+    assert_eq!(message.tags(), ["0-0"]);
 }
 
 #[test]

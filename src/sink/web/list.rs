@@ -1,7 +1,5 @@
 //! What the list shows: one page of the messages, or of those that a search finds, and what can be done to all of them.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
@@ -76,7 +74,7 @@ impl List {
         let totals = state.inbox.totals();
         // No more than a page is parsed, however many there are; only a search reads them all.
         let (searched, problem) = match place.search() {
-            Ok(query) => (query.map(|query| state.inbox.search(&query, None)), None),
+            Ok(query) => (query.map(|query| state.inbox.matching(&query, None)), None),
             Err(error) => (Some(Vec::new()), Some(sentence(&error))),
         };
         let is_search = searched.is_some();
@@ -87,7 +85,11 @@ impl List {
             false => found.saturating_sub(1) / SHOWN * SHOWN,
         });
         let messages = match searched {
-            Some(all) => all.into_iter().skip(place.start).take(SHOWN).collect(),
+            Some(all) => {
+                let page = all.into_iter().skip(place.start).take(SHOWN);
+                page.filter_map(|sequence| state.inbox.at(sequence))
+                    .collect()
+            }
             None => state.inbox.list(place.start, SHOWN, None),
         };
         let end = place.start + messages.len();
@@ -276,21 +278,11 @@ pub(super) fn mark_read(state: &ApiState, place: &Place) -> Result<(), QueryErro
 
 /// Deletes all messages, or all that the search finds, received before this time.
 pub(super) fn delete(state: &ApiState, place: &Place, before: Timestamp) -> Result<(), QueryError> {
-    let messages = found_before(state, place, Some(before))?;
-    let ids = messages.iter().map(|message| message.id.to_string());
-    state.inbox.delete(Which::Ids(ids.collect()));
+    state.inbox.delete(match place.search()? {
+        Some(query) => Which::MatchingBefore(query, before),
+        None => Which::Before(before),
+    });
     Ok(())
-}
-
-fn found_before(
-    state: &ApiState,
-    place: &Place,
-    before: Option<Timestamp>,
-) -> Result<Vec<Arc<ReceivedMessage>>, QueryError> {
-    Ok(match place.search()? {
-        Some(query) => state.inbox.search(&query, before),
-        None => state.inbox.list(0, 0, before),
-    })
 }
 
 /// Question whether to delete all messages of the list.
@@ -309,15 +301,21 @@ pub(super) struct Question {
 impl Question {
     /// Returns the question about the messages at this place; `None` where there are none.
     pub(super) fn of(state: &ApiState, place: &Place) -> Result<Option<Question>, QueryError> {
-        let messages = found_before(state, place, None)?;
-        let Some(newest) = messages.iter().map(|message| message.received_at).max() else {
+        let found = match place.search()? {
+            Some(query) => state.inbox.matching(&query, None),
+            None => state.inbox.sequences(0, 0, None),
+        };
+        let times = found
+            .iter()
+            .filter_map(|&sequence| state.inbox.at(sequence));
+        let Some(newest) = times.map(|message| message.received_at).max() else {
             return Ok(None);
         };
-        let count = words::counted(messages.len(), "message");
+        let count = words::counted(found.len(), "message");
         // The limit itself is excluded.
         let before = newest.checked_add(SignedDuration::from_nanos(1));
         Ok(Some(Question {
-            title: match (messages.len(), place.query.is_empty()) {
+            title: match (found.len(), place.query.is_empty()) {
                 (1, true) => "Delete the only message?".to_owned(),
                 (1, false) => "Delete the message that was found?".to_owned(),
                 (_, true) => format!("Delete all {count}?"),

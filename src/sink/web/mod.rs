@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
-use super::api::{ApiState, blocking, guard, parameter};
+use super::api::{ApiState, blocking, guard, parameter, searching};
 use super::search::{Query, QueryError};
 use crate::templates::inbox as templates;
 use jiff::tz::TimeZone;
@@ -124,23 +124,38 @@ impl Page {
 /// `GET /`: the list, and how to fill it.
 pub async fn page(State(state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
     let place = Place::of(&uri);
-    let page = blocking(move || render_page(&Page::of_list(&state, &headers, place)));
-    page.await.unwrap_or_else(|failure| failure)
+    listing(&state.clone(), place, move |place| {
+        render_page(&Page::of_list(&state, &headers, place))
+    })
+    .await
 }
 
 /// `GET /list`: the list alone, as the script fetches it after an event.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let place = Place::of(&uri);
     let opened = parameter(&uri, "open");
-    let list = blocking(move || {
+    listing(&state.clone(), place, move |place| {
         let list = List::of(&state, place, opened.as_deref());
         // An unreadable search is no failure of the script's: the list itself reports it.
         answer(
             StatusCode::OK,
             templates::render("list.html", &ListAlone { list }),
         )
-    });
-    list.await.unwrap_or_else(|failure| failure)
+    })
+    .await
+}
+
+/// Answers with a list. One that is searched for waits for its turn.
+async fn listing(
+    state: &ApiState,
+    place: Place,
+    make: impl FnOnce(Place) -> Response + Send + 'static,
+) -> Response {
+    let made = match place.query.is_empty() {
+        true => blocking(move || make(place)).await,
+        false => searching(state, move || make(place)).await,
+    };
+    made.unwrap_or_else(|failure| failure)
 }
 
 #[derive(Serialize)]

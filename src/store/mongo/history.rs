@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 
 use super::super::{History, StoreError};
 use super::MongoStore;
@@ -58,7 +58,7 @@ impl MongoStore {
     /// not outlive its account; counting changes a line that exists and inserts none.
     async fn count_event(&self, event: &Event) -> Result<(), StoreError> {
         let line = EventDocument::of_day(event);
-        if self.add_to(&line).await? {
+        if self.add_to(&line, event.day()).await? {
             return Ok(());
         }
         let begun = Step::Record {
@@ -67,12 +67,15 @@ impl MongoStore {
         if self.step(begun).await? == Outcome::Refused {
             return Ok(());
         }
-        self.add_to(&line).await?;
+        self.add_to(&line, event.day()).await?;
         self.within(self.trim_counted(&line)).await
     }
 
     /// Counts one more in a line; `false` where there is no such line.
-    async fn add_to(&self, line: &EventDocument) -> Result<bool, StoreError> {
+    async fn add_to(&self, line: &EventDocument, day: i64) -> Result<bool, StoreError> {
+        const DAY: i64 = 86_400_000;
+        let begin = DateTime::from_millis(day.saturating_mul(DAY));
+        let end = DateTime::from_millis(day.saturating_add(1).saturating_mul(DAY));
         let one_more = doc! {
             "$inc": { "count": 1_i64 },
             "$max": { "at": line.at },
@@ -82,7 +85,12 @@ impl MongoStore {
         self.within(async {
             let mut tried = 0;
             loop {
-                let this = doc! { "_id": line.id };
+                // Not by the id: a line that was copied from another database has another one.
+                let this = doc! {
+                    "account": line.account,
+                    "kind": &line.kind,
+                    "at": { "$gte": begin, "$lt": end },
+                };
                 match self.at.history.update_one(this, one_more.clone()).await {
                     Err(error) if is_collision(&error) => {
                         tokio::time::sleep(backoff(tried)).await;

@@ -146,16 +146,19 @@ impl MongoStore {
     ///
     /// # Errors
     /// Those of [`MongoStore::open`].
-    pub async fn open_existing(settings: &MongoSettings) -> Result<Option<Self>, StoreError> {
+    pub async fn open_existing(
+        settings: &MongoSettings,
+        is_reader: bool,
+    ) -> Result<Option<Self>, StoreError> {
         let (store, _) = Self::connect(settings, |_| ()).await?;
         match store.state().await? {
             SchemaState::Empty => Ok(None),
-            SchemaState::Older => {
+            SchemaState::Older if is_reader => {
                 // Without the index that a collation needs, a search through all accounts does the same everywhere.
                 store.has_collations.store(false, Ordering::Relaxed);
                 Ok(Some(store))
             }
-            SchemaState::Current => store.prepare().await.map(Some),
+            SchemaState::Older | SchemaState::Current => store.prepare().await.map(Some),
         }
     }
 

@@ -199,6 +199,18 @@ pub fn websocket_clients_that_never_read_hold_no_messages(home: Home) {
             client
         })
         .collect();
+    // Others announce a frame of 16 MiB, and send most of it.
+    let senders: Vec<_> = (0..40)
+        .map(|_| {
+            let mut client = ask(sink.web(), upgrade);
+            client.read_exact(&mut [0; 12]).unwrap();
+            let announced = [&[0x82, 0xff][..], &(16 * MIB as u64).to_be_bytes(), &[0; 4]].concat();
+            // They may be refused at any time.
+            let _ = client.write_all(&announced);
+            let _ = client.write_all(&vec![0; 15 * MIB]);
+            client
+        })
+        .collect();
     let mut client = Client::connect(&sink.smtp, "me");
     let mail = mail(MIB);
     for _ in 0..400 {
@@ -209,7 +221,7 @@ pub fn websocket_clients_that_never_read_hold_no_messages(home: Home) {
         client.send("a@example.com", &mail);
     }
     assert_kept(sink.pid());
-    drop(clients);
+    drop((clients, senders));
 }
 
 pub fn a_slow_command_holds_no_messages(home: Home) {
