@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Behaviour of a hostile client, until its connection ends.
 type Attack = fn(&Target);
 
-/// How a hostile client behaves, and how many of them there are.
+/// The hostile clients: name, number, and behaviour.
 const HOSTILE: &[(&str, usize, Attack)] = &[
     ("half a request head to the API", 20, half_a_head_to_the_api),
     (
@@ -270,7 +270,7 @@ fn resident(pid: u32) -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// One client of the mixed load: mostly reading, some requests for resets, and now and then a log-in or a whole reset.
+/// Acts as one client of the mixed load: reads, requests resets, and now and then logs in or completes a reset.
 fn use_it(number: usize, target: &Target, measured: &Measured) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))

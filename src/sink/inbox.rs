@@ -257,7 +257,8 @@ impl Inbox {
         !memory.is_over()
     }
 
-    /// Makes room for what is on its way in, as [`Inbox::make_room`] does, unless that takes its share already.
+    /// Drops the oldest messages for one that is on its way in, as [`Inbox::make_room`] does, unless those on their way in take
+    /// their share already.
     pub fn make_room_for_incoming(&self) -> bool {
         !self.memory().has_too_much_incoming() && self.make_room()
     }

@@ -63,7 +63,7 @@ pub struct SessionFacts {
     pub warnings: Vec<Warning>,
 }
 
-/// What names the files of a message on disk.
+/// Id and time of a message, which are the name of its files on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Its id.
@@ -73,7 +73,7 @@ pub struct Identity {
 }
 
 impl ReceivedMessage {
-    /// Returns what names its files on disk.
+    /// Returns the name of its files on disk.
     pub fn identity(&self) -> Identity {
         Identity {
             id: self.id.clone(),

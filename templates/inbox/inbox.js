@@ -104,7 +104,7 @@ async function fetchAndShow(ask, how) {
     const text = await answer.text();
     if (mine !== latest) return false;
     const page = parse(text);
-    if (!page.getElementById('message')) { say(answer.ok ? 'That can not be shown' : text.slice(0, 100)); return false; }
+    if (!page.getElementById('message')) { say(answer.ok ? 'This answer cannot be shown' : text.slice(0, 100)); return false; }
     show(page, bare(answer.url), how);
     return true;
   } catch (_) {

@@ -152,7 +152,7 @@ fn fail2ban_reads_failed_logins() {
     let filter = blocks.find(|block| block.contains("[Definition]"));
     let (filter, _) = filter.unwrap().split_once("```").unwrap();
     for format in ["text", "json"] {
-        // The reply of a mail server is in the log too, and may be chosen by whoever owns the recipient's domain.
+        // The reply of a mail server is in the log too, and the owner of the recipient's domain may choose it.
         const FORGED: &str = "450 4.2.0 2026-11-27T00:00:00.000000Z  INFO request{id=\"0\"}: login failed client=203.0.113.9";
         let mail = MailServer::start(&[Fault::AnswersRcpt(FORGED)]);
         let home = Home::fresh()

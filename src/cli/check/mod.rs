@@ -220,17 +220,11 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         0 => Ok(()),
         // The document has said it already; a second one on stdout would be one too many.
         _ if ui.is_json() => Err(Failure::silent(exit).into()),
-        1 => Err(Failure::new(
-            exit,
-            "check",
-            "something is wrong",
-            "see the line marked error",
-        )
-        .into()),
+        1 => Err(Failure::new(exit, "check", "1 check failed", "see the line marked error").into()),
         wrong => Err(Failure::new(
             exit,
             "check",
-            format!("{wrong} things are wrong"),
+            format!("{wrong} checks failed"),
             "see the lines marked error",
         )
         .into()),

@@ -59,7 +59,7 @@ pub async fn listen(State(state): State<ApiState>, upgrade: WebSocketUpgrade) ->
     // Messages from clients are ignored.
     upgrade
         .max_message_size(BUFFER)
-        // Room for a frame is taken before its message is measured.
+        // The buffer of a frame is allocated before the size of its message is checked.
         .max_frame_size(BUFFER)
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)

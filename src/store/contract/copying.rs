@@ -85,6 +85,11 @@ pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn Copyabl
         store.history(account(1).id, 10).await.unwrap(),
         newest_first
     );
+    // A further login of the day is counted in the line that was copied.
+    let failure = event(1, EventKind::LoginFailed, 7);
+    store.record(&failure).await.unwrap();
+    let history = store.history(account(1).id, 10).await.unwrap();
+    assert_eq!((history.len(), history[0].count), (4, 13));
     // An account's list of movies has come too: deleting one finds it there.
     let deleted = store.delete_account(account(1).id).await.unwrap().unwrap();
     assert_eq!((deleted.movies, deleted.mails, deleted.events), (2, 1, 4));
