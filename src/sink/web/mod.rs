@@ -4,7 +4,7 @@
 //! `templates/inbox/` how. The content of a mail is only ever text here: its HTML stands in a frame of its own, which runs
 //! nothing and loads nothing from outside (see [`view`](super::api::view)).
 //!
-//! Forms are accepted from these pages alone: the [guard](super::api::guard) refuses the Origin of any other site, and a
+//! Forms are accepted from these pages alone: the [`guard`] refuses the Origin of any other site, and a
 //! browser names the true one with every POST, since the Referrer-Policy of these pages lets it. Deleting all messages takes
 //! a second form, the answer to a [`Question`].
 
