@@ -447,7 +447,12 @@ mod tests {
         assert!(early.is_err());
         // Once it waits for its client, it is closed.
         first.activity.enter(Phase::Idle);
-        let second = slots.take(HERE, Phase::Head, None);
+        gives_way(&slots, first, None).await;
+    }
+
+    /// Asserts that a connection is asked to close for a second one, which gets the slot once the first is closed.
+    async fn gives_way(slots: &Slots, first: Slot, longest_answer: Option<Duration>) {
+        let second = slots.take(HERE, Phase::Head, longest_answer);
         tokio::pin!(second);
         let early = tokio::time::timeout(Duration::from_millis(300), &mut second).await;
         assert!(early.is_err(), "the slot is not free yet");
@@ -461,13 +466,7 @@ mod tests {
         let slots = Slots::new(1);
         let first = slots.try_take(HERE, Phase::Working).unwrap();
         let longest = Some(Duration::from_millis(1));
-        let second = slots.take(HERE, Phase::Head, longest);
-        tokio::pin!(second);
-        let early = tokio::time::timeout(Duration::from_millis(300), &mut second).await;
-        assert!(early.is_err(), "the slot is not free yet");
-        assert_eq!(first.activity.phase(), Phase::Evicted);
-        drop(first);
-        second.await;
+        gives_way(&slots, first, longest).await;
     }
 
     #[tokio::test]

@@ -10,9 +10,7 @@ use serde_json::json;
 use super::extract;
 use super::inbox::ReceivedMessage;
 use super::view;
-pub(crate) use crate::terminal_text::{
-    escape_json as harmless_json, escape_line as one_line, needs_escape as is_harmful,
-};
+use crate::terminal_text::{escape_json, escape_line};
 
 /// Bytes of text that one message may fill the terminal with.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -120,24 +118,31 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
             .as_ref()
             .map(|login| format!("logged in as {}", login.user)),
     );
-    writeln!(out, "{dim}--- {}{plain}", one_line(&facts.join(" · ")))?;
+    writeln!(out, "{dim}--- {}{plain}", escape_line(&facts.join(" · ")))?;
     let sender = match message.envelope.sender.as_str() {
         "" => "<>",
         sender => sender,
     };
-    writeln!(out, "{dim}From{plain}     {}", one_line(sender))?;
+    writeln!(out, "{dim}From{plain}     {}", escape_line(sender))?;
     let recipients = &message.envelope.recipients;
     for recipient in recipients.iter().take(MOST_RECIPIENTS) {
-        writeln!(out, "{dim}To{plain}       {}", one_line(&recipient.address))?;
+        writeln!(
+            out,
+            "{dim}To{plain}       {}",
+            escape_line(&recipient.address)
+        )?;
     }
     print_rest(out, recipients.len(), MOST_RECIPIENTS, style)?;
     writeln!(
         out,
         "{dim}Subject{plain}  {bold}{}{plain}",
-        one_line(&digest.subject)
+        escape_line(&digest.subject)
     )?;
     for part in content.attachments.iter().chain(&content.inline) {
-        let (name, kind) = (one_line(&part.file_name), one_line(&part.content_type));
+        let (name, kind) = (
+            escape_line(&part.file_name),
+            escape_line(&part.content_type),
+        );
         writeln!(
             out,
             "{dim}File{plain}     {name} ({kind}, {} bytes)",
@@ -145,14 +150,14 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
         )?;
     }
     for text in message.warnings() {
-        writeln!(out, "{warning}Warning{plain}  {}", one_line(&text))?;
+        writeln!(out, "{warning}Warning{plain}  {}", escape_line(&text))?;
     }
     writeln!(out)?;
     let (shown, left_out) = cut(&content.text);
     for line in shown.trim_end().lines() {
         match line.trim_end() {
             "" => writeln!(out)?,
-            line => writeln!(out, "  {}", one_line(line))?,
+            line => writeln!(out, "  {}", escape_line(line))?,
         }
     }
     if left_out > 0 {
@@ -171,13 +176,13 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
             writeln!(
                 out,
                 "{dim}{label:<8}{plain} {color}{}{plain}",
-                one_line(item)
+                escape_line(item)
             )?;
         }
         print_rest(out, list.len(), MOST_FOUND, style)?;
     }
     for token in &found.reset_tokens {
-        writeln!(out, "movie-bag reset --token {}", one_line(token))?;
+        writeln!(out, "movie-bag reset --token {}", escape_line(token))?;
     }
     writeln!(out)
 }
@@ -226,7 +231,7 @@ fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()>
         "parsed": digest.is_parsed,
         "warnings": message.warnings(),
     });
-    writeln!(out, "{}", harmless_json(&line.to_string()))
+    writeln!(out, "{}", escape_json(&line.to_string()))
 }
 
 fn print_raw(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> io::Result<()> {
@@ -241,7 +246,7 @@ fn print_raw(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> i
         write!(
             out,
             "{}",
-            one_line(line.strip_suffix('\r').filter(|_| ends).unwrap_or(line))
+            escape_line(line.strip_suffix('\r').filter(|_| ends).unwrap_or(line))
         )?;
         writeln!(out)?;
     }
@@ -407,7 +412,7 @@ mod tests {
             let text = printed(&message, format, style);
             let bad: Vec<_> = text
                 .chars()
-                .filter(|&char| is_harmful(char) && char != '\n')
+                .filter(|&char| crate::terminal_text::needs_escape(char) && char != '\n')
                 .collect();
             assert!(bad.is_empty(), "{format:?}: {bad:?}");
         }

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::virtual_env::left_out;
@@ -166,17 +167,22 @@ fn sockets_for_another_process_are_left_alone() {
     Server::of(command).get("/healthz").is(200);
 }
 
+/// Binds the socket of a service manager. Returns a function that waits for its next message.
+fn manager_at(path: &Path) -> impl Fn() -> String {
+    let manager = UnixDatagram::bind(path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    move || {
+        let mut bytes = [0; 256];
+        let length = manager.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
+    }
+}
+
 #[test]
 fn the_service_manager_is_told_when_we_serve_live_and_stop() {
     let home = Home::fresh();
     let path = home.path().join("notify.sock");
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let next = || {
-        let mut bytes = [0; 256];
-        let length = manager.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
-    };
+    let next = manager_at(&path);
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command
         .env("NOTIFY_SOCKET", &path)
@@ -201,13 +207,7 @@ fn signs_of_life_go_on_while_a_task_is_restarted_and_end_with_the_process() {
     let home = Home::fresh();
     let (path, faults) = (home.path().join("notify.sock"), home.path().join("faults"));
     std::fs::create_dir(&faults).unwrap();
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let next = || {
-        let mut bytes = [0; 256];
-        let length = manager.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
-    };
+    let next = manager_at(&path);
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command
         .env("NOTIFY_SOCKET", &path)

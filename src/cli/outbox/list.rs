@@ -9,7 +9,7 @@ use crate::app::system::SystemClock;
 use crate::app::{App, QueuedMail};
 use crate::domain::clock::Clock as _;
 use crate::domain::outbox::{Entry, EntryState};
-use crate::sink::print::one_line;
+use crate::terminal_text::escape_line;
 
 /// How many mails are asked for at a time.
 const PAGE: usize = 500;
@@ -105,13 +105,13 @@ const BEING_SENT: &str = "being sent";
 fn recipient(address: Option<String>) -> String {
     address.map_or_else(
         || "(deleted)".to_owned(),
-        |address| one_line(&address).into_owned(),
+        |address| escape_line(&address).into_owned(),
     )
 }
 
 fn last_error(entry: Entry) -> String {
     let error = entry.last_error.unwrap_or_default();
-    one_line(&error).into_owned()
+    escape_line(&error).into_owned()
 }
 
 /// Returns when an entry is tried next; `None` where it was given up.

@@ -6,8 +6,8 @@ use super::Ui;
 use crate::app::App;
 use crate::cli::report::Failure;
 use crate::cli::ui::counted;
-use crate::sink::print::one_line;
 use crate::store::Deletion;
+use crate::terminal_text::escape_line;
 
 /// Delete an account, its movies, waiting mails and history
 ///
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let (account, deletion) = app.account_deletion(&args.email).await?;
-    let address = one_line(&account.address);
+    let address = escape_line(&account.address);
     if !args.yes {
         let about = format!("The account {address} goes, with {}.", in_words(deletion));
         let question = format!("Delete {address}?");

@@ -9,7 +9,7 @@ use crate::cli::report::Failure;
 use crate::domain::account::Account;
 use crate::domain::email_address::AddressPart;
 use crate::domain::id::AccountId;
-use crate::sink::print::one_line;
+use crate::terminal_text::escape_line;
 
 /// How many accounts are asked for at a time.
 const PAGE: usize = 500;
@@ -101,7 +101,7 @@ fn show(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Failure> {
         }
         lines.extend(accounts.iter().map(|account| {
             let created = local(account.id.made_at());
-            let address = hanging(&one_line(&account.address), 47);
+            let address = hanging(&escape_line(&account.address), 47);
             format!("{}  {created}  {address}", account.id)
         }));
     }

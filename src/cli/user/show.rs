@@ -8,7 +8,7 @@ use super::super::ui::{Ui, counted, local};
 use crate::app::{AccountDetails, App};
 use crate::domain::event::{Event, EventKind, HISTORY_LINES};
 use crate::domain::outbox::{Entry, EntryState};
-use crate::sink::print::one_line;
+use crate::terminal_text::escape_line;
 
 /// How much of the history is shown to people; programs get all of it.
 const SHOWN: usize = 50;
@@ -42,7 +42,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     });
     let mut text = format!(
         "Email    {}\nId       {}\nCreated  {}\n",
-        one_line(&account.address),
+        escape_line(&account.address),
         account.id,
         local(account.id.made_at())
     );

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::domain::unicode::is_ignorable;
-use crate::sink::print::{is_harmful, one_line};
+use crate::terminal_text::{escape_line, needs_escape};
 
 /// The longest that a line of a mail's own may be shown, in bytes.
 const LONGEST_LINE: usize = 300;
@@ -24,8 +24,8 @@ pub(super) fn is_blank(text: &str) -> bool {
 /// Text for one line, up to so many bytes of it.
 pub(super) fn short(text: &str, most: usize) -> String {
     match cut(text, most) {
-        (shown, 0) => one_line(shown).into_owned(),
-        (shown, _) => format!("{}…", one_line(shown)),
+        (shown, 0) => escape_line(shown).into_owned(),
+        (shown, _) => format!("{}…", escape_line(shown)),
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn lines(text: &str, most: usize) -> (String, usize) {
     let (shown, left) = cut(text, most);
     let shown = shown.chars().map(|char| match char {
         '\n' | '\t' | '\r' => char,
-        _ if is_harmful(char) => '\u{fffd}',
+        _ if needs_escape(char) => '\u{fffd}',
         _ => char,
     });
     (shown.collect(), left)
