@@ -7,8 +7,8 @@ use super::ui::Ui;
 const NOTES: &str = "Install for all new shells:
 
 bash:
-  mkdir -p ~/.local/share/bash-completion/completions
-  movie-bag completions bash > ~/.local/share/bash-completion/completions/movie-bag
+  folder=~/.local/share/bash-completion/completions
+  mkdir -p $folder && movie-bag completions bash > $folder/movie-bag
 
 zsh:
   movie-bag completions zsh > \"${fpath[1]}/_movie-bag\"

@@ -202,7 +202,8 @@ pub(super) fn run(args: &Args, ui: &Ui, definition: clap::Command) -> anyhow::Re
     {
         return Ok(ui.answer(topic.text().trim_end())?);
     }
-    let mut definition = definition;
+    // Lines to copy stay whole where there is room for them.
+    let mut definition = definition.max_term_width(100);
     definition.build();
     let mut command = &mut definition;
     for word in &args.words {
