@@ -1,8 +1,9 @@
 set -Eeuo pipefail
 trap 'echo "failed: $BASH_COMMAND"' ERR
+trap '[[ ! -f $HOME/service.pid ]] || kill "$(<"$HOME/service.pid")"' EXIT
 
-# What goes on until somebody ends it is ended once it is ready, and must end well. It listens on free ports, since tests run
-# beside each other.
+# Servers run until somebody stops them. Here they are stopped as soon as they are ready, and must exit with 0. They listen on
+# free ports, since tests run at the same time.
 movie-bag() {
     case " $* " in
     *" -- "*) command movie-bag "$@" ;;
@@ -34,7 +35,7 @@ end_once_ready() {
     wait $running
 }
 
-# It ends once so many mails have come: here comes one with a link.
+# With --exit-after the sink exits by itself after a mail. This sends one with a link.
 send_a_mail_to() {
     start "$@"
     port=$(grep -Eo 'SMTP on 127.0.0.1:[0-9]+' "$said")
@@ -42,5 +43,5 @@ send_a_mail_to() {
     wait $running
 }
 
-# Also for programs that are played.
+# Stand-ins see these functions too.
 export -f movie-bag start end_once_ready send_a_mail_to
