@@ -1,43 +1,43 @@
 //! The code blocks of the pages. Blocks marked `sh` are run: all of a page, in their order, as one script in a fresh home
-//! beside a running server. Each other block is listed here with what checks it.
+//! beside a running server. Blocks in other languages are checked as far as [`LANGUAGES`] tells.
 
-use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 use std::{fs, thread};
 
 use crate::harness::markdown::{Block, Page};
 use crate::harness::mongodb::FreshDatabase;
+use crate::harness::virtual_env::left_out;
 use crate::harness::{Home, Output, PASSWORD, Server, Shell};
 
 /// `sh` blocks that are not run: page, first line, reason.
 const NOT_RUN: &[(&str, &str, &str)] = &[];
 
-/// Languages of blocks that are no commands: page or `*`, language, and what checks them.
-const NO_COMMANDS: &[(&str, &str, &str)] = &[
-    (
-        "*",
-        "text",
-        "output; what differs from run to run is not compared",
-    ),
-    (
-        "docs/operations.md",
-        "ini",
-        "units: systemd-analyze verify below; the filter of fail2ban: operations.rs; its jail: nothing",
-    ),
-    (
-        "docs/operations.md",
-        "nginx",
-        "nothing: nginx is no part of the tests",
-    ),
-    (
-        "docs/operations.md",
-        "caddy",
-        "nothing: Caddy is no part of the tests",
-    ),
-    (
-        "docs/operations.md",
-        "yaml",
-        "nothing: Prometheus is no part of the tests",
-    ),
+const PYTHON: &[&str] = &[
+    "python3",
+    "-c",
+    "import ast, sys; ast.parse(open(sys.argv[1]).read())",
+];
+const NODE: &[&str] = &["node", "--check"];
+
+/// Languages of blocks that are no commands, each with a command that checks the syntax of a file. None of them checks
+/// nothing.
+const LANGUAGES: &[(&str, &[&str])] = &[
+    // Output, which differs from run to run.
+    ("text", &[]),
+    // Settings of mail servers are used by `mail.rs`, units by `OPERATIONS`, and the filter of fail2ban by `operations.rs`.
+    ("ini", &[]),
+    ("caddy", &[]),
+    ("go", &[]),
+    ("javascript", NODE),
+    ("js", NODE),
+    ("json", &["python3", "-m", "json.tool"]),
+    ("nginx", &[]),
+    ("powershell", &[]),
+    ("python", PYTHON),
+    ("ruby", &["ruby", "-c"]),
+    ("rust", &[]),
+    ("yaml", &["ruby", "-ryaml", "-e", "YAML.load_file(ARGV[0])"]),
 ];
 
 /// Replacement of what a page says about another machine. In `here`, `{api}`, `{smtp}` and `{web}` are the ports of the server,
@@ -66,6 +66,14 @@ const PORTS: &[Rule] = &[
         here: "127.0.0.1:{web}",
     },
     Rule {
+        says: "0.0.0.0:8025",
+        here: "127.0.0.1:0",
+    },
+    Rule {
+        says: "0.0.0.0:1025",
+        here: "127.0.0.1:0",
+    },
+    Rule {
         says: "localhost:1025",
         here: "127.0.0.1:{smtp}",
     },
@@ -81,7 +89,7 @@ const MAIL_ID: &str = "6b04933dbb18cc05d63b86dd";
 /// Rules of all pages.
 const RULES: &[Rule] = &[];
 
-/// What one page needs.
+/// Requirements of one page.
 struct Setup {
     page: &'static str,
     rules: &'static [Rule],
@@ -425,39 +433,43 @@ fn each_rule_is_about_something_that_a_page_says() {
     }
 }
 
-/// What a code block is, by its page and language.
-fn is_listed(page: &Page, language: &str) -> bool {
-    NO_COMMANDS
-        .iter()
-        .any(|(path, name, _)| (*path == "*" || *path == page.path) && *name == language)
+/// Returns what is wrong with a block that is not run.
+fn fault(block: &Block, folder: &Path) -> Option<String> {
+    let Some(name) = &block.language else {
+        let is_settings = block.text.lines().all(is_setting);
+        return (!is_settings).then(|| "an indented block has settings only".to_owned());
+    };
+    if name == "sh" {
+        return None;
+    }
+    let Some((_, check)) = LANGUAGES.iter().find(|(known, _)| known == name) else {
+        return Some(format!("{name:?} is no language of LANGUAGES"));
+    };
+    let (program, arguments) = check.split_first()?;
+    let file = folder.join(if *check == NODE { "block.mjs" } else { "block" });
+    fs::write(&file, &block.text).unwrap();
+    let output = Command::new(program).args(arguments).arg(&file).output();
+    let Ok(output) = output else {
+        left_out(
+            "checking the examples of the documentation",
+            program,
+            "Install it.",
+        );
+        return None;
+    };
+    let said = [output.stdout, output.stderr].concat();
+    (!output.status.success()).then(|| String::from_utf8_lossy(&said).into_owned())
 }
 
 #[test]
-fn each_code_block_is_run_or_listed_with_what_checks_it() {
+fn each_block_that_is_not_run_is_in_a_known_language_and_has_its_syntax() {
+    let folder = tempfile::tempdir().unwrap();
     let mut faults = Vec::new();
-    let mut used = BTreeSet::new();
     for page in Page::all() {
         for block in &page.blocks {
-            let language = block.language.as_deref();
-            let is_known = match language {
-                None => block.text.lines().all(is_setting),
-                Some("sh") => true,
-                Some(language) => is_listed(&page, language),
-            };
-            if !is_known {
-                let name = language.unwrap_or("indented, and no settings");
-                faults.push(format!("{}:{}: {name}", page.path, block.line));
+            if let Some(fault) = fault(block, folder.path()) {
+                faults.push(format!("{}:{}: {fault}", page.path, block.line));
             }
-            for (path, language, _) in NO_COMMANDS {
-                if is_listed(&page, language) && block.language.as_deref() == Some(language) {
-                    used.insert((*path, *language));
-                }
-            }
-        }
-    }
-    for (path, language, _) in NO_COMMANDS {
-        if *path != "*" && !used.contains(&(*path, *language)) {
-            faults.push(format!("{path} has no block of {language}"));
         }
     }
     for (path, line, _) in NOT_RUN {

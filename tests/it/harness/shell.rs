@@ -1,8 +1,8 @@
 //! Shell scripts as people paste them, at a terminal of a home of its own.
 //!
 //! They run as they are written. The differences are in three places: [`FOUND`] are the programs of this machine that a script
-//! finds, [`STAND_INS`] those that are replaced, and `shell.bash` ends `serve` and `smtp-debug`, which run until somebody
-//! stops them. A script that names any other program fails.
+//! finds, [`STAND_INS`] those that are replaced, and `shell.bash` stops `serve` and `smtp-debug`,
+//! which would run for ever. A script that names any other program fails.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -34,13 +34,13 @@ const STAND_INS: &[(&str, &str, &str)] = &[
         r#"echo "$1" >> opened"#,
         "there is no desktop; the test reads what was opened",
     ),
-    ("true-editor", ":", "nobody edits"),
+    ("true-editor", ":", "no file is changed"),
     (
         "pass",
         "echo 'correct horse battery'",
-        "somebody's password manager",
+        "the reader's password manager",
     ),
-    ("age", "cat", "somebody's encryption"),
+    ("age", "cat", "the reader's encryption"),
     (
         "pg_dump_accounts",
         "echo email,password && echo cleo@example.com,correct horse battery",

@@ -20,7 +20,7 @@ start_service() {
         is_running || { cat "$HOME/started" && exit 1; }
         sleep 0.02
     done
-    # Somebody uses the service, so that backups and copies have something in them.
+    # An account, so that backups and copies have something in them.
     if [[ ! -f $HOME/used ]]; then
         "$binary" user create --email ann@example.com --generate >"$HOME/used"
     fi
