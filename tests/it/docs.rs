@@ -6,3 +6,5 @@
 mod form;
 mod references;
 mod shell_blocks;
+mod svg;
+mod terminal_picture;
