@@ -148,6 +148,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/list", get(web::list))
         .route("/inbox.css", get(web::asset))
         .route("/inbox.js", get(web::asset))
+        .route("/theme.js", get(web::asset))
         .route("/icon.svg", get(web::icon))
         .route("/livez", get(|| async {}))
         .route("/readyz", get(ready))
