@@ -111,7 +111,7 @@ impl<'a> Shell<'a> {
             .current_dir(self.home.path());
         let answers = [
             ("New password: ", format!("{PASSWORD}\r")),
-            ("The same again: ", format!("{PASSWORD}\r")),
+            ("Confirm new password: ", format!("{PASSWORD}\r")),
             ("[y/N]", "y\r".to_owned()),
         ];
         Person::at(&command).answers(&answers, code)
