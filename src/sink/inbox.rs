@@ -201,9 +201,9 @@ impl Inbox {
         message.set_charge(self.limits.memory.charge(message.weight()));
         if let Some(archive) = &self.archive {
             archive.keep(&message).map_err(|error| {
-                tracing::error!(%error, "a message could not be written to the store");
+                tracing::error!(%error, "cannot write a message to the store");
                 Refusal::Unavailable(
-                    "the store can't be written, send this message again later".into(),
+                    "cannot write to the store, send this message again later".into(),
                 )
             })?;
         }
@@ -230,7 +230,7 @@ impl Inbox {
             self.remove_from_archive(&gone);
             self.remove_from_archive(&[message.identity()]);
             return Err(Refusal::Unavailable(
-                "no memory is left for this message, send it again later".into(),
+                "not enough memory for this message, send it again later".into(),
             ));
         }
         if let Some(archive) = self.archive.as_ref().filter(|_| is_tagged) {

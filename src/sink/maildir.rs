@@ -170,7 +170,7 @@ impl Maildir {
             fs::rename(path, marked)
         });
         if let Err(error) = marked {
-            tracing::warn!(%error, "cannot write a mark to the store");
+            tracing::warn!(%error, "cannot write a flag to the store");
         }
     }
 

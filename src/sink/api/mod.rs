@@ -254,7 +254,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "a message could not be shown");
+        tracing::error!(%error, "cannot show a message");
         failed()
     })
 }

@@ -109,7 +109,7 @@ impl Kept {
                 tracing::warn!(
                     messages = self.messages.len() + 1,
                     bytes = self.memory,
-                    "the inbox is full: for each new message the oldest is dropped"
+                    "the inbox is full: each new message replaces the oldest one"
                 );
             }
             match Arc::strong_count(&message) {
