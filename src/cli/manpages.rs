@@ -25,12 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
-    let failed = || {
-        format!(
-            "the man pages can't be written into {}",
-            args.folder.display()
-        )
-    };
+    let failed = || format!("cannot write the man pages to {}", args.folder.display());
     std::fs::create_dir_all(&args.folder).with_context(failed)?;
     for page in super::pages() {
         let (name, text) = of_command(page)?;
@@ -45,7 +40,10 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         )
         .with_context(failed)?;
     }
-    ui.say(&format!("The man pages are in {}.", args.folder.display()));
+    ui.say(&format!(
+        "Wrote the man pages to {}.",
+        args.folder.display()
+    ));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use serde_json::Value;
 
+use crate::harness::markdown::Page;
 use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD};
 
 const ANN: &str = "ann@example.com";
@@ -209,16 +210,16 @@ fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
     for (file, words) in [
-        ("nowhere.pem", "can't be read"),
-        ("empty.pem", "holds no certificate"),
-        ("broken.pem", "no certificate, at place 1"),
+        ("nowhere.pem", "No such file"),
+        ("empty.pem", "contains no certificate"),
+        ("broken.pem", "certificate number 1 is invalid"),
     ] {
         let mut command = home.command(&["user", "list"]);
         command
             .env("MAIL_CA_FILE", file)
             .env("MAIL_USE_TLS", "true");
         let output = crate::harness::Output::of(command, "").exits(2);
-        let named = format!("MAIL_CA_FILE ({file})");
+        let named = format!("invalid MAIL_CA_FILE {file}: ");
         assert!(
             output.stderr.contains(&named) && output.stderr.contains(words),
             "{}",
@@ -248,7 +249,7 @@ fn a_password_that_travels_in_clear_text_is_a_warning() {
     assert!(
         output
             .stderr
-            .contains("go to smtp.example.com in clear text"),
+            .contains("go to smtp.example.com in plaintext"),
         "{}",
         output.stderr
     );
@@ -264,32 +265,42 @@ fn far_encrypted(home: Home) -> Home {
         .with("MAIL_USE_TLS", "true")
 }
 
-/// The indented blocks of README that name a mail server.
-fn blocks_of_readme() -> Vec<String> {
-    let readme = include_str!("../../README.md");
-    let paragraphs = readme.split("\n\n");
-    let blocks = paragraphs.filter(|text| text.starts_with("    MAIL_SERVER"));
-    let dedented = |block: &str| -> String {
-        let lines = block
-            .lines()
-            .map(|line| line.trim_start().to_owned() + "\n");
-        // No such file is here.
-        lines
-            .filter(|line| !line.starts_with("MAIL_CA_FILE"))
-            .collect()
-    };
-    blocks.map(dedented).collect()
+/// Blocks of settings in the documentation that name a mail server.
+fn documented_settings() -> Vec<(String, String)> {
+    let pages = Page::all().into_iter();
+    let blocks = pages.flat_map(|page| {
+        let path = page.path;
+        let blocks = page.blocks.into_iter();
+        blocks.map(move |block| (format!("{path}:{}", block.line), block))
+    });
+    let names_server = |text: &str| text.lines().any(|line| line.starts_with("MAIL_SERVER"));
+    blocks
+        .filter(|(_, block)| matches!(block.language.as_deref(), None | Some("ini")))
+        .filter(|(_, block)| names_server(&block.text))
+        .map(|(place, block)| (place, block.text))
+        .collect()
 }
 
 #[test]
-fn the_settings_that_readme_names_for_mail_servers_are_taken_as_they_are() {
-    let blocks = blocks_of_readme();
-    assert_eq!(blocks.len(), 3, "{blocks:?}");
-    for block in blocks {
+fn documented_settings_of_mail_servers_are_accepted_as_they_are() {
+    let all = documented_settings();
+    assert!(all.len() >= 3, "{all:?}");
+    for (place, settings) in all {
         let home = Home::fresh();
-        home.write(".env", &block);
+        // The files of the page are made here.
+        let certificate = rcgen::generate_simple_self_signed(["relay.example".to_owned()]).unwrap();
+        home.write("ca.pem", certificate.cert.pem());
+        let lines = settings.lines().map(|line| match line.split_once('=') {
+            Some((key, _)) if key.trim() == "MAIL_CA_FILE" => "MAIL_CA_FILE = ca.pem\n".to_owned(),
+            _ => format!("{line}\n"),
+        });
+        home.write(".env", lines.collect::<String>());
         home.create_account(ANN, PASSWORD);
         let output = home.run(&["user", "list"]).ok();
-        assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+        assert!(
+            !output.stderr.contains("warning"),
+            "{place}: {}",
+            output.stderr
+        );
     }
 }

@@ -17,6 +17,7 @@ mod bad_input;
 mod browser;
 mod check;
 mod databases;
+mod docs;
 mod examples;
 mod foreign_clients;
 mod generated;
@@ -32,7 +33,6 @@ mod openapi;
 mod operations;
 mod outbox;
 mod pages;
-mod readme;
 #[cfg(unix)]
 mod real_servers;
 mod security;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::harness::markdown::Page;
 use crate::harness::{
     Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, package, wait_for, wait_until,
 };
@@ -147,10 +148,10 @@ fn fail2ban_reads_failed_logins() {
         return;
     };
     let files = files.join("files");
-    let book = include_str!("../../docs/operations.md");
-    let mut blocks = book.split("```ini\n");
-    let filter = blocks.find(|block| block.contains("[Definition]"));
-    let (filter, _) = filter.unwrap().split_once("```").unwrap();
+    let page = Page::read("docs/operations.md");
+    let mut blocks = page.blocks_in("ini");
+    let filter = blocks.find(|block| block.text.starts_with("[Definition]"));
+    let filter = &filter.unwrap().text;
     for format in ["text", "json"] {
         // The reply of a mail server is in the log too, and the owner of the recipient's domain may choose it.
         const FORGED: &str = "450 4.2.0 2026-11-27T00:00:00.000000Z  INFO request{id=\"0\"}: login failed client=203.0.113.9";

@@ -19,6 +19,7 @@ mod debian;
 mod half_open;
 mod inbox;
 mod mail_server;
+pub mod markdown;
 pub mod mongodb;
 mod npm;
 mod person;

@@ -1,8 +1,9 @@
 set -Eeuo pipefail
 trap 'echo "failed: $BASH_COMMAND"' ERR
+trap '[[ ! -f $HOME/service.pid ]] || kill "$(<"$HOME/service.pid")"' EXIT
 
-# What goes on until somebody ends it is ended once it is ready, and must end well. It listens on free ports, since tests run
-# beside each other.
+# Servers would run for ever. They are stopped as soon as they are ready, and must exit with 0. They listen on
+# free ports, since tests run at the same time.
 movie-bag() {
     case " $* " in
     *" -- "*) command movie-bag "$@" ;;
@@ -34,13 +35,14 @@ end_once_ready() {
     wait $running
 }
 
-# It ends once so many mails have come: here comes one with a link.
+# With --exit-after the sink exits by itself after a mail. This sends one with a link.
 send_a_mail_to() {
     start "$@"
     port=$(grep -Eo 'SMTP on 127.0.0.1:[0-9]+' "$said")
-    MAIL_PORT=${port##*:} command movie-bag forgot --email ann@example.com
+    printf 'Subject: Reset your password\n\nhttps://app.example/reset/3f9c2a7e5b1d4086a2c7e9f0b3d5a814\n' |
+        curl --crlf "smtp://127.0.0.1:${port##*:}" --mail-from me@example.com --mail-rcpt ann@example.com --upload-file -
     wait $running
 }
 
-# Also for programs that are played.
+# Stand-ins see these functions too.
 export -f movie-bag start end_once_ready send_a_mail_to

@@ -1,8 +1,8 @@
-//! Shell scripts as people paste them, at a terminal of a home's own.
+//! Shell scripts as people paste them, at a terminal of a home of its own.
 //!
-//! They run as they are written. What is different is in three lists, and in nothing else: [`FOUND`] are the programs of
-//! this machine that they find, [`STAND_INS`] those that are played, and `shell.bash` has what `serve` and `smtp-debug` do
-//! where nobody ends them. A script that names any other program fails, since nothing knows how to run it.
+//! They run as they are written. The differences are in three places: [`FOUND`] are the programs of this machine that a script
+//! finds, [`STAND_INS`] those that are replaced, and `shell.bash` stops `serve` and `smtp-debug`,
+//! which would run for ever. A script that names any other program fails.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -10,37 +10,53 @@ use std::process::Command;
 
 use super::command::Home;
 use super::person::Person;
-use super::{PASSWORD, virtual_env};
+use super::{PASSWORD, markdown, virtual_env};
 
-/// The programs of this machine that a script finds.
+/// Programs of this machine that every script finds.
 const FOUND: &[&str] = &[
-    "bash", "cat", "curl", "grep", "jq", "mkdir", "mktemp", "sh", "sleep",
+    "bash", "cat", "curl", "grep", "jq", "ls", "mkdir", "mktemp", "rm", "sh", "sleep",
 ];
 
-/// The programs that are played, by what is played, and why.
-const STAND_INS: &[(&str, &str)] = &[
-    // The binary is built and on the PATH already. What it runs is the real one.
+/// Replaced programs: name, script that replaces it, and the reason.
+const STAND_INS: &[(&str, &str, &str)] = &[
     (
         "cargo",
-        r#"case "$*" in
-"install --path . --locked" | test) ;;
-"run --release -- "*) shift 3 && movie-bag "$@" ;;
-*) echo "nothing knows how to run: cargo $*" >&2 && exit 1 ;;
-esac"#,
+        include_str!("cargo.bash"),
+        "the binary is built and on the PATH; it checks that the targets and tests that are named exist",
     ),
-    // Nobody sits at a browser; what was to be opened is looked at afterwards.
-    ("xdg-open", r#"echo "$1" >> opened"#),
-    ("true-editor", ":"),
-    // Somebody's password manager, encryption and other system.
-    ("pass", "echo 'correct horse battery'"),
-    ("age", "cat"),
+    (
+        "git",
+        r#"case "$1" in clone) mkdir "$(basename "$2" .git)" ;; *) echo "no stand-in for: git $*" >&2 && exit 1 ;; esac"#,
+        "the repository is here",
+    ),
+    (
+        "xdg-open",
+        r#"echo "$1" >> opened"#,
+        "there is no desktop; the test reads what was opened",
+    ),
+    ("true-editor", ":", "no file is changed"),
+    (
+        "pass",
+        "echo 'correct horse battery'",
+        "the reader's password manager",
+    ),
+    ("age", "cat", "the reader's encryption"),
     (
         "pg_dump_accounts",
         "echo email,password && echo cleo@example.com,correct horse battery",
+        "another system",
     ),
-    // They want a folder of root's and a network of their own: what is copied goes to the server of the tests.
-    ("mongod", ":"),
-    ("mongosh", ":"),
+    (
+        "pytest",
+        r#"test -n "$MAIL_SERVER$MAIL_PORT$MOVIE_BAG_INBOX_URL""#,
+        "tests of the reader's; it checks the variables that they are promised",
+    ),
+    (
+        "mongod",
+        ":",
+        "its folder and network are root's; the server of the tests is used",
+    ),
+    ("mongosh", ":", "it comes with mongod"),
 ];
 
 /// A shell in a home.
@@ -48,48 +64,80 @@ pub struct Shell<'a> {
     home: &'a Home,
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
+    /// Variables of the home that the shell does not get.
+    without: &'static [&'static str],
 }
 
 impl<'a> Shell<'a> {
-    /// `None` where this machine lacks a program that is not played; that has been told by then.
+    /// Returns `None` where this machine lacks a program; that has been reported then.
     pub fn in_home(home: &'a Home) -> Option<Self> {
         let folder = home.path().join("bin");
         std::fs::create_dir_all(&folder).unwrap();
-        for name in FOUND {
+        let shell = Self {
+            home,
+            folder,
+            environment: vec![
+                ("EDITOR", "true-editor".to_owned()),
+                ("REPOSITORY", markdown::repository().display().to_string()),
+                (
+                    "TESTS",
+                    std::env::current_exe().unwrap().display().to_string(),
+                ),
+            ],
+            without: &[],
+        };
+        let binary = env!("CARGO_BIN_EXE_movie-bag");
+        std::os::unix::fs::symlink(binary, shell.folder.join("movie-bag")).unwrap();
+        // The reader is in a clone of the repository and has built it.
+        let release = home.path().join("target/release");
+        std::fs::create_dir_all(&release).unwrap();
+        std::os::unix::fs::symlink(binary, release.join("movie-bag")).unwrap();
+        // What `.curlrc` says: an answer of 400 or more is a failure.
+        home.write(".curlrc", "fail-with-body\nsilent\nshow-error\n");
+        let stand_ins = STAND_INS.iter().map(|(name, script, _)| (*name, *script));
+        shell.replacing(stand_ins).finding(FOUND)
+    }
+
+    /// Lets scripts find more programs of this machine. Returns `None` where one is missing; that has been reported then.
+    pub fn finding(self, programs: &[&str]) -> Option<Self> {
+        for name in programs {
             let Some(program) = found(name) else {
                 virtual_env::left_out(
-                    "running the examples",
+                    "running the examples of the documentation",
                     &format!("There is no {name} on the PATH."),
                     "Install it.",
                 );
                 return None;
             };
-            std::os::unix::fs::symlink(program, folder.join(name)).unwrap();
+            std::os::unix::fs::symlink(program, self.folder.join(name)).unwrap();
         }
-        let binary = env!("CARGO_BIN_EXE_movie-bag");
-        std::os::unix::fs::symlink(binary, folder.join("movie-bag")).unwrap();
-        for (name, script) in STAND_INS {
-            let path = folder.join(name);
-            std::fs::write(&path, format!("#!{}/bash\n{script}\n", folder.display())).unwrap();
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        }
-        // What the server refuses is a failure; without this, curl shows it and is content.
-        home.write(".curlrc", "fail-with-body\nsilent\nshow-error\n");
-        Some(Self {
-            home,
-            folder,
-            environment: vec![("EDITOR", "true-editor".to_owned())],
-        })
+        Some(self)
     }
 
-    /// With a variable that the reader has set.
+    /// Replaces programs by scripts.
+    pub fn replacing<'b>(self, programs: impl IntoIterator<Item = (&'b str, &'b str)>) -> Self {
+        for (name, script) in programs {
+            let path = self.folder.join(name);
+            let script = format!("#!{}/bash\n{script}\n", self.folder.display());
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        self
+    }
+
+    /// Sets a variable that the reader has set.
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.environment.push((key, value.into()));
         self
     }
 
-    /// Runs a script to its first failure or its end, answers what it asks, and ends with its exit code. What was on the
-    /// screen is answered.
+    /// Leaves out variables that the home sets for the tests.
+    pub fn without(mut self, keys: &'static [&'static str]) -> Self {
+        self.without = keys;
+        self
+    }
+
+    /// Runs a script to its first failure or its end, answers its prompts, and expects an exit code. Returns the screen.
     #[track_caller]
     pub fn exits(&self, script: &str, code: u32) -> String {
         let script = format!("{}\n{script}\n", include_str!("shell.bash"));
@@ -109,9 +157,12 @@ impl<'a> Shell<'a> {
             .env("MOVIE_BAG_BIND", "127.0.0.1:0")
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .current_dir(self.home.path());
+        for key in self.without {
+            command.env_remove(key);
+        }
         let answers = [
             ("New password: ", format!("{PASSWORD}\r")),
-            ("The same again: ", format!("{PASSWORD}\r")),
+            ("Confirm new password: ", format!("{PASSWORD}\r")),
             ("[y/N]", "y\r".to_owned()),
         ];
         Person::at(&command).answers(&answers, code)
@@ -120,7 +171,9 @@ impl<'a> Shell<'a> {
 
 fn found(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
+    let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path)
+        .chain(more)
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
 }

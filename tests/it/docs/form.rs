@@ -1,0 +1,78 @@
+//! The form of the pages.
+
+use crate::harness::markdown::{Page, repository};
+
+/// Words of headings that tell how the project came about instead of how it is used.
+const HISTORY: &[&str] = &["tried", "what was", "what came", "what we"];
+
+/// Fails with all faults at once.
+#[track_caller]
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn each_page_has_one_title_and_opens_with_a_sentence() {
+    let mut faults = Vec::new();
+    for page in Page::all() {
+        let titles = page.headings.iter().filter(|heading| heading.level == 1);
+        if titles.count() != 1 || page.headings[0].level != 1 {
+            faults.push(format!("{} does not begin with its only title", page.path));
+        }
+        let opening = page.opening.unwrap_or_default();
+        if !opening.contains(['.', ':']) || !opening.starts_with(|c: char| c.is_alphanumeric()) {
+            faults.push(format!(
+                "{} does not open with a sentence after its title: {opening:?}",
+                page.path
+            ));
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn no_heading_tells_the_history_of_the_project() {
+    let mut faults = Vec::new();
+    for page in Page::all()
+        .iter()
+        .filter(|page| !page.path.starts_with("CHANGELOG"))
+    {
+        for heading in &page.headings {
+            let text = heading.text.to_lowercase();
+            if HISTORY.iter().any(|words| text.contains(words)) {
+                faults.push(format!("{}: {}", page.path, heading.text));
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn the_readme_is_read_in_a_minute() {
+    let readme = Page::read("README.md").text;
+    let (lines, bytes) = (readme.lines().count(), readme.len());
+    assert!(
+        lines <= 250 && bytes <= 12_288,
+        "{lines} lines, {bytes} bytes"
+    );
+}
+
+#[test]
+fn each_page_and_each_picture_is_linked_from_another_page() {
+    let pages = Page::all();
+    let mut faults = Vec::new();
+    let targets = |page: &Page| -> Vec<String> {
+        let links = page.links.iter();
+        links
+            .map(|link| super::references::in_repository(&page.path, &link.target).0)
+            .collect()
+    };
+    for entry in std::fs::read_dir(repository().join("docs")).unwrap() {
+        let path = format!("docs/{}", entry.unwrap().file_name().to_str().unwrap());
+        let others = pages.iter().filter(|page| page.path != path);
+        if !others.flat_map(targets).any(|target| target == path) {
+            faults.push(format!("no page links to {path}"));
+        }
+    }
+    none(&faults);
+}
