@@ -210,7 +210,7 @@ fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
     for (file, words) in [
-        ("nowhere.pem", "No such file"),
+        ("nowhere.pem", "no such file"),
         ("empty.pem", "contains no certificate"),
         ("broken.pem", "certificate number 1 is invalid"),
     ] {
