@@ -1,4 +1,4 @@
-//! The folder of the user's own templates: reading those that win over a built-in one, and noticing what wins over none.
+//! The folder of overrides: reads the files that override a template, and finds those that override none.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -8,44 +8,44 @@ use super::built_in::{BuiltIn, TEMPLATES};
 use super::{Place, TemplateError};
 use crate::domain::spelling;
 
-/// The largest template that is read, in bytes: many times any mail that is still delivered.
+/// Maximum size of a template, in bytes: many times that of any mail that is still delivered.
 const LARGEST: u64 = 1024 * 1024;
-/// How far below the folder is looked for files that win over nothing: those in a folder too deep are found.
+/// Depth of the search for files that override no template: one folder more than templates have.
 const DEEPEST: usize = 3;
-/// How much is looked at, since somebody may name a folder that holds the whole disk.
+/// Maximum number of entries in that search: the setting may name a folder that holds the whole disk.
 const MOST_LOOKED_AT: usize = 1_000;
-/// How many strange files are named.
+/// Maximum number of such files that are named.
 const MOST_NAMED: usize = 10;
 
-/// A file that wins over a built-in template.
+/// File that overrides a built-in template.
 #[derive(Debug)]
 pub(super) struct Override {
     pub(super) path: PathBuf,
     pub(super) source: String,
 }
 
-/// The path of a template's file: names have slashes, and paths what the system has.
+/// Returns the path of a template's file. Names have slashes on every system.
 pub fn file_in(folder: &Path, name: &str) -> PathBuf {
     let mut path = folder.to_owned();
     path.extend(name.split('/'));
     path
 }
 
-/// Looks whether the folder can be one of templates.
+/// Checks that the folder exists.
 pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
     let failed =
         |problem: String| TemplateError::whole(format!("folder {}", folder.display()), problem);
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(failed("it is no folder".to_owned())),
+        Ok(_) => Err(failed("not a folder".to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(failed("there is no such folder".to_owned()))
+            Err(failed("no such folder".to_owned()))
         }
         Err(error) => Err(failed(error.to_string())),
     }
 }
 
-/// The file of this template in the folder, where there is one.
+/// Reads the file of this template, if there is one.
 pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>, TemplateError> {
     let path = file_in(folder, template.name);
     // A link that leads nowhere is a mistake, and not the same as no file.
@@ -66,11 +66,7 @@ pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>
     let source = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let place = Place::at_end_of(&String::from_utf8_lossy(good));
-        TemplateError::at(
-            path.display(),
-            place,
-            "it is not UTF-8 here: save it as UTF-8",
-        )
+        TemplateError::at(path.display(), place, "not UTF-8: save the file as UTF-8")
     })?;
     // What editors on Windows add would be part of the mail.
     let source = source
@@ -85,30 +81,30 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, TemplateError> {
     let whole = |problem: String| TemplateError::whole(path.display(), problem);
     let found = fs::metadata(path).map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
-            whole("it is a link to a file that is not there".to_owned())
+            whole("broken symbolic link".to_owned())
         } else {
             unreadable(path, &error)
         }
     })?;
     // Asked before it is opened: a pipe would be waited for.
     if !found.is_file() {
-        return Err(whole("it is no file".to_owned()));
+        return Err(whole("not a regular file".to_owned()));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > LARGEST {
-        return Err(whole(format!("it is larger than {LARGEST} bytes")));
+        return Err(whole(format!("larger than {LARGEST} bytes")));
     }
     Ok(bytes)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> TemplateError {
-    TemplateError::whole(path.display(), format!("it can't be read: {error}"))
+    TemplateError::whole(path.display(), format!("cannot be read: {error}"))
 }
 
-/// A warning for each file in the folder that wins over nothing, with the name that was probably meant.
+/// Returns a warning for each file in the folder that overrides no template, with the name that was probably meant.
 pub(super) fn strangers(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut left = MOST_LOOKED_AT;
@@ -125,22 +121,21 @@ pub(super) fn strangers(folder: &Path) -> Vec<String> {
                 .map(|meant| format!(": did you mean {meant}?"))
                 .unwrap_or_default();
             format!(
-                "{} is the name of no template and does nothing{meant}",
+                "{} overrides no template and is ignored{meant}",
                 path.display()
             )
         })
         .collect();
     if more > 0 {
         warnings.push(format!(
-            "{more} more files in {} are no templates and do nothing",
+            "{more} more files in {} override no template and are ignored",
             folder.display()
         ));
     }
     warnings
 }
 
-/// Collects the names of files by their path below the folder. What can't be looked at is left out: no template that is
-/// meant is among it, since those have been read.
+/// Collects the paths of files below the folder. Unreadable folders are left out: the templates have been read before.
 fn collect(folder: &Path, below: &str, depth: usize, left: &mut usize, found: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -215,7 +210,7 @@ mod tests {
         let warnings = strangers(folder.path());
         assert_eq!(warnings.len(), 1);
         assert!(
-            Path::new(warnings[0].split(" is the name").next().unwrap())
+            Path::new(warnings[0].split(" overrides no").next().unwrap())
                 .ends_with("own/email/invitation.txt")
                 && warnings[0].ends_with("did you mean email/invitation.txt?"),
             "{warnings:?}"

@@ -107,8 +107,8 @@ promises! {
         [main_job::a_token_opens_only_what_it_is_for];
     t8: "It changes its own account alone, whatever else the body names; unknown fields are refused"
         [token::it_changes_its_own_account_alone];
-    t9: "Only HS256: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots: one and the same refusal"
-        [token::every_forgery_is_one_and_the_same_refusal] ["`domain::token::tests::fuzz`"];
+    t9: "Only HS256: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots: one and the same refusal. A page tells only whether a link has the form of one, which needs no secret"
+        [token::every_forgery_is_one_and_the_same_refusal, token::a_page_tells_a_forger_no_more_than_the_form] ["`domain::token::tests::fuzz`"];
     t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"}, 1 MB: 4xx, and nothing changes"
         [token::values_that_are_no_token_change_nothing, bad_input::every_wrong_type_in_every_field_is_a_400_that_names_the_field];
     t11: "Weak or published secrets are refused in production, files are mode 0600, two may be active while one is rotated"
@@ -412,8 +412,8 @@ fn two_servers(home: Home) -> (Home, Server, Server) {
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
-const RESET: &str = "[Movie-bag] Reset Your Password";
-const CONFIRMATION: &str = "[Movie-bag] Password reset successful";
+const RESET: &str = "[Movie-bag] Reset your password";
+const CONFIRMATION: &str = "[Movie-bag] Your password was changed";
 
 #[test]
 fn every_promise_has_a_section() {
