@@ -250,7 +250,7 @@ fn the_sink_shows_mails_as_json_lines_when_asked() {
     server.sign_up(ANN, PASSWORD);
     let token = server.reset_token(ANN);
     server.reset(&token, NEW_PASSWORD).is(200);
-    let subject = "[Movie-bag] Password reset successful";
+    let subject = "[Movie-bag] Your password was changed";
     server.inbox().wait_for_count(ANN, subject, 1);
     let stdout = server.stdout_once(|stdout| stdout.lines().count() >= 2);
     let mails: Vec<serde_json::Value> = stdout
@@ -274,7 +274,7 @@ fn set_password_tells_the_owner() {
     .ok();
     assert_eq!(
         sink.inbox().wait_for(ANN).subject,
-        "[Movie-bag] Password reset successful"
+        "[Movie-bag] Your password was changed"
     );
 }
 

@@ -5,7 +5,7 @@
 //! browser.visit("http://localhost:8080/forgot");
 //! browser.types("#email", "ann@example.com");           // key by key
 //! browser.click("button");
-//! browser.shows("Look into your mailbox");              // waits for that heading
+//! browser.shows("Check your mailbox");              // waits for that heading
 //! ```
 //!
 //! Elements are named by CSS selectors and found anew each time: none is kept while the page becomes another one.
