@@ -4,6 +4,7 @@
 //! without being named here.
 
 mod form;
+mod http_api;
 mod references;
 mod shell_blocks;
 mod svg;
