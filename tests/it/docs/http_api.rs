@@ -130,13 +130,13 @@ fn the_reference_has_each_call_and_each_code_and_no_other() {
         calls.keys().cloned().collect()
     );
     let mut all = BTreeMap::<String, BTreeSet<u64>>::new();
+    for (code, statuses) in calls.values().flatten() {
+        all.entry(code.clone()).or_default().extend(statuses);
+    }
     for (call, codes) in &calls {
-        for (code, statuses) in codes {
-            all.entry(code.clone()).or_default().extend(statuses);
-        }
         let (_, told) = sections[call].rsplit_once("Errors:").unwrap_or_default();
         let told: BTreeSet<_> = code_spans(told)
-            .filter(|span| codes.contains_key(*span))
+            .filter(|span| all.contains_key(*span))
             .map(str::to_owned)
             .collect();
         let own = names(codes)

@@ -71,7 +71,6 @@ fn picture() -> Option<String> {
     let home = Home::fresh();
     let server = home.serve(&[]);
     let shell = Shell::in_home(&home)?
-        .finding(&["cut"])?
         .with("MAIL_PORT", server.smtp().rsplit_once(':').unwrap().1)
         .with("MOVIE_BAG_INBOX_URL", server.inbox().address());
     let mut written: Vec<char> = shell.exits(SCRIPT, 0).chars().collect();
