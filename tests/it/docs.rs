@@ -5,6 +5,7 @@
 
 mod form;
 mod http_api;
+mod integrate;
 mod references;
 mod shell_blocks;
 mod svg;
