@@ -95,7 +95,7 @@ impl App {
             }
             // A reset leaves the address as it is.
             Replacement::Superseded | Replacement::AddressTaken => {
-                self.record_refusal(changed.id, origin, "the token was used already")
+                self.record_refusal(changed.id, origin, "the token was already used")
                     .await?;
                 Err(AppError::BadToken)
             }
@@ -141,7 +141,7 @@ impl App {
             self.record_refusal(
                 account.id,
                 origin,
-                "the token was used already, or the credential has changed since",
+                "the token was already used, or the credential has changed since",
             )
             .await?;
             return Err(AppError::BadToken);

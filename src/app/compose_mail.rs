@@ -60,7 +60,7 @@ impl App {
     pub(super) fn mail(&self, entry: &Entry, account: &Account) -> Result<Mail, &'static str> {
         let rules = &self.parts.rules;
         if self.parts.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {
-            return Err("no mail server has taken it for five days");
+            return Err("no mail server accepted it for five days");
         }
         let email = account.address.clone();
         match entry.kind {
@@ -117,11 +117,11 @@ impl App {
         lifetime: Duration,
     ) -> Result<(String, Timestamp), &'static str> {
         if !self.parts.keys.fits(&entry.fingerprint, account) {
-            return Err("the password or the address has changed since the mail was asked for");
+            return Err("the password or the address has changed since the request");
         }
         let link = self.reset_link(account, entry.requested_at, lifetime);
         if self.parts.clock.now() >= link.expires_at {
-            return Err("the time in which its link would have worked is over");
+            return Err("its link would have expired already");
         }
         Ok((link.link, link.expires_at))
     }

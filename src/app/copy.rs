@@ -24,16 +24,16 @@ const LINES: usize = 1_000;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CopyError {
     /// The source failed.
-    #[error("the source can't be read: {0}")]
+    #[error("cannot read the source: {0}")]
     Source(StoreError),
     /// The target failed.
-    #[error("the target can't be written: {0}")]
+    #[error("cannot write the target: {0}")]
     Target(StoreError),
     /// The target is in use.
     #[error("the target is not empty (accounts: {}, movies: {})", .0.accounts, .0.movies)]
     NotEmpty(Counts),
     /// Movies of accounts that are gone, which the target can't keep.
-    #[error("{0} movies were added by accounts that are gone, and the target can't keep such")]
+    #[error("cannot copy {0} movies: the accounts that added them do not exist")]
     Orphans(u64),
     /// The two are not the same.
     #[error("the copy differs from its source: {0}")]
@@ -93,7 +93,7 @@ pub async fn copy(
     let counts = target.counts().await.map_err(CopyError::Target)?;
     if counts != expected {
         return Err(CopyError::Differs(format!(
-            "{expected:?} there, {counts:?} here"
+            "{expected:?} in the source, {counts:?} in the target"
         )));
     }
     copying.compare_accounts(&accounts).await?;
@@ -226,9 +226,7 @@ impl Run<'_> {
             let there = whole_account(self.source, id).await;
             let here = whole_account(self.target, id).await;
             if there.map_err(CopyError::Source)? != here.map_err(CopyError::Target)? {
-                return Err(CopyError::Differs(format!(
-                    "account {id} is not the same in both"
-                )));
+                return Err(CopyError::Differs(format!("account {id} differs")));
             }
         }
         Ok(())
@@ -238,9 +236,7 @@ impl Run<'_> {
         for &id in samples {
             let there: Option<Movie> = self.source.movie(id).await.map_err(CopyError::Source)?;
             if there != self.target.movie(id).await.map_err(CopyError::Target)? {
-                return Err(CopyError::Differs(format!(
-                    "movie {id} is not the same in both"
-                )));
+                return Err(CopyError::Differs(format!("movie {id} differs")));
             }
         }
         Ok(())

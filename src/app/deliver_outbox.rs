@@ -120,7 +120,7 @@ impl App {
                 if no_session.is_tried {
                     self.parts.metrics.mail_server_failed();
                     let pause = self.seconds_left();
-                    tracing::warn!(error = %no_session.error, "no mail can be sent, the next connection is tried in {pause:.1} s");
+                    tracing::warn!(error = %no_session.error, "cannot send mails, next connection attempt in {pause:.1} s");
                 }
                 match self.obsolete(entry, &no_session).await? {
                     Some(why) => Delivery::Dead { error: why },
@@ -165,7 +165,7 @@ impl App {
             never = self.keep(&entry) => match never {},
         };
         if let Err(error) = delivered {
-            tracing::error!(entry = %entry.id, %error, "the result of an attempt could not be stored");
+            tracing::error!(entry = %entry.id, %error, "cannot store the result of a delivery attempt");
         }
     }
 
@@ -215,7 +215,7 @@ impl App {
     /// Ends the lease of an entry that was not offered, as if it had not been leased.
     pub(super) async fn give_back(&self, entry: &Entry, error: Option<String>) {
         if let Err(error) = self.parts.store.give_back(entry, error.as_deref()).await {
-            tracing::warn!(entry = %entry.id, %error, "a mail could not be given back and waits until its lease ends");
+            tracing::warn!(entry = %entry.id, %error, "cannot release a mail, it waits until its lease expires");
         }
     }
 
@@ -274,12 +274,12 @@ impl App {
             Ok(true) => true,
             Ok(false) => {
                 if !self.is_account_deleted(entry).await {
-                    tracing::warn!(entry = %entry.id, "another worker took over a mail that was held here");
+                    tracing::warn!(entry = %entry.id, "another worker took over a mail that this process had leased");
                 }
                 false
             }
             Err(error) => {
-                tracing::warn!(entry = %entry.id, %error, "a lease could not be renewed");
+                tracing::warn!(entry = %entry.id, %error, "cannot renew a lease");
                 true
             }
         }
@@ -334,7 +334,7 @@ impl App {
         let delay = self.policy().refused(reply, domain(to), now, chance);
         if let Some(delay) = delay {
             let delay = delay.as_secs_f64();
-            tracing::warn!(%error, "the mail server refuses all mails alike, the next one is tried in {delay:.1} s");
+            tracing::warn!(%error, "the mail server refuses every mail, next attempt in {delay:.1} s");
         }
     }
 
@@ -393,7 +393,7 @@ impl App {
                 Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_)))
                     if began.elapsed() < WRITTEN_DOWN_WITHIN =>
                 {
-                    tracing::warn!(entry = %entry.id, %error, "what came of a mail could not be written down yet");
+                    tracing::warn!(entry = %entry.id, %error, "cannot store the result of a delivery yet");
                     sleep(PAUSE).await;
                     tries += 1;
                 }
@@ -402,14 +402,14 @@ impl App {
             }
         };
         if !held && !self.is_account_deleted(entry).await {
-            tracing::warn!(entry = %entry.id, "another worker took over this mail: it may come twice, with the same Message-ID");
+            tracing::warn!(entry = %entry.id, "another worker took over this mail: it may arrive twice, with the same Message-ID");
         }
         match delivery {
             Delivery::Sent { .. } => {
                 tracing::info!(entry = %entry.id, kind = %entry.kind, "mail sent")
             }
             Delivery::Waiting { error, .. } => {
-                tracing::warn!(entry = %entry.id, kind = %entry.kind, %error, "mail not sent, will be tried again")
+                tracing::warn!(entry = %entry.id, kind = %entry.kind, %error, "mail not sent, will be retried")
             }
             Delivery::Dead { error } => {
                 tracing::error!(entry = %entry.id, kind = %entry.kind, %error, "mail not sent, given up")

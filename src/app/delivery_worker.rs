@@ -94,7 +94,7 @@ impl Attempts {
         let until = capacity.until.map(Instant::from_std);
         if capacity.mails > 0 && until.is_some() && until != self.limited_until {
             tracing::warn!(
-                "the mail server takes no further connection, mails go over {}",
+                "the mail server accepts no further connection, number of connections in use: {}",
                 capacity.mails
             );
         }
@@ -182,7 +182,7 @@ impl Attempts {
         };
         if timeout(GRACE, drained).await.is_err() {
             tracing::warn!(
-                "stopped while mails were being sent: they are tried again when their leases end"
+                "stopped while mails were being sent: they are retried after their leases expire"
             );
         }
     }
@@ -315,7 +315,7 @@ impl App {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::error!(%error, "the outbox could not be read");
+                    tracing::error!(%error, "cannot read the outbox");
                     return None;
                 }
             }

@@ -48,7 +48,9 @@ pub enum AppError {
     #[error("no account for {0}")]
     NoSuchAccount(String),
     /// A reset token that is broken, foreign or used.
-    #[error("invalid reset token: it is incomplete, was used, or belongs to another server")]
+    #[error(
+        "invalid reset token: it is incomplete, was already used, or belongs to another server"
+    )]
     BadToken,
     /// An authentic reset token past its time.
     #[error("the reset token has expired")]
@@ -57,7 +59,7 @@ pub enum AppError {
     #[error("no mail {0} in the outbox")]
     NoSuchMail(EntryId),
     /// The entry with this id is being sent.
-    #[error("the mail {0} is being sent")]
+    #[error("mail {0} is being sent")]
     MailHeld(EntryId),
     /// There is no such movie.
     #[error("Movie with given id doesn't exists")]

@@ -28,8 +28,8 @@ impl App {
         loop {
             match self.forget_history().await {
                 Ok(0) => {}
-                Ok(lines) => tracing::info!(lines, "old history forgotten"),
-                Err(error) => tracing::warn!(%error, "old history could not be forgotten"),
+                Ok(lines) => tracing::info!(lines, "deleted old history"),
+                Err(error) => tracing::warn!(%error, "cannot delete old history"),
             }
             tokio::select! {
                 () = &mut stop => return,

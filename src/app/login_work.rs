@@ -49,7 +49,7 @@ impl App {
         if work.dearest.load(Ordering::Relaxed) == 0 {
             let counted = timeout(FIRST_COUNT, self.count_first()).await;
             counted.map_err(|_| {
-                AppError::Unavailable("the password hashes are still being counted".to_owned())
+                AppError::Unavailable("still counting the costs of password hashes".to_owned())
             })??;
         } else if let Ok(guard) = Arc::clone(&work.counted_at).try_lock_owned() {
             let now = self.parts.clock.now();
@@ -113,7 +113,7 @@ impl App {
                 accounts,
                 dearest,
                 set,
-                "password hashes of a higher cost than MOVIE_BAG_BCRYPT_COST: every login takes as long as the dearest of them"
+                "some password hashes have a higher cost than MOVIE_BAG_BCRYPT_COST: every login takes as long as the most expensive one"
             );
         }
         let refused = costs.range(COSTS.end() + 1..);
@@ -121,7 +121,7 @@ impl App {
         if refused > 0 && before == 0 {
             tracing::warn!(
                 accounts = refused,
-                "password hashes of a cost above {} are not verified: these accounts need a password reset",
+                "password hashes with a cost above {} are not verified: these accounts need a password reset",
                 COSTS.end()
             );
         }

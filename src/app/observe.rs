@@ -38,7 +38,7 @@ impl App {
             tasks: self.supervisor.statuses(),
         };
         let text = self.parts.metrics.text(&moment);
-        text.map_err(|error| AppError::Internal(format!("metrics can't be shown: {error}")))
+        text.map_err(|error| AppError::Internal(format!("cannot render metrics: {error}")))
     }
 
     async fn outbox_just_now(&self) -> Option<OutboxState> {

@@ -33,12 +33,12 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let settings = wiring::settings(ui, flags, "off")?;
     let to = DatabaseSettings::parse(&args.to)
-        .map_err(|why| Failure::usage(format!("--to can't be read: {why}"), "see --help"))?;
+        .map_err(|why| Failure::usage(format!("invalid --to: {why}"), "see --help"))?;
     wiring::check_database("--to", &to)?;
     if to == settings.database {
         return Err(Failure::usage(
-            format!("{to} is the source and the target"),
-            "name another database by --to",
+            format!("cannot copy {to} to itself"),
+            "name another database with --to",
         )
         .into());
     }
@@ -59,21 +59,21 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     drop(bar);
     let copied = copied?;
     let counts = copied.counts;
-    let lines = |number| counted(number, "line of history", "lines of history");
+    let lines = |number| counted(number, "history entry", "history entries");
     let mut text = format!(
-        "Copied {}, {}, {} and {} to {to}; the counts agree, and so {}.",
+        "Copied {}, {}, {} and {} to {to}; the counts and {} agree.",
         counted(counts.accounts, "account", "accounts"),
         counted(counts.movies, "movie", "movies"),
         counted(counts.mails, "waiting mail", "waiting mails"),
         lines(counts.events),
         match copied.compared {
-            1 => "does 1 sample".to_owned(),
-            number => format!("do {number} samples"),
+            1 => "1 sample".to_owned(),
+            number => format!("{number} samples"),
         },
     );
     if copied.mails_left_out + copied.events_left_out > 0 {
         text += &format!(
-            "\nLeft out, since their accounts are gone: {} and {}.",
+            "\nLeft out, because their accounts do not exist: {} and {}.",
             counted(copied.mails_left_out, "mail", "mails"),
             lines(copied.events_left_out),
         );

@@ -77,13 +77,13 @@ pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
             Some(message) => format!("{message}: {place}"),
             None => place,
         },
-        "name the settings of the server with --env-file, or its database with --database",
+        "name the server's env file with --env-file, or its database with --database",
     )
 }
 
 /// Returns the message about a database that was created.
 pub(super) fn created(settings: &Settings) -> String {
-    format!("Created the database {}.", described(settings))
+    format!("Created database {}.", described(settings))
 }
 
 /// Whether the database is a file that does not exist yet.
@@ -121,8 +121,8 @@ fn origin(settings: &Settings) -> String {
     const DATA_DIR: &str = "MOVIE_BAG_DATA_DIR";
     match (source(settings, DATABASE), source(settings, DATA_DIR)) {
         (Source::Flag(option), _) => (*option).to_owned(),
-        (Source::Default, Source::Default) => format!("the default, {DATABASE} is not set"),
-        (Source::Default, source) => format!("the default in {DATA_DIR} from {source}"),
+        (Source::Default, Source::Default) => format!("default; {DATABASE} is not set"),
+        (Source::Default, source) => format!("{DATA_DIR} from {source}"),
         (source, _) => format!("{DATABASE} from {source}"),
     }
 }

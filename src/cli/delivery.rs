@@ -8,14 +8,16 @@ pub(super) fn warn_unless_sent(ui: &Ui, delivery: Option<&Delivery>, done: &str)
     match delivery {
         Some(Delivery::Sent { .. }) => return true,
         Some(Delivery::Waiting { error, hint, .. }) => {
-            let hint = hint.as_ref().map(|hint| format!(" - {hint}"));
+            let hint = hint.as_ref().map(|hint| format!("; {hint}"));
             ui.warn(&format!(
-                "{done}, but its mail is queued and not delivered yet: {error}{}",
+                "{done}, but the confirmation mail is queued and not delivered yet: {error}{}",
                 hint.unwrap_or_default()
             ));
         }
         Some(Delivery::Dead { error }) => {
-            ui.warn(&format!("{done}, but its mail was given up: {error}"));
+            ui.warn(&format!(
+                "{done}, but the confirmation mail was given up: {error}"
+            ));
         }
         None => {}
     }

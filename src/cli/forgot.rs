@@ -33,7 +33,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let email = match args.email {
         Some(email) => email,
         None => {
-            let prompt = "The account's email address";
+            let prompt = "Email address of the account";
             ui.ask(prompt, "an email address", "--email").await?
         }
     };
@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         )?;
         return Ok(());
     }
-    let spinner = ui.spinner("delivering the mail");
+    let spinner = ui.spinner("sending the mail");
     let requested = app
         .request_reset(&email, &origin, Handling::DeliverNow)
         .await
@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         return Ok(());
     };
     let reply = not_sent(delivery)?;
-    let text = format!("The mail with the link is on its way to {email} ({reply}).");
+    let text = format!("Sent the reset link to {email} ({reply}).");
     ui.answer_either(
         &text,
         &json!({"email": email, "sent": true, "reply": reply}),

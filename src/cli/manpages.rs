@@ -20,12 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
-    let failed = || {
-        format!(
-            "the man pages can't be written into {}",
-            args.folder.display()
-        )
-    };
+    let failed = || format!("cannot write the man pages to {}", args.folder.display());
     std::fs::create_dir_all(&args.folder).with_context(failed)?;
     clap_mangen::generate_to(super::definition(), &args.folder).with_context(failed)?;
     for topic in &TOPICS {
@@ -34,7 +29,10 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         std::fs::write(args.folder.join(format!("{name}.1")), page(&name, topic))
             .with_context(failed)?;
     }
-    ui.say(&format!("The man pages are in {}.", args.folder.display()));
+    ui.say(&format!(
+        "Wrote the man pages to {}.",
+        args.folder.display()
+    ));
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod reset;
 mod running_servers;
 mod runtime;
 mod serve;
+mod shared_terminal;
 mod smtp_debug;
 mod stdin;
 mod systemd;

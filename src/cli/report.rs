@@ -53,6 +53,14 @@ impl Failure {
         }
     }
 
+    /// Returns a failure without a hint: the message names all that can be done.
+    pub fn without_hint(exit: u8, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            hint: None,
+            ..Self::new(exit, code, message, "")
+        }
+    }
+
     /// Used wrongly.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(2, "usage", message, hint)
@@ -94,8 +102,8 @@ impl Failure {
                     .or_else(|| cause.downcast_ref::<StoreError>().map(of_store))
                     .or_else(|| cause.downcast_ref::<CopyError>().map(of_copy))
                     .or_else(|| cause.downcast_ref::<DeliveryError>().map(of_delivery))
-                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", Some("fix the named settings, then run \"movie-bag check --all\" to see all of them with their sources".to_owned()))))
-                    .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (2, "template", Some("mend the template, or unset MOVIE_BAG_TEMPLATES; \"movie-bag templates eject\" writes the built-in ones".to_owned()))))
+                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (2, "settings", None)))
+                    .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (2, "template", Some("unset MOVIE_BAG_TEMPLATES to use the built-in templates, or run \"movie-bag templates eject\" to write them to a folder".to_owned()))))
             })
             .unwrap_or((1, "failed", None));
         let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
@@ -126,7 +134,7 @@ fn of_app(error: &AppError) -> Verdict {
         AppError::WeakPassword(_) => (
             5,
             "weak_password",
-            hint("choose another password; a few words in a row are a good one"),
+            hint("choose another password, such as several words in a row"),
         ),
         AppError::AddressTaken(email) => (
             6,
@@ -162,18 +170,18 @@ fn of_app(error: &AppError) -> Verdict {
         AppError::MailHeld(_) => (
             1,
             "mail_held",
-            hint("wait for the attempt that runs, a moment, and look again"),
+            hint("run the command again in a few seconds"),
         ),
         AppError::NoSuchMovie => (3, "movie_not_exists", None),
         AppError::MovieNameTaken => (6, "movie_already_exists", None),
         AppError::NotYourMovie(_) => (1, "not_your_movie", None),
         AppError::RateLimited { .. } => (1, "rate_limited", hint("try again later")),
         AppError::Busy { .. } => (7, "unavailable", hint("try again in a moment")),
-        AppError::DatabaseBusy(_) => (7, "unavailable", hint("run it again")),
+        AppError::DatabaseBusy(_) => (7, "unavailable", hint("run the command again")),
         AppError::Unavailable(_) => (
             7,
             "unavailable",
-            hint("see MOVIE_BAG_DATABASE; \"movie-bag check\" tells more"),
+            hint("run \"movie-bag check\" to find the cause"),
         ),
         AppError::Internal(_) => (1, "internal_error", None),
     }
@@ -184,9 +192,9 @@ fn of_store(error: &StoreError) -> Verdict {
         StoreError::Unavailable(_) => (
             7,
             "unavailable",
-            Some("see MOVIE_BAG_DATABASE; \"movie-bag check\" tells more".to_owned()),
+            Some("run \"movie-bag check\" to find the cause".to_owned()),
         ),
-        StoreError::Busy(_) => (7, "unavailable", Some("run it again".to_owned())),
+        StoreError::Busy(_) => (7, "unavailable", Some("run the command again".to_owned())),
         StoreError::Broken(_) => (1, "database", None),
     }
 }
@@ -199,19 +207,25 @@ fn of_copy(error: &CopyError) -> Verdict {
             (
                 exit,
                 code,
-                hint("the source is as it was; when this is mended, copy again: it begins anew"),
+                hint(
+                    "fix the cause and run the command again: it starts over, and the source is unchanged",
+                ),
             )
         }
-        CopyError::NotEmpty(_) => (6, "not_empty", hint("name an empty database by --to")),
+        CopyError::NotEmpty(_) => (6, "not_empty", hint("name an empty database with --to")),
         CopyError::Orphans(_) => (
             1,
             "orphans",
-            hint("in the source, delete those movies or give them an owner, and copy again"),
+            hint(
+                "delete those movies in the source or give them an owner, then run the command again",
+            ),
         ),
         CopyError::Differs(_) => (
             1,
             "differs",
-            hint("stop the servers that work on the source, and copy again: it begins anew"),
+            hint(
+                "stop the servers that use the source, then run the command again: it starts over",
+            ),
         ),
     }
 }
@@ -265,7 +279,10 @@ pub(super) fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
         let said = text.lines().take_while(|line| !line.is_empty());
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
         let message = message.trim_start_matches("error: ");
-        show(&ui, &Failure::usage(message, "--help shows what there is"));
+        show(
+            &ui,
+            &Failure::usage(message, "run the command with --help to see its options"),
+        );
     } else if is_answer {
         // A closed stdout is nobody who wants the help.
         let _ = error.print();

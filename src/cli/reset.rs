@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         }
         (Some(token), false) => (token, None),
         (None, _) => {
-            let prompt = "The link from the mail";
+            let prompt = "Reset link from the mail";
             (ui.ask(prompt, "a reset link", "--token").await?, None)
         }
     };
@@ -68,10 +68,10 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let confirmed = warn_unless_sent(
         ui,
         completed.confirmation.as_ref(),
-        "the password is changed",
+        "the password was changed",
     );
     ui.answer_either(
-        "The password is changed.",
+        "Password changed.",
         &json!({"changed": true, "confirmation_sent": confirmed}),
     )?;
     Ok(())

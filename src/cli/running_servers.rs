@@ -55,7 +55,7 @@ pub(super) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
     };
     if servers.iter().all(|(_, database)| *database != own) {
         ui.warn(&format!(
-            "this command works on {}, and the server on {address} on {theirs}",
+            "this command uses {}, but the server on {address} uses {theirs}",
             database::described(settings)
         ));
     }

@@ -66,8 +66,8 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) && settings.tokens.secret.is_none()
     {
         return Err(Failure::usage(
-            "JWT_SECRET_KEY is missing: servers that share a MongoDB must share what signs tokens",
-            "set it to 32 random bytes or more, by openssl rand -base64 48, the same for all of them",
+            "JWT_SECRET_KEY is missing: all servers on one MongoDB must sign tokens with the same secret",
+            "set it to the output of \"openssl rand -base64 48\", the same on all servers",
         )
         .into());
     }
@@ -146,9 +146,10 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         };
         systemd::tell(ui, News::Stopping);
         match &failed {
-            None => ui
-                .say("Stopping: requests in flight are finished first. Ctrl-C again ends at once."),
-            Some(failure) => ui.say(&format!("Stopping, since {failure}")),
+            None => {
+                ui.say("Stopping after the requests in flight. Press Ctrl-C again to stop at once.")
+            }
+            Some(failure) => ui.say(&format!("Stopping: {failure}")),
         }
         let _ = stop.send(true);
         let ended = async {
@@ -267,20 +268,20 @@ pub(super) fn of_task(failed: &TaskFailed) -> Failure {
         1,
         "task",
         failed.to_string(),
-        "see the log for the cause of each failure; a service manager should restart the process",
+        "read the log for the cause of each failure, and let a service manager restart the process",
     )
 }
 
 fn of_sink(ended: Result<(), JoinError>) -> Failure {
     let why = ended.err().map_or_else(
-        || "it ended without being asked to".to_owned(),
+        || "it ended unexpectedly".to_owned(),
         |error| error.to_string(),
     );
     Failure::new(
         1,
         "task",
         format!("the debugging SMTP sink failed: {why}"),
-        "see the log for the cause",
+        "read the log for the cause",
     )
 }
 
@@ -312,8 +313,8 @@ fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
         Failure::new(
             1,
             "address",
-            format!("can't listen on {address}: {error}"),
-            format!("stop what listens there, or give {setting} another port (0 takes a free one)"),
+            format!("cannot listen on {address}: {error}"),
+            format!("stop the program that listens there, or set {setting} to another port (0 picks a free one)"),
         )
     })
 }
@@ -365,9 +366,11 @@ fn first_requests(address: SocketAddr) -> String {
     format!(
         "
 Try it:
-  curl -H 'Content-Type: application/json' http://{address}/api/auth/signup \\
+  curl http://{address}/api/auth/signup \\
+       -H 'Content-Type: application/json' \\
        -d '{{\"email\":\"ann@example.com\",\"password\":\"correct horse battery\"}}'
-  curl -H 'Content-Type: application/json' http://{address}/api/auth/forgot -d '{{\"email\":\"ann@example.com\"}}'
+  curl http://{address}/api/auth/forgot \\
+       -H 'Content-Type: application/json' -d '{{\"email\":\"ann@example.com\"}}'
 "
     )
 }
@@ -378,9 +381,11 @@ fn first_requests(address: SocketAddr) -> String {
     format!(
         "
 Try it:
-  irm http://{address}/api/auth/signup -Method Post -ContentType application/json `
+  irm http://{address}/api/auth/signup `
+      -Method Post -ContentType application/json `
       -Body '{{\"email\":\"ann@example.com\",\"password\":\"correct horse battery\"}}'
-  irm http://{address}/api/auth/forgot -Method Post -ContentType application/json `
+  irm http://{address}/api/auth/forgot `
+      -Method Post -ContentType application/json `
       -Body '{{\"email\":\"ann@example.com\"}}'
 "
     )

@@ -25,15 +25,18 @@ pub(super) async fn lines<const N: usize>(
 }
 
 fn line(stdin: &mut impl BufRead, what: &str) -> Result<Zeroizing<String>, Failure> {
-    let hint = format!("write {what} as a line of its own into stdin");
+    let hint = format!("write the {what} to stdin, on a line of its own");
     let mut line = Zeroizing::new(String::new());
     let read = stdin.take(LONGEST).read_line(&mut line).map_err(|error| {
-        Failure::usage(format!("{what} can't be read from stdin: {error}"), &hint)
+        Failure::usage(format!("cannot read the {what} from stdin: {error}"), &hint)
     })?;
     let end = line.trim_end_matches('\n').trim_end_matches('\r').len();
     line.truncate(end);
     if read == 0 {
-        return Err(Failure::usage(format!("stdin has no {what}"), hint));
+        return Err(Failure::usage(
+            format!("cannot read the {what} from stdin: end of input"),
+            hint,
+        ));
     }
     Ok(line)
 }

@@ -59,9 +59,7 @@ mod unix {
                 continue;
             };
             if !listens(&socket) {
-                return Err(unfit(format!(
-                    "number {number} ({name:?}) does not listen: it is a connection, or only bound"
-                )));
+                return Err(unfit(format!("number {number} ({name:?}) does not listen")));
             }
             socket.set_nonblocking(true).map_err(unfit)?;
             let place = if name == METRICS {
@@ -94,7 +92,7 @@ mod unix {
             News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
         };
         if let Err(error) = told {
-            ui.warn(&format!("the service manager could not be told: {error}"));
+            ui.warn(&format!("cannot notify the service manager: {error}"));
         }
     }
 
@@ -124,9 +122,8 @@ mod unix {
         Failure::new(
             1,
             "address",
-            format!("a socket that was handed over can't be used: {why}"),
-            "hand over one TCP socket for the API, and if you like one that is named \"metrics\" (ListenStream= and \
-             FileDescriptorName= of a .socket unit, with Accept=no)",
+            format!("cannot use a socket from the service manager: {why}"),
+            "pass one TCP socket for the API, and optionally one named \"metrics\" (ListenStream= and FileDescriptorName= in a .socket unit, with Accept=no)",
         )
     }
 }

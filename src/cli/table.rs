@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     const ID: &str = "6b04933dbb18cc05d63b86dd";
-    const REPLY: &str = "localhost:1025 refused the mail for now: 450 4.2.0 <ann@xn--mnchen-3ya.example>: Recipient address rejected: Greylisted, see http://postgrey.example/help/xn--mnchen-3ya.example.html";
+    const REPLY: &str = "localhost:1025 deferred the mail: 450 4.2.0 <ann@xn--mnchen-3ya.example>: Recipient address rejected: Greylisted, see http://postgrey.example/help/xn--mnchen-3ya.example.html";
 
     fn shown(width: Option<u16>, addresses: &[&str]) -> String {
         let header = ["ID", "EMAIL", "STATE", "NEXT TRY", "LAST ERROR"];

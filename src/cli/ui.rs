@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 
 use super::Color;
 use super::report::Failure;
+use super::shared_terminal::Stderr;
 use super::{table, terminal};
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
@@ -26,6 +27,7 @@ pub(super) struct Ui {
     quiet: bool,
     color: bool,
     color_stdout: bool,
+    stderr: Stderr,
 }
 
 impl Ui {
@@ -45,6 +47,7 @@ impl Ui {
             quiet,
             color,
             color_stdout,
+            stderr: Stderr::new(),
         }
     }
 
@@ -200,7 +203,7 @@ impl Ui {
     }
 
     fn write(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = { self.stderr }.write_all(format!("{text}\n").as_bytes());
     }
 
     fn styled(&self, text: &str, style: &Style) -> String {
@@ -322,10 +325,10 @@ impl Ui {
                 continue;
             }
             self.say(&strength(&password, address));
-            if password.is_same_as(&hidden("The same again").await?) {
+            if password.is_same_as(&hidden("Confirm new password").await?) {
                 return Ok(password);
             }
-            self.warn("the two don't match");
+            self.warn("the passwords do not match");
         }
     }
 }
@@ -371,8 +374,8 @@ fn untold(error: &io::Error) -> Failure {
     Failure::new(
         1,
         "stdout",
-        format!("it is done, but the answer can't be written to stdout: {error}"),
-        "look at where stdout leads; \"movie-bag user set-password\" sets a password that was lost",
+        format!("cannot write the result to stdout: {error}; the command itself succeeded"),
+        "check where stdout goes; run \"movie-bag user set-password\" if a generated password was lost",
     )
 }
 
@@ -410,7 +413,7 @@ impl FileProgress {
             self.shown_at.set(bar.elapsed());
             // The bar knows how fast bytes go, of late.
             let rate = bar.per_sec() * accounts as f64 / position.max(1) as f64;
-            bar.set_message(format!("{accounts} accounts, {rate:.0} a second"));
+            bar.set_message(format!("{accounts} accounts, {rate:.0} per second"));
         }
     }
 
@@ -453,7 +456,7 @@ fn strength(password: &PasswordInput, address: &str) -> String {
     let bar: String = (0..4)
         .map(|step| if step < score { '#' } else { '.' })
         .collect();
-    let hint = hint.map(|hint| format!(" - {hint}")).unwrap_or_default();
+    let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
     format!("Strength: [{bar}] {name}{hint}")
 }
 
@@ -471,8 +474,8 @@ fn must_be_able_to_ask(what: &str, option: &str) -> Result<(), Failure> {
         true => "stderr",
     };
     Err(Failure::usage(
-        format!("cannot ask for {what}: {place} is not a terminal"),
-        format!("give {option}"),
+        format!("cannot prompt for {what}: {place} is not a terminal"),
+        format!("run the command with {option}"),
     ))
 }
 

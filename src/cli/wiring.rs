@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::database::{self, Absence, Access};
 use super::report::Failure;
 use super::running_servers;
+use super::shared_terminal::Stderr;
 use super::ui::Ui;
 use crate::app::system::{SystemClock, SystemRng};
 use crate::app::{App, Hasher, Parts, Rules};
@@ -60,7 +61,7 @@ pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(
     };
     mongo::check_uri(uri).map_err(|why| {
         Failure::usage(
-            format!("{key} ({database}) can't be read: {why}"),
+            format!("invalid {key} {database}: {why}"),
             "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
         )
     })
@@ -132,10 +133,10 @@ async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> a
         1,
         "half_copied",
         format!(
-            "{} is half of a copy that was broken off",
+            "cannot use {}: it holds an unfinished copy",
             settings.database
         ),
-        "run \"movie-bag copy\" into it again, which begins anew, or name another database",
+        "run \"movie-bag copy\" into it again, which starts over, or name another database",
     )
     .into())
 }
@@ -171,8 +172,8 @@ fn certificates(mail: &MailSettings) -> Result<Certificates, Failure> {
     };
     Certificates::read(path).map_err(|why| {
         Failure::usage(
-            format!("MAIL_CA_FILE ({}) {why}", path.display()),
-            "name a PEM file with the certificate of the authority that signed the mail server's",
+            format!("invalid MAIL_CA_FILE {}: {why}", path.display()),
+            "name a PEM file with the certificate of the authority that signed the mail server's certificate",
         )
     })
 }
@@ -370,17 +371,14 @@ pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
     let chosen = settings.filter.as_deref().unwrap_or(usual);
     let filter = EnvFilter::builder().parse(chosen).map_err(|error| {
         Failure::usage(
-            format!("MOVIE_BAG_LOG ({chosen:?}) is no filter: {error}"),
+            format!("invalid MOVIE_BAG_LOG {chosen:?}: {error}"),
             "write error, warn, info, debug or trace",
         )
     })?;
-    let is_json = settings.json;
+    let (out, is_json) = (Stderr::new(), settings.json);
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(move || LogWriter {
-            out: std::io::stderr(),
-            is_json,
-        })
+        .with_writer(move || LogWriter { out, is_json })
         // It would say so on stderr, and panic where that is what is broken.
         .log_internal_errors(false)
         .with_target(false);

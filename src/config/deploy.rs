@@ -1,4 +1,4 @@
-//! What a real system needs beyond settings that work: `check --deploy`.
+//! Requirements of a production system beyond valid settings: `check --deploy`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,47 +9,47 @@ use super::values::BaseUrl;
 use super::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
 use crate::domain::password::COSTS;
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gravity {
-    /// It must be mended.
+    /// It must be fixed.
     Wrong,
-    /// It is to be known, and may be meant so.
+    /// It may be intended.
     ToBeKnown,
 }
 
-/// One thing that a real system should not go on with.
+/// Setting that a production system should not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How much it matters.
+    /// Its severity.
     pub gravity: Gravity,
-    /// What is wrong.
+    /// The defect.
     pub what: String,
-    /// Why that matters.
+    /// Its effect.
     pub why: &'static str,
-    /// The line to set, or what to do.
-    pub mend: String,
+    /// One imperative sentence.
+    pub fix: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} - write {}", self.what, self.why, self.mend)
+        write!(f, "{}: {}; {}", self.what, self.why, self.fix)
     }
 }
 
-fn wrong(what: impl Into<String>, why: &'static str, mend: impl Into<String>) -> Finding {
+fn wrong(what: impl Into<String>, why: &'static str, fix: impl Into<String>) -> Finding {
     Finding {
         gravity: Gravity::Wrong,
         what: what.into(),
         why,
-        mend: mend.into(),
+        fix: fix.into(),
     }
 }
 
-fn to_be_known(what: impl Into<String>, why: &'static str, mend: impl Into<String>) -> Finding {
+fn to_be_known(what: impl Into<String>, why: &'static str, fix: impl Into<String>) -> Finding {
     Finding {
         gravity: Gravity::ToBeKnown,
-        ..wrong(what, why, mend)
+        ..wrong(what, why, fix)
     }
 }
 
@@ -59,8 +59,8 @@ pub fn findings(settings: &Settings) -> Vec<Finding> {
     if settings.profile != Profile::Production {
         findings.push(wrong(
             "the profile is development",
-            "a missing or published secret and links in clear text are let through",
-            "MOVIE_BAG_PROFILE = production",
+            "a missing or published secret and plaintext links are accepted",
+            "set MOVIE_BAG_PROFILE = production",
         ));
     }
     findings.extend(obstacles(settings.public_url.as_ref(), &settings.tokens));
@@ -79,27 +79,27 @@ pub(super) fn obstacles(public_url: Option<&BaseUrl>, tokens: &TokenSettings) ->
     match public_url {
         None => findings.push(wrong(
             "MOVIE_BAG_PUBLIC_URL is missing",
-            "every link in a mail would begin with http://localhost",
-            "MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
+            "links in mails would begin with http://localhost",
+            "set MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
         )),
         Some(url) if !url.is_https() => findings.push(wrong(
             format!("MOVIE_BAG_PUBLIC_URL ({}) is not https", url.as_str()),
-            "whoever reads a link on its way can set the password",
-            "MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
+            "an eavesdropper who reads a reset link can set the password",
+            "set MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
         )),
         Some(_) => {}
     }
-    let another = |key: &str| format!("{key} = the output of: openssl rand -base64 48");
+    let another = |key: &str| format!("set {key} to the output of: openssl rand -base64 48");
     if tokens.secret.is_none() {
         findings.push(wrong(
             "JWT_SECRET_KEY is missing",
-            "a generated one is lost with the folder it is kept in, and other servers do not have it",
+            "a generated one is lost with its folder, and other servers do not have it",
             another("JWT_SECRET_KEY"),
         ));
     }
     // The previous one still opens everything.
     for (key, secret) in keys_of(tokens) {
-        const FORGED: &str = "whoever has or guesses it can sign tokens for every account";
+        const FORGED: &str = "an attacker who has or guesses it can sign tokens for every account";
         if is_published(secret) {
             findings.push(wrong(
                 format!("{key} is the published one"),
@@ -108,7 +108,7 @@ pub(super) fn obstacles(public_url: Option<&BaseUrl>, tokens: &TokenSettings) ->
             ));
         } else if is_monotonous(secret) {
             findings.push(wrong(
-                format!("{key} is easily guessed: it has hardly any different characters"),
+                format!("{key} is easily guessed because it repeats a few characters"),
                 FORGED,
                 another(key),
             ));
@@ -123,15 +123,15 @@ fn of_tokens(tokens: &TokenSettings) -> Vec<Finding> {
     if tokens.reset_lifetime > LONGEST {
         findings.push(to_be_known(
             "a reset link works for longer than an hour",
-            "a link that lies in a mailbox opens the account for so long",
-            "MOVIE_BAG_RESET_TOKEN_LIFETIME = 1h",
+            "until then, an unused link in a mailbox opens the account",
+            "set MOVIE_BAG_RESET_TOKEN_LIFETIME = 1h",
         ));
     }
     if tokens.previous.is_some() {
         findings.push(to_be_known(
             "JWT_SECRET_KEY_PREVIOUS is set",
-            "what it has signed still opens accounts",
-            "remove JWT_SECRET_KEY_PREVIOUS once the longest lifetime of a token has passed since the change",
+            "tokens signed with it still open accounts",
+            "remove JWT_SECRET_KEY_PREVIOUS once the longest token lifetime has passed since the change",
         ));
     }
     findings
@@ -142,23 +142,23 @@ fn of_accounts(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !accounts.conceal {
         findings.push(wrong(
-            "forgot tells whether an address has an account",
-            "anybody can find out who is a customer",
-            "MOVIE_BAG_CONCEAL_ACCOUNTS = true",
+            "\"forgot\" reveals whether an address has an account",
+            "anyone can find out who is a customer",
+            "set MOVIE_BAG_CONCEAL_ACCOUNTS = true",
         ));
     }
     if !accounts.rate_limits {
         findings.push(wrong(
-            "limits are off",
-            "passwords can be guessed as fast as they are hashed, and mailboxes flooded",
-            "MOVIE_BAG_RATE_LIMITS = on",
+            "rate limits are off",
+            "attackers can guess passwords as fast as the server hashes them, and flood mailboxes",
+            "set MOVIE_BAG_RATE_LIMITS = on",
         ));
     }
     if accounts.signup_open {
         findings.push(to_be_known(
-            "anybody may sign up",
-            "sign-up answers whether an address is taken, also where forgot conceals it",
-            "MOVIE_BAG_SIGNUP = closed",
+            "sign-up is open",
+            "sign-up reveals whether an address is taken, even if \"forgot\" conceals it",
+            "set MOVIE_BAG_SIGNUP = closed",
         ));
     }
     findings
@@ -169,16 +169,19 @@ fn of_passwords(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if passwords.bcrypt_cost < 12 {
         findings.push(wrong(
-            format!("the cost of a password's hash is {}", passwords.bcrypt_cost),
-            "who steals the database guesses passwords faster",
-            "MOVIE_BAG_BCRYPT_COST = 12",
+            format!("the cost of password hashes is {}", passwords.bcrypt_cost),
+            "passwords of a stolen database can be guessed faster",
+            "set MOVIE_BAG_BCRYPT_COST = 12",
         ));
     }
     if passwords.min_length < 8 {
         findings.push(wrong(
-            format!("a password may have {} characters", passwords.min_length),
-            "short passwords are guessed within the limits",
-            "MOVIE_BAG_PASSWORD_MIN_LENGTH = 8",
+            format!(
+                "passwords of {} characters are accepted",
+                passwords.min_length
+            ),
+            "short passwords can be guessed within the rate limits",
+            "set MOVIE_BAG_PASSWORD_MIN_LENGTH = 8",
         ));
     }
     findings
@@ -190,21 +193,21 @@ fn of_mail(settings: &Settings) -> Vec<Finding> {
     if is_here(&mail.server) && mail.port == 1025 {
         findings.push(wrong(
             "mails go to the debugging SMTP server",
-            "it shows them to whoever looks, and delivers none",
-            "MAIL_SERVER = your mail server",
+            "it delivers none, and shows them to everyone who can open its inbox",
+            "set MAIL_SERVER to your mail server",
         ));
     } else if mail.tls == MailTls::None && !is_here(&mail.server) {
         findings.push(wrong(
-            format!("mails go to {} in clear text", mail.server),
-            "whoever reads a link on its way can set the password",
-            "MAIL_USE_TLS = true",
+            format!("mails go to {} in plaintext", mail.server),
+            "an eavesdropper who reads a reset link can set the password",
+            "set MAIL_USE_TLS = true",
         ));
     }
     if mail.sender == "support@movie-bag.com" {
         findings.push(wrong(
             "mails come from support@movie-bag.com",
-            "that domain is not yours: other mail servers take such mails for forged",
-            "MAIL_DEFAULT_SENDER = support@YOUR.DOMAIN",
+            "other mail servers reject mails from a domain that is not yours",
+            "set MAIL_DEFAULT_SENDER = support@YOUR.DOMAIN",
         ));
     }
     findings
@@ -216,22 +219,22 @@ fn of_network(settings: &Settings) -> Vec<Finding> {
     if http.trusted_proxies.is_empty() {
         findings.push(wrong(
             "no proxy is trusted",
-            "https needs a proxy in front, and behind one that is not named all clients share one limit",
-            "MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
+            "https needs a proxy in front, and behind an unnamed proxy all clients share one rate limit",
+            "set MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
         ));
     }
     if http.trusted_proxies.iter().any(|(_, prefix)| *prefix == 0) {
         findings.push(wrong(
-            "everybody is trusted as a proxy",
-            "a header that anybody writes chooses the client's address, and so has limits of its own",
-            "MOVIE_BAG_TRUSTED_PROXIES = the address of your proxy",
+            "every address is trusted as a proxy",
+            "clients can forge their address in a header and evade the rate limits",
+            "set MOVIE_BAG_TRUSTED_PROXIES to the address of your proxy",
         ));
     }
     if !http.bind.ip().is_loopback() {
         findings.push(to_be_known(
             format!("the server listens on {}", http.bind),
-            "it speaks clear-text HTTP: only the proxy should reach it",
-            "MOVIE_BAG_BIND = 127.0.0.1:3000",
+            "it speaks plaintext HTTP, so only the proxy should reach it",
+            "set MOVIE_BAG_BIND = 127.0.0.1:3000",
         ));
     }
     if let Some(bind) = http.metrics_bind
@@ -239,8 +242,8 @@ fn of_network(settings: &Settings) -> Vec<Finding> {
     {
         findings.push(to_be_known(
             format!("metrics are served on {bind}"),
-            "their counters tell whether a mail was queued",
-            "MOVIE_BAG_METRICS_BIND = 127.0.0.1:9090",
+            "their counters reveal whether a mail was queued",
+            "set MOVIE_BAG_METRICS_BIND = 127.0.0.1:9090",
         ));
     }
     findings
@@ -269,16 +272,16 @@ fn of_database(database: &DatabaseSettings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if is_remote && !has_tls {
         findings.push(wrong(
-            "the database is reached in clear text",
-            "password hashes and addresses can be read and changed on their way",
+            "the connection to the database is in plaintext",
+            "an eavesdropper can read and change password hashes and addresses",
             "add tls=true to the options of MOVIE_BAG_DATABASE",
         ));
     }
     if is_remote && !place.contains('@') {
         findings.push(wrong(
-            "the database is used without a user",
-            "whoever reaches it can read and change every account",
-            "MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
+            "the database is used without a login",
+            "anyone who reaches it can read and change every account",
+            "set MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
         ));
     }
     findings
@@ -300,8 +303,8 @@ pub fn of_dear_hashes(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
     {
         findings.push(to_be_known(
             format!("accounts with a password hash of a higher cost than {set}: {dearer}"),
-            "every login takes as long as the dearest of them, so that its time reveals no account",
-            format!("MOVIE_BAG_BCRYPT_COST = {dearest}, or reset the passwords of these accounts"),
+            "every login takes as long as the most expensive one, so that its time reveals no account",
+            format!("set MOVIE_BAG_BCRYPT_COST = {dearest}, or reset the passwords of these accounts"),
         ));
     }
     let refused = accounts(&|cost| cost > *COSTS.end());
@@ -311,7 +314,7 @@ pub fn of_dear_hashes(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
                 "accounts with a password hash of a higher cost than {}: {refused}",
                 COSTS.end()
             ),
-            "such a hash is not verified: their owners cannot log in",
+            "such hashes are not verified, so the owners cannot log in",
             "reset the passwords of these accounts",
         ));
     }
@@ -325,7 +328,7 @@ mod tests {
 
     const SECRET: &str = "a secret of thirty-two bytes or more";
 
-    /// The mends of all findings that are wrong.
+    /// Fixes of all findings that are wrong.
     fn wrongs(settings: &[(&'static str, &str)]) -> Vec<String> {
         let good = [
             ("MOVIE_BAG_PROFILE", "production"),
@@ -350,7 +353,7 @@ mod tests {
         let findings = findings(&settings).into_iter();
         findings
             .filter(|finding| finding.gravity == Gravity::Wrong)
-            .map(|finding| finding.mend)
+            .map(|finding| finding.fix)
             .collect()
     }
 
@@ -363,39 +366,47 @@ mod tests {
 
     #[test]
     fn each_weakness_is_found_with_the_line_to_set() {
-        for (key, value, mend) in [
+        for (key, value, fix) in [
             (
                 "MOVIE_BAG_PROFILE",
                 "development",
-                "MOVIE_BAG_PROFILE = production",
+                "set MOVIE_BAG_PROFILE = production",
             ),
             (
                 "MOVIE_BAG_CONCEAL_ACCOUNTS",
                 "false",
-                "MOVIE_BAG_CONCEAL_ACCOUNTS = true",
+                "set MOVIE_BAG_CONCEAL_ACCOUNTS = true",
             ),
-            ("MOVIE_BAG_RATE_LIMITS", "off", "MOVIE_BAG_RATE_LIMITS = on"),
-            ("MOVIE_BAG_BCRYPT_COST", "10", "MOVIE_BAG_BCRYPT_COST = 12"),
+            (
+                "MOVIE_BAG_RATE_LIMITS",
+                "off",
+                "set MOVIE_BAG_RATE_LIMITS = on",
+            ),
+            (
+                "MOVIE_BAG_BCRYPT_COST",
+                "10",
+                "set MOVIE_BAG_BCRYPT_COST = 12",
+            ),
             (
                 "MOVIE_BAG_PASSWORD_MIN_LENGTH",
                 "7",
-                "MOVIE_BAG_PASSWORD_MIN_LENGTH = 8",
+                "set MOVIE_BAG_PASSWORD_MIN_LENGTH = 8",
             ),
-            ("MAIL_USE_TLS", "false", "MAIL_USE_TLS = true"),
+            ("MAIL_USE_TLS", "false", "set MAIL_USE_TLS = true"),
             (
                 "MAIL_DEFAULT_SENDER",
                 "support@movie-bag.com",
-                "MAIL_DEFAULT_SENDER = support@YOUR.DOMAIN",
+                "set MAIL_DEFAULT_SENDER = support@YOUR.DOMAIN",
             ),
             (
                 "MOVIE_BAG_TRUSTED_PROXIES",
                 "",
-                "MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
+                "set MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
             ),
             (
                 "MOVIE_BAG_TRUSTED_PROXIES",
                 "0.0.0.0/0",
-                "MOVIE_BAG_TRUSTED_PROXIES = the address of your proxy",
+                "set MOVIE_BAG_TRUSTED_PROXIES to the address of your proxy",
             ),
             (
                 "MOVIE_BAG_DATABASE",
@@ -405,25 +416,27 @@ mod tests {
             (
                 "MOVIE_BAG_DATABASE",
                 "mongodb+srv://db.example/movies",
-                "MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
+                "set MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
             ),
         ] {
             assert!(
-                wrongs(&[(key, value)]).contains(&mend.to_owned()),
+                wrongs(&[(key, value)]).contains(&fix.to_owned()),
                 "{key} = {value}: {:?}",
                 wrongs(&[(key, value)])
             );
         }
         let sink = [("MAIL_SERVER", "localhost"), ("MAIL_PORT", "1025")];
-        assert_eq!(wrongs(&sink), ["MAIL_SERVER = your mail server"]);
+        assert_eq!(wrongs(&sink), ["set MAIL_SERVER to your mail server"]);
         let all = wrongs(&[
             ("MOVIE_BAG_PROFILE", "development"),
             ("MOVIE_BAG_PUBLIC_URL", "http://movies.example"),
             ("JWT_SECRET_KEY", super::super::values::PUBLISHED_SECRET),
         ]);
-        assert!(all.contains(&"MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST".to_owned()));
+        assert!(all.contains(&"set MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST".to_owned()));
         assert!(
-            all.contains(&"JWT_SECRET_KEY = the output of: openssl rand -base64 48".to_owned())
+            all.contains(
+                &"set JWT_SECRET_KEY to the output of: openssl rand -base64 48".to_owned()
+            )
         );
     }
 

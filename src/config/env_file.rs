@@ -1,5 +1,5 @@
-//! The env file: lines of `KEY = value`, read strictly. A line that can't be read is an error with its number and the
-//! mend, since a setting that is silently ignored is the one that is looked for longest.
+//! The env file: lines of `KEY = value`, read strictly. An invalid line is an error with its number and the fix, because
+//! a setting that is silently ignored is hard to find.
 
 use std::collections::HashMap;
 /// One setting in an env file.
@@ -15,11 +15,11 @@ pub struct Line {
 
 /// A line that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {number}: {what}")]
+#[error("{number}: {what}")]
 pub struct BadLine {
     /// From 1.
     pub number: usize,
-    /// What is wrong, and the mend. Never the value, which may be a secret.
+    /// The defect and its fix. Never the value, which may be a secret.
     pub what: String,
 }
 
@@ -32,7 +32,7 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
         let before = &bytes[..error.valid_up_to()];
         vec![BadLine {
             number: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
-            what: "it is not UTF-8 - save the file in that encoding".to_owned(),
+            what: "the line is not UTF-8: save the file in that encoding".to_owned(),
         }]
     })?;
     parse(text)
@@ -41,7 +41,7 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
 /// Reads all lines.
 ///
 /// # Errors
-/// All lines that can't be read, so that they are mended in one go.
+/// All invalid lines, so that they can be fixed in one go.
 pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
     let mut lines: Vec<Line> = Vec::new();
     // Where each key stands first.
@@ -57,7 +57,7 @@ pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
             let first = *firsts.entry(key.clone()).or_insert(lines.len());
             if let Some(earlier) = lines.get(first).filter(|earlier| earlier.value != value) {
                 return Err(format!(
-                    "{key} stands in line {} already, with another value: remove one of them",
+                    "{key} is also set in line {} with another value: remove one of them",
                     earlier.number
                 ));
             }
@@ -94,13 +94,13 @@ fn setting(line: &str) -> Result<Option<(String, String)>, String> {
         .map(|(key, _)| key.trim_end())
         .filter(|key| is_key(key))
     {
-        Some(key) => Err(format!("\"{key}: …\" is not KEY = value - write {key} = …")),
+        Some(key) => Err(format!("expected KEY = value: write {key} = …, not {key}: …")),
         // What stands there is not shown: in a line gone wrong it may be the secret.
         None if split.is_some_and(|(key, _)| !key.is_empty()) => Err(
-            "what stands before the = is no key: keys have letters, digits and _ - mend it, or put a # before the line"
+            "the key has characters other than letters, digits and _: correct it, or put # before the line"
                 .to_owned(),
         ),
-        None => Err("it is not KEY = value - write it so, or put a # before it".to_owned()),
+        None => Err("expected KEY = value: correct the line, or put # before it".to_owned()),
     }
 }
 
@@ -117,13 +117,13 @@ fn unquoted(key: &str, value: &str) -> Result<String, String> {
     let rest = &value[1..];
     let Some(end) = rest.find(quote) else {
         return Err(format!(
-            "the quote {quote} behind {key} = is not closed - end the value with {quote}"
+            "the value of {key} has no closing quote: end it with {quote}"
         ));
     };
     let behind = rest[end + 1..].trim_start();
     if !behind.is_empty() && !behind.starts_with('#') {
         return Err(format!(
-            "something follows the closing {quote} of {key} - put the value into the other kind of quotes"
+            "text follows the closing {quote} of {key}: put the value in the other kind of quotes"
         ));
     }
     Ok(rest[..end].to_owned())
@@ -140,7 +140,7 @@ mod tests {
         let bad = parse_bytes(b"A = 1\nB = \xff\n").unwrap_err();
         assert_eq!((bad.len(), bad[0].number), (1, 2));
         let bad = parse("foo-bar = 1").unwrap_err();
-        assert!(bad[0].what.contains("is no key"), "{bad:?}");
+        assert!(bad[0].what.contains("the key has characters"), "{bad:?}");
         let bad = parse("MAIL_PORT: 10=25").unwrap_err();
         assert!(bad[0].what.contains("write MAIL_PORT = "), "{bad:?}");
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_line_is_named_with_its_mend_and_without_its_value() {
+    fn every_bad_line_is_named_with_its_fix_and_without_its_value() {
         let text = "A=1\nMAIL_PORT: 1025\nnonsense\nB=\"open\n=5\nC='x' y\nA=2\nA=1\n2KEY=x";
         let said: Vec<String> = parse(text)
             .unwrap_err()
@@ -191,13 +191,13 @@ mod tests {
         assert_eq!(
             said,
             [
-                "line 2: \"MAIL_PORT: …\" is not KEY = value - write MAIL_PORT = …",
-                "line 3: it is not KEY = value - write it so, or put a # before it",
-                "line 4: the quote \" behind B = is not closed - end the value with \"",
-                "line 5: it is not KEY = value - write it so, or put a # before it",
-                "line 6: something follows the closing ' of C - put the value into the other kind of quotes",
-                "line 7: A stands in line 1 already, with another value: remove one of them",
-                "line 9: what stands before the = is no key: keys have letters, digits and _ - mend it, or put a # before the line",
+                "2: expected KEY = value: write MAIL_PORT = …, not MAIL_PORT: …",
+                "3: expected KEY = value: correct the line, or put # before it",
+                "4: the value of B has no closing quote: end it with \"",
+                "5: expected KEY = value: correct the line, or put # before it",
+                "6: text follows the closing ' of C: put the value in the other kind of quotes",
+                "7: A is also set in line 1 with another value: remove one of them",
+                "9: the key has characters other than letters, digits and _: correct it, or put # before the line",
             ]
         );
     }

@@ -63,7 +63,7 @@ impl fmt::Display for Source {
         match self {
             Self::Flag(option) => f.write_str(option),
             Self::Environment => f.write_str("environment"),
-            Self::EnvFile { path, line } => write!(f, "{} line {line}", path.display()),
+            Self::EnvFile { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Default => f.write_str("default"),
         }
     }
@@ -80,7 +80,7 @@ pub struct Reported {
     pub source: Source,
 }
 
-/// All mistakes in the settings, each with its place and its mend.
+/// All invalid settings, each with its source and the fix.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", .problems.join("\n"))]
 pub struct ConfigError {
@@ -117,10 +117,8 @@ impl Sources {
             Some((path, by)) => match std::fs::read(&path) {
                 Ok(bytes) => Some((path, bytes)),
                 Err(error) => {
-                    let problem = format!(
-                        "the env file {} can't be read: {error} - mend {by}",
-                        path.display()
-                    );
+                    let problem =
+                        format!("cannot read env file {} ({by}): {error}", path.display());
                     return Err(ConfigError {
                         problems: vec![problem],
                     });
@@ -133,7 +131,7 @@ impl Sources {
                 let lines = env_file::parse_bytes(&bytes).map_err(|bad| ConfigError {
                     problems: bad
                         .iter()
-                        .map(|bad| format!("{} {bad}", path.display()))
+                        .map(|bad| format!("{}:{bad}", path.display()))
                         .collect(),
                 })?;
                 Some((path, lines))
@@ -164,7 +162,7 @@ fn environment() -> Result<BTreeMap<String, String>, ConfigError> {
             Ok(value) => drop(found.insert(key, value)),
             Err(_) if keys::find(&key).is_some() => {
                 problems.push(format!(
-                    "{key} from {}: write it in UTF-8",
+                    "invalid {key} ({}): it is not UTF-8",
                     Source::Environment
                 ));
             }
@@ -184,7 +182,7 @@ fn default_env_file(path: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, ConfigErr
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let problem = format!(
-                "the env file {} in this folder can't be read: {error}",
+                "cannot read env file {} in this folder: {error}",
                 path.display()
             );
             Err(ConfigError {

@@ -75,10 +75,10 @@ impl<'a> Resolver<'a> {
             let shown = if is_secret {
                 String::new()
             } else {
-                format!(" ({:?})", without_password(&value))
+                format!(" {:?}", without_password(&value))
             };
             self.problems
-                .push(format!("{key}{shown} from {source}: {wanted}"));
+                .push(format!("invalid {key}{shown} ({source}): {wanted}"));
         }
         let shown = if is_secret {
             format!("set, {} characters", value.chars().count())
@@ -114,14 +114,11 @@ impl<'a> Resolver<'a> {
     pub(super) fn unknown_keys(&self) -> Vec<String> {
         let mut unknown: BTreeMap<&str, String> = BTreeMap::new();
         for key in self.sources.environment.keys() {
-            unknown.insert(key, "the environment".to_owned());
+            unknown.insert(key, "environment".to_owned());
         }
         if let Some((path, lines)) = &self.sources.env_file {
             for line in lines {
-                unknown.insert(
-                    &line.key,
-                    format!("{} line {}", path.display(), line.number),
-                );
+                unknown.insert(&line.key, format!("{}:{}", path.display(), line.number));
             }
         }
         let is_ours = |key: &str| key.starts_with("MOVIE_BAG_") || key.starts_with("MAIL_");
@@ -133,10 +130,10 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .filter(|(key, _)| is_unknown(key))
             .map(|(key, place)| match keys::nearest(key) {
-                Some(nearest) => format!(
-                    "{key} in {place} is no setting and does nothing: did you mean {nearest}?"
-                ),
-                None => format!("{key} in {place} is no setting and does nothing"),
+                Some(nearest) => {
+                    format!("unknown setting {key} ({place}) is ignored; did you mean {nearest}?")
+                }
+                None => format!("unknown setting {key} ({place}) is ignored"),
             })
             .collect()
     }

@@ -12,7 +12,7 @@ use crate::private;
 
 /// The secret could not be kept.
 #[derive(Debug, thiserror::Error)]
-#[error("the secret in {} can't be {doing}: {cause} - set JWT_SECRET_KEY, or MOVIE_BAG_DATA_DIR to a folder that can be written", path.display())]
+#[error("cannot {doing} the secret in {}: {cause}; set JWT_SECRET_KEY, or set MOVIE_BAG_DATA_DIR to a writable folder", path.display())]
 pub struct SecretFileError {
     path: PathBuf,
     doing: &'static str,
@@ -40,7 +40,7 @@ pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, Secre
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         read => return read.map_err(|error| failed("read", error.to_string())),
     }
-    create(data_dir, &path, random).map_err(|error| failed("written", error.to_string()))?;
+    create(data_dir, &path, random).map_err(|error| failed("write", error.to_string()))?;
     read(&path).map_err(|error| failed("read", error.to_string()))
 }
 
@@ -87,7 +87,7 @@ fn read(path: &Path) -> std::io::Result<Secret> {
     let secret = text.trim();
     if secret.len() < 32 {
         return Err(std::io::Error::other(
-            "it holds no secret of 32 bytes or more; remove the file, and all tokens end",
+            "it has fewer than 32 bytes (if you delete the file, a new secret is generated and all tokens become invalid)",
         ));
     }
     Ok(Secret::new(secret))

@@ -38,7 +38,7 @@ impl DatabaseSettings {
         }
         if text == "sqlite::memory:" {
             return Err(
-                "a database in memory would be gone with each command: name a file".to_owned(),
+                "an in-memory database would be lost after each command: name a file".to_owned(),
             );
         }
         match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
@@ -363,7 +363,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     let mut warnings = keys.unknown_keys();
     warnings.extend(doubts_about_mail(&mail));
     if matches!(database, DatabaseSettings::Mongodb(_)) && tokens.secret.is_none() {
-        warnings.push("JWT_SECRET_KEY is not set: all that work on one MongoDB must have the same, and links that are signed with a generated one work on this machine alone - \"serve\" needs it".to_owned());
+        warnings.push("JWT_SECRET_KEY is not set: reset links from this command work on this machine only, and \"serve\" does not start; set the same secret on all machines that use this MongoDB".to_owned());
     }
     if is_production {
         let obstacles = obstacles(public_url.as_ref(), &tokens);
@@ -371,7 +371,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
             .extend(obstacles.iter().map(ToString::to_string));
     } else {
         for (key, _) in keys_of(&tokens).filter(|(_, secret)| is_published(secret)) {
-            warnings.push(format!("{key} is the published one, with which anybody can sign tokens: remove it, and one is generated"));
+            warnings.push(format!("{key} is the published one, with which anyone can sign tokens; remove it to have one generated"));
         }
     }
     keys.verdict(&warnings)?;
@@ -429,7 +429,7 @@ fn data_dir(keys: &mut Resolver<'_>) -> PathBuf {
         }
         None => {
             keys.problems.push(
-                "MOVIE_BAG_DATA_DIR: this system names no folder for data (is HOME set?) - set it"
+                "cannot determine the data folder, since HOME is not set: set MOVIE_BAG_DATA_DIR"
                     .to_owned(),
             );
             PathBuf::new()
@@ -445,7 +445,7 @@ fn mail(keys: &mut Resolver<'_>, is_production: bool) -> MailSettings {
     let start_tls = keys.get("MAIL_USE_TLS", false, values::switch);
     let implicit = keys.get("MAIL_USE_SSL", false, values::switch);
     if start_tls && implicit {
-        keys.problems.push("MAIL_USE_TLS and MAIL_USE_SSL are both true: STARTTLS (port 587) is MAIL_USE_TLS, TLS from the first byte (port 465) MAIL_USE_SSL".to_owned());
+        keys.problems.push("MAIL_USE_TLS and MAIL_USE_SSL are both true: keep MAIL_USE_TLS for STARTTLS (port 587), or MAIL_USE_SSL for TLS from the first byte (port 465)".to_owned());
     }
     let missing_credential = match (&user, &password) {
         (Some(_), None) => Some("MAIL_PASSWORD"),
@@ -513,12 +513,12 @@ fn doubts_about_mail(mail: &MailSettings) -> Vec<String> {
     }
     if mail.credentials.is_some() && !is_here(&mail.server) {
         doubts.push(format!(
-            "MAIL_PASSWORD and every link go to {} in clear text: set MAIL_USE_TLS=true, or MAIL_USE_SSL=true for port 465",
+            "MAIL_PASSWORD and all reset links go to {} in plaintext: set MAIL_USE_TLS=true, or MAIL_USE_SSL=true for port 465",
             mail.server
         ));
     }
     if mail.ca_file.is_some() {
-        doubts.push("MAIL_CA_FILE does nothing without encryption: set MAIL_USE_TLS=true, or MAIL_USE_SSL=true for port 465".to_owned());
+        doubts.push("MAIL_CA_FILE has no effect without encryption: set MAIL_USE_TLS=true, or MAIL_USE_SSL=true for port 465".to_owned());
     }
     doubts
 }
@@ -536,7 +536,7 @@ pub(super) fn keys_of(tokens: &TokenSettings) -> impl Iterator<Item = (&'static 
 /// What is to be said against a secret that is long enough.
 pub fn doubt_about(secret: &Secret) -> Option<&'static str> {
     if is_published(secret) {
-        Some("is the one that the tutorial has published")
+        Some("is the one published in the tutorial")
     } else if is_monotonous(secret) {
         Some("repeats a few characters")
     } else {
@@ -557,7 +557,7 @@ pub(super) fn is_published(secret: &Secret) -> bool {
 fn secret(text: &str) -> Result<Secret, String> {
     if text.len() < 32 {
         return Err(format!(
-            "it has {} bytes, and must have 32 or more - write another, by openssl rand -base64 48",
+            "it has {} bytes, but at least 32 are needed: generate one with \"openssl rand -base64 48\"",
             text.len()
         ));
     }
@@ -572,7 +572,7 @@ pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let local = text.replace("localhost:", "127.0.0.1:");
     local
         .parse()
-        .map_err(|_| "write ADDRESS:PORT such as 127.0.0.1:3000 or [::]:3000".to_owned())
+        .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:3000 or [::]:3000".to_owned())
 }
 
 impl Settings {

@@ -39,7 +39,7 @@ pub fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {
         let span = span(text)?;
         if span.as_secs() > days * 86_400 {
-            Err(format!("it may be at most {days}d"))
+            Err(format!("at most {days}d is allowed"))
         } else {
             Ok(span)
         }
@@ -92,8 +92,11 @@ pub fn networks(text: &str) -> Result<Vec<Network>, String> {
 }
 
 fn network(text: &str) -> Result<Network, String> {
-    let wanted =
-        || format!("\"{text}\" is no network: write CIDRs such as 10.0.0.0/8, with commas between");
+    let wanted = || {
+        format!(
+            "\"{text}\" is not a network: write networks such as 10.0.0.0/8, separated by commas"
+        )
+    };
     let (address, bits) = text
         .split_once('/')
         .map_or((text, None), |(address, bits)| (address, Some(bits)));
@@ -118,11 +121,11 @@ pub fn origins(text: &str) -> Result<Vec<String>, String> {
 
 fn origin(text: &str) -> Result<String, String> {
     if text == "*" {
-        return Err("name each origin: pages of all the world are no choice here".to_owned());
+        return Err("\"*\" is not allowed: name each origin".to_owned());
     }
     let wanted = || {
         format!(
-            "\"{text}\" is no origin: write scheme, host and port as https://app.example or http://localhost:5173, without a slash at the end, with commas between"
+            "\"{text}\" is not an origin: write scheme, host and port such as https://app.example or http://localhost:5173, without a slash at the end, separated by commas"
         )
     };
     let text = text.to_ascii_lowercase();
@@ -192,7 +195,7 @@ pub fn mail_server(text: &str) -> Result<String, String> {
     }
     if !scheme.is_empty() && mail_server(rest).is_ok() {
         return Err(format!(
-            "a mail server has no URL: write MAIL_SERVER = {rest}"
+            "a mail server is not named by a URL: write MAIL_SERVER = {rest}"
         ));
     }
     let is_name = text
@@ -223,7 +226,7 @@ pub fn mail_sender(text: &str) -> Result<String, String> {
     };
     let is_list = address.contains(',') && address.matches('@').count() > 1;
     if is_list || !name.starts_with('"') && name.contains('<') {
-        return Err(format!("mails have one sender: {}", wanted()));
+        return Err(format!("mails have only one sender: {}", wanted()));
     }
     if address.matches('@').count() != 1
         || address.starts_with('@')
@@ -261,7 +264,7 @@ impl BaseUrl {
     /// # Errors
     /// Anything but `http://` or `https://`, a host and a path: whatever stood behind these would end up inside links.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wanted = || "write it such as https://movies.example, without ? and #".to_owned();
+        let wanted = || "write a URL such as https://movies.example, without ? and #".to_owned();
         let rest = text
             .strip_prefix("https://")
             .or_else(|| text.strip_prefix("http://"))
@@ -314,7 +317,7 @@ impl InboxUrl {
     /// Those of [`BaseUrl::parse`].
     pub fn parse(text: &str) -> Result<Self, String> {
         let wanted = || {
-            "write it such as http://127.0.0.1:8025, or http://name:password@127.0.0.1:8025"
+            "write a URL such as http://127.0.0.1:8025 or http://name:password@127.0.0.1:8025"
                 .to_owned()
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(wanted)?;

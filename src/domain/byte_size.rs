@@ -5,7 +5,7 @@
 /// # Errors
 /// The reason, with examples of what to write instead.
 pub fn byte_size(text: &str) -> Result<u64, String> {
-    const WANTED: &str = "write a size such as 10M, 512K, 1G, or a number of bytes";
+    const WANTED: &str = "write a size such as 10M, 512K or 1G, or a number of bytes";
     let (number, unit) = match text.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
         Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
@@ -31,7 +31,7 @@ pub fn byte_size(text: &str) -> Result<u64, String> {
     let bytes = bytes.and_then(|number| number.checked_mul(unit));
     bytes.ok_or_else(|| {
         format!(
-            "the size is too large: it may be at most {} bytes",
+            "the size is too large: at most {} bytes are allowed",
             u64::MAX
         )
     })

@@ -22,19 +22,19 @@ pub enum InvalidEmailAddress {
     #[error("it is empty")]
     Empty,
     /// No `@`, or nothing on one side of it.
-    #[error("it is not of the form name@domain")]
+    #[error("it does not have the form name@domain")]
     NotAMailbox,
     /// Several addresses, a display name or a comment: more than one mailbox and nothing else.
-    #[error("it is not exactly one mailbox")]
+    #[error("it is more than one address")]
     NotOne,
     /// CR, LF, NUL, other control characters, spaces inside, or what is not seen.
-    #[error("it has a space, a control or an invisible character in it")]
+    #[error("it contains a space, a control character or an invisible character")]
     Control,
     /// Longer than mail can carry.
-    #[error("it is longer than 254 characters, or its name than 64")]
+    #[error("it is longer than 254 characters, or the part before @ is longer than 64")]
     TooLong,
     /// A character that the part before the @ can't have: then no mail server takes mail for it.
-    #[error("its name has a character that no address has")]
+    #[error("the part before @ contains a character that is not allowed")]
     Character,
     /// The domain is no host name, also not in its IDNA form.
     #[error("its domain is not a valid domain name")]

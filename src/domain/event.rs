@@ -56,7 +56,7 @@ impl FromStr for Origin {
 
 /// A name in the database that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown name {0:?}: was this database written by a newer movie-bag?")]
+#[error("unknown name {0:?}, perhaps written by a newer movie-bag")]
 pub struct UnknownName(pub String);
 
 /// Gives an enum its stored names, in one table for both ways.

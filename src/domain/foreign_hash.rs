@@ -20,10 +20,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("$pbkdf2", "PBKDF2"),
     ("bcrypt_sha256$", "bcrypt over SHA-256, as Django writes it"),
     ("$bcrypt-sha256$", "bcrypt over SHA-256"),
-    (
-        "$2x$",
-        "the bcrypt of old PHP versions, which had a flaw ($2x$)",
-    ),
+    ("$2x$", "the flawed bcrypt of old PHP versions ($2x$)"),
     ("$2$", "the first bcrypt ($2$)"),
     ("$1$", "MD5-crypt ($1$)"),
     ("$apr1$", "MD5-crypt of Apache ($apr1$)"),
@@ -35,10 +32,10 @@ const OTHERS: &[(&str, &str)] = &[
     ("$P$", "phpass, as WordPress writes it ($P$)"),
     ("$H$", "phpass, as phpBB writes it ($H$)"),
     ("$S$", "SHA-512, as Drupal writes it ($S$)"),
-    ("{SSHA", "salted SHA, as LDAP has it"),
-    ("{SHA", "SHA, as LDAP has it"),
-    ("{SMD5}", "salted MD5, as LDAP has it"),
-    ("{MD5}", "MD5, as LDAP has it"),
+    ("{SSHA", "salted SHA, as LDAP stores it"),
+    ("{SHA", "SHA, as LDAP stores it"),
+    ("{SMD5}", "salted MD5, as LDAP stores it"),
+    ("{MD5}", "MD5, as LDAP stores it"),
     ("sha1$", "SHA-1, as Django wrote it"),
     ("md5$", "MD5, as Django wrote it"),
 ];
@@ -48,31 +45,31 @@ const WRAPPINGS: &[&str] = &["bcrypt$", "{bcrypt}", "{CRYPT}"];
 
 /// Bare digests in hex, by their length.
 const DIGESTS: &[(usize, &str)] = &[
-    (32, "MD5, bare"),
-    (40, "SHA-1, bare"),
-    (64, "SHA-256, bare"),
-    (128, "SHA-512, bare"),
+    (32, "plain MD5"),
+    (40, "plain SHA-1"),
+    (64, "plain SHA-256"),
+    (128, "plain SHA-512"),
 ];
 
 /// Why a hash is not taken. Never says what it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignHash {
     /// By a scheme that has a name.
-    #[error("The hash is one of {0}, which can't be verified here")]
+    #[error("cannot verify hashes of {0}")]
     Other(&'static str),
     /// A bcrypt hash with something before it.
-    #[error("Before the bcrypt hash stands {0}")]
+    #[error("the bcrypt hash has the prefix {0}")]
     Wrapped(&'static str),
     /// A bcrypt hash of a cost that is not taken.
-    #[error("The cost of the bcrypt hash is {0}, and 4 to 16 are taken")]
+    #[error("the bcrypt hash has cost {0}, but only 4 to 16 are supported")]
     Cost(u32),
     /// It begins as a bcrypt hash, and does not go on as one.
     #[error(
-        "The bcrypt hash is broken: it is not two digits of cost and 53 characters of salt and hash"
+        "the bcrypt hash is malformed: expected two digits of cost and 53 characters of salt and hash"
     )]
     Broken,
     /// Nothing that has a name.
-    #[error("It is no bcrypt hash")]
+    #[error("it is not a bcrypt hash")]
     Unknown,
 }
 

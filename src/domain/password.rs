@@ -52,32 +52,28 @@ impl PasswordInput {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
     /// Fewer code points than the minimum.
-    #[error("The password is too short: it needs at least {minimum} characters")]
+    #[error("the password is too short: at least {minimum} characters are needed")]
     TooShort {
         /// The minimum in code points.
         minimum: usize,
     },
     /// More than bcrypt can take.
-    #[error(
-        "The password is too long: it may take up to 72 bytes in UTF-8, and nothing is cut silently"
-    )]
+    #[error("the password is too long: at most 72 bytes in UTF-8 are allowed")]
     TooLong,
     /// bcrypt ends at a NUL.
-    #[error("The password must not contain a NUL character")]
+    #[error("the password must not contain a NUL character")]
     Nul,
     /// On the list of common passwords.
-    #[error("The password is one of the most common ones, which are tried first: choose another")]
+    #[error("the password is one of the most common ones, which attackers try first")]
     Common,
     /// Nothing but the address.
-    #[error("The password must not be the email address")]
+    #[error("the password must not be the email address")]
     IsAddress,
     /// Nothing but the service's name.
-    #[error("The password must not be the name of this service")]
+    #[error("the password must not be the name of this service")]
     IsServiceName,
     /// Either of them with little done to it.
-    #[error(
-        "The password is too close to the email address or the name of this service: choose another"
-    )]
+    #[error("the password is too similar to the email address or the name of this service")]
     Derived,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A span of time: `90s`, `30m`, `24h`, `7d`, or several of them, `1h30m`.
 pub fn span(text: &str) -> Result<Duration, String> {
-    let wanted = || "write a span of time such as 90s, 30m, 24h or 7d".to_owned();
+    let wanted = || "write a duration such as 90s, 30m, 24h or 7d".to_owned();
     let mut seconds = 0u64;
     let mut rest = text;
     while !rest.is_empty() {

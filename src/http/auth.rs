@@ -87,7 +87,7 @@ pub async fn reset(
         .complete_reset(&token, &password, &client.origin(), Handling::Queue)
         .await?;
     Ok(Json(json!({
-        "message": "The password is changed: log in with the new one"
+        "message": "The password was changed: log in with the new one"
     })))
 }
 

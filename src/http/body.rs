@@ -62,8 +62,8 @@ impl Reading {
     async fn read(&mut self, body: Body) -> Result<(), ApiError> {
         let mut chunks = pin!(body.into_data_stream());
         while let Some(chunk) = chunks.next().await {
-            let chunk =
-                chunk.map_err(|_| ApiError::field("body", "broke off, or is badly chunked"))?;
+            let chunk = chunk
+                .map_err(|_| ApiError::field("body", "ended early, or is not chunked correctly"))?;
             self.seen += chunk.len();
             if self.seen > DRAINED {
                 break;
@@ -134,7 +134,7 @@ impl Fields {
         for item in items {
             match item {
                 Value::String(text) if text.trim().is_empty() => {
-                    return self.refuse(name, "must not hold empty strings");
+                    return self.refuse(name, "must not contain empty strings");
                 }
                 Value::String(text) => texts.push(text),
                 _ => return self.refuse(name, "must be an array of strings"),
@@ -156,7 +156,7 @@ impl Fields {
     pub fn finish(mut self) -> Result<(), ApiError> {
         for name in self.values.keys() {
             self.wrong
-                .insert(name.clone(), Value::String("is not known".to_owned()));
+                .insert(name.clone(), Value::String("is unknown".to_owned()));
         }
         if self.wrong.is_empty() {
             Ok(())
@@ -184,7 +184,7 @@ impl<S: Sync> FromRequest<S> for JsonBody {
             ApiError::field("body", why)
         })?;
         match object.duplicate {
-            Some(name) => Err(ApiError::field(&name, "is there more than once")),
+            Some(name) => Err(ApiError::field(&name, "occurs more than once")),
             None => Ok(Self(Fields::new(object.fields))),
         }
     }
@@ -239,7 +239,7 @@ impl<S: Sync> FromRequest<S> for FormBody {
                 .insert(name.clone().into_owned(), value.into_owned().into())
                 .is_some()
             {
-                return Err(ApiError::field(&name, "is there more than once"));
+                return Err(ApiError::field(&name, "occurs more than once"));
             }
         }
         Ok(Self(Fields::new(values)))
@@ -292,7 +292,7 @@ mod tests {
         fields.texts("genres");
         assert_eq!(
             wrong(fields),
-            r#"{"email":"is missing","password":"must be a string","casts":"must be an array of strings","genres":"must not hold empty strings","id":"is not known"}"#
+            r#"{"email":"is missing","password":"must be a string","casts":"must be an array of strings","genres":"must not contain empty strings","id":"is unknown"}"#
         );
     }
 

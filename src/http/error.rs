@@ -180,7 +180,7 @@ impl Refusal {
             AppError::InvalidEmail { .. } => {
                 Self::new(Code::InvalidEmail, "Not a valid email address")
             }
-            AppError::WeakPassword(rule) => Self::new(Code::WeakPassword, rule.to_string()),
+            AppError::WeakPassword(rule) => Self::new(Code::WeakPassword, sentence(&rule)),
             AppError::AddressTaken(_) => Self::new(
                 Code::EmailAlreadyExists,
                 "User with given email address already exists",
@@ -231,14 +231,14 @@ impl Refusal {
                 retry_after,
             ),
             AppError::Unavailable(why) => {
-                tracing::warn!(%why, "a request could not be served");
+                tracing::warn!(%why, "cannot serve a request");
                 Self::unavailable(
-                    "The database can't be reached at the moment: try again in a few seconds",
+                    "The database cannot be reached at the moment: try again in a few seconds",
                     RETRY_SOON,
                 )
             }
             AppError::DatabaseBusy(why) => {
-                tracing::warn!(%why, "a request could not be served");
+                tracing::warn!(%why, "cannot serve a request");
                 Self::unavailable(
                     "The database is busy: try again in a few seconds",
                     RETRY_SOON,
@@ -288,17 +288,17 @@ impl From<ApiError> for Refusal {
             ),
             ApiError::PayloadTooLarge => Self::new(
                 Code::PayloadTooLarge,
-                "The body is too large: it may take up to 64 KiB",
+                "The body is too large: at most 64 KiB are allowed",
             ),
             ApiError::UnsupportedMediaType(wanted) => Self::new(
                 Code::UnsupportedMediaType,
-                format!("The body is of another type: send it with Content-Type: {wanted}"),
+                format!("The body has an unsupported type: send it with Content-Type: {wanted}"),
             ),
             ApiError::MethodNotAllowed => Self::new(
                 Code::MethodNotAllowed,
-                "This path does not take that method: the Allow header names those it takes",
+                "Method not allowed: the Allow header names the methods of this path",
             ),
-            ApiError::NotFound => Self::new(Code::NotFound, "There is nothing at this path"),
+            ApiError::NotFound => Self::new(Code::NotFound, "Nothing exists at this path"),
             ApiError::BodyTooSlow => Self {
                 closes: true,
                 ..Self::new(
@@ -307,7 +307,7 @@ impl From<ApiError> for Refusal {
                 )
             },
             ApiError::AnswerTooSlow => {
-                tracing::error!("a request was given up: it took too long");
+                tracing::error!("a request took too long and was aborted");
                 Self::unavailable(
                     "The answer took too long: try again in a few seconds",
                     RETRY_SOON,
@@ -349,6 +349,16 @@ impl IntoResponse for Refusal {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// Returns the text with a capital letter at its beginning: responses and pages show sentences, the terminal does not.
+pub(super) fn sentence(text: &impl ToString) -> String {
+    let text = text.to_string();
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(first) => first.to_uppercase().chain(rest).collect(),
+        None => text,
     }
 }
 
@@ -418,7 +428,7 @@ mod tests {
             ),
             (
                 AppError::WeakPassword(WeakPassword::TooShort { minimum: 8 }).into(),
-                "400 weak_password The password is too short: it needs at least 8 characters",
+                "400 weak_password The password is too short: at least 8 characters are needed",
             ),
             (
                 AppError::SignupClosed.into(),
@@ -426,23 +436,23 @@ mod tests {
             ),
             (
                 ApiError::PayloadTooLarge,
-                "413 payload_too_large The body is too large: it may take up to 64 KiB",
+                "413 payload_too_large The body is too large: at most 64 KiB are allowed",
             ),
             (
                 ApiError::UnsupportedMediaType("application/json"),
-                "415 unsupported_media_type The body is of another type: send it with Content-Type: application/json",
+                "415 unsupported_media_type The body has an unsupported type: send it with Content-Type: application/json",
             ),
             (
                 ApiError::MethodNotAllowed,
-                "405 method_not_allowed This path does not take that method: the Allow header names those it takes",
+                "405 method_not_allowed Method not allowed: the Allow header names the methods of this path",
             ),
             (
                 ApiError::NotFound,
-                "404 not_found There is nothing at this path",
+                "404 not_found Nothing exists at this path",
             ),
             (
                 AppError::Unavailable("disk I/O error".to_owned()).into(),
-                "503 unavailable The database can't be reached at the moment: try again in a few seconds",
+                "503 unavailable The database cannot be reached at the moment: try again in a few seconds",
             ),
             (
                 AppError::from(StoreError::Busy("write conflict".to_owned())).into(),
@@ -494,7 +504,7 @@ mod tests {
     fn the_body_has_its_keys_in_order() {
         assert_eq!(
             Refusal::from(ApiError::NotFound).body(),
-            r#"{"message":"There is nothing at this path","status":404,"code":"not_found"}"#
+            r#"{"message":"Nothing exists at this path","status":404,"code":"not_found"}"#
         );
         assert_eq!(
             Refusal::from(ApiError::field("email", "is missing")).body(),

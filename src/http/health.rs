@@ -27,8 +27,8 @@ pub async fn ready(State(http): State<Http>) -> Result<Json<Value>, ApiError> {
     if let Some(task) = http.app.supervisor().down() {
         return Err(ApiError::TaskDown(task));
     }
-    timeout(PATIENCE, http.app.ping()).await.map_err(|_| {
-        AppError::Unavailable("the database did not answer a sign of life in time".to_owned())
-    })??;
+    timeout(PATIENCE, http.app.ping())
+        .await
+        .map_err(|_| AppError::Unavailable("the database did not answer in time".to_owned()))??;
     Ok(Json(json!({"status": "ok"})))
 }

@@ -39,7 +39,7 @@ impl Drop for Line {
                 tracing::info!(method = self.method, route, status, ms, id = %self.id, "answered");
             }
             None => {
-                tracing::info!(method = self.method, route, ms, id = %self.id, "the client hung up before the answer");
+                tracing::info!(method = self.method, route, ms, id = %self.id, "the client disconnected before the answer");
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
         "31" => (
             431,
             "Request Header Fields Too Large",
-            "The headers are too many, or too large: they may take up to 128 KiB",
+            "Too many or too large headers: at most 128 KiB are allowed",
             Code::PayloadTooLarge,
         ),
         _ => (
@@ -41,7 +41,7 @@ pub(super) fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
     };
     let code = code.as_str();
     let body = format!(r#"{{"message":"{message}","status":{status},"code":"{code}"{fields}}}"#);
-    tracing::debug!(status, "a request was not HTTP");
+    tracing::debug!(status, "a request is not valid HTTP");
     Some(
         format!(
             "HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-type: application/json\r\n\

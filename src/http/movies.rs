@@ -120,7 +120,7 @@ impl Span {
                         .is_none()
                         .then_some("must be a whole number from 1 to 1000")
                 }
-                "after" | "limit" => Some("is there more than once"),
+                "after" | "limit" => Some("occurs more than once"),
                 // Others, such as what defeats a cache, change nothing.
                 _ => None,
             };
@@ -202,7 +202,7 @@ async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError
             None => rest
                 .next()
                 .await
-                .inspect_err(|error| tracing::error!(%error, "the list of movies broke off"))?
+                .inspect_err(|error| tracing::error!(%error, "the list of movies ended early"))?
                 .map(Bytes::from),
         };
         Ok::<_, AppError>(next.map(|chunk| (chunk, (None, rest))))
@@ -255,7 +255,7 @@ fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>, App
         json.push(separator);
         separator = b',';
         serde_json::to_writer(&mut json, &MovieJson::from(movie))
-            .map_err(|error| AppError::Internal(format!("a movie can't be written: {error}")))?;
+            .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}")))?;
     }
     if movies.is_empty() && is_first {
         json.push(b'[');
@@ -291,7 +291,7 @@ fn movie_id(id: Id) -> Result<MovieId, ApiError> {
 pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError> {
     let movie = http.app.movie(movie_id(id)?).await?;
     let json = serde_json::to_vec(&MovieJson::from(&movie))
-        .map_err(|error| AppError::Internal(format!("a movie can't be written: {error}")))?;
+        .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}")))?;
     Ok(json_response(Body::from(json)))
 }
 

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use super::Http;
 use super::body::FormBody;
 use super::client::Client;
-use super::error::{ApiError, Code, Refusal};
+use super::error::{ApiError, Code, Refusal, sentence};
 use crate::app::{AppError, Handling};
 use crate::domain::token::Token;
 use crate::templates::Templates;
@@ -344,7 +344,7 @@ pub async fn reset_submitted(
             .await;
         match completed {
             Ok(_) => return http.pages.answer(StatusCode::OK, "done.html", &view),
-            Err(AppError::WeakPassword(rule)) => rule.to_string(),
+            Err(AppError::WeakPassword(rule)) => sentence(&rule),
             Err(error) => return refused(&http, error, &root),
         }
     } else {

@@ -206,7 +206,7 @@ pub enum DeliveryError {
         hint: String,
     },
     /// The server refused for now (4xx).
-    #[error("{server} refused the mail for now: {reply}")]
+    #[error("{server} deferred the mail: {reply}")]
     Transient {
         /// The server's address.
         server: String,
@@ -214,7 +214,7 @@ pub enum DeliveryError {
         reply: String,
     },
     /// The server refused for good (5xx).
-    #[error("{server} refused the mail for good: {reply}")]
+    #[error("{server} rejected the mail: {reply}")]
     Permanent {
         /// The server's address.
         server: String,

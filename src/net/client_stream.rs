@@ -97,7 +97,7 @@ impl ClientStream {
                     return Poll::Ready(Err(error));
                 }
                 ready!(poll_timer(&mut self.write_timer, self.write_timeout, cx));
-                Poll::Ready(Err(timed_out("the client does not read its answer")))
+                Poll::Ready(Err(timed_out("the client does not read the response")))
             }
         }
     }

@@ -30,7 +30,7 @@ impl FileLimit {
         if self.is_raised()
             && let Err(error) = system::raise(self.highest)
         {
-            tracing::warn!(%error, "the limit of open files could not be raised");
+            tracing::warn!(%error, "cannot raise the limit of open files");
         }
     }
 

@@ -129,7 +129,7 @@ pub async fn serve(
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 if !has_failed {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    tracing::warn!(%error, "cannot accept a connection");
                 }
                 has_failed = true;
                 // Frees file descriptors, which are what is missing most of the time.

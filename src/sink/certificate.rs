@@ -88,7 +88,7 @@ pub fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor, String> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(certificate, &error))?;
     if chain.is_empty() {
-        return Err(wrong(certificate, &"it holds no certificate"));
+        return Err(wrong(certificate, &"it contains no certificate"));
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
     acceptor(chain, secret).map_err(|error| wrong(key, &error))

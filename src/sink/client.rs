@@ -27,7 +27,7 @@ const LONGEST_QUOTE: usize = 200;
 #[derive(Debug, Error)]
 pub enum InboxError {
     /// Nobody is there, or it broke off.
-    #[error("nothing answers HTTP at {url} ({why})")]
+    #[error("cannot connect to the inbox at {url}: {why}")]
     Unreachable {
         /// Where.
         url: String,
@@ -35,10 +35,10 @@ pub enum InboxError {
         why: String,
     },
     /// It wants a name and a password, or others.
-    #[error("the inbox at {0} wants a name and a password, and not these")]
+    #[error("the inbox at {0} requires another name and password")]
     Unauthorized(String),
     /// It answers something else.
-    #[error("{url} answers {status}: {text}")]
+    #[error("unexpected answer from {url}: {status}, {text}")]
     Unexpected {
         /// Where.
         url: String,
@@ -279,7 +279,7 @@ impl Answer {
         serde_json::from_slice(&body).map_err(|_| InboxError::Unexpected {
             url,
             status: 200,
-            text: "no JSON, so it is no inbox".to_owned(),
+            text: "not JSON, so this is not an inbox".to_owned(),
         })
     }
 }

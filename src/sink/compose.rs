@@ -107,14 +107,14 @@ pub fn compose(letter: Letter, now: Timestamp, nonce: &str) -> Result<Received, 
         builder = builder.reply_to(reply_to);
     }
     if recipients.is_empty() {
-        return Err("no recipients: name one in To, Cc or Bcc".to_owned());
+        return Err("no recipients: add one in To, Cc or Bcc".to_owned());
     }
     for (name, value) in letter.headers {
         if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(format!("the header {name} has a field of its own"));
+            return Err(format!("set the header {name} with its own field"));
         }
         let header = HeaderName::new_from_ascii(name.clone())
-            .map_err(|_| format!("\"{name}\" is no name of a header"))?;
+            .map_err(|_| format!("\"{name}\" is not a header name"))?;
         builder = builder.raw_header(HeaderValue::new(header, one_line(&name, value)?));
     }
     let body = body(letter.text, letter.html, letter.attachments)?;
@@ -209,7 +209,7 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
         Some(url) => {
             let (kind, content) = url
                 .split_once(";base64,")
-                .ok_or_else(|| format!("the data: URL of \"{name}\" is not in base64"))?;
+                .ok_or_else(|| format!("the data: URL of \"{name}\" is not base64"))?;
             (kind.to_owned(), content.to_owned())
         }
         None => (String::new(), enclosure.content),
@@ -221,7 +221,7 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
     };
     drop(content);
     let bytes =
-        decoded.map_err(|error| format!("the content of \"{name}\" is not in base64: {error}"))?;
+        decoded.map_err(|error| format!("the content of \"{name}\" is not base64: {error}"))?;
     let kind = [
         enclosure.content_type,
         url_type,
@@ -231,7 +231,7 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
     .find(|kind| !kind.is_empty())
     .unwrap_or_default();
     let kind = ContentType::parse(&one_line("ContentType", kind)?)
-        .map_err(|_| format!("the type of \"{name}\" is none such as image/png"))?;
+        .map_err(|_| format!("the type of \"{name}\" is not a media type such as image/png"))?;
     if enclosure.content_id.is_empty() {
         return Ok(LettreAttachment::new(name).body(bytes, kind));
     }

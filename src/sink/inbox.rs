@@ -8,6 +8,7 @@
 mod kept;
 pub mod memory;
 mod tags;
+pub mod trash;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,7 +148,8 @@ impl Inbox {
             let message = Arc::new(message);
             message.set_charge(self.limits.memory.charge(message.weight()));
             let (gone, _) = self.kept().push(&message, &self.limits);
-            gone.iter().for_each(|message| archive.remove(message));
+            gone.iter()
+                .for_each(|message| archive.remove(message, || false));
         }
         // What was there before is no news: the numbers are those of this run.
         self.kept().counts = Counts::default();
@@ -199,9 +201,9 @@ impl Inbox {
         message.set_charge(self.limits.memory.charge(message.weight()));
         if let Some(archive) = &self.archive {
             archive.keep(&message).map_err(|error| {
-                tracing::error!(%error, "a message could not be written to the store");
+                tracing::error!(%error, "cannot write a message to the store");
                 Refusal::Unavailable(
-                    "the store can't be written, send this message again later".into(),
+                    "cannot write to the store, send this message again later".into(),
                 )
             })?;
         }
@@ -228,7 +230,7 @@ impl Inbox {
             self.remove_from_archive(&gone);
             self.remove_from_archive(&[message.identity()]);
             return Err(Refusal::Unavailable(
-                "no memory is left for this message, send it again later".into(),
+                "not enough memory for this message, send it again later".into(),
             ));
         }
         if let Some(archive) = self.archive.as_ref().filter(|_| is_tagged) {
@@ -389,7 +391,7 @@ impl Inbox {
 
     /// Marks messages as read, or as not read.
     pub fn set_read(&self, which: Which, read: bool) {
-        self.set_read_each(&self.select(which), read);
+        self.set_read_each(&self.select(&which), read);
     }
 
     fn set_read_each(&self, sequences: &[u64], read: bool) {
@@ -423,17 +425,20 @@ impl Inbox {
         }
     }
 
-    /// Deletes messages, and answers how many there were.
+    /// Deletes messages for good and returns how many there were. Of those that were deleted before and can be restored,
+    /// those with the given ids are discarded, and all of them where no ids are given.
     pub fn delete(&self, which: Which) -> usize {
-        let everything = matches!(which, Which::All);
-        let chosen = self.select(which);
+        let chosen = self.select(&which);
         let mut kept = self.kept();
         let removed = kept.remove(&chosen);
-        kept.counts.deleted += removed.len() as u64;
-        let gone: Vec<_> = removed.iter().map(|message| message.identity()).collect();
-        match everything {
-            true => self.tell(Event::Emptied),
-            false => self.tell_deleted(&gone),
+        let gone: Vec<_> = removed.iter().map(Entry::identity).collect();
+        match &which {
+            Which::Ids(ids) => kept.trash.discard_messages(ids),
+            _ => kept.trash.clear(),
+        }
+        match which {
+            Which::All => self.tell(Event::Emptied),
+            _ => self.tell_deleted(&gone),
         }
         drop(kept);
         // Their memory is free at once; removing their files may take a while.
@@ -470,17 +475,17 @@ impl Inbox {
     }
 
     /// Returns the sequence numbers of messages. It holds none of them, so that new messages can displace them meanwhile.
-    fn select(&self, which: Which) -> Vec<u64> {
+    fn select(&self, which: &Which) -> Vec<u64> {
         match which {
             Which::All => self.sequences(0, 0, None),
-            Which::Before(time) => self.sequences(0, 0, Some(time)),
+            Which::Before(time) => self.sequences(0, 0, Some(*time)),
             Which::Ids(ids) => {
                 let kept = self.kept();
-                let known = ids.into_iter().map(MessageId);
+                let known = ids.iter().cloned().map(MessageId);
                 known.filter_map(|id| kept.sequence(&id)).collect()
             }
-            Which::Matching(query) => self.matching(&query, None),
-            Which::MatchingBefore(query, time) => self.matching(&query, Some(time)),
+            Which::Matching(query) => self.matching(query, None),
+            Which::MatchingBefore(query, time) => self.matching(query, Some(*time)),
         }
     }
 
@@ -499,9 +504,11 @@ impl Inbox {
         let _ = self.events.send(event);
     }
 
+    /// Removes the files of messages, unless they have been restored meanwhile.
     fn remove_from_archive(&self, gone: &[Identity]) {
         if let Some(archive) = &self.archive {
-            gone.iter().for_each(|message| archive.remove(message));
+            gone.iter()
+                .for_each(|message| archive.remove(message, || self.has(&message.id)));
         }
     }
 

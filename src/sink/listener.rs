@@ -145,7 +145,7 @@ pub async fn serve(
                             Err(error) => Err(error),
                         };
                     if let Err(error) = ended {
-                        tracing::debug!(%peer, %error, "the connection broke");
+                        tracing::debug!(%peer, %error, "the connection was lost");
                     }
                 });
             }
@@ -153,7 +153,7 @@ pub async fn serve(
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 // Mostly, no file descriptor is free.
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "cannot accept a connection");
                 shared.evict_sessions();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -391,7 +391,7 @@ impl Connection {
             inbox.store(received, peer, now)
         });
         stored.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a message could not be kept");
+            tracing::error!(%error, "cannot store a message");
             Err(Refusal::Unavailable(
                 "something went wrong, send this message again later".into(),
             ))

@@ -13,7 +13,8 @@
 //!
 //! One lock ([`Maildir::names`]) guards the files of kept messages. Marks and tags are written under it, and only while the
 //! inbox still has the message. A deletion takes the message out of the inbox first and then removes its files under the
-//! same lock, so that no later write can bring one of them back.
+//! same lock, so that no later write can bring one of them back. A message that is restored is put back into the inbox first
+//! and then written under the same lock, and a removal skips a message that the inbox has.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -169,13 +170,40 @@ impl Maildir {
             fs::rename(path, marked)
         });
         if let Err(error) = marked {
-            tracing::warn!(%error, "cannot write a mark to the store");
+            tracing::warn!(%error, "cannot write a flag to the store");
         }
     }
 
-    /// Removes all files of a message that the inbox no longer has. A failure is logged; the message is back after a restart.
-    pub fn remove(&self, message: &Identity) {
+    /// Writes a message that was removed, if it is kept again. A failure is logged: the message is lost at a restart.
+    pub fn restore(&self, message: &ReceivedMessage, is_kept: impl FnOnce() -> bool) {
+        let names = self.names();
+        if !is_kept() {
+            return;
+        }
+        let name = name_in(&names, &message.identity());
+        let target = match message.is_read() {
+            true => self.root.join("cur").join(format!("{name}{MARKS}{SEEN}")),
+            false => self.root.join("new").join(&name),
+        };
+        let unfinished = self.root.join("tmp").join(&name);
+        // The removal of its files may not have come to it yet.
+        let written = self
+            .remove_source(&name)
+            .and_then(|()| self.write_beside(message))
+            .and_then(|()| fs::write(&unfinished, &message.source))
+            .and_then(|()| fs::rename(&unfinished, target));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&unfinished);
+            tracing::error!(%error, "cannot write a restored message to the store");
+        }
+    }
+
+    /// Removes all files of a message, if the inbox does not have it. A failure is logged; the message is back after a restart.
+    pub fn remove(&self, message: &Identity, is_kept: impl FnOnce() -> bool) {
         let mut names = self.names();
+        if is_kept() {
+            return;
+        }
         let name = name_in(&names, message);
         let removed = self
             .remove_source(&name)

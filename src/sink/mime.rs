@@ -81,13 +81,15 @@ impl fmt::Display for Defect {
             ),
             Defect::NotClosed => write!(f, "the closing boundary of the multipart is missing"),
             Defect::TooDeep => write!(f, "multiparts are nested more than {DEEPEST} levels deep"),
-            Defect::TooManyParts => write!(f, "more than {MOST_PARTS} parts: the rest is one part"),
+            Defect::TooManyParts => {
+                write!(f, "more than {MOST_PARTS} parts, the rest is shown as one")
+            }
             Defect::Base64Strays => write!(f, "characters that are not base64 were ignored"),
             Defect::Base64Cut => write!(f, "the base64 is incomplete: its last bits are lost"),
             Defect::QuotedPrintable => {
                 write!(f, "\"=\" without two hexadecimal digits is kept as it is")
             }
-            Defect::Uuencode => write!(f, "the uuencode has no begin or no end"),
+            Defect::Uuencode => write!(f, "the uuencoded part has no begin or no end line"),
             Defect::UnknownEncoding(name) => {
                 write!(f, "unknown transfer encoding \"{name}\", not decoded")
             }
@@ -97,7 +99,7 @@ impl fmt::Display for Defect {
             ),
             Defect::Undecodable => write!(f, "some bytes are not valid in the charset of the text"),
             Defect::Repeated(name, times) => {
-                write!(f, "{name} occurs {times} times: the first is shown")
+                write!(f, "{name} occurs {times} times, the first is shown")
             }
         }
     }

@@ -161,7 +161,7 @@ pub enum SinkError {
         source: io::Error,
     },
     /// The Maildir can't be opened.
-    #[error("cannot keep messages in {folder}: {why}", folder = folder.display(), why = describe(source))]
+    #[error("cannot store messages in {folder}: {why}", folder = folder.display(), why = describe(source))]
     Store {
         /// The folder asked for.
         folder: PathBuf,
@@ -174,8 +174,8 @@ fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
-        io::ErrorKind::WouldBlock => "another smtp-debug keeps its messages there".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        io::ErrorKind::WouldBlock => "another smtp-debug stores its messages there".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -186,14 +186,14 @@ impl SinkError {
         let (what, source) = match self {
             SinkError::Bind { what, source, .. } => (what, source),
             SinkError::Certificate(_) => {
-                return "name a PEM file of certificates with --tls-cert, and one of the key of the first with --tls-key"
+                return "name a PEM file of certificates with --tls-cert, and one with the key of the first certificate with --tls-key"
                     .to_owned();
             }
             SinkError::CaOut { .. } => {
                 return "name a file in a folder that exists with --tls-ca-out FILE".to_owned();
             }
             SinkError::Store { .. } => {
-                return "name another folder with --store DIR, or stop who uses this one"
+                return "name another folder with --store DIR, or stop the program that uses this one"
                     .to_owned();
             }
         };
@@ -204,10 +204,10 @@ impl SinkError {
         };
         match source.kind() {
             io::ErrorKind::AddrInUse => format!(
-                "stop it, or choose another port with {flag} ADDR:PORT (port 0 takes a free one)"
+                "stop it, or choose another port with {flag} ADDR:PORT (port 0 picks a free one)"
             ),
             io::ErrorKind::PermissionDenied => format!(
-                "ports below 1024 are the administrator's, choose another with {flag} ADDR:PORT"
+                "choose a port above 1023 with {flag} ADDR:PORT: lower ones are reserved for the administrator"
             ),
             _ => format!("choose another address with {flag} ADDR:PORT"),
         }

@@ -145,7 +145,7 @@ impl ReceivedMessage {
     /// Lists what is irregular: no header, damage in the message, and the SMTP session.
     pub fn warnings(&self) -> Vec<String> {
         let unreadable = (!self.digest().is_parsed)
-            .then(|| "no header could be read: it is shown as it came".to_owned());
+            .then(|| "no header could be read, the source is shown".to_owned());
         let of_session = self.session.warnings.iter().map(ToString::to_string);
         let of_content = view::warnings(self);
         unreadable

@@ -32,23 +32,23 @@ pub enum QueryError {
     #[error("a search has at most {MAX_TERMS} words")]
     TooManyTerms,
     /// No term to search for is left, as in `-` or `,`.
-    #[error("the search has no word to look for")]
+    #[error("the search contains no word to search for")]
     Empty,
     /// A field without a value, as in `from:`.
-    #[error("{0} has no value: write it right behind the colon, as in {0}VALUE")]
+    #[error("{0} has no value: write it directly after the colon, as in {0}VALUE")]
     NoValue(String),
     /// A size that is no number, as in `larger:abc`.
-    #[error(
-        "cannot read the size in {0}: write a number of bytes, or one with K or M, as in larger:10K"
-    )]
+    #[error("invalid size in {0}: write a number of bytes, or one with K or M, as in larger:10K")]
     Size(String),
     /// A time that is none, as in `after:yesterday`.
     #[error(
-        "cannot read the time in {0}: write a day or a time, as in after:2026-11-24 or \"after:2026-11-24 12:00\""
+        "invalid time in {0}: write a day or a time, as in after:2026-11-24 or \"after:2026-11-24 12:00\""
     )]
     Time(String),
     /// A value of `is:` or `has:` that is not one of the known ones.
-    #[error("cannot read {0}: write is:read, is:unread, is:tagged, has:attachment or has:inline")]
+    #[error(
+        "unknown search {0}: write is:read, is:unread, is:tagged, has:attachment or has:inline"
+    )]
     Flag(String),
 }
 

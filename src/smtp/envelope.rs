@@ -106,24 +106,22 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::BareCr(count) => {
-                write!(f, "{count} bare CR in the message: a line ends in CRLF")
+                write!(f, "{count} bare CR in the message: lines must end in CRLF")
             }
             Warning::BareLf(count) => {
-                write!(f, "{count} bare LF in the message: a line ends in CRLF")
+                write!(f, "{count} bare LF in the message: lines must end in CRLF")
             }
             Warning::UnstuffedDots(count) => {
                 write!(
                     f,
-                    "{count} lines began with a dot that was not doubled, and lost it"
+                    "{count} lines began with a dot that was not doubled, and the dot was removed"
                 )
             }
             Warning::Nul(count) => write!(f, "{count} NUL bytes in the message"),
-            Warning::LongLine(bytes) => write!(f, "a line of {bytes} bytes: RFC 5322 allows 998"),
+            Warning::LongLine(bytes) => write!(f, "a line has {bytes} bytes: RFC 5322 allows 998"),
             Warning::CommandEndsInLf => f.write_str("a command line ended in LF without CR"),
-            Warning::NoAngleBrackets => f.write_str("an address stood without its angle brackets"),
-            Warning::SpaceBeforeAddress => {
-                f.write_str("a space stood between the colon and the address")
-            }
+            Warning::NoAngleBrackets => f.write_str("an address was not in angle brackets"),
+            Warning::SpaceBeforeAddress => f.write_str("a space preceded the address in a command"),
         }
     }
 }

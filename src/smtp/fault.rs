@@ -68,12 +68,15 @@ impl FromStr for Rule {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split(':').collect();
         let [stage, count, action] = parts[..] else {
-            return Err("a rule is STAGE:COUNT:ACTION, such as rcpt:2:451".to_owned());
+            return Err("write STAGE:COUNT:ACTION, such as rcpt:2:451".to_owned());
         };
         let known = Stage::ALL.iter().find(|(_, name)| *name == stage);
         let (stage, _) = known.ok_or_else(|| {
             let names: Vec<_> = Stage::ALL.iter().map(|(_, name)| *name).collect();
-            format!("\"{stage}\" is none of {}", names.join(", "))
+            format!(
+                "unknown stage \"{stage}\": write one of {}",
+                names.join(", ")
+            )
         })?;
         let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
         let range = match count.split_once('-') {
@@ -82,7 +85,7 @@ impl FromStr for Rule {
             None => number(count).map(|only| (only, only)),
         };
         let (first, last) = range.filter(|(first, last)| first <= last).ok_or_else(|| {
-            format!("\"{count}\" is no count: write 2 for the second, 1-3 for the first three, * for all")
+            format!("invalid count \"{count}\": write 2 for the second, 1-3 for the first three, * for all")
         })?;
         let fault = match (action, action.strip_prefix("delay=")) {
             ("drop", _) => Some(Fault::Drop),
@@ -94,7 +97,7 @@ impl FromStr for Rule {
                 .map(Fault::Answer),
         };
         let fault = fault.ok_or_else(|| {
-            format!("\"{action}\" is no action: write a code from 400 to 599, drop, or delay=2s")
+            format!("unknown action \"{action}\": write a code from 400 to 599, drop, or delay=2s")
         })?;
         Ok(Self {
             stage: *stage,
@@ -281,13 +284,16 @@ mod tests {
         for (rule, why) in [
             ("rcpt", "STAGE:COUNT:ACTION"),
             ("rcpt:1:451:x", "STAGE:COUNT:ACTION"),
-            ("rset:1:451", "none of connect, helo"),
-            ("rcpt:0:451", "no count"),
-            ("rcpt:3-1:451", "no count"),
-            ("rcpt:-1:451", "no count"),
-            ("rcpt:1:250", "no action"),
-            ("rcpt:1:delay=2", "no action"),
-            ("rcpt:1:delay=99999999999999999999s", "no action"),
+            (
+                "rset:1:451",
+                "unknown stage \"rset\": write one of connect, helo",
+            ),
+            ("rcpt:0:451", "invalid count"),
+            ("rcpt:3-1:451", "invalid count"),
+            ("rcpt:-1:451", "invalid count"),
+            ("rcpt:1:250", "unknown action"),
+            ("rcpt:1:delay=2", "unknown action"),
+            ("rcpt:1:delay=99999999999999999999s", "unknown action"),
         ] {
             let error = rule.parse::<Rule>().unwrap_err();
             assert!(error.contains(why), "{rule}: {error}");

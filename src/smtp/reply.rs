@@ -136,7 +136,7 @@ impl Reply {
         Reply::new(
             501,
             (5, 5, 2),
-            "Cannot decode this answer: it is not what the mechanism has, in base64",
+            "Cannot decode this answer: it is not valid base64 of this mechanism",
         )
     }
 
@@ -147,7 +147,7 @@ impl Reply {
     /// A code that a rule asked for.
     pub(super) fn on_demand(code: u16) -> Reply {
         let class = if code < 500 { 4 } else { 5 };
-        Reply::new(code, (class, 0, 0), "As --fail asked for")
+        Reply::new(code, (class, 0, 0), "Requested by --fail")
     }
 
     pub(super) fn sender_ok() -> Reply {
@@ -167,7 +167,7 @@ impl Reply {
     }
 
     pub(super) fn reset() -> Reply {
-        Reply::new(250, (2, 0, 0), "OK, forgotten")
+        Reply::new(250, (2, 0, 0), "OK, reset")
     }
 
     pub(super) fn noop() -> Reply {
@@ -188,9 +188,7 @@ impl Reply {
             false => "EHLO HELO LHLO AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
         };
         Reply {
-            more: vec![
-                "Whatever is sent here is kept for inspection and delivered to nobody".into(),
-            ],
+            more: vec!["Messages are kept for inspection and never delivered".into()],
             ..Reply::new(214, (2, 0, 0), commands)
         }
     }
@@ -259,7 +257,7 @@ impl Reply {
         Reply::new(
             552,
             (5, 3, 4),
-            format!("Message too large: at most {limit} bytes are taken"),
+            format!("Message too large: at most {limit} bytes are accepted"),
         )
     }
 
@@ -291,7 +289,7 @@ impl Reply {
         Reply::new(
             421,
             (4, 3, 1),
-            format!("{host} No memory is left for this session, try again later"),
+            format!("{host} Not enough memory for this session, try again later"),
         )
     }
 
@@ -299,7 +297,7 @@ impl Reply {
         Reply::new(
             421,
             (4, 4, 2),
-            format!("{host} Nothing heard for too long, closing the connection"),
+            format!("{host} Idle for too long, closing the connection"),
         )
     }
 
@@ -325,7 +323,7 @@ impl Reply {
             Refusal::Unavailable(why) => Reply::new(
                 451,
                 (4, 3, 0),
-                format!("Not kept, try again: {}", shown(why)),
+                format!("Not stored, try again: {}", shown(why)),
             ),
         }
     }
@@ -346,7 +344,7 @@ impl From<&SyntaxError> for Reply {
             SyntaxError::NotText => Reply::new(
                 500,
                 (5, 5, 2),
-                "Syntax error: control characters, or bytes that are no UTF-8",
+                "Syntax error: control characters, or bytes that are not UTF-8",
             ),
             SyntaxError::Address(Role::Sender) => {
                 Reply::new(553, (5, 1, 7), "Not an address: write <local@domain> or <>")
@@ -398,7 +396,7 @@ mod tests {
         Reply::help(true).write_to(&mut out);
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("214-2.0.0 EHLO"), "{text}");
-        assert!(text.contains("\r\n214 2.0.0 Whatever"), "{text}");
+        assert!(text.contains("\r\n214 2.0.0 Messages"), "{text}");
         assert!(text.ends_with("\r\n"));
     }
 

@@ -281,7 +281,7 @@ impl Session {
             Input::Secured(_) => {}
             Input::NoRoom => {
                 let refusal = Refusal::Unavailable(
-                    "too many messages are on their way, send this one again later".into(),
+                    "too many messages are in progress, send this one again later".into(),
                 );
                 self.state = match std::mem::replace(&mut self.state, State::Ready) {
                     State::Data(transfer) => {
@@ -514,13 +514,15 @@ impl Session {
 
     fn start_tls(&mut self, effects: &mut Effects) -> Result<(), Reply> {
         if self.setup.tls.is_some() {
-            return Err(Reply::out_of_order("the connection is encrypted already"));
+            return Err(Reply::out_of_order("the connection is already encrypted"));
         }
         if !self.setup.offers_tls {
             return Err(Reply::no_start_tls());
         }
         if !matches!(self.state, State::Opened | State::Ready) {
-            return Err(Reply::out_of_order("RSET ends the message under way"));
+            return Err(Reply::out_of_order(
+                "send RSET to abort the message in progress",
+            ));
         }
         self.say(Reply::start_tls(), effects);
         // Nothing that was said in clear text counts any more (RFC 3207 4.2).
@@ -544,7 +546,7 @@ impl Session {
             State::Opened => return Err(Reply::out_of_order("send EHLO first")),
             _ => {
                 return Err(Reply::out_of_order(
-                    "MAIL was said already, RSET begins anew",
+                    "MAIL was already sent, send RSET to start over",
                 ));
             }
         }

@@ -11,7 +11,7 @@ const LIMIT: usize = 64 * 1024;
 const OPENING_LIMIT: usize = 4 * 1024;
 
 /// The last line of a transcript that reached the limit.
-const MORE: &str = "   (more was said)\n";
+const MORE: &str = "   (more lines)\n";
 
 /// Lines such as `C: EHLO there` and `S: 250 HELP`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ mod tests {
             transcript.client(&[b'x'; 1000]);
         }
         assert!(transcript.len() < LIMIT + 100);
-        assert_eq!(transcript.lines().last(), Some("   (more was said)"));
+        assert_eq!(transcript.lines().last(), Some("   (more lines)"));
         transcript.restart();
         transcript.client(b"a\nb\x1b");
         assert_eq!(

@@ -38,7 +38,7 @@ use crate::domain::password::{PasswordHash, cost_at_start};
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database can't be reached, does not let us in, or is too busy: later may go.
-    #[error("the database can't be reached: {0}")]
+    #[error("cannot use the database: {0}")]
     Unavailable(String),
     /// Others wrote to the same documents again and again until the time was over: later may go.
     #[error("the database is busy: {0}")]
@@ -441,7 +441,7 @@ fn by_cost(beginnings: Vec<(String, i64)>) -> BTreeMap<u32, u64> {
 
 /// What whoever copies is told where somebody else has begun to.
 fn another_copy() -> StoreError {
-    StoreError::Broken("another copy into this database has begun".to_owned())
+    StoreError::Broken("another copy into this database has started".to_owned())
 }
 
 /// A database that keeps all of these promises.

@@ -26,7 +26,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
 /// Cause of failure for a task that returned without having been asked to stop.
-const ENDED: &str = "it ended without being asked to";
+const ENDED: &str = "it ended unexpectedly";
 
 /// Rules for restarts.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +80,7 @@ pub struct TaskStatus {
 
 /// Error for a task that failed repeatedly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the task {task} failed {failures} times in a row: {cause}")]
+#[error("task {task} failed {failures} times in a row: {cause}")]
 pub struct TaskFailed {
     /// Name of the task.
     pub task: &'static str,
@@ -239,7 +239,7 @@ impl Supervisor {
                     () = raised(&mut stop), if make.is_some() => make = None,
                     () = &mut settled, if is_settling => {
                         is_settling = false;
-                        tracing::info!(task = name, "a restarted task is up again");
+                        tracing::info!(task = name, "a restarted task is running again");
                         self.note(name, |task| task.is_up = true);
                     }
                 }

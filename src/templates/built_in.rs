@@ -61,7 +61,7 @@ macro_rules! template {
 pub const TEMPLATES: &[BuiltIn] = &[
     template!(
         "email/reset_password.html",
-        "the link to choose a new password",
+        "mail with the reset link",
         [
             "url",
             "email",
@@ -73,7 +73,7 @@ pub const TEMPLATES: &[BuiltIn] = &[
     ),
     template!(
         "email/reset_password.txt",
-        "the same as plain text",
+        "the same, as plain text",
         [
             "url",
             "email",
@@ -85,88 +85,88 @@ pub const TEMPLATES: &[BuiltIn] = &[
     ),
     template!(
         "email/reset_successful.html",
-        "the password was changed",
+        "mail after a change of password",
         ["email", "at", "origin", "forgot_url"]
     ),
     template!(
         "email/reset_successful.txt",
-        "the same as plain text",
+        "the same, as plain text",
         ["email", "at", "origin", "forgot_url"]
     ),
     template!(
         "email/invitation.html",
-        "the link to choose the first password",
+        "mail with the link to choose a first password",
         ["url", "email", "lifetime", "expires_at"]
     ),
     template!(
         "email/invitation.txt",
-        "the same as plain text",
+        "the same, as plain text",
         ["url", "email", "lifetime", "expires_at"]
     ),
     template!(
         "email/address_changed.html",
-        "the address was changed, to both of them",
+        "mail to both addresses after a change",
         ["email", "at", "origin"]
     ),
     template!(
         "email/address_changed.txt",
-        "the same as plain text",
+        "the same, as plain text",
         ["email", "at", "origin"]
     ),
     template!(
         "email/access_revoked.html",
-        "all logins were ended",
+        "mail after all sessions were ended",
         ["email", "at", "origin", "forgot_url"]
     ),
     template!(
         "email/access_revoked.txt",
-        "the same as plain text",
+        "the same, as plain text",
         ["email", "at", "origin", "forgot_url"]
     ),
-    template!(
-        "email/frame.html",
-        "what is round every HTML mail",
-        ["email"]
-    ),
-    template!("web/home.html", "the start page", ["root", "inbox"]),
+    template!("email/frame.html", "frame of every HTML mail", ["email"]),
+    template!("web/home.html", "start page", ["root", "inbox"]),
     template!(
         "web/forgot.html",
-        "where to send the link",
+        "page that asks for the email address",
         ["root", "email", "error"]
     ),
     template!(
         "web/sent.html",
-        "the link is on its way",
+        "page after the request for a link",
         ["root", "email", "inbox"]
     ),
     template!(
         "web/reset.html",
-        "choosing a new password",
+        "page to choose a new password",
         ["root", "error", "minimum"]
     ),
-    template!("web/done.html", "the password is changed", ["root"]),
+    template!(
+        "web/done.html",
+        "page after the password was changed",
+        ["root"]
+    ),
     template!(
         "web/refused.html",
-        "a link that does not work any more",
+        "page for a link that does not work",
         ["root", "heading", "message"]
     ),
     template!(
         "web/problem.html",
-        "any other refusal",
+        "page for any other error",
         ["root", "heading", "message"]
     ),
-    template!("web/base.html", "what is round every page", ["root"]),
-    template!("web/style.css", "how the pages look; sent as it stands", []),
+    template!("web/base.html", "frame of every page", ["root"]),
+    template!(
+        "web/style.css",
+        "style sheet of the pages; sent unchanged",
+        []
+    ),
     template!(
         "web/password.js",
-        "help while a new password is typed; sent as it stands",
+        "script of the page for a new password; sent unchanged",
         []
     ),
-    template!(
-        "web/icon.svg",
-        "the icon of the pages; sent as it stands",
-        []
-    ),
+    template!("web/icon.svg", "icon of the pages; sent unchanged", []),
 ];
 
 /// What must never stand in a page or a mail as it was typed.

@@ -142,7 +142,7 @@ impl Templates {
         values: impl IntoIterator<Item = (&'a str, V)>,
     ) -> Result<String, TemplateError> {
         let Some(template) = find(name) else {
-            return Err(TemplateError::whole(name, "there is no such template"));
+            return Err(TemplateError::whole(name, "it does not exist"));
         };
         if template.is_raw() {
             return Ok(self.source(template).to_owned());
@@ -246,7 +246,7 @@ impl Templates {
         find(name)
             .filter(|template| self.path(template).is_none())
             .and_then(|template| self.round(template).find_map(|other| self.path(other)))
-            .map(|path| format!("; {} is round it", path.display()))
+            .map(|path| format!("; its parent template is {}", path.display()))
             .unwrap_or_default()
     }
 
@@ -265,7 +265,7 @@ impl Templates {
             }
             ErrorKind::MissingParent { current, parent } => TemplateError::whole(
                 whereabouts(current),
-                format!("it extends {parent}, and there is no such template"),
+                format!("it extends {parent}, which does not exist"),
             ),
             _ => {
                 let text = error.to_string();
@@ -312,11 +312,11 @@ fn hindrance(text: &str) -> Option<String> {
         let number = number + 1;
         if line.len() > LONGEST_LINE {
             Some(format!(
-                "line {number} of what it makes is longer than {LONGEST_LINE} bytes, which mail can't carry: break it, for instance inside of a tag"
+                "line {number} of its output is longer than {LONGEST_LINE} bytes, which mails cannot have: break it, for example inside a tag"
             ))
         } else if line.contains(['\r', '\0']) {
             Some(format!(
-                "line {number} of what it makes has a lone carriage return or a NUL in it, which mail can't carry"
+                "line {number} of its output contains a lone carriage return or a NUL, which mails cannot have"
             ))
         } else {
             None

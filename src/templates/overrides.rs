@@ -37,9 +37,9 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
         |problem: String| TemplateError::whole(format!("folder {}", folder.display()), problem);
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(failed("it is no folder".to_owned())),
+        Ok(_) => Err(failed("it is not a folder".to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(failed("there is no such folder".to_owned()))
+            Err(failed("it does not exist".to_owned()))
         }
         Err(error) => Err(failed(error.to_string())),
     }
@@ -66,11 +66,7 @@ pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>
     let source = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let place = Place::at_end_of(&String::from_utf8_lossy(good));
-        TemplateError::at(
-            path.display(),
-            place,
-            "it is not UTF-8 here: save it as UTF-8",
-        )
+        TemplateError::at(path.display(), place, "it is not UTF-8: save it as UTF-8")
     })?;
     // What editors on Windows add would be part of the mail.
     let source = source
@@ -85,14 +81,14 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, TemplateError> {
     let whole = |problem: String| TemplateError::whole(path.display(), problem);
     let found = fs::metadata(path).map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
-            whole("it is a link to a file that is not there".to_owned())
+            whole("it is a link to a file that does not exist".to_owned())
         } else {
             unreadable(path, &error)
         }
     })?;
     // Asked before it is opened: a pipe would be waited for.
     if !found.is_file() {
-        return Err(whole("it is no file".to_owned()));
+        return Err(whole("it is not a regular file".to_owned()));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)
@@ -105,7 +101,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, TemplateError> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> TemplateError {
-    TemplateError::whole(path.display(), format!("it can't be read: {error}"))
+    TemplateError::whole(path.display(), format!("cannot read it: {error}"))
 }
 
 /// A warning for each file in the folder that wins over nothing, with the name that was probably meant.
@@ -122,17 +118,14 @@ pub(super) fn strangers(folder: &Path) -> Vec<String> {
         .map(|name| {
             let path = file_in(folder, name);
             let meant = meant_by(name)
-                .map(|meant| format!(": did you mean {meant}?"))
+                .map(|meant| format!("; did you mean {meant}?"))
                 .unwrap_or_default();
-            format!(
-                "{} is the name of no template and does nothing{meant}",
-                path.display()
-            )
+            format!("unknown template {} is ignored{meant}", path.display())
         })
         .collect();
     if more > 0 {
         warnings.push(format!(
-            "{more} more files in {} are no templates and do nothing",
+            "{more} more unknown files in {} are ignored",
             folder.display()
         ));
     }
@@ -215,14 +208,16 @@ mod tests {
         let warnings = strangers(folder.path());
         assert_eq!(warnings.len(), 1);
         assert!(
-            Path::new(warnings[0].split(" is the name").next().unwrap())
-                .ends_with("own/email/invitation.txt")
+            Path::new(warnings[0].split(' ').nth(2).unwrap()).ends_with("own/email/invitation.txt")
                 && warnings[0].ends_with("did you mean email/invitation.txt?"),
             "{warnings:?}"
         );
         (0..2 * MOST_LOOKED_AT).for_each(|number| write(&number.to_string()));
         let warnings = strangers(folder.path());
         assert_eq!(warnings.len(), MOST_NAMED + 1);
-        assert!(warnings[MOST_NAMED].contains("more files"), "{warnings:?}");
+        assert!(
+            warnings[MOST_NAMED].contains("more unknown files"),
+            "{warnings:?}"
+        );
     }
 }

@@ -147,11 +147,11 @@ fn a_broken_one_is_named_with_line_and_column_and_what_is_wrong() {
         ("\n\n  {% if %}", ":3:"),
         (
             "\n{{ nope }}",
-            ":2:4: email/reset_password.html has no value called nope",
+            ":2:4: email/reset_password.html has no variable nope",
         ),
         (
             "{{ expire_at }}",
-            ":1:4: email/reset_password.html has no value called expire_at: did you mean expires_at?",
+            ":1:4: email/reset_password.html has no variable expire_at; did you mean expires_at?",
         ),
         // Hidden by a condition, where rendering would not find it before a mail is due.
         (
@@ -167,7 +167,7 @@ fn a_broken_one_is_named_with_line_and_column_and_what_is_wrong() {
             "it extends email/farme.html",
         ),
         ("{% extends \"email/reset_password.html\" %}", "ircular"),
-        ("{{ url }} {{ email | safe }}", ":1:22: what people type"),
+        ("{{ url }} {{ email | safe }}", ":1:22: the filter safe"),
     ] {
         let error = refused(&[(RESET, source)]);
         assert!(
@@ -189,7 +189,7 @@ fn pages_are_tried_as_mails_are_and_so_is_what_stands_round_them() {
         (
             "web/sent.html",
             "{{ email | safe }}",
-            "template web/sent.html:1:12: what people type",
+            "template web/sent.html:1:12: the filter safe",
         ),
         (
             "web/base.html",
@@ -205,7 +205,7 @@ fn pages_are_tried_as_mails_are_and_so_is_what_stands_round_them() {
         (
             "email/frame.html",
             "{% block title %}{% endblock %}",
-            "Block `body` is not defined in any parent template; email/frame.html is round it",
+            "Block `body` is not defined in any parent template; its parent template is email/frame.html",
         ),
     ] {
         let error = refused(&[(name, source)]);
@@ -241,7 +241,7 @@ fn what_mail_cannot_carry_is_refused_at_the_start_and_in_every_mail() {
     for (source, line) in [(long.as_str(), 2), ("{{ url }}\n\na\rb", 3), ("\0", 1)] {
         let error = refused(&[(INVITATION, source)]);
         assert!(
-            error.contains(&format!("{INVITATION}: line {line} of what it makes")),
+            error.contains(&format!("{INVITATION}: line {line} of its output")),
             "{error}"
         );
     }
@@ -324,15 +324,15 @@ fn a_file_that_cannot_be_a_template_says_why() {
     );
     fs::remove_file(&path).unwrap();
     symlink("nowhere.txt", &path).unwrap();
-    assert!(error().contains("a link to a file that is not there"));
+    assert!(error().contains("a link to a file that does not exist"));
     symlink("invitation.txt", &path).unwrap();
-    assert!(error().contains("it can't be read"));
+    assert!(error().contains("cannot read it"));
     symlink("/dev/zero", &path).unwrap();
-    assert!(error().contains("it is no file"));
+    assert!(error().contains("it is not a regular file"));
     fs::create_dir(&path).unwrap();
-    assert!(error().contains("it is no file"));
+    assert!(error().contains("it is not a regular file"));
     fs::write(&path, b"{{ url }}\nGr\xfc\xdfe").unwrap();
-    assert!(error().contains("invitation.txt:2:3: it is not UTF-8 here"));
+    assert!(error().contains("invitation.txt:2:3: it is not UTF-8"));
     fs::write(&path, vec![b'x'; 2 * 1024 * 1024]).unwrap();
     assert!(error().contains("larger than 1048576 bytes"));
 }
@@ -341,8 +341,8 @@ fn a_file_that_cannot_be_a_template_says_why() {
 fn a_folder_that_is_none_says_so() {
     let folder = own(&[("file", "x")]);
     for (name, said) in [
-        ("nowhere", "there is no such folder"),
-        ("file", "it is no folder"),
+        ("nowhere", "it does not exist"),
+        ("file", "it is not a folder"),
     ] {
         let error = Templates::load(Some(&folder.path().join(name))).unwrap_err();
         assert!(error.to_string().contains(said), "{error}");

@@ -47,21 +47,19 @@ fn look_through(templates: &Templates, template: &BuiltIn) -> Result<(), Templat
         return Ok(());
     };
     let meant = spelling::nearest(name, template.variables.iter().copied())
-        .map(|meant| format!("did you mean {meant}? "))
+        .map(|meant| format!("; did you mean {meant}?"))
         .unwrap_or_default();
     let known = match template.variables {
-        [] => "it is given no values".to_owned(),
-        names => format!("it is given {}", names.join(", ")),
+        [] => "it has no variables".to_owned(),
+        names => format!("its variables are {}", names.join(", ")),
     };
-    let problem = format!(
-        "{} has no value called {name}: {meant}{known}",
-        template.name
-    );
+    let problem = format!("{} has no variable {name}{meant} ({known})", template.name);
     Err(templates.error_at_word(template, name, problem))
 }
 
 fn unescaped(templates: &Templates, template: &BuiltIn) -> TemplateError {
-    let problem = "what people type would stand in it as HTML: leave it to be escaped, without the filter safe";
+    let problem =
+        "the filter safe would insert user input as HTML: remove it, so that the value is escaped";
     templates.error_at_word(template, "safe", problem.to_owned())
 }
 
@@ -71,7 +69,7 @@ fn without_link(templates: &Templates, template: &BuiltIn, rendered: &str) -> Op
     let is_there = rendered.lines().any(|line| line.contains(link.nasty));
     (!is_there).then(|| {
         format!(
-            "{} does not show {{{{ url }}}}: who reads this part of the mail can't choose a password",
+            "{} does not show {{{{ url }}}}: readers of this part of the mail cannot choose a password",
             templates.whereabouts(template)
         )
     })

@@ -118,7 +118,7 @@ fn every_malformed_body_and_path_has_its_error(home: Home) {
             r#"{"email":"ann@example.com","email":"bob@example.com"}"#,
         )
         .fails_with(400, "schema_validation");
-    assert_eq!(twice.body["fields"]["email"], "is there more than once");
+    assert_eq!(twice.body["fields"]["email"], "occurs more than once");
     let big = json!({"email": "a".repeat(1_000_000)}).to_string();
     server
         .send("POST", "/api/auth/forgot", None, &big)

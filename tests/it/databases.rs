@@ -40,7 +40,7 @@ fn named(home: &Home) -> String {
             format!("{place} (MOVIE_BAG_DATABASE from environment)")
         }
         None => format!(
-            "sqlite:{} (the default in MOVIE_BAG_DATA_DIR from environment)",
+            "sqlite:{} (MOVIE_BAG_DATA_DIR from environment)",
             home.data_dir().join("movie-bag.sqlite3").display()
         ),
     }
@@ -199,7 +199,7 @@ fn the_command_that_creates_a_database_reports_it(home: Home) {
     let first = create(ANN);
     assert_eq!(
         first.stderr,
-        format!("Created the database {}.\n", named(&home))
+        format!("Created database {}.\n", named(&home))
     );
     assert_eq!(first.json()["email"], ANN);
     assert_eq!(create(BOB).stderr, "");
@@ -261,11 +261,12 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
     .unwrap();
     let warned = list(&home, &[], &other).exits(7).stderr;
     let warning = format!(
-        "warning: this command works on sqlite:{} (MOVIE_BAG_DATABASE from .env line 1), and the server on 127.0.0.1:",
+        "warning: this command uses sqlite:{} (MOVIE_BAG_DATABASE from .env:1), but the server on 127.0.0.1:",
         other.join("other.sqlite3").display()
     );
     assert!(
-        warned.starts_with(&warning) && warned.contains(&format!(" on sqlite:{}\n", own.display())),
+        warned.starts_with(&warning)
+            && warned.contains(&format!(" uses sqlite:{}\n", own.display())),
         "{warned}"
     );
     // The same database by another name, and one that the command line names.
@@ -303,13 +304,13 @@ fn an_invitation_that_waits_is_exit_7_and_no_advice_for_laptops_in_production() 
     assert!(
         queued
             .stdout
-            .starts_with(&format!("Made the account {ANN} ("))
+            .starts_with(&format!("Created account {ANN} ("))
             && queued.stdout.ends_with(") and queued the invitation.\n"),
         "{queued:?}"
     );
     assert!(
         queued.stderr.contains(
-            "error: the invitation is queued and not delivered yet: cannot connect to mail server localhost:1: connection refused\nhint: start \"movie-bag smtp-debug\" or set MAIL_SERVER\n"
+            "error: cannot deliver the invitation yet, it stays queued: cannot connect to mail server localhost:1: connection refused\nhint: start \"movie-bag smtp-debug\" or set MAIL_SERVER\n"
         ),
         "{queued:?}"
     );

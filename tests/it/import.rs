@@ -238,7 +238,7 @@ fn each_wrong_line_is_named_and_the_others_are_taken(home: Home) {
     }
     let output = import(&home, "a.csv", &text, &[]).exits(1);
     assert!(
-        output.stderr.starts_with("Created the database ") && output.stderr.lines().count() == 1,
+        output.stderr.starts_with("Created database ") && output.stderr.lines().count() == 1,
         "{}",
         output.stderr
     );
@@ -278,15 +278,20 @@ fn a_wrong_file_ends_it_before_anything_is_done(home: Home) {
             "a.csv",
             "ann@example.com,correct horse battery\n",
             2,
-            "names no columns",
+            "does not name the columns",
         ),
         ("a.csv", "email;password\n", 2, "';'"),
-        ("a.csv", "email,pasword\n", 2, "is password meant?"),
+        ("a.csv", "email,pasword\n", 2, "did you mean password?"),
         ("a.csv", "email,password,email\n", 2, "twice"),
-        ("a.csv", "email\n", 2, "neither"),
-        ("a.txt", "email,password\n", 2, "ending"),
-        ("a.json", "{}", 2, "ending"),
-        ("nowhere/a.csv", "", 1, "can't be read"),
+        (
+            "a.csv",
+            "email\n",
+            2,
+            "a column password or password_hash is missing",
+        ),
+        ("a.txt", "email,password\n", 2, "extension"),
+        ("a.json", "{}", 2, "extension"),
+        ("nowhere/a.csv", "", 1, "cannot read nowhere/a.csv"),
     ] {
         if !name.contains('/') {
             home.write(name, text);
@@ -438,7 +443,7 @@ fn control_c_says_how_far_it_came(home: Home) {
     let mut stderr = BufReader::new(fed.child.stderr.take().unwrap());
     let mut refused = String::new();
     stderr.read_line(&mut refused).unwrap();
-    assert!(refused.starts_with("Created the database "), "{refused}");
+    assert!(refused.starts_with("Created database "), "{refused}");
     refused.clear();
     stderr.read_line(&mut refused).unwrap();
     assert!(refused.starts_with("line 52: "), "{refused}");

@@ -210,16 +210,16 @@ fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
     for (file, words) in [
-        ("nowhere.pem", "can't be read"),
-        ("empty.pem", "holds no certificate"),
-        ("broken.pem", "no certificate, at place 1"),
+        ("nowhere.pem", "No such file"),
+        ("empty.pem", "contains no certificate"),
+        ("broken.pem", "certificate number 1 is invalid"),
     ] {
         let mut command = home.command(&["user", "list"]);
         command
             .env("MAIL_CA_FILE", file)
             .env("MAIL_USE_TLS", "true");
         let output = crate::harness::Output::of(command, "").exits(2);
-        let named = format!("MAIL_CA_FILE ({file})");
+        let named = format!("invalid MAIL_CA_FILE {file}: ");
         assert!(
             output.stderr.contains(&named) && output.stderr.contains(words),
             "{}",
@@ -249,7 +249,7 @@ fn a_password_that_travels_in_clear_text_is_a_warning() {
     assert!(
         output
             .stderr
-            .contains("go to smtp.example.com in clear text"),
+            .contains("go to smtp.example.com in plaintext"),
         "{}",
         output.stderr
     );

@@ -51,14 +51,14 @@ fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
     );
     let queued = home.run(&["forgot", "--email", ANN]).exits(7).stderr;
     assert!(
-        queued.contains("the mail is queued and not delivered yet: ")
+        queued.contains("cannot deliver the mail yet, it stays queued: ")
             && queued.contains("451 4.2.0"),
         "{queued}"
     );
     home.create_account(BOB, PASSWORD);
     let dead = home.run(&["forgot", "--email", BOB]).exits(1).stderr;
     assert!(
-        dead.contains("the mail was given up and will not be retried: ")
+        dead.contains("cannot deliver the mail, it will not be retried: ")
             && dead.contains("550 5.1.1"),
         "{dead}"
     );
@@ -133,7 +133,7 @@ fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
     let said = home.run(&["outbox", "flush"]).exits(7);
     assert!(
         said.stderr
-            .contains("error: some mails were not sent and stay queued; the last error was: ")
+            .contains("error: cannot send all mails, the rest stay queued: ")
             && said.stderr.contains("connection refused"),
         "{said:?}"
     );
@@ -233,7 +233,7 @@ fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
     assert!(
         forgot
             .stderr
-            .contains("the mail is queued and not delivered yet: cannot connect to mail server localhost:1: connection refused"),
+            .contains("cannot deliver the mail yet, it stays queued: cannot connect to mail server localhost:1: connection refused"),
         "{forgot:?}"
     );
     let reset = ["reset", "--token", link.stdout.trim(), "--password-stdin"];
@@ -500,7 +500,7 @@ fn a_long_history_is_cut_for_people_and_whole_for_programs() {
     }
     let shown = home.run(&["user", "show", "--email", ANN]).ok().stdout;
     assert_eq!(shown.matches("reset_requested").count(), 50);
-    assert!(shown.contains("and 10 older lines"), "{shown}");
+    assert!(shown.contains("and 10 older entries"), "{shown}");
     let all = home
         .run(&["user", "show", "--email", ANN, "--json"])
         .ok()

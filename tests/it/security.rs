@@ -1,9 +1,9 @@
-//! What must hold, as a list that can be run: each promise has its number and the attacks that try to break it, from
-//! outside and on every database.
+//! Security promises as tests: each promise has a number and the attacks that try to break it, from outside and on every
+//! database.
 //!
-//! `security::sqlite::t4` is promise T4 on SQLite. The promises of the debugging SMTP sink, which has no database, are tried
-//! once: `security::sink::d1`. When all have been run, their results are compared with the table in `docs/security.md`;
-//! `BLESS=1 cargo test security` writes it.
+//! `security::sqlite::t4` tests promise T4 on SQLite. The promises of the debugging SMTP sink, which has no database, are tested
+//! once: `security::sink::d1`. After all of them, the results are compared with the last section of `docs/security.md`;
+//! `BLESS=1 cargo test security` writes that section. The threat model before it is written by hand.
 
 mod enumeration;
 mod half_open;
@@ -16,9 +16,9 @@ mod state;
 mod terminal;
 mod token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Home, Server};
@@ -33,7 +33,7 @@ struct Promise {
     number: &'static str,
     what: &'static str,
     attacks: &'static [Attack],
-    /// What shows it closer than from outside, or measures it.
+    /// Unit tests and benchmarks of the same promise.
     nearer: &'static [&'static str],
 }
 
@@ -55,7 +55,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("d", "Debugging SMTP sink"),
 ];
 
-/// Promises of the sink, which are tried once, without a database.
+/// Promises of the sink, which are tested once, without a database.
 macro_rules! sink_promises {
     ($($number:ident: $what:literal [$($attack:path),+ $(,)?] $([$($nearer:literal),+])?;)*) => {
         const SINK_PROMISES: &[Promise] = &[$(Promise {
@@ -90,39 +90,39 @@ macro_rules! promises {
 }
 
 promises! {
-    t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, and holds no address or hash in clear"
+    t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, and contains no address or hash in plaintext"
         [token::it_is_random_and_says_nothing];
     t2: "Nothing in the database, the outbox, the log at any level, a metric or the process list can be redeemed"
         [token::nothing_that_is_kept_can_be_redeemed];
-    t3: "It works once; again fails, also with the same password"
+    t3: "A reset token works once; a second use fails, also with the same password"
         [token::it_works_once];
-    t4: "Of 50 redemptions at once, over two servers and a command, one succeeds, and one confirmation is sent"
+    t4: "Of 50 redemptions at the same time, over two servers and a command, one succeeds, and one confirmation is sent"
         [token::of_fifty_at_once_one_succeeds]
         ["`mongodb::of_fifty_resets_at_once_over_two_servers_and_the_terminal_one_succeeds` (without transactions)"];
-    t5: "Expired exactly at the limit; the answer tells expired from invalid only for an authentic token"
+    t5: "A reset token expires exactly at its limit; the answer distinguishes expired from invalid only for an authentic token"
         [token::it_expires_at_its_second];
-    t6: "Any change of the password or the address, by reset, command or `user import --update`, kills every reset token of the account, and the reset mails still queued"
+    t6: "Any change of the password or the address, by reset, command or `user import --update`, ends every reset token of the account, and the reset mails that are still queued"
         [token::any_change_kills_tokens_and_queued_mails, main_job::a_reset_ends_earlier_logins_and_earlier_links];
-    t7: "An access token resets nothing (403); a reset token opens nothing (401 with `WWW-Authenticate`)"
+    t7: "An access token resets no password (403); a reset token gives no access to the API (401 with `WWW-Authenticate`)"
         [main_job::a_token_opens_only_what_it_is_for];
-    t8: "It changes its own account alone, whatever else the body names; unknown fields are refused"
+    t8: "A reset token changes only its own account, whatever else the body names; unknown fields are refused"
         [token::it_changes_its_own_account_alone];
-    t9: "Only HS256: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots: one and the same refusal"
+    t9: "Only HS256 is accepted: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots all get one and the same refusal"
         [token::every_forgery_is_one_and_the_same_refusal] ["`domain::token::tests::fuzz`"];
-    t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"}, 1 MB: 4xx, and nothing changes"
+    t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"} and 1 MB as a token get a 4xx, and nothing changes"
         [token::values_that_are_no_token_change_nothing, bad_input::every_wrong_type_in_every_field_is_a_400_that_names_the_field];
-    t11: "Weak or published secrets are refused in production, files are mode 0600, two may be active while one is rotated"
+    t11: "Weak or published secrets are refused in production, files have mode 0600, and two secrets may be active during a rotation"
         [
             token::a_secret_can_be_rotated,
             settings::production_takes_no_guessable_secret_for_the_present_or_the_past,
             settings::what_is_kept_is_readable_by_its_owner_alone,
         ];
 
-    e1: "`forgot` answers alike for known and unknown, and alike when limited, in status, body and `Retry-After`"
+    e1: "`forgot` gives the same answer for known and unknown addresses, also when limited: the same status, body and `Retry-After`"
         [enumeration::forgot_answers_alike];
-    e2: "Its time does not tell them apart, also with the mail server hanging: an unknown address costs an equal durable write"
+    e2: "The time of `forgot` does not distinguish known from unknown addresses, also while the mail server hangs: an unknown address costs an equal durable write"
         [enumeration::forgot_does_equal_work] ["`cargo bench --bench security -- concealment`"];
-    e3: "`login` does not tell an unknown address from a wrong password by bytes or time, whatever the cost of the stored hash, and also with a password that cannot be hashed"
+    e3: "`login` does not distinguish an unknown address from a wrong password by bytes or time, whatever the cost of the stored hash, and also with a password that cannot be hashed"
         [enumeration::login_answers_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
 
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
@@ -138,84 +138,84 @@ promises! {
 
     r1: "A flood of requests for one address sends few mails, and changes nothing else"
         [limits::a_flood_sends_few_mails];
-    r2: "Limits hold across servers and restarts; a forged `X-Forwarded-For` or an extra field mints no new bucket"
+    r2: "Limits hold across servers and restarts; a forged `X-Forwarded-For` or an extra field starts no new count"
         [limits::they_hold_across_servers_and_restarts, limits::a_forged_client_is_the_same_client];
-    r3: "Guessing a password is slowed per account, never locked for good; the right one works after the delay; a reset clears it"
+    r3: "Guessing a password is slowed down per account, and the account is never locked for good; the right password works after the delay; a reset ends the delay"
         [limits::guessing_is_slowed_and_never_locked] ["`domain::limit::tests`"];
     r4: "While passwords are hashed on every core, other calls answer; the queue is bounded and refuses with 503"
         [limits::a_flood_of_hashing_leaves_the_rest_alone] ["`cargo bench --bench security -- flood`"];
-    r5: "A flood of failed logins leaves one line a day in the history of the account, and pushes out no other"
+    r5: "A flood of failed logins leaves one line a day in the history of the account, and displaces no other line"
         [limits::failed_logins_leave_one_line] ["`store::contract` (counted lines)"];
 
-    p1: "One policy for sign-up, reset, `user create`, `user set-password` and `user import`; older passwords go on working at login"
+    p1: "One password policy applies to sign-up, reset, `user create`, `user set-password` and `user import`; older passwords remain valid at login"
         [passwords::one_policy_for_every_way_in, passwords::older_ones_go_on_working];
-    p2: "Minimum counted in code points; at least 64 characters taken; over 72 bytes refused, never cut; NUL refused"
+    p2: "The minimum is counted in code points; at least 64 characters are accepted; over 72 bytes is refused, never cut; NUL is refused"
         [bad_input::a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set, passwords::its_length_is_in_characters];
-    p3: "Common passwords, the service's name and the address are refused; no composition rules; any script; NFC and NFD are one"
+    p3: "Common passwords, the service's name and the address are refused; there are no composition rules; any script is accepted; NFC and NFD are equal"
         [passwords::it_is_not_easily_guessed_and_else_free];
     p4: "A refused password leaves the token usable"
         [main_job::a_refused_password_leaves_the_token_usable];
 
-    i1: "Mail goes to the stored address: dotless i, full-width letters and capitals can't steer it"
+    i1: "Mail goes to the stored address: dotless i, full-width letters and capitals cannot redirect it"
         [identity::mail_goes_to_the_stored_address];
     i2: "One account per canonical address, decided by the database, also under a race of 20 sign-ups"
         [bad_input::many_sign_ups_for_one_address_make_one_account];
-    i3: "`email` is one string with one mailbox; no header is injected; what was typed is escaped in HTML and harmless in text"
+    i3: "`email` is one string with one mailbox; no header is injected; typed text is escaped in HTML and harmless in text"
         [identity::an_address_is_one_mailbox] ["`domain::email_address::tests::fuzz`", "`templates::what_somebody_typed_is_escaped_in_the_mail_and_never_run`"];
     i4: "No operator or SQL injection through any field"
         [identity::no_field_is_a_query];
-    i5: "Sign-up can't set an id, replace an account or read one"
+    i5: "Sign-up cannot set an id, replace an account or read one"
         [identity::a_sign_up_makes_its_own_account_alone];
     i6: "No malformed input gets a 5xx: 5,000 random methods, types and shapes"
         [bad_input::random::five_thousand_random_requests_get_no_5xx_and_keep_their_connections] ["`openapi::the_description_is_true`"];
 
     s1: "A reset ends every earlier access token, on every server, at the next request"
         [state::a_reset_ends_logins_on_every_server];
-    s2: "kill -9 at random points of 200 resets: password, confirmation and history all there or none; no clear password on disk"
+    s2: "After kill -9 at random points of 200 resets, password, confirmation and history are all stored or none; no plaintext password is on disk"
         [state::a_reset_is_whole_or_not_at_all_whenever_the_server_dies];
-    s3: "No login follows from a reset"
+    s3: "A reset does not log in"
         [state::a_reset_is_no_login];
-    s4: "The confirmation names the UTC time and the source, and what to do if it was somebody else"
+    s4: "The confirmation names the UTC time and the source, and what to do if the owner did not make the change"
         [state::the_confirmation_says_when_from_where_and_what_to_do];
     s5: "`user revoke` ends every earlier access token, on every server, at the next request, however quickly revocations follow one another and whatever the clocks say"
         [state::a_revocation_ends_every_earlier_login] ["`store::contract` (ids of one second, descending, and from the far future; many at once)", "`store::mongo::tests::steps`"];
-    s6: "Nothing of an account outlives its deletion: no mail, no line of history, also where requests for it race with the deletion"
+    s6: "Nothing of an account outlives its deletion: no mail, no line of history, also if requests for it race with the deletion"
         [state::nothing_of_a_deleted_account_is_left] ["`store::contract` (races)", "`store::mongo::tests::races`"];
 
-    m1: "An acknowledged mail survives kill -9, restart and a mail outage; past the token's use it is dead, visible, never silently deleted"
+    m1: "An acknowledged mail survives kill -9, a restart and a mail outage; once its token can no longer be used it is dead and visible, never silently deleted"
         [
             outbox::every_acknowledged_mail_arrives_however_often_the_server_is_killed,
             outbox::a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards,
             main_job::a_mail_server_that_is_down_loses_no_mail,
             mail::a_link_that_was_used_up_is_dead_and_visible,
         ];
-    m2: "A worker that dies holding a mail gives it back; two servers don't send one twice; a repeat has the same Message-ID"
+    m2: "A mail held by a worker that dies is sent by another; two servers do not send one mail twice; a repeat has the same Message-ID"
         [
             mail::a_mail_in_the_hands_of_a_dead_server_is_sent_by_another,
             outbox::many_mails_over_two_servers_go_out_once_each,
             outbox::each_trouble_of_a_mail_server_is_told_and_outlived,
         ];
-    m3: "STARTTLS asked for is required: no fallback to clear text, certificates verified"
+    m3: "STARTTLS is required if it is set: no fallback to plaintext, and certificates are verified"
         [mail::without_encryption_there_is_no_mail] ["`mail::smtp::tests::encryption`"];
-    m4: "Templates of a user's own are compiled and rendered at start; a broken one stops the start with its name and line"
+    m4: "Custom templates are compiled and rendered at start; a broken one stops the start with its name and line"
         [settings::a_broken_template_stops_every_command_with_its_name_and_line];
 
-    c1: "The same outcomes through the commands, with their exit codes"
+    c1: "The commands have the same outcomes as the API, each with its exit code"
         [commands::each_outcome_has_its_exit_code, main_job::a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server];
-    c2: "No password or token in an argument that `ps` would show, unless the user put it there; what is typed is not echoed"
+    c2: "No password or token is in an argument that `ps` would show, unless the user put it there; typed passwords are not echoed"
         [terminal::nothing_secret_need_be_an_argument, commands::a_password_is_asked_for_twice_and_never_shown];
-    c3: "`forgot --print-link` works with mail down and is in the history; the owner is told by the confirmation of the reset"
+    c3: "`forgot --print-link` works while mail is down and is in the history; the confirmation of the reset notifies the owner"
         [terminal::a_printed_link_is_in_the_history];
-    c4: "`/metrics` is off unless it has an address of its own; `check --deploy` says that open sign-up reveals addresses"
+    c4: "`/metrics` is off unless it has its own address; `check --deploy` reports that open sign-up reveals addresses"
         [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
         ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
-    c5: "A command that only reads never creates a database: where there is none, it exits with 7 and names the place and the setting"
+    c5: "A command that only reads never creates a database: if there is none, it exits with 7 and names the place and the setting"
         [databases::reading_creates_no_database];
 
     a1: "2,000 clients that never complete a request, in its head or its body, do not stop the API and the pages, even with a limit of 512 open files"
         [half_open::half_open_requests_do_not_stop_the_api]
         ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
-    a2: "A part of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
+    a2: "A task of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
         [
             supervision::each_task_that_dies_is_reported_and_comes_back,
             supervision::a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice,
@@ -226,7 +226,7 @@ promises! {
 }
 
 sink_promises! {
-    d1: "A web page writes no mail through the SMTP port, and no command runs for it"
+    d1: "A web page cannot write a message through the SMTP port, and no command runs for its request"
         [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
         ["`smtp::session::tests`"];
     d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
@@ -235,7 +235,7 @@ sink_promises! {
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
         [web_inbox::documents::hostile_documents_connect_nowhere_however_they_are_opened]
         ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
-    d4: "`--max-memory` bounds everything that the sink holds, with 64 MiB for the program and the answers under way: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names and many letters at once"
+    d4: "`--max-memory` limits everything that the sink holds, with 64 MiB more for the program and the answers being sent: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names and many large messages at once"
         [
             memory::lists_of_whole_messages_take_little_memory,
             memory::lists_keep_nothing_that_is_not_counted,
@@ -246,13 +246,13 @@ sink_promises! {
             memory::many_letters_at_once_are_counted,
         ]
         ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
-    d5: "Nothing of a deleted message stays in the Maildir, also where marks race the deletion or the process is killed"
+    d5: "Nothing of a deleted message stays in the Maildir, also if flag changes race the deletion or the process is killed"
         [deletion::nothing_of_a_deleted_message_stays]
         ["`sink::maildir::tests`"];
     d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message do not stop the inbox, its API and SMTP, even with a limit of 1,024 open files"
         [half_open::half_open_requests_do_not_stop_the_inbox]
         ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
-    d7: "Nothing that a message, an inbox server or a mail server says reaches a terminal raw"
+    d7: "Nothing from a message, an inbox server or a mail server reaches a terminal unescaped: no control character and no direction mark"
         [
             hostile_text::a_message_sends_nothing_to_a_terminal,
             hostile_text::an_inbox_server_sends_nothing_to_a_terminal,
@@ -272,14 +272,14 @@ enum Database {
     None,
 }
 
-/// What came of the promises that were tried in this run.
+/// Results of the promises that were tested in this run.
 static RESULTS: Mutex<BTreeMap<(&str, Database), Outcome>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Holds,
     Broken,
-    /// There is no such database here.
+    /// This machine has no such database.
     Untried,
 }
 
@@ -304,7 +304,7 @@ fn attack(number: &'static str, database: Database) {
     }
 }
 
-/// Writes the outcome down, also where an attack has succeeded.
+/// Records the outcome when dropped, so also if an attack succeeds and the test panics.
 struct Record {
     key: (&'static str, Database),
     outcome: Outcome,
@@ -321,7 +321,7 @@ impl Drop for Record {
         };
         results.insert(self.key, outcome);
         let is_whole = results.len() == 2 * PROMISES.len() + SINK_PROMISES.len();
-        // What is broken fails the run by itself, and without a database there is nothing to compare.
+        // A broken promise fails the run by itself. Without a database the table would differ.
         let is_good = |outcome: &Outcome| *outcome == Outcome::Holds;
         if is_whole && (results.values().all(is_good) || is_blessed()) {
             let table = table(&results);
@@ -332,11 +332,11 @@ impl Drop for Record {
 }
 
 fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
-    let mut text = String::from(
-        "# What must hold\n\n\
-         Written by the test run: `BLESS=1 cargo test security`, and compared at every other run. Each promise is tried \
+    let mut text = format!(
+        "{GENERATED}\n\
+         `BLESS=1 cargo test security` writes this section, and every other test run compares it. Each promise is tested \
          from outside, on the running binary, on both databases; those of the sink, which has no database, once. \
-         `cargo test security::sqlite::t4` tries one; the names lead to the attacks in `tests/it/`.\n",
+         `cargo test security::sqlite::t4` tests one promise. The names are those of the attacks in `tests/it/`.\n",
     );
     for (letter, section) in SECTIONS {
         let promises: Vec<_> = all_promises()
@@ -349,7 +349,7 @@ fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
         if promises.is_empty() {
             continue;
         }
-        let _ = write!(text, "\n## {section}\n\n{columns}\n");
+        let _ = write!(text, "\n### {section}\n\n{columns}\n");
         for promise in promises {
             let attacks = promise
                 .attacks
@@ -388,16 +388,30 @@ fn is_blessed() -> bool {
     std::env::var_os("BLESS").is_some()
 }
 
+/// Heading of the generated section, which is the last one of the page.
+const GENERATED: &str = "## Promises\n";
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")
+}
+
+/// The page before the generated section, and that section.
+fn parts_of_page() -> (String, String) {
+    let text = std::fs::read_to_string(page()).unwrap();
+    let start = text.find(&format!("\n{GENERATED}")).unwrap() + 1;
+    let (written, generated) = text.split_at(start);
+    (written.to_owned(), generated.to_owned())
+}
+
 fn compare(table: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
+    let (written, generated) = parts_of_page();
     if is_blessed() {
-        std::fs::write(path, table).unwrap();
+        std::fs::write(page(), written + table).unwrap();
         return;
     }
-    let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
-        kept == table,
-        "docs/security.md is not what this run found: BLESS=1 cargo test security writes it\n{table}"
+        generated == table,
+        "docs/security.md differs from the results of this run: BLESS=1 cargo test security writes it\n{table}"
     );
 }
 
@@ -421,4 +435,22 @@ fn every_promise_has_a_section() {
         let letter = &promise.number[..1];
         assert!(SECTIONS.iter().any(|section| section.0 == letter));
     }
+}
+
+#[test]
+fn the_threat_model_names_every_promise_and_no_other() {
+    let (written, _) = parts_of_page();
+    let words = written.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_number = |word: &&str| {
+        word.split_at_checked(1).is_some_and(|(letter, number)| {
+            letter.as_bytes()[0].is_ascii_uppercase()
+                && !number.is_empty()
+                && number.bytes().all(|digit| digit.is_ascii_digit())
+        })
+    };
+    let named: BTreeSet<_> = words.filter(is_number).map(str::to_lowercase).collect();
+    let all: BTreeSet<_> = all_promises()
+        .map(|promise| promise.number.to_owned())
+        .collect();
+    assert_eq!(named, all);
 }

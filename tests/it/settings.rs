@@ -102,13 +102,13 @@ fn a_line_that_cannot_be_read_names_file_line_and_mend() {
         (
             "\nMAIL_SERVER = mail.test:25\n",
             vec![
-                "MAIL_SERVER (\"mail.test:25\") from .env line 2: the port belongs in MAIL_PORT: write MAIL_SERVER = mail.test and MAIL_PORT = 25",
+                "invalid MAIL_SERVER \"mail.test:25\" (.env:2): the port belongs in MAIL_PORT: write MAIL_SERVER = mail.test and MAIL_PORT = 25",
             ],
         ),
         (
             "MAIL_DEFAULT_SENDER = Movie-bag, Inc. <support@movie-bag.com>\n",
             vec![
-                ".env line 1: put the name in quotes: write MAIL_DEFAULT_SENDER = '\"Movie-bag, Inc.\" <support@movie-bag.com>'",
+                "(.env:1): put the name in quotes: write MAIL_DEFAULT_SENDER = '\"Movie-bag, Inc.\" <support@movie-bag.com>'",
             ],
         ),
         (

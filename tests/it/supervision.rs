@@ -201,7 +201,7 @@ pub fn each_task_that_dies_is_reported_and_comes_back(home: Home) {
             });
             let cause = match *fault {
                 "panic" => "it panicked: injected fault",
-                _ => "it ended without being asked to",
+                _ => "it ended unexpectedly",
             };
             assert!(line.contains(cause), "{line}");
             wait_until("the server is ready again", || {

@@ -237,6 +237,6 @@ fn a_service_manager_that_is_gone_stops_nobody() {
     let server = Server::of(command);
     server.get("/healthz").is(200);
     let told = server.stderr();
-    assert!(told.contains("could not be told"), "{told}");
+    assert!(told.contains("cannot notify the service manager"), "{told}");
     assert!(server.stop().success());
 }

@@ -297,8 +297,8 @@ fn a_file_that_wins_over_nothing_is_warned_of() {
     home.create_account(ANN, PASSWORD);
     let warned = home.run(&["user", "list"]).ok().stderr;
     for words in [
-        "own/email/reset-password.html is the name of no template and does nothing: did you mean email/reset_password.html?",
-        "own/done.html is the name of no template and does nothing: did you mean web/done.html?",
+        "own/email/reset-password.html is ignored; did you mean email/reset_password.html?",
+        "own/done.html is ignored; did you mean web/done.html?",
         "\\x1b]0;title\\x07.txt is the name of no template",
     ] {
         assert!(warned.contains(words), "{warned}");

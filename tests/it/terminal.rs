@@ -1,6 +1,9 @@
 //! The terminal: exit codes, what goes to stdout and what to stderr, JSON, and the prompts on a real pseudo-terminal.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Person};
 
@@ -430,8 +433,8 @@ fn what_follows_a_question_that_control_c_ends_is_on_a_line_of_its_own() {
     home.create_account(ANN, PASSWORD);
     let questions: &[(&[&str], &str)] = &[
         (&["user", "delete", "--email", ANN], "[y/N]"),
-        (&["forgot"], "The account's email address"),
-        (&["reset"], "The link from the mail"),
+        (&["forgot"], "Email address of the account"),
+        (&["reset"], "Reset link from the mail"),
         (&["user", "set-password", "--email", ANN], "New password: "),
     ];
     for (arguments, question) in questions {
@@ -504,11 +507,11 @@ fn deleting_says_what_goes_and_asks_first(home: Home) {
     }
     assert!(server.stop().success());
     home.run(&["forgot", "--email", ANN]).exits(7);
-    let goes = "with 2 movies, 1 waiting mail and 4 lines of history.";
+    let goes = "with 2 movies, 1 waiting mail and 4 history entries.";
     for (options, answer) in [(&[][..], "n\r"), (&["--quiet"], "\r")] {
         let arguments = [&["user", "delete", "--email", ANN], options].concat();
         let mut person = Person::runs(&home, &arguments);
-        person.sees(&format!("The account {ANN} goes, {goes}"));
+        person.sees(&format!("This deletes account {ANN} {goes}"));
         person.sees(&format!("Delete {ANN}?"));
         person.types(answer);
         let screen = person.ends(1);
@@ -522,7 +525,7 @@ fn deleting_says_what_goes_and_asks_first(home: Home) {
     person.types("y\r");
     let screen = person.ends(0);
     assert!(
-        screen.contains(&format!("Deleted {ANN} {goes}")),
+        screen.contains(&format!("Deleted account {ANN} {goes}")),
         "{screen}"
     );
     home.run(&["user", "show", "--email", ANN]).exits(3);
@@ -530,6 +533,68 @@ fn deleting_says_what_goes_and_asks_first(home: Home) {
     let deleted = home.run(&["user", "delete", "--email", ANN, "--yes"]).ok();
     assert_eq!(
         deleted.stdout,
-        format!("Deleted {ANN} with 0 movies, 0 waiting mails and 1 line of history.\n")
+        format!("Deleted account {ANN} with 0 movies, 0 waiting mails and 1 history entry.\n")
     );
+}
+
+#[test]
+fn a_mail_stands_whole_on_a_terminal_that_also_shows_the_log() {
+    const MAILS: usize = 30;
+    const LINES: usize = 300;
+    let home = Home::fresh().with("MOVIE_BAG_LOG", "info");
+    let mut person = Person::before(
+        &home.command(&[
+            "serve",
+            "--bind",
+            "127.0.0.1:0",
+            "--smtp-debug",
+            "--listen",
+            "127.0.0.1:0",
+            "--web",
+            "127.0.0.1:0",
+        ]),
+        200,
+    );
+    person.sees("SMTP on ");
+    let smtp = person.rest_of_line();
+    person.sees("movie-bag listens on ");
+    let api = person.rest_of_line();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            // Each answer is a line of the log.
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    ureq::get(format!("{api}/api/movies")).call().unwrap();
+                }
+            });
+        }
+        let mut session = TcpStream::connect(&smtp).unwrap();
+        let text = |mail: usize| -> String {
+            let line = |line| format!("mail {mail} line {line}\r\n");
+            (0..LINES).map(line).collect()
+        };
+        let envelope = "MAIL FROM:<shop@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n";
+        session.write_all(b"EHLO shop.example\r\n").unwrap();
+        for mail in 0..MAILS {
+            let message = format!("Subject: {mail}\r\n\r\n{}.\r\n", text(mail));
+            session.write_all(envelope.as_bytes()).unwrap();
+            session.write_all(message.as_bytes()).unwrap();
+            person.sees(&format!("mail {mail} line {}\r\n", LINES - 1));
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+    person.types("\x03");
+    let screen = person.ends(0);
+    let lines: Vec<&str> = screen.lines().map(str::trim).collect();
+    let starts_at = |text: &str| lines.iter().position(|line| *line == text).unwrap();
+    for mail in 0..MAILS {
+        let first = starts_at(&format!("mail {mail} line 0"));
+        for line in 0..LINES {
+            assert_eq!(lines[first + line], format!("mail {mail} line {line}"));
+        }
+    }
+    let mails = starts_at("mail 0 line 0")..starts_at(&format!("mail {} line 0", MAILS - 1));
+    let logged = lines[mails].iter().filter(|line| line.contains("answered"));
+    assert!(logged.count() > MAILS, "{screen}");
 }

@@ -294,7 +294,7 @@ fn are_lanes_sound() -> bool {
         });
         if !is_sound {
             tracing::error!(
-                "hashing side by side gives wrong hashes on this machine: it is done one by one"
+                "interleaved hashing gives wrong hashes on this machine: hashing one password at a time"
             );
         }
         is_sound

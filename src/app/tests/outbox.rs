@@ -27,10 +27,7 @@ async fn a_mail_that_was_refused_for_now_is_tried_again_with_the_same_message_id
     let entry = &fixture.entries().await[0];
     assert_eq!(
         (entry.attempts, entry.last_error.as_deref()),
-        (
-            2,
-            Some("localhost:1025 refused the mail for now: 451 4.3.2 later")
-        )
+        (2, Some("localhost:1025 deferred the mail: 451 4.3.2 later"))
     );
     fixture.wait(Duration::from_millis(2_400));
     assert!(matches!(fixture.step().await, Some(Delivery::Sent { .. })));
@@ -51,8 +48,8 @@ async fn a_mail_that_was_refused_for_now_is_tried_again_with_the_same_message_id
         fixture.history().await,
         [
             "mail_sent reset_password: 250 2.0.0 kept",
-            "mail_failed reset_password: localhost:1025 refused the mail for now: 451 4.3.2 later",
-            "mail_failed reset_password: localhost:1025 refused the mail for now: 451 4.3.2 later",
+            "mail_failed reset_password: localhost:1025 deferred the mail: 451 4.3.2 later",
+            "mail_failed reset_password: localhost:1025 deferred the mail: 451 4.3.2 later",
             "reset_requested",
             "created",
         ]
@@ -530,6 +527,6 @@ async fn a_confirmation_that_nobody_takes_for_five_days_is_given_up() {
     let Some(Delivery::Dead { error }) = fixture.step().await else {
         panic!("it is still tried");
     };
-    assert_eq!(error, "no mail server has taken it for five days");
+    assert_eq!(error, "no mail server accepted it for five days");
     assert_eq!(fixture.entries().await[0].state, EntryState::Dead);
 }

@@ -95,7 +95,7 @@ fn too_many(accounts_until: Option<Instant>) -> Check {
     match accounts_until {
         None => Check::ok(
             NAME,
-            "too many to compare their addresses in time: --deploy takes longer for it",
+            "too many to compare their addresses; --deploy allows more time",
         ),
         Some(_) => Check::warning(
             NAME,
@@ -176,8 +176,11 @@ fn of_look_alikes(look_alikes: &[Account]) -> Check {
         .collect();
     Check::warning(
         "accounts",
-        format!("{} differ by capitals alone", accounts.join(", ")),
-        "keep one and run \"movie-bag user delete\" for the others: each is found by its exact spelling only"
+        format!(
+            "addresses differ only by upper and lower case: {}",
+            accounts.join(", ")
+        ),
+        "keep one and delete the others with \"movie-bag user delete\", by their exact spelling"
             .to_owned(),
     )
 }
@@ -200,7 +203,7 @@ fn of_outbox(outbox: &OutboxState) -> Check {
     };
     let is_late = oldest.is_some_and(|at| SystemClock.now().duration_since(at) > LATE);
     if dead > 0 {
-        let hint = "run \"movie-bag outbox list\" to see why, and \"movie-bag outbox retry ID\" to try one again";
+        let hint = "run \"movie-bag outbox list\" to see why, and \"movie-bag outbox retry ID\" to retry one";
         Check::warning(NAME, message, hint.to_owned())
     } else if is_late {
         let hint = "run \"movie-bag outbox list\" to see why; mails wait while no \"movie-bag serve\" runs";
@@ -216,15 +219,15 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
     let now = SystemClock.now();
     let database = inspection.and_then(|inspection| inspection.server_time);
     let others = [
-        ("the database server's", database),
-        ("the public URL's", public),
+        ("the database server's clock", database),
+        ("the public URL's clock", public),
     ];
     let furthest = others
         .into_iter()
         .filter_map(|(whose, at)| Some((whose, now.duration_since(at?))))
         .max_by_key(|(_, ahead)| ahead.abs());
     let hint = || {
-        Some("set it by NTP on all machines: links, sessions and limits depend on it".to_owned())
+        Some("synchronize the clocks of all machines with NTP: links, sessions and limits depend on them".to_owned())
     };
     let shown = now.strftime("%Y-%m-%d %H:%M:%S UTC");
     if let Some((whose, ahead)) = furthest
@@ -236,7 +239,7 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
             "behind"
         };
         let message = format!(
-            "it is {shown} here, {} s {direction} {whose} clock",
+            "this machine's clock is {} s {direction} {whose}: it shows {shown}",
             ahead.abs().as_secs()
         );
         return if ahead.abs() > FAR_APART {
@@ -251,13 +254,13 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
         return Check::error(
             NAME,
             format!(
-                "it is {shown} here, and the database has history of {at}, which is in the future"
+                "this machine's clock shows {shown}, but the newest entry in the database is from {at}, in the future"
             ),
             hint(),
         );
     }
     match furthest {
-        Some((whose, _)) => Check::ok(NAME, format!("{shown}, as {whose} clock")),
+        Some((whose, _)) => Check::ok(NAME, format!("{shown}, in agreement with {whose}")),
         None => Check::ok(NAME, shown.to_string()),
     }
 }
@@ -272,8 +275,10 @@ pub(super) fn of_disk(settings: &Settings, inspection: Option<&Inspection>) -> O
             match fs4::available_space(folder) {
                 Ok(free) => (free, folder.display().to_string()),
                 Err(error) => {
-                    let message =
-                        format!("the free space of {} is unknown: {error}", folder.display());
+                    let message = format!(
+                        "cannot determine the free space of {}: {error}",
+                        folder.display()
+                    );
                     return Some(Check::warning(NAME, message, None));
                 }
             }
@@ -283,16 +288,16 @@ pub(super) fn of_disk(settings: &Settings, inspection: Option<&Inspection>) -> O
     let taken = inspection
         .and_then(|inspection| inspection.bytes)
         .unwrap_or(0);
-    let message = format!("{} left on {place}", size(free));
+    let message = format!("{} free on {place}", size(free));
     let hint =
-        "free some space: on a full disk no account, mail or password can be stored".to_owned();
+        "free some space: with a full disk no account, mail or password can be stored".to_owned();
     Some(if free < LEAST_ROOM {
         Check::error(NAME, message, hint)
     } else if free < ROOM {
         Check::warning(NAME, message, hint)
     } else if free < taken {
         let hint =
-            "put backups on another disk: this one has less free space than the database takes"
+            "put backups on another disk: this one has less free space than the database uses"
                 .to_owned();
         Check::warning(NAME, message, hint)
     } else {

@@ -27,14 +27,14 @@ pub(super) async fn look(
             Err(_) => {
                 unfinished = Some(Check::warning(
                     NAME,
-                    "too many accounts to check the cost of their password hashes in time",
+                    "cannot check the cost of all password hashes in time: there are too many accounts",
                     "run \"movie-bag check --deploy\" while the database is less busy".to_owned(),
                 ));
             }
         }
     }
     if findings.is_empty() && unfinished.is_none() {
-        return vec![Check::ok(NAME, "nothing is missing")];
+        return vec![Check::ok(NAME, "ready for production")];
     }
     let checks = findings.into_iter().map(|finding| Check {
         name: NAME,
@@ -43,7 +43,7 @@ pub(super) async fn look(
             Gravity::ToBeKnown => Verdict::Warning,
         },
         message: format!("{}: {}", finding.what, finding.why),
-        hint: Some(finding.mend),
+        hint: Some(finding.fix),
     });
     checks.chain(unfinished).collect()
 }

@@ -45,12 +45,12 @@ fn verdict(path: &Path, mode: u32, secrets: &[&str], is_strict: bool) -> Check {
         };
         (
             gravest,
-            format!("everyone on this machine can read {shown}, which holds {held}"),
+            format!("everyone on this machine can read {shown}, which contains {held}"),
         )
     } else if has(GROUP) && !secrets.is_empty() {
         (
             Verdict::Warning,
-            format!("the group of {shown} can read it, and it holds {held}"),
+            format!("the group of {shown} can read the file, which contains {held}"),
         )
     } else {
         return Check::ok(NAME, shown);
@@ -59,7 +59,7 @@ fn verdict(path: &Path, mode: u32, secrets: &[&str], is_strict: bool) -> Check {
         name: NAME,
         verdict,
         message,
-        hint: Some(format!("run chmod 600 {}", path.display())),
+        hint: Some(format!("run \"chmod 600 {}\"", path.display())),
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
         let check = verdict(Path::new("env"), 0o644, secrets, true);
         assert_eq!(
             check.message,
-            "everyone on this machine can read env (mode 0644), which holds JWT_SECRET_KEY, MAIL_PASSWORD"
+            "everyone on this machine can read env (mode 0644), which contains JWT_SECRET_KEY, MAIL_PASSWORD"
         );
     }
 }

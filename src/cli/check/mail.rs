@@ -28,7 +28,7 @@ pub(super) async fn probe(settings: &Settings) -> (Check, Vec<Step>) {
         Ok(()) => Check::ok(
             NAME,
             format!(
-                "{}:{} answers SMTP and accepts the sender {}, {}",
+                "{}:{} accepts mails from {} ({})",
                 mail.server,
                 mail.port,
                 mail.sender,
@@ -59,7 +59,7 @@ pub(super) async fn send_test_mail(
         Err(error) => return (Check::failed(NAME, &error), Vec::new()),
     };
     let Some(templates) = templates else {
-        let hint = "fix the template that is named below".to_owned();
+        let hint = "fix the template named below".to_owned();
         let message = "not sent: the templates cannot be read";
         return (Check::error(NAME, message, hint), Vec::new());
     };
@@ -122,7 +122,7 @@ pub(super) fn of_credentials(settings: &Settings, is_deployment: bool) -> Option
         "MAIL_PASSWORD" => "MAIL_USERNAME",
         _ => "MAIL_PASSWORD",
     };
-    let message = format!("{present} is set without {missing}: no login takes place");
+    let message = format!("{present} is set without {missing}: mails are sent without a login");
     let hint = format!("set {missing}, or remove {present} if the server needs no login");
     let is_harmless = is_here(&mail.server)
         && mail.tls == MailTls::None

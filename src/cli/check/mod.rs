@@ -220,14 +220,8 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         0 => Ok(()),
         // The document has said it already; a second one on stdout would be one too many.
         _ if ui.is_json() => Err(Failure::silent(exit).into()),
-        1 => Err(Failure::new(exit, "check", "1 check failed", "see the line marked error").into()),
-        wrong => Err(Failure::new(
-            exit,
-            "check",
-            format!("{wrong} checks failed"),
-            "see the lines marked error",
-        )
-        .into()),
+        1 => Err(Failure::without_hint(exit, "check", "1 check failed").into()),
+        wrong => Err(Failure::without_hint(exit, "check", format!("{wrong} checks failed")).into()),
     }
 }
 
@@ -242,14 +236,14 @@ fn explain_defaults(settings: &mut Settings) {
         .to_owned();
     settings.note("MOVIE_BAG_PUBLIC_URL", url);
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
-        let missing = "not set, and needed by serve on MongoDB".to_owned();
+        let missing = "not set; serve needs it with MongoDB".to_owned();
         return settings.note("JWT_SECRET_KEY", missing);
     }
     let secret = secret_file::path(&settings.data_dir);
     let state = if secret.exists() {
-        "generated, kept in"
+        "generated, stored in"
     } else {
-        "will be generated into"
+        "will be generated in"
     };
     settings.note("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
 }
@@ -260,7 +254,7 @@ fn of_settings(settings: &Settings) -> Vec<Check> {
     if settings.warnings.is_empty() {
         return vec![Check::ok(
             NAME,
-            "all can be read; --all shows each with its source",
+            "all valid; --all lists them with their sources",
         )];
     }
     let warnings = settings.warnings.iter();
@@ -276,7 +270,7 @@ fn of_secret(settings: &Settings) -> Option<Check> {
     if let Some(secret) = &tokens.secret {
         let bytes = secret.expose().len();
         let previous = if tokens.previous.is_some() {
-            "; what JWT_SECRET_KEY_PREVIOUS has signed is still taken"
+            "; tokens signed with JWT_SECRET_KEY_PREVIOUS are still accepted"
         } else {
             ""
         };
@@ -287,7 +281,7 @@ fn of_secret(settings: &Settings) -> Option<Check> {
                 format!(
                     "JWT_SECRET_KEY {doubt}: an attacker who guesses it can open every account"
                 ),
-                "replace it by the output of: openssl rand -base64 48".to_owned(),
+                "replace it with the output of: openssl rand -base64 48".to_owned(),
             ),
         });
     }
@@ -295,8 +289,8 @@ fn of_secret(settings: &Settings) -> Option<Check> {
         return None;
     }
     Some(match secret_file::look(&settings.data_dir) {
-        Ok(true) => Check::ok(NAME, "generated, and kept beside the database"),
-        Ok(false) => Check::ok(NAME, "will be generated at the first use"),
+        Ok(true) => Check::ok(NAME, "generated and stored next to the database"),
+        Ok(false) => Check::ok(NAME, "will be generated on first use"),
         Err(error) => Check::failed(NAME, &error.into()),
     })
 }
@@ -313,8 +307,8 @@ fn of_templates(tried: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {
         .filter(|template| templates.path(template).is_some())
         .count();
     let message = match own {
-        0 => "the built-in ones".to_owned(),
-        own => format!("all can be rendered, {own} of them your own"),
+        0 => "all built in".to_owned(),
+        own => format!("all valid, {own} customized"),
     };
     let mut checks = vec![Check::ok(NAME, message)];
     let warnings = templates.warnings().iter();

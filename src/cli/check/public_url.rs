@@ -87,10 +87,10 @@ impl Answer {
             None => Check::warning(
                 NAME,
                 format!(
-                    "another program than movie-bag answers at {base}: status {} for /healthz",
+                    "a program other than movie-bag answers at {base}: status {} for /healthz",
                     self.status
                 ),
-                "correct MOVIE_BAG_PUBLIC_URL or the proxy, unless a front end of your own shows /reset/TOKEN"
+                "correct MOVIE_BAG_PUBLIC_URL or the proxy, unless your own front end serves /reset/TOKEN"
                     .to_owned(),
             ),
         }
@@ -102,12 +102,12 @@ fn silent(base: &str, is_chosen: bool, why: &str) -> Check {
     if is_chosen {
         return Check::warning(
             NAME,
-            format!("no server answers at {base}, to which links in mails lead: {why}"),
+            format!("links in mails point to {base}, where no server answers: {why}"),
             "start \"movie-bag serve\", or correct MOVIE_BAG_PUBLIC_URL, the proxy or the DNS entry; a public name may be unreachable from inside its own network".to_owned(),
         );
     }
     Check::ok(
         NAME,
-        format!("links begin with {base}, where no server runs now"),
+        format!("links in mails point to {base}, where no server runs at the moment"),
     )
 }

@@ -21,22 +21,22 @@ pub(super) fn show(report: &Report, parts: Parts, ui: &Ui) -> Result<(), Failure
     if ui.is_json() {
         return ui.answer(&as_json(report).to_string());
     }
-    let mut checks = Ui::table(["VERDICT", "OF", ""], &[2]);
+    let mut checks = Ui::table(["VERDICT", "CHECK", "RESULT"], &[2]);
     for check in &report.checks {
         checks.add_row([check.verdict.name(), check.name, &told(check)]);
     }
     ui.answer(&coloured(&Ui::fitted(checks), ui))?;
     if parts.dialogue {
-        let mut dialogue = Ui::table(["MAIL SERVER", "STEP", "SAID"], &[2]);
+        let mut dialogue = Ui::table(["RESULT", "STEP", "REPLY"], &[2]);
         for step in &report.dialogue {
-            let verdict = if step.is_done { "done" } else { "broke" };
+            let verdict = if step.is_done { "ok" } else { "failed" };
             dialogue.add_row([verdict, step.name, &step.said]);
         }
         ui.answer("")?;
         ui.answer_table(dialogue)?;
     }
     if parts.settings {
-        let mut settings = Ui::table(["SETTING", "VALUE", "FROM"], &[1, 2]);
+        let mut settings = Ui::table(["SETTING", "VALUE", "SOURCE"], &[1, 2]);
         for setting in &report.settings.report {
             settings.add_row([
                 setting.key.to_owned(),

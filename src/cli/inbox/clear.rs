@@ -33,19 +33,20 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     if !args.yes && Ui::can_ask() {
         let count = ask(client.clone(), InboxClient::count).await?;
-        let mails = counted(count, "mail", "mails");
-        let about = format!("The inbox at {url} has {mails}; nothing brings deleted mails back.");
+        let mails = counted(count, "message", "messages");
+        let about = format!("The inbox at {url} has {mails}. Deleted messages cannot be restored.");
         let question = format!("Delete {mails}?");
         if count > 0 && !ui.confirm(&about, &question, "--yes").await? {
-            return Err(
-                Failure::new(1, "declined", "nothing was deleted", "answer y to delete").into(),
-            );
+            return Err(Failure::without_hint(1, "declined", "nothing was deleted").into());
         }
     }
     let deleted = ask(client, InboxClient::clear).await?;
     if ui.is_json() {
         ui.answer_json(&json!({ "deleted": deleted }))?;
     }
-    ui.say(&format!("Deleted {}.", counted(deleted, "mail", "mails")));
+    ui.say(&format!(
+        "Deleted {}.",
+        counted(deleted, "message", "messages")
+    ));
     Ok(())
 }

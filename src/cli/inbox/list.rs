@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         return Ok(());
     }
     if messages.is_empty() {
-        ui.say("No mails.");
+        ui.say("The inbox is empty.");
         return Ok(());
     }
     let mut table = Ui::table(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"], &[2, 3, 4]);

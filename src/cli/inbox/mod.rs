@@ -83,7 +83,7 @@ async fn ask<T: Send + 'static>(
             InboxError::Unexpected { .. } => (
                 1,
                 "inbox",
-                "see that the URL is that of an inbox, as smtp-debug says it at its start",
+                "set MOVIE_BAG_INBOX_URL to the inbox address that \"movie-bag smtp-debug\" prints at its start",
             ),
         };
         Failure::new(exit, code, error.to_string(), hint)
@@ -140,11 +140,11 @@ fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
         3,
         "not_in_mail",
         format!(
-            "the mail {} has no {}",
+            "message {} has no {}",
             field("ID"),
             missing.join(" and no ")
         ),
-        "\"movie-bag inbox show\" shows what it has",
+        "run \"movie-bag inbox show ID\" to see what it has",
     )
     .into())
 }

@@ -32,8 +32,8 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         return Err(Failure::new(
             3,
             "no_such_mail",
-            format!("no mail {} is in the inbox", args.id),
-            "\"movie-bag inbox list\" shows the mails there are",
+            format!("no message {} in the inbox", args.id),
+            "run \"movie-bag inbox list\" to see all messages",
         )
         .into());
     };

@@ -43,7 +43,7 @@ fn up_to_an_hour(text: &str) -> Result<Duration, String> {
     let span = span(text)?;
     match span <= Duration::from_secs(3600) {
         true => Ok(span),
-        false => Err("it may be at most 1h".to_owned()),
+        false => Err("at most 1h is allowed".to_owned()),
     }
 }
 
@@ -59,11 +59,11 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
             8,
             "timed_out",
             format!(
-                "no such mail to {} came within {}",
+                "no matching message to {} arrived within {}",
                 args.to,
                 counted(args.timeout.as_secs(), "second", "seconds")
             ),
-            "\"movie-bag inbox list\" shows what came",
+            "run \"movie-bag inbox list\" to see what arrived",
         )
         .into());
     };

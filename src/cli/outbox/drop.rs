@@ -24,7 +24,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let dropped = app.drop_mail(args.id, &wiring::origin()).await?;
     ui.answer_either(
-        &format!("The {} mail {} is dropped.", dropped.kind, dropped.id),
+        &format!("Dropped {} mail {}.", dropped.kind, dropped.id),
         &json!({"id": dropped.id.to_string(), "kind": dropped.kind.name(), "dropped": true}),
     )?;
     Ok(())

@@ -50,7 +50,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::R
 /// The failure that the exit code reports: mails that wait come before dead ones, since a later run can send them.
 fn failure(flushed: &Flushed) -> Option<Failure> {
     let last = |before: &str| match &flushed.last {
-        Some((error, _)) => format!("{before}; the last error was: {error}"),
+        Some((error, _)) => format!("{before}: {error}"),
         None => before.to_owned(),
     };
     let dead = flushed.dead + flushed.already_dead;
@@ -59,10 +59,8 @@ fn failure(flushed: &Flushed) -> Option<Failure> {
         return Some(Failure::new(
             QUEUED,
             "mails_left",
-            last("some mails were not sent and stay queued"),
-            hint.unwrap_or_else(|| {
-                "run \"movie-bag outbox list\" to see the reason of each".to_owned()
-            }),
+            last("cannot send all mails, the rest stay queued"),
+            hint.unwrap_or_else(|| "run \"movie-bag outbox list\" to see why".to_owned()),
         ));
     }
     (dead > 0).then(|| {
@@ -71,7 +69,7 @@ fn failure(flushed: &Flushed) -> Option<Failure> {
             "mails_dead",
             last(&format!(
                 "{} given up",
-                counted(dead, "mail is", "mails are")
+                counted(dead, "mail was", "mails were")
             )),
             "run \"movie-bag outbox list\" to see why, then \"movie-bag outbox retry ID\" or \"movie-bag outbox drop ID\"",
         )
@@ -92,16 +90,12 @@ fn summary(flushed: &Flushed) -> String {
     let mails = counted(flushed.total, "mail", "mails");
     let mut text = format!("{} of {mails} sent", flushed.sent);
     for (number, one, many) in [
-        (
-            flushed.waiting,
-            "waits for another try",
-            "wait for another try",
-        ),
+        (flushed.waiting, "will be retried", "will be retried"),
         (flushed.dead, "was given up", "were given up"),
         (
             flushed.elsewhere,
-            "was held or taken out by a server",
-            "were held or taken out by a server",
+            "was left to another process",
+            "were left to another process",
         ),
         (flushed.left, "was not tried", "were not tried"),
     ] {
@@ -152,10 +146,7 @@ mod tests {
             )
         );
         let message = failure(&refused).unwrap().message;
-        assert!(
-            message.ends_with("the last error was: 550 5.1.1 no such user"),
-            "{message}"
-        );
+        assert!(message.ends_with(": 550 5.1.1 no such user"), "{message}");
         let deferred = Flushed {
             total: 2,
             waiting: 1,

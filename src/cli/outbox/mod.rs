@@ -78,7 +78,7 @@ pub(super) fn not_sent(delivery: Delivery) -> Result<String, Failure> {
         Delivery::Waiting { error, hint, .. } => Err(Failure::new(
             QUEUED,
             "mail_server",
-            format!("the mail is queued and not delivered yet: {error}"),
+            format!("cannot deliver the mail yet, it stays queued: {error}"),
             hint.unwrap_or_else(|| {
                 "run \"movie-bag outbox flush\" later, or leave the retry to a running server"
                     .to_owned()
@@ -87,8 +87,8 @@ pub(super) fn not_sent(delivery: Delivery) -> Result<String, Failure> {
         Delivery::Dead { error } => Err(Failure::new(
             GIVEN_UP,
             "mail_refused",
-            format!("the mail was given up and will not be retried: {error}"),
-            "run \"movie-bag check --send-test-mail ADDR\" to see what the server objects to; \"movie-bag outbox retry ID\" tries a mail again",
+            format!("cannot deliver the mail, it will not be retried: {error}"),
+            "run \"movie-bag check --send-test-mail ADDR\" to find the cause, then \"movie-bag outbox retry ID\"",
         )),
     }
 }

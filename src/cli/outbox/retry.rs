@@ -30,12 +30,12 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let Some(id) = args.id else {
         return flush::run(&flush::Args {}, ui, app, Flush::All).await;
     };
-    let spinner = ui.spinner("delivering the mail");
+    let spinner = ui.spinner("sending the mail");
     let delivery = app.retry_mail(id).await;
     std::mem::drop(spinner);
     let reply = not_sent(delivery?)?;
     ui.answer_either(
-        &format!("The mail is on its way ({reply})."),
+        &format!("Sent the mail ({reply})."),
         &json!({"id": id.to_string(), "sent": true, "reply": reply}),
     )?;
     Ok(())

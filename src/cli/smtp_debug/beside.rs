@@ -42,8 +42,8 @@ impl Beside {
             Err(error) => Err(Failure::new(
                 1,
                 "command",
-                format!("{} can't be started: {error}", program.to_string_lossy()),
-                "write the command as it is typed in a shell, behind --",
+                format!("cannot run {}: {error}", program.to_string_lossy()),
+                "write the command after --, as you would type it in a shell",
             )),
         }
     }

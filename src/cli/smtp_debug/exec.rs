@@ -94,7 +94,7 @@ fn run(command: &str, mail: Arc<ReceivedMessage>) -> Result<(), String> {
         .env("MOVIE_BAG_MAIL_TOKEN", value(&first(&found.tokens)))
         .env("MOVIE_BAG_MAIL_CODE", value(&first(&found.codes)))
         .spawn()
-        .map_err(|error| format!("the shell can't be started: {error}"))?;
+        .map_err(|error| format!("cannot start the shell: {error}"))?;
     if let Some(mut stdin) = child.stdin.take() {
         // It need not read.
         let _ = stdin.write_all(&mail.source);
@@ -103,7 +103,7 @@ fn run(command: &str, mail: Arc<ReceivedMessage>) -> Result<(), String> {
     drop(mail);
     match child.wait() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("it ended with {status}")),
+        Ok(status) => Err(format!("the command failed with {status}")),
         Err(error) => Err(error.to_string()),
     }
 }

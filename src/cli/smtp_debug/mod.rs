@@ -5,6 +5,7 @@ mod client_settings;
 mod exec;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -196,11 +197,11 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
-                "{} there: see --max-messages and --max-memory",
+                "{}: raise --max-messages or --max-memory",
                 counted(
                     sink.left_on_disk() as u64,
-                    "older mail in the store was not read, and stays",
-                    "older mails in the store were not read, and stay",
+                    "older message in the store is not shown",
+                    "older messages in the store are not shown",
                 )
             ));
         }
@@ -314,28 +315,24 @@ pub(super) fn bounds(settings: &mut SinkSettings) -> [&mut usize; 2] {
 /// Warns that the limit of open files has lowered the bounds on connections.
 pub(super) fn warn_of_few_files(ui: &Ui, limit: u64) {
     ui.warn(&format!(
-        "the limit of {limit} open files allows fewer connections than the settings: raise it, by \"ulimit -n\" or LimitNOFILE"
+        "the limit of {limit} open files allows fewer connections than the settings: raise it with \"ulimit -n\" or LimitNOFILE"
     ));
 }
 
 fn say_summary(ui: &Ui, summary: &Summary) {
-    let mails = |count| counted(count, "mail", "mails");
+    let mails = |count| counted(count, "message", "messages");
     let mut text = format!("Stopped. Received {}", mails(summary.received));
     if summary.received > 0 {
-        text.push_str(&format!(" of {} bytes together", summary.received_bytes));
+        text.push_str(&format!(" ({} bytes)", summary.received_bytes));
     }
     if summary.rejected > 0 {
-        text.push_str(&format!(", refused {}", mails(summary.rejected)));
+        text.push_str(&format!(", refused {}", summary.rejected));
     }
     ui.say(&format!("{text}."));
     if summary.dropped > 0 {
         ui.say(&format!(
-            "{}, oldest first, to stay within --max-messages and --max-memory.",
-            counted(
-                summary.dropped,
-                "of them was dropped",
-                "of them were dropped"
-            )
+            "Dropped the oldest {} to stay within --max-messages and --max-memory.",
+            counted(summary.dropped, "message", "messages")
         ));
     }
 }
@@ -365,8 +362,16 @@ pub(super) fn show_with(
     ui: &Ui,
 ) -> impl FnMut(Option<&Arc<ReceivedMessage>>) + Send + 'static {
     let (style, ui) = (ui.stdout_style(), ui.clone());
-    let mut dropped = Dropped::new("dropped before being shown");
+    let mut dropped = Dropped::new("dropped before they were shown");
     move |message| match message {
+        // On a terminal the message is written at once, so that no log entry stands in it, and formatted before, so that
+        // the log does not wait for that.
+        Some(message) if style.terminal => {
+            let mut text = Vec::new();
+            let _ = print::print(&mut text, message, format, style);
+            let mut stdout = std::io::stdout().lock();
+            let _ = stdout.write_all(&text).and_then(|()| stdout.flush());
+        }
         Some(message) => {
             let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
         }
@@ -391,8 +396,8 @@ impl Dropped {
     fn note(&mut self, ui: &Ui) {
         self.count += 1;
         if self.count.is_power_of_two() {
-            let mails = counted(self.count, "mail", "mails");
-            ui.warn(&format!("{mails} {}: see --max-memory", self.what));
+            let mails = counted(self.count, "message", "messages");
+            ui.warn(&format!("{mails} {}: raise --max-memory", self.what));
         }
     }
 }

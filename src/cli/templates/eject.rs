@@ -42,7 +42,7 @@ enum Found {
 pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     // Whole, since the setting must hold in whatever folder the server is started.
     let folder = std::path::absolute(&args.folder)
-        .with_context(|| format!("{} can't be a folder", args.folder.display()))?;
+        .with_context(|| format!("cannot create the folder {}", args.folder.display()))?;
     let found = TEMPLATES
         .iter()
         .map(|template| Ok((template, look(&file_in(&folder, template.name), template)?)))
@@ -74,8 +74,8 @@ fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
             return Err(Failure::new(
                 1,
                 "no_file",
-                format!("{} is a folder", path.display()),
-                "name another folder, or move it out of the way",
+                format!("cannot write {}: it is a folder", path.display()),
+                "name another folder, or move that one",
             )
             .into());
         }
@@ -102,11 +102,11 @@ fn would_overwrite(folder: &Path, names: &[&str]) -> Failure {
         6,
         "file_exists",
         format!(
-            "in {} {} {differ}: nothing was written",
+            "nothing was written: in {}, {} {differ}",
             folder.display(),
             names.join(", "),
         ),
-        "name another folder, or give --force to overwrite them",
+        "name another folder, or overwrite the files with --force",
     )
 }
 
@@ -128,7 +128,7 @@ fn write(path: &Path, template: &BuiltIn, found: &Found) -> anyhow::Result<()> {
 }
 
 fn unwritable(path: &Path) -> String {
-    format!("{} can't be written", path.display())
+    format!("cannot write {}", path.display())
 }
 
 fn tell(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow::Result<()> {
@@ -142,10 +142,10 @@ fn tell(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow:
         }
     }
     if written.is_empty() {
-        ui.say(&format!("All of them are in {shown} already."));
+        ui.say(&format!("All templates are already in {shown}."));
     }
     ui.say(&format!(
-        "Change what you like, delete the others, and set MOVIE_BAG_TEMPLATES={shown}"
+        "Edit the templates, delete those you leave unchanged, and set MOVIE_BAG_TEMPLATES={shown}"
     ));
     Ok(())
 }

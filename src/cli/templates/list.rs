@@ -16,7 +16,7 @@ its meaning, and null as the path of a built-in one")]
 pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
-    let mut table = Ui::table(["TEMPLATE", "WHAT FOR", "VARIABLES", "FROM"], &[1, 2, 3]);
+    let mut table = Ui::table(["TEMPLATE", "PURPOSE", "VARIABLES", "SOURCE"], &[1, 2, 3]);
     for template in TEMPLATES {
         let path = templates
             .path(template)

@@ -71,8 +71,11 @@ fn unknown(name: &str) -> Failure {
         spelling::nearest(name, mails).or_else(|| meant_by(name))
     };
     let message = match meant {
-        Some(meant) => format!("there is no template {name}: did you mean {meant}?"),
-        None => format!("there is no template {name}"),
+        Some(meant) => format!("no template {name}; did you mean {meant}?"),
+        None => format!("no template {name}"),
     };
-    Failure::usage(message, "\"movie-bag templates list\" shows them all")
+    Failure::usage(
+        message,
+        "run \"movie-bag templates list\" to see all templates",
+    )
 }

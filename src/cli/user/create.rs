@@ -59,13 +59,13 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if let Some(password) = generated {
         json["password"] = password.as_str().into();
         let before = format!(
-            "Made the account {} ({}) with this password:",
+            "Created account {} ({}) with this password:",
             account.address, account.id
         );
         ui.tell_password(&before, &password, &json)?;
     } else {
         ui.answer_either(
-            &format!("Made the account {} ({}).", account.address, account.id),
+            &format!("Created account {} ({}).", account.address, account.id),
             &json,
         )?;
     }
@@ -73,19 +73,19 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 }
 
 async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let spinner = ui.spinner("delivering the invitation");
+    let spinner = ui.spinner("sending the invitation");
     let (account, delivery) = app
         .invite(email, &wiring::origin(), Handling::DeliverNow)
         .await?;
     drop(spinner);
     let (invitation, text) = match &delivery {
-        Some(Delivery::Sent { .. }) => ("sent", "and invited its owner."),
-        Some(Delivery::Dead { .. }) => ("given_up", "and could not invite its owner."),
+        Some(Delivery::Sent { .. }) => ("sent", "and sent the invitation."),
+        Some(Delivery::Dead { .. }) => ("given_up", "but the invitation was not delivered."),
         Some(Delivery::Waiting { .. }) | None => ("queued", "and queued the invitation."),
     };
     ui.answer_either(
         &format!(
-            "Made the account {} ({}) {text}",
+            "Created account {} ({}) {text}",
             account.address, account.id
         ),
         &json!({
@@ -96,7 +96,7 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         }),
     )?;
     let by_hand = format!(
-        "run \"movie-bag forgot --email {} --print-link\" for a link to hand over",
+        "run \"movie-bag forgot --email {} --print-link\" for a link that you can pass on",
         account.address
     );
     let failure = match delivery {
@@ -105,13 +105,13 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         Some(Delivery::Waiting { error, hint, .. }) => Failure::new(
             QUEUED,
             "mail_server",
-            format!("the invitation is queued and not delivered yet: {error}"),
+            format!("cannot deliver the invitation yet, it stays queued: {error}"),
             hint.unwrap_or(by_hand),
         ),
         Some(Delivery::Dead { error }) => Failure::new(
             GIVEN_UP,
             "mail_refused",
-            format!("the invitation was given up and will not be retried: {error}"),
+            format!("cannot deliver the invitation, it will not be retried: {error}"),
             by_hand,
         ),
         Some(Delivery::Sent { .. }) | None => return Ok(()),

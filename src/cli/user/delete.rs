@@ -31,17 +31,18 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let (account, deletion) = app.account_deletion(&args.email).await?;
     let address = escape_line(&account.address);
     if !args.yes {
-        let about = format!("The account {address} goes, with {}.", in_words(deletion));
+        let about = format!(
+            "This deletes account {address} with {}.",
+            in_words(deletion)
+        );
         let question = format!("Delete {address}?");
         if !ui.confirm(&about, &question, "--yes").await? {
-            return Err(
-                Failure::new(1, "declined", "nothing was deleted", "answer y to delete").into(),
-            );
+            return Err(Failure::without_hint(1, "declined", "nothing was deleted").into());
         }
     }
     let deleted = app.delete_account(&args.email).await?;
     ui.answer_either(
-        &format!("Deleted {address} with {}.", in_words(deleted)),
+        &format!("Deleted account {address} with {}.", in_words(deleted)),
         &json!({
             "email": account.address,
             "movies": deleted.movies,
@@ -62,6 +63,6 @@ fn in_words(deletion: Deletion) -> String {
         "{}, {} and {}",
         counted(movies, "movie", "movies"),
         counted(mails, "waiting mail", "waiting mails"),
-        counted(events, "line of history", "lines of history"),
+        counted(events, "history entry", "history entries"),
     )
 }

@@ -57,7 +57,9 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             Format::Csv
         };
         if io::stdout().is_terminal() {
-            ui.warn("the hashes of all passwords are shown: name a file to keep them to yourself");
+            ui.warn(
+                "this shows all password hashes on the screen: name a file to keep them private",
+            );
         }
         to_stdout(format, ui, app).await?
     } else {
@@ -65,8 +67,8 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     };
     if unknown > 0 {
         ui.warn(&format!(
-            "{} not bcrypt of cost 4 to 16 and written unchanged: an import refuses such lines",
-            counted(unknown, "hash is", "hashes are")
+            "exported {} other than bcrypt of cost 4 to 16, which an import refuses",
+            counted(unknown, "hash", "hashes")
         ));
     }
     if is_dash(&args.file) {
@@ -75,7 +77,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let shown = args.file.display();
     ui.answer_either(
         &format!(
-            "Wrote {} to {shown}.",
+            "Exported {} to {shown}.",
             counted(accounts, "account", "accounts")
         ),
         &json!({"file": shown.to_string(), "accounts": accounts}),
@@ -91,8 +93,8 @@ async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u
 }
 
 async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
-    let spinner = ui.spinner("writing the accounts");
-    let failed = || format!("{} can't be written", path.display());
+    let spinner = ui.spinner("exporting the accounts");
+    let failed = || format!("cannot write {}", path.display());
     let mut file = Unfinished::beside(path).with_context(failed)?;
     let written = write_all(Format::of(path)?, app, |page| {
         file.writer.write_all(page.as_bytes()).with_context(failed)
@@ -157,8 +159,8 @@ fn exists(path: &Path) -> Failure {
     Failure::new(
         6,
         "file_exists",
-        format!("{} is there already: nothing was written", path.display()),
-        "name another file, or move it out of the way",
+        format!("cannot write {}: the file exists", path.display()),
+        "name another file, or move that one",
     )
 }
 

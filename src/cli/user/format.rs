@@ -31,10 +31,10 @@ impl Format {
             "jsonl" | "ndjson" => Ok(Self::JsonLines),
             _ => Err(Failure::usage(
                 format!(
-                    "the ending of {} says no format that is known",
+                    "cannot tell the format of {} from its extension",
                     path.display()
                 ),
-                "name it .csv, or .jsonl for one JSON object a line; - is stdin or stdout, as CSV",
+                "name it .csv, or .jsonl for one JSON object per line; - is stdin or stdout, as CSV",
             )),
         }
     }

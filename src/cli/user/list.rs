@@ -63,16 +63,18 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
         left -= shown.len() as u64;
         // Only now is it known that there are more.
         if let (false, Some(last_shown)) = (more.is_empty(), last_shown) {
-            ui.say(&format!("There are more: go on with --after {last_shown}"));
+            ui.say(&format!(
+                "More accounts follow: continue with --after {last_shown}"
+            ));
             return Ok(());
         }
     }
     if last_shown.is_none() {
         if args.search.is_some() || args.after.is_some() {
-            ui.say("There are no such accounts.");
+            ui.say("No matching accounts.");
         } else {
             ui.say(&format!(
-                "There are no accounts in {database}: run \"movie-bag user create --email …\" to create one."
+                "No accounts in {database}: run \"movie-bag user create --email EMAIL\" to create one."
             ));
         }
     }
@@ -82,8 +84,8 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
 fn id(text: &str) -> Result<AccountId, Failure> {
     text.parse().map_err(|error| {
         Failure::usage(
-            format!("--after is {error}"),
-            "give the id of the last account that was shown",
+            format!("invalid --after: {error}"),
+            "name the id of the last account shown",
         )
     })
 }

@@ -21,14 +21,14 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let spinner = ui.spinner("ending the logins");
+    let spinner = ui.spinner("ending the sessions");
     let told = app
         .revoke_access(&args.email, &wiring::origin(), Handling::DeliverNow)
         .await?;
     drop(spinner);
-    let sent = warn_unless_sent(ui, told.as_ref(), "the logins are ended");
+    let sent = warn_unless_sent(ui, told.as_ref(), "all sessions were ended");
     ui.answer_either(
-        &format!("All logins of {} are ended.", args.email),
+        &format!("Ended all sessions of {}.", args.email),
         &json!({"email": args.email, "revoked": true, "confirmation_sent": sent}),
     )?;
     Ok(())

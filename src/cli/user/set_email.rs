@@ -33,12 +33,12 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let (before, now) = (&changed.before, changed.now.as_str());
     let mut sent = !changed.mails.is_empty();
     for mail in &changed.mails {
-        sent &= warn_unless_sent(ui, Some(mail), "the address is changed");
+        sent &= warn_unless_sent(ui, Some(mail), "the address was changed");
     }
     let text = if before == now {
-        format!("The address is {now} already.")
+        format!("The address is already {now}.")
     } else {
-        format!("The address of {before} is {now} from now on.")
+        format!("Changed the address {before} to {now}.")
     };
     ui.answer_either(
         &text,

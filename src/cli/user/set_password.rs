@@ -37,16 +37,16 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         )
         .await?;
     drop(spinner);
-    let confirmed = warn_unless_sent(ui, confirmation.as_ref(), "the password is changed");
+    let confirmed = warn_unless_sent(ui, confirmation.as_ref(), "the password was changed");
     let mut json =
         json!({"email": account.address, "changed": true, "confirmation_sent": confirmed});
     if let Some(password) = generated {
         json["password"] = password.as_str().into();
-        let before = format!("{} has this password now:", account.address);
+        let before = format!("Set this password for {}:", account.address);
         ui.tell_password(&before, &password, &json)?;
     } else {
         ui.answer_either(
-            &format!("The password of {} is changed.", account.address),
+            &format!("Changed the password of {}.", account.address),
             &json,
         )?;
     }

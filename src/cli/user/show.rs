@@ -41,19 +41,19 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         "history": history.iter().map(event_json).collect::<Vec<_>>(),
     });
     let mut text = format!(
-        "Email    {}\nId       {}\nCreated  {}\n",
+        "Email    {}\nID       {}\nCreated  {}\n",
         escape_line(&account.address),
         account.id,
         local(account.id.made_at())
     );
-    text += "\nMails not delivered yet\n";
+    text += "\nUndelivered mails\n";
     text += &list(mails.iter().map(mail_line));
     text += "\nHistory, newest first\n";
     text += &list(history.iter().take(SHOWN).map(event_line));
     let older = history.len().saturating_sub(SHOWN);
     if older > 0 {
-        let older = counted(older as u64, "older line", "older lines");
-        text += &format!("  and {older}: --json has all\n");
+        let older = counted(older as u64, "older entry", "older entries");
+        text += &format!("  and {older}, which --json shows\n");
     }
     ui.answer_either(text.trim_end(), &json)?;
     Ok(())
@@ -92,7 +92,7 @@ fn event_line(event: &Event) -> String {
     let between = if several.is_empty() || event.detail.is_empty() {
         ""
     } else {
-        "; the last "
+        "; last "
     };
     format!(
         "{}  {:<15}  {}  {several}{between}{}",

@@ -166,47 +166,47 @@ fn every_wrong_value_says_what_is_wanted_and_no_secret_is_told() {
         (
             "MAIL_PORT",
             "port",
-            "MAIL_PORT (\"port\") from environment: write a whole number from 1 to 65535",
+            "invalid MAIL_PORT \"port\" (environment): write a whole number from 1 to 65535",
         ),
         (
             "MAIL_PORT",
             "70000",
-            "MAIL_PORT (\"70000\") from environment: write a whole number from 1 to 65535",
+            "invalid MAIL_PORT \"70000\" (environment): write a whole number from 1 to 65535",
         ),
         (
             "MAIL_USE_TLS",
             "maybe",
-            "MAIL_USE_TLS (\"maybe\") from environment: write true or false",
+            "invalid MAIL_USE_TLS \"maybe\" (environment): write true or false",
         ),
         (
             "MOVIE_BAG_PROFILE",
             "prod",
-            "MOVIE_BAG_PROFILE (\"prod\") from environment: write development or production",
+            "invalid MOVIE_BAG_PROFILE \"prod\" (environment): write development or production",
         ),
         (
             "MOVIE_BAG_BIND",
             "3000",
-            "MOVIE_BAG_BIND (\"3000\") from environment: write ADDRESS:PORT such as 127.0.0.1:3000 or [::]:3000",
+            "invalid MOVIE_BAG_BIND \"3000\" (environment): write ADDRESS:PORT, such as 127.0.0.1:3000 or [::]:3000",
         ),
         (
             "MOVIE_BAG_DATABASE",
             "oracle:x",
-            "MOVIE_BAG_DATABASE (\"oracle:x\") from environment: write sqlite:PATH or mongodb://…",
+            "invalid MOVIE_BAG_DATABASE \"oracle:x\" (environment): write sqlite:PATH or mongodb://…",
         ),
         (
             "MOVIE_BAG_RESET_TOKEN_LIFETIME",
             "8d",
-            "MOVIE_BAG_RESET_TOKEN_LIFETIME (\"8d\") from environment: it may be at most 7d",
+            "invalid MOVIE_BAG_RESET_TOKEN_LIFETIME \"8d\" (environment): at most 7d is allowed",
         ),
         (
             "JWT_SECRET_KEY",
             "tooshort",
-            "JWT_SECRET_KEY from environment: it has 8 bytes, and must have 32 or more - write another, by openssl rand -base64 48",
+            "invalid JWT_SECRET_KEY (environment): it has 8 bytes, but at least 32 are needed: generate one with \"openssl rand -base64 48\"",
         ),
         (
             "MAIL_DEFAULT_SENDER",
             "nobody",
-            "MAIL_DEFAULT_SENDER (\"nobody\") from environment: write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
+            "invalid MAIL_DEFAULT_SENDER \"nobody\" (environment): write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
         ),
     ] {
         assert_eq!(problems(&[(key, value)]), [wanted]);

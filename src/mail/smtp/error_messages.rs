@@ -478,7 +478,7 @@ fn name_hint(names: &[String]) -> String {
 /// Error for a mail that needs an extension which the server does not offer.
 pub(super) fn lacking(server: &str, extension: &str) -> (DeliveryError, String) {
     let what = format!(
-        "mail server {server} offers no {extension}, which an address with letters beyond ASCII needs"
+        "mail server {server} does not offer {extension}, which an address beyond ASCII needs"
     );
     let hint =
         "give the account an address in ASCII, or use a mail server with SMTPUTF8".to_owned();

@@ -180,8 +180,8 @@ impl Trouble {
             Verdict::Policy => DeliveryError::Policy {
                 what: match reply.code {
                     code if is_about_login(code) => self.what(route),
-                    400..500 => format!("{server} refused the mail for now: {reply}"),
-                    _ => format!("{server} refuses mails of this sender or client: {reply}"),
+                    400..500 => format!("{server} deferred the mail: {reply}"),
+                    _ => format!("{server} rejects mails from this sender or client: {reply}"),
                 },
                 hint: hint.clone(),
                 reply: common_words(reply),

@@ -32,7 +32,7 @@ impl Outgoing {
     pub(super) fn build(message: &Message) -> Result<Self, String> {
         let one_line = |what: &str, text: &str| {
             if text.contains(['\r', '\n', '\0']) {
-                Err(format!("the {what} has a line break in it"))
+                Err(format!("the {what} contains a line break"))
             } else {
                 Ok(())
             }
@@ -117,11 +117,11 @@ pub fn check_sender(text: &str) -> Result<(), String> {
 fn sender(text: &str) -> Result<Mailbox, String> {
     let mailbox: Mailbox = text
         .parse()
-        .map_err(|error| format!("MAIL_DEFAULT_SENDER ({text}) is no address: {error}"))?;
+        .map_err(|error| format!("invalid MAIL_DEFAULT_SENDER {text}: {error}"))?;
     let address = mailbox.email.to_string();
     let email = with_ascii_domain(&address)
         .parse()
-        .map_err(|error| format!("MAIL_DEFAULT_SENDER ({text}) has no valid domain: {error}"))?;
+        .map_err(|error| format!("invalid domain in MAIL_DEFAULT_SENDER {text}: {error}"))?;
     Ok(Mailbox::new(mailbox.name, email))
 }
 
@@ -129,7 +129,7 @@ fn sender(text: &str) -> Result<Mailbox, String> {
 fn recipient(text: &str) -> Result<Address, String> {
     with_ascii_domain(text)
         .parse()
-        .map_err(|error| format!("{text} can't be sent to: {error}"))
+        .map_err(|error| format!("invalid recipient {text}: {error}"))
 }
 
 /// The domain of a sender where it is one that others can look up.
@@ -197,7 +197,7 @@ fn part(
 ) -> Result<SinglePart, String> {
     let lines: Vec<&str> = text.lines().collect();
     if lines.iter().any(|line| line.contains(['\r', '\0'])) {
-        return Err("a line has a control character in it".to_owned());
+        return Err("a line contains a control character".to_owned());
     }
     let is_long = lines.iter().any(|line| line.len() > LONGEST_LINE);
     let encoding = match text.is_ascii() {
@@ -207,9 +207,8 @@ fn part(
     };
     let text = (lines.join("\r\n") + "\r\n").into_bytes();
     let body = match encoding {
-        ContentTransferEncoding::QuotedPrintable => {
-            Body::new_with_encoding(text, encoding).map_err(|_| "it can't be encoded".to_owned())?
-        }
+        ContentTransferEncoding::QuotedPrintable => Body::new_with_encoding(text, encoding)
+            .map_err(|_| "it cannot be encoded".to_owned())?,
         _ => Body::dangerous_pre_encoded(text, encoding),
     };
     Ok(SinglePart::builder()

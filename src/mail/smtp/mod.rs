@@ -113,7 +113,10 @@ impl SmtpMailer {
         let tls = || {
             Tls::new(&options.server, &options.trusted).map_err(|error| {
                 DeliveryError::Unreachable {
-                    what: format!("{} can't be verified by TLS: {error}", options.server),
+                    what: format!(
+                        "cannot verify mail server {} with TLS: {error}",
+                        options.server
+                    ),
                     hint: "set MAIL_SERVER to the name in the server's certificate".to_owned(),
                 }
             })
@@ -280,8 +283,8 @@ impl Drop for Ready {
 
 fn outgoing(message: &Message) -> Result<Outgoing, DeliveryError> {
     Outgoing::build(message).map_err(|error| DeliveryError::Unsendable {
-        what: format!("the mail can't be sent: {error}"),
-        hint: "see MAIL_DEFAULT_SENDER, the templates and the address".to_owned(),
+        what: format!("cannot build the mail: {error}"),
+        hint: "check MAIL_DEFAULT_SENDER, the templates and the recipient's address".to_owned(),
     })
 }
 

@@ -295,7 +295,7 @@ impl Drop for Hold {
 /// Never seen: a pause begins with a failure.
 fn unknown_failure() -> DeliveryError {
     DeliveryError::Unreachable {
-        what: "the mail server can't be reached".to_owned(),
+        what: "cannot connect to the mail server".to_owned(),
         hint: "run \"movie-bag check\"".to_owned(),
     }
 }

@@ -191,7 +191,7 @@ impl Session {
                 let helo = format!("HELO {name}");
                 self.ask(Stage::Ehlo, 250, &helo, budget).await?;
                 self.features = Features::default();
-                format!("{refusal}; by HELO as {name}")
+                format!("{refusal}; then HELO {name}")
             }
             Err(trouble) => return Err(trouble),
         };

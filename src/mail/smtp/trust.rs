@@ -29,22 +29,17 @@ impl Certificates {
     /// # Errors
     /// What is wrong with the file, in words that follow its name.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let bytes = std::fs::read(path).map_err(|error| format!("can't be read: {error}"))?;
+        let bytes = std::fs::read(path).map_err(|error| format!("{error}"))?;
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
             .collect::<Result<_, _>>()
-            .map_err(|error| format!("is no PEM file: {error}"))?;
+            .map_err(|error| format!("it is not a PEM file: {error}"))?;
         if certificates.is_empty() {
-            return Err(
-                "holds no certificate, which would begin with -----BEGIN CERTIFICATE-----"
-                    .to_owned(),
-            );
+            return Err("it contains no certificate (-----BEGIN CERTIFICATE-----)".to_owned());
         }
         for (number, certificate) in (1..).zip(&certificates) {
             RootCertStore::empty()
                 .add(certificate.clone())
-                .map_err(|error| {
-                    format!("holds something that is no certificate, at place {number}: {error}")
-                })?;
+                .map_err(|error| format!("certificate number {number} is invalid: {error}"))?;
         }
         Ok(Self(certificates))
     }

@@ -58,7 +58,7 @@ impl Wire {
     pub(super) async fn encrypt(&mut self, tls: &Tls) -> io::Result<&'static str> {
         if !self.ahead.is_empty() {
             return Err(io::Error::other(
-                "there was more in plaintext behind the answer to STARTTLS",
+                "the server sent plaintext after its reply to STARTTLS",
             ));
         }
         let Stream::Clear(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
@@ -95,7 +95,7 @@ impl Wire {
         loop {
             let line = self.line().await?;
             if lines.len() >= MOST_LINES {
-                return Err(Cause::Network(io::Error::other("a reply without an end")));
+                return Err(Cause::Network(io::Error::other("an endless reply")));
             }
             let Some((code, is_last)) = code(&line) else {
                 return Err(Cause::Nonsense(line));
@@ -129,7 +129,7 @@ impl Wire {
                 return Ok(readable(self.ahead.drain(..=end)));
             }
             if self.ahead.len() >= LONGEST_LINE {
-                return Err(Cause::Network(io::Error::other("a reply without an end")));
+                return Err(Cause::Network(io::Error::other("an endless reply")));
             }
             if self.read_more().await.map_err(Cause::of_io)? == 0 {
                 if self.ahead.is_empty() {

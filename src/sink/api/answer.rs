@@ -238,7 +238,7 @@ pub async fn held_response(response: Response, mut reservation: Reservation) -> 
             Response::from_parts(parts, reservation.hold(body, ()))
         }
         Err(error) => {
-            tracing::error!(%error, "an answer could not be read");
+            tracing::error!(%error, "cannot read an answer");
             failed()
         }
     }
@@ -259,7 +259,7 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 pub fn append_json<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) {
     if let Err(error) = serde_json::to_writer(body, value) {
         // A vector takes everything, and no type here refuses to be written.
-        tracing::error!(%error, "an answer could not be written");
+        tracing::error!(%error, "cannot write an answer");
     }
 }
 

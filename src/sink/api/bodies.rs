@@ -47,7 +47,7 @@ pub async fn count(State(state): State<ApiState>, request: Request, next: Next) 
     match taken.is_refused.load(Ordering::Relaxed) {
         true => plain(
             StatusCode::SERVICE_UNAVAILABLE,
-            "no memory is left for this request, try again later",
+            "not enough memory for this request, try again later",
         ),
         false => response,
     }

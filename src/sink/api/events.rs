@@ -53,7 +53,7 @@ pub async fn listen(State(state): State<ApiState>, upgrade: WebSocketUpgrade) ->
     let Ok(place) = Arc::clone(&state.websockets).try_acquire_owned() else {
         return plain(
             StatusCode::SERVICE_UNAVAILABLE,
-            "Too many clients listen to events",
+            "Too many clients are subscribed to events",
         );
     };
     // Messages from clients are ignored.

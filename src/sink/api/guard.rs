@@ -117,7 +117,9 @@ impl IntoResponse for Refusal {
 fn check_source(web_hosts: &[String], request: &Request) -> Result<(), Refusal> {
     let headers = request.headers();
     let Some(host) = only_host(headers) else {
-        return Err(forbidden("The request names no Host, or more than one"));
+        return Err(forbidden(
+            "The request has no Host header, or more than one",
+        ));
     };
     // An absolute request line names the host a second time, and takes precedence over the header (RFC 9112, 3.2.2).
     let target = request
@@ -127,7 +129,7 @@ fn check_source(web_hosts: &[String], request: &Request) -> Result<(), Refusal> 
     for name in [host, target] {
         if !is_ours(name, web_hosts) {
             return Err(forbidden(format!(
-                "Nothing is served under the host \"{name}\": use localhost or an IP address, or start with --web-host NAME"
+                "Unknown host \"{name}\": use localhost or an IP address, or start with --web-host NAME"
             )));
         }
     }

@@ -332,7 +332,7 @@ pub async fn jim(State(state): State<ApiState>) -> Response {
 /// `POST`: 201, or 400 where he is there already.
 pub async fn invite_jim(State(state): State<ApiState>, body: Bytes) -> Response {
     if state.faults.chaos() != Chaos::default() {
-        return bad_request("Error: Jim is there already");
+        return bad_request("Error: Jim is already enabled");
     }
     obey(&state, &body, StatusCode::CREATED)
 }

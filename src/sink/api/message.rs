@@ -64,5 +64,5 @@ pub async fn raw(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri
 
 /// Nothing leaves the sink, whoever asks.
 pub async fn release() -> Response {
-    bad_request("Error: message relaying is not configured: nothing is ever passed on")
+    bad_request("Error: message relaying is not configured: this server never relays messages")
 }

@@ -184,7 +184,7 @@ pub async fn mark(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Respo
             Ok(query) => Which::Matching(query),
             Err(error) => return error.into_response(),
         },
-        (false, false) => return bad_request("Error: either IDs or Search, not both"),
+        (false, false) => return bad_request("Error: use either IDs or Search, not both"),
     };
     let marked = blocking(move || state.inbox.set_read(which, body.read));
     marked.await.map(|()| ok()).into_response()

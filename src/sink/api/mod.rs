@@ -148,6 +148,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/list", get(web::list))
         .route("/inbox.css", get(web::asset))
         .route("/inbox.js", get(web::asset))
+        .route("/theme.js", get(web::asset))
         .route("/icon.svg", get(web::icon))
         .route("/livez", get(|| async {}))
         .route("/readyz", get(ready))
@@ -253,7 +254,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "a message could not be shown");
+        tracing::error!(%error, "cannot show a message");
         failed()
     })
 }

@@ -68,13 +68,18 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
     let found = tokio::select! {
         found = timeout_at(Instant::now() + timeout, newest(&state, query, after)) => found,
         () = state.stopping() => {
-            return plain(StatusCode::SERVICE_UNAVAILABLE, "The sink stops");
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "The sink is stopping");
         }
     };
     let message = match found {
         Ok(Ok(message)) => message,
         Ok(Err(failure)) => return failure,
-        Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "No such message came in time"),
+        Err(_) => {
+            return plain(
+                StatusCode::REQUEST_TIMEOUT,
+                "No matching message arrived in time",
+            );
+        }
     };
     let reservation = state.answers.reserve_for(&message).await;
     derived(reservation, move || {
@@ -94,7 +99,7 @@ fn wait_of(text: &str) -> Result<Duration, String> {
     };
     match wait <= LONGEST_WAIT {
         true => Ok(wait),
-        false => Err("it may be at most 1h".to_owned()),
+        false => Err("at most 1h is allowed".to_owned()),
     }
 }
 

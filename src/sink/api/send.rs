@@ -60,7 +60,7 @@ pub async fn send(
             .map_err(|refusal| match refusal {
                 Refusal::TooLarge => (
                     StatusCode::PAYLOAD_TOO_LARGE,
-                    "the message is larger than all that may be kept".to_owned(),
+                    "the message is larger than the limit of all stored messages".to_owned(),
                 ),
                 Refusal::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
             })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Counts;
 use super::memory::Memory;
 use super::tags::key;
+use super::trash::Trash;
 use crate::sink::received::{Identity, ReceivedMessage};
 use crate::smtp::MessageId;
 
@@ -26,6 +27,8 @@ pub(super) struct Kept {
     /// The tags in use, by the form in which they are compared.
     pub(super) tags: BTreeMap<String, Tag>,
     pub(super) counts: Counts,
+    /// Deleted messages that can be restored.
+    pub(super) trash: Trash,
     next: u64,
 }
 
@@ -34,6 +37,13 @@ pub(super) struct Kept {
 pub(super) struct Entry {
     pub(super) sequence: u64,
     pub(super) message: Arc<ReceivedMessage>,
+}
+
+impl Entry {
+    /// Returns the name of the message's files on disk.
+    pub(super) fn identity(&self) -> Identity {
+        self.message.identity()
+    }
 }
 
 /// A tag in use.
@@ -82,8 +92,9 @@ impl Kept {
     /// Drops the oldest messages until at most `most` are left and the memory is within its limit. Returns the dropped ones.
     ///
     /// A message that a reader holds is not free yet, so others are dropped in its place, up to [`LOST_TO_READERS`] of the
-    /// limit: a reader that holds many must not empty the inbox.
+    /// limit: a reader that holds many must not empty the inbox. Deleted messages give way before any of them.
     pub(super) fn make_room(&mut self, most: usize, memory: &Memory) -> Vec<Identity> {
+        while memory.is_over() && self.trash.drop_oldest() {}
         let mut dropped = Vec::new();
         let owed = memory.used().saturating_sub(memory.limit());
         let (mut freed, mut lost) = (0, 0);
@@ -98,7 +109,7 @@ impl Kept {
                 tracing::warn!(
                     messages = self.messages.len() + 1,
                     bytes = self.memory,
-                    "the inbox is full: for each new message the oldest is dropped"
+                    "the inbox is full: each new message replaces the oldest one"
                 );
             }
             match Arc::strong_count(&message) {
@@ -120,22 +131,41 @@ impl Kept {
         self.by_id.get(id).copied()
     }
 
-    /// Takes messages out. Returns those that were still there.
-    pub(super) fn remove(&mut self, sequences: &[u64]) -> Vec<Arc<ReceivedMessage>> {
-        let found = sequences
-            .iter()
-            .filter_map(|&sequence| self.at(sequence).cloned());
-        let found: Vec<_> = found.collect();
-        let gone: Vec<_> = found
-            .into_iter()
-            .filter(|message| self.forget(message))
-            .collect();
+    /// Removes messages and counts them as deleted. Returns those that were still kept.
+    pub(super) fn remove(&mut self, sequences: &[u64]) -> Vec<Entry> {
+        let mut gone = Vec::new();
+        for &sequence in sequences {
+            let Some(message) = self.at(sequence).cloned() else {
+                continue;
+            };
+            if self.forget(&message) {
+                gone.push(Entry { sequence, message });
+            }
+        }
         if !gone.is_empty() {
             let by_id = &self.by_id;
             self.messages
                 .retain(|entry| by_id.contains_key(&entry.message.id));
         }
+        self.counts.deleted += gone.len() as u64;
         gone
+    }
+
+    /// Puts removed messages back at their places.
+    pub(super) fn put_back(&mut self, entries: Vec<Entry>) {
+        for Entry { sequence, message } in &entries {
+            // Tags may have been renamed meanwhile, or there may be too many of them.
+            let tags = self.accepted(message.tags());
+            self.count_tags(&tags);
+            message.set_tags(tags);
+            self.memory += message.weight();
+            self.unread += usize::from(!message.is_read());
+            self.by_id.insert(message.id.clone(), *sequence);
+        }
+        self.counts.deleted -= entries.len() as u64;
+        self.messages.extend(entries);
+        let messages = self.messages.make_contiguous();
+        messages.sort_by_key(|entry| entry.sequence);
     }
 
     /// The message with this sequence number, if it is still kept.

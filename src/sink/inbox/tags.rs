@@ -44,7 +44,7 @@ impl Inbox {
     /// Gives these messages these tags, and takes any others from them. A tag that is in use keeps its spelling.
     pub fn set_tags(&self, ids: &[String], tags: &[String]) {
         let tags = self.kept().accepted(clean_tags(tags.to_vec()));
-        let chosen = self.select(Which::Ids(ids.to_vec()));
+        let chosen = self.select(&Which::Ids(ids.to_vec()));
         self.retag(&chosen, |_| Some(tags.clone()));
     }
 
@@ -89,7 +89,7 @@ impl Inbox {
     }
 
     fn change_tag(&self, tag: &str, change: impl Fn(&mut String)) {
-        let all = self.select(Which::All);
+        let all = self.select(&Which::All);
         self.retag(&all, |mut tags| {
             let own = tags.iter_mut().find(|own| key(own) == key(tag))?;
             change(own);

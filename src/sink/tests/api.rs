@@ -87,7 +87,7 @@ async fn what_is_searched_can_be_listed_marked_and_deleted() {
         ok
     );
     assert_eq!(sink.call("DELETE", "/api/v1/search", "").await.0, 400);
-    let refusal = "Error: cannot read the size in larger:abc: write a number of bytes, or one with K or M, as in larger:10K";
+    let refusal = "Error: invalid size in larger:abc: write a number of bytes, or one with K or M, as in larger:10K";
     let unreadable = (400, refusal.to_owned());
     let search = mark(json!({"Read": false, "Search": "larger:abc"}));
     for (method, path, body) in [

@@ -168,7 +168,7 @@ async fn a_search_that_cannot_be_read_is_an_error_on_the_page_and_acts_on_nothin
         let page = page.body();
         assert!(!page.contains("<li id=\"row-"), "{page}");
         assert!(page.contains("This search cannot be read"), "{page}");
-        let problem = "<p id=\"problem\" role=\"status\">Cannot read the size in larger:abc";
+        let problem = "<p id=\"problem\" role=\"status\">Invalid size in larger:abc";
         assert_eq!(page.contains(problem), !path.starts_with("/list"), "{page}");
     }
     let confirmed = "do=delete-all&before=2026-11-24T00:00:00Z";

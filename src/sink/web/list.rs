@@ -1,4 +1,4 @@
-//! What the list shows: one page of the messages, or of those that a search finds, and what can be done to all of them.
+//! The list: one page of the messages, or of those that a search finds, and the actions on them.
 
 use axum::body::Bytes;
 use axum::http::uri::Authority;
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::words::{self, When};
-use super::{Place, field};
+use super::{Place, field, fields};
 use crate::sink::api::ApiState;
 use crate::sink::inbox::{ReceivedMessage, Which};
 use crate::sink::search::QueryError;
@@ -22,7 +22,7 @@ const MOST_NAMED: usize = 3;
 /// Tags named in a row.
 const MOST_TAGS: usize = 3;
 
-/// Bytes of what a row says: as much as there is room for on a wide screen, since a hundred rows are a page.
+/// Bytes of text in a row: as much as a wide screen shows, since a page has a hundred rows.
 const LONGEST_NAME: usize = 60;
 const LONGEST_SUBJECT: usize = 120;
 const LONGEST_TAG: usize = 24;
@@ -32,22 +32,22 @@ const LONGEST_TAG: usize = 24;
 pub(super) struct List {
     place: Place,
     rows: Vec<Row>,
-    /// How many there are of what, in words.
+    /// Number of messages, in words.
     summary: String,
-    /// `1-100 of 2,000`, where they do not fit one page.
+    /// `1 to 100 of 2,000`, if they do not fit on one page.
     range: Option<String>,
     newer: Option<String>,
     older: Option<String>,
-    /// How many older messages had to go, in words.
+    /// Number of messages that were dropped to make room, in words.
     dropped: Option<String>,
     unread: usize,
     /// The number of messages in the box.
     total: usize,
     /// The number of those in the list.
     found: usize,
-    /// Why the search cannot be read. Then the list is empty.
+    /// Error in the search. The list is then empty.
     problem: Option<String>,
-    /// What forms act on.
+    /// URL of this list, which forms are sent to.
     here: String,
 }
 
@@ -69,7 +69,7 @@ struct Row {
 }
 
 impl List {
-    /// The list at this place, with the message `opened` marked.
+    /// Returns the list at this place, with the message `opened` marked.
     pub(super) fn of(state: &ApiState, place: Place, opened: Option<&str>) -> List {
         let totals = state.inbox.totals();
         // No more than a page is parsed, however many there are; only a search reads them all.
@@ -81,7 +81,7 @@ impl List {
         let found = searched.as_ref().map_or(totals.messages, Vec::len);
         let place = place.from(match place.start < found {
             true => place.start,
-            // Whoever looks at a page that is no more sees the last.
+            // A page beyond the end is the last page.
             false => found.saturating_sub(1) / SHOWN * SHOWN,
         });
         let messages = match searched {
@@ -101,7 +101,7 @@ impl List {
                 .map(|message| Row::of(message, &place, opened, now))
                 .collect(),
             summary: match (&problem, is_search) {
-                (Some(_), _) => "Not searched".to_owned(),
+                (Some(_), _) => "Invalid search".to_owned(),
                 (None, true) => format!("{} found", words::counted(found, "message")),
                 (None, false) => format!(
                     "{}, {} unread",
@@ -173,19 +173,19 @@ impl Row {
     }
 }
 
-/// Who a message is from, in a few words: the name, else the address, else the sender of the envelope.
-fn sender(message: &ReceivedMessage) -> String {
+/// Returns the sender: the name, otherwise the address, otherwise the sender of the envelope.
+pub(super) fn sender(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     let from = &digest.from;
     let names = [&from.name, &from.address, &message.envelope.sender];
     let said = names.into_iter().find(|word| !words::is_blank(word));
-    said.map_or("(nobody)".to_owned(), |said| {
+    said.map_or("(no sender)".to_owned(), |said| {
         words::short(said, LONGEST_NAME)
     })
 }
 
-/// Whom it is for: those of its headers, and the hidden ones.
-fn recipients(message: &ReceivedMessage) -> String {
+/// Returns the recipients in the headers and those of the envelope alone.
+pub(super) fn recipients(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     let all = digest.to.iter().chain(&digest.cc).chain(&digest.bcc);
     let said = |mailbox: &Mailbox| match mailbox.address.as_str() {
@@ -200,7 +200,7 @@ fn recipients(message: &ReceivedMessage) -> String {
     words::short(&named.join(", "), LONGEST_SUBJECT)
 }
 
-/// The subject, or why there is none.
+/// Returns the subject, or a note that there is none.
 pub(super) fn subject(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     match (digest.is_parsed, digest.subject.as_str()) {
@@ -210,7 +210,7 @@ pub(super) fn subject(message: &ReceivedMessage) -> String {
     }
 }
 
-/// Where mail is to be sent, so that it comes here.
+/// Address of the SMTP server.
 #[derive(Debug, Serialize)]
 pub(super) struct SendTo {
     host: String,
@@ -219,7 +219,7 @@ pub(super) struct SendTo {
 }
 
 impl SendTo {
-    /// As the person who looks reaches it: an address that means every interface is none that anybody can send to.
+    /// Returns the address as the browser reaches it: no mail can be sent to an address that means every interface.
     pub(super) fn of(state: &ApiState, headers: &HeaderMap) -> SendTo {
         let listens = state.options.smtp_addr;
         let asked = headers
@@ -243,41 +243,69 @@ impl SendTo {
     }
 }
 
-/// Action on all messages of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Action on messages of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
-    MarkRead,
-    /// Asks whether to delete them.
-    AskToDelete,
-    /// Deletes those received before this time, which the question was about.
-    Delete {
+    MarkAllRead,
+    /// Asks whether to delete all.
+    AskToDeleteAll,
+    /// Deletes all received before this time, which the question was about.
+    DeleteAll {
         before: Timestamp,
+    },
+    /// Marks the selected messages.
+    Mark {
+        ids: Vec<String>,
+        read: bool,
+    },
+    /// Deletes the selected messages. It can be undone.
+    Delete {
+        ids: Vec<String>,
+    },
+    /// Undoes a deletion.
+    Undo {
+        deletion: String,
     },
 }
 
 impl Act {
-    /// Reads the action from a form. A deletion carries the time that only the question's own form has.
+    /// Reads the action from a form. A deletion of all carries the time that only the question's own form has.
     pub(super) fn of(body: &Bytes) -> Option<Act> {
+        let ids = || fields(body, "id");
         match field(body, "do")?.as_str() {
-            "read-all" => Some(Act::MarkRead),
+            "read-all" => Some(Act::MarkAllRead),
             "delete-all" => match field(body, "before") {
-                None => Some(Act::AskToDelete),
-                Some(before) => before.parse().ok().map(|before| Act::Delete { before }),
+                None => Some(Act::AskToDeleteAll),
+                Some(before) => before.parse().ok().map(|before| Act::DeleteAll { before }),
             },
+            "read" => Some(Act::Mark {
+                ids: ids(),
+                read: true,
+            }),
+            "unread" => Some(Act::Mark {
+                ids: ids(),
+                read: false,
+            }),
+            "delete" => Some(Act::Delete { ids: ids() }),
+            "undo" => field(body, "deletion").map(|deletion| Act::Undo { deletion }),
             _ => None,
         }
     }
 }
 
 /// Marks all messages, or all that the search finds, as read.
-pub(super) fn mark_read(state: &ApiState, place: &Place) -> Result<(), QueryError> {
+pub(super) fn mark_all_read(state: &ApiState, place: &Place) -> Result<(), QueryError> {
     let which = place.search()?.map_or(Which::All, Which::Matching);
     state.inbox.set_read(which, true);
     Ok(())
 }
 
 /// Deletes all messages, or all that the search finds, received before this time.
-pub(super) fn delete(state: &ApiState, place: &Place, before: Timestamp) -> Result<(), QueryError> {
+pub(super) fn delete_all(
+    state: &ApiState,
+    place: &Place,
+    before: Timestamp,
+) -> Result<(), QueryError> {
     state.inbox.delete(match place.search()? {
         Some(query) => Which::MatchingBefore(query, before),
         None => Which::Before(before),
@@ -289,17 +317,17 @@ pub(super) fn delete(state: &ApiState, place: &Place, before: Timestamp) -> Resu
 #[derive(Debug, Serialize)]
 pub(super) struct Question {
     title: String,
-    /// Search that chose the messages; empty where it is all of them.
+    /// Search that selected the messages; empty if it is all of them.
     query: String,
     button: String,
-    /// Limit of [`Act::Delete`]. What arrives while the question stands is not deleted.
+    /// Limit of [`Act::DeleteAll`]. A message that arrives while the question is open is not deleted.
     before: String,
     /// URL of the list, which the form is sent to.
     here: String,
 }
 
 impl Question {
-    /// Returns the question about the messages at this place; `None` where there are none.
+    /// Returns the question about the messages at this place; `None` if there are none.
     pub(super) fn of(state: &ApiState, place: &Place) -> Result<Option<Question>, QueryError> {
         let found = match place.search()? {
             Some(query) => state.inbox.matching(&query, None),
@@ -317,9 +345,9 @@ impl Question {
         Ok(Some(Question {
             title: match (found.len(), place.query.is_empty()) {
                 (1, true) => "Delete the only message?".to_owned(),
-                (1, false) => "Delete the message that was found?".to_owned(),
+                (1, false) => "Delete the message found?".to_owned(),
                 (_, true) => format!("Delete all {count}?"),
-                (_, false) => format!("Delete the {count} that were found?"),
+                (_, false) => format!("Delete the {count} found?"),
             },
             query: words::line(&place.query),
             button: format!("Delete {count}"),

@@ -1,22 +1,23 @@
-//! What the page of one message shows: who, when and what was found in it, and below that one of its tabs.
+//! The page of one message: sender, time, what was found in it, and one of its tabs.
 
 use axum::body::Bytes;
 use axum::http::Uri;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::list::subject;
+use super::list::{recipients, sender, subject};
 use super::words::{self, Budget, When};
 use super::{Place, field};
 use crate::sink::api::{ApiState, parameter};
 use crate::sink::extract::{self, Extracted};
+use crate::sink::html;
 use crate::sink::inbox::{ReceivedMessage, Which};
 use crate::sink::view::{self, Attachment, Content, Mailbox};
 
-/// Bytes of a text that stand on the page; the whole is a click away.
+/// Bytes of a text on the page, which links to the whole text.
 const LONGEST_TEXT: usize = 48 * 1024;
 
-/// Addresses, links, attachments and headers that are shown, so that a page stays a page.
+/// Maximum numbers of what is listed, so that every page stays small.
 const MOST_ADDRESSES: usize = 50;
 const MOST_LINKS: usize = 50;
 const MOST_TOKENS: usize = 10;
@@ -24,7 +25,7 @@ const MOST_ATTACHMENTS: usize = 200;
 const MOST_HEADERS: usize = 500;
 const MOST_LINES: usize = 500;
 
-/// Bytes of a list of addresses, of what was found, and of a list in a tab.
+/// Bytes of a list of addresses, of the links, tokens and codes, and of a list in a tab.
 const ADDRESSES_BYTES: usize = 1_500;
 const FOUND_BYTES: usize = 12 * 1024;
 const LIST_BYTES: usize = 24 * 1024;
@@ -32,10 +33,10 @@ const LIST_BYTES: usize = 24 * 1024;
 /// Bytes of the value of a header.
 const LONGEST_VALUE: usize = 4 * 1024;
 
-/// Bytes of a link or token that is shown. What is longer no browser would open.
+/// Bytes of a link or token that is shown. Browsers do not open longer links.
 const LONGEST_FOUND: usize = 8 * 1024;
 
-/// One way to look at a message.
+/// One view of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Html,
@@ -47,13 +48,13 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    /// All of them, in their order.
+    /// All tabs, in their order.
     pub(super) const ALL: [Tab; 6] = [
         Tab::Html,
         Tab::Text,
+        Tab::Attachments,
         Tab::Headers,
         Tab::Source,
-        Tab::Attachments,
         Tab::Session,
     ];
 
@@ -68,7 +69,7 @@ impl Tab {
         }
     }
 
-    /// As it stands in an address.
+    /// Name in the URL.
     pub(super) fn name(self) -> String {
         self.label().to_ascii_lowercase()
     }
@@ -79,8 +80,11 @@ impl Tab {
 pub(super) struct Opened {
     id: String,
     subject: String,
+    /// Sender and recipients, for one line.
+    from: String,
+    to: String,
     facts: Vec<Fact>,
-    /// What its Date header says, in RFC 3339.
+    /// Date header, in RFC 3339.
     sent: Option<String>,
     when: When,
     tags: Vec<String>,
@@ -88,14 +92,14 @@ pub(super) struct Opened {
     found: Found,
     tabs: Vec<TabLink>,
     tab: Shown,
-    /// Back to the list.
+    /// URL of the list.
     list: String,
-    /// What forms act on.
+    /// URL of this message, which forms are sent to.
     here: String,
     raw: String,
 }
 
-/// A word, and what it says of this message.
+/// A named property of a message.
 #[derive(Debug, Serialize)]
 struct Fact {
     name: String,
@@ -119,28 +123,27 @@ struct TabLink {
     is_open: bool,
 }
 
-/// What can be copied out of it.
+/// Links, tokens and codes found in a message.
 #[derive(Debug, Serialize)]
 struct Found {
     link: Option<String>,
     links: Vec<String>,
-    /// How many these are, in words.
+    /// Number of these links, in words.
     others: String,
     tokens: Vec<String>,
     commands: Vec<String>,
     codes: Vec<String>,
-    /// What there was no room for.
+    /// Number of items that are not shown.
     left: usize,
 }
 
-/// The tab that is open, with what it shows.
+/// Content of the open tab.
 #[derive(Debug, Serialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
 enum Shown {
     Html {
         frame: String,
-        has_pictures: bool,
-        other: String,
+        pictures: Option<Pictures>,
     },
     Text {
         text: String,
@@ -167,6 +170,14 @@ enum Shown {
     },
 }
 
+/// Pictures that a message loads from other servers.
+#[derive(Debug, Serialize)]
+struct Pictures {
+    are_shown: bool,
+    /// URL of the page that shows them, or blocks them again.
+    other: String,
+}
+
 #[derive(Debug, Serialize)]
 struct File {
     name: String,
@@ -177,7 +188,7 @@ struct File {
 }
 
 impl Opened {
-    /// The message as a person sees it who came from `place`; `uri` says which tab is open.
+    /// Returns the page of a message that was opened from the list at `place`; `uri` names the open tab.
     pub(super) fn of(
         message: &ReceivedMessage,
         place: &Place,
@@ -186,16 +197,25 @@ impl Opened {
     ) -> Opened {
         let content = view::content(message);
         let path = format!("/view/{}", message.id);
-        let has_html = !content.html.is_empty();
-        // HTML first, where there is any.
-        let tabs = &Tab::ALL[usize::from(!has_html)..];
+        let files = content.attachments.len() + content.inline.len();
+        let has_headers = message.digest().is_parsed;
+        // The source is there always, so there is a first tab.
+        let is_filled = |tab: &Tab| match tab {
+            Tab::Html => !content.html.is_empty(),
+            Tab::Text => !words::is_blank(&content.text),
+            Tab::Attachments => files > 0,
+            Tab::Headers => has_headers,
+            Tab::Source | Tab::Session => true,
+        };
+        let tabs: Vec<Tab> = Tab::ALL.into_iter().filter(is_filled).collect();
         let wanted = parameter(uri, "tab").unwrap_or_default();
         let wanted = tabs.iter().find(|tab| tab.name() == wanted);
         let tab = *wanted.unwrap_or(&tabs[0]);
-        let files = content.attachments.len() + content.inline.len();
         Opened {
             id: message.id.to_string(),
             subject: subject(message),
+            from: sender(message),
+            to: recipients(message),
             facts: facts(message),
             sent: content.date.clone(),
             when: When::of(message.received_at, now),
@@ -219,7 +239,7 @@ impl Opened {
     }
 }
 
-/// Where the source is.
+/// Returns the URL of the source.
 fn raw_of(message: &ReceivedMessage) -> String {
     format!("/api/v1/message/{}/raw", message.id)
 }
@@ -236,10 +256,13 @@ fn shown(tab: Tab, message: &ReceivedMessage, content: Content, place: &Place, u
             };
             let more = [Some(("tab", "html")), switched];
             let more: Vec<_> = more.into_iter().flatten().collect();
+            let pictures = html::has_remote_pictures(&content.html).then(|| Pictures {
+                are_shown: has_pictures,
+                other: place.url(&path, &more),
+            });
             Shown::Html {
                 frame: format!("{path}.html?frame=1{frame}"),
-                has_pictures,
-                other: place.url(&path, &more),
+                pictures,
             }
         }
         Tab::Headers => {
@@ -323,19 +346,19 @@ fn session(message: &ReceivedMessage) -> Shown {
     if more > 0 {
         facts.push(Fact::new("", format!("and {} more", words::count(more))));
     }
-    let log_in = session
+    let login = session
         .login
         .as_ref()
         .map(|login| format!("{} as {}", login.mechanism.name(), login.user));
     let said = [
         ("Parameters", Some(envelope.params.join(" "))),
         ("Client", session.peer.map(|peer| peer.to_string())),
-        ("Called itself", Some(session.helo.clone())),
+        ("HELO name", Some(session.helo.clone())),
         (
             "Encryption",
             Some(session.tls.clone().unwrap_or_else(|| "none".to_owned())),
         ),
-        ("Log-in", log_in),
+        ("Login", login),
     ];
     facts.extend(
         said.into_iter()
@@ -357,7 +380,7 @@ fn facts(message: &ReceivedMessage) -> Vec<Fact> {
         ("To", &digest.to),
         ("Cc", &digest.cc),
         ("Bcc", &digest.bcc),
-        ("Reply to", &digest.reply_to),
+        ("Reply-To", &digest.reply_to),
     ];
     let mut facts = vec![Fact::new("From", words::line(&from))];
     for (name, list) in lists {
@@ -418,7 +441,7 @@ impl Found {
     }
 }
 
-/// What can be done to one message.
+/// Action on one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     Delete,
@@ -426,7 +449,7 @@ pub(super) enum Act {
 }
 
 impl Act {
-    /// What a form asks for.
+    /// Reads the action from a form.
     pub(super) fn of(body: &Bytes) -> Option<Act> {
         match field(body, "do")?.as_str() {
             "delete" => Some(Act::Delete),
@@ -435,14 +458,15 @@ impl Act {
         }
     }
 
-    /// Does it; where the message is gone already there is nothing to do.
-    pub(super) fn perform(self, state: &ApiState, id: &str) {
-        let which = Which::Ids(vec![id.to_owned()]);
+    /// Performs the action, if the message still exists. Returns the deletion that can be undone, if it is one.
+    pub(super) fn perform(self, state: &ApiState, id: &str) -> Option<String> {
+        let ids = vec![id.to_owned()];
         match self {
-            Act::Delete => {
-                state.inbox.delete(which);
+            Act::Delete => state.inbox.delete_restorably(ids, state.clock.now()),
+            Act::MarkUnread => {
+                state.inbox.set_read(Which::Ids(ids), false);
+                None
             }
-            Act::MarkUnread => state.inbox.set_read(which, false),
         }
     }
 }

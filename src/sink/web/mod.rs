@@ -6,11 +6,14 @@
 //!
 //! Forms are accepted from these pages alone: the [`guard`] refuses the Origin of any other site, and a
 //! browser names the true one with every POST, since the Referrer-Policy of these pages lets it. Deleting all messages takes
-//! a second form, the answer to a [`Question`].
+//! a second form, the answer to a [`Question`], and is final. Deleting chosen messages can be undone for
+//! [`RESTORABLE`]: the page then shows a [`Notice`] with a form for that.
 
 mod list;
 mod message;
 mod words;
+
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -19,6 +22,8 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
 use super::api::{ApiState, blocking, guard, parameter, searching};
+use super::inbox::Which;
+use super::inbox::trash::RESTORABLE;
 use super::search::{Query, QueryError};
 use crate::templates::inbox as templates;
 use jiff::tz::TimeZone;
@@ -30,8 +35,8 @@ use message::Opened;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// What pages load, and its type.
-const ASSETS: [(&str, &str, &str); 2] = [
+/// Files that pages load: name, type, content.
+const ASSETS: [(&str, &str, &str); 3] = [
     (
         "inbox.css",
         "text/css; charset=utf-8",
@@ -42,9 +47,14 @@ const ASSETS: [(&str, &str, &str); 2] = [
         "text/javascript; charset=utf-8",
         include_str!("../../../templates/inbox/inbox.js"),
     ),
+    (
+        "theme.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../../templates/inbox/theme.js"),
+    ),
 ];
 
-/// Where in the list a person is: what is searched for, and from which message on the list is shown.
+/// Position in the list: the search, and the number of messages before the first one shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Place {
     query: String,
@@ -52,7 +62,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// That of a request. What can't be read is the beginning of all messages.
+    /// Reads the position from a request. What cannot be read is the beginning of all messages.
     fn of(uri: &Uri) -> Place {
         Place {
             query: parameter(uri, "query")
@@ -79,7 +89,7 @@ impl Place {
         }
     }
 
-    /// The address of a page at this place.
+    /// Returns the URL of a page at this position.
     fn url(&self, path: &str, more: &[(&str, &str)]) -> String {
         let start = self.start.to_string();
         let place = [("query", self.query.as_str()), ("start", start.as_str())];
@@ -103,6 +113,7 @@ struct Page {
     list: List,
     message: Option<Opened>,
     question: Option<Question>,
+    notice: Option<Notice>,
     /// The requested message does not exist.
     is_gone: bool,
     send_to: SendTo,
@@ -115,28 +126,80 @@ impl Page {
             list: List::of(state, place, None),
             message: None,
             question: None,
+            notice: None,
             is_gone: false,
             send_to: SendTo::of(state, headers),
         }
     }
 }
 
-/// `GET /`: the list, and how to fill it.
+/// Result of the last action, on top of a page.
+#[derive(Debug, Serialize)]
+struct Notice {
+    text: String,
+    /// Deletion that can be undone.
+    deletion: Option<String>,
+}
+
+impl Notice {
+    fn new(text: &str) -> Notice {
+        Notice {
+            text: text.to_owned(),
+            deletion: None,
+        }
+    }
+
+    /// Returns the notice about the deletion that a URL names, as long as it can be undone.
+    fn of(state: &ApiState, uri: &Uri) -> Option<Notice> {
+        let deletion = parameter(uri, DELETION)?;
+        let count = state.inbox.restorable(&deletion, state.clock.now());
+        (count > 0).then(|| Notice {
+            text: format!("{} deleted", words::counted(count, "message")),
+            deletion: Some(deletion),
+        })
+    }
+}
+
+/// Parameter of a URL that names a deletion which can be undone.
+const DELETION: &str = "deletion";
+
+/// Discards a deletion when it cannot be undone any more, so that its messages do not stay in memory.
+fn discard_later(state: &ApiState, deletion: &str) {
+    let (inbox, deletion) = (Arc::clone(&state.inbox), deletion.to_owned());
+    tokio::spawn(async move {
+        tokio::time::sleep(RESTORABLE).await;
+        inbox.discard(&deletion);
+    });
+}
+
+/// Leads back to the list after an action, which may be a deletion that can be undone.
+fn back(state: &ApiState, place: &Place, deletion: Option<&str>) -> Response {
+    if let Some(deletion) = deletion {
+        discard_later(state, deletion);
+    }
+    let deletion = deletion.map(|deletion| (DELETION, deletion));
+    see_other(&place.url("/", deletion.as_slice()))
+}
+
+/// `GET /`: the list, and how to send a message to it.
 pub async fn page(State(state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
     let place = Place::of(&uri);
     listing(&state.clone(), place, move |place| {
-        render_page(&Page::of_list(&state, &headers, place))
+        render_page(&Page {
+            notice: Notice::of(&state, &uri),
+            ..Page::of_list(&state, &headers, place)
+        })
     })
     .await
 }
 
-/// `GET /list`: the list alone, as the script fetches it after an event.
+/// `GET /list`: the list alone, which the script fetches after an event.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let place = Place::of(&uri);
     let opened = parameter(&uri, "open");
     listing(&state.clone(), place, move |place| {
         let list = List::of(&state, place, opened.as_deref());
-        // An unreadable search is no failure of the script's: the list itself reports it.
+        // The list itself reports an invalid search.
         answer(
             StatusCode::OK,
             templates::render("list.html", &ListAlone { list }),
@@ -145,7 +208,7 @@ pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     .await
 }
 
-/// Answers with a list. One that is searched for waits for its turn.
+/// Answers with a list. Searches run one after the other.
 async fn listing(
     state: &ApiState,
     place: Place,
@@ -184,6 +247,7 @@ pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -
             is_gone: found.is_none(),
             message: found.map(|message| Opened::of(&message, &place, &uri, now)),
             question: None,
+            notice: Notice::of(&state, &uri),
             list: List::of(&state, place, Some(&id)),
             send_to: SendTo::of(&state, &headers),
         })
@@ -191,7 +255,7 @@ pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -
     page.await.unwrap_or_else(|failure| failure)
 }
 
-/// `POST /`: performs a form's action on all messages of the list, or asks whether to.
+/// `POST /`: performs a form's action on messages of the list, or asks whether to.
 pub async fn act(
     State(state): State<ApiState>,
     headers: HeaderMap,
@@ -202,20 +266,50 @@ pub async fn act(
     let Some(act) = list::Act::of(&body) else {
         return not_understood();
     };
+    let chosen = Place::of(&uri);
+    let page = {
+        let state = state.clone();
+        move |place, question, notice| {
+            render_page(&Page {
+                question,
+                notice,
+                ..Page::of_list(&state, &headers, place)
+            })
+        }
+    };
     let answer = blocking(move || {
+        let now = state.clock.now();
         let performed = match act {
-            list::Act::MarkRead => list::mark_read(&state, &place).map(|()| None),
-            list::Act::Delete { before } => list::delete(&state, &place, before).map(|()| None),
-            list::Act::AskToDelete => Question::of(&state, &place),
+            list::Act::MarkAllRead => list::mark_all_read(&state, &place).map(|()| None),
+            list::Act::DeleteAll { before } => {
+                list::delete_all(&state, &place, before).map(|()| None)
+            }
+            list::Act::AskToDeleteAll => Question::of(&state, &place),
+            list::Act::Mark { ids, .. } | list::Act::Delete { ids } if ids.is_empty() => {
+                let notice = Notice::new("No message is selected");
+                return page(chosen, None, Some(notice));
+            }
+            list::Act::Mark { ids, read } => {
+                state.inbox.set_read(Which::Ids(ids), read);
+                return back(&state, &chosen, None);
+            }
+            list::Act::Delete { ids } => {
+                let deletion = state.inbox.delete_restorably(ids, now);
+                return back(&state, &chosen, deletion.as_deref());
+            }
+            list::Act::Undo { deletion } => {
+                if state.inbox.restore(&deletion, now) > 0 {
+                    return back(&state, &chosen, None);
+                }
+                let notice = Notice::new("The deletion cannot be undone any more");
+                return page(chosen, None, Some(notice));
+            }
         };
         match performed {
-            Ok(None) => see_other(&place.url("/", &[])),
-            Ok(question) => render_page(&Page {
-                question,
-                ..Page::of_list(&state, &headers, place)
-            }),
-            // The list says what is wrong with the search.
-            Err(_) => render_page(&Page::of_list(&state, &headers, place)),
+            Ok(None) => back(&state, &place, None),
+            Ok(question) => page(place, question, None),
+            // The list reports the error in the search.
+            Err(_) => page(place, None, None),
         }
     });
     answer.await.unwrap_or_else(|failure| failure)
@@ -228,23 +322,30 @@ pub async fn act_on_one(
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    // The message is not opened again, which would mark it as read.
-    let back = Place::of(&uri).url("/", &[]);
     let Some(act) = message::Act::of(&body) else {
         return not_understood();
     };
-    match blocking(move || act.perform(&state, &id)).await {
-        Ok(()) => see_other(&back),
+    let performed = {
+        let state = state.clone();
+        blocking(move || act.perform(&state, &id)).await
+    };
+    match performed {
+        // The message is not opened again, which would mark it as read.
+        Ok(deletion) => back(&state, &Place::of(&uri), deletion.as_deref()),
         Err(failure) => failure,
     }
 }
 
 /// Returns the first value of a form's field.
 fn field(body: &Bytes, name: &str) -> Option<String> {
-    let mut pairs = form_urlencoded::parse(body);
-    pairs
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    fields(body, name).into_iter().next()
+}
+
+/// Returns all values of a form's field.
+fn fields(body: &Bytes, name: &str) -> Vec<String> {
+    let pairs = form_urlencoded::parse(body);
+    let of_name = pairs.filter(|(key, _)| key == name);
+    of_name.map(|(_, value)| value.into_owned()).collect()
 }
 
 fn see_other(url: &str) -> Response {
@@ -252,10 +353,10 @@ fn see_other(url: &str) -> Response {
 }
 
 fn not_understood() -> Response {
-    super::api::bad_request("Error: the form asks for nothing that is known here")
+    super::api::bad_request("Error: unknown action in the form")
 }
 
-/// `GET /inbox.css` and `/inbox.js`.
+/// `GET /inbox.css`, `/inbox.js` and `/theme.js`.
 pub async fn asset(uri: Uri) -> Response {
     let name = uri.path().trim_start_matches('/');
     match ASSETS.iter().find(|(known, ..)| *known == name) {
@@ -266,7 +367,7 @@ pub async fn asset(uri: Uri) -> Response {
     }
 }
 
-/// `GET /icon.svg?unread=N`: the icon of the page, with how many messages nobody opened.
+/// `GET /icon.svg?unread=N`: the icon of the page, with the number of unread messages.
 pub async fn icon(uri: Uri) -> Response {
     let unread = parameter(&uri, "unread")
         .and_then(|unread| unread.parse::<u64>().ok())
@@ -304,7 +405,7 @@ fn answer(status: StatusCode, page: Result<String, templates::InboxError>) -> Re
             status,
             [
                 (header::CONTENT_SECURITY_POLICY, POLICY),
-                // Where it is kept back altogether, browsers say "Origin: null" with the forms of these very pages.
+                // With no-referrer, browsers send "Origin: null" with the forms of these pages.
                 (header::REFERRER_POLICY, "same-origin"),
             ],
             Html(page),
@@ -315,7 +416,7 @@ fn answer(status: StatusCode, page: Result<String, templates::InboxError>) -> Re
 }
 
 fn failed(error: &templates::InboxError) -> Response {
-    tracing::error!(%error, "a page could not be made");
+    tracing::error!(%error, "cannot render a page of the inbox");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
@@ -345,6 +446,7 @@ mod tests {
                 let page = Page {
                     message: Some(Opened::of(&message, &place, &uri, now)),
                     question: None,
+                    notice: None,
                     list: List::of(state, place, Some(&message.id.0)),
                     is_gone: false,
                     send_to: SendTo::of(state, &HeaderMap::new()),
@@ -356,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_said_in_an_address_and_understood_again() {
+    fn a_place_survives_its_url() {
         for (query, start, url) in [
             ("", 0, "/"),
             ("", 100, "/?start=100"),

@@ -1,4 +1,4 @@
-//! How values are said on the pages. What a mail says is cut and made harmless here; the templates escape it.
+//! Formats values for the pages. The text of a mail is cut and made harmless here; the templates escape it.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -87,17 +87,19 @@ pub(super) fn counted(number: usize, one: &str) -> String {
     }
 }
 
-/// A moment, in words and for scripts.
+/// A point in time, for people and for scripts.
 #[derive(Debug, Serialize)]
 pub(super) struct When {
     /// RFC 3339 in UTC.
     exact: String,
-    /// In the zone of this machine; the script says it in that of the browser.
+    /// Time of day or date, in the zone of this machine. The script replaces it by that of the browser.
     short: String,
+    /// Date and time of day, in the same zone.
+    long: String,
 }
 
 impl When {
-    /// The time of day where it is today, else the day.
+    /// Formats a time: the time of day if it is today, otherwise the date.
     pub(super) fn of(time: Timestamp, now: Timestamp) -> When {
         let local = time.to_zoned(TimeZone::system());
         let form = match local.date() == now.to_zoned(TimeZone::system()).date() {
@@ -107,6 +109,7 @@ impl When {
         When {
             exact: format!("{time:.3}"),
             short: local.strftime(form).to_string(),
+            long: local.strftime("%Y-%m-%d %H:%M").to_string(),
         }
     }
 }

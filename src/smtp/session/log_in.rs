@@ -13,9 +13,13 @@ impl Session {
     ) -> Result<(), Reply> {
         match self.state {
             State::Ready if self.login.is_none() => {}
-            State::Ready => return Err(Reply::out_of_order("you are logged in already")),
+            State::Ready => return Err(Reply::out_of_order("you are already logged in")),
             State::Opened => return Err(Reply::out_of_order("send EHLO first")),
-            _ => return Err(Reply::out_of_order("RSET ends the message under way")),
+            _ => {
+                return Err(Reply::out_of_order(
+                    "send RSET to abort the message in progress",
+                ));
+            }
         }
         let challenge = format!("<{}@{}>", self.setup.nonce, self.setup.host);
         let progress = Exchange::begin(mechanism, initial, &challenge);

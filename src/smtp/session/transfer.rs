@@ -256,7 +256,7 @@ fn what_first(state: &State) -> &'static str {
     match state {
         State::Opened => "send EHLO first",
         State::Ready => "send MAIL FROM first",
-        State::Chunks(_) => "a message in chunks ends with BDAT LAST",
+        State::Chunks(_) => "end a chunked message with BDAT LAST",
         _ => "send RCPT TO first",
     }
 }

@@ -323,7 +323,7 @@ impl Accounts for MongoStore {
         }
         Err(self
             .link
-            .contended("each time another revocation came first"))
+            .contended("another revocation came first each time"))
     }
 
     async fn deletion(&self, id: AccountId) -> std::result::Result<Option<Deletion>, StoreError> {

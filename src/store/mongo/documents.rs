@@ -43,7 +43,7 @@ pub(super) fn read<T: DeserializeOwned>(collection: &str, document: Document) ->
             Some(id) => id.to_hex(),
             None => id.to_string(),
         });
-        wrong(format!("{collection} {id} can't be read: {error}"))
+        wrong(format!("cannot read {collection} {id}: {error}"))
     })
 }
 

@@ -31,7 +31,7 @@ impl MongoStore {
             return;
         }
         if let Err(error) = self.trim(account).await {
-            tracing::debug!("a history could not be trimmed: {}", in_words(&error));
+            tracing::debug!("cannot trim a history: {}", in_words(&error));
         }
     }
 

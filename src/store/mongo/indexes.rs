@@ -205,7 +205,7 @@ impl MongoStore {
                 tokio::select! {
                     built = &mut building => break built,
                     () = tokio::time::sleep(STILL_BUILDING) => {
-                        tracing::info!(collection, %keys, "still building an index: it takes as long as the collection is large, and until a majority of the members has it");
+                        tracing::info!(collection, %keys, "still building an index: large collections take long, and a majority of the members must finish");
                     }
                 }
             };
@@ -225,7 +225,7 @@ impl MongoStore {
         self.has_collations.store(false, Ordering::Relaxed);
         tracing::warn!(
             why,
-            "this database server has no collations: an address is found in other capitals by a search through all accounts"
+            "this database server has no collations: finding an address in other upper and lower case reads all accounts"
         );
     }
 
@@ -243,7 +243,7 @@ impl MongoStore {
             // Without a limit in time, as the index was.
             return match duplicates(wanted.collection, field).await {
                 Ok(found) => StoreError::Broken(format!(
-                    "the unique index on {name}.{field} can't be made, since several documents have the same: {} - change or delete all but one of each; nothing was changed",
+                    "cannot create the unique index on {name}.{field}, nothing was changed: several documents have the same value: {}; change or delete all but one of each",
                     found.join("; ")
                 )),
                 Err(error) => self.link.failed(&error),
@@ -260,7 +260,7 @@ impl MongoStore {
                 .and_then(|options| options.name.clone())
                 .unwrap_or_default();
             return StoreError::Broken(format!(
-                "the index {name_of_other} on {name} is in the way of the one that is needed on {field}{}: drop it, and it is made anew",
+                "the index {name_of_other} on {name} conflicts with the one needed on {field}{}: drop it, and movie-bag creates the right one",
                 if is_unique(&wanted.model) {
                     ", which must be unique"
                 } else {

@@ -153,7 +153,7 @@ impl MongoStore {
             match performed {
                 Err(error) if is_transient(&error) => {
                     let why = in_words(&error);
-                    tracing::debug!(tries, why, "a transaction is begun anew");
+                    tracing::debug!(tries, why, "restarting a transaction");
                     // A lost connection is reported as such.
                     *last_conflict.lock().unwrap_or_else(PoisonError::into_inner) =
                         is_conflict(&error).then_some(why);
@@ -234,14 +234,14 @@ impl MongoStore {
             let step = async { self.complete(&read("movie_bag_journal", entry)?).await };
             match step.await {
                 Ok(true) => {
-                    tracing::debug!(step = ?id, "a step in movie_bag_journal is completed");
+                    tracing::debug!(step = ?id, "completed a step in movie_bag_journal");
                     completed = true;
                 }
                 Ok(false) => {}
                 Err(error) if self.link.passes(&error) => return Err(error),
                 Err(error) => {
                     let why = in_words(&error);
-                    tracing::error!(step = ?id, why, "a step in movie_bag_journal can't be completed");
+                    tracing::error!(step = ?id, why, "cannot complete a step in movie_bag_journal");
                 }
             }
         }

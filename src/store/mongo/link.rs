@@ -96,11 +96,11 @@ pub fn check_uri(uri: &str) -> Result<(), String> {
         && ConnectionString::parse(format!("{scheme}://user:password@{hosts}")).is_ok()
     {
         return Err(
-            "its user or password has characters that must be percent-encoded, as %40 for @"
+            "percent-encode special characters in the user and the password, such as %40 for @"
                 .to_owned(),
         );
     }
-    Err("it is USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS, with special characters of user and password percent-encoded, and several hosts with commas between".to_owned())
+    Err("expected USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS, with special characters in user and password percent-encoded, and several hosts separated by commas".to_owned())
 }
 
 impl Link {
@@ -201,7 +201,7 @@ impl Link {
     pub(super) fn too_slow(&self) -> StoreError {
         let why = self
             .ailment()
-            .unwrap_or_else(|| "it is connected, and slow".to_owned());
+            .unwrap_or_else(|| "it is connected, but slow".to_owned());
         StoreError::Unavailable(format!(
             "no answer from {} within {:?} ({why})",
             self.shown, self.timeout
@@ -211,7 +211,7 @@ impl Link {
     /// Error for a step that met the writes of others until its time was over.
     pub(super) fn contended(&self, conflict: &str) -> StoreError {
         StoreError::Busy(format!(
-            "{}: others wrote to the same documents for {:?} ({conflict})",
+            "{}: other processes wrote to the same documents for {:?} ({conflict})",
             self.shown, self.timeout
         ))
     }
@@ -232,7 +232,7 @@ impl Link {
             false => ("a standalone server", "a replica set"),
         };
         StoreError::Unavailable(format!(
-            "{} was {before} at the start and is {now} now: restart movie-bag",
+            "{} was {before} at the start and is now {now}: restart movie-bag",
             self.shown
         ))
     }
@@ -254,15 +254,15 @@ impl Link {
                 StoreError::Unavailable(format!("no server of {shown} can be used ({why})"))
             }
             ErrorKind::Authentication { .. } => StoreError::Unavailable(format!(
-                "{shown} refuses the user or the password ({})",
+                "{shown} rejected the user or the password ({})",
                 in_words(error)
             )),
             _ if code(error) == Some(UNAUTHORIZED) => StoreError::Broken(format!(
-                "{shown}: {} - give the URI a user who may read and write this database, and a password",
+                "{shown}: {}; name a user in the URI who may read and write this database, and a password",
                 in_words(error)
             )),
             _ if code(error) == Some(TIME_LIMIT_EXCEEDED) => StoreError::Unavailable(format!(
-                "{shown}: {}, and the whole step may take {:?}",
+                "{shown}: {}; the time limit of the whole step is {:?}",
                 in_words(error),
                 self.timeout
             )),
@@ -299,10 +299,7 @@ fn objection_to(hello: &Document, replica_set: Option<&str>) -> Option<String> {
         return Some(TOO_OLD.to_owned());
     }
     if hello.get_bool("isreplicaset").unwrap_or_default() {
-        return Some(
-            "it was started with --replSet, and its replica set is not initiated yet: run rs.initiate() on it"
-                .to_owned(),
-        );
+        return Some("its replica set is not initiated yet: run rs.initiate() on it".to_owned());
     }
     match (hello.get_str("setName").ok(), replica_set?) {
         (None, wanted) => Some(format!(
@@ -315,8 +312,7 @@ fn objection_to(hello: &Document, replica_set: Option<&str>) -> Option<String> {
     }
 }
 
-const TOO_OLD: &str =
-    "it is older than MongoDB 4.4, which is the oldest version that works: upgrade it";
+const TOO_OLD: &str = "it is older than MongoDB 4.4, the oldest supported version: upgrade it";
 
 fn is_too_old(hello: &Document) -> bool {
     let version = match hello.get("maxWireVersion") {
@@ -409,7 +405,7 @@ pub(super) fn in_words(error: &Error) -> String {
         }
         ErrorKind::Io(error) => error.to_string(),
         ErrorKind::Custom(custom) if custom.is::<Collision>() => {
-            "others wrote to the same documents".to_owned()
+            "other processes wrote to the same documents".to_owned()
         }
         ErrorKind::Custom(custom) => custom
             .downcast_ref::<String>()

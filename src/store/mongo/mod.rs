@@ -175,7 +175,7 @@ impl MongoStore {
         // Last, so that the mark means that all of it exists.
         self.mark_version().await?;
         if self.within(self.resume(doc! {})).await? {
-            tracing::info!("steps that were left unfinished in movie_bag_journal are completed");
+            tracing::info!("completed unfinished steps in movie_bag_journal");
         }
         Ok(self)
     }

@@ -286,7 +286,7 @@ impl MongoStore {
 
     /// Gives up an entry that can't be read: it must not hold up those behind it.
     async fn bury(&self, id: Option<Bson>, why: &str) -> mongodb::error::Result<()> {
-        tracing::error!("{why}: this mail is not sent");
+        tracing::error!("cannot send a mail: {why}");
         let dead = doc! { "state": EntryState::Dead.name(), "last_error": why };
         self.at
             .outbox

@@ -57,7 +57,7 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
         create(path).map_err(|error| {
-            StoreError::Unavailable(format!("{shown}: {error} - name a file in a folder that can be written, in MOVIE_BAG_DATABASE"))
+            StoreError::Unavailable(format!("cannot create {shown}: {error}; set MOVIE_BAG_DATABASE to a file in a writable folder"))
         })?;
         let at_path = at_path(path);
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&at_path)?;
@@ -148,19 +148,19 @@ fn failed(error: rusqlite::Error) -> StoreError {
     let code = error.sqlite_error_code();
     match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(
-            "another process has been writing for longer than 5 seconds".to_owned(),
+            "another process has been writing for more than 5 seconds".to_owned(),
         ),
-        Some(ErrorCode::DiskFull) => {
-            StoreError::Unavailable("the disk is full: make room, nothing was lost".to_owned())
-        }
+        Some(ErrorCode::DiskFull) => StoreError::Unavailable(
+            "the disk is full; free some space, nothing was lost".to_owned(),
+        ),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             StoreError::Unavailable(error.to_string())
         }
-        Some(ErrorCode::SystemIoFailure) => StoreError::Unavailable(format!(
-            "{error}: is the disk full, or this no place for files?"
-        )),
+        Some(ErrorCode::SystemIoFailure) => {
+            StoreError::Unavailable(format!("{error}; the disk may be full or broken"))
+        }
         Some(ErrorCode::NotADatabase) => StoreError::Broken(
-            "it is no SQLite database: name another file in MOVIE_BAG_DATABASE".to_owned(),
+            "it is not an SQLite database; name another file in MOVIE_BAG_DATABASE".to_owned(),
         ),
         _ => StoreError::Broken(error.to_string()),
     }

@@ -139,7 +139,7 @@ fn lease_found(
 
 /// Gives up an entry that can't be read: it must not hold up those behind it.
 fn bury(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rusqlite::Result<()> {
-    tracing::error!(entry = %id, %error, "a mail in the outbox can't be read, and is not sent");
+    tracing::error!(entry = %id, %error, "cannot read a mail in the outbox, so it is not sent");
     connection
         .prepare_cached("UPDATE outbox SET state = 'dead', last_error = ?, lease_holder = NULL, lease_until = NULL WHERE id = ?")?
         .execute(params![error.to_string(), id.as_bytes()])

@@ -101,7 +101,7 @@ pub(super) fn refuse_foreign(connection: &Connection, path: &str) -> Result<(), 
         return Ok(());
     }
     Err(StoreError::Broken(format!(
-        "{path} is the database of another program: name another file in MOVIE_BAG_DATABASE"
+        "{path} belongs to another program: name another file in MOVIE_BAG_DATABASE"
     )))
 }
 
@@ -120,7 +120,7 @@ fn version(connection: &Connection) -> Result<usize, StoreError> {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(failed)?;
     usize::try_from(version)
-        .map_err(|_| StoreError::Broken(format!("a schema version of {version} can't be")))
+        .map_err(|_| StoreError::Broken(format!("impossible schema version {version}")))
 }
 
 fn application(connection: &Connection) -> Result<i32, StoreError> {

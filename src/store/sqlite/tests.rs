@@ -149,7 +149,7 @@ fn what_is_no_database_of_ours_is_left_alone() {
     for (path, said) in [
         (newer, "newer movie-bag"),
         (foreign, "another program"),
-        (text, "no SQLite database"),
+        (text, "not an SQLite database"),
     ] {
         let error = SqliteStore::open(&path).err().unwrap().to_string();
         assert!(

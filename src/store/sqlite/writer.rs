@@ -106,7 +106,7 @@ impl Writer {
             .map_err(|_| ended())?;
         answered
             .await
-            .map_err(|_| StoreError::Broken("a step was broken off by a defect".to_owned()))?
+            .map_err(|_| StoreError::Broken("a step failed because of a defect".to_owned()))?
     }
 }
 
@@ -185,7 +185,7 @@ fn commit_batch(transaction: Transaction<'_>, batch: Vec<Job>) {
         answers.extend(do_step(&transaction, job.step));
         // A full disk or a failing one makes SQLite roll back all of it: what came after would be a commit of its own.
         if transaction.is_autocommit() {
-            let why = "the disk is full or failing: all that was under way was rolled back";
+            let why = "the disk is full or failing: all steps in progress were rolled back";
             let error = StoreError::Unavailable(why.to_owned());
             refuse(jobs.collect(), &error);
             answers

@@ -164,7 +164,6 @@ impl<'a> Shell<'a> {
         let answers = [
             ("New password: ", format!("{PASSWORD}\r")),
             ("Confirm new password: ", format!("{PASSWORD}\r")),
-            ("The same again: ", format!("{PASSWORD}\r")),
             ("[y/N]", "y\r".to_owned()),
         ];
         Person::at(&command).answers(&answers, code)

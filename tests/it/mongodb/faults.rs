@@ -60,7 +60,7 @@ fn a_user_with_a_password_is_let_in_and_a_wrong_one_is_told() {
     as_user("mb:hun%40ter%2F2").create_account(ANN, PASSWORD);
     let output = as_user("mb:hunter3").run(&["user", "list"]).exits(7);
     assert!(
-        output.stderr.contains("refuses the user or the password"),
+        output.stderr.contains("rejected the user or the password"),
         "{}",
         output.stderr
     );

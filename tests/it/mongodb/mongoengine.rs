@@ -91,7 +91,9 @@ fn a_database_of_mongoengine_is_worked_on_by_both() {
 
     let checked = home.run(&["check"]);
     assert!(
-        !checked.stdout.contains("differ by capitals"),
+        !checked
+            .stdout
+            .contains("differ only by upper and lower case"),
         "{checked:?}"
     );
     mongoengine(&database.uri, &["change", &hash(NEW_PASSWORD)]).unwrap();

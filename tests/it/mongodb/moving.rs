@@ -123,7 +123,7 @@ fn a_copy_that_is_broken_off_is_begun_anew() {
             let output = there.run(&["user", "list"]);
             if output.code == Some(1) {
                 assert!(
-                    output.stderr.contains("half of a copy"),
+                    output.stderr.contains("it holds an unfinished copy"),
                     "{}",
                     output.stderr
                 );

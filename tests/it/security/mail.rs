@@ -56,7 +56,7 @@ pub fn without_encryption_there_is_no_mail(home: Home) {
             .env(key, "true")
             .env("MAIL_PORT", mail_server.port())
             .env("MAIL_USERNAME", "postmaster")
-            .env("MAIL_PASSWORD", "not in clear text")
+            .env("MAIL_PASSWORD", "not in plaintext")
             .env("MOVIE_BAG_MAIL_TIMEOUT", "3s");
         let output = crate::harness::Output::of(forgot, "").exits(7);
         assert!(output.stderr.contains("TLS"), "{}", output.stderr);

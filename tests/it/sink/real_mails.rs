@@ -245,7 +245,7 @@ const FLAGGED: &[(&str, &str)] = &[
     ),
     (
         "repeated-fields.eml",
-        "Subject occurs 2 times: the first is shown",
+        "Subject occurs 2 times, the first is shown",
     ),
     ("unknown-charset.eml", "unknown charset \"klingon-8\""),
 ];

@@ -109,7 +109,7 @@ impl<R: BufRead> Csv<R> {
         let Some(extent) = self.read()? else {
             return Err(Failure::usage(
                 "the file is empty",
-                "name the columns in its first line: email,password_hash or email,password",
+                "name the columns in the first line: email,password_hash or email,password",
             ));
         };
         let names: Vec<String> = self
@@ -126,17 +126,17 @@ impl<R: BufRead> Csv<R> {
     ) -> Result<Fields, Failure> {
         if extent.is_open {
             return Err(bad(
-                "a double quote is not closed up to the end of the file, and all behind it was passed over",
-                "close the quote; a quote within a value is written twice: \"\"",
+                "a double quote is not closed before the end of the file, so the rest was not read",
+                "close the quote; write a quote inside a value twice: \"\"",
             ));
         }
         if extent.last_line > extent.first_line {
             return Err(bad(
                 format!(
-                    "a value goes on in double quotes up to line {}, and no value has a line break in it",
+                    "a value in double quotes continues up to line {}: line breaks are not allowed",
                     extent.last_line
                 ),
-                "close the quote; a quote within a value is written twice: \"\"",
+                "close the quote; write a quote inside a value twice: \"\"",
             ));
         }
         if extent.is_too_long {
@@ -144,11 +144,8 @@ impl<R: BufRead> Csv<R> {
         }
         if extent.fields != width {
             return Err(bad(
-                format!(
-                    "there are {} values, and {width} columns in the first line",
-                    extent.fields
-                ),
-                "a value with a comma in it is written in double quotes",
+                format!("it has {} values for {width} columns", extent.fields),
+                "write values that contain a comma in double quotes",
             ));
         }
         let all: Vec<&[u8]> = self.fields(extent).collect();
@@ -191,11 +188,11 @@ impl<R: BufRead> Records for Csv<R> {
 /// Where each column stands.
 fn columns(names: &[String]) -> Result<[Option<usize>; 3], Failure> {
     const HINT: &str =
-        "the first line names the columns: email, and password_hash or password, and no others";
+        "name the columns email and password_hash, or email and password, in the first line";
     let wrong = |what: String, hint: &str| Err(Failure::usage(what, hint));
     // A first line that is an account has no names that could be quoted: one of them is a password.
     if names.iter().any(|name| name.contains('@')) {
-        return wrong("the first line names no columns".to_owned(), HINT);
+        return wrong("the first line does not name the columns".to_owned(), HINT);
     }
     if let [name] = names
         && let Some(separator) = [';', '\t', '|'].into_iter().find(|c| name.contains(*c))
@@ -217,7 +214,7 @@ fn columns(names: &[String]) -> Result<[Option<usize>; 3], Failure> {
         match known.into_iter().find(|(column, _)| *column == name) {
             None => unknown.push(name),
             Some((_, Some(_))) => {
-                return wrong(format!("the column {name} is there twice"), HINT);
+                return wrong(format!("the column {name} occurs twice"), HINT);
             }
             Some((_, found)) => {
                 *found = Some(place);
@@ -228,22 +225,19 @@ fn columns(names: &[String]) -> Result<[Option<usize>; 3], Failure> {
     let meant = |name: &str| nearest(name, COLUMNS);
     if !unknown.is_empty() {
         if !is_any_known && unknown.iter().all(|name| meant(name).is_none()) {
-            return wrong("the first line names no columns".to_owned(), HINT);
+            return wrong("the first line does not name the columns".to_owned(), HINT);
         }
         let named = unknown.iter().map(|name| match meant(name) {
-            Some(meant) => format!("{name:?} (is {meant} meant?)"),
+            Some(meant) => format!("{name:?} (did you mean {meant}?)"),
             None => format!("{name:?}"),
         });
         let named: Vec<_> = named.collect();
-        return wrong(
-            format!("there is no column {}", named.join(" and none ")),
-            HINT,
-        );
+        return wrong(format!("unknown column {}", named.join(", ")), HINT);
     }
     match places {
-        [None, ..] => wrong("there is no column email".to_owned(), HINT),
+        [None, ..] => wrong("the column email is missing".to_owned(), HINT),
         [_, None, None] => wrong(
-            "there is neither a column password nor password_hash".to_owned(),
+            "a column password or password_hash is missing".to_owned(),
             HINT,
         ),
         places => Ok(places),

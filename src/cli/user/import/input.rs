@@ -104,7 +104,7 @@ impl<R: BufRead> Source<R> {
                 Some(0xfe | 0xff) => {
                     return Err(Failure::usage(
                         "the file is in UTF-16",
-                        "save it as UTF-8, such as by: iconv -f UTF-16 -t UTF-8",
+                        "convert it to UTF-8, for example with: iconv -f UTF-16 -t UTF-8",
                     ));
                 }
                 Some(byte) if byte == mark => self.pass(1)?,
@@ -119,8 +119,8 @@ fn unreadable(error: &io::Error) -> Failure {
     Failure::new(
         1,
         "unreadable",
-        format!("the file can't be read: {error}"),
-        "mend that, and run the same import again: what is done is left alone",
+        format!("cannot read the file: {error}"),
+        "fix the cause and run the same import again: it skips the accounts that are imported",
     )
 }
 
@@ -137,25 +137,22 @@ impl Fields {
     pub(super) fn record(self) -> Result<Record, Failure> {
         let email = self
             .email
-            .ok_or_else(|| bad("there is no email", "give every account one"))?;
+            .ok_or_else(|| bad("email is missing", "add the email address of the account"))?;
         let credential = match (self.password, self.password_hash) {
             (Some(_), Some(_)) => {
                 return Err(bad(
-                    "there are a password and a password_hash",
+                    "it has both a password and a password_hash",
                     "leave one of them empty",
                 ));
             }
             (None, None) => {
                 return Err(bad(
-                    "there is neither a password nor a password_hash",
-                    "give one of them; \"movie-bag user create --invite\" mails a link to choose one",
+                    "password and password_hash are both missing",
+                    "add one of them, or run \"movie-bag user create --invite\" to let the owner choose a password",
                 ));
             }
             (Some(password), None) if is_surely_a_hash(&password) => {
-                return Err(bad(
-                    "what stands in the place of the password is a hash",
-                    "put it into password_hash",
-                ));
+                return Err(bad("the password is a hash", "move it to password_hash"));
             }
             (Some(password), None) => {
                 NewCredential::Password(PasswordInput::new(password.as_str()))
@@ -170,15 +167,15 @@ impl Fields {
 
 fn refuse(why: &ForeignHash) -> Failure {
     let hint = match why {
-        ForeignHash::Wrapped(_) => "take that off: what is behind it is the hash",
+        ForeignHash::Wrapped(_) => "remove that prefix",
         ForeignHash::Cost(_) => {
-            "import the address with a password of your own, or let its owner choose one: \"movie-bag user create --invite\""
+            "import the account with a password, or run \"movie-bag user create --invite\" to let the owner choose one"
         }
         ForeignHash::Broken | ForeignHash::Unknown => {
-            "take it whole from where it was made; a clear password belongs into password"
+            "copy the whole hash; a plaintext password belongs in password"
         }
         ForeignHash::Other(_) => {
-            "let the owner choose a new password: \"movie-bag user create --invite\""
+            "run \"movie-bag user create --invite\" to let the owner choose a new password"
         }
     };
     Failure::new(1, "foreign_hash", why.to_string(), hint)
@@ -191,15 +188,12 @@ pub(super) fn bad(what: impl Into<String>, hint: impl Into<String>) -> Failure {
 
 /// A record of which only the beginning was looked at.
 pub(super) fn too_long() -> Failure {
-    bad(
-        "it is longer than 64 KiB",
-        "an address and a password take far less: look at what stands there",
-    )
+    bad("it is longer than 64 KiB", "check for a missing line break")
 }
 
 pub(super) fn not_utf_8() -> Failure {
     bad(
         "it is not UTF-8",
-        "save the file as UTF-8, such as by: iconv -f WINDOWS-1252 -t UTF-8",
+        "convert the file to UTF-8, for example with: iconv -f WINDOWS-1252 -t UTF-8",
     )
 }

@@ -85,12 +85,12 @@ fn fields(line: &[u8]) -> Result<Fields, Failure> {
         // Its own words may quote what stands there.
         match error.classify() {
             Category::Data => bad(
-                "it is no JSON object",
-                "write one a line: {\"email\": …, \"password_hash\": …}",
+                "it is not a JSON object",
+                "write one object per line: {\"email\": …, \"password_hash\": …}",
             ),
             Category::Syntax | Category::Eof | Category::Io => bad(
-                format!("it is no JSON: it breaks at column {}", error.column()),
-                "write one JSON object a line, with double quotes round names and values",
+                format!("it is not valid JSON at column {}", error.column()),
+                "write one JSON object per line, with double quotes around names and values",
             ),
         }
     })?;
@@ -100,15 +100,15 @@ fn fields(line: &[u8]) -> Result<Fields, Failure> {
         let Some(place) = place.and_then(|place| found.get_mut(place)) else {
             let meant = nearest(&name, COLUMNS);
             let hint = meant.map_or_else(
-                || "email, password and password_hash are known: leave the others out".to_owned(),
-                |meant| format!("is {meant} meant?"),
+                || "remove it; the fields are email, password and password_hash".to_owned(),
+                |meant| format!("did you mean {meant}?"),
             );
-            return Err(bad(format!("there is no field {name:?}"), hint));
+            return Err(bad(format!("unknown field {name:?}"), hint));
         };
         if place.replace(value).is_some() {
             return Err(bad(
-                format!("the field {name} is there twice"),
-                "leave one of them out",
+                format!("the field {name} occurs twice"),
+                "remove one of them",
             ));
         }
     }
@@ -116,7 +116,7 @@ fn fields(line: &[u8]) -> Result<Fields, Failure> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(bad(
-            format!("{name} is no text"),
+            format!("{name} is not a string"),
             "write it in double quotes",
         )),
     });

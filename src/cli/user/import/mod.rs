@@ -33,8 +33,7 @@ use crate::cli::ui::{FileProgress, counted};
 const AHEAD: usize = 64;
 
 /// What whoever is interrupted is told.
-const GO_ON: &str =
-    "run the same import again: what is done is left alone, and it goes on from there";
+const GO_ON: &str = "run the same import again: it skips the accounts that are imported";
 
 /// Make accounts from a file of another system
 ///
@@ -92,8 +91,8 @@ impl Args {
             Failure::new(
                 1,
                 "unreadable",
-                format!("{} can't be read: {error}", self.file.display()),
-                "name a file that is there and that you may read; - is stdin",
+                format!("cannot read {}: {error}", self.file.display()),
+                "name a readable file, or - for stdin",
             )
         };
         let file = File::open(&self.file).map_err(failed)?;
@@ -237,7 +236,7 @@ impl Counts {
         } = self;
         if is_dry_run {
             format!(
-                "Would be created: {created}, updated: {updated}, unchanged: {unchanged}, refused: {refused}. Nothing was done."
+                "Dry run: would create {created}, update {updated}, leave {unchanged} unchanged and refuse {refused}."
             )
         } else {
             format!(
@@ -315,7 +314,7 @@ impl State<'_> {
         }
         if self.is_dry_run {
             return Failure {
-                hint: Some("nothing was changed: run it again".to_owned()),
+                hint: Some("run the command again: nothing was changed".to_owned()),
                 ..why
             };
         }
@@ -325,7 +324,7 @@ impl State<'_> {
         };
         Failure {
             message: format!(
-                "{}; all lines up to {} are done ({} created, {} updated)",
+                "{}; all lines up to {} are imported ({} created, {} updated)",
                 why.message,
                 self.done_up_to(),
                 counted(self.counts.created, "account", "accounts"),
@@ -365,8 +364,8 @@ impl State<'_> {
         Err(Failure::new(
             1,
             "lines_refused",
-            "not all lines could be taken",
-            "mend those that are named above, and run the same import again: the others are left alone",
+            "cannot import all lines",
+            "fix the lines named above and run the same import again: it skips the accounts that are imported",
         )
         .into())
     }

@@ -101,19 +101,25 @@ fn a_file_that_is_none_of_accounts_is_told_by_its_first_line() {
     for (text, named) in [
         ("", "the file is empty"),
         ("\r\n\n", "the file is empty"),
-        ("ann@example.com,correct horse\n", "names no columns"),
-        ("hunter2,horse\n", "names no columns"),
+        (
+            "ann@example.com,correct horse\n",
+            "does not name the columns",
+        ),
+        ("hunter2,horse\n", "does not name the columns"),
         ("email;password\n", "separated by ';'"),
         ("email\tpassword\n", "separated by tabs"),
-        ("email,pasword\n", "\"pasword\" (is password meant?)"),
-        ("emial,password_hash\n", "\"emial\" (is email meant?)"),
+        ("email,pasword\n", "\"pasword\" (did you mean password?)"),
+        ("emial,password_hash\n", "\"emial\" (did you mean email?)"),
         ("email,name,password\n", "\"name\""),
-        ("email,,password\n", "no column \"\""),
-        ("email,password,email\n", "the column email is there twice"),
-        ("password_hash\n", "there is no column email"),
-        ("email\n", "neither a column password nor password_hash"),
-        ("\u{0},password\n", "no column"),
-        ("\"email,password\nann@example.com,x\n", "names no columns"),
+        ("email,,password\n", "unknown column \"\""),
+        ("email,password,email\n", "the column email occurs twice"),
+        ("password_hash\n", "the column email is missing"),
+        ("email\n", "a column password or password_hash is missing"),
+        ("\u{0},password\n", "unknown column"),
+        (
+            "\"email,password\nann@example.com,x\n",
+            "does not name the columns",
+        ),
     ] {
         let failure = csv_of(text).unwrap_err();
         assert_eq!(failure.exit, 2, "{text:?}");
@@ -136,49 +142,52 @@ fn a_bad_line_of_csv_is_named_and_the_others_are_read() {
     let long = "x".repeat(1_000_000);
     let hash = |cost: &str| HASH.replace("$10$", cost);
     for (line, named) in [
-        ("bob@example.com", "1 values, and 3 columns"),
-        ("bob@example.com,a,b,c", "4 values, and 3 columns"),
-        ("bob@example.com,a, b,", "4 values, and 3 columns"),
+        ("bob@example.com", "1 values for 3 columns"),
+        ("bob@example.com,a,b,c", "4 values for 3 columns"),
+        ("bob@example.com,a, b,", "4 values for 3 columns"),
         (&",".repeat(2_000), "longer than 64 KiB"),
         (
             "bob@example.com,,",
-            "neither a password nor a password_hash",
+            "password and password_hash are both missing",
         ),
-        (",secret,", "no email"),
+        (",secret,", "email is missing"),
         (
             &format!("bob@example.com,secret,{HASH}"),
-            "a password and a password_hash",
+            "both a password and a password_hash",
         ),
         (
             &format!("bob@example.com,{HASH},"),
-            "in the place of the password is a hash (put it into password_hash)",
+            "the password is a hash (move it to password_hash)",
         ),
         (
             &format!("bob@example.com,{},", hash("$31$")),
-            "in the place of the password is a hash",
+            "the password is a hash",
         ),
-        ("bob@example.com,,secret", "no bcrypt hash"),
+        ("bob@example.com,,secret", "not a bcrypt hash"),
         (&format!("bob@example.com,,{}", hash("$03$")), "cost"),
         (&format!("bob@example.com,,{}", hash("$17$")), "cost"),
         (&format!("bob@example.com,,{}", hash("$31$")), "cost"),
         (
             &format!("bob@example.com,,{}", &HASH[..59]),
-            "the bcrypt hash is broken",
+            "the bcrypt hash is malformed",
         ),
         (
             "bob@example.com,,$argon2id$v=19$m=65536$c2FsdA$aGFzaA",
             "Argon2id",
         ),
-        (&format!("bob@example.com,,bcrypt${HASH}"), "take that off"),
+        (
+            &format!("bob@example.com,,bcrypt${HASH}"),
+            "remove that prefix",
+        ),
         (&format!("bob@example.com,{long},"), "longer than 64 KiB"),
         (&format!("{long}@example.com,,"), "longer than 64 KiB"),
         (
             "bob@example.com,\"secret\nand more\",",
-            "in double quotes up to line 4",
+            "in double quotes continues up to line 4",
         ),
         (
             &format!("bob@example.com,\"{long}\n\n{long}\","),
-            "in double quotes up to line 5",
+            "in double quotes continues up to line 5",
         ),
     ] {
         let text = format!(
@@ -238,57 +247,63 @@ fn a_bad_line_of_json_is_named_and_the_others_are_read() {
     for (line, named) in [
         (
             "{\"email\":\"bob@example.com\",\"password\":\"secret\"",
-            "it is no JSON",
+            "it is not valid JSON",
         ),
         (
             "{\"email\":\"bob@example.com\",\"password\":\"secret\"}}",
-            "it is no JSON",
+            "it is not valid JSON",
         ),
-        ("{'email':'bob@example.com'}", "it is no JSON"),
-        ("email,password", "it is no JSON"),
+        ("{'email':'bob@example.com'}", "it is not valid JSON"),
+        ("email,password", "it is not valid JSON"),
         (
             "{\"email\":\"\\ud800\",\"password\":\"secret\"}",
-            "it is no JSON",
+            "it is not valid JSON",
         ),
-        ("\0", "it is no JSON"),
-        (&deep, "it is no JSON"),
-        ("\"secret\"", "no JSON object"),
-        ("null", "no JSON object"),
-        ("17", "no JSON object"),
+        ("\0", "it is not valid JSON"),
+        (&deep, "not a JSON object"),
+        ("\"secret\"", "not a JSON object"),
+        ("null", "not a JSON object"),
+        ("17", "not a JSON object"),
         (
             "[{\"email\":\"bob@example.com\",\"password\":\"secret\"}]",
-            "no JSON object",
+            "not a JSON object",
         ),
-        ("{}", "no email"),
-        ("{\"email\":null,\"password\":\"secret\"}", "no email"),
-        ("{\"email\":5,\"password\":\"secret\"}", "email is no text"),
+        ("{}", "email is missing"),
+        (
+            "{\"email\":null,\"password\":\"secret\"}",
+            "email is missing",
+        ),
+        (
+            "{\"email\":5,\"password\":\"secret\"}",
+            "email is not a string",
+        ),
         (
             "{\"email\":[\"bob@example.com\"],\"password\":\"secret\"}",
-            "email is no text",
+            "email is not a string",
         ),
         (
             "{\"email\":\"bob@example.com\",\"password\":{\"$gt\":\"\"}}",
-            "password is no text",
+            "password is not a string",
         ),
         (
             "{\"email\":\"bob@example.com\",\"password\":true}",
-            "password is no text",
+            "password is not a string",
         ),
         (
             "{\"email\":\"bob@example.com\"}",
-            "neither a password nor a password_hash",
+            "password and password_hash are both missing",
         ),
         (
             "{\"email\":\"a\",\"email\":\"b\",\"password\":\"secret\"}",
-            "the field email is there twice",
+            "the field email occurs twice",
         ),
         (
             "{\"email\":\"bob@example.com\",\"pasword\":\"secret\"}",
-            "is password meant?",
+            "did you mean password?",
         ),
         (
             "{\"email\":\"bob@example.com\",\"is_admin\":true}",
-            "no field \"is_admin\"",
+            "unknown field \"is_admin\"",
         ),
         (&long, "longer than 64 KiB"),
     ] {

@@ -307,7 +307,7 @@ async fn what_was_offered_in_clear_is_forgotten() {
         error
             .unwrap_err()
             .to_string()
-            .contains("offers no SMTPUTF8")
+            .contains("does not offer SMTPUTF8")
     );
 }
 
@@ -617,14 +617,17 @@ fn a_file_without_certificates_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     let read = || Certificates::read(&file).unwrap_err();
-    assert!(read().contains("can't be read"), "{}", read());
+    assert!(read().contains("No such file"), "{}", read());
     for (text, words) in [
-        ("", "holds no certificate"),
-        ("just words\n", "holds no certificate"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n", "is no PEM file"),
+        ("", "contains no certificate"),
+        ("just words\n", "contains no certificate"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n",
+            "it is not a PEM file",
+        ),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "no certificate, at place 1",
+            "certificate number 1 is invalid",
         ),
     ] {
         std::fs::write(&file, text).unwrap();
