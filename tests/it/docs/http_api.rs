@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::Home;
 use crate::harness::markdown::Page;
+use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
 
 /// Codes that the page tells once for all calls.
 const OF_ANY_CALL: &[&str] = &[
@@ -173,4 +173,42 @@ fn the_reference_names_no_path_that_does_not_exist() {
         }
     }
     assert!(count > 30, "{count}");
+}
+
+/// The answers that the page prints, without what differs from run to run.
+#[test]
+fn the_answers_in_the_reference_are_real() {
+    const EMAIL: &str = "ann@example.com";
+    let page = Page::read("docs/http-api.md");
+    let blocks = page.blocks_in("text").chain(page.blocks_in("json"));
+    let mut printed: Vec<Value> = blocks
+        .map(|block| serde_json::from_str(&block.text).unwrap())
+        .collect();
+    let server = Home::fresh().serve(&[]);
+    let sign_up = |body: Value| server.post("/api/auth/signup", body).body;
+    let mut answers = vec![
+        sign_up(json!({"email": EMAIL, "pass": 1})),
+        sign_up(json!({"email": EMAIL, "password": PASSWORD})),
+        server.log_in(EMAIL, "wrong").body,
+        server.forgot(EMAIL).body,
+    ];
+    let token = server.inbox().wait_for(EMAIL).token();
+    answers.push(server.reset(&token, NEW_PASSWORD).body);
+    let access = server.access_token(EMAIL, NEW_PASSWORD);
+    let movie = r#"{"name":"Metropolis","casts":["Brigitte Helm"],"genres":["drama"]}"#;
+    server
+        .send("POST", "/api/movies", Some(&access), movie)
+        .is(200);
+    answers.push(server.get("/api/movies").body[0].clone());
+    for answer in printed.iter_mut().chain(&mut answers) {
+        for id in ["/id", "/_id/$oid", "/added_by/$oid"] {
+            if let Some(id) = answer.pointer_mut(id) {
+                *id = json!("an id");
+            }
+        }
+    }
+    for answer in &printed {
+        assert!(answers.contains(answer), "{answer} is none of {answers:?}");
+    }
+    assert_eq!(printed.len(), answers.len());
 }

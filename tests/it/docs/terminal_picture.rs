@@ -100,8 +100,10 @@ fn the_terminal_picture_shows_a_real_run() {
         std::fs::write(path, &picture).unwrap();
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(
-        kept, picture,
-        "{PICTURE} is not what the commands print: BLESS=1 cargo test terminal_picture writes it"
+    let mut lines = picture.lines().zip(kept.lines());
+    let differs = lines.find(|(new, old)| new != old);
+    assert!(
+        kept == picture,
+        "{PICTURE} is not what the commands print: BLESS=1 cargo test terminal_picture writes it\n{differs:?}"
     );
 }
