@@ -50,13 +50,16 @@ fn look_through(templates: &Templates, template: &BuiltIn) -> Result<(), Templat
         return Ok(());
     };
     let meant = spelling::nearest(name, template.variables.iter().copied())
-        .map(|meant| format!("did you mean {meant}? "))
+        .map(|meant| format!(" did you mean {meant}?"))
         .unwrap_or_default();
     let known = match template.variables {
-        [] => "it has none".to_owned(),
-        names => format!("it has {}", names.join(", ")),
+        [] => "none".to_owned(),
+        names => names.join(", "),
     };
-    let problem = format!("{} has no variable {name}: {meant}{known}", template.name);
+    let problem = format!(
+        "{} has no variable {name}:{meant} it has {known}",
+        template.name
+    );
     Err(templates.error_at_word(template, name, problem))
 }
 
