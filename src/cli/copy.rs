@@ -31,7 +31,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let settings = wiring::settings(ui, flags, "off")?;
     let to = DatabaseSettings::parse(&args.to)
-        .map_err(|why| Failure::usage(format!("invalid --to: {why}"), "see --help"))?;
+        .map_err(|why| Failure::without_hint(2, "usage", format!("invalid --to: {why}")))?;
     wiring::check_database("--to", &to)?;
     if to == settings.database {
         return Err(Failure::usage(

@@ -311,8 +311,8 @@ fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
         Failure::new(
             1,
             "address",
-            format!("cannot listen on {address}: {error}"),
-            format!("stop the program that listens there, or set {setting} to another port (0 picks a free one)"),
+            format!("cannot listen on {address}: {}", net::listen_error(&error)),
+            net::listen_hint(&error, setting),
         )
     })
 }

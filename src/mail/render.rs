@@ -1,4 +1,4 @@
-//! From what a mail says to its words, by the templates `email/NAME.txt` and `email/NAME.html` for each kind.
+//! Renders mails with the templates `email/NAME.txt` and `email/NAME.html` of each kind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{
 use crate::domain::outbox::MailKind;
 use crate::templates::{TemplateError, Templates};
 
-/// The values of a template, by their names.
+/// Values of a template, by name.
 type Values = Vec<(&'static str, String)>;
 
 /// Renders mails by Tera templates.
@@ -21,7 +21,7 @@ pub struct TeraRenderer {
 }
 
 impl TeraRenderer {
-    /// Takes the templates, which have been tried.
+    /// Returns a renderer with validated templates.
     pub fn new(templates: Arc<Templates>) -> Self {
         Self { templates }
     }
@@ -49,14 +49,14 @@ impl Renderer for TeraRenderer {
     }
 }
 
-/// The subject of a mail.
+/// Returns the subject of a mail.
 pub fn subject(kind: MailKind) -> &'static str {
     match kind {
-        MailKind::ResetPassword => "[Movie-bag] Reset Your Password",
-        MailKind::ResetSuccessful => "[Movie-bag] Password reset successful",
-        MailKind::Invitation => "[Movie-bag] Choose Your Password",
-        MailKind::AddressChanged => "[Movie-bag] Email address changed",
-        MailKind::AccessRevoked => "[Movie-bag] Logins ended",
+        MailKind::ResetPassword => "[Movie-bag] Reset your password",
+        MailKind::ResetSuccessful => "[Movie-bag] Your password was changed",
+        MailKind::Invitation => "[Movie-bag] Choose your password",
+        MailKind::AddressChanged => "[Movie-bag] Your email address was changed",
+        MailKind::AccessRevoked => "[Movie-bag] You were logged out everywhere",
     }
 }
 
@@ -86,6 +86,7 @@ fn invitation(mail: &Invitation) -> Values {
         ("email", plain(&mail.email)),
         ("expires_at", moment(mail.expires_at)),
         ("lifetime", length(mail.lifetime)),
+        ("site", mail.site.clone()),
     ]
 }
 
@@ -106,7 +107,7 @@ fn access_revoked(mail: &AccessRevoked) -> Values {
     ]
 }
 
-/// What somebody typed, harmless in plain text: on one line, and short enough not to push the rest out of sight.
+/// Makes user input harmless in plain text: on one line, and too short to push the rest out of sight.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -114,11 +115,12 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
+/// Formats a time: 15 March 2027, 09:26 UTC.
 fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+    at.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-/// A time span in words: its greatest unit that gives a whole number.
+/// Formats a period in words, in the largest unit that gives a whole number.
 fn length(span: Duration) -> String {
     let seconds = span.as_secs();
     let (number, unit) = match seconds {
@@ -139,7 +141,7 @@ mod tests {
         TeraRenderer::new(Arc::new(Templates::load(None).unwrap()))
     }
 
-    /// One mail of each kind, with values as nasty as they come.
+    /// Returns one mail of each kind, with hostile values.
     fn mails() -> [Mail; 5] {
         let (url, email, origin) = (
             "https://movies.example/reset/abc".to_owned(),
@@ -167,6 +169,7 @@ mod tests {
                 email: email.clone(),
                 expires_at: at,
                 lifetime,
+                site: "movies.example".to_owned(),
             }),
             Mail::AddressChanged(AddressChanged {
                 email: email.clone(),
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_typed_is_escaped_in_html_and_nothing_is_run() {
+    fn user_input_is_escaped_in_html_and_never_evaluated() {
         for mail in mails().map(|mail| renderer().render(&mail).unwrap()) {
             assert!(
                 !mail.html.contains("<script>") && mail.html.contains("&lt;script&gt;"),

@@ -1,9 +1,8 @@
-//! The templates of mails and pages: the built-in ones, and those in a folder of the user's own, which win.
+//! Templates of mails and pages: the built-in ones, and overrides from a folder of the administrator.
 //!
-//! All are compiled and tried once, when they are loaded, so that a broken one stops the start and not a mail. This is
-//! the only room that knows the template engine; who gets a mail, and what a request is answered, is not known here.
-//! Start with [`TEMPLATES`], the table that everything goes by. The pages of the debugging server's inbox stand apart, in
-//! [`inbox`]: they belong to a tool, and nobody overrides them.
+//! All are compiled and validated when they are loaded, so that a broken one stops the start and not a mail. No other
+//! module uses the template engine. Start with [`TEMPLATES`], the table of all templates. The pages of the debugging
+//! server's inbox are in [`inbox`]: they cannot be overridden.
 
 mod built_in;
 pub mod inbox;
@@ -11,6 +10,7 @@ mod overrides;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod wrap;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,7 +25,7 @@ pub use overrides::{file_in, meant_by};
 /// The longest line that a message may have on its way, without its line end (RFC 5322 2.1.1).
 const LONGEST_LINE: usize = 998;
 
-/// Where in a file something is, both from 1.
+/// Place in a file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The line.
@@ -35,7 +35,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// What comes after this text.
+    /// Returns the place after this text.
     fn at_end_of(text: &str) -> Self {
         let line = text.rsplit('\n').next().unwrap_or_default();
         Self {
@@ -45,15 +45,15 @@ impl Place {
     }
 }
 
-/// What is wrong with which template.
+/// Error in a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template {template}{}: {problem}", colons(*.place))]
 pub struct TemplateError {
-    /// The file of the user's own, or the name of a built-in template.
+    /// File of the override, or name of a built-in template.
     pub template: String,
-    /// Where in it, as far as that is known.
+    /// Place of the error, if known.
     pub place: Option<Place>,
-    /// What is wrong there.
+    /// Cause.
     pub problem: String,
 }
 
@@ -97,13 +97,15 @@ impl fmt::Debug for Templates {
 }
 
 impl Templates {
-    /// Reads, compiles and tries all templates; a file of the same name in the folder `own` wins over a built-in one.
+    /// Reads, compiles and validates all templates. A file in the folder `own` overrides the built-in template of its name.
     ///
     /// # Errors
     /// The first template that can't be read, compiled or rendered, with its file and line.
     pub fn load(own: Option<&Path>) -> Result<Self, TemplateError> {
+        let mut tera = Tera::default();
+        tera.register_filter("wrap", wrap::filter);
         let mut templates = Self {
-            tera: Tera::default(),
+            tera,
             overrides: read_all(own)?,
             warnings: Vec::new(),
         };
@@ -119,7 +121,7 @@ impl Templates {
         if let Some(own) = own {
             templates.warnings = overrides::strangers(own);
         }
-        // Those built in are tried by a test.
+        // The built-in templates are validated by a test.
         if templates.overrides.iter().any(Option::is_some) {
             let more = trial::run(&templates)?;
             templates.warnings.extend(more);
@@ -127,15 +129,15 @@ impl Templates {
         Ok(templates)
     }
 
-    /// What is probably not meant so: files that win over nothing, and mails without their link.
+    /// Returns warnings about files that override no template, and mails without their link.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Renders a template with its values. Others than those of its table are left out.
+    /// Renders a template. Values that are not its variables are ignored.
     ///
     /// # Errors
-    /// Where it uses a value that is not there, or makes a mail that can't travel.
+    /// A variable without a value, or a mail with a line that cannot be sent.
     pub fn render<'a, V: AsRef<str>>(
         &self,
         name: &str,
@@ -165,22 +167,22 @@ impl Templates {
         Ok(text)
     }
 
-    /// Renders a template with values to be looked at.
+    /// Renders a template with sample values.
     ///
     /// # Errors
     /// Those of [`Templates::render`].
     pub fn preview(&self, template: &BuiltIn) -> Result<String, TemplateError> {
-        let values = trial::values(template, |variable| variable.sample);
+        let values = trial::values(template, |variable| template.sample(variable));
         self.render(template.name, values)
     }
 
-    /// The text of a template, from the user's own file where there is one.
+    /// Returns the text of a template, from the override if there is one.
     pub fn source(&self, template: &BuiltIn) -> &str {
         self.own(template)
             .map_or(template.source, |own| own.source.as_str())
     }
 
-    /// The file of the user's own that wins over this template.
+    /// Returns the file that overrides this template.
     pub fn path(&self, template: &BuiltIn) -> Option<&Path> {
         self.own(template).map(|own| own.path.as_path())
     }
@@ -192,7 +194,7 @@ impl Templates {
         self.overrides.get(at)?.as_ref()
     }
 
-    /// What to call a template: its file, or its name.
+    /// Returns the file of an override, or the name of a built-in template.
     fn whereabouts(&self, template: &BuiltIn) -> String {
         self.path(template).map_or_else(
             || template.name.to_owned(),
@@ -200,14 +202,14 @@ impl Templates {
         )
     }
 
-    /// The names that a template takes from outside, with those of what it extends and includes.
+    /// Returns the names that a template and those that it extends or includes expect as variables.
     fn names_used_by(&self, template: &BuiltIn) -> HashSet<&str> {
         self.tera
             .get_template_variables(template.name)
             .unwrap_or_default()
     }
 
-    /// Whether a template makes this name itself. One that another extends may make it for both.
+    /// Returns whether a template sets this name. It may be set in a template that another one extends.
     fn is_set_by_one(&self, name: &str) -> bool {
         TEMPLATES.iter().any(|template| {
             let source = self.source(template);
@@ -218,7 +220,7 @@ impl Templates {
         })
     }
 
-    /// An error at the first place of a word, in this template or the one round it.
+    /// Returns an error at the first place of a word, in this template or in those that it extends or includes.
     fn error_at_word(&self, template: &BuiltIn, word: &str, problem: String) -> TemplateError {
         std::iter::once(template)
             .chain(self.round(template))
@@ -233,7 +235,7 @@ impl Templates {
             .unwrap_or_else(|| TemplateError::whole(self.whereabouts(template), &problem))
     }
 
-    /// The templates that another extends or includes.
+    /// Returns the templates that another one extends or includes.
     fn round<'a>(&'a self, template: &'a BuiltIn) -> impl Iterator<Item = &'a BuiltIn> {
         let source = self.source(template);
         TEMPLATES
@@ -241,7 +243,7 @@ impl Templates {
             .filter(move |other| source.contains(other.name))
     }
 
-    /// A built-in template can only be wrong by one of the user's own that is round it.
+    /// Names the override that a built-in template extends or includes: an error in a built-in template comes from there.
     fn blamed(&self, name: &str) -> String {
         find(name)
             .filter(|template| self.path(template).is_none())
@@ -250,7 +252,7 @@ impl Templates {
             .unwrap_or_default()
     }
 
-    /// An error of the engine in one line, at the file that it is about.
+    /// Returns an error of the engine in one line, with its file.
     fn error(&self, name: &str, error: &tera::Error) -> TemplateError {
         let whereabouts = |name: &str| {
             find(name).map_or_else(|| name.to_owned(), |template| self.whereabouts(template))
@@ -292,7 +294,7 @@ fn read_all(own: Option<&Path>) -> Result<Vec<Option<Override>>, TemplateError> 
         .collect()
 }
 
-/// The first of the reports that the engine writes for people, where it has no other form of it.
+/// Parses the first report in an error text of the engine, for errors without structured fields.
 fn first_report(text: &str) -> Option<(&str, Place, &str)> {
     let (problem, rest) = text.strip_prefix("error: ")?.split_once('\n')?;
     let mut place = rest
@@ -306,7 +308,7 @@ fn first_report(text: &str) -> Option<(&str, Place, &str)> {
     Some((place.next()?, Place { line, column }, problem))
 }
 
-/// Why mail can't carry a text.
+/// Returns the reason why a text cannot be sent as a mail.
 fn hindrance(text: &str) -> Option<String> {
     text.split('\n').enumerate().find_map(|(number, line)| {
         let number = number + 1;

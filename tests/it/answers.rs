@@ -405,8 +405,8 @@ fn the_answers_as_they_are_read() {
                 // Its width is that of the port.
                 (r"(MAIL_PORT +)\d{4,} +", "${1}[PORT] "),
                 (r"(127\.0\.0\.1:\[PORT\]) +", "${1} "),
-                (r"[\d.]+ [MGT]iB left on", "[SIZE] left on"),
-                (r"(answers, )[\d.]+ KiB", "${1}[SIZE]"),
+                (r"[\d.]+ [MGT]iB free on", "[SIZE] left on"),
+                (r"(indexes, )[\d.]+ KiB", "${1}[SIZE]"),
                 (r#"("value": )"\d{4,}""#, r#"${1}"[PORT]""#),
             ] {
                 settings.add_filter(pattern, name);

@@ -4,6 +4,8 @@
 //! without being named here.
 
 mod form;
+mod http_api;
+mod integrate;
 mod references;
 mod shell_blocks;
 mod svg;

@@ -173,6 +173,7 @@ pub fn redacted<T>(run: impl FnOnce() -> T) -> T {
             "[TOKEN]",
         ),
         (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2})? UTC", "[TIME] UTC"),
+        (r"\d{1,2} [A-Z][a-z]+ \d{4}, \d{2}:\d{2} UTC", "[TIME] UTC"),
         (r"\b[0-9a-f]{24}\b", "[ID]"),
         (r"/tmp/\.tmp[A-Za-z0-9]+", "[HOME]"),
         (r"localhost:\d+", "localhost:[PORT]"),

@@ -138,12 +138,7 @@ impl Check {
     /// Verdict for an error with which any other command would end.
     fn failed(name: &'static str, error: &anyhow::Error) -> Self {
         let failure = Failure::from_error(error);
-        let causes: String = failure
-            .causes
-            .iter()
-            .map(|cause| format!(": {cause}"))
-            .collect();
-        Self::error(name, failure.message + &causes, failure.hint)
+        Self::error(name, failure.message, failure.hint)
     }
 }
 

@@ -14,7 +14,8 @@ use super::{PASSWORD, markdown, virtual_env};
 
 /// Programs of this machine that every script finds.
 const FOUND: &[&str] = &[
-    "bash", "cat", "curl", "grep", "jq", "ls", "mkdir", "mktemp", "rm", "sh", "sleep",
+    "bash", "cat", "chmod", "cp", "curl", "cut", "date", "find", "grep", "head", "jq", "ls",
+    "mkdir", "mktemp", "mv", "rm", "sed", "sh", "sleep", "sort", "tail", "tar", "tee", "touch",
 ];
 
 /// Replaced programs: name, script that replaces it, and the reason.
