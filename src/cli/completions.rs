@@ -26,6 +26,8 @@ elvish:
   echo 'use movie-bag' >> ~/.config/elvish/rc.elv";
 
 /// Print a shell completion script
+///
+/// The scripts are in the folder completions of the source code, too.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Examples:

@@ -172,7 +172,7 @@ pub const KEYS: &[Key] = &[
     .option("serve --public-url")
     .form("an `http` or `https` URL without `?` and `#`")
     .means("Base URL of the links in mails")
-    .details("It is never taken from a request. It may have a path, for a proxy that strips one."),
+    .details("It is never taken from a request. It may have a path, for a proxy that strips one. The default has the port of `MOVIE_BAG_BIND`."),
     key("MOVIE_BAG_TRUSTED_PROXIES", Subject::Server, "none")
         .form("CIDR networks, separated by commas: `10.0.0.0/8, ::1`")
         .means("Proxies whose X-Forwarded-For header is trusted")

@@ -118,7 +118,10 @@ Templates, with their variables:
     }
     text.push_str("\nVariables:\n");
     for variable in VARIABLES {
-        text.push_str(&format!("  {:<13} {}\n", variable.name, variable.meaning));
+        text.push_str(&format!(
+            "  {}\n      {}\n",
+            variable.name, variable.meaning
+        ));
     }
     text
 }

@@ -47,6 +47,7 @@ const MAIL: &[&str] = &[
 ];
 /// For tokens, and for the links in mails.
 const LINKS: &[&str] = &[
+    "MOVIE_BAG_BIND",
     "MOVIE_BAG_PUBLIC_URL",
     "JWT_SECRET_KEY",
     "JWT_SECRET_KEY_PREVIOUS",
@@ -55,7 +56,6 @@ const LINKS: &[&str] = &[
 ];
 const PASSWORDS: &[&str] = &["MOVIE_BAG_PASSWORD_MIN_LENGTH", "MOVIE_BAG_BCRYPT_COST"];
 const SERVER: &[&str] = &[
-    "MOVIE_BAG_BIND",
     "MOVIE_BAG_METRICS_BIND",
     "MOVIE_BAG_TRUSTED_PROXIES",
     "MOVIE_BAG_CORS_ORIGINS",

@@ -8,6 +8,7 @@ use clap::builder::StyledStr;
 use super::uses::EXIT_CODES;
 use super::{HELP, Page, Section, pages};
 use crate::cli::Cli;
+use crate::config::env_file;
 use crate::config::keys::{KEYS, Key, Subject};
 
 const CLI_INTRO: &str = include_str!("cli_intro.md");
@@ -59,6 +60,27 @@ fn docs_cli_is_up_to_date() {
 #[test]
 fn docs_settings_is_up_to_date() {
     compare("docs/settings.md", &settings_page());
+}
+
+#[test]
+fn the_env_file_of_the_page_is_read_as_it_is_described() {
+    let (_, sample) = SETTINGS_INTRO.split_once("```ini\n").unwrap();
+    let (sample, _) = sample.split_once("```").unwrap();
+    let lines = env_file::parse(sample).unwrap();
+    let read: Vec<_> = lines
+        .iter()
+        .map(|line| (line.key.as_str(), line.value.as_str()))
+        .collect();
+    assert_eq!(
+        read,
+        [
+            ("MAIL_SERVER", "smtp.example.com"),
+            ("MAIL_PORT", "587"),
+            ("MAIL_USE_TLS", "true"),
+            ("MAIL_USERNAME", "support@movies.example"),
+            ("MAIL_PASSWORD", "with spaces, a \"quote\" and a # in it"),
+        ]
+    );
 }
 
 fn cli_page() -> String {
