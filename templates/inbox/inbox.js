@@ -299,7 +299,7 @@ async function actOnSelection(action) {
   const isOpen = ids.includes(opened());
   const next = action === 'delete' ? neighbour(ids) : '';
   const focused = document.activeElement.closest('#rows li, #bar');
-  if (!ids.length || !await post(url, [['do', action], ...ids.map((id) => ['id', id])])) return;
+  if (!ids.length || !await post(url, [['do', action], ...ids.map((id) => ['ids', id])])) return;
   clearSelection();
   // A message that is shown again would be marked as read again.
   if (isOpen && action !== 'read') { await follow(next || get('list').dataset.place, 'replace'); return; }
@@ -470,7 +470,7 @@ async function remove() {
   if (!row) return;
   const { value } = box(row);
   const next = neighbour([value]);
-  if (!await post(get('selection').action, [['do', 'delete'], ['id', value]])) return;
+  if (!await post(get('selection').action, [['do', 'delete'], ['ids', value]])) return;
   await refresh();
   if (next) focusRow(idOf(next));
 }
