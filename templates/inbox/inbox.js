@@ -373,7 +373,8 @@ async function undo() {
 function prepare(part) {
   localTimes(part);
   const tab = part.querySelector('.tabs [aria-current]');
-  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 40;
+  // A tab beyond the right edge is scrolled into view, with a part of the next one.
+  if (tab) tab.parentElement.scrollLeft = Math.max(0, tab.offsetLeft + tab.offsetWidth + 40 - tab.parentElement.offsetLeft - tab.parentElement.clientWidth);
   const keys = part.querySelector('#keys');
   if (keys) {
     keys.hidden = false;

@@ -38,7 +38,7 @@ pub(super) struct List {
     range: Option<String>,
     newer: Option<String>,
     older: Option<String>,
-    /// Number of messages that were dropped to make room, in words.
+    /// Number of messages that were dropped because the inbox was full, in words.
     dropped: Option<String>,
     unread: usize,
     /// The number of messages in the box.

@@ -66,7 +66,7 @@ impl Outside {
     }
 }
 
-/// Everything by which a page loads or runs something, that anybody has thought of; `OUT` is a server outside.
+/// Every known way for a page to load or run something. `OUT` is a server outside.
 const HOSTILE: &str = concat!(
     "<html><head><link rel=preconnect href='OUT/preconnect'><link rel=prefetch href='OUT/prefetch'>",
     "<link rel=stylesheet href='OUT/sheet'><link rel=icon href='OUT/icon'><LINK rel=dns-prefetch href='OUT'>",
@@ -248,7 +248,7 @@ fn a_page_of_another_site_learns_nothing_by_loading() {
         desk.browser.visit(&format!("http://{host}:{port}/"));
         let heard = || desk.browser.run("return window.heard.sort()", json!([]));
         desk.browser
-            .waits_for("both are told", |_| heard().as_array().unwrap().len() == 2);
+            .waits_for("both events", |_| heard().as_array().unwrap().len() == 2);
         assert_eq!(
             heard(),
             json!(["nothing failed", "secret failed"]),
@@ -376,7 +376,7 @@ fn a_page_of_another_site_can_do_nothing_here() {
          <iframe src='{0}view/latest.html'></iframe><iframe src='{0}'></iframe>",
         desk.url("/")
     );
-    // A file is nobody's origin, as foreign as any.
+    // A file has an origin of its own, which is as foreign as any other.
     let file = desk.home.write("elsewhere.html", page);
     desk.browser.visit(&format!("file://{}", file.display()));
     for frame in ["iframe:nth-of-type(1)", "iframe:nth-of-type(2)"] {

@@ -15,6 +15,7 @@ const UNREADABLE: &str = "/?query=larger:abc";
 fn pages(desk: &Desk) -> Vec<(&'static str, String)> {
     let all = desk.id_of("All sides");
     let reset = desk.id_of("[Movie-bag] Reset Your Password");
+    let tracked = desk.id_of("Look");
     vec![
         ("list", "/".to_owned()),
         ("nothing-found", "/?query=nothing-at-all".to_owned()),
@@ -22,7 +23,7 @@ fn pages(desk: &Desk) -> Vec<(&'static str, String)> {
         ("gone", "/view/nothing".to_owned()),
         ("reset", format!("/view/{reset}")),
         ("html", format!("/view/{all}?tab=html")),
-        ("pictures", format!("/view/{all}?tab=html&pictures=1")),
+        ("pictures", format!("/view/{tracked}?tab=html")),
         ("text", format!("/view/{all}?tab=text")),
         ("headers", format!("/view/{all}?tab=headers")),
         ("source", format!("/view/{all}?tab=source")),
