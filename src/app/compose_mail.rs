@@ -84,6 +84,7 @@ impl App {
                     email,
                     expires_at,
                     lifetime,
+                    site: self.site(),
                 }))
             }
             MailKind::ResetSuccessful => Ok(Mail::ResetSuccessful(ResetSuccessful {
@@ -108,6 +109,13 @@ impl App {
 
     fn forgot_url(&self) -> String {
         format!("{}/forgot", self.parts.rules.public_url)
+    }
+
+    /// Host, port and path of the public URL, by which people know the service.
+    fn site(&self) -> String {
+        let url = &self.parts.rules.public_url;
+        let site = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+        site.trim_end_matches('/').to_owned()
     }
 
     fn fresh_link(

@@ -1,23 +1,40 @@
-//! `completions`: what a shell needs to complete our command line.
+//! `completions`: prints shell completion scripts.
 
 use clap_complete::Shell;
 
 use super::ui::Ui;
 
-/// Print the completions for a shell
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  movie-bag completions bash > movie-bag.bash && source ./movie-bag.bash
+const NOTES: &str = "Install for all new shells:
+
+bash:
+  folder=~/.local/share/bash-completion/completions
+  mkdir -p $folder && movie-bag completions bash > $folder/movie-bag
+
+zsh:
   movie-bag completions zsh > \"${fpath[1]}/_movie-bag\"
 
-To have them in every new shell, write them where it looks for them:
-  bash        ~/.local/share/bash-completion/completions/movie-bag
-  zsh         _movie-bag in a folder of $fpath
-  fish        ~/.config/fish/completions/movie-bag.fish
-  elvish      ~/.config/elvish/lib/movie-bag.elv, and \"use movie-bag\" in rc.elv
-  PowerShell  at the end of $PROFILE")]
+fish:
+  mkdir -p ~/.config/fish/completions
+  movie-bag completions fish > ~/.config/fish/completions/movie-bag.fish
+
+PowerShell:
+  movie-bag completions powershell >> $PROFILE
+
+elvish:
+  mkdir -p ~/.config/elvish/lib
+  movie-bag completions elvish > ~/.config/elvish/lib/movie-bag.elv
+  echo 'use movie-bag' >> ~/.config/elvish/rc.elv";
+
+/// Print a shell completion script
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:
+  movie-bag completions bash > movie-bag.bash && source ./movie-bag.bash
+  movie-bag completions zsh > \"${fpath[1]}/_movie-bag\"",
+    after_long_help = NOTES
+)]
 pub(super) struct Args {
-    /// For which shell
+    /// Shell to complete for
     shell: Shell,
 }
 

@@ -11,19 +11,17 @@ use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{DatabaseSettings, Flags};
 use crate::domain::clock::Clock as _;
 
-/// Copy everything into another, empty database
+/// Copy a whole database into another, empty one
 ///
-/// Takes accounts, movies, waiting mails and history with their ids, counts both and compares samples. The source is
-/// only read: stop the servers that work on it before. What is broken off half way is begun anew by the next copy.
+/// Copies accounts, movies, queued mails and history with their ids, from SQLite to MongoDB or back. At the end it counts
+/// both databases and compares samples. The source is only read. Stop the servers that use it first. After an
+/// interruption, the next copy starts again from the beginning.
+///
+/// Links and access tokens stay valid if JWT_SECRET_KEY stays the same. A generated secret is in the data folder.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag copy --to 'mongodb://db1.example/movie-bag?replicaSet=rs0'
-  movie-bag --database mongodb://localhost/movie-bag copy --to sqlite:all.db
-
-With --json: {\"accounts\", \"movies\", \"mails\", \"history\", \"compared\", \"mails_left_out\", \
-\"history_left_out\"}, all in numbers
-
-Links and logins go on working where JWT_SECRET_KEY stays the same; a generated one is in the data folder.")]
+  movie-bag --database mongodb://localhost/movie-bag copy --to sqlite:all.db")]
 pub(super) struct Args {
     /// Copy into this database: sqlite:PATH or mongodb://…
     #[arg(long, value_name = "DATABASE")]
@@ -33,7 +31,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let settings = wiring::settings(ui, flags, "off")?;
     let to = DatabaseSettings::parse(&args.to)
-        .map_err(|why| Failure::usage(format!("invalid --to: {why}"), "see --help"))?;
+        .map_err(|why| Failure::without_hint(2, "usage", format!("invalid --to: {why}")))?;
     wiring::check_database("--to", &to)?;
     if to == settings.database {
         return Err(Failure::usage(

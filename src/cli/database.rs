@@ -69,7 +69,7 @@ impl Absence {
 
 /// Returns the failure of a command for which the database has to exist.
 pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
-    let place = format!("there is no database at {}", described(settings));
+    let place = format!("no database at {}", described(settings));
     Failure::new(
         absence.exit,
         absence.code,

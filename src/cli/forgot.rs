@@ -9,21 +9,19 @@ use super::wiring;
 use crate::app::{AppError, Handling, Requested, parse_address};
 use crate::config::Flags;
 
-/// Start a password reset and deliver the mail with its link
+/// Start a password reset and send the reset link
 ///
-/// Returns once the mail server has the mail. A mail that can't be delivered yet stays queued (exit code 7): a running
-/// server delivers it as soon as it can. A mail that the server refused for good is given up (exit code 1).
+/// Returns when the mail server has accepted the mail. A mail that cannot be delivered yet stays queued (exit code 7), and a
+/// running server delivers it as soon as possible. A mail that the mail server rejects permanently is given up (exit code 1).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag forgot --email ann@example.com
-  movie-bag forgot --email ann@example.com --print-link
-
-With --json: {\"email\", \"sent\", \"reply\"}, or of --print-link {\"link\", \"expires_at\"}")]
+  movie-bag forgot --email ann@example.com --print-link")]
 pub(super) struct Args {
-    /// The account's address; asked for on a terminal
+    /// Email address of the account; prompted for on a terminal
     #[arg(long, value_name = "EMAIL")]
     email: Option<String>,
-    /// Send no mail and print the link, to be handed over
+    /// Print the reset link instead of mailing it
     #[arg(long)]
     print_link: bool,
 }

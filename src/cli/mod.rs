@@ -44,51 +44,52 @@ use ui::Ui;
 /// How long an interrupted command takes to call off what it was doing.
 const CALLING_OFF: Duration = Duration::from_millis(100);
 
-/// The heading of the options that every command takes.
+/// Heading of the options that all commands accept.
 const EVERYWHERE: &str = "Global options";
 
-const FIRST_STEPS: &str = "First steps:
-  movie-bag serve --smtp-debug                     # all of it, mails shown here
-  movie-bag user create --email ann@example.com    # make an account
-  movie-bag forgot --email ann@example.com         # mail it a reset link
-  movie-bag reset --token LINK                     # choose the new password
-  movie-bag check                                  # what is set, what is wrong";
-
-/// Accounts, login and a password reset that can't be got wrong.
+/// Account service with password reset, and a debugging SMTP server
 #[derive(Debug, Parser)]
 #[command(
     name = "movie-bag",
     version,
-    about,
-    max_term_width = 100,
+    max_term_width = 80,
     arg_required_else_help = true,
-    disable_help_subcommand = true
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    before_help = "First steps:
+  movie-bag serve --smtp-debug                     # start the API and an inbox
+  movie-bag user create --email ann@example.com    # create an account
+  movie-bag forgot --email ann@example.com         # mail a reset link
+  movie-bag reset --token LINK                     # choose a new password
+  movie-bag check                                  # check the settings"
 )]
-#[command(after_help = FIRST_STEPS, after_long_help = format!("{FIRST_STEPS}\n\n{}", help::all_exit_codes()))]
 pub struct Cli {
     /// Read settings from this file instead of .env
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     env_file: Option<PathBuf>,
-    /// Work on this database: sqlite:PATH or mongodb://…
+    /// Use this database: sqlite:PATH or mongodb://…
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DATABASE")]
     database: Option<String>,
-    /// Print one JSON document on stdout, also for errors
+    /// Print results and errors as JSON on stdout
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
-    /// Colour the output
+    /// Use colors
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "WHEN", default_value = "auto")]
     color: Color,
-    /// Say nothing but answers, warnings and errors
+    /// Print only results, warnings and errors
     #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
-    /// Say on stderr what is done; twice for more of it
+    /// Log to stderr; repeat for more detail
     #[arg(long, short, global = true, help_heading = EVERYWHERE, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
+    /// Print help
+    #[arg(long, short, global = true, action = clap::ArgAction::HelpShort, display_order = 999)]
+    help: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Color {
     /// On a terminal, unless NO_COLOR is set
@@ -121,13 +122,19 @@ enum Command {
     Help(help::Args),
 }
 
-/// The definition of the whole command line, for what is generated from it.
+/// Returns the definition of the command line, for completions and the detailed help.
 pub fn definition() -> clap::Command {
     use clap::CommandFactory as _;
     help::completed(Cli::command())
 }
 
-/// Parses the arguments and does what they say.
+/// Returns the pages of all commands, for the manual.
+fn pages() -> Vec<help::Page> {
+    use clap::CommandFactory as _;
+    help::pages(Cli::command())
+}
+
+/// Parses the arguments and runs the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed = definition()

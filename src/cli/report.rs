@@ -1,5 +1,4 @@
-//! How a failure looks on the terminal, and its exit code: `error:`, `caused by:` and `hint:` on stderr, or one JSON
-//! document on stdout.
+//! Output of a failure, and its exit code: `error:` and `hint:` on stderr, or one JSON document on stdout.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -20,10 +19,8 @@ pub struct Failure {
     pub exit: u8,
     /// Its name for programs.
     pub code: &'static str,
-    /// What happened.
+    /// What failed, and the causes from the nearest to the deepest one.
     pub message: String,
-    /// Why, from the nearest to the deepest cause.
-    pub causes: Vec<String>,
     /// What to do.
     pub hint: Option<String>,
 }
@@ -47,8 +44,7 @@ impl Failure {
         Self {
             exit,
             code,
-            message: message.into(),
-            causes: Vec::new(),
+            message: without_error_numbers(&message.into()),
             hint: Some(hint.into()),
         }
     }
@@ -72,7 +68,6 @@ impl Failure {
             exit: 130,
             code: "interrupted",
             message: "interrupted".to_owned(),
-            causes: Vec::new(),
             hint: None,
         }
     }
@@ -83,7 +78,6 @@ impl Failure {
             exit,
             code: "said",
             message: String::new(),
-            causes: Vec::new(),
             hint: None,
         }
     }
@@ -106,15 +100,17 @@ impl Failure {
                     .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (2, "template", Some("unset MOVIE_BAG_TEMPLATES to use the built-in templates, or run \"movie-bag templates eject\" to write them to a folder".to_owned()))))
             })
             .unwrap_or((1, "failed", None));
-        let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-        // A cause that only repeats what stands above it explains nothing.
-        causes.dedup();
-        causes.retain(|cause| !error.to_string().contains(cause.as_str()));
+        let mut message = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Many errors repeat their source.
+            if !message.contains(&cause) {
+                message = format!("{message}: {cause}");
+            }
+        }
         Self {
             exit,
             code,
-            message: error.to_string(),
-            causes,
+            message: without_error_numbers(&message),
             hint,
         }
     }
@@ -240,6 +236,31 @@ fn of_delivery(error: &DeliveryError) -> Verdict {
     }
 }
 
+/// Returns the text without the numbers that the standard library appends to errors of the operating system. These errors
+/// begin with a small letter then, as a cause after a colon does.
+pub(super) fn without_error_numbers(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        let start = before.rfind([':', '(', '\n']).map_or(0, |at| at + 1);
+        let (context, cause) = before.split_at(start);
+        plain.push_str(context);
+        let is_cause = !context.is_empty();
+        plain.extend(cause.char_indices().map(|(at, char)| {
+            // Either the cause begins here or a space stands before it.
+            let is_first = is_cause && cause[..at].trim().is_empty();
+            if is_first {
+                char.to_ascii_lowercase()
+            } else {
+                char
+            }
+        }));
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    plain.push_str(rest);
+    plain
+}
+
 /// Shows a failure, and answers its exit code.
 pub(super) fn failure(ui: &Ui, error: &anyhow::Error) -> ExitCode {
     let failure = Failure::from_error(error);
@@ -252,16 +273,12 @@ fn show(ui: &Ui, failure: &Failure) {
         return;
     }
     if ui.is_json() {
-        let mut message = failure.message.clone();
-        for cause in &failure.causes {
-            message += &format!(": {cause}");
-        }
-        // There is nobody left to tell.
+        // Without stdout there is no place left to report to.
         let _ = ui.answer_json(
-            &json!({"error": {"code": failure.code, "message": message, "hint": failure.hint}}),
+            &json!({"error": {"code": failure.code, "message": failure.message, "hint": failure.hint}}),
         );
     } else {
-        ui.error(&failure.message, &failure.causes, failure.hint.as_deref());
+        ui.error(&failure.message, failure.hint.as_deref());
     }
 }
 
@@ -294,5 +311,30 @@ pub(super) fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_shown_without_their_numbers() {
+        for (text, shown) in [
+            (
+                "cannot read a: No such file or directory (os error 2)",
+                "cannot read a: no such file or directory",
+            ),
+            (
+                "no server (db:1: Connection refused (os error 111), db:2: Timed out (os error 110))",
+                "no server (db:1: connection refused, db:2: timed out)",
+            ),
+            ("Permission denied (os error 13)", "Permission denied"),
+            ("a (os error", "a (os error"),
+            ("a: Ännlich (os error 2", "a: Ännlich"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_error_numbers(text), shown);
+        }
     }
 }

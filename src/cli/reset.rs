@@ -13,19 +13,19 @@ use crate::domain::token::Token;
 
 /// Complete a password reset with the token from the mail
 ///
-/// The token is checked before the password is asked for. A confirmation that can't be delivered yet is a warning: the
-/// password is changed.
+/// The token is checked before the password is prompted for. The password is changed even if the confirmation mail cannot
+/// be delivered yet; a warning says so.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag reset --token http://localhost:3000/reset/eyJ0…
-  printf '%s\\n' \"$LINK\" \"$PASSWORD\" | movie-bag reset --token - --password-stdin
-
-With --json: {\"changed\", \"confirmation_sent\"}")]
+  printf '%s\\n' \"$LINK\" \"$PASSWORD\" | movie-bag reset --token - --password-stdin")]
 pub(super) struct Args {
-    /// The token, or the whole link from the mail; - reads it from stdin's first line
+    /// Reset token, or the whole link; - reads it from stdin
+    ///
+    /// With -, the token is the first line of stdin; with --password-stdin, the password is the second.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// Read the new password from stdin, one line
+    /// Read the new password from one line of stdin
     #[arg(long)]
     password_stdin: bool,
 }

@@ -25,34 +25,32 @@ use crate::net::{self, SharedListener};
 use crate::sink::{Sink, SinkSettings};
 use crate::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
 
-/// Serve the HTTP API and the pages, and deliver mails
+/// Serve the HTTP API and the web pages, and deliver mail
 ///
-/// With --smtp-debug the debugging SMTP sink runs in the same process and takes every mail: one command, everything
-/// running.
+/// With --smtp-debug, the debugging SMTP sink runs in the same process and receives all mail. A socket that systemd passes
+/// replaces --bind, and one with the name "metrics" replaces MOVIE_BAG_METRICS_BIND. The database is created if it does not
+/// exist.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag serve --smtp-debug
   movie-bag serve --bind 0.0.0.0:3000 --public-url https://movies.example
-  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve
-
-A socket that systemd hands over is served in place of --bind, and one named \"metrics\" in place \
-of MOVIE_BAG_METRICS_BIND.
-
-With --json: of --smtp-debug one document a mail, as smtp-debug prints it")]
+  MOVIE_BAG_METRICS_BIND=127.0.0.1:9090 movie-bag serve")]
 pub(super) struct Args {
-    /// Listen here
+    /// Listen on this address [default: 127.0.0.1:3000]
     #[arg(long, value_name = "ADDR:PORT")]
     bind: Option<String>,
-    /// Begin every link with this
+    /// Use this base URL for links in mails
+    ///
+    /// Default: http://localhost with the port of the server. In production it must be an https URL.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Run the debugging SMTP sink too, and deliver to it
     #[arg(long)]
     smtp_debug: bool,
-    /// Where the sink takes mail [default: 127.0.0.1:1025]
+    /// SMTP address of the sink [default: 127.0.0.1:1025]
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address, requires = "smtp_debug")]
     listen: Option<SocketAddr>,
-    /// Where the sink serves its inbox [default: 127.0.0.1:8025]
+    /// Inbox address of the sink [default: 127.0.0.1:8025]
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address, requires = "smtp_debug")]
     web: Option<SocketAddr>,
 }
@@ -313,8 +311,8 @@ fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
         Failure::new(
             1,
             "address",
-            format!("cannot listen on {address}: {error}"),
-            format!("stop the program that listens there, or set {setting} to another port (0 picks a free one)"),
+            format!("cannot listen on {address}: {}", net::listen_error(&error)),
+            net::listen_hint(&error, setting),
         )
     })
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Color;
-use super::report::Failure;
+use super::report::{Failure, without_error_numbers};
 use super::shared_terminal::Stderr;
 use super::{table, terminal};
 use crate::app::AppError;
@@ -161,7 +161,7 @@ impl Ui {
         self.write(&format!(
             "{} {}",
             self.styled("warning:", &Style::new().yellow().bold()),
-            escape_lines(text)
+            escape_lines(&without_error_numbers(text))
         ));
     }
 
@@ -171,19 +171,12 @@ impl Ui {
     }
 
     /// A failure, on stderr.
-    pub(super) fn error(&self, message: &str, causes: &[String], hint: Option<&str>) {
+    pub(super) fn error(&self, message: &str, hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
         let message = escape_lines(message);
         let mut lines = message.lines();
         self.write(&format!("{head} {}", lines.next().unwrap_or_default()));
         lines.for_each(|line| self.write(&format!("       {line}")));
-        for cause in causes {
-            self.write(&format!(
-                "{} {}",
-                self.styled("caused by:", &Style::new().bold()),
-                escape_lines(cause)
-            ));
-        }
         if let Some(hint) = hint {
             self.write(&format!(
                 "{} {}",

@@ -19,11 +19,12 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// As a phrase in a mail: "the address 192.0.2.1".
+    /// Returns a noun phrase for a mail to the account owner, which fits after "by". It does not name the user of the
+    /// server.
     pub fn in_words(&self) -> String {
         match self {
-            Self::Client(address) => format!("the address {address}"),
-            Self::Terminal(user) => format!("a terminal of the server, by its user {user}"),
+            Self::Client(address) => format!("a device with the IP address {address}"),
+            Self::Terminal(_) => "an administrator".to_owned(),
         }
     }
 }

@@ -23,6 +23,8 @@ use super::password::PasswordHash;
 
 /// A longer text is no token of ours: theirs are about 330 bytes.
 pub const LONGEST: usize = 1024;
+/// Length of the signature of a token: 32 bytes in base64url, without padding.
+const SIGNATURE: usize = 43;
 
 /// What a token opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,22 @@ impl Token {
     /// Takes the token as a program sent it, to the letter.
     pub fn from_exact(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// Returns whether the text has the form of a signed token: three parts in the alphabet of base64url, of which the last
+    /// one has the length of a signature.
+    ///
+    /// Anyone can compute this: neither a secret nor an account takes part. A page may therefore tell an owner that a mail
+    /// program cut the link off, and a forger learns nothing.
+    pub fn is_well_formed(&self) -> bool {
+        let is_part = |part: &str| {
+            let is_of_alphabet = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+            !part.is_empty() && part.bytes().all(is_of_alphabet)
+        };
+        let parts: Vec<&str> = self.0.splitn(4, '.').collect();
+        matches!(parts[..], [header, payload, signature]
+            if is_part(header) && is_part(payload) && is_part(signature) && signature.len() == SIGNATURE)
+            && self.0.len() <= LONGEST
     }
 
     /// The token in clear.
@@ -498,6 +516,39 @@ mod tests {
                 "{}",
                 token.chars().take(300).collect::<String>()
             );
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_link_shows_whether_it_was_cut_off() {
+        let good = reset_token().0;
+        let (signed, signature) = good.rsplit_once('.').unwrap();
+        let (header, payload) = signed.split_once('.').unwrap();
+        for token in [
+            good.clone(),
+            format!("{signed}.{}", "A".repeat(SIGNATURE)),
+            format!("{payload}.{header}.{signature}"),
+            good.to_uppercase(),
+        ] {
+            assert!(Token(token.clone()).is_well_formed(), "{token}");
+        }
+        // No prefix of a link, which is what a mail program leaves of it.
+        for end in 0..good.len() {
+            assert!(!Token(good[..end].to_owned()).is_well_formed(), "{end}");
+        }
+        for token in [
+            format!("{good}A"),
+            format!("{good}="),
+            format!("{good}."),
+            format!("{good}>"),
+            format!(".{good}"),
+            format!("{header}. {payload}.{signature}"),
+            format!("{header}\u{e4}.{payload}.{signature}"),
+            format!("{header}..{payload}.{signature}"),
+            format!("{header}..{signature}"),
+            format!("{}.{payload}.{signature}", "A".repeat(LONGEST)),
+        ] {
+            assert!(!Token(token.clone()).is_well_formed(), "{token}");
         }
     }
 

@@ -137,7 +137,7 @@ fn pages_for_people() -> [(&'static str, MethodRouter<Http>); 5] {
     [
         ("/", get(pages::home)),
         (
-            "/forgot",
+            pages::FORGOT,
             get(pages::forgot_form).post(pages::forgot_submitted),
         ),
         ("/reset", get(pages::cut_off_link)),

@@ -1,9 +1,9 @@
-//! The pages for people without a program: asking for a link, and choosing a new password. Rendered here, and whole
-//! without a script. Opening a link changes nothing, since mail scanners open links.
+//! Web pages that request a reset link and set a new password. They work without JavaScript. Opening a link changes
+//! nothing, because mail scanners open links.
 //!
-//! No page needs a defence against forged requests (CSRF), since there is nothing to be forged: no cookie and no other
-//! thing that a browser sends by itself proves who somebody is. A new password is chosen by who has the link, and no
-//! foreign page has it: it is in no Referer, no frame and no log. Asking for a link is open to anybody, and limited.
+//! The pages need no defense against forged requests (CSRF): no cookie and nothing else that a browser sends by itself
+//! proves an identity. Only the link sets a new password, and no other site can learn it: it is in no Referer, no frame and
+//! no log. Requesting a link is open to all clients, and rate limited.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,21 +27,24 @@ use crate::app::{AppError, Handling};
 use crate::domain::token::Token;
 use crate::templates::Templates;
 
-/// Only our own style sheet, script and icon, and forms only to where they came from.
+/// Content-Security-Policy: our own style sheet, script and icon, and forms to our own pages.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
      frame-ancestors 'none'; base-uri 'none'",
 );
 
-/// What pages load, and its type. Each is a template that is sent as it stands.
+/// Files that pages load, with their types. Each is a template that is sent unchanged.
 const ASSETS: [(&str, &str); 3] = [
     ("style.css", "text/css; charset=utf-8"),
     ("password.js", "text/javascript; charset=utf-8"),
     ("icon.svg", "image/svg+xml"),
 ];
 
-/// Levels below the root at which links are still led back to it; no page of ours is so deep.
+/// Maximum depth of a path for which the way to the start page is computed. No page is as deep.
 const DEEPEST: usize = 32;
+
+/// Path of the form that requests a link.
+pub(super) const FORGOT: &str = "/forgot";
 
 /// The pages, rendered by the templates.
 pub struct Pages {
@@ -50,20 +53,20 @@ pub struct Pages {
     inbox: Option<SocketAddr>,
 }
 
-/// What is put into a template; what a page does not need stays empty.
+/// Values of a template. Those that a page does not use stay empty.
 #[derive(Default)]
 struct View<'a> {
     root: &'a str,
     email: &'a str,
     error: &'a str,
+    field: &'a str,
     heading: &'a str,
     message: &'a str,
     inbox: &'a str,
 }
 
 impl Pages {
-    /// Takes the templates, which have been tried, how many characters a password needs, and where the inbox of a sink in the
-    /// same process is.
+    /// Returns the pages. `inbox` is the address of the inbox, if the process runs a sink.
     pub fn new(
         templates: Arc<Templates>,
         shortest_password: usize,
@@ -82,6 +85,7 @@ impl Pages {
             root,
             email,
             error,
+            field,
             heading,
             message,
             inbox,
@@ -90,6 +94,7 @@ impl Pages {
             ("root", root),
             ("email", email),
             ("error", error),
+            ("field", field),
             ("heading", heading),
             ("message", message),
             ("minimum", &self.minimum),
@@ -97,11 +102,10 @@ impl Pages {
         ];
         self.templates
             .render(&format!("web/{name}"), values)
-            .map_err(|error| AppError::Internal(format!("a page can't be rendered: {error}")))
+            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}")))
     }
 
-    /// Where the inbox of a test server is, for whoever has asked with these headers: one that listens everywhere is under
-    /// the name that led here.
+    /// Returns the URL of the inbox of a test server. If the inbox listens on all addresses, its host is that of the request.
     fn inbox_for(&self, headers: &HeaderMap) -> String {
         let Some(address) = self.inbox else {
             return String::new();
@@ -126,18 +130,18 @@ impl Pages {
         Ok(response)
     }
 
-    /// Makes a page of a refusal, with the same status and headers; any other answer stays as it is.
-    fn for_people(&self, mut response: Response, root: &str) -> Response {
+    /// Turns an error response into a page with the same status and headers. Any other response stays unchanged.
+    fn with_error_page(&self, mut response: Response, uri: &Uri) -> Response {
         let Some(refusal) = response.extensions().get::<Refusal>() else {
             return response;
         };
         let view = View {
-            root,
+            root: &root_of(uri),
             heading: heading(refusal.code),
-            message: &message(refusal),
+            message: &message(refusal, uri),
             ..View::default()
         };
-        // Where even this one fails, the refusal goes out as it is.
+        // If this page fails too, the client gets the JSON error.
         if let Ok(page) = self.render("problem.html", &view) {
             *response.body_mut() = page.into();
             response.headers_mut().remove(CONTENT_LENGTH);
@@ -147,34 +151,44 @@ impl Pages {
     }
 }
 
-/// What happened, for who knows no codes.
+/// Returns the heading of an error page.
 fn heading(code: Code) -> &'static str {
     match code {
-        Code::NotFound => "There is no such page",
-        Code::RateLimited => "Please wait a little",
-        Code::Unavailable | Code::RequestTimeout => "Not now, but soon",
+        Code::NotFound => "Page not found",
+        Code::RateLimited => "Too many requests",
+        Code::Unavailable | Code::RequestTimeout => "Temporarily unavailable",
         Code::InternalError => "Something went wrong",
-        _ => "This was not understood",
+        _ => "Invalid request",
     }
 }
 
-/// What to do about it.
-fn message(refusal: &Refusal) -> String {
+/// Returns the text of an error page.
+fn message(refusal: &Refusal, uri: &Uri) -> String {
     match (refusal.code, refusal.retry_after()) {
         (Code::NotFound, _) => {
-            "Nothing is at this address. It may have been cut off on its way to you.".to_owned()
+            "If you followed a link from a mail, make sure that you opened the whole link."
+                .to_owned()
         }
+        // The same for every address, so that it does not tell whether an account exists.
+        (Code::RateLimited, Some(wait)) if uri.path() == FORGOT => format!(
+            "A link may already be in your mailbox: look there first, and in the spam folder. You can request another \
+             one in about {}.",
+            about(wait)
+        ),
         (Code::RateLimited, Some(wait)) => {
-            format!(
-                "Try again in about {}. Links that came by mail go on working.",
-                about(wait)
-            )
+            format!("Try again in about {}. Your link stays valid.", about(wait))
+        }
+        (Code::InternalError, _) => {
+            "The server could not complete the request. Try again later.".to_owned()
+        }
+        (Code::Unavailable, Some(wait)) => {
+            format!("{}. Try again in about {}.", refusal.message, about(wait))
         }
         _ => format!("{}.", refusal.message),
     }
 }
 
-/// A span of time as people say it, never shorter than it is.
+/// Returns a period in words, rounded up.
 fn about(span: Duration) -> String {
     let (number, unit) = match span.as_secs() + u64::from(span.subsec_nanos() > 0) {
         seconds @ 0..=90 => (seconds, "second"),
@@ -195,7 +209,8 @@ fn as_page(response: &mut Response) {
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
 }
 
-/// From the place of a page to the root, so that links hold under any name and below any path of a proxy.
+/// Returns the relative path from a page to the start page. Relative links work under any host, and below any path of a
+/// reverse proxy.
 fn root_of(uri: &Uri) -> String {
     let slashes = uri.path().matches('/').count();
     "../".repeat(slashes.saturating_sub(1).min(DEEPEST))
@@ -222,7 +237,7 @@ pub async fn asset(
     Ok(response)
 }
 
-/// `GET /`: what this is.
+/// `GET /`: start page.
 ///
 /// # Errors
 /// A template that fails.
@@ -234,8 +249,8 @@ pub async fn home(State(http): State<Http>, headers: HeaderMap) -> Result<Respon
     http.pages.answer(StatusCode::OK, "home.html", &view)
 }
 
-/// `GET /.well-known/change-password`: where password managers send people to (W3C, "A Well-Known URL for Changing
-/// Passwords"). Relative, so that it holds under any name.
+/// `GET /.well-known/change-password`: redirect for password managers (W3C, "A Well-Known URL for Changing Passwords").
+/// The location is relative, so that it works under any host.
 pub async fn change_password() -> Response {
     (
         StatusCode::SEE_OTHER,
@@ -244,7 +259,7 @@ pub async fn change_password() -> Response {
         .into_response()
 }
 
-/// `GET /forgot`: where to send the link.
+/// `GET /forgot`: form that requests a link.
 ///
 /// # Errors
 /// A template that fails.
@@ -256,7 +271,7 @@ pub async fn forgot_form(State(http): State<Http>) -> Result<Response, ApiError>
 /// `POST /forgot`.
 ///
 /// # Errors
-/// What is not about the address; that is said beside the field.
+/// Errors that do not concern the address. Those are shown beside the field.
 pub async fn forgot_submitted(
     State(http): State<Http>,
     client: Client,
@@ -280,7 +295,7 @@ pub async fn forgot_submitted(
         Err(AppError::InvalidEmail { reason, .. }) => {
             format!("Not a valid email address: {reason}")
         }
-        Err(error @ AppError::NoSuchAccount(_)) => Refusal::from(ApiError::from(error)).message,
+        Err(AppError::NoSuchAccount(_)) => "No account has this email address".to_owned(),
         Err(error) => return Err(error.into()),
     };
     view.error = &error;
@@ -288,25 +303,26 @@ pub async fn forgot_submitted(
         .answer(StatusCode::BAD_REQUEST, "forgot.html", &view)
 }
 
-/// The token in the path, which is no more than what a person may have cut short.
+/// The token in the path; an error if the path is not UTF-8.
 type PathToken = Result<Path<String>, PathRejection>;
 
 fn token_of(token: PathToken) -> Token {
     Token::from_exact(token.map_or_else(|_| String::new(), |Path(token)| token))
 }
 
-/// `GET /reset/TOKEN`: looks at the token, and changes nothing.
+/// `GET /reset/TOKEN`: verifies the token, and changes nothing.
 ///
 /// # Errors
-/// What is not about the token.
+/// Errors that do not concern the token.
 pub async fn reset_form(
     State(http): State<Http>,
     uri: Uri,
     token: PathToken,
 ) -> Result<Response, ApiError> {
     let root = root_of(&uri);
-    if let Err(error) = http.app.inspect_reset(&token_of(token)).await {
-        return refused(&http, error, &root);
+    let token = token_of(token);
+    if let Err(error) = http.app.inspect_reset(&token).await {
+        return refused(&http, error, &token, &root);
     }
     let view = View {
         root: &root,
@@ -318,12 +334,13 @@ pub async fn reset_form(
 /// `POST /reset/TOKEN`.
 ///
 /// # Errors
-/// What is neither about the token nor about the password.
+/// Errors that concern neither the token nor the password.
 pub async fn reset_submitted(
     State(http): State<Http>,
     client: Client,
     uri: Uri,
     token: PathToken,
+    headers: HeaderMap,
     FormBody(mut fields): FormBody,
 ) -> Result<Response, ApiError> {
     let token = token_of(token);
@@ -333,8 +350,10 @@ pub async fn reset_submitted(
     );
     fields.finish()?;
     let root = root_of(&uri);
+    let inbox = http.pages.inbox_for(&headers);
     let mut view = View {
         root: &root,
+        inbox: &inbox,
         ..View::default()
     };
     let error = if password.is_same_as(&again) {
@@ -344,39 +363,52 @@ pub async fn reset_submitted(
             .await;
         match completed {
             Ok(_) => return http.pages.answer(StatusCode::OK, "done.html", &view),
-            Err(AppError::WeakPassword(rule)) => sentence(&rule),
-            Err(error) => return refused(&http, error, &root),
+            Err(AppError::WeakPassword(rule)) => {
+                view.field = "password";
+                sentence(&rule)
+            }
+            Err(error) => return refused(&http, error, &token, &root),
         }
     } else {
-        // Whoever comes with a dead link is told so first, not made to type again for nothing.
+        // A dead link is reported first: entering the passwords again would be useless.
         if let Err(error) = http.app.inspect_reset(&token).await {
-            return refused(&http, error, &root);
+            return refused(&http, error, &token, &root);
         }
-        "The two entries are not the same: type the new password twice".to_owned()
+        view.field = "password_again";
+        "The passwords do not match. Enter the new password twice.".to_owned()
     };
     view.error = &error;
     http.pages
         .answer(StatusCode::BAD_REQUEST, "reset.html", &view)
 }
 
-/// `GET /reset` and `/reset/`: a link that lost its token on the way.
+/// `GET /reset` and `/reset/`: a link without its token.
 ///
 /// # Errors
 /// A template that fails.
 pub async fn cut_off_link(State(http): State<Http>, uri: Uri) -> Result<Response, ApiError> {
-    refused(&http, AppError::BadToken, &root_of(&uri))
+    let nothing = Token::from_exact("");
+    refused(&http, AppError::BadToken, &nothing, &root_of(&uri))
 }
 
-/// Says that the link does not work any more and offers a new one; other errors go on.
-fn refused(http: &Http, error: AppError, root: &str) -> Result<Response, ApiError> {
+/// Returns the page of a link that does not work, with a form for a new one. Other errors are passed on.
+///
+/// An invalid token is refused in the same way for every cause. Only its form makes a difference, which everyone can check
+/// without the secret: it tells an owner that a mail program cut the link off.
+fn refused(http: &Http, error: AppError, token: &Token, root: &str) -> Result<Response, ApiError> {
     let (heading, message) = match error {
         AppError::ExpiredToken => (
             "This link has expired",
-            "For your safety a link works only for a limited time.",
+            "A link is valid for a limited time only. Request a new one:",
+        ),
+        AppError::BadToken if !token.is_well_formed() => (
+            "This link is incomplete",
+            "A part of the link is missing or changed. Copy the whole link from the mail into the address bar, \
+             or request a new one:",
         ),
         AppError::BadToken => (
             "This link does not work",
-            "It was used already, perhaps a moment ago, has been replaced by a newer password, or is not whole.",
+            "This link is invalid or was already used. Request a new one:",
         ),
         other => return Err(other.into()),
     };
@@ -390,14 +422,14 @@ fn refused(http: &Http, error: AppError, root: &str) -> Result<Response, ApiErro
         .answer(StatusCode::FORBIDDEN, "refused.html", &view)
 }
 
-/// Round the pages: what is refused is a page too.
+/// Layer around the pages: errors are shown as pages.
 pub async fn errors_as_pages(State(http): State<Http>, request: Request, next: Next) -> Response {
-    let root = root_of(request.uri());
+    let uri = request.uri().clone();
     let response = next.run(request).await;
-    http.pages.for_people(response, &root)
+    http.pages.with_error_page(response, &uri)
 }
 
-/// A path at which nothing is: a page for a browser, JSON for a program.
+/// Unknown paths return a page to browsers and JSON to programs.
 pub async fn nothing_here(State(http): State<Http>, uri: Uri, headers: HeaderMap) -> Response {
     let refusal = ApiError::NotFound.into_response();
     let wants_page = headers
@@ -405,7 +437,7 @@ pub async fn nothing_here(State(http): State<Http>, uri: Uri, headers: HeaderMap
         .iter()
         .any(|accepted| String::from_utf8_lossy(accepted.as_bytes()).contains("text/html"));
     if wants_page && !uri.path().starts_with("/api/") {
-        http.pages.for_people(refusal, &root_of(&uri))
+        http.pages.with_error_page(refusal, &uri)
     } else {
         refusal
     }
@@ -437,6 +469,7 @@ mod tests {
                 root: "../",
                 email: HOSTILE,
                 error: HOSTILE,
+                field: "password",
                 heading: HOSTILE,
                 message: HOSTILE,
                 inbox: "",
@@ -466,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn the_inbox_is_where_whoever_asks_reaches_it() {
+    fn the_inbox_has_the_host_of_the_request_if_it_listens_everywhere() {
         let at = |address: &str, host: &str| {
             let templates = Arc::new(Templates::load(None).unwrap());
             let pages = Pages::new(templates, 8, Some(address.parse().unwrap()));
@@ -483,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_said_as_people_say_it() {
+    fn a_period_is_rounded_up_to_whole_words() {
         for (millis, said) in [
             (1, "1 second"),
             (89_500, "90 seconds"),

@@ -45,7 +45,7 @@ pub struct ResetPassword {
     pub lifetime: Duration,
     /// When it was asked for.
     pub requested_at: Timestamp,
-    /// From where, as a phrase.
+    /// Source of the request, as a noun phrase that fits after "by".
     pub origin: String,
 }
 
@@ -56,7 +56,7 @@ pub struct ResetSuccessful {
     pub email: String,
     /// When it was changed.
     pub at: Timestamp,
-    /// From where, as a phrase.
+    /// Source of the request, as a noun phrase that fits after "by".
     pub origin: String,
     /// Where a new link is asked for, if it was somebody else.
     pub forgot_url: String,
@@ -73,6 +73,8 @@ pub struct Invitation {
     pub expires_at: Timestamp,
     /// How long it works from the invitation on.
     pub lifetime: Duration,
+    /// The service that invites: host, port and path of its public URL.
+    pub site: String,
 }
 
 /// The address was changed; goes to the one before and to the one from then on.
@@ -82,7 +84,7 @@ pub struct AddressChanged {
     pub email: String,
     /// When it was changed.
     pub at: Timestamp,
-    /// From where, as a phrase.
+    /// Source of the request, as a noun phrase that fits after "by".
     pub origin: String,
 }
 
@@ -93,7 +95,7 @@ pub struct AccessRevoked {
     pub email: String,
     /// When they were ended.
     pub at: Timestamp,
-    /// From where, as a phrase.
+    /// Source of the request, as a noun phrase that fits after "by".
     pub origin: String,
     /// Where a new password can be chosen.
     pub forgot_url: String,

@@ -52,11 +52,11 @@ impl Renderer for TeraRenderer {
 /// The subject of a mail.
 pub fn subject(kind: MailKind) -> &'static str {
     match kind {
-        MailKind::ResetPassword => "[Movie-bag] Reset Your Password",
-        MailKind::ResetSuccessful => "[Movie-bag] Password reset successful",
-        MailKind::Invitation => "[Movie-bag] Choose Your Password",
-        MailKind::AddressChanged => "[Movie-bag] Email address changed",
-        MailKind::AccessRevoked => "[Movie-bag] Logins ended",
+        MailKind::ResetPassword => "[Movie-bag] Reset your password",
+        MailKind::ResetSuccessful => "[Movie-bag] Your password was changed",
+        MailKind::Invitation => "[Movie-bag] Choose your password",
+        MailKind::AddressChanged => "[Movie-bag] Your email address was changed",
+        MailKind::AccessRevoked => "[Movie-bag] You were logged out everywhere",
     }
 }
 
@@ -86,6 +86,7 @@ fn invitation(mail: &Invitation) -> Values {
         ("email", plain(&mail.email)),
         ("expires_at", moment(mail.expires_at)),
         ("lifetime", length(mail.lifetime)),
+        ("site", mail.site.clone()),
     ]
 }
 
@@ -114,8 +115,9 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
+/// A time as people read it: 15 March 2027, 09:26 UTC.
 fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+    at.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 
 /// A time span in words: its greatest unit that gives a whole number.
@@ -167,6 +169,7 @@ mod tests {
                 email: email.clone(),
                 expires_at: at,
                 lifetime,
+                site: "movies.example".to_owned(),
             }),
             Mail::AddressChanged(AddressChanged {
                 email: email.clone(),

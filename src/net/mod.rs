@@ -33,6 +33,29 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Returns the cause of a failure to listen, in words.
+pub fn listen_error(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Returns what to do after a failure to listen on the address that `setting` names, an option or a key.
+pub fn listen_hint(error: &io::Error, setting: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("stop it, or set {setting} to another port (0 picks a free one)")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "set {setting} to a port above 1023: lower ones are reserved for the administrator"
+        ),
+        _ => format!("set {setting} to another address"),
+    }
+}
+
 /// A listening socket that outlives the task that accepts from it: a task that is restarted takes another handle.
 #[derive(Debug)]
 pub struct SharedListener(std::net::TcpListener);

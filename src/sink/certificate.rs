@@ -83,7 +83,9 @@ fn params(name: &str, names: Vec<String>, now: Timestamp) -> Result<CertificateP
 /// # Errors
 /// The file that cannot be used, and why.
 pub fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor, String> {
-    let wrong = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let wrong = |path: &Path, error: &dyn std::fmt::Display| {
+        format!("cannot use {}: {error}", path.display())
+    };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(certificate, &error))?;

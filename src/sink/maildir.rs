@@ -522,6 +522,58 @@ mod tests {
     }
 
     #[test]
+    fn a_restored_message_is_in_the_store_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let inbox = open(root);
+        let (read, unread) = (keep(&inbox, b"read"), keep(&inbox, b"unread"));
+        inbox.mark_read(&read);
+        inbox.set_tags(std::slice::from_ref(&read.id.0), &["kept".into()]);
+        let before = ["new", "cur", "movie-bag"].map(|part| files(root, part));
+        let now = Timestamp::UNIX_EPOCH;
+        let ids = vec![read.id.0.clone(), unread.id.0.clone()];
+        let deletion = inbox.delete_restorably(ids, now).unwrap();
+        assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
+        assert_eq!(files(root, "movie-bag"), ["lock"]);
+        assert_eq!(inbox.restore(&deletion, now), 2);
+        let after = ["new", "cur", "movie-bag"].map(|part| files(root, part));
+        assert_eq!(after, before);
+        drop(inbox);
+        let inbox = open(root);
+        let again = inbox.get(&read.id.0).unwrap();
+        assert!(again.is_read() && again.source == read.source);
+        assert_eq!(again.tags(), ["kept"]);
+        assert_eq!(again.envelope, read.envelope);
+        assert_eq!(inbox.totals().unread, 1);
+    }
+
+    #[test]
+    fn a_restored_message_that_races_its_deletion_is_whole_or_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let inbox = open(root);
+        let now = Timestamp::UNIX_EPOCH;
+        for _ in 0..300 {
+            let id = keep(&inbox, b"X-Tags: own\r\n\r\n").id.0.clone();
+            let deletion = inbox.delete_restorably(vec![id.clone()], now).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| inbox.restore(&deletion, now));
+                scope.spawn(|| inbox.delete_restorably(vec![id.clone()], now));
+                scope.spawn(|| inbox.set_read(Which::Ids(vec![id.clone()]), true));
+            });
+            let is_kept = usize::from(inbox.get(&id).is_some());
+            let sources = files(root, "new").len() + files(root, "cur").len();
+            assert_eq!(
+                (sources, files(root, "movie-bag").len()),
+                (is_kept, is_kept + 1)
+            );
+            inbox.delete(Which::All);
+        }
+        assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
+        assert_eq!(files(root, "movie-bag"), ["lock"]);
+    }
+
+    #[test]
     fn marks_and_tags_that_race_a_deletion_leave_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();

@@ -172,11 +172,8 @@ pub enum SinkError {
 
 fn describe(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
         io::ErrorKind::WouldBlock => "another smtp-debug stores its messages there".to_owned(),
-        _ => error.to_string(),
+        _ => net::listen_error(error),
     }
 }
 
@@ -202,15 +199,7 @@ impl SinkError {
             "SMTP over TLS" => "--tls",
             _ => "--web",
         };
-        match source.kind() {
-            io::ErrorKind::AddrInUse => format!(
-                "stop it, or choose another port with {flag} ADDR:PORT (port 0 picks a free one)"
-            ),
-            io::ErrorKind::PermissionDenied => format!(
-                "choose a port above 1023 with {flag} ADDR:PORT: lower ones are reserved for the administrator"
-            ),
-            _ => format!("choose another address with {flag} ADDR:PORT"),
-        }
+        net::listen_hint(source, flag)
     }
 }
 

@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn text_shows_what_can_be_copied_on_lines_of_its_own() {
         let source = format!(
-            "Subject: Reset Your Password\r\n\r\nOpen http://localhost:3000/reset/{JWT} soon.\r\nYour code: 123456\r\n"
+            "Subject: Reset your password\r\n\r\nOpen http://localhost:3000/reset/{JWT} soon.\r\nYour code: 123456\r\n"
         );
         let message = kept(
             source.as_bytes(),
@@ -374,7 +374,7 @@ mod tests {
             [
                 "From     support@example.com".to_owned(),
                 "To       ann@example.com".into(),
-                "Subject  Reset Your Password".into(),
+                "Subject  Reset your password".into(),
                 "".into(),
                 format!("  Open http://localhost:3000/reset/{JWT} soon."),
                 "  Your code: 123456".into(),

@@ -1,49 +1,57 @@
-//! The one table of all templates: what each is for and which values it is given. What is listed, ejected, previewed,
-//! tried at the start and told in README goes by it.
+//! The table of all templates: purpose, variables and text of each. The commands `templates list`, `eject` and `preview`,
+//! the validation at startup and docs/templates.md are made from it.
 
 /// A template that is part of the binary.
 #[derive(Debug)]
 pub struct BuiltIn {
-    /// Its name, which is its path below the folder of templates. Values are escaped where it ends in `.html`.
+    /// Name, which is the path below the folder of templates. Values are escaped in templates that end in `.html`.
     pub name: &'static str,
-    /// What it is for, in a few words.
+    /// Purpose, in a few words.
     pub purpose: &'static str,
-    /// The names of the values that it is given, and no others; see [`VARIABLES`].
+    /// Names of its variables; see [`VARIABLES`]. It is given no other values.
     pub variables: &'static [&'static str],
-    /// Its text.
+    /// Built-in text.
     pub source: &'static str,
 }
 
 impl BuiltIn {
-    /// Whether it is part of a mail, which can't carry every text.
+    /// Returns whether it is part of a mail, whose lines have a maximum length.
     pub fn is_mail(&self) -> bool {
         self.name.starts_with("email/")
     }
 
-    /// Whether values in it are escaped for HTML.
+    /// Returns whether values in it are escaped for HTML.
     pub fn is_html(&self) -> bool {
         self.name.ends_with(".html")
     }
 
-    /// Whether it is sent as it stands, braces and all.
+    /// Returns whether it is sent unchanged: it is not a Tera template.
     pub fn is_raw(&self) -> bool {
         [".css", ".js", ".svg"]
             .iter()
             .any(|ending| self.name.ends_with(ending))
     }
+
+    /// Returns the value of a variable in a preview.
+    pub(super) fn sample(&self, variable: &Variable) -> &'static str {
+        SAMPLES
+            .iter()
+            .find(|(mail, name, _)| self.name.starts_with(mail) && *name == variable.name)
+            .map_or(variable.sample, |(_, _, sample)| sample)
+    }
 }
 
-/// A value that templates are given.
+/// A variable of templates.
 #[derive(Debug)]
 pub struct Variable {
-    /// Its name in a template.
+    /// Name in a template.
     pub name: &'static str,
-    /// What it is, in one line.
+    /// Meaning, in one line.
     pub meaning: &'static str,
-    /// What it is in a preview.
+    /// Value in a preview.
     pub sample: &'static str,
-    /// What it is in a trial, the nastiest that may come.
-    pub(super) nasty: &'static str,
+    /// Value that tries to break the template, for the validation at startup.
+    pub(super) hostile: &'static str,
 }
 
 macro_rules! template {
@@ -61,7 +69,7 @@ macro_rules! template {
 pub const TEMPLATES: &[BuiltIn] = &[
     template!(
         "email/reset_password.html",
-        "mail with the reset link",
+        "mail with the link to choose a new password",
         [
             "url",
             "email",
@@ -73,7 +81,7 @@ pub const TEMPLATES: &[BuiltIn] = &[
     ),
     template!(
         "email/reset_password.txt",
-        "the same, as plain text",
+        "its plain text",
         [
             "url",
             "email",
@@ -85,32 +93,32 @@ pub const TEMPLATES: &[BuiltIn] = &[
     ),
     template!(
         "email/reset_successful.html",
-        "mail after a change of password",
+        "mail after a change of the password",
         ["email", "at", "origin", "forgot_url"]
     ),
     template!(
         "email/reset_successful.txt",
-        "the same, as plain text",
+        "its plain text",
         ["email", "at", "origin", "forgot_url"]
     ),
     template!(
         "email/invitation.html",
-        "mail with the link to choose a first password",
-        ["url", "email", "lifetime", "expires_at"]
+        "mail with the link to choose the first password",
+        ["url", "email", "lifetime", "expires_at", "site"]
     ),
     template!(
         "email/invitation.txt",
-        "the same, as plain text",
-        ["url", "email", "lifetime", "expires_at"]
+        "its plain text",
+        ["url", "email", "lifetime", "expires_at", "site"]
     ),
     template!(
         "email/address_changed.html",
-        "mail to both addresses after a change",
+        "mail to both addresses after a change of the address",
         ["email", "at", "origin"]
     ),
     template!(
         "email/address_changed.txt",
-        "the same, as plain text",
+        "its plain text",
         ["email", "at", "origin"]
     ),
     template!(
@@ -120,60 +128,56 @@ pub const TEMPLATES: &[BuiltIn] = &[
     ),
     template!(
         "email/access_revoked.txt",
-        "the same, as plain text",
+        "its plain text",
         ["email", "at", "origin", "forgot_url"]
     ),
-    template!("email/frame.html", "frame of every HTML mail", ["email"]),
+    template!("email/frame.html", "frame of all HTML mails", ["email"]),
     template!("web/home.html", "start page", ["root", "inbox"]),
     template!(
         "web/forgot.html",
-        "page that asks for the email address",
+        "form that requests a link",
         ["root", "email", "error"]
     ),
     template!(
         "web/sent.html",
-        "page after the request for a link",
+        "page after a link was requested",
         ["root", "email", "inbox"]
     ),
     template!(
         "web/reset.html",
-        "page to choose a new password",
-        ["root", "error", "minimum"]
+        "form that sets the new password",
+        ["root", "error", "field", "minimum"]
     ),
     template!(
         "web/done.html",
         "page after the password was changed",
-        ["root"]
+        ["root", "inbox"]
     ),
     template!(
         "web/refused.html",
-        "page for a link that does not work",
+        "page of an invalid, expired or incomplete link",
         ["root", "heading", "message"]
     ),
     template!(
         "web/problem.html",
-        "page for any other error",
+        "page of any other error",
         ["root", "heading", "message"]
     ),
-    template!("web/base.html", "frame of every page", ["root"]),
-    template!(
-        "web/style.css",
-        "style sheet of the pages; sent unchanged",
-        []
-    ),
+    template!("web/base.html", "frame of all pages", ["root"]),
+    template!("web/style.css", "style sheet of the pages", []),
     template!(
         "web/password.js",
-        "script of the page for a new password; sent unchanged",
+        "script of the form that sets the password",
         []
     ),
-    template!("web/icon.svg", "icon of the pages; sent unchanged", []),
+    template!("web/icon.svg", "icon of the pages", []),
 ];
 
-/// What must never stand in a page or a mail as it was typed.
+/// Markup that must never be in a page or a mail unescaped.
 pub(super) const MARKUP: &str = "<script>movie-bag</script>";
-/// What people type, or have others type: markup, quotes, and what a template would run.
+/// Hostile input: markup, quotes, and an expression that a template would evaluate.
 const TYPED: &str = "<script>movie-bag</script>'\"&{{ 7 * 7 }}";
-/// As long as a real one, since the lines of a mail have an end. It opens nothing.
+/// Link of the length of a real one, since the lines of a mail have a maximum length. It opens nothing.
 const LINK: &str = concat!(
     "https://movies.example/reset/",
     "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.",
@@ -188,7 +192,7 @@ const fn ours(name: &'static str, meaning: &'static str, sample: &'static str) -
         name,
         meaning,
         sample,
-        nasty: sample,
+        hostile: sample,
     }
 }
 
@@ -197,82 +201,98 @@ const fn typed(name: &'static str, meaning: &'static str, sample: &'static str) 
         name,
         meaning,
         sample,
-        nasty: TYPED,
+        hostile: TYPED,
     }
 }
 
-/// All values, each of which means the same in every template.
+/// All variables. Each has the same meaning in every template.
 pub const VARIABLES: &[Variable] = &[
     ours(
         "url",
-        "the whole link, token and all; it must stand on one line",
+        "link with the token; must be whole on one line",
         LINK,
     ),
     typed(
         "email",
-        "the address that the mail is for; on a page, what was typed",
+        "address that the mail is for; on a page, the address that was entered",
         "ann@example.com",
     ),
     ours(
         "lifetime",
-        "how long the link works, from the request",
+        "period in which the link is valid, from the request",
         "24 hours",
     ),
-    ours("expires_at", "until when it works", "2027-03-15 09:26 UTC"),
+    ours(
+        "expires_at",
+        "time when the link expires",
+        "15 March 2027, 09:26 UTC",
+    ),
     ours(
         "requested_at",
-        "when the link was asked for",
-        "2027-03-14 09:26 UTC",
+        "time of the request for the link",
+        "14 March 2027, 09:26 UTC",
     ),
-    typed("origin", "from where, in words", "the address 192.0.2.1"),
+    typed(
+        "origin",
+        "source of the request or change: a device, or an administrator",
+        "a device with the IP address 192.0.2.1",
+    ),
     ours(
         "at",
-        "when what the mail tells of happened",
-        "2027-03-14 09:31 UTC",
+        "time of the change that the mail reports",
+        "14 March 2027, 09:31 UTC",
     ),
     ours(
         "forgot_url",
-        "the page where a new link is asked for",
+        "address of the page that requests a link",
         "https://movies.example/forgot",
     ),
     ours(
+        "site",
+        "host, port and path of the public URL",
+        "movies.example",
+    ),
+    ours(
         "root",
-        "from the page to the root, before every link: nothing, or ../",
+        "path from the page to the start page, for the beginning of every link: empty, or ../",
         "",
     ),
     ours(
         "minimum",
-        "how many characters a new password has at least",
+        "minimum length of a new password, in characters",
         "8",
     ),
+    ours("inbox", "URL of the inbox of a test server, or empty", ""),
+    typed("error", "error in the submitted form, or empty", ""),
     ours(
-        "inbox",
-        "where the mails of a test server are shown, or nothing",
+        "field",
+        "field that the error is about: password, password_again, or empty",
         "",
     ),
-    typed(
-        "error",
-        "what was wrong with what was typed, or nothing",
-        "",
-    ),
-    typed(
-        "heading",
-        "what happened, in a few words",
-        "This link has expired",
-    ),
+    typed("heading", "error, in a few words", "This link has expired"),
     typed(
         "message",
-        "what happened, in a sentence",
-        "For your safety a link works only for a limited time.",
+        "error, in a sentence or two",
+        "A link is valid for a limited time only. Request a new one:",
     ),
 ];
 
-/// The template with this name.
+/// Values in a preview that differ from those of [`VARIABLES`]: start of the template's name, variable, value.
+const SAMPLES: &[(&str, &str, &str)] = &[
+    ("email/invitation.", "lifetime", "7 days"),
+    (
+        "email/invitation.",
+        "expires_at",
+        "21 March 2027, 09:26 UTC",
+    ),
+];
+
+/// Returns the template of this name.
 pub fn find(name: &str) -> Option<&'static BuiltIn> {
     TEMPLATES.iter().find(|template| template.name == name)
 }
 
-/// The value with this name.
+/// Returns the variable of this name.
 pub fn variable(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }

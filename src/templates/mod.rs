@@ -1,9 +1,8 @@
-//! The templates of mails and pages: the built-in ones, and those in a folder of the user's own, which win.
+//! Templates of mails and pages: the built-in ones, and overrides from a folder of the administrator.
 //!
-//! All are compiled and tried once, when they are loaded, so that a broken one stops the start and not a mail. This is
-//! the only room that knows the template engine; who gets a mail, and what a request is answered, is not known here.
-//! Start with [`TEMPLATES`], the table that everything goes by. The pages of the debugging server's inbox stand apart, in
-//! [`inbox`]: they belong to a tool, and nobody overrides them.
+//! All are compiled and validated when they are loaded, so that a broken one stops the start and not a mail. No other
+//! module uses the template engine. Start with [`TEMPLATES`], the table of all templates. The pages of the debugging
+//! server's inbox are in [`inbox`]: they cannot be overridden.
 
 mod built_in;
 pub mod inbox;
@@ -11,6 +10,7 @@ mod overrides;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod wrap;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,7 +25,7 @@ pub use overrides::{file_in, meant_by};
 /// The longest line that a message may have on its way, without its line end (RFC 5322 2.1.1).
 const LONGEST_LINE: usize = 998;
 
-/// Where in a file something is, both from 1.
+/// Place in a file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The line.
@@ -35,7 +35,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// What comes after this text.
+    /// Returns the place after this text.
     fn at_end_of(text: &str) -> Self {
         let line = text.rsplit('\n').next().unwrap_or_default();
         Self {
@@ -45,15 +45,15 @@ impl Place {
     }
 }
 
-/// What is wrong with which template.
+/// Error in a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template {template}{}: {problem}", colons(*.place))]
 pub struct TemplateError {
-    /// The file of the user's own, or the name of a built-in template.
+    /// File of the override, or name of a built-in template.
     pub template: String,
-    /// Where in it, as far as that is known.
+    /// Place of the error, if known.
     pub place: Option<Place>,
-    /// What is wrong there.
+    /// Cause.
     pub problem: String,
 }
 
@@ -97,13 +97,15 @@ impl fmt::Debug for Templates {
 }
 
 impl Templates {
-    /// Reads, compiles and tries all templates; a file of the same name in the folder `own` wins over a built-in one.
+    /// Reads, compiles and validates all templates. A file in the folder `own` overrides the built-in template of its name.
     ///
     /// # Errors
     /// The first template that can't be read, compiled or rendered, with its file and line.
     pub fn load(own: Option<&Path>) -> Result<Self, TemplateError> {
+        let mut tera = Tera::default();
+        tera.register_filter("wrap", wrap::filter);
         let mut templates = Self {
-            tera: Tera::default(),
+            tera,
             overrides: read_all(own)?,
             warnings: Vec::new(),
         };
@@ -119,7 +121,7 @@ impl Templates {
         if let Some(own) = own {
             templates.warnings = overrides::strangers(own);
         }
-        // Those built in are tried by a test.
+        // The built-in templates are validated by a test.
         if templates.overrides.iter().any(Option::is_some) {
             let more = trial::run(&templates)?;
             templates.warnings.extend(more);
@@ -127,15 +129,15 @@ impl Templates {
         Ok(templates)
     }
 
-    /// What is probably not meant so: files that win over nothing, and mails without their link.
+    /// Returns warnings about files that override no template, and mails without their link.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Renders a template with its values. Others than those of its table are left out.
+    /// Renders a template. Values that are not its variables are ignored.
     ///
     /// # Errors
-    /// Where it uses a value that is not there, or makes a mail that can't travel.
+    /// A variable without a value, or a mail with a line that cannot be sent.
     pub fn render<'a, V: AsRef<str>>(
         &self,
         name: &str,
@@ -165,12 +167,12 @@ impl Templates {
         Ok(text)
     }
 
-    /// Renders a template with values to be looked at.
+    /// Renders a template with sample values.
     ///
     /// # Errors
     /// Those of [`Templates::render`].
     pub fn preview(&self, template: &BuiltIn) -> Result<String, TemplateError> {
-        let values = trial::values(template, |variable| variable.sample);
+        let values = trial::values(template, |variable| template.sample(variable));
         self.render(template.name, values)
     }
 
@@ -306,7 +308,7 @@ fn first_report(text: &str) -> Option<(&str, Place, &str)> {
     Some((place.next()?, Place { line, column }, problem))
 }
 
-/// Why mail can't carry a text.
+/// Returns the reason why a text cannot be sent as a mail.
 fn hindrance(text: &str) -> Option<String> {
     text.split('\n').enumerate().find_map(|(number, line)| {
         let number = number + 1;

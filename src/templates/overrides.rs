@@ -1,4 +1,4 @@
-//! The folder of the user's own templates: reading those that win over a built-in one, and noticing what wins over none.
+//! The folder of overrides: reads the files that override a template, and finds those that override none.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -8,30 +8,30 @@ use super::built_in::{BuiltIn, TEMPLATES};
 use super::{Place, TemplateError};
 use crate::domain::spelling;
 
-/// The largest template that is read, in bytes: many times any mail that is still delivered.
+/// Maximum size of a template, in bytes: many times that of any mail that is still delivered.
 const LARGEST: u64 = 1024 * 1024;
-/// How far below the folder is looked for files that win over nothing: those in a folder too deep are found.
+/// Depth of the search for files that override no template: one folder more than templates have.
 const DEEPEST: usize = 3;
-/// How much is looked at, since somebody may name a folder that holds the whole disk.
+/// Maximum number of entries in that search: the setting may name a folder that holds the whole disk.
 const MOST_LOOKED_AT: usize = 1_000;
-/// How many strange files are named.
+/// Maximum number of such files that are named.
 const MOST_NAMED: usize = 10;
 
-/// A file that wins over a built-in template.
+/// File that overrides a built-in template.
 #[derive(Debug)]
 pub(super) struct Override {
     pub(super) path: PathBuf,
     pub(super) source: String,
 }
 
-/// The path of a template's file: names have slashes, and paths what the system has.
+/// Returns the path of a template's file. Names have slashes on every system.
 pub fn file_in(folder: &Path, name: &str) -> PathBuf {
     let mut path = folder.to_owned();
     path.extend(name.split('/'));
     path
 }
 
-/// Looks whether the folder can be one of templates.
+/// Checks that the folder exists.
 pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
     let failed =
         |problem: String| TemplateError::whole(format!("folder {}", folder.display()), problem);
@@ -45,7 +45,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
     }
 }
 
-/// The file of this template in the folder, where there is one.
+/// Reads the file of this template, if there is one.
 pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>, TemplateError> {
     let path = file_in(folder, template.name);
     // A link that leads nowhere is a mistake, and not the same as no file.
@@ -95,7 +95,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, TemplateError> {
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > LARGEST {
-        return Err(whole(format!("it is larger than {LARGEST} bytes")));
+        return Err(whole(format!("larger than {LARGEST} bytes")));
     }
     Ok(bytes)
 }
@@ -104,7 +104,7 @@ fn unreadable(path: &Path, error: &io::Error) -> TemplateError {
     TemplateError::whole(path.display(), format!("cannot read it: {error}"))
 }
 
-/// A warning for each file in the folder that wins over nothing, with the name that was probably meant.
+/// Returns a warning for each file in the folder that overrides no template, with the name that was probably meant.
 pub(super) fn strangers(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut left = MOST_LOOKED_AT;
@@ -132,8 +132,7 @@ pub(super) fn strangers(folder: &Path) -> Vec<String> {
     warnings
 }
 
-/// Collects the names of files by their path below the folder. What can't be looked at is left out: no template that is
-/// meant is among it, since those have been read.
+/// Collects the paths of files below the folder. Unreadable folders are left out: the templates have been read before.
 fn collect(folder: &Path, below: &str, depth: usize, left: &mut usize, found: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;

@@ -108,10 +108,77 @@ fn a_mail_looks_right_where_its_style_sheet_is_dropped() {
 }
 
 #[test]
-fn the_text_of_a_mail_fits_a_terminal_but_for_its_link() {
-    for (template, mail) in previews().filter(|(template, _)| template.name.ends_with(".txt")) {
-        for line in mail.lines().filter(|line| !line.contains("://")) {
-            assert!(line.len() <= 78, "{}: {line}", template.name);
+fn text_parts_wrap_at_72_characters_whatever_the_values_are() {
+    let templates = templates();
+    let long = "a.name.that.is.as.long.as.names.of.mailboxes.may.be@example.com";
+    for template in TEMPLATES.iter().filter(|one| one.name.ends_with(".txt")) {
+        let values = trial::values(template, |variable| match variable.name {
+            "email" => long,
+            "origin" => "a device with the IP address 2001:db8:1234:5678:9abc:def0:1234:5678",
+            "lifetime" => "1234567 seconds",
+            "expires_at" | "at" | "requested_at" => "30 September 2027, 09:26 UTC",
+            _ => template.sample(variable),
+        });
+        let mail = templates.render(template.name, values).unwrap();
+        for line in mail.lines() {
+            let is_one_word = !line.contains(' ');
+            assert!(
+                line.chars().count() <= 72 || is_one_word,
+                "{}: {line}",
+                template.name
+            );
+            assert_eq!(line.trim(), line, "{}", template.name);
+        }
+        assert!(mail.ends_with(|c: char| c.is_ascii_alphanumeric() || ".\n".contains(c)));
+        assert!(mail.ends_with('\n') && !mail.ends_with("\n\n"), "{mail:?}");
+        assert!(!mail.starts_with('\n'));
+    }
+}
+
+#[test]
+fn a_text_part_of_ones_own_keeps_its_lines_unless_it_uses_the_filter() {
+    let words = "word ".repeat(30);
+    let (plain, wrapped) = (
+        format!("{words}{{{{ url }}}}"),
+        format!("{{% filter wrap %}}{words}{{{{ url }}}}{{% endfilter %}}"),
+    );
+    for (source, lines) in [(plain, 1), (wrapped, 4)] {
+        let folder = own(&[("email/invitation.txt", &source)]);
+        let templates = Templates::load(Some(folder.path())).unwrap();
+        let text = templates
+            .preview(find("email/invitation.txt").unwrap())
+            .unwrap();
+        assert_eq!(text.lines().count(), lines, "{text}");
+        assert!(text.lines().last().unwrap().contains("https://"), "{text}");
+    }
+}
+
+#[test]
+fn mails_have_the_colors_of_the_pages() {
+    let style = find("web/style.css").unwrap().source;
+    let pairs: Vec<[&str; 2]> = style
+        .split("light-dark(")
+        .skip(1)
+        .map(|pair| {
+            let (light, rest) = pair.split_once(", ").unwrap();
+            [light, rest.split_once(')').unwrap().0]
+        })
+        .collect();
+    let colors = |text: &str| -> Vec<String> {
+        let starts = text.match_indices('#').map(|(at, _)| &text[at..]);
+        let colors = starts.filter_map(|text| text.get(..7));
+        let is_color = |text: &&str| text[1..].bytes().all(|c| c.is_ascii_hexdigit());
+        colors.filter(is_color).map(str::to_owned).collect()
+    };
+    for (template, mail) in previews().filter(|(one, _)| one.is_mail() && one.is_html()) {
+        let (head, body) = mail.split_once("</style>").unwrap();
+        for (part, text, side) in [("dark", head, 1), ("light", body, 0)] {
+            let used = colors(text);
+            assert!(used.len() > 2, "{}: {used:?}", template.name);
+            for color in used {
+                let is_of_pages = pairs.iter().any(|pair| pair[side] == color);
+                assert!(is_of_pages, "{}: {color} is no {part} color", template.name);
+            }
         }
     }
 }
@@ -159,6 +226,11 @@ fn a_broken_one_is_named_with_line_and_column_and_what_is_wrong() {
             ":3:4: ",
         ),
         ("{% if emial %}x{% endif %}", "did you mean email?"),
+        // Also within the section of a filter, which all built-in text parts have.
+        (
+            "{% filter wrap %}\n{{ expire_at }}{% endfilter %}",
+            ":2:4: ",
+        ),
         ("\n{{ url | upcase }}", ":2:"),
         ("{{ url.token }}", ":1:"),
         ("\n{% include \"email/footer.html\" %}", ":2:"),
@@ -250,6 +322,7 @@ fn what_mail_cannot_carry_is_refused_at_the_start_and_in_every_mail() {
         ("email", String::new()),
         ("lifetime", String::new()),
         ("expires_at", String::new()),
+        ("site", String::new()),
     ];
     assert!(templates().render(INVITATION, values).is_err());
 }

@@ -1,20 +1,23 @@
-//! The trial at the start: what can be wrong with a template is found here, and not when a mail is due.
+//! Validation of all templates at startup, so that an error in one is found before a mail is due.
 //!
-//! Every template is looked through for names that nobody gives it, also where a condition hides them, and rendered with
-//! the nastiest values there may be.
+//! Each template is searched for names that are not its variables, also inside conditions, and rendered with sample values
+//! and with hostile ones.
 
 use super::built_in::{self, BuiltIn, MARKUP, TEMPLATES, Variable};
 use super::{Place, TemplateError, Templates};
 use crate::domain::spelling;
 
-/// Tries all templates, and answers what is probably not meant so.
+/// Validates all templates, and returns warnings about probable mistakes.
 pub(super) fn run(templates: &Templates) -> Result<Vec<String>, TemplateError> {
     let mut warnings = Vec::new();
     for template in TEMPLATES.iter().filter(|template| !template.is_raw()) {
         look_through(templates, template)?;
-        templates.render(template.name, values(template, |variable| variable.sample))?;
+        templates.render(
+            template.name,
+            values(template, |variable| template.sample(variable)),
+        )?;
         let rendered =
-            templates.render(template.name, values(template, |variable| variable.nasty))?;
+            templates.render(template.name, values(template, |variable| variable.hostile))?;
         if template.is_html() && rendered.contains(MARKUP) {
             return Err(unescaped(templates, template));
         }
@@ -23,7 +26,7 @@ pub(super) fn run(templates: &Templates) -> Result<Vec<String>, TemplateError> {
     Ok(warnings)
 }
 
-/// One value for each variable of a template.
+/// Returns one value for each variable of a template.
 pub(super) fn values(
     template: &BuiltIn,
     pick: impl Fn(&'static Variable) -> &'static str,
@@ -35,7 +38,7 @@ pub(super) fn values(
         .map(move |variable| (variable.name, pick(variable)))
 }
 
-/// Refuses a name that the template is not given. Rendering alone would find it only outside of conditions.
+/// Refuses a name that is not a variable of the template. Rendering finds it only outside of conditions.
 fn look_through(templates: &Templates, template: &BuiltIn) -> Result<(), TemplateError> {
     let mut unknown: Vec<&str> = templates
         .names_used_by(template)
@@ -63,10 +66,10 @@ fn unescaped(templates: &Templates, template: &BuiltIn) -> TemplateError {
     templates.error_at_word(template, "safe", problem.to_owned())
 }
 
-/// Whoever reads this part could not go on. It may be meant so, where the other part has the link.
+/// Returns a warning if the part does not show the link. It is no error, because the other part may show it.
 fn without_link(templates: &Templates, template: &BuiltIn, rendered: &str) -> Option<String> {
     let link = built_in::variable("url").filter(|link| template.variables.contains(&link.name))?;
-    let is_there = rendered.lines().any(|line| line.contains(link.nasty));
+    let is_there = rendered.lines().any(|line| line.contains(link.hostile));
     (!is_there).then(|| {
         format!(
             "{} does not show {{{{ url }}}}: readers of this part of the mail cannot choose a password",
@@ -75,7 +78,7 @@ fn without_link(templates: &Templates, template: &BuiltIn, rendered: &str) -> Op
     })
 }
 
-/// Where a word first stands inside of braces.
+/// Returns the first place of a word inside of braces.
 pub(super) fn place_of(word: &str, source: &str) -> Option<Place> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     source

@@ -1,22 +1,22 @@
-// Keeps the inbox live and quick, where scripts run. Every page is made by the server and whole without this: here links and
-// forms are followed without loading a page anew, the list is fetched again when the server tells of a change, and keys
-// do what links and buttons do. No text of a mail is ever put together with HTML here.
+// Keeps the inbox up to date and quick. Every page is rendered by the server and complete without this script, which follows
+// links and forms without loading a page again, fetches the list after each event of the server, and adds keys. It never
+// builds HTML from the text of a mail.
 'use strict';
 
 const live = document.getElementById('live');
 const query = document.getElementById('query');
 const get = (id) => document.getElementById(id);
 const parse = (text) => new DOMParser().parseFromString(text, 'text/html');
-// A name and a password that stand in the address must not be part of what is fetched, and must stay in the address.
+// Requests must not carry the user name and password of the address bar, which must keep them.
 const bare = (url) => { const { pathname, search } = new URL(url, location.origin); return pathname + search; };
 const ask = (path, how) => fetch(location.origin + path, how);
 const opened = () => (/^\/view\/([0-9A-Za-z]+)$/.exec(location.pathname) || [])[1] || '';
 
 // The list.
 
-const FOCUSABLE = 'a, summary, button';
+const FOCUSABLE = 'a, summary, button, input, select';
 
-// What is the same stays, so that the place where somebody reads, what is focused and what is open stay too.
+// Keeps unchanged elements, and with them the scroll position, the focus, open menus and the selection.
 function morph(old, fresh) {
   for (const child of Array.from(old.children)) if (!fresh.ownerDocument.getElementById(child.id)) child.remove();
   Array.from(fresh.children).forEach((child, index) => {
@@ -26,10 +26,12 @@ function morph(old, fresh) {
     if (kept !== here) old.insertBefore(kept, here);
     if (kept.open) child.open = true;
     if (kept.isEqualNode(child)) return;
-    // Changed in place, so that a screen reader says it.
+    // Changed in place, so that a screen reader announces it.
     if (kept.id === 'summary') kept.textContent = child.textContent;
+    else if (kept.id === 'selection') kept.action = child.action;
     else if (kept.id === 'bar' || kept.id === 'rows') morph(kept, child);
     else {
+      if (child.matches('#rows > li')) box(child).checked = box(kept).checked;
       const at = Array.from(kept.querySelectorAll(FOCUSABLE)).indexOf(document.activeElement);
       const rel = document.activeElement.rel;
       kept.replaceWith(child);
@@ -49,6 +51,7 @@ function showList(fresh) {
   if (isElsewhere) list.scrollTop = 0;
   document.body.classList.toggle('empty', list.dataset.total === '0');
   count();
+  showSelection();
 }
 
 function count() {
@@ -61,7 +64,7 @@ function count() {
 let fetching = false;
 let again = false;
 
-// One fetch at a time: what changes meanwhile is one more, however much it is.
+// One request at a time. All changes in the meantime cause one more.
 async function refresh() {
   if (fetching) { again = true; return; }
   fetching = true;
@@ -81,7 +84,7 @@ async function refresh() {
         if (wasEmpty !== document.body.classList.contains('empty') && !opened()) follow(location.href, 'stay');
       } else again = true;
     }
-  } catch (_) { /* The connection says so itself. */ }
+  } catch (_) { /* The websocket reports the lost connection. */ }
   fetching = false;
   if (again) { again = false; setTimeout(refresh, 60); }
 }
@@ -96,7 +99,7 @@ function say(words) {
   live.className = 'lost';
 }
 
-// Asks, and shows the answer unless something else was asked for meanwhile.
+// Shows the page of an answer, unless another one was requested in the meantime.
 async function fetchAndShow(ask, how) {
   const mine = ++latest;
   try {
@@ -104,17 +107,20 @@ async function fetchAndShow(ask, how) {
     const text = await answer.text();
     if (mine !== latest) return false;
     const page = parse(text);
-    if (!page.getElementById('message')) { say(answer.ok ? 'This answer cannot be shown' : text.slice(0, 100)); return false; }
+    if (!page.getElementById('message')) { say(answer.ok ? 'Cannot show the answer' : text.slice(0, 100)); return false; }
     show(page, bare(answer.url), how);
     return true;
   } catch (_) {
-    // The page stays as it is, and the list comes again with the connection.
+    // The page stays as it is, and the list is fetched when the connection is back.
     if (mine === latest) say('No answer, try again');
     return false;
   }
 }
 
 function show(page, url, how) {
+  url = withoutDeletion(url);
+  const facts = get('facts');
+  const shown = opened();
   if (how === 'push' && url !== bare(location.href)) history.pushState(null, '', url);
   else if (how !== 'stay') history.replaceState(null, '', url);
   document.body.className = page.body.className;
@@ -122,8 +128,10 @@ function show(page, url, how) {
   const message = page.getElementById('message');
   get('message').replaceWith(message);
   prepare(message);
+  if (facts && facts.open && shown === opened()) get('facts').open = true;
+  showNotice(page);
   showList(page.getElementById('list'));
-  // What is just being typed is newer than what it found.
+  // Text that is being typed is newer than the answer.
   if (document.activeElement !== query || how === 'stay') query.value = page.getElementById('query').value;
   // Changed in place, so that a screen reader announces it.
   const problem = page.getElementById('problem').textContent;
@@ -133,13 +141,13 @@ function show(page, url, how) {
   else query.removeAttribute('aria-describedby');
   const row = get('list').querySelector('[aria-current]');
   if (row) row.scrollIntoView({ block: 'nearest' });
-  // The answer to a question that destroys nothing has the focus.
+  // In a question, the answer that deletes nothing has the focus.
   const first = message.querySelector('[autofocus]');
   if (first) first.focus();
   else refocus(focused);
 }
 
-// What was focused in the message before: the same tab, the same button, or the message itself.
+// Position of the focus in the message: a tab, a button, or the message itself.
 function place(element) {
   if (!get('message').contains(element)) return '';
   for (const group of ['.tabs', '.look', '.acts']) {
@@ -158,7 +166,7 @@ function refocus(was) {
 
 const follow = (url, how) => fetchAndShow(() => ask(bare(url)), how);
 
-// Does what a button says, one after the other, and then goes on to `next`.
+// Submits a form, one at a time, and then shows `next`, or the answer if there is none.
 async function send(form, button, next) {
   if (sending) return;
   sending = true;
@@ -167,7 +175,9 @@ async function send(form, button, next) {
   if (menu) menu.open = false;
   const post = async () => {
     const answer = await ask(bare(form.action), { method: 'POST', body });
-    return answer.ok && next ? ask(bare(next)) : answer;
+    if (!answer.ok || !next) return answer;
+    showNotice(parse(await answer.text()));
+    return ask(bare(next));
   };
   await fetchAndShow(post, 'push');
   sending = false;
@@ -176,8 +186,11 @@ async function send(form, button, next) {
 const isOurs = (url) => url.origin === location.origin && (url.pathname === '/' || /^\/view\/[0-9A-Za-z]+$/.test(url.pathname));
 
 document.addEventListener('click', (event) => {
-  const copied = event.target.closest('[data-copy]');
+  const copied = event.target.closest('.copy');
   if (copied) { copy(copied); return; }
+  if (event.target.closest('.dismiss')) { hideNotice(); return; }
+  if (event.target.matches('#rows input')) { select(event.target, event.shiftKey); return; }
+  for (const menu of document.querySelectorAll('.menu[open]')) if (!menu.contains(event.target)) menu.open = false;
   const link = event.target.closest('a[href]');
   const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !isPlain || link.target || link.hasAttribute('download') || !isOurs(new URL(link.href))) return;
@@ -188,15 +201,18 @@ document.addEventListener('click', (event) => {
 
 document.addEventListener('submit', (event) => {
   const form = event.target;
-  if (form.method === 'dialog') return;
+  const button = event.submitter;
   event.preventDefault();
   if (form.id === 'search') search(isTyped ? 'replace' : 'push');
-  else if (event.submitter) send(form, event.submitter, form.closest('article') && event.submitter.value === 'delete' ? neighbour() : '');
+  else if (!button) return;
+  else if (form.id === 'selection') actOnSelection(button.value);
+  else if (button.value === 'undo') undo();
+  else send(form, button, form.closest('article') && button.value === 'delete' ? neighbour([opened()]) : '');
 });
 
 addEventListener('popstate', () => follow(location.href, 'stay'));
 
-// What is typed is searched for at once, and is one step back in the history.
+// Searches while a person types. One search is one step in the history.
 let typing;
 let isTyped = false;
 
@@ -212,10 +228,152 @@ query.addEventListener('input', () => {
 });
 query.addEventListener('blur', () => { isTyped = false; });
 
+// Selection.
+
+const box = (row) => row.querySelector('input');
+const boxes = () => Array.from(document.querySelectorAll('#rows input'));
+const selected = () => boxes().filter((one) => one.checked);
+let anchor = '';
+
+// Applies the state of a box to all between it and the one before, if it extends the selection.
+function select(last, extends_) {
+  const all = boxes();
+  const [from, to] = [all.findIndex((one) => one.value === anchor), all.indexOf(last)];
+  if (extends_ && from >= 0) all.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((one) => { one.checked = last.checked; });
+  anchor = last.value;
+  showSelection();
+}
+
+function showSelection() {
+  const all = boxes().length;
+  const chosen = selected().length;
+  const whole = get('select-all');
+  if (!whole) return;
+  whole.checked = chosen > 0 && chosen === all;
+  whole.indeterminate = chosen > 0 && chosen < all;
+  const text = chosen ? chosen + ' selected' : '';
+  if (get('selected').textContent === text) return;
+  get('selected').textContent = text;
+  announce(text);
+}
+
+function clearSelection() {
+  for (const one of boxes()) one.checked = false;
+  showSelection();
+}
+
+document.addEventListener('change', (event) => {
+  if (event.target.id === 'select-all') {
+    for (const one of boxes()) one.checked = event.target.checked;
+    showSelection();
+  } else if (event.target.id === 'theme') {
+    try {
+      if (event.target.value) localStorage.setItem('theme', event.target.value);
+      else localStorage.removeItem('theme');
+      applyTheme();
+    } catch (_) { say('This browser does not store the theme'); }
+  }
+});
+
+addEventListener('storage', () => { applyTheme(); get('theme').value = storedTheme(); });
+
+// Posts an action, one at a time, and shows its notice. Returns whether it was accepted.
+async function post(url, fields) {
+  if (sending) return false;
+  sending = true;
+  let done = false;
+  try {
+    const answer = await ask(bare(url), { method: 'POST', body: new URLSearchParams(fields) });
+    const text = await answer.text();
+    done = answer.ok;
+    if (done) showNotice(parse(text));
+    else say(text.slice(0, 100));
+  } catch (_) { say('No answer, try again'); }
+  sending = false;
+  return done;
+}
+
+async function actOnSelection(action) {
+  const ids = selected().map((one) => one.value);
+  const { action: url } = get('selection');
+  const isOpen = ids.includes(opened());
+  const next = action === 'delete' ? neighbour(ids) : '';
+  const focused = document.activeElement.closest('#rows li, #bar');
+  if (!ids.length || !await post(url, [['do', action], ...ids.map((id) => ['id', id])])) return;
+  clearSelection();
+  // A message that is shown again would be marked as read again.
+  if (isOpen && action !== 'read') { await follow(next || get('list').dataset.place, 'replace'); return; }
+  await refresh();
+  // The buttons that had the focus are hidden without a selection.
+  if (focused && document.activeElement === document.body) focusRow(action === 'delete' ? idOf(next) : ids[ids.length - 1]);
+}
+
+const idOf = (url) => (url ? new URL(url).pathname.slice('/view/'.length) : '');
+
+function focusRow(id) {
+  const row = get('row-' + id);
+  const link = row ? row.querySelector('a') : links()[0];
+  if (link) link.focus();
+}
+
+function announce(text) {
+  get('told').textContent = text;
+  setTimeout(() => { if (get('told').textContent === text) get('told').textContent = ''; }, 1500);
+}
+
+// Notice after a deletion. It stays for a while, and longer under the pointer or with the focus.
+
+const NOTICE_MS = 15000;
+let hiding;
+
+function showNotice(page) {
+  const fresh = page.getElementById('notice').firstElementChild;
+  if (!fresh) return;
+  get('notice').replaceChildren(fresh);
+  keepNotice();
+}
+
+function keepNotice() {
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { if (get('notice').matches(':hover, :focus-within')) keepNotice(); else hideNotice(); }, NOTICE_MS);
+}
+
+function hideNotice() {
+  clearTimeout(hiding);
+  if (get('notice').contains(document.activeElement)) get('message').focus({ preventScroll: true });
+  get('notice').replaceChildren();
+}
+
+// A deletion is not a part of the address: a bookmark of it would be of no use.
+function withoutDeletion(url) {
+  const { pathname, search, searchParams } = new URL(url, location.origin);
+  if (!searchParams.has('deletion')) return pathname + search;
+  searchParams.delete('deletion');
+  return String(searchParams) ? pathname + '?' + searchParams : pathname;
+}
+
+async function undo() {
+  const form = document.querySelector('#notice form');
+  const deletion = form && form.querySelector('[name=deletion]');
+  if (!deletion) return;
+  const { value } = deletion;
+  const isFocused = form.contains(document.activeElement);
+  if (!await post(form.action, [['do', 'undo'], ['deletion', value]])) return;
+  const kept = document.querySelector('#notice [name=deletion]');
+  if (kept && kept.value === value) {
+    hideNotice();
+    announce('Restored');
+  }
+  await refresh();
+  if (isFocused) focusRow('');
+}
+
 // One message.
 
 function prepare(part) {
   localTimes(part);
+  const tab = part.querySelector('.tabs [aria-current]');
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 40;
   const keys = part.querySelector('#keys');
   if (keys) {
     keys.hidden = false;
@@ -225,59 +383,64 @@ function prepare(part) {
   }
 }
 
-// The server says times in its own zone, which need not be that of who looks.
+// The server writes times in its own zone, which can differ from that of the browser.
 function localTimes(part) {
   const today = new Date().toDateString();
   for (const time of part.querySelectorAll('time')) {
     const when = new Date(time.dateTime);
-    // Not every moment that a mail may name is one for a browser: 23:59:60 is none.
+    // Browsers do not read every time that a mail may name, such as 23:59:60.
     if (Number.isNaN(when.getTime())) continue;
     const two = (number) => String(number).padStart(2, '0');
     const day = when.getFullYear() + '-' + two(when.getMonth() + 1) + '-' + two(when.getDate());
     const clock = two(when.getHours()) + ':' + two(when.getMinutes());
-    const isLong = time.dataset.form === 'long';
-    time.textContent = isLong ? day + ' ' + clock + ':' + two(when.getSeconds()) : when.toDateString() === today ? clock : day;
+    const { form } = time.dataset;
+    if (form === 'long') time.textContent = day + ' ' + clock + ':' + two(when.getSeconds());
+    else if (form === 'minute') time.textContent = day + ' ' + clock;
+    else time.textContent = when.toDateString() === today ? clock : day;
     time.title = time.dateTime;
   }
 }
 
 async function copy(button) {
-  const text = button.dataset.copy;
+  const source = button.parentElement.querySelector('code, pre');
+  const text = button.dataset.copy || source.textContent;
   try {
     await navigator.clipboard.writeText(text);
   } catch (_) {
-    // By plain HTTP from another machine there is no clipboard but this way.
-    const code = button.parentElement.querySelector('code');
-    getSelection().selectAllChildren(code);
+    // Over plain HTTP from another machine, browsers offer no other way to the clipboard.
+    getSelection().selectAllChildren(source);
     document.execCommand('copy');
   }
-  // Said where a screen reader listens, since what stands in a button is not told when it changes.
-  get('told').textContent = button.firstChild.nodeValue = 'Copied';
-  setTimeout(() => { button.firstChild.nodeValue = 'Copy'; get('told').textContent = ''; }, 1500);
+  // Screen readers announce the status, and no change of a button.
+  announce('Copied');
+  button.firstChild.nodeValue = 'Copied';
+  setTimeout(() => { button.firstChild.nodeValue = 'Copy'; }, 1500);
 }
 
-// Keys. Who uses a program that types letters can turn them off (WCAG 2.1.4).
+// Keys. They can be turned off, for people whose software types letters (WCAG 2.1.4).
 
 function usesKeys() {
   try { return localStorage.getItem('keys') !== 'off'; } catch (_) { return true; }
 }
 
 function remember(use) {
-  try { localStorage.setItem('keys', use ? 'on' : 'off'); } catch (_) { /* then for this page alone */ }
+  try { localStorage.setItem('keys', use ? 'on' : 'off'); } catch (_) { /* holds for this page alone */ }
 }
 
 const links = () => Array.from(document.querySelectorAll('#rows a'));
 
 function current(all) {
-  const focused = all.indexOf(document.activeElement);
+  const row = document.activeElement.closest('#rows li');
+  const focused = all.findIndex((link) => link.parentElement === row);
   return focused >= 0 ? focused : all.findIndex((link) => link.hasAttribute('aria-current'));
 }
 
-// The message that takes the place of the opened one: the next older, else the next newer.
-function neighbour() {
+// Message to show instead of these: the next older one, otherwise the next newer one.
+function neighbour(ids) {
   const all = links();
-  const at = all.findIndex((link) => link.hasAttribute('aria-current'));
-  const next = at < 0 ? null : all[at + 1] || all[at - 1];
+  const isGone = (link) => ids.includes(box(link.parentElement).value);
+  const first = all.findIndex(isGone);
+  const next = first < 0 ? null : all.slice(first).find((link) => !isGone(link)) || all.slice(0, first).pop();
   return next ? next.href : '';
 }
 
@@ -298,52 +461,39 @@ async function step(by) {
   if (first) first.focus();
 }
 
-// Asks whether to delete the message with this subject. The key may have been pressed by mistake.
-function confirms(subject) {
-  const dialog = get('ask');
-  dialog.querySelector('bdi').textContent = subject;
-  dialog.returnValue = '';
-  dialog.showModal();
-  return new Promise((done) => dialog.addEventListener('close', () => done(dialog.returnValue === 'delete'), { once: true }));
+// Deletes the selected messages, otherwise the opened one, otherwise the focused one.
+async function remove() {
+  if (selected().length) { await actOnSelection('delete'); return; }
+  const button = document.querySelector('#message .acts [value=delete]');
+  if (button) { await send(button.form, button, neighbour([opened()])); return; }
+  const row = document.activeElement.closest('#rows li');
+  if (!row) return;
+  const { value } = box(row);
+  const next = neighbour([value]);
+  if (!await post(get('selection').action, [['do', 'delete'], ['id', value]])) return;
+  await refresh();
+  if (next) focusRow(idOf(next));
 }
 
-async function remove() {
-  const opened = document.querySelector('#message .acts [value=delete]');
-  if (opened) {
-    const { form } = opened;
-    const isSure = await confirms(document.querySelector('#message h2').textContent);
-    // The message may have gone meanwhile.
-    if (isSure && form.isConnected) await send(form, opened, neighbour());
-    return;
-  }
-  const row = document.activeElement.closest('#rows li');
-  if (!row || sending || !await confirms(row.querySelector('.subject > bdi').textContent)) return;
+function toggle(extends_) {
   const all = links();
-  const at = all.findIndex((link) => link.parentElement.id === row.id);
-  if (at < 0 || sending) return;
-  sending = true;
-  const next = (all[at + 1] || all[at - 1] || {}).parentElement;
-  try {
-    const answer = await ask(bare(all[at].href), { method: 'POST', body: new URLSearchParams({ do: 'delete' }) });
-    if (!answer.ok) say('It was not deleted');
-    else if (next) next.querySelector('a').focus();
-    refresh();
-  } catch (_) { say('No answer, try again'); }
-  sending = false;
+  const link = all[Math.max(0, current(all))];
+  if (!link) return;
+  if (!link.parentElement.contains(document.activeElement)) link.focus();
+  const one = box(link.parentElement);
+  one.checked = extends_ || !one.checked;
+  select(one, extends_);
 }
 
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (get('ask').open) {
-    if (event.key === 'd' && !event.repeat && usesKeys()) { event.preventDefault(); get('ask').close('delete'); }
-    return;
-  }
-  const isTyping = event.target.matches('input:not([type=radio], [type=checkbox]), textarea');
+  const isTyping = event.target.matches('input:not([type=radio], [type=checkbox]), textarea, select');
   if (event.key === 'Escape') {
     const menu = document.querySelector('.menu[open]');
     if (menu) { menu.open = false; menu.querySelector('summary').focus(); return; }
-    // The browser's own way with it would empty the field, and leave the list as it was.
-    if (isTyping) { event.preventDefault(); query.blur(); return; }
+    // The browser would empty the field and leave the list as it was.
+    if (isTyping) { event.preventDefault(); event.target.blur(); return; }
+    if (selected().length) { clearSelection(); return; }
     const back = document.querySelector('.back a');
     if (back) {
       const id = opened();
@@ -355,13 +505,15 @@ document.addEventListener('keydown', (event) => {
   if (event.key === 'j') step(1);
   else if (event.key === 'k') step(-1);
   else if (event.key === 'd') { if (!event.repeat) remove(); }
+  else if (event.key === 'x' || event.key === 'X') toggle(event.key === 'X');
+  else if (event.key === 'z') undo();
   else if (event.key === '/') { query.focus(); query.select(); }
   else if (event.key === 'Enter' && event.target === document.body && links().length) links()[Math.max(0, current(links()))].click();
   else return;
   event.preventDefault();
 });
 
-// What happens on the server.
+// Events of the server.
 
 let patience = 500;
 let socket = null;
@@ -388,7 +540,10 @@ function connect() {
   };
 }
 
-document.documentElement.classList.add('js');
+get('theme').value = storedTheme();
+if (get('notice').firstElementChild) keepNotice();
+if (location.search.includes('deletion=')) history.replaceState(null, '', withoutDeletion(location.href));
 localTimes(get('list'));
+showSelection();
 prepare(get('message'));
 connect();

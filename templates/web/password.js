@@ -1,19 +1,20 @@
-// Helps while a new password is typed, where scripts run: shows it, says how strong it is, and whether both entries are
-// the same. Nothing leaves the page, and the server decides; without this file the form works all the same.
+// Optional help for the form that sets a new password: shows the passwords, rates the first one, and compares both.
+// Nothing leaves the page, and the server decides. The form works without this script.
 'use strict';
 
 const form = document.getElementById('choose');
 const password = document.getElementById('password');
 const again = document.getElementById('password_again');
-const show = document.getElementById('show');
+// A template of an administrator may have no button, or one without the class.
+const reveals = document.querySelectorAll('#show, .reveal');
 const meter = document.getElementById('meter');
 const verdict = document.getElementById('verdict');
 const match = document.getElementById('match');
 const minimum = Number(form.dataset.minimum);
-// What bcrypt can take, in bytes.
+// Limit of bcrypt, in bytes.
 const LONGEST = 72;
 
-// What many passwords are made of. A word of these is worth little more than its place in the list.
+// Words that many passwords are made of. Such a word adds little more strength than its place in the list.
 const COMMON = ('password passwort letmein welcome qwerty qwertz azerty asdf admin login master secret dragon monkey '
   + 'football baseball soccer hockey princess sunshine shadow superman batman michael jordan jennifer charlie daniel '
   + 'thomas jessica ashley iloveyou love hello freedom whatever trustno starwars pokemon cheese computer internet '
@@ -28,10 +29,10 @@ function isRun(before, after) {
   return before === after || ROWS.some((row) => row.includes(before + after) || row.includes(after + before));
 }
 
-// About how many bits a guesser lacks who tries words, runs and repeats first.
+// Estimates the strength, in bits, against an attacker who tries words, runs and repeats first.
 function bits(text) {
   const plain = text.normalize('NFKC').trim().toLowerCase();
-  // Digits that stand for letters are read so in words alone.
+  // Digits in place of letters count as letters only within words.
   let rest = plain.replace(/0/g, 'o').replace(/[1!|]/g, 'i').replace(/3/g, 'e').replace(/[4@]/g, 'a')
     .replace(/[5$]/g, 's').replace(/7/g, 't');
   let sum = 0;
@@ -61,10 +62,10 @@ function judge(text) {
     const missing = minimum - length;
     return [0, 'Too short: ' + missing + (missing === 1 ? ' character' : ' characters') + ' to go'];
   }
-  if (bytes > LONGEST) return [0, 'Too long: ' + bytes + ' bytes, and at most ' + LONGEST + ' are taken'];
+  if (bytes > LONGEST) return [0, 'Too long: ' + bytes + ' bytes of at most ' + LONGEST];
   const worth = bits(text);
-  if (worth < 26) return [1, 'Weak: it is guessed soon'];
-  if (worth < 38) return [2, 'Fair: another word would help'];
+  if (worth < 26) return [1, 'Weak: easy to guess'];
+  if (worth < 38) return [2, 'Fair: add another word'];
   if (worth < 52) return [3, 'Good'];
   return [4, 'Strong'];
 }
@@ -73,30 +74,46 @@ function look() {
   document.getElementById('strength').hidden = password.value === '';
   const [value, words] = judge(password.value);
   meter.value = value;
-  // Said again only where it changes, or a screen reader would never be silent.
+  // A screen reader announces each assignment, also of the same text.
   if (verdict.textContent !== words) verdict.textContent = words;
   compare();
 }
 
-function compare() {
-  const differs = again.value !== '' && !password.value.normalize('NFC').startsWith(again.value.normalize('NFC'));
-  const words = differs ? 'Not the same as above' : '';
+function say(words) {
   if (match.textContent !== words) match.textContent = words;
+  if (words === '') again.removeAttribute('aria-invalid');
+  else again.setAttribute('aria-invalid', 'true');
 }
 
-show.hidden = false;
-show.addEventListener('click', () => {
-  const shown = password.type === 'password';
-  password.type = again.type = shown ? 'text' : 'password';
-  show.textContent = shown ? 'Hide password' : 'Show password';
-});
-// What is sent as text may be kept by the browser's memory of forms.
+// While the second password is typed, it may still become the same as the first one.
+function compare() {
+  const isBeginning = password.value.normalize('NFC').startsWith(again.value.normalize('NFC'));
+  say(isBeginning ? '' : 'The passwords do not match');
+}
+
+function show(isShown) {
+  password.type = again.type = isShown ? 'text' : 'password';
+  for (const reveal of reveals) reveal.setAttribute('aria-pressed', String(isShown));
+}
+
+for (const reveal of reveals) {
+  reveal.hidden = false;
+  reveal.addEventListener('click', () => show(password.type === 'password'));
+}
 let isSent = false;
 form.addEventListener('submit', (event) => {
-  // A link works once: a second click would be told that it does not.
+  // The server would refuse it, and return the form without both passwords.
+  if (password.value.normalize('NFC') !== again.value.normalize('NFC')) {
+    event.preventDefault();
+    say('The passwords do not match');
+    again.focus();
+    return;
+  }
+  // A link can be used once: a second click would get the page of a used link.
   if (isSent) event.preventDefault();
   isSent = true;
-  password.type = again.type = 'password';
+  // The browser may store the text of a visible field.
+  show(false);
 });
 addEventListener('pageshow', () => { isSent = false; });
 password.addEventListener('input', look);

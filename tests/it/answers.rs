@@ -405,8 +405,8 @@ fn the_answers_as_they_are_read() {
                 // Its width is that of the port.
                 (r"(MAIL_PORT +)\d{4,} +", "${1}[PORT] "),
                 (r"(127\.0\.0\.1:\[PORT\]) +", "${1} "),
-                (r"[\d.]+ [MGT]iB left on", "[SIZE] left on"),
-                (r"(answers, )[\d.]+ KiB", "${1}[SIZE]"),
+                (r"[\d.]+ [MGT]iB free on", "[SIZE] left on"),
+                (r"(indexes, )[\d.]+ KiB", "${1}[SIZE]"),
                 (r#"("value": )"\d{4,}""#, r#"${1}"[PORT]""#),
             ] {
                 settings.add_filter(pattern, name);
@@ -533,13 +533,13 @@ fn every_command_that_prints_json_of_its_own_is_documented() {
     commands(&home, &[], &mut found);
     let documented: Vec<String> = documented().into_keys().collect();
     for path in found {
-        let help = home.run(&[path.as_slice(), &["--help".to_owned()]].concat());
-        let says_so = help.ok().stdout.contains("\nWith --json: ");
+        let help = home.run(&[&["help".to_owned()], path.as_slice()].concat());
+        let says_so = help.ok().stdout.contains("\nOutput with --json:\n");
         let name = format!("`{}`", path.join(" "));
         let is_documented = documented.iter().any(|commands| commands.contains(&name));
         assert_eq!(
             says_so, is_documented,
-            "the help of {name} and docs/json.md"
+            "the detailed help of {name} and docs/json.md"
         );
     }
 }

@@ -63,7 +63,7 @@ pub fn reading_creates_no_database(home: Home) {
     ];
     for arguments in readers {
         let output = home.run(arguments).exits(7);
-        let message = format!("error: there is no database at {}", named(&home));
+        let message = format!("error: no database at {}", named(&home));
         assert!(
             output.stderr.contains(&message) && output.stderr.contains("--env-file"),
             "{arguments:?}: {}",
@@ -177,7 +177,7 @@ fn a_command_that_changes_something_creates_no_database(home: Home) {
         let input = format!("{PASSWORD}\n");
         let output = home.run_with_input(arguments, &input).exits(*code);
         let is_about_database = *code != 2;
-        let message = format!("there is no database at {}", named(&home));
+        let message = format!("no database at {}", named(&home));
         assert_eq!(
             output.stderr.contains(&message),
             is_about_database,

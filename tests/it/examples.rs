@@ -12,7 +12,7 @@ use crate::harness::{Home, Output, PASSWORD, Shell};
 
 /// The link of the newest mail to ann, which a person pastes.
 const LINK: &str =
-    "--token \"$(movie-bag inbox wait --to ann@example.com --subject 'Reset Your' --print link)\"";
+    "--token \"$(movie-bag inbox wait --to ann@example.com --subject 'Reset your' --print link)\"";
 
 /// What an example says of a machine that is not this one, and what stands for it here.
 const RULES: &[(&str, &str)] = &[
@@ -142,7 +142,7 @@ fn value<T: Copy>(list: &[(&str, T)], example: &str) -> Option<T> {
 /// What a help tells to type: each example, and what belongs together in one.
 fn examples(help: &str) -> Vec<String> {
     const ONE_BY_ONE: [&str; 2] = ["Example:", "Examples:"];
-    const TOGETHER: [&str; 2] = ["First steps:", "To change a mail or a page:"];
+    const TOGETHER: [&str; 2] = ["First steps:", "To customize a mail or a page:"];
     let mut examples = Vec::new();
     let mut lines = help.lines();
     while let Some(line) = lines.next() {

@@ -248,7 +248,7 @@ fn every_line_that_is_printed_at_start_sends_a_mail() {
         }
     }
     // The help has the same lines, for the usual address.
-    let help = home.run(&["smtp-debug", "--help"]).ok().stdout;
+    let help = home.run(&["help", "smtp-debug"]).ok().stdout;
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for (name, settings) in &lines {
         let usual = settings.replace(sink.port(), "1025");

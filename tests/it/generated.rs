@@ -1,5 +1,6 @@
-//! What is generated is committed and compared: completions, the help of every command, the mails. `BLESS=1 cargo
-//! test` writes the completions anew; snapshots are reviewed with `cargo insta review` or by `INSTA_UPDATE=always`.
+//! Generated files are committed and compared: completions, the help of every command, the mails. `BLESS=1 cargo test` rewrites
+//! the completions; snapshots are reviewed with `cargo insta review` or rewritten with `INSTA_UPDATE=always`. The unit tests of
+//! the help compare docs/cli.md and docs/settings.md.
 
 use std::fs;
 use std::path::Path;
@@ -136,6 +137,15 @@ fn the_man_pages_cover_every_command() {
         let page = fs::read_to_string(home.path().join("man").join(format!("{name}.1")))
             .unwrap_or_else(|error| panic!("{name}.1: {error}"));
         assert!(page.contains(".SH NAME"), "{name}.1");
+        let is_leaf = home.run(&[path.as_slice(), &["--help".to_owned()]].concat());
+        if !is_leaf.ok().stdout.contains("\nCommands:\n") {
+            for section in ["EXAMPLES", "\"EXIT STATUS\"", "\"SEE ALSO\""] {
+                assert!(
+                    page.contains(&format!(".SH {section}\n")),
+                    "{name}.1: {section}"
+                );
+            }
+        }
     }
     for topic in ["settings", "exit-codes", "templates"] {
         let page = home.path().join(format!("man/movie-bag-{topic}.1"));
@@ -155,6 +165,7 @@ pub fn redacted<T>(run: impl FnOnce() -> T) -> T {
             "[TOKEN]",
         ),
         (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2})? UTC", "[TIME] UTC"),
+        (r"\d{1,2} [A-Z][a-z]+ \d{4}, \d{2}:\d{2} UTC", "[TIME] UTC"),
         (r"\b[0-9a-f]{24}\b", "[ID]"),
         (r"/tmp/\.tmp[A-Za-z0-9]+", "[HOME]"),
         (r"localhost:\d+", "localhost:[PORT]"),
@@ -272,37 +283,113 @@ fn the_errors_as_they_are_read() {
     redacted(|| insta::assert_snapshot!("errors", all));
 }
 
+/// Largest help of a command with up to six options of its own, and of any command: a terminal has 24 lines, a window 45.
+const LINES: [usize; 2] = [24, 45];
+
 #[test]
-fn the_readme_names_every_setting_variable_command_and_exit_code() {
-    let readme = include_str!("../../README.md");
-    for key in movie_bag::config::keys::KEYS {
-        assert!(readme.contains(&format!("`{}`", key.name)), "{}", key.name);
-    }
-    for variable in movie_bag::templates::VARIABLES {
-        let row = format!("| `{}` | {} |", variable.name, variable.meaning);
-        assert!(readme.contains(&row), "{row}");
-    }
-    let home = Home::fresh();
+fn every_help_fits_one_screen() {
+    let home = Home::fresh().with("COLUMNS", "80");
     let mut found = Vec::new();
     commands(&home, &[], &mut found);
-    for path in found.iter().filter(|path| !path.is_empty()) {
-        let name = path.last().unwrap();
+    found.push(vec!["help".to_owned()]);
+    for path in found {
+        let help = |option: &str| {
+            let arguments = [path.as_slice(), &[option.to_owned()]].concat();
+            home.run(&arguments).ok().stdout
+        };
+        let (short, long) = (help("-h"), help("--help"));
+        assert_eq!(short, long, "{path:?}");
+        let options = long
+            .lines()
+            .skip_while(|line| *line != "Options:")
+            .filter(|line| line.starts_with("  ") && line.contains("--"))
+            .count();
+        let is_large = path.is_empty() || options > 7;
+        let allowed = LINES[usize::from(is_large)];
+        let lines = long.trim_end().lines().count();
+        assert!(lines <= allowed, "{path:?} has {lines} lines:\n{long}");
+        for line in long.lines() {
+            assert!(line.chars().count() <= 80, "{path:?}: {line}");
+        }
         assert!(
-            readme.contains(&format!("`{name}`"))
-                || readme.contains(&format!("`{}", path.join(" "))),
+            !long.contains("Exit codes:") && !long.contains("MOVIE_BAG_DATABASE"),
             "{path:?}"
         );
     }
-    let help = home.run(&["--help"]).ok().stdout;
-    for line in help
-        .lines()
-        .skip_while(|line| *line != "Exit codes:")
-        .skip(1)
-    {
-        let (code, meaning) = line.trim().split_once(' ').unwrap();
-        assert!(
-            readme.contains(&format!("| {code} | {}", meaning.trim())),
-            "{line}"
-        );
+}
+
+#[test]
+fn the_detailed_help_has_what_the_short_one_leaves_out() {
+    let home = Home::fresh().with("COLUMNS", "80");
+    let help = home.run(&["help", "user", "create"]).ok().stdout;
+    for part in [
+        "\nUsage: movie-bag user create [OPTIONS] --email <EMAIL>\n",
+        "\nExamples:\n  movie-bag user create",
+        "the password is prompted for",
+        "\nOutput with --json:\n  {\"id\", \"email\"}",
+        "\n  MOVIE_BAG_BCRYPT_COST\n",
+        "\n  6    the address already has an account\n",
+        "movie-bag --help",
+    ] {
+        assert!(help.contains(part), "{part:?}: {help}");
+    }
+    let known = home.run(&["help", "user", "create", "nonsense"]).exits(2);
+    assert!(known.stderr.contains("nonsense"), "{}", known.stderr);
+}
+
+#[test]
+fn mistakes_on_the_command_line_name_the_argument_and_the_help() {
+    let home = Home::fresh();
+    for (arguments, parts) in [
+        (
+            vec!["user", "crate"],
+            vec!["'crate'", "'create'", "Usage: movie-bag user"],
+        ),
+        (
+            vec!["user", "show", "--emial", "ann@example.com"],
+            vec!["'--emial'", "'--email'", "movie-bag user show"],
+        ),
+        (
+            vec!["user", "show"],
+            vec!["--email <EMAIL>", "Usage: movie-bag user show", "'--help'"],
+        ),
+        (
+            vec!["smtp-debug", "--format", "xml"],
+            vec!["'xml'", "text, json, raw, classic, none", "'--help'"],
+        ),
+        (
+            vec!["user", "list", "--quiet", "--verbose"],
+            vec!["'--quiet'", "cannot be used with"],
+        ),
+    ] {
+        let output = home.run(&arguments).exits(2);
+        for part in parts {
+            assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_global_option_works_before_and_after_the_command() {
+    let home = Home::fresh();
+    for arguments in [
+        ["--json", "templates", "list"],
+        ["templates", "--json", "list"],
+        ["templates", "list", "--json"],
+    ] {
+        let stdout = home.run(&arguments).ok().stdout;
+        assert!(stdout.starts_with('{'), "{arguments:?}: {stdout}");
+    }
+}
+
+#[test]
+fn every_variable_of_the_templates_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = ["docs/templates.md", "README.md"].map(|name| root.join(name));
+    let page = page.iter().find(|page| page.is_file()).unwrap();
+    let text = fs::read_to_string(page).unwrap();
+    for variable in movie_bag::templates::VARIABLES {
+        let name = format!("`{}`", variable.name);
+        assert!(text.contains(&name), "{name} in {}", page.display());
     }
 }

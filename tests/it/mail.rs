@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::harness::markdown::Page;
@@ -74,7 +76,7 @@ fn a_test_mail_shows_the_dialogue_and_arrives() {
     assert!(steps[2].2.contains("as movie-bag.com, offered ") && steps[2].2.contains("SMTPUTF8"));
     assert_eq!(check(&answer, "test mail")["verdict"], "ok");
     let mail = sink.inbox().wait_for(ANN);
-    assert_eq!(mail.subject, "Test mail: [Movie-bag] Reset Your Password");
+    assert_eq!(mail.subject, "Test mail: [Movie-bag] Reset your password");
     assert!(mail.raw.contains("Auto-Submitted: auto-generated"));
     assert!(mail.message_id.ends_with("@movie-bag.com"), "{mail:?}");
     // It belongs to no account, and a look makes no database.
@@ -210,7 +212,7 @@ fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
     for (file, words) in [
-        ("nowhere.pem", "No such file"),
+        ("nowhere.pem", "no such file"),
         ("empty.pem", "contains no certificate"),
         ("broken.pem", "certificate number 1 is invalid"),
     ] {
@@ -263,6 +265,83 @@ fn a_password_that_travels_in_clear_text_is_a_warning() {
 fn far_encrypted(home: Home) -> Home {
     home.with("MAIL_SERVER", "smtp.example.com")
         .with("MAIL_USE_TLS", "true")
+}
+
+#[test]
+fn mails_name_an_administrator_and_the_history_names_the_user_of_the_server() {
+    const OTHER: &str = "bob@example.com";
+    let home = Home::fresh();
+    let sink = home.sink(&[]);
+    let home = home.with("MAIL_PORT", sink.port());
+    home.create_account(ANN, PASSWORD);
+    home.run(&["forgot", "--email", ANN]).ok();
+    let arguments = ["user", "set-password", "--email", ANN, "--password-stdin"];
+    home.run_with_input(&arguments, &format!("{NEW_PASSWORD}\n"))
+        .ok();
+    home.run(&["user", "revoke", "--email", ANN]).ok();
+    home.run(&["user", "set-email", "--email", ANN, "--to", OTHER])
+        .ok();
+    let user = whoami::username().unwrap();
+    let history = home.history(OTHER);
+    for kind in [
+        "reset_requested",
+        "password_set",
+        "access_revoked",
+        "address_changed",
+    ] {
+        let mut events = history.iter();
+        let event = events.find(|event| event["kind"] == kind).unwrap();
+        assert_eq!(event["origin"], format!("terminal ({user})"), "{kind}");
+    }
+    let inbox = sink.inbox();
+    let messages = inbox.messages();
+    assert_eq!(messages.len(), 5, "{messages:?}");
+    for message in messages {
+        let mail = inbox.mail(message["ID"].as_str().unwrap());
+        for part in [&mail.text, &mail.html] {
+            assert!(part.contains("by: an administrator"), "{part}");
+            for detail in ["terminal", &format!("user {user}"), &format!("({user})")] {
+                assert!(!part.contains(detail), "{detail}: {part}");
+            }
+        }
+        for line in mail.text.lines() {
+            let is_link = line.starts_with("http");
+            assert!(line.chars().count() <= 72 || is_link, "{line}");
+        }
+    }
+}
+
+#[test]
+fn an_invitation_says_who_invites_to_what_and_how_long_it_is_valid() {
+    let home = Home::fresh()
+        .with("MOVIE_BAG_PUBLIC_URL", "https://movies.example/accounts")
+        .with("MOVIE_BAG_INVITATION_LIFETIME", "3d")
+        .with("MOVIE_BAG_RESET_TOKEN_LIFETIME", "2h");
+    let sink = home.sink(&[]);
+    let home = home.with("MAIL_PORT", sink.port());
+    home.run(&["user", "create", "--email", ANN, "--invite"])
+        .ok();
+    let mail = sink.inbox().wait_for(ANN);
+    assert_eq!(mail.subject, "[Movie-bag] Choose your password");
+    let payload = mail.token().split('.').nth(1).unwrap().to_owned();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    let expiry = jiff::Timestamp::from_second(claims["exp"].as_i64().unwrap()).unwrap();
+    let expiry = expiry.strftime("%-d %B %Y, %H:%M UTC").to_string();
+    for part in [&mail.text, &mail.html] {
+        let without_tags = part.replace("<strong>", "").replace("</strong>", "");
+        let without_tags = without_tags.replace("<span style=\"white-space: nowrap;\">", "");
+        let words = without_tags
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        for expected in [
+            "You are invited to Movie-bag at movies.example/accounts. An administrator created an account for you",
+            "It is valid for 3 days from the invitation",
+            &expiry,
+        ] {
+            assert!(words.contains(expected), "{expected}: {words}");
+        }
+    }
 }
 
 /// Blocks of settings in the documentation that name a mail server.

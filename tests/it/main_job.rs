@@ -17,7 +17,7 @@ on_every_database! {
 }
 
 const ANN: &str = "ann@example.com";
-const CONFIRMATION: &str = "[Movie-bag] Password reset successful";
+const CONFIRMATION: &str = "[Movie-bag] Your password was changed";
 
 fn a_forgotten_password_is_reset_over_http(home: Home) {
     let server = home.serve(&[]);
@@ -33,7 +33,7 @@ fn a_forgotten_password_is_reset_over_http(home: Home) {
         .is(200);
     assert!(answer.body["message"].is_string());
     let mail = server.inbox().wait_for(ANN);
-    assert_eq!(mail.subject, "[Movie-bag] Reset Your Password");
+    assert_eq!(mail.subject, "[Movie-bag] Reset your password");
     assert!(mail.link().starts_with(&format!(
         "http://localhost:{}/reset/",
         server.address().rsplit_once(':').unwrap().1
@@ -104,7 +104,7 @@ fn one_confirmation_follows_one_reset(home: Home) {
         .is(200);
     server
         .inbox()
-        .wait_for_count(ANN, "[Movie-bag] Reset Your Password", 2);
+        .wait_for_count(ANN, "[Movie-bag] Reset your password", 2);
     assert_eq!(server.inbox().count(ANN, CONFIRMATION), 1);
 }
 
@@ -240,7 +240,7 @@ pub fn a_mail_server_that_is_down_loses_no_mail(home: Home) {
     let sink = home.sink(&["--listen", &down.address()]);
     let _server = home.serve_alone(&[]);
     let mail = sink.inbox().wait_for(ANN);
-    assert_eq!(mail.subject, "[Movie-bag] Reset Your Password");
+    assert_eq!(mail.subject, "[Movie-bag] Reset your password");
 }
 
 fn an_earlier_login_survives_a_restart(home: Home) {

@@ -18,7 +18,7 @@ use crate::harness::mongodb::{FreshDatabase, MongoServer, Topology, blocking, py
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Server, wait_until};
 
 const ANN: &str = "ann@example.com";
-const CONFIRMATION: &str = "[Movie-bag] Password reset successful";
+const CONFIRMATION: &str = "[Movie-bag] Your password was changed";
 
 /// Two servers on one database: the first has the sink, to which both deliver.
 fn two_servers(home: Home) -> (Home, Server, Server) {

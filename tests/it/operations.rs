@@ -9,7 +9,7 @@ use crate::harness::{
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
-const RESET: &str = "[Movie-bag] Reset Your Password";
+const RESET: &str = "[Movie-bag] Reset your password";
 const OLD_SECRET: &str = "what signed until today, and is 32 bytes long";
 const NEW_SECRET: &str = "what signs from today on, and is as long";
 

@@ -349,7 +349,7 @@ pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Hom
     });
     wait_until("the outbox is empty", || home.outbox().is_empty());
     for (email, count) in acknowledged {
-        let came = sink.inbox().count(email, "[Movie-bag] Reset Your Password");
+        let came = sink.inbox().count(email, "[Movie-bag] Reset your password");
         assert_eq!(came, count, "{email}");
     }
 }

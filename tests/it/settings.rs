@@ -31,11 +31,11 @@ fn the_env_file_of_the_contract_works_as_it_is() {
     home.write(".env", CONTRACT);
     assert_eq!(
         setting(&home, &[], "MAIL_PORT"),
-        ("1025".to_owned(), ".env line 3".to_owned())
+        ("1025".to_owned(), ".env:3".to_owned())
     );
     let (secret, source) = setting(&home, &[], "JWT_SECRET_KEY");
     assert!(
-        source == ".env line 1" && !secret.contains("t1NP63"),
+        source == ".env:1" && !secret.contains("t1NP63"),
         "{secret} from {source}"
     );
     // Published, and so a warning.
@@ -83,7 +83,7 @@ fn home_path(file: &str) -> &str {
 }
 
 #[test]
-fn a_line_that_cannot_be_read_names_file_line_and_mend() {
+fn a_line_that_cannot_be_read_names_file_line_and_fix() {
     for (text, said) in [
         (
             "# a comment\nMAIL_PORT: 1025\n",
@@ -91,10 +91,7 @@ fn a_line_that_cannot_be_read_names_file_line_and_mend() {
         ),
         ("just words\n", vec![".env", "1"]),
         ("MAIL_PORT = \"1025\n", vec![".env", "1"]),
-        (
-            "MAIL_PORT = port\n",
-            vec!["MAIL_PORT", ".env line 1", "port"],
-        ),
+        ("MAIL_PORT = port\n", vec!["MAIL_PORT", ".env:1", "port"]),
         (
             "MOVIE_BAG_RESET_TOKEN_LIFETIME = 8d\n",
             vec!["MOVIE_BAG_RESET_TOKEN_LIFETIME", "7d"],

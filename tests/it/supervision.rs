@@ -13,7 +13,7 @@ use crate::harness::{
     Fault, Home, MailServer, PASSWORD, PATIENCE, Server, raw, value_of, wait_for, wait_until,
 };
 
-const RESET: &str = "[Movie-bag] Reset Your Password";
+const RESET: &str = "[Movie-bag] Reset your password";
 
 /// Tasks of `serve --smtp-debug` with metrics. `database` is SQLite's writing thread.
 const TASKS: [&str; 8] = [

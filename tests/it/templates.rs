@@ -1,8 +1,11 @@
 //! The templates of mails and pages: listed, ejected, previewed, and those of one's own in their place.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use movie_bag::domain::outbox::MailKind;
+use movie_bag::mail::render::subject;
+use movie_bag::templates::{TEMPLATES, VARIABLES};
 use serde_json::{Value, json};
 
 use crate::harness::{Home, PASSWORD, Person};
@@ -156,9 +159,17 @@ fn every_template_and_every_mail_can_be_previewed() {
         assert_eq!(json["content"], preview.stdout, "{name}");
     }
     for (kind, subject) in [
-        ("reset_password", "[Movie-bag] Reset Your Password"),
-        ("reset_successful", "[Movie-bag] Password reset successful"),
-        ("invitation", "[Movie-bag] Choose Your Password"),
+        ("reset_password", "[Movie-bag] Reset your password"),
+        ("reset_successful", "[Movie-bag] Your password was changed"),
+        ("invitation", "[Movie-bag] Choose your password"),
+        (
+            "address_changed",
+            "[Movie-bag] Your email address was changed",
+        ),
+        (
+            "access_revoked",
+            "[Movie-bag] You were logged out everywhere",
+        ),
     ] {
         let shown = home.run(&["templates", "preview", kind]).ok().stdout;
         assert!(
@@ -180,6 +191,72 @@ fn every_template_and_every_mail_can_be_previewed() {
     ] {
         let refused = home.run(&["templates", "preview", wrong]).exits(2);
         assert!(refused.stderr.contains(right), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_preview_of_an_invitation_has_its_own_lifetime() {
+    let shown = Home::fresh().run(&["templates", "preview", "invitation"]);
+    let words = shown.ok().words();
+    let lifetime = "valid for 7 days from the invitation, until 21 March 2027, 09:26 UTC";
+    assert!(words.contains(lifetime), "{words}");
+}
+
+/// A table of docs/templates.md, with its name.
+fn tables() -> [(&'static str, String); 2] {
+    let code = |name: &&str| format!("`{name}`");
+    let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let head = |cells: &[&str]| {
+        let names: Vec<String> = cells.iter().map(ToString::to_string).collect();
+        row(&names) + &row(&vec!["---".to_owned(); cells.len()])
+    };
+    let templates = TEMPLATES.iter().map(|template| {
+        let variables: Vec<String> = template.variables.iter().map(code).collect();
+        row(&[
+            code(&template.name),
+            template.purpose.to_owned(),
+            variables.join(", "),
+        ])
+    });
+    let variables = VARIABLES.iter().map(|variable| {
+        // The sample of the link is a long one.
+        let sample = Some(variable.sample).filter(|text| (1..50).contains(&text.len()));
+        let sample = sample.unwrap_or_default().to_owned();
+        row(&[code(&variable.name), variable.meaning.to_owned(), sample])
+    });
+    [
+        (
+            "templates",
+            head(&["template", "purpose", "variables"]) + &templates.collect::<String>(),
+        ),
+        (
+            "variables",
+            head(&["variable", "meaning", "example"]) + &variables.collect::<String>(),
+        ),
+    ]
+}
+
+#[test]
+fn the_documentation_lists_every_template_variable_and_subject() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/templates.md");
+    let mut page = fs::read_to_string(&path).unwrap();
+    let committed = page.clone();
+    for (name, table) in tables() {
+        let (before, rest) = page.split_once(&format!("<!-- {name}: ")).unwrap();
+        let (note, rest) = rest.split_once(" -->\n").unwrap();
+        let (_, after) = rest.split_once("<!-- end -->").unwrap();
+        page = format!("{before}<!-- {name}: {note} -->\n{table}<!-- end -->{after}");
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        page == committed || std::env::var_os("BLESS").is_some(),
+        "docs/templates.md is not what the table of templates says: run BLESS=1 cargo test --test it templates"
+    );
+    for kind in MailKind::ALL {
+        let row = format!("| `{kind}` | {} |", subject(*kind));
+        assert!(page.contains(&row), "{row}");
     }
 }
 
@@ -299,7 +376,7 @@ fn a_file_that_wins_over_nothing_is_warned_of() {
     for words in [
         "own/email/reset-password.html is ignored; did you mean email/reset_password.html?",
         "own/done.html is ignored; did you mean web/done.html?",
-        "\\x1b]0;title\\x07.txt is the name of no template",
+        "\\x1b]0;title\\x07.txt is ignored",
     ] {
         assert!(warned.contains(words), "{warned}");
     }

@@ -250,7 +250,7 @@ fn the_sink_shows_mails_as_json_lines_when_asked() {
     server.sign_up(ANN, PASSWORD);
     let token = server.reset_token(ANN);
     server.reset(&token, NEW_PASSWORD).is(200);
-    let subject = "[Movie-bag] Password reset successful";
+    let subject = "[Movie-bag] Your password was changed";
     server.inbox().wait_for_count(ANN, subject, 1);
     let stdout = server.stdout_once(|stdout| stdout.lines().count() >= 2);
     let mails: Vec<serde_json::Value> = stdout
@@ -274,7 +274,7 @@ fn set_password_tells_the_owner() {
     .ok();
     assert_eq!(
         sink.inbox().wait_for(ANN).subject,
-        "[Movie-bag] Password reset successful"
+        "[Movie-bag] Your password was changed"
     );
 }
 
@@ -471,8 +471,8 @@ fn an_inbox_is_emptied_after_a_question_on_a_terminal_alone() {
     let count = || sink.inbox().messages().len();
     for (answer, code) in [("n\r", 1), ("\r", 1), ("\u{3}", 130)] {
         let mut person = Person::runs(&home, &["inbox", "clear"]);
-        person.sees(&format!("The inbox at http://{} has 1 mail", sink.web()));
-        person.sees("Delete 1 mail? [y/N]");
+        person.sees(&format!("The inbox at http://{} has 1 message", sink.web()));
+        person.sees("Delete 1 message? [y/N]");
         person.types(answer);
         person.ends(code);
         assert_eq!(count(), 1);
@@ -480,7 +480,7 @@ fn an_inbox_is_emptied_after_a_question_on_a_terminal_alone() {
     let mut person = Person::runs(&home, &["inbox", "clear"]);
     person.sees("[y/N]");
     person.types("y\r");
-    assert!(person.ends(0).contains("Deleted 1 mail."));
+    assert!(person.ends(0).contains("Deleted 1 message."));
     assert_eq!(count(), 0);
     // There is nothing to ask about.
     let screen = Person::runs(&home, &["inbox", "clear"]).ends(0);

@@ -233,7 +233,7 @@ async fn a_link_that_could_not_be_used_any_more_is_never_sent() {
         .into_iter()
         .map(|message| message.subject)
         .collect();
-    assert_eq!(subjects, ["[Movie-bag] Password reset successful"]);
+    assert_eq!(subjects, ["[Movie-bag] Your password was changed"]);
     assert_eq!(fixture.entries().await.len(), 2, "they can be looked at");
 }
 

@@ -138,7 +138,7 @@ fn of_structure(settings: &Settings, inspection: &Inspection) -> Check {
                 DatabaseSettings::Sqlite(_) => "tables and indexes",
                 DatabaseSettings::Mongodb(_) => "indexes",
             };
-            Check::ok(NAME, format!("{database} answers{size}, with all its {} {parts}", inspection.sound))
+            Check::ok(NAME, format!("{database}, {} {parts}{size}", inspection.sound))
         }
         SchemaState::Current => Check::error(
             NAME,

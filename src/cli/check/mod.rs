@@ -26,30 +26,30 @@ use crate::mail::dialogue::Step;
 use crate::mail::smtp;
 use crate::templates::{TEMPLATES, TemplateError, Templates};
 
-/// Check settings and services, and show what is wrong
+/// Check settings and services, and show cause and fix
 ///
-/// Checks the settings, the env file, the secret, the database, the mail server, the public URL, the clock, the disk and
-/// the templates, each with a verdict, the cause and the fix. With --all it also shows the effective value of every setting
-/// and its source. Read-only, and takes at most ten seconds, whatever does not answer. An error makes the exit code 1, a
-/// warning leaves it at 0.
+/// Checks the settings, the env file and its mode, the secret, the database with its indexes and size, the outbox, the mail
+/// server with TLS and login, the public URL, the clock, the disk and the templates. Each check has a verdict, and a cause
+/// and a fix if needed. It is read-only and takes at most ten seconds. Any error, such as an unreachable service, makes the
+/// exit code 1; warnings do not.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag check
   movie-bag check --all
   movie-bag check --json | jq .checks
   movie-bag check --send-test-mail ann@example.com
-  movie-bag check --deploy
-
-With --json: {\"ok\", \"settings\": [{\"key\", \"value\", \"source\"}], \"checks\": [{\"name\", \"verdict\", \"message\", \"hint\"}],
-\"dialogue\": [{\"step\", \"ok\", \"said\"}]}; a verdict is ok, warning or error, and the dialogue is that with the mail server")]
+  movie-bag check --deploy")]
 pub(super) struct Args {
-    /// Send a reset mail with an unusable link to this address, and show the dialogue with the mail server
-    #[arg(long, value_name = "ADDR")]
+    /// Send a test mail, and show the SMTP dialogue
+    ///
+    /// The mail is a reset mail from the templates in use, with a link that cannot be used. Its subject starts with "Test
+    /// mail:". The reply of the mail server to each step is shown, with the step that failed and the fix.
+    #[arg(long, value_name = "EMAIL")]
     send_test_mail: Option<String>,
-    /// Check also what a production system needs
+    /// Check production requirements too
     #[arg(long)]
     deploy: bool,
-    /// Show every setting with its source too
+    /// Show the value and source of every setting too
     #[arg(long)]
     all: bool,
 }
@@ -138,12 +138,7 @@ impl Check {
     /// Verdict for an error with which any other command would end.
     fn failed(name: &'static str, error: &anyhow::Error) -> Self {
         let failure = Failure::from_error(error);
-        let causes: String = failure
-            .causes
-            .iter()
-            .map(|cause| format!(": {cause}"))
-            .collect();
-        Self::error(name, failure.message + &causes, failure.hint)
+        Self::error(name, failure.message, failure.hint)
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{Check, PUBLIC_URL};
+use crate::cli::report::without_error_numbers;
 use crate::config::Settings;
 
 const NAME: &str = "public URL";
@@ -45,7 +46,10 @@ fn ask(base: &str) -> Result<Answer, String> {
         .build()
         .into();
     let asked = agent.get(format!("{base}/healthz")).call();
-    let mut response = asked.map_err(|error| error.to_string())?;
+    let mut response = asked.map_err(|error| match error {
+        ureq::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    })?;
     let header = |name: &str| {
         response
             .headers()
@@ -102,7 +106,9 @@ fn silent(base: &str, is_chosen: bool, why: &str) -> Check {
     if is_chosen {
         return Check::warning(
             NAME,
-            format!("links in mails point to {base}, where no server answers: {why}"),
+            without_error_numbers(&format!(
+                "links in mails point to {base}, where no server answers: {why}"
+            )),
             "start \"movie-bag serve\", or correct MOVIE_BAG_PUBLIC_URL, the proxy or the DNS entry; a public name may be unreachable from inside its own network".to_owned(),
         );
     }

@@ -1,27 +1,104 @@
-//! What `--help` says beneath the options: which settings a command goes by and how it may end, from one table; and the
-//! topics of `movie-bag help`, which are no commands. Both are man pages too.
+//! Help texts.
+//!
+//! There is one definition of the command line. `--help` shows its compact form, which fits one screen: examples, and one line for
+//! each option. `movie-bag help COMMAND`, the man pages and docs/cli.md show the complete form: explanations, the settings
+//! that the command reads, its exit codes and its JSON output. In the definition, a doc comment is the summary and, after a
+//! blank line, the explanation; `before_help` holds the examples, and `after_long_help` further notes. The rest comes from
+//! the table in [`uses`].
 
+#[cfg(test)]
+mod generated;
+mod sections;
+pub(super) mod topics;
 mod uses;
 
 use std::ffi::OsStr;
 
 use clap::ValueHint;
-use clap::builder::{PossibleValue, StringValueParser, StyledStr, TypedValueParser};
+use clap::builder::{PossibleValue, StringValueParser, StyledStr, Styles, TypedValueParser};
 
-use self::uses::{EXIT_CODES, USES, Use};
+pub(super) use self::sections::Section;
+use self::topics::TOPICS;
+use self::uses::USES;
 use super::report::Failure;
 use super::ui::Ui;
-use crate::config::keys::{self, KEYS};
 use crate::domain::spelling;
-use crate::templates::{TEMPLATES, VARIABLES};
 
-/// The same command line, with what its commands go by and how they may end in the long help of each.
+/// Order of the parts of a help text. Examples come before the options.
+const TEMPLATE: &str = "{about-with-newline}
+{usage-heading} {usage}
+
+{before-help}{all-args}{after-help}";
+
+/// Argument that all commands have and show.
+const HELP: &str = "help";
+
+/// Completes the definition of the command line with everything that all commands have in common.
 pub(super) fn completed(command: clap::Command) -> clap::Command {
-    with_uses(command, "")
+    let command = command.mut_args(with_hint);
+    let globals: Vec<_> = command
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .cloned()
+        .map(of_subcommand)
+        .collect();
+    complete(command, "", &globals)
 }
 
-/// A shell offers files for whatever it knows nothing of. Those that are files, folders or addresses say so; of an account,
-/// a number or a text there is nothing to offer.
+fn complete(command: clap::Command, path: &str, globals: &[clap::Arg]) -> clap::Command {
+    let mut command = command.mut_args(with_hint).help_template(TEMPLATE);
+    if let Some(examples) = command.get_before_help().map(with_styled_heading) {
+        command = command.before_help(examples);
+    }
+    let notes = command.get_after_long_help().map(StyledStr::to_string);
+    let sections = sections::sections(path, notes);
+    let mut sections: Vec<_> = sections.iter().map(Section::text).collect();
+    if path.is_empty() {
+        let topics: Vec<_> = TOPICS.iter().map(|topic| topic.name).collect();
+        let more = format!(
+            "Details of a command: movie-bag help COMMAND\nHelp topics: movie-bag help {}",
+            topics.join(" | ")
+        );
+        sections.push(more.clone());
+        command = command.after_help(more);
+    } else {
+        let names = globals.iter().filter(|global| global.get_id() != HELP);
+        let names: Vec<_> = names.filter_map(clap::Arg::get_long).collect();
+        let footer = format!("Global options: --{}", names.join(", --"));
+        sections.push(format!("{footer}\nSee \"movie-bag --help\"."));
+        command = command.args(globals.iter().cloned()).after_help(format!(
+            "{footer}\nDetails, settings and exit codes: movie-bag help {path}"
+        ));
+    }
+    command
+        .after_long_help(sections.join("\n\n"))
+        .mut_subcommands(|child| {
+            let path = format!("{path} {}", child.get_name());
+            complete(child, path.trim_start(), globals)
+        })
+}
+
+/// Returns a global option as a subcommand has it: accepted and completed, and explained in the help of the program only.
+fn of_subcommand(argument: clap::Arg) -> clap::Arg {
+    if argument.get_id() == HELP {
+        return argument;
+    }
+    argument.hide_short_help(true).hide_long_help(true)
+}
+
+/// Gives the first line of the examples the style of clap's own headings.
+fn with_styled_heading(examples: &StyledStr) -> String {
+    let examples = examples.to_string();
+    let header = Styles::styled();
+    let header = header.get_header();
+    match examples.split_once('\n') {
+        Some((heading, rest)) => format!("{header}{heading}{header:#}\n{rest}"),
+        None => examples,
+    }
+}
+
+/// A shell offers files for arguments without a hint. Files, folders and addresses have one; for an account, a number or a
+/// text there is nothing to offer.
 fn with_hint(argument: clap::Arg) -> clap::Arg {
     match argument.get_value_hint() {
         ValueHint::Unknown if argument.get_action().takes_values() => {
@@ -31,7 +108,8 @@ fn with_hint(argument: clap::Arg) -> clap::Arg {
     }
 }
 
-/// Takes any text, and names what a shell may offer: what is wrong with another one is said better where it is used.
+/// Parser of an argument that accepts any text, and for which shells offer these words. Other words are refused where the
+/// argument is used, with a better message.
 #[derive(Clone)]
 pub(super) struct Offering(pub(super) fn() -> Vec<&'static str>);
 
@@ -52,188 +130,59 @@ impl TypedValueParser for Offering {
     }
 }
 
-fn with_uses(command: clap::Command, path: &str) -> clap::Command {
-    let command = command.mut_args(with_hint);
-    let said = command
-        .get_after_long_help()
-        .or(command.get_after_help())
-        .map(StyledStr::to_string)
-        .unwrap_or_default();
-    let uses = USES.iter().find(|entry| entry.command == path);
-    let command = match uses {
-        Some(entry) => {
-            let parts = [said, settings_of(entry), exits_of(entry)];
-            let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-            command.after_long_help(parts.join("\n\n"))
-        }
-        None => command,
-    };
-    let path = path.to_owned();
-    command.mut_subcommands(|child| {
+/// One command as the man pages and docs/cli.md show it.
+pub(super) struct Page {
+    /// Words of the command without the program's name.
+    pub(super) path: String,
+    /// Its definition. Arguments that are explained elsewhere are hidden.
+    pub(super) command: clap::Command,
+    /// Sections after the arguments.
+    pub(super) sections: Vec<Section>,
+}
+
+/// Returns a page for the program and for each of its commands. `raw` is the definition before [`completed`].
+pub(super) fn pages(raw: clap::Command) -> Vec<Page> {
+    let mut built = completed(raw.clone());
+    built.build();
+    let mut pages = Vec::new();
+    collect(&raw, &built, "", &mut pages);
+    pages
+}
+
+fn collect(raw: &clap::Command, built: &clap::Command, path: &str, pages: &mut Vec<Page>) {
+    let is_global = |argument: &clap::Arg| argument.is_global_set() && !path.is_empty();
+    let notes = raw.get_after_long_help().map(StyledStr::to_string);
+    pages.push(Page {
+        path: path.to_owned(),
+        command: built.clone().mut_args(|argument| {
+            let is_hidden = argument.is_hide_set() || is_global(&argument);
+            argument.hide(is_hidden)
+        }),
+        sections: sections::sections(path, notes),
+    });
+    for child in raw.get_subcommands() {
         let path = format!("{path} {}", child.get_name());
-        with_uses(child, path.trim_start())
-    })
-}
-
-fn settings_of(entry: &Use) -> String {
-    if entry.settings.is_empty() {
-        return String::new();
-    }
-    let mut text =
-        "Settings, from the environment or the env file (\"movie-bag help settings\" has all):"
-            .to_owned();
-    for name in entry.settings {
-        match keys::find(name) {
-            Some(key) => {
-                let (meaning, default) = (key.meaning, key.defaults());
-                text.push_str(&format!("\n  {name}\n      {meaning} [default: {default}]"));
-            }
-            None => text.push_str(&format!("\n  {name}\n      {ENV_FILE}")),
+        if let Some(built) = built.find_subcommand(child.get_name()) {
+            collect(child, built, path.trim_start(), pages);
         }
     }
-    text
 }
 
-/// The one that is no setting itself, but says where they are.
-const ENV_FILE: &str = "the env file, where it is not .env in the working folder";
-
-fn exits_of(entry: &Use) -> String {
-    let mut text = "Exit codes:".to_owned();
-    for (code, usual) in EXIT_CODES {
-        let own = entry.exits.iter().find(|(own, _)| *own == code);
-        let meaning = match own {
-            Some((_, "")) => usual,
-            Some((_, own)) => own,
-            None if matches!(code, 0 | 2 | 130) => usual,
-            None => continue,
-        };
-        text.push_str(&format!("\n  {code:<4} {meaning}"));
-    }
-    text
-}
-
-/// All exit codes, for the commands that have commands.
-pub(super) fn all_exit_codes() -> String {
-    let all = EXIT_CODES.map(|(code, meaning)| format!("\n  {code:<4} {meaning}"));
-    format!("Exit codes:{}", all.concat())
-}
-
-/// Something to read that is no command.
-pub(super) struct Topic {
-    /// Its word.
-    pub(super) name: &'static str,
-    /// What it is about, in a few words.
-    pub(super) about: &'static str,
-    text: fn() -> String,
-}
-
-impl Topic {
-    /// What there is to read.
-    pub(super) fn text(&self) -> String {
-        (self.text)()
-    }
-}
-
-/// All topics.
-pub(super) const TOPICS: [Topic; 3] = [
-    Topic {
-        name: "settings",
-        about: "every setting, and the form of the env file",
-        text: settings,
-    },
-    Topic {
-        name: "exit-codes",
-        about: "how commands end, for scripts",
-        text: exit_codes,
-    },
-    Topic {
-        name: "templates",
-        about: "the mails and pages that can be overridden, and their values",
-        text: templates,
-    },
-];
-
-fn settings() -> String {
-    let mut text = "\
-An option wins over an environment variable, that over the env file, that over the default.
-The env file is --env-file, else ENV_FILE_LOCATION, else .env in the working folder if it is
-there. Its lines are KEY = value, with # before comments; values stand bare or in quotes:
-
-  MAIL_SERVER = smtp.example.com
-  MAIL_PASSWORD = 'with spaces and # in it'
-
-\"movie-bag check --all\" shows the value of each and its source. Spans of time are 90s, 30m,
-24h, 7d.
-"
-    .to_owned();
-    for key in KEYS {
-        text.push_str(&format!(
-            "\n{}\n    {} [default: {}]\n",
-            key.name,
-            key.meaning,
-            key.defaults()
-        ));
-    }
-    text
-}
-
-fn exit_codes() -> String {
-    let mut text = String::new();
-    for (code, meaning) in EXIT_CODES {
-        text.push_str(&format!("{code:<4} {meaning}\n"));
-    }
-    text + "
-serve and smtp-debug end with 0 on SIGTERM and Ctrl-C. \"smtp-debug -- CMD\" ends with the exit
-code of CMD. The help of each command says by which it may end, and what they mean there.
-
-Errors go to stderr as error:, caused by: and hint:, or with --json to stdout as
-{\"error\":{\"code\",\"message\",\"hint\"}}.
-"
-}
-
-fn templates() -> String {
-    let mut text = "\
-The files of the folder in MOVIE_BAG_TEMPLATES win over the built-in ones of the same name.
-\"movie-bag templates eject DIR\" writes a copy of all, \"templates preview NAME\" shows one.
-They are Tera templates; values are escaped in every .html, and .css, .js and .svg are sent as
-they stand.
-
-Templates, with the values that each is given:
-"
-    .to_owned();
-    for template in TEMPLATES {
-        text.push_str(&format!(
-            "\n{}\n    {}{}\n",
-            template.name,
-            template.purpose,
-            match template.variables {
-                [] => String::new(),
-                names => format!(": {}", names.join(", ")),
-            }
-        ));
-    }
-    text.push_str("\nValues:\n");
-    for variable in VARIABLES {
-        text.push_str(&format!("\n{}\n    {}\n", variable.name, variable.meaning));
-    }
-    text
-}
-
-/// Show the help of a command, or read about a topic
+/// Show detailed help on a command or a topic
 ///
 /// Topics: settings, exit-codes, templates.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag help user create
   movie-bag help settings
   movie-bag help exit-codes")]
 pub(super) struct Args {
-    /// A topic, or the words of a command
+    /// Words of a command, or a topic: settings, exit-codes, templates
     #[arg(value_name = "WORD", value_parser = Offering(words), hide_possible_values = true)]
     words: Vec<String>,
 }
 
-/// The topics, and the first words of all commands.
+/// Returns the topics and the first words of all commands.
 fn words() -> Vec<&'static str> {
     let commands = USES
         .iter()
@@ -249,11 +198,12 @@ fn words() -> Vec<&'static str> {
 
 pub(super) fn run(args: &Args, ui: &Ui, definition: clap::Command) -> anyhow::Result<()> {
     if let [word] = &args.words[..]
-        && let Some(topic) = TOPICS.iter().find(|topic| topic.name == *word)
+        && let Some(topic) = topics::find(word)
     {
         return Ok(ui.answer(topic.text().trim_end())?);
     }
-    let mut definition = definition;
+    // Lines to copy stay whole where there is room for them.
+    let mut definition = definition.max_term_width(100);
     definition.build();
     let mut command = &mut definition;
     for word in &args.words {
@@ -280,7 +230,9 @@ fn nothing_called(word: &str, known: &[String]) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::uses::EXIT_CODES;
     use super::*;
+    use crate::config::keys;
 
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
         for child in command.get_subcommands() {
@@ -293,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_its_settings_and_its_ends() {
+    fn every_command_documents_its_settings_and_exit_codes() {
         let mut commands = Vec::new();
         leaves(&super::super::definition(), "", &mut commands);
         let listed: Vec<_> = USES.iter().map(|entry| entry.command).collect();
@@ -309,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn no_shell_offers_files_for_what_is_none() {
+    fn shells_offer_files_for_files_and_folders_only() {
         fn check(command: &clap::Command) {
             for argument in command.get_arguments() {
                 let name = format!("{} {}", command.get_name(), argument.get_id());
@@ -331,11 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_settings_and_codes_is_known() {
+    fn documented_settings_and_exit_codes_exist() {
         for entry in USES {
-            for name in entry.settings {
-                let is_known = keys::find(name).is_some() || *name == "ENV_FILE_LOCATION";
-                assert!(is_known, "{}: {name}", entry.command);
+            for name in entry.settings() {
+                assert!(keys::find(name).is_some(), "{}: {name}", entry.command);
             }
             for (code, _) in entry.exits {
                 let is_known = EXIT_CODES.iter().any(|(known, _)| known == code);
@@ -345,33 +296,53 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_examples_and_every_topic_is_named_in_the_help() {
+    fn options_of_settings_exist() {
         let definition = super::super::definition();
-        let mut commands = Vec::new();
-        leaves(&definition, "", &mut commands);
-        for path in commands {
-            let mut command = definition.clone();
-            command.build();
-            let mut found = &command;
-            for word in path.split(' ') {
-                found = found.find_subcommand(word).unwrap();
+        for key in keys::KEYS {
+            let Some(option) = key.option else { continue };
+            let (command, option) = option.rsplit_once(' ').unwrap_or(("", option));
+            let mut command = definition.find_subcommand(command).unwrap_or(&definition);
+            if let Some(child) = command.get_subcommands().next()
+                && command.get_name() != "movie-bag"
+            {
+                command = child;
             }
-            let help = found.clone().render_long_help().to_string();
-            assert!(help.contains("\nExample"), "{path} has no example");
-            assert!(help.contains("\nExit codes:\n  0 "), "{path}: {help}");
-        }
-        let own = Args::default_help();
-        for topic in TOPICS {
-            assert!(own.contains(topic.name), "{}", topic.name);
+            let mut long = command.get_arguments().filter_map(clap::Arg::get_long);
+            assert!(
+                long.any(|long| option == format!("--{long}")),
+                "{}",
+                key.name
+            );
         }
     }
 
-    impl Args {
-        fn default_help() -> String {
-            let mut definition = super::super::definition();
-            definition.build();
-            let help = definition.find_subcommand_mut("help").unwrap();
-            help.render_long_help().to_string()
+    #[test]
+    fn every_command_has_examples_and_one_line_summaries() {
+        fn is_summary(text: &StyledStr) -> bool {
+            let text = text.to_string();
+            text.starts_with(|c: char| c.is_uppercase())
+                && !text.ends_with('.')
+                && text.lines().count() == 1
+        }
+        for page in pages(<super::super::Cli as clap::CommandFactory>::command()) {
+            let (path, command) = (&page.path, &page.command);
+            if !command.has_subcommands() {
+                let examples = command.get_before_help().unwrap().to_string();
+                assert!(examples.starts_with("Example"), "{path}");
+            }
+            assert!(command.get_about().is_some_and(is_summary), "{path}");
+            for argument in command.get_arguments() {
+                let name = format!("{path} {}", argument.get_id());
+                assert!(argument.get_help().is_some_and(is_summary), "{name}");
+                assert!(
+                    argument.get_long_help().is_none_or(|long| {
+                        argument
+                            .get_help()
+                            .is_some_and(|help| long.to_string().starts_with(&help.to_string()))
+                    }),
+                    "{name}"
+                );
+            }
         }
     }
 }

@@ -7,17 +7,15 @@ use super::super::ui::{Ui, counted};
 use super::{Url, ask};
 use crate::sink::client::InboxClient;
 
-/// Delete all mails in the inbox
+/// Delete all messages in the inbox
 ///
-/// Asks first on a terminal. Without one it does not ask: test suites empty the inbox between tests.
+/// Asks for confirmation on a terminal only, so that test suites can clear the inbox between tests.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag inbox clear
-  movie-bag inbox clear --yes
-
-With --json: {\"deleted\"}")]
+  movie-bag inbox clear --yes")]
 pub(in crate::cli) struct Args {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

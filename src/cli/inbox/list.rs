@@ -7,19 +7,20 @@ use super::{Url, address, addresses, ask};
 use crate::sink::client::InboxClient;
 use crate::terminal_text::escape_line;
 
-/// List the mails in the inbox, newest first
+/// List messages, newest first
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag inbox list
   movie-bag inbox list --query 'to:ann@example.com is:unread'
-  movie-bag inbox list --json --limit 0 | jq -r .ID
-
-With --json: one document a line, as the inbox's API lists them")]
+  movie-bag inbox list --json --limit 0 | jq -r .ID")]
 pub(in crate::cli) struct Args {
-    /// Only what this search finds: words, to:, from:, subject:, has:attachment, is:unread, after:2026-11-24, -word
+    /// Show only matches, such as is:unread
+    ///
+    /// Terms are words, phrases in quotes, to:, from:, cc:, bcc:, subject:, tag:, is:read, is:unread, has:attachment,
+    /// after:2026-11-24, before:2026-11-24, larger:10K and smaller:2M; a - before a term negates it.
     #[arg(long, value_name = "QUERY")]
     query: Option<String>,
-    /// At most so many; 0 for all
+    /// Show at most N messages; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     #[command(flatten)]

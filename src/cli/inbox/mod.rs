@@ -15,9 +15,10 @@ use crate::config::Flags;
 use crate::sink::client::{Fetched, InboxClient, InboxError};
 use crate::terminal_text::escape_line;
 
-/// Read the mails that a running sink took
+/// Read the messages of a running sink
+///
+/// It works with a Mailpit too.
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = super::help::all_exit_codes())]
 pub(super) enum Command {
     List(list::Args),
     Show(show::Args),
@@ -25,10 +26,12 @@ pub(super) enum Command {
     Clear(clear::Args),
 }
 
-/// Where the inbox is.
+/// Location of the inbox.
 #[derive(Debug, clap::Args)]
 pub(super) struct Url {
-    /// The inbox's address [default: MOVIE_BAG_INBOX_URL, else http://127.0.0.1:8025]
+    /// Use this inbox [default: MOVIE_BAG_INBOX_URL]
+    ///
+    /// Without the option and the setting, it is http://127.0.0.1:8025. If the inbox requires a login, write http://USER:PASSWORD@HOST:PORT.
     #[arg(long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     url: Option<String>,
 }
@@ -93,19 +96,19 @@ async fn ask<T: Send + 'static>(
 /// What of a mail is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// The link that the mail was sent for
+    /// Link that the message was sent for
     Link,
-    /// The token in it
+    /// Token in the link
     Token,
-    /// The one-time code
+    /// One-time code
     Code,
-    /// The text
+    /// Text part
     Text,
-    /// The HTML
+    /// HTML part
     Html,
-    /// The whole mail as JSON, with the links, tokens and codes in it
+    /// Whole message as JSON, with its links, tokens and codes
     Json,
-    /// The id
+    /// Id
     Id,
 }
 

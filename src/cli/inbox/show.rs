@@ -7,18 +7,16 @@ use super::{Part, Url, address, addresses, ask, print};
 use crate::sink::client::{Fetched, InboxClient};
 use crate::terminal_text::escape_line;
 
-/// Show one mail, and what can be copied out of it
+/// Show a message with its links, tokens and codes
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag inbox show latest
-  movie-bag inbox show latest --print html > mail.html
-
-With --json: {\"message\", \"links\", \"tokens\", \"codes\"}, the message as the inbox's API has it")]
+  movie-bag inbox show latest --print html > mail.html")]
 pub(in crate::cli) struct Args {
-    /// The mail's id, or latest
+    /// Id of the message, or latest
     #[arg(value_name = "ID", value_parser = Offering(|| vec!["latest"]), hide_possible_values = true)]
     id: String,
-    /// Print this alone, one or several with commas between
+    /// Print only these parts, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     print: Vec<Part>,
     #[command(flatten)]

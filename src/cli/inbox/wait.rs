@@ -8,31 +8,30 @@ use super::{Part, Url, ask, print};
 use crate::domain::span::span;
 use crate::sink::client::{InboxClient, Wanted};
 
-/// Wait for a mail, and print its link, token or code
+/// Wait for a message, and print its link, token or code
 ///
-/// The newest mail that matches counts, also one that came before; with --after only a newer one does.
+/// The newest matching message counts, even if it arrived before. With --after, only a newer one counts. The sink reports
+/// the arrival; a Mailpit is polled.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag inbox wait --to ann@example.com --print link
-  movie-bag inbox wait --to ann@example.com --subject 'Reset Your' --timeout 10s
+  movie-bag inbox wait --to ann@example.com --subject 'Reset your' --timeout 10s
   movie-bag inbox wait --to ann@example.com --print code \\
-      --after \"$(movie-bag inbox show latest --print id)\"
-
-With --json: {\"message\", \"links\", \"tokens\", \"codes\"}, the message as the inbox's API has it")]
+      --after \"$(movie-bag inbox show latest --print id)\"")]
 pub(in crate::cli) struct Args {
-    /// Whom it is for
+    /// Match this recipient
     #[arg(long, value_name = "EMAIL")]
     to: String,
-    /// A part of its subject, in any case
+    /// Match this part of the subject, in any case
     #[arg(long, value_name = "TEXT")]
     subject: Option<String>,
-    /// Only one that came later than this mail
+    /// Match only messages newer than this one
     #[arg(long, value_name = "ID")]
     after: Option<String>,
-    /// How long to wait
-    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = up_to_an_hour)]
+    /// Wait at most this long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = up_to_an_hour)]
     timeout: Duration,
-    /// Print this, one or several with commas between [default: id]
+    /// Print these parts, separated by commas [default: id]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     print: Vec<Part>,
     #[command(flatten)]

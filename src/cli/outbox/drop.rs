@@ -7,16 +7,14 @@ use super::super::wiring;
 use crate::app::App;
 use crate::domain::id::EntryId;
 
-/// Take a mail out of the outbox unsent
+/// Remove a mail from the outbox without sending it
 ///
-/// The account's history keeps that it was dropped, and by whom.
+/// The history of the account records who dropped it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  movie-bag outbox drop 6b04933dbb18cc05d63b86dd
-
-With --json: {\"id\", \"kind\", \"dropped\"}")]
+#[command(before_help = "Example:
+  movie-bag outbox drop 6b04933dbb18cc05d63b86dd")]
 pub(in crate::cli) struct Args {
-    /// The mail's id, as "outbox list" shows it
+    /// Id of the mail, from "outbox list"
     #[arg(value_name = "ID")]
     pub(super) id: EntryId,
 }

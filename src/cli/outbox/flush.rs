@@ -7,17 +7,15 @@ use super::super::ui::{Ui, counted};
 use super::{GIVEN_UP, QUEUED};
 use crate::app::{App, Flush, Flushed};
 
-/// Try all waiting mails now, also those whose next try is later
+/// Send all waiting mails now
 ///
-/// One attempt at each, several at once; those that fail wait for their next try. Stops if the mail server can't be
-/// reached. A running server may work on the same outbox meanwhile. Dead mails are counted and not tried: see
-/// "outbox retry".
+/// Makes one attempt for each mail, whenever its next retry is due. Mails that fail wait for their next retry. Stops if the
+/// mail server is unreachable. A running server may send from the same outbox meanwhile. Dead mails are counted but not
+/// sent: see "outbox retry".
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag outbox flush
-  movie-bag outbox flush --json
-
-With --json: {\"total\", \"sent\", \"waiting\", \"dead\", \"elsewhere\", \"left\", \"already_dead\"}")]
+  movie-bag outbox flush --json")]
 pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::Result<()> {

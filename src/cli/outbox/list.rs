@@ -14,16 +14,13 @@ use crate::terminal_text::escape_line;
 /// How many mails are asked for at a time.
 const PAGE: usize = 500;
 
-/// List the mails not delivered yet, oldest first
+/// List undelivered mails, oldest first
 ///
-/// A waiting mail is tried again by itself, a dead one was given up and is kept to be looked at.
+/// A waiting mail is retried automatically. A dead mail was given up and is kept for inspection.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag outbox list
-  movie-bag outbox list --json | jq -r 'select(.state == \"dead\") | .id'
-
-With --json: one document a line, {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \
-\"next_try_at\", \"last_error\"}, times in UTC; next_try_at counts for waiting ones")]
+  movie-bag outbox list --json | jq -r 'select(.state == \"dead\") | .id'")]
 pub(in crate::cli) struct Args {}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {

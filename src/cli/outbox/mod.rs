@@ -15,9 +15,8 @@ use crate::app::{Delivery, Flush};
 use crate::config::Flags;
 use crate::domain::outbox::Entry;
 
-/// Look at the mails not delivered yet, try them now, or drop them
+/// Show and manage mails that are not delivered yet
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = super::help::all_exit_codes())]
 pub(super) enum Command {
     List(list::Args),
     Flush(flush::Args),

@@ -7,21 +7,19 @@ use super::{flush, not_sent};
 use crate::app::{App, Flush};
 use crate::domain::id::EntryId;
 
-/// Try a mail now, also one that was given up
+/// Send a mail now, even a dead one
 ///
-/// A mail whose link could not be used any more is never sent: ask for a new one by "movie-bag forgot".
+/// A mail whose link is no longer valid is not sent: request a new one with "movie-bag forgot".
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag outbox retry 6b04933dbb18cc05d63b86dd
-  movie-bag outbox retry --all
-
-With --json: {\"id\", \"sent\", \"reply\"}; of --all that of \"outbox flush\"")]
+  movie-bag outbox retry --all")]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct Args {
-    /// The mail's id, as "outbox list" shows it
+    /// Id of the mail, from "outbox list"
     #[arg(value_name = "ID")]
     pub(super) id: Option<EntryId>,
-    /// All mails, waiting and given up
+    /// Send all mails, waiting and dead
     #[arg(long)]
     all: bool,
 }

@@ -31,81 +31,116 @@ use crate::sink::print::{self, Format};
 use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 use crate::supervisor::{self, Supervisor, fault_points};
 
-/// Take every mail, deliver none, and show them here and in a web inbox
+/// Accept mail, deliver none, show it here and in a web inbox
 ///
-/// A mail that was answered with 250 is kept, byte for byte, and shown with the links, tokens and codes in it.
+/// A message that is acknowledged with 250 has been stored, byte for byte as received. Its links, tokens and one-time codes
+/// are printed on lines of their own, ready to copy.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = help(),
+    before_help = "Examples:
+  movie-bag smtp-debug
+  movie-bag smtp-debug -- cargo test
+  movie-bag smtp-debug --listen 127.0.0.1:0 --no-web --format json
+  movie-bag smtp-debug --exit-after 1 --exec 'xdg-open \"$MOVIE_BAG_MAIL_LINK\"'
+  movie-bag smtp-debug --fail rcpt:2:451 --fail data:1:drop
+  movie-bag smtp-debug --starttls --tls-ca-out ca.pem",
+    after_long_help = notes(),
     group = clap::ArgGroup::new("encryption").args(["starttls", "tls"]).multiple(true)
 )]
 pub(super) struct Args {
-    /// Take mail here; port 0 takes a free one and says which [default: 127.0.0.1:1025]
+    /// Accept SMTP here [default: 127.0.0.1:1025]
+    ///
+    /// Port 0 chooses a free port; the start message shows it.
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     listen: Option<SocketAddr>,
     /// Serve the inbox here [default: 127.0.0.1:8025]
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     web: Option<SocketAddr>,
-    /// Serve no inbox
+    /// Do not serve an inbox
     #[arg(long, conflicts_with_all = ["web", "web_host", "web_auth"])]
     no_web: bool,
-    /// Let the inbox be reached by this host name too
+    /// Allow this host name in URLs of the inbox
+    ///
+    /// IP addresses and localhost are always allowed. The option may be repeated.
     #[arg(long, value_name = "NAME")]
     web_host: Vec<String>,
-    /// Let only those read the inbox who know this name and this password
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = user_and_password)]
+    /// Require this login for the inbox
+    #[arg(long, value_name = "USER:PASS", value_parser = user_and_password)]
     web_auth: Option<(String, String)>,
-    /// How mails are shown on stdout [default: text; with --json: json; beside a command: none]
+    /// Print messages in this format [default: text]
+    ///
+    /// The default is json with --json, and none with -- CMD.
     #[arg(long, value_enum)]
     format: Option<FormatName>,
-    /// Keep the mails in this Maildir too, and begin with those in it
+    /// Store messages in this Maildir too
+    ///
+    /// Messages that are in it at start are in the inbox again.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     store: Option<PathBuf>,
-    /// Keep the newest so many messages
+    /// Keep at most N messages
+    ///
+    /// For each further message, the oldest is dropped.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_messages: usize,
-    /// Keep the newest messages up to this size in all, such as 512M
+    /// Keep at most this size of messages
+    ///
+    /// A size is a number of bytes, or written as 512K, 10M or 1G. The oldest messages are dropped first.
     #[arg(long, value_name = "BYTES", default_value = "512M", value_parser = byte_size, allow_hyphen_values = true)]
     max_memory: u64,
-    /// Refuse a message that is larger than this, such as 10M
+    /// Refuse larger messages
     #[arg(long, value_name = "BYTES", default_value = "50M", value_parser = byte_size, allow_hyphen_values = true)]
     max_size: u64,
-    /// Hold so many SMTP sessions at once; silent ones give way to the next ones
+    /// Allow N SMTP sessions at once
+    ///
+    /// When all are in use, a silent session is ended for a new one.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_sessions: usize,
-    /// Take so many recipients for one message
+    /// Allow N recipients per message
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_recipients: usize,
-    /// End a session that was silent for so long
-    #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = span)]
+    /// End sessions silent this long
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = span)]
     idle_timeout: Duration,
-    /// Offer STARTTLS, with a certificate made at start unless --tls-cert names one
+    /// Offer STARTTLS
+    ///
+    /// The certificate is made at start, unless --tls-cert names one.
     #[arg(long)]
     starttls: bool,
-    /// Take mail here too, encrypted from the first byte
+    /// Accept SMTP over TLS here too
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     tls: Option<SocketAddr>,
-    /// Offer STARTTLS with this certificate, in a PEM file; --tls uses it too
+    /// Offer STARTTLS with this certificate (PEM)
+    ///
+    /// --tls uses the same certificate.
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
     tls_cert: Option<PathBuf>,
-    /// The key of the certificate, in a PEM file
+    /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
     tls_key: Option<PathBuf>,
-    /// Write the authority of the certificate made at start to this PEM file, for clients that verify
+    /// Write the CA of the generated certificate
+    ///
+    /// The file is PEM, for clients that verify the certificate.
     #[arg(long, value_name = "FILE", requires = "encryption", conflicts_with = "tls_cert", value_hint = clap::ValueHint::FilePath)]
     tls_ca_out: Option<PathBuf>,
-    /// Fail on demand: STAGE:COUNT:ACTION, such as rcpt:2:451, data:*:552, connect:1-3:421, data:1:drop, mail:*:delay=2s
+    /// Fail on demand, such as rcpt:2:451
+    ///
+    /// A rule is STAGE:COUNT:ACTION, and the option may be repeated. Stages: connect, helo, auth, mail, rcpt, data, message.
+    /// Counts, from the start of the sink: 2, 1-3, or * for all. Actions: a reply code from 400 to 599, drop, or a delay
+    /// such as delay=500ms.
     #[arg(long, value_name = "RULE")]
     fail: Vec<FaultRule>,
-    /// End once so many mails have come
+    /// Exit after N messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     exit_after: Option<u64>,
-    /// Run this by the shell for each mail, with its source on stdin and what was found in MOVIE_BAG_MAIL_TO, _FROM, _SUBJECT,
-    /// _LINK, _TOKEN and _CODE
+    /// Run a shell command for each message
+    ///
+    /// It gets the source of the message on stdin, and MOVIE_BAG_MAIL_ID, _TO, _FROM, _SUBJECT, _LINK, _TOKEN and _CODE in the
+    /// environment.
     #[arg(long, value_name = "CMD", value_hint = clap::ValueHint::CommandString)]
     exec: Option<String>,
-    /// Run this command beside the sink, on free ports, with MAIL_SERVER, MAIL_PORT and MOVIE_BAG_INBOX_URL set, and end with
-    /// its exit code
+    /// Run this command beside the sink, and exit with its exit code
+    ///
+    /// The sink uses free ports. The command gets MAIL_SERVER, MAIL_PORT and MOVIE_BAG_INBOX_URL in the environment.
     #[arg(last = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
 }
@@ -119,49 +154,33 @@ fn user_and_password(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn help() -> String {
+fn notes() -> String {
     let usual = SinkSettings::default().listen;
     format!(
-        "Examples:
-  movie-bag smtp-debug
-  movie-bag smtp-debug --listen 127.0.0.1:0 --no-web --format json
-  movie-bag smtp-debug --exit-after 1 --exec 'xdg-open \"$MOVIE_BAG_MAIL_LINK\"'
-  movie-bag smtp-debug --fail rcpt:2:451 --fail data:1:drop
-  movie-bag smtp-debug --starttls --tls-ca-out ca.pem
-  movie-bag smtp-debug -- cargo test
-
-Stages of --fail: connect, helo, auth, mail, rcpt, data, message. Counts: 2, 1-3, *. Actions: a \
-code from 400 to 599, drop, delay=500ms.
-
-With --json: one document a mail, {{\"id\", \"received_at\", \"from\", \"to\", \"subject\", \
-\"message_id\", \"text\", \"html\", \"links\", \"tokens\", \"codes\", \"attachments\", \"size\", \
-\"helo\", \"peer\", \"parsed\", \"warnings\"}}
-
-Point your program at it:
-{}",
+        "Client settings for the default address:\n{}",
         client_settings(usual)
     )
 }
 
-/// Where a sink listens.
+/// Addresses of a sink.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addresses {
     pub(super) listen: SocketAddr,
     pub(super) web: SocketAddr,
 }
 
-/// How mails are shown.
+/// Formats of messages on stdout.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum FormatName {
-    /// Sender, recipients, subject, text, and what was found in it
+    /// Sender, recipients, subject, text, links, tokens and codes
     Text,
-    /// One JSON document a mail
+    /// One JSON document per message
     Json,
-    /// The source
+    /// Source, byte for byte
     Raw,
-    /// As Python's DebuggingServer printed it
+    /// Output of Python's DebuggingServer
     Classic,
-    /// Not at all
+    /// Nothing
     None,
 }
 

@@ -11,20 +11,16 @@ use super::Ui;
 use crate::cli::report::Failure;
 use crate::templates::{BuiltIn, TEMPLATES, file_in};
 
-/// Write the built-in templates into a folder, to be changed
+/// Write the built-in templates to a folder for editing
 ///
-/// Where a file is there and differs, nothing at all is written, unless --force is given.
+/// Nothing is written if a file exists and differs, unless --force is given. Edit the templates that you want to change,
+/// delete the others so that newer versions can improve them, and set MOVIE_BAG_TEMPLATES to the folder.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag templates eject my-templates
-  movie-bag templates eject \"$(mktemp -d)\" --json | jq -r .folder
-
-Change what you like, delete what you leave as it is, so that a newer version can improve it, and \
-set MOVIE_BAG_TEMPLATES to the folder.
-
-With --json: {\"folder\", \"written\", \"unchanged\"}")]
+  movie-bag templates eject \"$(mktemp -d)\" --json | jq -r .folder")]
 pub(in crate::cli) struct Args {
-    /// Into which folder; it is made where it is not there
+    /// Write to this folder; it is created if needed
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     folder: PathBuf,
     /// Overwrite files that differ

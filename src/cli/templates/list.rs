@@ -5,14 +5,11 @@ use serde_json::{Map, Value, json};
 use super::Ui;
 use crate::templates::{BuiltIn, TEMPLATES, Templates, variable};
 
-/// List the templates, and where each comes from
+/// List the templates with their purpose, variables and source
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag templates list
-  movie-bag templates list --json | jq -r 'select(.path).name'   # your own
-
-With --json: one document a line, {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with \
-its meaning, and null as the path of a built-in one")]
+  movie-bag templates list --json | jq -r 'select(.path).name'   # your own")]
 pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {

@@ -9,16 +9,16 @@ use super::wiring;
 use crate::config::Flags;
 use crate::templates::Templates;
 
-/// Manage the templates of mails and pages
+/// Manage mail and page templates
 ///
-/// Those in a folder of your own, named by MOVIE_BAG_TEMPLATES, win over the built-in ones.
+/// Templates in the folder MOVIE_BAG_TEMPLATES replace the built-in ones of the same name.
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "To change a mail or a page:
-  movie-bag templates eject my-templates             # write all into a folder
-  $EDITOR my-templates/email/reset_password.html     # change, delete the others
+#[command(before_help = "To customize a mail or a page:
+  movie-bag templates eject my-templates             # copy all templates
+  $EDITOR my-templates/email/reset_password.html     # edit; delete the others
   export MOVIE_BAG_TEMPLATES=\"$PWD/my-templates\"     # or a line in .env
-  movie-bag templates preview reset_password         # look at it
-  movie-bag check                                    # is anything wrong?")]
+  movie-bag templates preview reset_password         # show the result
+  movie-bag check                                    # find mistakes")]
 pub(super) enum Command {
     List(list::Args),
     Eject(eject::Args),

@@ -10,18 +10,16 @@ use crate::domain::spelling;
 use crate::mail::render::subject;
 use crate::templates::{BuiltIn, TEMPLATES, Templates, find, meant_by};
 
-/// Render a template with sample values, and print it
+/// Render a template with sample values
 ///
-/// The name of a mail alone, such as reset_password, shows its subject and its text; with --json both parts.
+/// The name of a mail, such as reset_password, shows its subject and its text part.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag templates preview reset_password
   movie-bag templates preview email/reset_password.html > mail.html
-  movie-bag templates preview invitation --json | jq -r .html
-
-With --json: {\"subject\", \"text\", \"html\"} of a mail, {\"name\", \"content\"} of a single template")]
+  movie-bag templates preview invitation --json | jq -r .html")]
 pub(in crate::cli) struct Args {
-    /// Which template, by the name that "templates list" shows, or which mail
+    /// Template from "templates list", or mail
     #[arg(value_name = "NAME", value_parser = Offering(names), hide_possible_values = true)]
     name: String,
 }

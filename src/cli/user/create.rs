@@ -7,24 +7,22 @@ use super::super::report::Failure;
 use super::{NewPassword, Ui, wiring};
 use crate::app::{App, Delivery, Handling, NewAccount, parse_address};
 
-/// Make an account
+/// Create an account
 ///
-/// Without an option for the password it is asked for, hidden, twice.
+/// Without --password-stdin, --generate and --invite, the password is prompted for, hidden, twice.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag user create --email ann@example.com
   movie-bag user create --email ann@example.com --generate
   movie-bag user create --email ann@example.com --invite
-  pass show ann | movie-bag user create --email ann@example.com --password-stdin
-
-With --json: {\"id\", \"email\"}, of --generate also \"password\", of --invite also \"invitation_sent\" and \"invitation\"")]
+  pass show ann | movie-bag user create --email ann@example.com --password-stdin")]
 pub(in crate::cli) struct Args {
-    /// The address of the new account
+    /// Email address of the account
     #[arg(long, value_name = "EMAIL")]
     email: String,
     #[command(flatten)]
     password: NewPassword,
-    /// Mail the owner a link to choose the password
+    /// Mail the owner a link to choose a password
     #[arg(long, conflicts_with_all = ["password_stdin", "generate"])]
     invite: bool,
 }

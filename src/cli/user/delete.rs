@@ -9,20 +9,18 @@ use crate::cli::ui::counted;
 use crate::store::Deletion;
 use crate::terminal_text::escape_line;
 
-/// Delete an account, its movies, waiting mails and history
+/// Delete an account with its movies, mails and history
 ///
-/// Says how many of each there are, and asks. Nothing brings them back.
+/// Shows how many of each there are and asks for confirmation. A deleted account cannot be restored.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag user delete --email ann@example.com
-  movie-bag user delete --email ann@example.com --yes
-
-With --json: {\"email\", \"movies\", \"mails\", \"history\"}, the latter three in numbers")]
+  movie-bag user delete --email ann@example.com --yes")]
 pub(in crate::cli) struct Args {
-    /// The account's address
+    /// Email address of the account
     #[arg(long, value_name = "EMAIL")]
     pub(super) email: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
 }

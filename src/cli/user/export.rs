@@ -21,19 +21,17 @@ use crate::private;
 /// How many accounts are asked for at a time.
 const PAGE: usize = 500;
 
-/// Write all accounts with their hashes down
+/// Export accounts with password hashes
 ///
-/// As "user import" reads them: email and password_hash, in the order of their ids, CSV or JSON Lines by the ending of
-/// FILE (.csv, .jsonl, .ndjson); without FILE, or with -, as CSV on stdout. A file is the owner's alone (mode 0600),
-/// whole or not there, and never overwrites another one. Movies, history and ids are not in it: "copy" takes all.
+/// The format is that of "user import": email and password_hash, sorted by id. It is CSV or JSON Lines, by the extension of
+/// FILE (.csv, .jsonl, .ndjson); without FILE, or with -, CSV on stdout. The file has mode 0600 and is complete or absent;
+/// an existing file is not overwritten. It has no movies, history and ids: use "copy" for a whole database.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag user export accounts.csv
-  movie-bag user export | age -r RECIPIENT > accounts.csv.age
-
-With --json: {\"file\", \"accounts\"}; on stdout one document an account, {\"email\", \"password_hash\"}")]
+  movie-bag user export | age -r RECIPIENT > accounts.csv.age")]
 pub(in crate::cli) struct Args {
-    /// Where to; - is stdout
+    /// Write to this file; - is stdout
     #[arg(value_name = "FILE", default_value = "-", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
 }

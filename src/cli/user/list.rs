@@ -14,25 +14,24 @@ use crate::terminal_text::escape_line;
 /// How many accounts are asked for at a time.
 const PAGE: usize = 500;
 
-/// List the accounts, oldest first
+/// List accounts, oldest first
 ///
-/// In the order of their ids, which begin with the second of their making and never change, so that pages join.
+/// Accounts are sorted by id. Ids start with the time of creation and never change, so no account is missed or repeated
+/// when pages are read with --limit and --after.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag user list
   movie-bag user list --search @example.com
   movie-bag user list --limit 100 --after 6b04933dbb18cc05d63b86dd
-  movie-bag user list --json | jq -r .email
-
-With --json: one document a line, {\"id\", \"email\", \"created_at\"}")]
+  movie-bag user list --json | jq -r .email")]
 pub(in crate::cli) struct Args {
-    /// Only those with this in their address, in any capitals
+    /// Show only addresses that contain this text, in any case
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// At most so many
+    /// Show at most N accounts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Only those after the account with this id
+    /// Start after the account with this id
     #[arg(long, value_name = "ID")]
     after: Option<String>,
 }

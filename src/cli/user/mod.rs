@@ -24,7 +24,6 @@ use crate::domain::password::PasswordInput;
 
 /// Manage accounts
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = super::help::all_exit_codes())]
 pub(super) enum Command {
     Create(create::Args),
     List(list::Args),
@@ -83,11 +82,11 @@ impl Command {
     }
 }
 
-/// How a new password is given.
+/// Sources of a new password other than the prompt.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct NewPassword {
-    /// Read the password from stdin, one line
+    /// Read the password from one line of stdin
     #[arg(long)]
     password_stdin: bool,
     /// Generate a strong password and print it

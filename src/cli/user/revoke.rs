@@ -6,16 +6,14 @@ use super::super::delivery::warn_unless_sent;
 use super::{Ui, wiring};
 use crate::app::{App, Handling};
 
-/// End all logins of an account and mail its owner
+/// End all sessions of an account and notify its owner
 ///
-/// The access tokens of the account end at once, on every server; the password and reset links stay.
+/// All access tokens of the account become invalid at once, on every server. The password and reset links stay valid.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  movie-bag user revoke --email ann@example.com
-
-With --json: {\"email\", \"revoked\", \"confirmation_sent\"}")]
+#[command(before_help = "Example:
+  movie-bag user revoke --email ann@example.com")]
 pub(in crate::cli) struct Args {
-    /// The account's address
+    /// Email address of the account
     #[arg(long, value_name = "EMAIL")]
     pub(super) email: String,
 }

@@ -6,19 +6,18 @@ use super::super::delivery::warn_unless_sent;
 use super::{Ui, wiring};
 use crate::app::{App, Handling};
 
-/// Give an account another address and mail its owner at both
+/// Change the email address of an account and notify its owner
 ///
-/// Reset links and invitations that were mailed to the address before end; logins go on.
+/// The owner is notified at both addresses. Reset links and invitations that were sent to the old address become invalid.
+/// Sessions stay valid.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  movie-bag user set-email --email ann@example.com --to ann@example.org
-
-With --json: {\"before\", \"email\", \"changed\", \"confirmation_sent\"}")]
+#[command(before_help = "Example:
+  movie-bag user set-email --email ann@example.com --to ann@example.org")]
 pub(in crate::cli) struct Args {
-    /// The account's address
+    /// Email address of the account
     #[arg(long, value_name = "EMAIL")]
     pub(super) email: String,
-    /// The address from now on
+    /// New email address
     #[arg(long, value_name = "EMAIL")]
     to: String,
 }

@@ -6,17 +6,15 @@ use super::super::delivery::warn_unless_sent;
 use super::{NewPassword, Ui, wiring};
 use crate::app::{App, Handling};
 
-/// Set an account's password and mail its owner
+/// Set the password of an account and notify its owner
 ///
-/// Every reset link of the account, and every login from before, ends.
+/// Ends all sessions of the account and invalidates its reset links.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   movie-bag user set-password --email ann@example.com
-  movie-bag user set-password --email ann@example.com --generate
-
-With --json: {\"email\", \"changed\", \"confirmation_sent\"}, of --generate also \"password\"")]
+  movie-bag user set-password --email ann@example.com --generate")]
 pub(in crate::cli) struct Args {
-    /// The account's address
+    /// Email address of the account
     #[arg(long, value_name = "EMAIL")]
     pub(super) email: String,
     #[command(flatten)]

@@ -13,16 +13,14 @@ use crate::terminal_text::escape_line;
 /// How much of the history is shown to people; programs get all of it.
 const SHOWN: usize = 50;
 
-/// Show an account, its waiting mails and its history
+/// Show an account with its queued mails and history
 ///
-/// The history answers why a mail came or did not: who asked for it and when, and what the mail server said.
+/// The history explains why a mail arrived or not: who requested it and when, and the reply of the mail server.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  movie-bag user show --email ann@example.com
-
-With --json: {\"id\", \"email\", \"created_at\", \"mails\": […], \"history\": […]}, newest event first, times in UTC")]
+#[command(before_help = "Example:
+  movie-bag user show --email ann@example.com")]
 pub(in crate::cli) struct Args {
-    /// The account's address
+    /// Email address of the account
     #[arg(long, value_name = "EMAIL")]
     email: String,
 }

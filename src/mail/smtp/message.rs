@@ -227,7 +227,7 @@ mod tests {
             date: jiff::Timestamp::UNIX_EPOCH,
             from: "support@movie-bag.com".to_owned(),
             to: "ann@example.com".to_owned(),
-            subject: "[Movie-bag] Reset Your Password".to_owned(),
+            subject: "[Movie-bag] Reset your password".to_owned(),
             text: format!("Hello\n\n{}\n", link()),
             html: format!("<p>Hello</p>\n<a href=\"{}\">link</a>\n", link()),
         }
@@ -267,7 +267,7 @@ mod tests {
             "Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n",
             "From: support@movie-bag.com\r\n",
             "To: ann@example.com\r\n",
-            "Subject: [Movie-bag] Reset Your Password\r\n",
+            "Subject: [Movie-bag] Reset your password\r\n",
             "Auto-Submitted: auto-generated\r\n",
             "MIME-Version: 1.0\r\n",
             "Content-Type: multipart/alternative;",

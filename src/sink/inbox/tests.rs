@@ -281,6 +281,102 @@ fn a_dropped_message_counts_for_as_long_as_it_is_read() {
     assert_eq!(inbox.memory().used(), 0);
 }
 
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+#[test]
+fn a_restored_message_has_its_id_tags_mark_and_place() {
+    let inbox = Inbox::new(10, 1 << 30, Arc::new(Counting::default()));
+    let all: Vec<_> = ["a", "b", "c", "d"]
+        .map(|source| keep(&inbox, source.as_bytes(), "x@y", &["z@y"]))
+        .to_vec();
+    let ids = |indexes: &[usize]| -> Vec<String> {
+        indexes
+            .iter()
+            .map(|&index| all[index].id.0.clone())
+            .collect()
+    };
+    inbox.set_tags(&ids(&[1]), &["Own".into(), "other".into()]);
+    inbox.mark_read(&all[1]);
+    let (totals, tags) = (inbox.totals(), inbox.tags());
+    let first = inbox.delete_restorably(ids(&[1, 3]), at(0)).unwrap();
+    let second = inbox.delete_restorably(ids(&[2]), at(10)).unwrap();
+    assert_eq!(inbox.delete_restorably(ids(&[1]), at(20)), None);
+    assert_eq!(sources(&inbox), ["a"]);
+    assert_eq!(inbox.totals().unread, 1);
+    assert_eq!(inbox.tags(), BTreeMap::new());
+    assert_eq!(inbox.counts().deleted, 3);
+    assert_eq!(inbox.restorable(&first, at(59)), 2);
+    let mut events = inbox.subscribe();
+    assert_eq!(inbox.restore(&first, at(59)), 2);
+    // No new message: neither a waiting client nor a command gets it.
+    assert!(matches!(events.try_recv(), Ok(Event::Pruned)));
+    assert!(events.try_recv().is_err());
+    assert_eq!(sources(&inbox), ["d", "b", "a"]);
+    assert_eq!(inbox.restore(&first, at(59)), 0);
+    assert_eq!(inbox.restore(&second, at(69)), 1);
+    assert_eq!(sources(&inbox), ["d", "c", "b", "a"]);
+    assert_eq!((inbox.totals(), inbox.tags()), (totals, tags));
+    assert_eq!(inbox.get(&all[1].id.0).unwrap().tags(), ["other", "Own"]);
+    assert!(inbox.get(&all[1].id.0).unwrap().is_read());
+    assert_eq!(inbox.counts().deleted, 0);
+}
+
+#[test]
+fn a_deletion_can_be_undone_for_its_time_alone() {
+    let inbox = Inbox::new(10, 1 << 30, Arc::new(Counting::default()));
+    let delete = |at| {
+        let id = keep(&inbox, b"a", "x@y", &[]).id.0.clone();
+        inbox.delete_restorably(vec![id], at).unwrap()
+    };
+    let limit = i64::try_from(trash::RESTORABLE.as_secs()).unwrap();
+    let deletion = delete(at(100));
+    assert_eq!(inbox.restorable(&deletion, at(100 + limit)), 0);
+    assert_eq!(inbox.restore(&deletion, at(100 + limit)), 0);
+    assert!(inbox.memory().used() > 0);
+    inbox.discard(&deletion);
+    assert_eq!(inbox.memory().used(), 0);
+    // A clock that is set back does not prolong it: the page discards it by then.
+    let deletion = delete(at(100));
+    assert_eq!(inbox.restorable(&deletion, at(50)), 1);
+    inbox.discard(&deletion);
+    assert_eq!(inbox.restore(&deletion, at(50)), 0);
+}
+
+#[test]
+fn deleted_messages_are_counted_and_give_way_before_any_other() {
+    let inbox = Inbox::new(100, 22_000, Arc::new(Counting::default()));
+    let size = keep(&inbox, &[b'x'; 3_000], "x@y", &[]).weight();
+    let old = inbox.delete_restorably(vec![inbox.latest().unwrap().id.0.clone()], at(0));
+    assert_eq!(inbox.memory().used(), size);
+    let kept = keep(&inbox, &[b'x'; 3_000], "x@y", &[]).id.0.clone();
+    let young = keep(&inbox, &[b'x'; 3_000], "x@y", &[]).id.0.clone();
+    let young = inbox.delete_restorably(vec![young], at(0));
+    for _ in 0..2 {
+        keep(&inbox, &[b'x'; 3_000], "x@y", &[]);
+    }
+    assert!(inbox.memory().used() <= 22_000);
+    assert_eq!(inbox.restorable(&old.unwrap(), at(1)), 0);
+    assert_eq!(inbox.restorable(&young.clone().unwrap(), at(1)), 1);
+    keep(&inbox, &[b'x'; 3_000], "x@y", &[]);
+    assert_eq!(inbox.restore(&young.unwrap(), at(1)), 0);
+    assert!(inbox.get(&kept).is_some() && inbox.counts().dropped == 0);
+}
+
+#[test]
+fn a_restored_message_does_not_exceed_the_number_of_messages() {
+    let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
+    for source in ["a", "b"] {
+        keep(&inbox, source.as_bytes(), "x@y", &[]);
+    }
+    let newest = inbox.latest().unwrap().id.0.clone();
+    let deletion = inbox.delete_restorably(vec![newest], at(0)).unwrap();
+    keep(&inbox, b"c", "x@y", &[]);
+    inbox.restore(&deletion, at(1));
+    assert_eq!(sources(&inbox), ["c", "b"]);
+}
+
 #[test]
 fn a_reader_of_all_messages_costs_none_but_those_that_are_displaced() {
     let inbox = Inbox::new(100, 20_000, Arc::new(Counting::default()));

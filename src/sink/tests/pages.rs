@@ -29,10 +29,14 @@ async fn submit(sink: &Running, path: &str, form: &str) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_inbox_says_where_to_send() {
+async fn an_empty_inbox_shows_the_address_of_the_smtp_server() {
     let sink = start(|_| {}).await;
     let page = sink.get("/").await;
-    assert!(page.body().contains("Send a mail here"), "{}", page.body());
+    assert!(
+        page.body().contains("Send your first message"),
+        "{}",
+        page.body()
+    );
     assert!(page.body().contains(&sink.smtp.to_string()));
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self'"));
@@ -41,7 +45,7 @@ async fn an_empty_inbox_says_where_to_send() {
     assert_eq!(page.headers()["referrer-policy"], "same-origin");
     sink.end().await;
 
-    // Every interface is none that anybody can send to: what the person reached is.
+    // No mail can be sent to an address that means every interface; the host that the browser reached works.
     let any = SocketAddr::from(([0, 0, 0, 0], 0));
     let sink = start(|settings| settings.listen = any).await;
     let request = "GET / HTTP/1.1\nHost: 127.0.0.9:80";
@@ -126,13 +130,30 @@ async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
     assert_eq!(unread(), 2);
     for (path, form) in [
         ("/", ""),
-        ("/", "do=delete"),
+        ("/", "do=undo"),
         (&path, "do=delete-all"),
         ("/", "x"),
     ] {
         assert_eq!(submit(&sink, path, form).await.0, 400, "{path} {form}");
     }
-    assert_eq!(submit(&sink, &path, "do=delete").await, back);
+    for form in ["do=delete", "do=read", "do=unread", "do=undo&deletion=x"] {
+        // Nothing is selected, or there is nothing to undo: the page says so.
+        assert_eq!(submit(&sink, "/", form).await.0, 200, "{form}");
+    }
+    assert_eq!((messages(), unread()), (3, 2));
+    let marked = submit(&sink, "/?query=x&start=5", &format!("do=read&id={id}")).await;
+    assert_eq!(marked, (303, "/?query=x&start=5".to_owned()));
+    assert_eq!(unread(), 1);
+    assert_eq!(
+        submit(&sink, "/", &format!("do=unread&id={id}")).await.0,
+        303
+    );
+    assert_eq!(unread(), 2);
+    let deleted = submit(&sink, &path, "do=delete").await;
+    assert!(
+        deleted.1.starts_with("/?query=three&deletion="),
+        "{deleted:?}"
+    );
     assert_eq!(submit(&sink, &path, "do=delete").await, back);
     assert_eq!(
         (messages(), sink.get(&path).await.status().as_u16()),
@@ -158,6 +179,125 @@ async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
     sink.end().await;
 }
 
+/// Returns the form that undoes a deletion, by the answer to it.
+fn undo_of((status, location): &(u16, String)) -> String {
+    assert_eq!(*status, 303, "{location}");
+    let (_, deletion) = location.split_once("deletion=").expect(location);
+    format!("do=undo&deletion={deletion}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_deleted_on_the_page_are_gone_at_once_and_can_be_restored() {
+    let sink = start(|_| {}).await;
+    for subject in ["one", "two", "three"] {
+        let source = SIMPLE.replace("<b>Hi</b>", subject);
+        sink.says(mail("ann@example.com", &source)).await;
+    }
+    let before = sink.json("/api/v1/messages").await;
+    let id = |index: usize| before["messages"][index]["ID"].as_str().unwrap();
+    let selected = format!("do=delete&id={}&id={}&id=unknown", id(0), id(2));
+    let deleted = submit(&sink, "/?query=o", &selected).await;
+    assert!(deleted.1.starts_with("/?query=o&deletion="), "{deleted:?}");
+    let page = sink.get(&deleted.1).await.into_body();
+    assert!(page.contains("2 messages deleted"), "{page}");
+    for index in [0, 2] {
+        for path in [
+            format!("/api/v1/message/{}", id(index)),
+            format!("/view/{}", id(index)),
+            format!("/view/{}.txt", id(index)),
+        ] {
+            assert_eq!(sink.get(&path).await.status(), 404, "{path}");
+        }
+    }
+    assert_eq!(sink.json("/api/v1/messages").await["total"], 1);
+    let found = sink.json("/api/v1/search?query=three").await;
+    assert_eq!(found["messages_count"], 0);
+    let restored = submit(&sink, "/?query=o", &undo_of(&deleted)).await;
+    assert_eq!(restored, (303, "/?query=o".to_owned()));
+    assert_eq!(sink.json("/api/v1/messages").await, before);
+    // Once.
+    assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 200);
+    let page = sink.get(&deleted.1).await.into_body();
+    assert!(!page.contains("messages deleted"), "{page}");
+    // One message, on its own page.
+    let deleted = submit(&sink, &format!("/view/{}", id(1)), "do=delete").await;
+    assert_eq!(sink.inbox.totals().messages, 2);
+    assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 303);
+    assert_eq!(sink.json("/api/v1/messages").await, before);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_by_the_api_is_final() {
+    let sink = start(|_| {}).await;
+    let arrives = async || {
+        sink.says(mail("ann@example.com", SIMPLE)).await;
+        sink.inbox.latest().unwrap().id.0.clone()
+    };
+    let [first, second] = [arrives().await, arrives().await];
+    let both = format!("do=delete&id={first}&id={second}");
+    let deleted = submit(&sink, "/", &both).await;
+    // A program deletes one that a person has deleted on the page before.
+    let body = format!("{{\"IDs\":[\"{first}\"]}}");
+    assert_eq!(sink.call("DELETE", "/api/v1/messages", &body).await.0, 200);
+    assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 303);
+    assert!(sink.inbox.get(&first).is_none() && sink.inbox.get(&second).is_some());
+    // Or all that there are.
+    for path in ["/api/v1/messages", "/api/v1/search?query=hello"] {
+        let deleted = submit(&sink, "/", &format!("do=delete&id={}", arrives().await)).await;
+        assert_eq!(sink.call("DELETE", path, "").await.0, 200);
+        assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 200);
+        assert_eq!(sink.inbox.totals().messages, 0, "{path}");
+    }
+    assert_eq!(sink.inbox.memory().used(), 0);
+    sink.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_with_nothing_to_show_are_left_out() {
+    let sink = start(|_| {}).await;
+    let multipart = |html: &str| {
+        format!(
+            "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n\
+             --m\r\nContent-Type: text/html\r\n\r\n{html}\r\n\
+             --m\r\nContent-Type: text/csv; name=a.csv\r\nContent-Disposition: attachment\r\n\r\na,b\r\n--m--\r\n"
+        )
+    };
+    let remote = "<p>x</p><img src=https://x.example/a.png>";
+    let link = "<p><a href=https://x.example/a.png>x</a></p>";
+    for (source, tabs, has_pictures) in [
+        (SIMPLE, "text headers source session", false),
+        (
+            &multipart(link),
+            "html text attachments headers source session",
+            false,
+        ),
+        (
+            &multipart(remote),
+            "html text attachments headers source session",
+            true,
+        ),
+        ("Subject: no body\r\n\r\n", "headers source session", false),
+        ("no header\r\n", "text source session", false),
+    ] {
+        sink.says(mail("ann@example.com", source)).await;
+        let id = sink.inbox.latest().unwrap().id.clone();
+        // A tab that is left out shows the first one.
+        let page = sink.get(&format!("/view/{id}?tab=attachments")).await;
+        let page = page.into_body();
+        let links = page.split("tab=").skip(1);
+        let shown: Vec<_> = links.filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(shown.join(" "), tabs, "{source}");
+        let page = sink.get(&format!("/view/{id}")).await.into_body();
+        assert_eq!(
+            page.contains("Remote pictures are blocked"),
+            has_pictures,
+            "{source}"
+        );
+    }
+    sink.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_cannot_be_read_is_an_error_on_the_page_and_acts_on_nothing() {
     let sink = start(|_| {}).await;
@@ -167,7 +307,7 @@ async fn a_search_that_cannot_be_read_is_an_error_on_the_page_and_acts_on_nothin
         assert_eq!(page.status(), status, "{path}");
         let page = page.body();
         assert!(!page.contains("<li id=\"row-"), "{page}");
-        assert!(page.contains("This search cannot be read"), "{page}");
+        assert!(page.contains("The search is invalid"), "{page}");
         let problem = "<p id=\"problem\" role=\"status\">Invalid size in larger:abc";
         assert_eq!(page.contains(problem), !path.starts_with("/list"), "{page}");
     }
@@ -212,7 +352,9 @@ async fn forms_of_other_sites_do_nothing() {
     let port = sink.web.port();
     for (path, form) in [
         ("/", "do=delete-all"),
+        ("/", &*format!("do=delete&id={id}")),
         (&*format!("/view/{id}"), "do=delete"),
+        ("/", "do=undo&deletion=x"),
     ] {
         for origin in ["http://evil.example", "null", "http://localhost:1"] {
             let request = format!(

@@ -243,7 +243,7 @@ async fn an_address_in_use_is_named_with_what_to_do() {
         .unwrap();
     assert_eq!(
         error.advice(),
-        "stop it, or choose another port with --listen ADDR:PORT (port 0 picks a free one)"
+        "stop it, or set --listen to another port (0 picks a free one)"
     );
     assert_eq!(
         error.to_string(),

@@ -45,6 +45,8 @@ pub(super) struct List {
     total: usize,
     /// The number of those in the list.
     found: usize,
+    /// The search, for one line.
+    searched: String,
     /// Error in the search. The list is then empty.
     problem: Option<String>,
     /// URL of this list, which forms are sent to.
@@ -127,6 +129,7 @@ impl List {
             unread: totals.unread,
             total: totals.messages,
             found,
+            searched: words::line(&place.query),
             problem,
             here: place.url("/", &[]),
             place,

@@ -57,7 +57,9 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
         create(path).map_err(|error| {
-            StoreError::Unavailable(format!("cannot create {shown}: {error}; set MOVIE_BAG_DATABASE to a file in a writable folder"))
+            StoreError::Unavailable(format!(
+                "cannot create {shown}: {error}; name a file in a writable folder"
+            ))
         })?;
         let at_path = at_path(path);
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&at_path)?;

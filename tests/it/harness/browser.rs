@@ -5,7 +5,7 @@
 //! browser.visit("http://localhost:8080/forgot");
 //! browser.types("#email", "ann@example.com");           // key by key
 //! browser.click("button");
-//! browser.shows("Look into your mailbox");              // waits for that heading
+//! browser.shows("Check your mailbox");              // waits for that heading
 //! ```
 //!
 //! Elements are named by CSS selectors and found anew each time: none is kept while the page becomes another one.
@@ -42,6 +42,8 @@ pub enum Device {
     Desktop,
     /// 390 x 844, held upright.
     Phone,
+    /// 320 x 844: a small phone, or a page at 400 % on a desktop.
+    Narrow,
 }
 
 impl Device {
@@ -50,6 +52,7 @@ impl Device {
         match self {
             Self::Desktop => 1280,
             Self::Phone => 390,
+            Self::Narrow => 320,
         }
     }
 }
@@ -269,7 +272,7 @@ impl Browser {
         };
         let (height, is_phone) = match device {
             Device::Desktop => (800, false),
-            Device::Phone => (844, true),
+            Device::Phone | Device::Narrow => (844, true),
         };
         let features = [json!({"name": "prefers-color-scheme", "value": scheme})];
         self.chromium(

@@ -288,7 +288,7 @@ impl Server {
 
     /// Asks for a reset, and answers the token from the mail.
     pub fn reset_token(&self, email: &str) -> String {
-        const SUBJECT: &str = "[Movie-bag] Reset Your Password";
+        const SUBJECT: &str = "[Movie-bag] Reset your password";
         let before = self.inbox().count(email, SUBJECT);
         self.post("/api/auth/forgot", serde_json::json!({"email": email}))
             .is(200);

@@ -1,11 +1,11 @@
-//! What holds for every page there is, each in all the states that a person can bring it to.
+//! Promises about every page, in all the states that it can have.
 
 use serde_json::json;
 
 use super::{ANN, Site};
 use crate::harness::{Browser, Device, Home, NEW_PASSWORD, Theme};
 
-/// What a page with all that it loads may weigh, in bytes.
+/// Maximum size of a page with everything that it loads, in bytes.
 const HEAVIEST: u64 = 50_000;
 
 /// Brings a browser to every page, and calls `look` with its name.
@@ -16,7 +16,7 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
         look(name);
     };
     browser.visit(&site.url());
-    shows("A shared list of movies", "start");
+    shows("Account service", "start");
     let asks_for = |email: &str| {
         browser.visit(&format!("{}/forgot", site.url()));
         browser.types("#email", email);
@@ -28,7 +28,7 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
     browser.waits_for("an error", |browser| browser.count(".error") == 1);
     shows("Forgot your password?", "forgot-error");
     asks_for(ANN);
-    shows("Look into your mailbox", "sent");
+    shows("Check your mailbox", "sent");
 
     browser.visit(&site.mailed_link(1));
     shows("Choose a new password", "reset");
@@ -37,22 +37,39 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
     browser.click("#show");
     shows("Choose a new password", "reset-typed");
     site.submits();
-    browser.waits_for("an error", |browser| browser.count(".error") == 1);
+    let is_mismatch = |browser: &Browser| browser.text("#match").contains("do not match");
+    browser.waits_for("the error of the script", is_mismatch);
+    shows("Choose a new password", "reset-mismatch");
+    // The same form as a browser without scripts sends it.
+    browser.run("document.getElementById('choose').submit()", json!([]));
+    browser.waits_for("the error of the server", |browser| {
+        browser
+            .text("#match")
+            .contains("Enter the new password twice")
+    });
+    shows("Choose a new password", "reset-mismatch-without-script");
+    site.chooses("short", "short");
+    browser.waits_for("an error", |browser| browser.count("#password-error") == 1);
     shows("Choose a new password", "reset-error");
     site.chooses(NEW_PASSWORD, NEW_PASSWORD);
-    shows("Your password is changed", "done");
-    browser.visit(&site.mailed_link(1));
+    shows("Your password was changed", "done");
+    let link = site.mailed_link(1);
+    browser.visit(&link);
     shows("This link does not work", "refused");
+    browser.visit(&link[..link.len() - 40]);
+    shows("This link is incomplete", "incomplete");
+    browser.visit(&site.expired_link());
+    shows("This link has expired", "expired");
 
     browser.visit(&format!("{}/nothing/at/all", site.url()));
-    shows("There is no such page", "not-found");
+    shows("Page not found", "not-found");
     // One of them was asked for above, and three are allowed at once.
     for _ in 0..2 {
         asks_for(ANN);
-        browser.shows("Look into your mailbox");
+        browser.shows("Check your mailbox");
     }
     asks_for(ANN);
-    shows("Please wait a little", "too-many");
+    shows("Too many requests", "too-many");
 }
 
 fn with_limits() -> Option<Site> {

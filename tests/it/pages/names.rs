@@ -13,7 +13,7 @@ fn resets_below(base: &str, browser: &Browser, server: &Server) {
     browser.shows("Forgot your password?");
     browser.types("#email", ANN);
     browser.click("button");
-    browser.shows("Look into your mailbox");
+    browser.shows("Check your mailbox");
     let token = inbox.wait_for_count(ANN, SUBJECT, before + 1).token();
 
     browser.visit(&format!("{base}/reset/{token}"));
@@ -23,15 +23,15 @@ fn resets_below(base: &str, browser: &Browser, server: &Server) {
     browser.types("#password", &password);
     browser.types("#password_again", &password);
     browser.click("button[type=submit]");
-    browser.shows("Your password is changed");
+    browser.shows("Your password was changed");
     server.access_token(ANN, &password);
 
     browser.visit(&format!("{base}/reset/{token}"));
     browser.types("#email", ANN);
     browser.click("button");
-    browser.shows("Look into your mailbox");
+    browser.shows("Check your mailbox");
     browser.click(".brand a");
-    browser.shows("A shared list of movies");
+    browser.shows("Account service");
     assert_eq!(browser.url(), format!("{base}/"));
     let requested = browser.requested_urls().split_off(requested);
     assert!(requested.len() > 7, "{requested:?}");

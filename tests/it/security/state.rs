@@ -245,12 +245,12 @@ pub fn the_confirmation_says_when_from_where_and_what_to_do(home: Home) {
     let mail = server.inbox().wait_for_count(ANN, CONFIRMATION, 1);
     let hours = [before, now()].map(|at| {
         let at = jiff::Timestamp::from_second(at.as_secs() as i64).unwrap();
-        at.strftime("%Y-%m-%d %H:").to_string()
+        at.strftime("%-d %B %Y, %H:").to_string()
     });
     for text in [&mail.text, &mail.html] {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(hours.iter().any(|hour| words.contains(hour)), "{words}");
-        for needed in [" UTC", "127.0.0.1", "It was not you?", "/forgot"] {
+        for needed in [" UTC", "127.0.0.1", "this was not you", "/forgot"] {
             assert!(words.contains(needed), "{needed:?}: {words}");
         }
         assert!(!words.contains(NEW_PASSWORD) && !words.contains("/reset/"));

@@ -451,6 +451,85 @@ pub fn every_forgery_is_one_and_the_same_refusal(home: Home) {
     server.reset(&reset, NEW_PASSWORD).is(200);
 }
 
+/// Whether a text has the form of a token, computed without a secret.
+fn has_form(token: &str) -> bool {
+    let is_part = |part: &&str| {
+        let is_of_alphabet = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
+        !part.is_empty() && part.bytes().all(is_of_alphabet)
+    };
+    let parts: Vec<&str> = token.split('.').collect();
+    parts.len() == 3 && parts.iter().all(is_part) && parts[2].len() == 43
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+pub fn a_page_tells_a_forger_no_more_than_the_form(home: Home) {
+    let home = home.with("JWT_SECRET_KEY", SECRET);
+    let server = home.serve(&[]);
+    server.sign_up(ANN, PASSWORD);
+    let (reset, used) = (server.reset_token(ANN), server.reset_token(ANN));
+    let mut forged = forgeries(&reset);
+    // Signed by others, of another purpose, and random ones of the right form.
+    let key = EncodingKey::from_secret(b"a secret of thirty-two bytes or more");
+    forged.push(encode(&Header::new(Algorithm::HS256), &claims(&reset), &key).unwrap());
+    forged.push(server.access_token(ANN, PASSWORD));
+    let part = |length: usize| "A-_z".chars().cycle().take(length).collect::<String>();
+    for lengths in [[1, 1, 43], [36, 220, 43], [20, 100, 42], [20, 100, 44]] {
+        forged.push(lengths.map(part).join("."));
+    }
+    server.reset(&used, NEW_PASSWORD).is(200);
+    forged.extend([reset.clone(), used]);
+    assert!(forged.iter().filter(|token| has_form(token)).count() > 20);
+    assert!(forged.iter().filter(|token| !has_form(token)).count() > 20);
+
+    // Another service has another secret and no account, and gives the same answers.
+    let stranger = Home::fresh().with(
+        "JWT_SECRET_KEY",
+        "the secret of another service, of many bytes",
+    );
+    let stranger = stranger.serve_alone(&[]);
+    let refused = stranger.get(&format!("/reset/{}", [9, 9, 43].map(part).join(".")));
+    let incomplete = stranger.get("/reset/nonsense");
+    assert!(refused.text.contains("invalid or was already used"));
+    assert!(incomplete.text.contains("This link is incomplete"));
+    for token in forged {
+        let expected = if has_form(&token) {
+            &refused
+        } else {
+            &incomplete
+        };
+        let path = format!("/reset/{}", segment(&token));
+        for server in [&server, &stranger] {
+            let form = format!("password={PASSWORD}&password_again={PASSWORD}").replace(' ', "+");
+            let differing = "password=one&password_again=another";
+            for answer in [
+                server.get(&path),
+                server.post_form(&path, &form),
+                server.post_form(&path, differing),
+            ] {
+                assert_eq!(
+                    (answer.status, &answer.text),
+                    (403, &expected.text),
+                    "{token}"
+                );
+            }
+        }
+    }
+    // A good token opens the page of its own service only.
+    let fresh = home.reset_token(ANN);
+    server.get(&format!("/reset/{fresh}")).is(200);
+    assert_eq!(stranger.get(&format!("/reset/{fresh}")).text, refused.text);
+}
+
 pub fn values_that_are_no_token_change_nothing(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);

@@ -128,7 +128,7 @@ fn a_hostile_mail_runs_nothing_and_loads_nothing() {
     assert!(!browser.title().contains("RUN") || browser.title().contains("<script>"));
     assert!(browser.url().starts_with(&desk.url("/view/")));
 
-    // Its pictures where somebody wants them, and nothing else.
+    // Its pictures once they are requested, and nothing else.
     browser.click(".look a.button");
     browser.waits_for("a picture is asked for", |_| outside.was_asked("/picture"));
     browser.in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));

@@ -35,39 +35,37 @@ const AHEAD: usize = 64;
 /// What whoever is interrupted is told.
 const GO_ON: &str = "run the same import again: it skips the accounts that are imported";
 
-/// Make accounts from a file of another system
+/// Import accounts from a CSV or JSON Lines file
 ///
-/// FILE ends in .csv, or in .jsonl or .ndjson for one JSON object a line; - reads CSV from stdin. The first line of CSV
-/// names the columns: email, and password_hash (bcrypt $2a$, $2b$ or $2y$ of cost 4 to 16, taken as it is) or password
-/// (in clear, hashed here; the rules for new passwords hold). Hashes are taken at once; clear passwords take a quarter
-/// of a second of a core each.
+/// FILE has the extension .csv, or .jsonl or .ndjson for one JSON object per line; - reads CSV from stdin. The first line of
+/// CSV names the columns: email, and password_hash or password. A password_hash is a bcrypt hash ($2a$, $2b$ or $2y$, cost 4
+/// to 16) and is imported unchanged. A password is in plaintext and is hashed during the import; the rules for new passwords
+/// apply. Hashing takes about a quarter of a second of one core each.
 ///
-/// An account that exists is left alone, so the same import can be broken off and run again; --update gives it the
-/// credential of the file, which ends its logins and reset links. A line that can't be taken is named on stderr and
-/// skipped. No mails are sent; the history of each account says that it was imported.
+/// Existing accounts are not changed, so an interrupted import can be run again. --update replaces their credentials and
+/// ends their sessions and reset links. Lines that cannot be imported are reported on stderr and skipped. No mails are
+/// sent. The history of each account records the import.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    before_help = "Examples:
   movie-bag user import accounts.csv --dry-run
   movie-bag user import accounts.jsonl
   movie-bag user import accounts.csv --json | jq 'select(.error)'
-  pg_dump_accounts | movie-bag user import -
-
-A file of two lines:
+  pg_dump_accounts | movie-bag user import -",
+    after_long_help = "A file with one account:
   email,password_hash
-  ann@example.com,$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa
-
-With --json: for each line that is not taken {\"line\", \"error\"}, and at the end
-{\"created\", \"updated\", \"unchanged\", \"refused\", \"dry_run\"}")]
+  ann@example.com,$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa"
+)]
 pub(in crate::cli) struct Args {
-    /// From where; - is stdin
+    /// Read this file; - is stdin
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
-    /// Change nothing, and say what would be done
+    /// Show what would be imported, without changes
     ///
-    /// Nothing is hashed: a clear password of an existing account counts as updated, also where it is the same.
+    /// Plaintext passwords are not hashed, so those of existing accounts count as updated even if they are the same.
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Replace the credentials of accounts that exist
+    /// Replace the credentials of existing accounts
     #[arg(long)]
     update: bool,
 }

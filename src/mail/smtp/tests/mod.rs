@@ -38,7 +38,7 @@ fn message() -> Message {
         date: jiff::Timestamp::UNIX_EPOCH,
         from: "support@movie-bag.com".to_owned(),
         to: "ann@example.com".to_owned(),
-        subject: "[Movie-bag] Reset Your Password".to_owned(),
+        subject: "[Movie-bag] Reset your password".to_owned(),
         text: "Hello\n\n.\n..\nhttps://movies.example/reset/x\n".to_owned(),
         html: "<p>https://movies.example/reset/x</p>\n".to_owned(),
     }

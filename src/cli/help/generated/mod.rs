@@ -1,0 +1,352 @@
+//! Generates docs/cli.md and docs/settings.md, and compares them. `BLESS=1 cargo test generated` rewrites them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::builder::StyledStr;
+
+use super::uses::EXIT_CODES;
+use super::{HELP, Page, Section, pages};
+use crate::cli::Cli;
+use crate::config::keys::{KEYS, Key, Subject};
+
+const CLI_INTRO: &str = include_str!("cli_intro.md");
+const SETTINGS_INTRO: &str = include_str!("settings_intro.md");
+
+/// Compares a committed file, or rewrites it.
+fn compare(file: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "{file} is out of date: run BLESS=1 cargo test generated"
+    );
+}
+
+#[test]
+fn docs_cli_is_up_to_date() {
+    compare("docs/cli.md", &cli_page());
+}
+
+#[test]
+fn docs_settings_is_up_to_date() {
+    compare("docs/settings.md", &settings_page());
+}
+
+fn cli_page() -> String {
+    let pages = pages(<Cli as clap::CommandFactory>::command());
+    let (program, commands) = pages.split_first().unwrap();
+    let mut commands_table = String::from("| command | purpose |\n| --- | --- |\n");
+    for page in commands {
+        let (path, anchor) = (&page.path, page.path.replace(' ', "-"));
+        let about = summary(&page.command);
+        writeln!(commands_table, "| [`{path}`](#{anchor}) | {about} |").unwrap();
+    }
+    let mut exit_codes = String::from("| code | meaning |\n| --- | --- |\n");
+    for (code, meaning) in EXIT_CODES {
+        writeln!(exit_codes, "| {code} | {meaning} |").unwrap();
+    }
+    let mut text = CLI_INTRO
+        .replace("{commands}\n", &commands_table)
+        .replace("{global_options}\n", &arguments(&program.command))
+        .replace("{exit_codes}\n", &exit_codes);
+    assert!(!text.contains("{\n") && !text.contains("}\n"), "{text}");
+    for page in commands {
+        text.push_str(&chapter(page));
+    }
+    text
+}
+
+fn chapter(page: &Page) -> String {
+    let (path, command) = (&page.path, &page.command);
+    let mut text = format!("\n## `{path}`\n\n");
+    let explanation = command.get_long_about().or(command.get_about()).unwrap();
+    for paragraph in explanation.to_string().split("\n\n") {
+        let paragraph = paragraph.trim_end();
+        let stop = if paragraph.ends_with('.') { "" } else { "." };
+        writeln!(text, "{}{stop}\n", marked(paragraph)).unwrap();
+    }
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ");
+    writeln!(text, "```text\n{usage}\n```\n").unwrap();
+    if let Some(examples) = command.get_before_help() {
+        text.push_str(&prose_and_samples(&examples.to_string(), "bash"));
+    }
+    if command.has_subcommands() {
+        text.push_str("| command | purpose |\n| --- | --- |\n");
+        for child in command.get_subcommands() {
+            let (name, about) = (child.get_name(), summary(child));
+            writeln!(text, "| [`{path} {name}`](#{path}-{name}) | {about} |").unwrap();
+        }
+    }
+    text.push_str(&arguments(command));
+    for section in &page.sections {
+        match section {
+            Section::Notes(notes) => {
+                text.push_str("\n");
+                text.push_str(&prose_and_samples(notes, "text"));
+            }
+            Section::Json(output) => {
+                let output = documents_marked(output);
+                writeln!(text, "\n[Output](json.md) with `--json`: {output}.").unwrap();
+            }
+            Section::Settings(keys) => {
+                let names = settings_by_subject(keys).join(", ");
+                writeln!(text, "\n[Settings](settings.md) that it reads: {names}.").unwrap();
+            }
+            Section::ExitCodes(codes) => {
+                text.push_str("\n| exit code | meaning |\n| --- | --- |\n");
+                for (code, meaning) in codes {
+                    writeln!(text, "| {code} | {} |", marked(meaning)).unwrap();
+                }
+            }
+        }
+    }
+    while text.contains("\n\n\n") {
+        text = text.replace("\n\n\n", "\n\n");
+    }
+    text
+}
+
+/// Returns settings for a sentence: a link for each subject that is complete, and the names of the others.
+fn settings_by_subject(keys: &[&Key]) -> Vec<String> {
+    let mut named = Vec::new();
+    for subject in Subject::ALL {
+        let read: Vec<_> = keys.iter().filter(|key| key.subject == subject).collect();
+        let all = KEYS.iter().filter(|key| key.subject == subject).count();
+        if read.len() == all && all > 1 {
+            let title = subject.title();
+            named.push(format!("all of [{title}](settings.md#{})", anchor(title)));
+        } else {
+            named.extend(read.iter().map(|key| format!("`{}`", key.name)));
+        }
+    }
+    named
+}
+
+/// Returns the anchor of a heading.
+fn anchor(heading: &str) -> String {
+    heading.to_lowercase().replace(' ', "-")
+}
+
+/// Marks JSON documents as code, and in the text between them what [`marked`] marks.
+fn documents_marked(text: &str) -> String {
+    let (mut rendered, mut depth, mut start) = (String::new(), 0, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => {
+                if depth == 0 {
+                    rendered.push_str(&marked(&text[start..at]));
+                    start = at;
+                }
+                depth += 1;
+            }
+            '}' => {
+                depth -= 1;
+                if depth == 0 {
+                    write!(rendered, "`{}`", &text[start..=at]).unwrap();
+                    start = at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    rendered + &marked(&text[start..])
+}
+
+fn summary(command: &clap::Command) -> String {
+    marked(&command.get_about().unwrap().to_string())
+}
+
+/// Returns a table of the arguments that are shown, or nothing.
+fn arguments(command: &clap::Command) -> String {
+    let shown = |argument: &&clap::Arg| !argument.is_hide_set();
+    let rows: Vec<_> = command
+        .get_arguments()
+        .filter(shown)
+        .filter(|argument| argument.get_id() != HELP || !command.has_subcommands())
+        .map(row)
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("| argument | meaning |\n| --- | --- |\n{}", rows.concat())
+}
+
+fn row(argument: &clap::Arg) -> String {
+    let short = argument.get_short().map(|short| format!("`-{short}`, "));
+    let mut meaning = marked(&argument.get_help().unwrap().to_string());
+    if let Some(long) = argument.get_long_help() {
+        // The first paragraph is the summary.
+        let long = long.to_string();
+        if let Some((_, more)) = long.split_once("\n\n") {
+            write!(meaning, ". {}", marked(&more.replace("\n\n", " "))).unwrap();
+        }
+    }
+    if !argument.is_hide_default_value_set() && argument.get_action().takes_values() {
+        for default in argument.get_default_values() {
+            write!(
+                meaning,
+                " [default: `{}`]",
+                default.to_str().unwrap_or_default()
+            )
+            .unwrap();
+        }
+    }
+    if !argument.is_hide_possible_values_set() && argument.get_action().takes_values() {
+        for value in argument.get_possible_values() {
+            let help = value.get_help().map(StyledStr::to_string);
+            let help = help.map(|help| format!(": {}", marked(&help)));
+            write!(
+                meaning,
+                "<br>`{}`{}",
+                value.get_name(),
+                help.unwrap_or_default()
+            )
+            .unwrap();
+        }
+    }
+    let spelled = argument.to_string();
+    let spelled = spelled.trim_end_matches("...");
+    format!(
+        "| {}`{}` | {} |\n",
+        short.unwrap_or_default(),
+        cell(spelled),
+        cell(&meaning)
+    )
+}
+
+/// Renders a text whose indented lines are samples. A line before samples is their title.
+fn prose_and_samples(text: &str, language: &str) -> String {
+    let mut rendered = String::new();
+    let mut is_sample = false;
+    for line in text.lines() {
+        let sample = line.strip_prefix("  ");
+        match sample {
+            Some(_) if !is_sample => write!(rendered, "\n```{language}\n").unwrap(),
+            None if is_sample => rendered.push_str("```\n"),
+            _ => {}
+        }
+        is_sample = sample.is_some();
+        let line = sample.map_or_else(|| marked(line), str::to_owned);
+        writeln!(rendered, "{line}").unwrap();
+    }
+    if is_sample {
+        rendered.push_str("```\n\n");
+    }
+    rendered
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// Marks options, settings and everything in double quotes as code.
+fn marked(text: &str) -> String {
+    let mut marked = String::new();
+    for (at, part) in text.split('"').enumerate() {
+        if at % 2 == 1 {
+            write!(marked, "`{part}`").unwrap();
+            continue;
+        }
+        for piece in part.split_inclusive([' ', ',', ';', '\n', '(', ')']) {
+            let word = piece.trim_end_matches([' ', ',', ';', '\n', '(', ')', ':', '.', ']']);
+            let is_name = ["MAIL_", "MOVIE_BAG_", "JWT_", "_"]
+                .iter()
+                .any(|start| word.starts_with(start));
+            let is_code = word.starts_with("--") || word.starts_with('$') || is_name;
+            if is_code && word.len() > 2 {
+                write!(marked, "`{word}`{}", &piece[word.len()..]).unwrap();
+            } else {
+                marked.push_str(piece);
+            }
+        }
+    }
+    marked
+}
+
+fn settings_page() -> String {
+    let mut strict = String::new();
+    for key in KEYS {
+        if let Some(default) = key.default_in_production {
+            writeln!(
+                strict,
+                "| `{}` | {} | {} |",
+                key.name,
+                code(key.default),
+                code(default)
+            )
+            .unwrap();
+        }
+    }
+    let subjects = Subject::ALL.map(|subject| {
+        let title = subject.title();
+        format!("[{title}](#{})", anchor(title))
+    });
+    let mut text = SETTINGS_INTRO
+        .replace("{subjects}", &subjects.join(" · "))
+        .replace("{production_defaults}\n", &strict);
+    for subject in Subject::ALL {
+        write!(
+            text,
+            "\n## {}\n\n| setting | default | accepted values | meaning |\n| --- | --- | --- | --- |\n",
+            subject.title()
+        )
+        .unwrap();
+        for key in KEYS.iter().filter(|key| key.subject == subject) {
+            text.push_str(&row_of_setting(key));
+        }
+    }
+    text
+}
+
+fn row_of_setting(key: &Key) -> String {
+    let option = key.option.map(|option| format!("<br>`{option}`"));
+    let strict = key.default_in_production;
+    let strict = strict.map(|default| format!("<br>production: {}", code(default)));
+    let details = match key.details {
+        "" => String::new(),
+        details => format!(". {details}"),
+    };
+    format!(
+        "| `{}`{} | {}{} | {} | {}{details} |\n",
+        key.name,
+        option.unwrap_or_default(),
+        code(key.default),
+        strict.unwrap_or_default(),
+        key.form,
+        marked(key.meaning),
+    )
+}
+
+/// Marks a default as code unless it is described in words.
+fn code(default: &str) -> String {
+    if default.contains(' ') || matches!(default, "none" | "off") {
+        default.to_owned()
+    } else {
+        format!("`{default}`")
+    }
+}
+
+#[test]
+fn json_documents_are_marked_as_code() {
+    assert_eq!(
+        documents_marked("for each {\"a\": [{\"b\"}]}; with --all \"c\""),
+        "for each `{\"a\": [{\"b\"}]}`; with `--all` `c`"
+    );
+}
+
+#[test]
+fn markdown_marks_options_settings_and_quoted_text_as_code() {
+    assert_eq!(
+        marked("see \"outbox retry\"; with --json, MAIL_PORT - and _TO."),
+        "see `outbox retry`; with `--json`, `MAIL_PORT` - and `_TO`."
+    );
+    assert_eq!(
+        prose_and_samples("Title:\n  one\n  two\nEnd", "text"),
+        "Title:\n\n```text\none\ntwo\n```\nEnd\n"
+    );
+}

@@ -1,0 +1,58 @@
+//! Sections of the complete help of a command that are not about its arguments.
+
+use super::uses;
+use crate::config::keys::{self, Key};
+
+/// One section.
+pub(in crate::cli) enum Section {
+    /// Further explanations, with samples that are indented.
+    Notes(String),
+    /// Output with `--json`.
+    Json(&'static str),
+    /// Settings that the command reads.
+    Settings(Vec<&'static Key>),
+    /// Exit codes with their meanings.
+    ExitCodes(Vec<(u8, &'static str)>),
+}
+
+/// Returns the sections of a command, which is named by its words without the program's name.
+pub(super) fn sections(path: &str, notes: Option<String>) -> Vec<Section> {
+    let mut sections: Vec<Section> = notes.into_iter().map(Section::Notes).collect();
+    let Some(entry) = uses::find(path) else {
+        return sections;
+    };
+    if !entry.json.is_empty() {
+        sections.push(Section::Json(entry.json));
+    }
+    let keys: Vec<_> = entry.settings().filter_map(keys::find).collect();
+    if !keys.is_empty() {
+        sections.push(Section::Settings(keys));
+    }
+    sections.push(Section::ExitCodes(entry.exit_codes()));
+    sections
+}
+
+impl Section {
+    /// Renders the section for a terminal.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Notes(text) => text.clone(),
+            Self::Json(output) => format!("Output with --json:\n  {output}"),
+            Self::Settings(keys) => {
+                let lines = keys.iter().map(|key| {
+                    let (name, meaning, default) = (key.name, key.meaning, key.defaults());
+                    format!("\n  {name}\n      {meaning} [default: {default}]")
+                });
+                let lines: String = lines.collect();
+                format!("Settings (\"movie-bag help settings\" shows all):{lines}")
+            }
+            Self::ExitCodes(codes) => {
+                let lines = codes
+                    .iter()
+                    .map(|(code, meaning)| format!("\n  {code:<4} {meaning}"));
+                let lines: String = lines.collect();
+                format!("Exit codes:{lines}")
+            }
+        }
+    }
+}
