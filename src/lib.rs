@@ -1,42 +1,35 @@
-//! Accounts, login and a password reset that can't be got wrong.
+//! Accounts, login and password reset, and a debugging SMTP server, in one binary.
 //!
-//! # The house
+//! `docs/architecture.md` describes the modules, the path of a reset and of a message, the invariants, and how to add a
+//! command, a setting, a mail kind or a store method. `tests/it/tidy.rs` enforces the dependencies.
 //!
-//! | room | what it is for | may use |
+//! # Modules
+//!
+//! | module | purpose | depends on |
 //! | --- | --- | --- |
-//! | [`domain`] | plain values and rules: addresses, passwords, tokens, movies, the outbox entry | nothing but pure crates |
-//! | [`app`] | each use case once, called alike by HTTP and terminal | `domain`, `hashing`, the traits of `store` and `mail`, `metrics`, `supervisor` |
-//! | [`hashing`] | bcrypt, several hashes side by side on one core | nothing but pure crates |
-//! | [`store`] | what must be kept, as promises; `store::sqlite` and `store::mongo` keep them | `domain`, `private`, `supervisor` |
-//! | [`templates`] | the words of mails and pages: those built in, and those of a folder that win | `domain` |
-//! | [`mail`] | from a mail kind to a message (`render`), from a message to an SMTP server (`smtp`) | `domain`, `templates` |
-//! | [`smtp`] | the server side of SMTP as a pure state machine: bytes in, effects out | nothing but pure crates |
-//! | [`sink`] | the debugging SMTP server: sockets, inbox, its web API, what it prints | `smtp`, `domain`, `net`, `private`, `supervisor` |
-//! | [`http`] | the API and the pages: a request in, one use case, an answer out | `app`, `templates`, `metrics`, `net` |
-//! | [`metrics`] | what is counted while the server runs, and how Prometheus is shown it | `domain`, `supervisor` |
-//! | [`config`] | flags, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
-//! | [`net`] | sockets of `serve` and the sink: listening, HTTP/1, bounds on connections and open files | nothing |
-//! | [`terminal_text`] | text from outside, escaped for a terminal | nothing |
-//! | [`private`] | files and folders that are their owner's alone | nothing |
+//! | [`domain`] | values and rules: addresses, passwords, tokens, outbox entries. No I/O, no clock | pure crates only |
+//! | [`app`] | use cases, called alike by HTTP and terminal | `domain`, `hashing`, the traits of `store` and `mail`, `metrics`, `supervisor` |
+//! | [`hashing`] | bcrypt, several hashes interleaved on one core | pure crates only |
+//! | [`store`] | storage as traits; implemented by `store::sqlite` and `store::mongo` | `domain`, `private`, `supervisor` |
+//! | [`templates`] | templates of mails and pages: built in, or overridden from a folder | `domain` |
+//! | [`mail`] | rendering of mails (`render`), SMTP client (`smtp`) | `domain`, `templates` |
+//! | [`smtp`] | server side of SMTP as a state machine without I/O: bytes in, effects out | pure crates only |
+//! | [`sink`] | debugging SMTP server: sockets, inbox, API, web pages, terminal output | `smtp`, `domain`, `templates`, `net`, `private`, `supervisor` |
+//! | [`http`] | JSON API and web pages: one request calls one use case | `app`, `templates`, `metrics`, `net` |
+//! | [`metrics`] | counters of the running server, and their form for Prometheus | `domain`, `supervisor` |
+//! | [`config`] | options, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
+//! | [`net`] | listening sockets, HTTP/1, limits on connections and open files | nothing |
+//! | [`terminal_text`] | escapes foreign text for a terminal | nothing |
+//! | [`private`] | files and folders that only their owner can read | nothing |
 //! | [`supervisor`] | restarts background tasks that end or panic, and reports which are down | nothing |
-//! | [`cli`] | one file a command; the only place that picks concrete parts | everything |
+//! | [`cli`] | one file for each command; chooses the implementations | everything |
 //!
-//! # The way of one reset
+//! # Deliberately absent
 //!
-//! ```text
-//! cli::forgot ───────┐                        ┌─ store: outbox entry + event, one atomic step
-//! http::auth::forgot ┴─ app::request_reset ───┘
-//! app::deliver_outbox    lease the entry → make the reset token now → mail::render → mail::smtp → mark sent
-//! cli::reset ────────┐                        ┌─ store: expected credential → new one,
-//! http::auth::reset ─┴─ app::complete_reset ──┘  confirmation and event, one atomic step
-//! ```
-//!
-//! # What is deliberately absent
-//!
-//! - No table of tokens: a token carries a keyed digest of the credential it was made for, and the database
-//!   changes a credential only where it still is the expected one.
-//! - No rendered mail in the database: an outbox entry names an account and a kind; link and token are made at sending.
-//! - No clock and no chance in `domain` and `app` but those handed in.
+//! - A table of tokens: a token carries a keyed digest of the credential that it was made for, and the database changes a
+//!   credential only if it is still the expected one.
+//! - Rendered mails in the database: an outbox entry names an account and a kind. Link and token are made at sending.
+//! - A clock and a random source in `domain` and `app`, except those that are passed in.
 
 pub mod app;
 pub mod cli;

@@ -182,7 +182,7 @@ pub const KEYS: &[Key] = &[
         .means("Web origins whose pages may call the API from a browser")
         .details(
             "An origin must match exactly: scheme, host and port. There is no `*`. \
-             See [HTTP API](http-api.md).",
+             See [Calls from browsers](http-api.md#calls-from-browsers).",
         ),
     key(
         "MOVIE_BAG_DATABASE",
@@ -196,7 +196,7 @@ pub const KEYS: &[Key] = &[
         "The file in the data folder is `movie-bag.sqlite3`. On Windows, a drive is part of the path: \
          `sqlite:C:\\data\\movies.sqlite3`. Characters in a MongoDB password that have a meaning in URLs must be \
          percent-encoded (`%40` for `@`). The user, the password and the options of the URI are never shown. Without a name in the URI, the \
-         MongoDB database is `movie-bag`. See [Operations](operations.md).",
+         MongoDB database is `movie-bag`. See [Several servers on one MongoDB](operations.md#several-servers-on-one-mongodb).",
     ),
     key("MOVIE_BAG_DATABASE_TIMEOUT", Subject::Database, "30s")
         .form(TIME)
@@ -272,7 +272,7 @@ pub const KEYS: &[Key] = &[
     key("JWT_SECRET_KEY_PREVIOUS", Subject::Tokens, "none")
         .form("32 bytes or more")
         .means("Former secret that still verifies tokens, for secret rotation")
-        .details("It never signs. Remove it when the tokens that it signed have expired. See [Operations](operations.md).")
+        .details("It never signs. Remove it when the tokens that it signed have expired. See [Secret rotation](operations.md#secret-rotation).")
         .secret(),
     key("MOVIE_BAG_RESET_TOKEN_LIFETIME", Subject::Tokens, "24h")
         .in_production("1h")
@@ -311,11 +311,11 @@ pub const KEYS: &[Key] = &[
     key("MOVIE_BAG_RATE_LIMITS", Subject::Limits, "on")
         .form("`on` or `off`")
         .means("Limits on logins, signups and resets; off for load tests only")
-        .details("See [HTTP API](http-api.md)."),
+        .details("See [Limits](http-api.md#limits)."),
     key("MOVIE_BAG_MAX_CONNECTIONS", Subject::Limits, "768")
         .form("1 to 100000")
         .means("Maximum number of client connections at once")
-        .details("See [Operations](operations.md) for the limit of open files."),
+        .details("See [Connections and open files](operations.md#connections-and-open-files)."),
     key("MOVIE_BAG_REQUEST_TIMEOUT", Subject::Limits, "90s")
         .form(TIME)
         .means("Maximum time to answer a request")
@@ -325,7 +325,7 @@ pub const KEYS: &[Key] = &[
     key("MOVIE_BAG_TEMPLATES", Subject::Other, "built in")
         .form("path of a folder")
         .means("Folder of templates that replace built-in ones of the same name")
-        .details("See [Templates](templates.md)."),
+        .details("See [Mails and pages](templates.md)."),
     key("MOVIE_BAG_INBOX_URL", Subject::Other, "http://127.0.0.1:8025")
         .option("inbox --url")
         .form("an `http` or `https` URL, with `name:password@` if a login is required")
@@ -350,7 +350,7 @@ pub const KEYS: &[Key] = &[
         .means("Address and port of the Prometheus metrics at /metrics")
         .details(
             "It is separate from the API so that metrics are not public. A socket of systemd with the name `metrics` replaces it. \
-             See [Operations](operations.md).",
+             See [Metrics](operations.md#metrics).",
         ),
 ];
 

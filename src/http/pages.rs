@@ -181,9 +181,6 @@ fn message(refusal: &Refusal, uri: &Uri) -> String {
         (Code::InternalError, _) => {
             "The server could not complete the request. Try again later.".to_owned()
         }
-        (Code::Unavailable, Some(wait)) => {
-            format!("{}. Try again in about {}.", refusal.message, about(wait))
-        }
         _ => format!("{}.", refusal.message),
     }
 }
@@ -513,6 +510,21 @@ mod tests {
         assert_eq!(at("0.0.0.0:8025", "10.0.0.5:3000"), "http://10.0.0.5:8025/");
         assert_eq!(at("[::]:8025", "[::1]:3000"), "http://[::1]:8025/");
         assert_eq!(at("0.0.0.0:8025", "a b\"<"), "http://0.0.0.0:8025/");
+    }
+
+    #[test]
+    fn a_rate_limit_points_to_the_mailbox_or_to_the_link() {
+        let limited = Refusal::from(ApiError::App(AppError::RateLimited {
+            retry_after: Duration::from_secs(292),
+        }));
+        for (path, text) in [
+            ("/forgot", "A link may already be in your mailbox"),
+            ("/reset/token", "Your link stays valid"),
+        ] {
+            let message = message(&limited, &path.parse().unwrap());
+            assert!(message.contains(text), "{path}: {message}");
+            assert!(message.contains("in about 5 minutes"), "{path}: {message}");
+        }
     }
 
     #[test]

@@ -17,107 +17,107 @@ use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
 use crate::templates::TemplateError;
 
-/// What a mail says: for each kind the values that its templates show.
+/// Mail with the values of its templates.
 #[derive(Debug, Clone)]
 pub enum Mail {
-    /// The link to choose a new password.
+    /// Link to choose a new password.
     ResetPassword(ResetPassword),
-    /// The confirmation that the password was changed.
+    /// Confirmation of a changed password.
     ResetSuccessful(ResetSuccessful),
-    /// The link to choose the first password.
+    /// Link to choose the first password.
     Invitation(Invitation),
-    /// The address was changed.
+    /// Notice of a changed address.
     AddressChanged(AddressChanged),
-    /// All logins were ended.
+    /// Notice that all sessions were ended.
     AccessRevoked(AccessRevoked),
 }
 
-/// The link to choose a new password.
+/// Link to choose a new password.
 #[derive(Debug, Clone)]
 pub struct ResetPassword {
-    /// The whole link, token and all.
+    /// Link with the token.
     pub url: String,
-    /// Whom it is for.
+    /// Address of the account.
     pub email: String,
-    /// When the link stops working.
+    /// Time when the link expires.
     pub expires_at: Timestamp,
-    /// How long it works from the request on.
+    /// Period in which the link is valid, from the request.
     pub lifetime: Duration,
-    /// When it was asked for.
+    /// Time of the request.
     pub requested_at: Timestamp,
     /// Source of the request, as a noun phrase that fits after "by".
     pub origin: String,
 }
 
-/// The confirmation that the password was changed.
+/// Confirmation of a changed password.
 #[derive(Debug, Clone)]
 pub struct ResetSuccessful {
-    /// Whom it is for.
+    /// Address of the account.
     pub email: String,
-    /// When it was changed.
+    /// Time of the change.
     pub at: Timestamp,
-    /// Source of the request, as a noun phrase that fits after "by".
+    /// Source of the change, as a noun phrase that fits after "by".
     pub origin: String,
-    /// Where a new link is asked for, if it was somebody else.
+    /// Page that requests a new link.
     pub forgot_url: String,
 }
 
-/// The link to choose the first password.
+/// Link to choose the first password.
 #[derive(Debug, Clone)]
 pub struct Invitation {
-    /// The whole link, token and all.
+    /// Link with the token.
     pub url: String,
-    /// Whom it is for.
+    /// Address of the account.
     pub email: String,
-    /// When the link stops working.
+    /// Time when the link expires.
     pub expires_at: Timestamp,
-    /// How long it works from the invitation on.
+    /// Period in which the link is valid, from the invitation.
     pub lifetime: Duration,
-    /// The service that invites: host, port and path of its public URL.
+    /// Service that invites: host, port and path of its public URL.
     pub site: String,
 }
 
-/// The address was changed; goes to the one before and to the one from then on.
+/// Notice of a changed address, to the old and to the new one.
 #[derive(Debug, Clone)]
 pub struct AddressChanged {
-    /// Which of the two it goes to.
+    /// Address that this mail goes to.
     pub email: String,
-    /// When it was changed.
+    /// Time of the change.
     pub at: Timestamp,
-    /// Source of the request, as a noun phrase that fits after "by".
+    /// Source of the change, as a noun phrase that fits after "by".
     pub origin: String,
 }
 
-/// All logins were ended.
+/// Notice that all sessions were ended.
 #[derive(Debug, Clone)]
 pub struct AccessRevoked {
-    /// Whom it is for.
+    /// Address of the account.
     pub email: String,
-    /// When they were ended.
+    /// Time of the revocation.
     pub at: Timestamp,
-    /// Source of the request, as a noun phrase that fits after "by".
+    /// Source of the revocation, as a noun phrase that fits after "by".
     pub origin: String,
-    /// Where a new password can be chosen.
+    /// Page that requests a link to choose a new password.
     pub forgot_url: String,
 }
 
-/// A mail in words.
+/// Rendered mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// One line.
+    /// Subject, on one line.
     pub subject: String,
-    /// The part for readers of plain text.
+    /// Text part.
     pub text: String,
-    /// The part for everybody else.
+    /// HTML part.
     pub html: String,
 }
 
-/// From what a mail says to its words.
+/// Renders mails.
 pub trait Renderer: Send + Sync {
     /// Renders both parts.
     ///
     /// # Errors
-    /// Where a template fails, or the result could not travel as it is.
+    /// A template that fails, or a result that cannot be sent.
     fn render(&self, mail: &Mail) -> Result<Rendered, TemplateError>;
 }
 

@@ -1,4 +1,4 @@
-//! From what a mail says to its words, by the templates `email/NAME.txt` and `email/NAME.html` for each kind.
+//! Renders mails with the templates `email/NAME.txt` and `email/NAME.html` of each kind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{
 use crate::domain::outbox::MailKind;
 use crate::templates::{TemplateError, Templates};
 
-/// The values of a template, by their names.
+/// Values of a template, by name.
 type Values = Vec<(&'static str, String)>;
 
 /// Renders mails by Tera templates.
@@ -21,7 +21,7 @@ pub struct TeraRenderer {
 }
 
 impl TeraRenderer {
-    /// Takes the templates, which have been tried.
+    /// Returns a renderer with validated templates.
     pub fn new(templates: Arc<Templates>) -> Self {
         Self { templates }
     }
@@ -49,7 +49,7 @@ impl Renderer for TeraRenderer {
     }
 }
 
-/// The subject of a mail.
+/// Returns the subject of a mail.
 pub fn subject(kind: MailKind) -> &'static str {
     match kind {
         MailKind::ResetPassword => "[Movie-bag] Reset your password",
@@ -107,7 +107,7 @@ fn access_revoked(mail: &AccessRevoked) -> Values {
     ]
 }
 
-/// What somebody typed, harmless in plain text: on one line, and short enough not to push the rest out of sight.
+/// Makes user input harmless in plain text: on one line, and too short to push the rest out of sight.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -115,12 +115,12 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
-/// A time as people read it: 15 March 2027, 09:26 UTC.
+/// Formats a time: 15 March 2027, 09:26 UTC.
 fn moment(at: Timestamp) -> String {
     at.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-/// A time span in words: its greatest unit that gives a whole number.
+/// Formats a period in words, in the largest unit that gives a whole number.
 fn length(span: Duration) -> String {
     let seconds = span.as_secs();
     let (number, unit) = match seconds {
@@ -141,7 +141,7 @@ mod tests {
         TeraRenderer::new(Arc::new(Templates::load(None).unwrap()))
     }
 
-    /// One mail of each kind, with values as nasty as they come.
+    /// Returns one mail of each kind, with hostile values.
     fn mails() -> [Mail; 5] {
         let (url, email, origin) = (
             "https://movies.example/reset/abc".to_owned(),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_typed_is_escaped_in_html_and_nothing_is_run() {
+    fn user_input_is_escaped_in_html_and_never_evaluated() {
         for mail in mails().map(|mail| renderer().render(&mail).unwrap()) {
             assert!(
                 !mail.html.contains("<script>") && mail.html.contains("&lt;script&gt;"),

@@ -1,4 +1,4 @@
-//! The pages of the web inbox: compiled into the binary, overridden by nobody, and given whatever values they need.
+//! Pages of the web inbox. They are compiled into the binary and cannot be overridden.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ macro_rules! inbox_templates {
     };
 }
 
-/// Compiled when the first page is asked for, so that a sink that nobody looks at starts at once.
+/// Compiled at the first request of a page, so that a sink without readers starts faster.
 static ENGINE: LazyLock<Result<Tera, String>> = LazyLock::new(|| {
     let mut engine = Tera::default();
     engine

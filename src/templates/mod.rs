@@ -176,13 +176,13 @@ impl Templates {
         self.render(template.name, values)
     }
 
-    /// The text of a template, from the user's own file where there is one.
+    /// Returns the text of a template, from the override if there is one.
     pub fn source(&self, template: &BuiltIn) -> &str {
         self.own(template)
             .map_or(template.source, |own| own.source.as_str())
     }
 
-    /// The file of the user's own that wins over this template.
+    /// Returns the file that overrides this template.
     pub fn path(&self, template: &BuiltIn) -> Option<&Path> {
         self.own(template).map(|own| own.path.as_path())
     }
@@ -194,7 +194,7 @@ impl Templates {
         self.overrides.get(at)?.as_ref()
     }
 
-    /// What to call a template: its file, or its name.
+    /// Returns the file of an override, or the name of a built-in template.
     fn whereabouts(&self, template: &BuiltIn) -> String {
         self.path(template).map_or_else(
             || template.name.to_owned(),
@@ -202,14 +202,14 @@ impl Templates {
         )
     }
 
-    /// The names that a template takes from outside, with those of what it extends and includes.
+    /// Returns the names that a template and those that it extends or includes expect as variables.
     fn names_used_by(&self, template: &BuiltIn) -> HashSet<&str> {
         self.tera
             .get_template_variables(template.name)
             .unwrap_or_default()
     }
 
-    /// Whether a template makes this name itself. One that another extends may make it for both.
+    /// Returns whether a template sets this name. It may be set in a template that another one extends.
     fn is_set_by_one(&self, name: &str) -> bool {
         TEMPLATES.iter().any(|template| {
             let source = self.source(template);
@@ -220,7 +220,7 @@ impl Templates {
         })
     }
 
-    /// An error at the first place of a word, in this template or the one round it.
+    /// Returns an error at the first place of a word, in this template or in those that it extends or includes.
     fn error_at_word(&self, template: &BuiltIn, word: &str, problem: String) -> TemplateError {
         std::iter::once(template)
             .chain(self.round(template))
@@ -235,7 +235,7 @@ impl Templates {
             .unwrap_or_else(|| TemplateError::whole(self.whereabouts(template), &problem))
     }
 
-    /// The templates that another extends or includes.
+    /// Returns the templates that another one extends or includes.
     fn round<'a>(&'a self, template: &'a BuiltIn) -> impl Iterator<Item = &'a BuiltIn> {
         let source = self.source(template);
         TEMPLATES
@@ -243,7 +243,7 @@ impl Templates {
             .filter(move |other| source.contains(other.name))
     }
 
-    /// A built-in template can only be wrong by one of the user's own that is round it.
+    /// Names the override that a built-in template extends or includes: an error in a built-in template comes from there.
     fn blamed(&self, name: &str) -> String {
         find(name)
             .filter(|template| self.path(template).is_none())
@@ -252,7 +252,7 @@ impl Templates {
             .unwrap_or_default()
     }
 
-    /// An error of the engine in one line, at the file that it is about.
+    /// Returns an error of the engine in one line, with its file.
     fn error(&self, name: &str, error: &tera::Error) -> TemplateError {
         let whereabouts = |name: &str| {
             find(name).map_or_else(|| name.to_owned(), |template| self.whereabouts(template))
@@ -294,7 +294,7 @@ fn read_all(own: Option<&Path>) -> Result<Vec<Option<Override>>, TemplateError> 
         .collect()
 }
 
-/// The first of the reports that the engine writes for people, where it has no other form of it.
+/// Parses the first report in an error text of the engine, for errors without structured fields.
 fn first_report(text: &str) -> Option<(&str, Place, &str)> {
     let (problem, rest) = text.strip_prefix("error: ")?.split_once('\n')?;
     let mut place = rest

@@ -1,4 +1,4 @@
-//! The built-in templates, and what may be wrong with those of a user's own.
+//! The built-in templates, and errors in overrides.
 
 use std::fs;
 use std::path::MAIN_SEPARATOR;
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A folder of one's own with these files in it.
+/// Returns a folder of overrides with these files.
 fn own(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -25,7 +25,7 @@ fn refused(files: &[(&str, &str)]) -> String {
     with_slashes(&error.to_string().replace(&its_path, ""))
 }
 
-/// What is said about paths, as Unix would say it.
+/// Returns a text with the separators of Unix in its paths.
 fn with_slashes(text: &str) -> String {
     text.replace(MAIN_SEPARATOR, "/")
 }

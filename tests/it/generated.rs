@@ -381,15 +381,3 @@ fn a_global_option_works_before_and_after_the_command() {
         assert!(stdout.starts_with('{'), "{arguments:?}: {stdout}");
     }
 }
-
-#[test]
-fn every_variable_of_the_templates_is_documented() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = ["docs/templates.md", "README.md"].map(|name| root.join(name));
-    let page = page.iter().find(|page| page.is_file()).unwrap();
-    let text = fs::read_to_string(page).unwrap();
-    for variable in movie_bag::templates::VARIABLES {
-        let name = format!("`{}`", variable.name);
-        assert!(text.contains(&name), "{name} in {}", page.display());
-    }
-}

@@ -27,6 +27,8 @@ const LANGUAGES: &[(&str, &[&str])] = &[
     ("bash", &["bash", "-n"]),
     // Output, which differs from run to run.
     ("text", &[]),
+    // Examples of docs/cli.md, which `examples.rs` runs one by one.
+    ("bash", &["bash", "-n"]),
     // Settings of mail servers are used by `mail.rs`, units by `OPERATIONS`, and the filter of fail2ban by `operations.rs`.
     ("ini", &[]),
     ("caddy", &[]),

@@ -103,7 +103,7 @@ fn every_page_is_open_to_everybody_on_every_screen() {
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
-/// What the page and all that it loads weigh as they are sent. The icon counts too, which only some browsers ask for.
+/// Returns the size of the page with everything that it loads. The icon counts too, which only some browsers request.
 fn weight(browser: &Browser, icon: u64) -> u64 {
     let script = "return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)) \
         .filter(({name}) => !name.endsWith('icon.svg')) \

@@ -13,6 +13,31 @@ use crate::config::keys::{KEYS, Key, Subject};
 const CLI_INTRO: &str = include_str!("cli_intro.md");
 const SETTINGS_INTRO: &str = include_str!("settings_intro.md");
 
+/// Pages about the subject of a command.
+const MORE: &[(&str, &str)] = &[
+    ("serve", "[Operations](operations.md)"),
+    ("smtp-debug", "[Debugging SMTP server](smtp-debug.md)"),
+    ("inbox", "[Inbox](smtp-debug.md#inbox)"),
+    ("inbox list", "[Search](smtp-debug.md#search)"),
+    ("inbox wait", "[In tests](smtp-debug.md#in-tests)"),
+    ("forgot", "[Mail](mail.md#exit-codes)"),
+    ("user create", "[Mail](mail.md#exit-codes)"),
+    ("user import", "[Migrating](migrating.md#import-accounts)"),
+    ("user export", "[Migrating](migrating.md#export-accounts)"),
+    ("outbox", "[How delivery works](mail.md#how-delivery-works)"),
+    ("copy", "[Migrating](migrating.md#copy-to-another-database)"),
+    ("check", "[Troubleshooting](operations.md#troubleshooting)"),
+    ("templates", "[Mails and pages](templates.md)"),
+];
+
+#[test]
+fn commands_with_further_reading_exist() {
+    let pages = pages(<Cli as clap::CommandFactory>::command());
+    for (command, _) in MORE {
+        assert!(pages.iter().any(|page| page.path == *command), "{command}");
+    }
+}
+
 /// Compares a committed file, or rewrites it.
 fn compare(file: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -90,8 +115,8 @@ fn chapter(page: &Page) -> String {
                 text.push_str(&prose_and_samples(notes, "text"));
             }
             Section::Json(output) => {
-                let output = documents_marked(output);
-                writeln!(text, "\n[Output](json.md) with `--json`: {output}.").unwrap();
+                let (output, fields) = (documents_marked(output), section_of_json(path));
+                writeln!(text, "\n[Output](json.md{fields}) with `--json`: {output}.").unwrap();
             }
             Section::Settings(keys) => {
                 let names = settings_by_subject(keys).join(", ");
@@ -104,6 +129,11 @@ fn chapter(page: &Page) -> String {
                 }
             }
         }
+    }
+    let more = MORE.iter().filter(|(command, _)| command == path);
+    let more: Vec<_> = more.map(|(_, link)| *link).collect();
+    if !more.is_empty() {
+        writeln!(text, "\nSee also: {}.", more.join(", ")).unwrap();
     }
     while text.contains("\n\n\n") {
         text = text.replace("\n\n\n", "\n\n");
@@ -127,9 +157,20 @@ fn settings_by_subject(keys: &[&Key]) -> Vec<String> {
     named
 }
 
-/// Returns the anchor of a heading.
+/// Returns the anchor of a heading, without its `#`.
 fn anchor(heading: &str) -> String {
-    heading.to_lowercase().replace(' ', "-")
+    let kept = heading
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+/// Returns the anchor of the section of docs/json.md about a command, or nothing.
+fn section_of_json(path: &str) -> String {
+    let page = include_str!("../../../../docs/json.md");
+    let mut headings = page.lines().filter_map(|line| line.strip_prefix("## "));
+    let heading = headings.find(|heading| heading.contains(&format!("`{path}`")));
+    heading.map_or_else(String::new, |heading| format!("#{}", anchor(heading)))
 }
 
 /// Marks JSON documents as code, and in the text between them what [`marked`] marks.
