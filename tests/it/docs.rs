@@ -3,6 +3,7 @@
 //! A page is a Markdown file at the root of the repository or in `docs`. Pages are found on the disk, so a new one is tested
 //! without being named here.
 
+mod commands;
 mod form;
 mod http_api;
 mod integrate;
