@@ -7,6 +7,7 @@ mod commands;
 mod form;
 mod http_api;
 mod integrate;
+mod page_picture;
 mod references;
 mod shell_blocks;
 mod svg;
