@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap_mangen::Man;
 use roff::{Roff, bold, roman};
 
-use super::help::topics::{TOPICS, Topic};
+use super::help::topics::{self, TOPICS, Topic};
 use super::help::{Page, Section};
 use super::ui::Ui;
 
@@ -31,7 +31,8 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         let (name, text) = of_command(page)?;
         std::fs::write(args.folder.join(name), text).with_context(failed)?;
     }
-    for topic in &TOPICS {
+    let is_command = |topic: &&Topic| uses_name_of_command(topic);
+    for topic in TOPICS.iter().filter(|topic| !is_command(topic)) {
         // In the section of the commands, so that one folder is enough.
         let name = format!("movie-bag-{}", topic.name);
         std::fs::write(
@@ -47,17 +48,33 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Renders the page of a command, and returns it with its file name. Examples and the sections behind the options have
-/// headings of their own, where [`Man::render`] has one for all.
+/// Whether a command has the name of this topic. Its page then has the text of the topic too.
+fn uses_name_of_command(topic: &Topic) -> bool {
+    super::definition().find_subcommand(topic.name).is_some()
+}
+
+/// Renders the page of a command, and returns it with its file name. Examples and the sections after the options have
+/// headings of their own; [`Man::render`] would put all of them under "EXTRA".
 fn of_command(page: Page) -> io::Result<(String, Vec<u8>)> {
-    let examples = page.command.get_before_help().map(ToString::to_string);
-    let has_subcommands = page.command.has_subcommands();
-    let is_program = page.path.is_empty();
-    let man = Man::new(page.command);
+    let Page {
+        path,
+        mut command,
+        sections,
+    } = page;
+    let usage = command.render_usage().to_string();
+    let examples = command.get_before_help().map(ToString::to_string);
+    let has_subcommands = command.has_subcommands();
+    let has_arguments = command
+        .get_arguments()
+        .any(|argument| !argument.is_hide_set());
+    let man = Man::new(command).source(concat!("movie-bag ", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
-    man.render_synopsis_section(&mut text)?;
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"])
+        .text([bold(usage.trim_start_matches("Usage: "))]);
+    roff.to_writer(&mut text)?;
     man.render_description_section(&mut text)?;
     let mut roff = Roff::new();
     if let Some(examples) = examples {
@@ -66,18 +83,27 @@ fn of_command(page: Page) -> io::Result<(String, Vec<u8>)> {
         verbatim(&mut roff, examples);
     }
     roff.to_writer(&mut text)?;
-    man.render_options_section(&mut text)?;
+    if has_arguments {
+        man.render_options_section(&mut text)?;
+    }
     if has_subcommands {
         man.render_subcommands_section(&mut text)?;
     }
     let mut roff = Roff::new();
-    for section in page.sections {
+    for section in sections {
         section_of_page(&mut roff, &section);
     }
-    if !is_program {
-        roff.control("SH", ["SEE ALSO"])
-            .text([roman("movie-bag(1) for the global options")]);
+    if let Some(topic) = topics::find(&path) {
+        roff.control("SH", ["NOTES"]);
+        verbatim(&mut roff, &topic.text());
     }
+    let topics = TOPICS
+        .iter()
+        .map(|topic| format!("movie-bag-{}(1)", topic.name));
+    let program = (!path.is_empty()).then(|| "movie-bag(1) for the global options".to_owned());
+    let also: Vec<_> = program.into_iter().chain(topics).collect();
+    roff.control("SH", ["SEE ALSO"])
+        .text([roman(also.join(", "))]);
     roff.to_writer(&mut text)?;
     Ok((man.get_filename(), text))
 }

@@ -147,6 +147,14 @@ fn the_man_pages_cover_every_command() {
             }
         }
     }
+    // The name of a command and of a topic.
+    let templates = fs::read_to_string(home.path().join("man/movie-bag-templates.1")).unwrap();
+    for part in [
+        "movie\\-bag\\-templates\\-eject(1)",
+        "email/reset_password.html",
+    ] {
+        assert!(templates.contains(part), "{part}: {templates}");
+    }
     for topic in ["settings", "exit-codes", "templates"] {
         let page = home.path().join(format!("man/movie-bag-{topic}.1"));
         let page = fs::read_to_string(page).unwrap();
