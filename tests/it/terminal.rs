@@ -384,10 +384,10 @@ pub fn a_password_is_asked_for_twice_and_never_shown(home: Home) {
         ("New password", "short\r"),
         // Too short: asked anew.
         ("New password", "correct horse battery\r"),
-        ("again", "something different\r"),
+        ("Confirm new password", "something different\r"),
         // They don't match: asked anew.
         ("New password", "correct horse battery\r"),
-        ("again", "correct horse battery\r"),
+        ("Confirm new password", "correct horse battery\r"),
     ] {
         person.sees(&format!("{prompt}: "));
         person.types_hidden(typed);
