@@ -16,7 +16,7 @@ fn pages(desk: &Desk) -> Vec<(&'static str, String)> {
         let found = messages.iter().find(|one| one["Subject"] == subject);
         found.unwrap()["ID"].as_str().unwrap().to_owned()
     };
-    let (all, reset) = (id("All sides"), id("[Movie-bag] Reset your password"));
+    let (all, reset) = (id("All sides"), id("[Movie-bag] Reset Your Password"));
     vec![
         ("list", "/".to_owned()),
         ("nothing-found", "/?query=nothing-at-all".to_owned()),
