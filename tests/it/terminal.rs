@@ -294,7 +294,7 @@ fn an_administrator_ends_all_logins_and_the_owner_is_told() {
     assert_eq!(home.history(ANN)[0]["kind"], "mail_sent");
     assert_eq!(home.history(ANN)[1]["kind"], "access_revoked");
     let told = server.inbox().wait_for(ANN);
-    assert!(told.text.contains("terminal"), "{}", told.text);
+    assert!(told.text.contains("an administrator"), "{}", told.text);
     // The password and a link that was asked for go on working.
     server.access_token(ANN, PASSWORD);
     server.reset(&reset, NEW_PASSWORD).is(200);
