@@ -139,6 +139,7 @@ fn on_a_phone_the_mail_starts_in_the_upper_half_of_the_screen() {
     for subject in [
         "[Movie-bag] Reset your password",
         "All sides",
+        "Look",
         "[My Blog] Password Reset",
     ] {
         let path = format!("/view/{}", desk.id_of(subject));
