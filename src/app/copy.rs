@@ -30,13 +30,13 @@ pub enum CopyError {
     #[error("cannot write the target: {0}")]
     Target(StoreError),
     /// The target is in use.
-    #[error("the target is not empty (accounts: {}, movies: {})", .0.accounts, .0.movies)]
+    #[error("cannot copy: the target is not empty (accounts: {}, movies: {})", .0.accounts, .0.movies)]
     NotEmpty(Counts),
     /// Movies of accounts that are gone, which the target can't keep.
     #[error("cannot copy {0} movies: the accounts that added them do not exist")]
     Orphans(u64),
     /// The two are not the same.
-    #[error("the copy differs from its source: {0}")]
+    #[error("the copy differs from the source: {0}")]
     Differs(String),
 }
 

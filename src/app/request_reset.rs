@@ -89,7 +89,7 @@ impl App {
             Queueing::NoAccount if self.conceals_from(origin) => {
                 tracing::info!(
                     address = masked(address.as_str()),
-                    "reset requested, but there is no such account"
+                    "reset requested for an address without an account"
                 );
                 self.queued.notify_one();
                 return Ok(Requested::Concealed);

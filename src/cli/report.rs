@@ -19,7 +19,7 @@ pub struct Failure {
     pub exit: u8,
     /// Its name for programs.
     pub code: &'static str,
-    /// What failed, and the causes from the nearest to the deepest one.
+    /// Message: the failure, then its causes from the nearest to the deepest one.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,

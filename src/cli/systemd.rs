@@ -68,7 +68,7 @@ mod unix {
                 &mut inherited.api
             };
             if place.replace(socket).is_some() {
-                return Err(unfit(format!("number {number} ({name:?}) is one too many")));
+                return Err(unfit(format!("number {number} ({name:?}) is not used")));
             }
         }
         Ok(inherited)

@@ -36,7 +36,7 @@ pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
         "info": {
             "title": "movie-bag",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Accounts, login and a password reset that can't be got wrong, and the movies they are for.\n\nEvery refusal is JSON with a `message` for people and a `code` for programs. A path that is not here is answered 404 `not_found`, another method than those here 405 `method_not_allowed` with `Allow`; what takes GET takes HEAD too. `X-Request-Id` names the request in the log of the server.",
+            "description": "Accounts, login and password reset, and the movies of the tutorial.\n\nErrors are JSON with a `message` for people and a `code` for programs. Unknown paths return 404 `not_found`, other methods 405 `method_not_allowed` with `Allow`. Paths with GET also accept HEAD. `X-Request-Id` identifies the request in the server's log.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         // Relative to where the document is: true under any name that the server is reached by.
@@ -47,16 +47,16 @@ pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
             "responses": responses(),
             "headers": {
                 "Allow": {
-                    "description": "The methods that the path takes",
+                    "description": "Methods that the path supports",
                     "required": true,
                     "schema": {"type": "string"},
                 },
                 "Link": {
-                    "description": "`<…>; rel=\"next\"`, the next page; only where there is one",
+                    "description": "`<…>; rel=\"next\"`, the next page; missing on the last page",
                     "schema": {"type": "string"},
                 },
                 "RetryAfter": {
-                    "description": "After how many seconds to try again",
+                    "description": "Number of seconds to wait before the next try",
                     "required": true,
                     "schema": {"type": "integer", "minimum": 1},
                 },
@@ -66,7 +66,7 @@ pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "The access token of `logIn`",
+                    "description": "Access token from `logIn`",
                 },
             },
         },
@@ -115,7 +115,7 @@ fn parameters(call: &Call) -> Vec<Value> {
             "name": "id",
             "in": "path",
             "required": true,
-            "description": "The id of a movie",
+            "description": "Id of a movie",
             "schema": id,
         })];
     }
@@ -126,13 +126,13 @@ fn parameters(call: &Call) -> Vec<Value> {
         json!({
             "name": "limit",
             "in": "query",
-            "description": "At most so many; without it all of them come",
+            "description": "Maximum number of movies; without it, all movies are returned",
             "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE},
         }),
         json!({
             "name": "after",
             "in": "query",
-            "description": "From the movie on that comes after this id, which need not be there any more",
+            "description": "Return movies with ids after this one, which may have been deleted",
             "schema": id,
         }),
     ]
@@ -256,7 +256,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
         "minLength": policy.min_length,
         // The rest of the rule, which counts bytes after a normalisation, JSON Schema can't say.
         "pattern": "^[^\\u0000]*$",
-        "description": "At most 72 bytes in UTF-8; no common password, not the address, not the name of this service",
+        "description": "At most 72 bytes in UTF-8; not a common password, the email address or the name of this service",
         "examples": ["correct horse battery"],
     });
     // An @ of any width, and something on both sides of it; names and domains may be in any script.
@@ -265,7 +265,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
         "format": "idn-email",
         "minLength": 3,
         "pattern": "^[^@\\uFF20\\uFE6B]+[@\\uFF20\\uFE6B][^@\\uFF20\\uFE6B]+$",
-        "description": "Exactly one mailbox; spaces round it and capitals are dropped",
+        "description": "One email address; surrounding spaces are removed and capital letters are lowered",
         "examples": ["ann@example.com"],
     });
     // What Unicode calls white space, spelt out since the \S of languages differ.
@@ -273,7 +273,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
         "type": "string",
         "minLength": 1,
         "pattern": "[^\\u0009-\\u000D\\u0020\\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]",
-        "description": "Something must be seen in it",
+        "description": "At least one visible character",
     });
     let with_examples = |schema: &Value, examples: Value| {
         let mut schema = schema.clone();
@@ -296,7 +296,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
         "LogIn": object(json!({
             "email": {
                 "type": "string",
-                "description": "What is no address is answered as an unknown one",
+                "description": "Text that is not an email address is treated as an unknown address",
                 "examples": ["ann@example.com"],
             },
             "password": {"type": "string", "examples": ["correct horse battery"]},
@@ -307,7 +307,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
                 "type": "string",
                 "pattern": format!("^{token}$"),
                 "maxLength": crate::domain::token::LONGEST,
-                "description": "The last part of the link in the mail",
+                "description": "Last part of the reset link in the mail",
             },
             "password": new_password,
         })),
@@ -336,7 +336,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": {"type": "string"},
-                "description": "Each wrong field (or `body`, such as `Invalid JSON: …`, or `request`) with what is wrong with it",
+                "description": "Each invalid field (or `body`, such as `Invalid JSON: …`, or `request`) with the reason",
             },
         })),
     })

@@ -128,26 +128,26 @@ impl Metrics {
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register(
             "movie_bag_build",
-            "Which movie-bag this is",
+            "Version of movie-bag",
             Info::new(version),
         );
         let start = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
         start.set(started.as_duration().as_secs_f64());
         registry.register_with_unit(
             "process_start_time",
-            "When the process began, since 1970",
+            "Start time of the process in seconds since 1970",
             Unit::Seconds,
             start,
         );
         let requests = Requests::new(routes);
         registry.register(
             "movie_bag_http_requests",
-            "Requests by method, route and status; (none) is no route, and no answer",
+            "Requests by method, route and status; (none) stands for no route or no response",
             requests.answers(),
         );
         registry.register_with_unit(
             "movie_bag_http_request_duration",
-            "Time from the head of a request to that of its answer, by route",
+            "Time from the head of a request to the head of its response, by route",
             Unit::Seconds,
             requests.times(),
         );
@@ -169,7 +169,7 @@ impl Metrics {
         let mail_server_failures = Counter::default();
         registry.register(
             "movie_bag_mail_server_failures",
-            "Connections to the mail server that failed before a mail was offered",
+            "Connections to the mail server that failed before a mail was sent",
             mail_server_failures.clone(),
         );
         let resets = Counters::new(
@@ -182,7 +182,7 @@ impl Metrics {
         let limits = Counters::new(
             &mut registry,
             "movie_bag_limits_hit",
-            "Calls that a limit refused, by limit",
+            "Requests refused by a rate limit, by limit",
             Limit::ALL.iter().copied(),
             |limit| vec![("limit", limit.name().into())],
         );
@@ -244,22 +244,22 @@ fn looked_at(moment: &Moment) -> Registry {
     } = moment.hashes;
     registry.register(
         "movie_bag_hashes_running",
-        "Passwords that are being hashed or verified",
+        "Passwords being hashed or verified",
         ConstGauge::new(signed(running)),
     );
     registry.register(
         "movie_bag_hashes_waiting",
-        "Passwords that wait for a core to be hashed or verified on",
+        "Passwords waiting to be hashed or verified",
         ConstGauge::new(signed(waiting)),
     );
     registry.register(
         "movie_bag_hashes_refused",
-        "Calls that were refused since too many passwords waited",
+        "Requests refused because too many passwords were waiting",
         ConstCounter::new(refused),
     );
     registry.register(
         "movie_bag_database_up",
-        "Whether the database answered just now",
+        "Whether the database answered this scrape",
         ConstGauge::new(i64::from(moment.outbox.is_some())),
     );
     let (up, restarts) = (
@@ -273,7 +273,7 @@ fn looked_at(moment: &Moment) -> Registry {
     }
     registry.register(
         "movie_bag_task_up",
-        "Whether a background task runs, and has run for a while since its last restart",
+        "Whether a background task runs, and has run for some time since its last restart",
         up,
     );
     registry.register(
@@ -294,7 +294,7 @@ fn looked_at(moment: &Moment) -> Registry {
     }
     registry.register(
         "movie_bag_outbox_entries",
-        "Mails that are not delivered yet, by state, of all servers on this database",
+        "Undelivered mails by state, of all servers on this database",
         entries,
     );
     let age = outbox.oldest_waiting_since.map_or(0.0, |since| {
@@ -302,7 +302,7 @@ fn looked_at(moment: &Moment) -> Registry {
     });
     registry.register_with_unit(
         "movie_bag_outbox_oldest_waiting",
-        "How long the mail that waits the longest has waited; 0 where none does",
+        "Age of the oldest waiting mail; 0 if no mail is waiting",
         Unit::Seconds,
         ConstGauge::new(age),
     );

@@ -134,7 +134,7 @@ impl AsyncRead for ClientStream {
         }
         if this.slot.activity().phase() == Phase::Body {
             ready!(poll_timer(&mut this.read_timer, this.body_timeout, cx));
-            return Poll::Ready(Err(timed_out("the client does not send its body")));
+            return Poll::Ready(Err(timed_out("the client does not send the body")));
         }
         Poll::Pending
     }

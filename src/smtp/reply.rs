@@ -124,7 +124,7 @@ impl Reply {
         Reply::new(
             235,
             (2, 7, 0),
-            "Authentication successful: any credentials are",
+            "Authentication successful: all credentials are accepted",
         )
     }
 

@@ -44,7 +44,7 @@ pub enum StoreError {
     #[error("the database is busy: {0}")]
     Busy(String),
     /// The database answered with something that can't be gone on with; a person has to look.
-    #[error("the database failed: {0}")]
+    #[error("database error: {0}")]
     Broken(String),
 }
 

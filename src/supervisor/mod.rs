@@ -201,16 +201,7 @@ impl Supervisor {
         T: Future<Output = String> + Send + 'static,
     {
         let stops = stop.clone();
-        let make = move || {
-            let (failure, mut stops) = (next_failure(), stops.clone());
-            async move {
-                tokio::select! {
-                    cause = failure => Some(cause),
-                    // The thread itself is stopped by its owner.
-                    () = raised(&mut stops) => None,
-                }
-            }
-        };
+        let make = move || failure_before_stop(next_failure(), stops.clone());
         self.keep_running(name, stop, make).await;
     }
 
@@ -352,6 +343,20 @@ impl Drop for Registration {
         if !self.is_over && std::thread::panicking() {
             self.fail(1, "its supervision panicked".to_owned());
         }
+    }
+}
+
+/// Returns the cause of a thread's failure, or `None` once `stop` is raised. At a stop the thread ends too, which is not a
+/// failure.
+async fn failure_before_stop(
+    failure: impl Future<Output = String>,
+    mut stop: watch::Receiver<bool>,
+) -> Option<String> {
+    tokio::select! {
+        biased;
+        // The owner of the thread stops it.
+        () = raised(&mut stop) => None,
+        cause = failure => Some(cause),
     }
 }
 

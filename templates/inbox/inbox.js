@@ -299,7 +299,7 @@ async function actOnSelection(action) {
   const isOpen = ids.includes(opened());
   const next = action === 'delete' ? neighbour(ids) : '';
   const focused = document.activeElement.closest('#rows li, #bar');
-  if (!ids.length || !await post(url, [['do', action], ...ids.map((id) => ['id', id])])) return;
+  if (!ids.length || !await post(url, [['do', action], ...ids.map((id) => ['ids', id])])) return;
   clearSelection();
   // A message that is shown again would be marked as read again.
   if (isOpen && action !== 'read') { await follow(next || get('list').dataset.place, 'replace'); return; }
@@ -373,7 +373,8 @@ async function undo() {
 function prepare(part) {
   localTimes(part);
   const tab = part.querySelector('.tabs [aria-current]');
-  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 40;
+  // A tab beyond the right edge is scrolled into view, with a part of the next one.
+  if (tab) tab.parentElement.scrollLeft = Math.max(0, tab.offsetLeft + tab.offsetWidth + 40 - tab.parentElement.offsetLeft - tab.parentElement.clientWidth);
   const keys = part.querySelector('#keys');
   if (keys) {
     keys.hidden = false;
@@ -470,7 +471,7 @@ async function remove() {
   if (!row) return;
   const { value } = box(row);
   const next = neighbour([value]);
-  if (!await post(get('selection').action, [['do', 'delete'], ['id', value]])) return;
+  if (!await post(get('selection').action, [['do', 'delete'], ['ids', value]])) return;
   await refresh();
   if (next) focusRow(idOf(next));
 }

@@ -133,7 +133,7 @@ fn an_index_that_is_gone_is_named_and_not_made(home: Home) {
     };
     assert_eq!(verdict, "error");
     assert!(
-        message.ends_with(&format!("lacks parts of its structure: {name}")),
+        message.ends_with(&format!("is incomplete: it lacks {name}")),
         "{message}"
     );
     assert!(!hint.is_empty());

@@ -3,9 +3,11 @@
 //! A page is a Markdown file at the root of the repository or in `docs`. Pages are found on the disk, so a new one is tested
 //! without being named here.
 
+mod commands;
 mod form;
 mod http_api;
 mod integrate;
+mod page_picture;
 mod references;
 mod shell_blocks;
 mod svg;

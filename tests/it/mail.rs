@@ -85,9 +85,9 @@ fn a_test_mail_shows_the_dialogue_and_arrives() {
     let output = home.run(&["check", "--send-test-mail", ANN]).ok();
     let text = output.words();
     for line in [
-        "done greeting 220 ",
-        "done RCPT RCPT TO:<ann@example.com>: 250 ",
-        "done message 250 ",
+        "ok greeting 220 ",
+        "ok RCPT RCPT TO:<ann@example.com>: 250 ",
+        "ok message 250 ",
         "ok test mail localhost:",
     ] {
         assert!(text.contains(line), "{line}: {text}");
@@ -95,11 +95,11 @@ fn a_test_mail_shows_the_dialogue_and_arrives() {
 }
 
 #[test]
-fn a_test_mail_that_nobody_takes_says_where_it_broke_and_the_mend() {
+fn a_test_mail_that_nobody_takes_says_where_it_failed_and_the_fix() {
     let nobody = Home::fresh().with("MAIL_PORT", "1");
     let output = nobody.run(&["check", "--send-test-mail", ANN]).exits(1);
     for line in [
-        "broke connect cannot connect to mail server localhost:1: connection refused",
+        "failed connect cannot connect to mail server localhost:1: connection refused",
         "error test mail cannot connect to mail server localhost:1",
         "hint: start \"movie-bag smtp-debug\" or set MAIL_SERVER",
     ] {

@@ -165,7 +165,7 @@ fn a_flush_with_dead_mails_alone_says_so_by_its_exit_code(home: Home) {
         "No mail is waiting; 2 were given up before.\n"
     );
     assert!(
-        flushed.stderr.contains("error: 2 mails are given up\n")
+        flushed.stderr.contains("error: 2 mails were given up\n")
             && flushed.stderr.contains("movie-bag outbox list"),
         "{flushed:?}"
     );

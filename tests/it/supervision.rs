@@ -285,8 +285,7 @@ fn ends_by(home: &Home, task: &str) {
     let status = server.ended();
     assert_eq!(status.code(), Some(1), "{}", server.stderr());
     let said = server.stderr();
-    let error =
-        format!("error: the task {task} failed 5 times in a row: it panicked: injected fault");
+    let error = format!("error: task {task} failed 5 times in a row: it panicked: injected fault");
     assert!(said.contains(&error), "{said}");
     assert!(
         said.contains("a task failed repeatedly: the process ends"),
@@ -328,7 +327,7 @@ fn a_sink_of_its_own_restarts_its_parts_and_ends_where_that_is_in_vain() {
     let status = sink.ended();
     let said = sink.stderr();
     assert_eq!(status.code(), Some(1), "{said}");
-    let error = "error: the task sink-smtp failed";
+    let error = "error: task sink-smtp failed";
     assert!(said.contains(error), "{said}");
 }
 

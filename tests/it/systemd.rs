@@ -150,7 +150,7 @@ fn what_is_no_listening_socket_is_a_clear_error() {
     for (first, second, names, said) in [
         (connected.into(), None, "api", "does not listen"),
         (OwnedFd::from(local), None, "api", "tcp socket"),
-        (listener.into(), Some(other), "api:other", "one too many"),
+        (listener.into(), Some(other), "api:other", "is not used"),
     ] {
         let output =
             Output::of_started(with_sockets(&home, first, second, names).spawn().unwrap()).exits(1);

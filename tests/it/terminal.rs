@@ -294,7 +294,7 @@ fn an_administrator_ends_all_logins_and_the_owner_is_told() {
     assert_eq!(home.history(ANN)[0]["kind"], "mail_sent");
     assert_eq!(home.history(ANN)[1]["kind"], "access_revoked");
     let told = server.inbox().wait_for(ANN);
-    assert!(told.text.contains("terminal"), "{}", told.text);
+    assert!(told.text.contains("an administrator"), "{}", told.text);
     // The password and a link that was asked for go on working.
     server.access_token(ANN, PASSWORD);
     server.reset(&reset, NEW_PASSWORD).is(200);
@@ -384,10 +384,10 @@ pub fn a_password_is_asked_for_twice_and_never_shown(home: Home) {
         ("New password", "short\r"),
         // Too short: asked anew.
         ("New password", "correct horse battery\r"),
-        ("again", "something different\r"),
+        ("Confirm new password", "something different\r"),
         // They don't match: asked anew.
         ("New password", "correct horse battery\r"),
-        ("again", "correct horse battery\r"),
+        ("Confirm new password", "correct horse battery\r"),
     ] {
         person.sees(&format!("{prompt}: "));
         person.types_hidden(typed);

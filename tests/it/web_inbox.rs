@@ -194,6 +194,43 @@ fn an_empty_inbox_shows_the_address_and_the_first_message_appears() {
 }
 
 #[test]
+fn the_examples_of_the_empty_inbox_send_a_message() {
+    let Some(desk) = Desk::open() else { return };
+    let browser = &desk.browser;
+    desk.visits("/");
+    let names = "return Array.from(document.querySelectorAll('.clients summary'), (name) => name.textContent)";
+    let names = browser.run(names, json!([]));
+    assert_eq!(names[0], "Shell");
+    assert_eq!(names[1], "Python");
+    let examples =
+        "return Array.from(document.querySelectorAll('.clients pre'), (code) => code.textContent)";
+    let examples = browser.run(examples, json!([]));
+    let examples: Vec<&str> = examples
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
+    // Every example names the port of this server.
+    let (_, port) = desk.sink.smtp.rsplit_once(':').unwrap();
+    for example in &examples {
+        assert!(example.contains(port), "{example}");
+    }
+    for (program, example) in ["sh", "python3"].into_iter().zip(&examples) {
+        let output = std::process::Command::new(program)
+            .args(["-c", example])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{program}: {output:?}");
+    }
+    let messages = desk.sink.inbox().messages();
+    let subjects: Vec<_> = messages.iter().map(|one| &one["Subject"]).collect();
+    assert_eq!(subjects, ["Hello", "Hello"]);
+    assert_eq!(messages[1]["To"][0]["Address"], "ann@example.com");
+    assert_eq!(messages[1]["Snippet"], "It works.");
+}
+
+#[test]
 fn a_lost_connection_is_told_and_what_came_meanwhile_appears() {
     let Some(desk) = Desk::open() else { return };
     desk.watches();

@@ -40,7 +40,7 @@ impl Hasher {
         let (password, cost) = (password.normalized(), self.cost);
         if password.len() > LONGEST_BYTES || password.contains('\0') {
             return Err(AppError::Internal(
-                "a password that bcrypt would cut came past the policy".to_owned(),
+                "a password that bcrypt would truncate passed the policy".to_owned(),
             ));
         }
         let salt = draw(&SystemRng);
@@ -102,7 +102,7 @@ impl Hasher {
         })?;
         outcome
             .await
-            .map_err(|error| AppError::Internal(format!("hashing a password failed: {error}")))
+            .map_err(|error| AppError::Internal(format!("cannot hash a password: {error}")))
     }
 }
 

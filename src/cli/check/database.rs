@@ -130,7 +130,7 @@ fn of_structure(settings: &Settings, inspection: &Inspection) -> Check {
         SchemaState::Empty => Check::ok(NAME, format!("{database} is empty; its structure is created on first use")),
         SchemaState::Older => Check::warning(
             NAME,
-            format!("{database} has the structure of an older movie-bag{size}; the next start migrates it"),
+            format!("{database} was written by an older movie-bag{size}; the next start migrates it"),
             "make a backup before the next start: a migration cannot be undone".to_owned(),
         ),
         SchemaState::Current if inspection.missing.is_empty() => {
@@ -142,10 +142,10 @@ fn of_structure(settings: &Settings, inspection: &Inspection) -> Check {
         }
         SchemaState::Current => Check::error(
             NAME,
-            format!("{database} lacks parts of its structure: {}", inspection.missing.join("; ")),
+            format!("{database} is incomplete: it lacks {}", inspection.missing.join("; ")),
             match database {
                 DatabaseSettings::Sqlite(_) => "restore a backup, or run \"movie-bag copy\" into a new file: another program has changed it",
-                DatabaseSettings::Mongodb(_) => "run any other command, such as \"movie-bag user list\", to create them again",
+                DatabaseSettings::Mongodb(_) => "run any other command, such as \"movie-bag user list\", to create them",
             }
             .to_owned(),
         ),

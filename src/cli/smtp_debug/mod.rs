@@ -383,7 +383,7 @@ pub(super) fn show_with(
     let (style, ui) = (ui.stdout_style(), ui.clone());
     let mut dropped = Dropped::new("dropped before they were shown");
     move |message| match message {
-        // On a terminal the message is written at once, so that no log entry stands in it, and formatted before, so that
+        // On a terminal the message is written at once, so that no log entry splits it, and formatted before, so that
         // the log does not wait for that.
         Some(message) if style.terminal => {
             let mut text = Vec::new();

@@ -76,7 +76,7 @@ fn mail_line(mail: &Entry) -> String {
         .unwrap_or_default();
     let tries = counted(mail.attempts.into(), "attempt", "attempts");
     let next = match mail.state {
-        EntryState::Waiting => format!(", next {}", local(mail.next_try_at)),
+        EntryState::Waiting => format!(", next attempt {}", local(mail.next_try_at)),
         EntryState::Dead => String::new(),
     };
     format!(

@@ -296,7 +296,7 @@ impl Drop for Hold {
 fn unknown_failure() -> DeliveryError {
     DeliveryError::Unreachable {
         what: "cannot connect to the mail server".to_owned(),
-        hint: "run \"movie-bag check\"".to_owned(),
+        hint: "run \"movie-bag check\" to find the cause".to_owned(),
     }
 }
 

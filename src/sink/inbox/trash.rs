@@ -109,7 +109,7 @@ impl Inbox {
             .map(|entry| entry.message.id.clone())
             .collect();
         kept.put_back(deletion.entries);
-        // More may have arrived than there is room for: the oldest give way, as if nothing had been deleted.
+        // The inbox may be full by now. Then the oldest messages are dropped, as if nothing had been deleted.
         let gone = kept.make_room(self.limits.messages, &self.limits.memory);
         self.tell_deleted(&gone);
         // Clients read the list again. The messages are not new: no command is run for them, and no waiting client gets one

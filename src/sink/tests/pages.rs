@@ -141,11 +141,11 @@ async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
         assert_eq!(submit(&sink, "/", form).await.0, 200, "{form}");
     }
     assert_eq!((messages(), unread()), (3, 2));
-    let marked = submit(&sink, "/?query=x&start=5", &format!("do=read&id={id}")).await;
+    let marked = submit(&sink, "/?query=x&start=5", &format!("do=read&ids={id}")).await;
     assert_eq!(marked, (303, "/?query=x&start=5".to_owned()));
     assert_eq!(unread(), 1);
     assert_eq!(
-        submit(&sink, "/", &format!("do=unread&id={id}")).await.0,
+        submit(&sink, "/", &format!("do=unread&ids={id}")).await.0,
         303
     );
     assert_eq!(unread(), 2);
@@ -195,7 +195,7 @@ async fn messages_deleted_on_the_page_are_gone_at_once_and_can_be_restored() {
     }
     let before = sink.json("/api/v1/messages").await;
     let id = |index: usize| before["messages"][index]["ID"].as_str().unwrap();
-    let selected = format!("do=delete&id={}&id={}&id=unknown", id(0), id(2));
+    let selected = format!("do=delete&ids={}&ids={}&ids=unknown", id(0), id(2));
     let deleted = submit(&sink, "/?query=o", &selected).await;
     assert!(deleted.1.starts_with("/?query=o&deletion="), "{deleted:?}");
     let page = sink.get(&deleted.1).await.into_body();
@@ -235,7 +235,7 @@ async fn a_deletion_by_the_api_is_final() {
         sink.inbox.latest().unwrap().id.0.clone()
     };
     let [first, second] = [arrives().await, arrives().await];
-    let both = format!("do=delete&id={first}&id={second}");
+    let both = format!("do=delete&ids={first}&ids={second}");
     let deleted = submit(&sink, "/", &both).await;
     // A program deletes one that a person has deleted on the page before.
     let body = format!("{{\"IDs\":[\"{first}\"]}}");
@@ -244,7 +244,7 @@ async fn a_deletion_by_the_api_is_final() {
     assert!(sink.inbox.get(&first).is_none() && sink.inbox.get(&second).is_some());
     // Or all that there are.
     for path in ["/api/v1/messages", "/api/v1/search?query=hello"] {
-        let deleted = submit(&sink, "/", &format!("do=delete&id={}", arrives().await)).await;
+        let deleted = submit(&sink, "/", &format!("do=delete&ids={}", arrives().await)).await;
         assert_eq!(sink.call("DELETE", path, "").await.0, 200);
         assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 200);
         assert_eq!(sink.inbox.totals().messages, 0, "{path}");
@@ -352,7 +352,7 @@ async fn forms_of_other_sites_do_nothing() {
     let port = sink.web.port();
     for (path, form) in [
         ("/", "do=delete-all"),
-        ("/", &*format!("do=delete&id={id}")),
+        ("/", &*format!("do=delete&ids={id}")),
         (&*format!("/view/{id}"), "do=delete"),
         ("/", "do=undo&deletion=x"),
     ] {

@@ -38,7 +38,7 @@ pub(super) struct List {
     range: Option<String>,
     newer: Option<String>,
     older: Option<String>,
-    /// Number of messages that were dropped to make room, in words.
+    /// Number of messages that were dropped because the inbox was full, in words.
     dropped: Option<String>,
     unread: usize,
     /// The number of messages in the box.
@@ -274,7 +274,7 @@ pub(super) enum Act {
 impl Act {
     /// Reads the action from a form. A deletion of all carries the time that only the question's own form has.
     pub(super) fn of(body: &Bytes) -> Option<Act> {
-        let ids = || fields(body, "id");
+        let ids = || fields(body, "ids");
         match field(body, "do")?.as_str() {
             "read-all" => Some(Act::MarkAllRead),
             "delete-all" => match field(body, "before") {

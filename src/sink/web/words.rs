@@ -7,21 +7,21 @@ use serde::Serialize;
 use crate::domain::unicode::is_ignorable;
 use crate::terminal_text::{escape_line, needs_escape};
 
-/// The longest that a line of a mail's own may be shown, in bytes.
+/// Maximum length of a line of a mail, in bytes.
 const LONGEST_LINE: usize = 300;
 
-/// Text for one line, cut where it is long.
+/// Returns text for one line, cut to its maximum length.
 pub(super) fn line(text: &str) -> String {
     short(text, LONGEST_LINE)
 }
 
-/// Whether there is anything to be seen in a text.
+/// Reports whether a text has no visible character.
 pub(super) fn is_blank(text: &str) -> bool {
     let is_unseen = |char: char| char.is_whitespace() || char.is_control() || is_ignorable(char);
     text.chars().all(is_unseen)
 }
 
-/// Text for one line, up to so many bytes of it.
+/// Returns text for one line, cut to a number of bytes.
 pub(super) fn short(text: &str, most: usize) -> String {
     match cut(text, most) {
         (shown, 0) => escape_line(shown).into_owned(),
@@ -29,8 +29,8 @@ pub(super) fn short(text: &str, most: usize) -> String {
     }
 }
 
-/// Text of many lines, up to so many bytes of it, and how many are left out. What would turn the text round, or can't be
-/// seen, is a mark.
+/// Returns text of several lines, cut to a number of bytes, and the number of bytes left out. Invisible characters, and those
+/// that change the direction of text, are replaced by a mark.
 pub(super) fn lines(text: &str, most: usize) -> (String, usize) {
     let (shown, left) = cut(text, most);
     let shown = shown.chars().map(|char| match char {
@@ -49,7 +49,7 @@ fn cut(text: &str, most: usize) -> (&str, usize) {
     (&text[..end], text.len() - end)
 }
 
-/// A number of bytes, for people; counted as searches do (`larger:10K`).
+/// Formats a number of bytes, in the units of searches (`larger:10K`).
 pub(super) fn size(bytes: usize) -> String {
     const K: f64 = 1024.0;
     let number = bytes as f64;
@@ -66,7 +66,7 @@ pub(super) fn size(bytes: usize) -> String {
     }
 }
 
-/// A number with a comma before each three digits.
+/// Formats a number with a comma before each three digits.
 pub(super) fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -79,7 +79,7 @@ pub(super) fn count(number: usize) -> String {
     text
 }
 
-/// `1 message`, `2,000 messages`.
+/// Formats a number of things: `1 message`, `2,000 messages`.
 pub(super) fn counted(number: usize, one: &str) -> String {
     match number {
         1 => format!("1 {one}"),
@@ -114,7 +114,7 @@ impl When {
     }
 }
 
-/// How many bytes a list may still take, so that a page stays a page whatever a mail says.
+/// Bytes that a list may still take, so that every page stays small.
 pub(super) struct Budget(usize);
 
 impl Budget {
@@ -122,7 +122,7 @@ impl Budget {
         Budget(bytes)
     }
 
-    /// The first of the items that there is room for, each with its size, and how many are left out.
+    /// Returns the first items that fit, by their sizes, and the number of those that are left out.
     pub(super) fn take<T>(
         &mut self,
         items: impl IntoIterator<Item = T>,

@@ -1,7 +1,10 @@
 //! The reference of the HTTP API, compared with `/openapi.json` of a running server.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use movie_bag::http::movies::LONGEST_PAGE;
+use movie_bag::http::{HttpOptions, body};
 use serde_json::{Value, json};
 
 use crate::harness::markdown::Page;
@@ -211,4 +214,35 @@ fn the_answers_in_the_reference_are_real() {
         assert!(answers.contains(answer), "{answer} is none of {answers:?}");
     }
     assert_eq!(printed.len(), answers.len());
+}
+
+#[test]
+fn the_limits_in_the_reference_are_those_of_the_server() {
+    let page = Page::read("docs/http-api.md");
+    let options = HttpOptions::default();
+    let within = |time: Duration| format!("within {} seconds", time.as_secs());
+    for (name, limit) in [
+        ("body", format!("{} KiB", body::LIMIT / 1024)),
+        ("body arrives", within(options.body_timeout)),
+        (
+            "head arrives, idle connection",
+            within(options.header_timeout),
+        ),
+        ("answer is made", within(options.request_timeout)),
+        (
+            "answer is read",
+            format!(
+                "{} seconds without progress",
+                options.write_timeout.as_secs()
+            ),
+        ),
+        ("connections", options.max_connections.to_string()),
+        (
+            "`limit`",
+            format!("at most so many movies, from 1 to {LONGEST_PAGE}"),
+        ),
+    ] {
+        let row = format!("| {name} | {limit}");
+        assert!(page.text.contains(&row), "{row}");
+    }
 }

@@ -427,7 +427,16 @@ fn each_rule_is_about_something_that_a_page_says() {
     }
 }
 
-/// The page whose examples are in `bash`.
+/// Whether a text is commands rather than their output.
+fn begins_with_command(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let is_name = ["cargo", "curl", "movie-bag", "systemctl"].contains(&first);
+    let is_argument = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase() || c == '-');
+    first == "$" || (is_name && words.next().is_some_and(is_argument))
+}
+
+/// The page whose examples are in `bash`, and whose synopses are in `text`.
 const EXAMPLES: &str = "docs/cli.md";
 
 /// Returns what is wrong with a block that is not run.
@@ -439,7 +448,8 @@ fn fault(page: &Page, block: &Block, folder: &Path) -> Option<String> {
     if name == "sh" {
         return None;
     }
-    if name == "bash" && page.path != EXAMPLES {
+    let is_command = name == "bash" || (name == "text" && begins_with_command(&block.text));
+    if is_command && page.path != EXAMPLES {
         return Some("write sh, so that it is run".to_owned());
     }
     let Some((_, check)) = LANGUAGES.iter().find(|(known, _)| known == name) else {

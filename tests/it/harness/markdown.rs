@@ -14,6 +14,8 @@ pub struct Page {
     pub headings: Vec<Heading>,
     pub links: Vec<Link>,
     pub blocks: Vec<Block>,
+    /// Text in backticks within a line, with the number of that line.
+    pub spans: Vec<(usize, String)>,
     /// Text of the paragraph that follows the title; `None` where something else follows it.
     pub opening: Option<String>,
     /// References such as `[text][name]` whose name is not defined.
@@ -85,6 +87,7 @@ impl Page {
             headings: Vec::new(),
             links: Vec::new(),
             blocks: Vec::new(),
+            spans: Vec::new(),
             opening: None,
             undefined: Vec::new(),
             anchors: BTreeSet::new(),
@@ -160,6 +163,9 @@ impl<'a> Reading<'a> {
     }
 
     fn take(&mut self, event: Event<'_>, at: usize) {
+        if let Event::Code(text) = &event {
+            self.page.spans.push((self.line(at), text.to_string()));
+        }
         match event {
             Event::Start(Tag::Heading { .. } | Tag::Paragraph) => self.text.clear(),
             Event::End(TagEnd::Heading(level)) => {

@@ -75,7 +75,7 @@ fn a_uri_that_cannot_be_read_is_a_wrong_setting() {
         .run(&["user", "list"])
         .exits(2);
     assert!(
-        output.stderr.contains("percent-encoded"),
+        output.stderr.contains("percent-encode special characters"),
         "{}",
         output.stderr
     );

@@ -142,7 +142,9 @@ fn accounts_that_differ_by_capitals_alone_are_reported_and_found_by_their_spelli
     server.log_in(ANN, PASSWORD).fails_with(401, "unauthorized");
     let checked = home.run(&["check"]).words();
     assert!(
-        checked.contains("warning accounts Ann@example.com ("),
+        checked.contains(
+            "warning accounts addresses differ only by upper and lower case: Ann@example.com ("
+        ),
         "{checked}"
     );
 }

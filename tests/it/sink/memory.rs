@@ -169,6 +169,36 @@ pub fn lists_of_whole_messages_take_little_memory(home: Home) {
     drop(stalled);
 }
 
+/// The page deletes what fills the inbox, and the same arrives once more while the deletion can be undone.
+#[test]
+fn deleted_messages_that_can_be_restored_are_counted() {
+    let home = Home::fresh();
+    let Some(sink) = start(&home, &["--format", "none"]) else {
+        return;
+    };
+    let mut client = Client::connect(&sink.smtp, "me");
+    let mail = mail(MIB);
+    for _ in 0..3 {
+        for _ in 0..120 {
+            client.send("a@example.com", &mail);
+        }
+        let messages = sink.inbox().messages();
+        assert!(messages.len() > 100, "{}", messages.len());
+        let ids = messages.iter().map(|one| one["ID"].as_str().unwrap());
+        let form = ids.fold("do=delete".to_owned(), |form, id| form + "&ids=" + id);
+        let mut answer = String::new();
+        let request = format!(
+            "POST / HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: {}\n\n{form}",
+            form.len()
+        );
+        let mut stream = ask(sink.web(), &request);
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+        assert!(sink.inbox().messages().is_empty());
+    }
+    assert_kept(sink.pid());
+}
+
 pub fn lists_keep_nothing_that_is_not_counted(home: Home) {
     let Some(sink) = start(&home, &["--format", "none"]) else {
         return;
