@@ -109,21 +109,37 @@ Templates, with their variables:
     .to_owned();
     for template in TEMPLATES {
         text.push_str(&format!(
-            "\n  {}\n      {}\n",
-            template.name, template.purpose
+            "\n  {}\n{}",
+            template.name,
+            explained(template.purpose)
         ));
-        if !template.variables.is_empty() {
-            text.push_str(&format!("      {}\n", template.variables.join(", ")));
-        }
+        text.push_str(&explained(&template.variables.join(", ")));
     }
     text.push_str("\nVariables:\n");
     for variable in VARIABLES {
         text.push_str(&format!(
-            "  {}\n      {}\n",
-            variable.name, variable.meaning
+            "  {}\n{}",
+            variable.name,
+            explained(variable.meaning)
         ));
     }
     text
+}
+
+/// Returns a text in indented lines of at most 80 columns; nothing for an empty text.
+fn explained(text: &str) -> String {
+    const INDENT: &str = "      ";
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 80 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{INDENT}{word}")),
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
