@@ -299,7 +299,7 @@ fn a_file_that_wins_over_nothing_is_warned_of() {
     for words in [
         "own/email/reset-password.html is ignored; did you mean email/reset_password.html?",
         "own/done.html is ignored; did you mean web/done.html?",
-        "\\x1b]0;title\\x07.txt is the name of no template",
+        "\\x1b]0;title\\x07.txt is ignored",
     ] {
         assert!(warned.contains(words), "{warned}");
     }
