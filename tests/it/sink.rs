@@ -315,7 +315,11 @@ exit 9"
         .run(&["smtp-debug", "--", "bash", "-c", &script])
         .exits(9);
     assert_eq!(ended.stdout, "https://x.example/verify/1\n");
-    assert!(ended.stderr.contains("Received 1 mail"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("Received 1 message"),
+        "{}",
+        ended.stderr
+    );
     home.run(&["smtp-debug", "--", "true"]).ok();
     home.run(&["smtp-debug", "--", "sh", "-c", "kill -9 $$"])
         .exits(137);
@@ -473,7 +477,7 @@ fn faults_come_when_they_are_asked_for() {
     assert_eq!(try_one(), ["421"]);
     assert_eq!(try_one(), ["220", "250", "250", "250", "354", "250", "221"]);
     let wrong = home.run(&["smtp-debug", "--fail", "rcpt:0:451"]).exits(2);
-    assert!(wrong.stderr.contains("is no count"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("invalid count"), "{}", wrong.stderr);
 }
 
 /// A certificate for this machine by an authority of its own: the PEM files of the authority, the certificate and its key.

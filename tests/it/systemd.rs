@@ -155,7 +155,11 @@ fn what_is_no_listening_socket_is_a_clear_error() {
         let output =
             Output::of_started(with_sockets(&home, first, second, names).spawn().unwrap()).exits(1);
         assert!(output.stderr.contains(said), "{}", output.stderr);
-        assert!(output.stderr.contains("handed over"), "{}", output.stderr);
+        assert!(
+            output.stderr.contains("from the service manager"),
+            "{}",
+            output.stderr
+        );
     }
 }
 

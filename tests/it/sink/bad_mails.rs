@@ -150,7 +150,7 @@ fn every_mail_is_kept_to_the_byte_listed_and_shown() {
         let warned = inbox.envelope(&newest)["warnings"].to_string();
         let irregular = what.contains("bare LF") || what.contains("smuggled");
         assert_eq!(
-            warned.contains("ends in CRLF"),
+            warned.contains("must end in CRLF"),
             irregular,
             "{what}: {warned}"
         );
