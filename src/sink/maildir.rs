@@ -548,32 +548,6 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_message_that_races_its_deletion_is_whole_or_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let inbox = open(root);
-        let now = Timestamp::UNIX_EPOCH;
-        for _ in 0..300 {
-            let id = keep(&inbox, b"X-Tags: own\r\n\r\n").id.0.clone();
-            let deletion = inbox.delete_restorably(vec![id.clone()], now).unwrap();
-            std::thread::scope(|scope| {
-                scope.spawn(|| inbox.restore(&deletion, now));
-                scope.spawn(|| inbox.delete_restorably(vec![id.clone()], now));
-                scope.spawn(|| inbox.set_read(Which::Ids(vec![id.clone()]), true));
-            });
-            let is_kept = usize::from(inbox.get(&id).is_some());
-            let sources = files(root, "new").len() + files(root, "cur").len();
-            assert_eq!(
-                (sources, files(root, "movie-bag").len()),
-                (is_kept, is_kept + 1)
-            );
-            inbox.delete(Which::All);
-        }
-        assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
-        assert_eq!(files(root, "movie-bag"), ["lock"]);
-    }
-
-    #[test]
     fn marks_and_tags_that_race_a_deletion_leave_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();

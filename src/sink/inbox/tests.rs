@@ -365,6 +365,30 @@ fn deleted_messages_are_counted_and_give_way_before_any_other() {
 }
 
 #[test]
+fn a_message_that_is_restored_while_its_files_are_removed_has_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let (maildir, held) = Maildir::open(root, 10, 1 << 20).unwrap();
+    let inbox = Inbox::new(10, 1 << 20, Arc::new(Counting::default()));
+    let inbox = inbox.with_archive(maildir, held.messages);
+    let files = |part: &str| std::fs::read_dir(root.join(part)).unwrap().count();
+    for round in 0..3_000 {
+        let id = keep(&inbox, b"x", "x@y", &[]).id.0.clone();
+        // The ids follow each other, so this one is known before the deletion returns it.
+        let deletion = fresh_id(&Counting::from(2 * round + 1)).0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| inbox.delete_restorably(vec![id], at(0)).unwrap());
+            scope.spawn(|| while inbox.restore(&deletion, at(0)) == 0 {});
+        });
+        let found = ["new", "cur", "tmp", "movie-bag"].map(files);
+        assert_eq!(found, [1, 0, 0, 2], "round {round}");
+        inbox.delete(Which::All);
+        let left = ["new", "cur", "tmp", "movie-bag"].map(files);
+        assert_eq!(left, [0, 0, 0, 1], "round {round}");
+    }
+}
+
+#[test]
 fn a_restored_message_does_not_exceed_the_number_of_messages() {
     let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
     for source in ["a", "b"] {
