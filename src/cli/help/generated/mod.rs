@@ -133,7 +133,7 @@ fn chapter(page: &Page) -> String {
     for section in &page.sections {
         match section {
             Section::Notes(notes) => {
-                text.push_str("\n");
+                text.push('\n');
                 text.push_str(&prose_and_samples(notes, "text"));
             }
             Section::Json(output) => {
