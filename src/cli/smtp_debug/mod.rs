@@ -34,7 +34,7 @@ use crate::supervisor::{self, Supervisor, fault_points};
 /// Catch mails and show them in the terminal and a web inbox
 ///
 /// A message that is acknowledged with 250 has been stored, byte for byte as received. Its links, tokens and one-time codes
-/// are printed on lines of their own, ready to copy.
+/// are printed on separate lines, ready to copy.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Examples:
@@ -92,7 +92,7 @@ pub(super) struct Args {
     max_size: u64,
     /// Allow N SMTP sessions at once
     ///
-    /// When all are in use, a silent session is ended for a new one.
+    /// When all are in use, an idle session is ended for a new one.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_sessions: usize,
     /// Allow N recipients per message
@@ -103,7 +103,7 @@ pub(super) struct Args {
     idle_timeout: Duration,
     /// Offer STARTTLS
     ///
-    /// The certificate is made at start, unless --tls-cert names one.
+    /// The certificate is generated at start, unless --tls-cert names one.
     #[arg(long)]
     starttls: bool,
     /// Accept SMTP over TLS here too
