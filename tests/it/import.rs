@@ -226,6 +226,8 @@ fn each_wrong_line_is_named_and_the_others_are_taken(home: Home) {
             format!("{BOB},,\"$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$c2VjcmV0\""),
             "foreign_hash",
         ),
+        // The columns are swapped.
+        (format!("a secret,{BOB},"), "invalid_email"),
         (format!("{BOB},\"{PASSWORD},"), "bad_line"),
     ];
     let mut text = format!("email,password,password_hash\n{ANN},{PASSWORD},\n");

@@ -109,7 +109,13 @@ pub(super) const USES: &[Use] = &[
     Use {
         command: "inbox list",
         settings: &[INBOX],
-        exits: &[NO_SINK],
+        exits: &[
+            (
+                1,
+                "the inbox requires another login, or cannot read the search",
+            ),
+            NO_SINK,
+        ],
         json: "one document per message, as in the lists of the inbox API",
     },
     Use {

@@ -260,7 +260,8 @@ fn refusal_hint(reply: &Reply, stage: Stage, route: &Route) -> &'static str {
             "set MAIL_USERNAME and MAIL_PASSWORD, or allow this machine to relay mails at that server"
         };
     }
-    if stage == Stage::Ehlo || says(&["helo"]) {
+    let is_client_refused = says(&["client host rejected", "blocked using"]);
+    if says(&["helo"]) || stage == Stage::Ehlo && !is_client_refused {
         return "set MAIL_HELO_NAME to the public host name of this machine";
     }
     if says(&["greylist", "graylist"]) {
@@ -269,8 +270,18 @@ fn refusal_hint(reply: &Reply, stage: Stage, route: &Route) -> &'static str {
     if reply.code < 500 {
         return "run the command again in a few minutes";
     }
-    if stage < Stage::Mail || says(&["client host rejected"]) {
+    if stage < Stage::Mail || is_client_refused {
         return "ask the administrator of that server to accept mails from this machine's address";
+    }
+    // RFC 3463: 5.2.2 is a mailbox over its quota. The code 552 alone means either.
+    if says(&[
+        "5.2.2",
+        "mailbox full",
+        "mailbox is full",
+        "over quota",
+        "quota exceeded",
+    ]) {
+        return "ask the recipient to free space in the mailbox";
     }
     if reply.code == 552 || says(&["5.3.4", "5.2.3", "message size", "too large"]) {
         return SIZE_HINT;

@@ -143,7 +143,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
                 match taken {
                     Ok(imported) => state.count(imported, position),
                     Err(error) if is_of_the_line(&error) => {
-                        state.refuse(number, position, &Failure::from_error(&error.into()))?;
+                        state.refuse(number, position, &failure_of_line(error))?;
                     }
                     Err(error) => {
                         return Err(state.broken_off(Failure::from_error(&error.into())).into());
@@ -209,6 +209,19 @@ fn is_of_the_line(error: &AppError) -> bool {
         | AppError::DatabaseBusy(_)
         | AppError::Internal(_) => false,
     }
+}
+
+/// Returns the failure without the value of an invalid address: where columns are swapped, that is a password.
+fn failure_of_line(error: AppError) -> Failure {
+    let reason = match &error {
+        AppError::InvalidEmail { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    let mut failure = Failure::from_error(&error.into());
+    if let Some(reason) = reason {
+        failure.message = format!("the email address is not valid: {reason}");
+    }
+    failure
 }
 
 /// What became of the lines so far.

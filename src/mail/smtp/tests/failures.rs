@@ -440,6 +440,24 @@ async fn the_hint_to_a_refusal_names_the_setting_to_change() {
         ),
         (
             None,
+            "EHLO",
+            "554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied\r\n",
+            "accept mails from this machine's address",
+        ),
+        (
+            None,
+            "RCPT",
+            "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.example\r\n",
+            "accept mails from this machine's address",
+        ),
+        (
+            None,
+            "RCPT",
+            "552 5.2.2 <ann@example.com>: mailbox full\r\n",
+            "ask the recipient to free space",
+        ),
+        (
+            None,
             ".",
             "552 5.3.4 Error: message file too big\r\n",
             "raise the message size limit",
