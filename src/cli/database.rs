@@ -77,7 +77,7 @@ pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
             Some(message) => format!("{message}: {place}"),
             None => place,
         },
-        "name the server's env file with --env-file, or its database with --database",
+        "name the server's env file with --env-file or its database with --database; \"movie-bag serve\" creates a new one",
     )
 }
 

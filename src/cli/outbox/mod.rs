@@ -87,7 +87,7 @@ pub(super) fn not_sent(delivery: Delivery) -> Result<String, Failure> {
             GIVEN_UP,
             "mail_refused",
             format!("cannot deliver the mail, it will not be retried: {error}"),
-            "run \"movie-bag check --send-test-mail ADDR\" to find the cause, then \"movie-bag outbox retry ID\"",
+            "fix the cause and run \"movie-bag outbox retry ID\"; if the link is no longer valid, run \"movie-bag forgot\" for a new one",
         )),
     }
 }

@@ -281,6 +281,11 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         }
         beside.tell_to_stop();
         say_summary(ui, &summary);
+        if code.is_some_and(|code| code != 0) && summary.received == 0 {
+            ui.say(
+                "hint: let the command read MAIL_SERVER and MAIL_PORT, and send by SMTP: many frameworks send no mail in tests",
+            );
+        }
         if let Some(failed) = supervisor.given_up() {
             return Err(super::serve::of_task(&failed).into());
         }
