@@ -35,7 +35,7 @@ complete -c movie-bag -n "__fish_movie_bag_needs_command" -s v -l verbose -d 'Lo
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -s h -l help -d 'Print help'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -s V -l version -d 'Print version'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "serve" -d 'Serve the HTTP API and the web pages, and deliver mail'
-complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "smtp-debug" -d 'Accept mail, deliver none, show it here and in a web inbox'
+complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "smtp-debug" -d 'Catch mails and show them in the terminal and a web inbox'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "inbox" -d 'Read the messages of a running sink'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "forgot" -d 'Start a password reset and send the reset link'
 complete -c movie-bag -n "__fish_movie_bag_needs_command" -f -a "reset" -d 'Complete a password reset with the token from the mail'
@@ -72,11 +72,11 @@ classic\t'Output of Python\'s DebuggingServer'
 none\t'Nothing'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l store -d 'Store messages in this Maildir too' -r -f -a "(__fish_complete_directories)"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-messages -d 'Keep at most N messages' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep at most this size of messages' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-memory -d 'Keep at most this total size' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-size -d 'Refuse larger messages' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-sessions -d 'Allow N SMTP sessions at once' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l max-recipients -d 'Allow N recipients per message' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End sessions silent this long' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l idle-timeout -d 'End sessions idle for this long' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls -d 'Accept SMTP over TLS here too' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-cert -d 'Offer STARTTLS with this certificate (PEM)' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand smtp-debug" -l tls-key -d 'Private key of the certificate (PEM)' -r -F

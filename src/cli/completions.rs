@@ -27,7 +27,7 @@ elvish:
 
 /// Print a shell completion script
 ///
-/// The scripts are in the folder completions of the source code, too.
+/// The scripts are also in the folder completions of the source code.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Examples:

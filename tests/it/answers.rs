@@ -405,7 +405,7 @@ fn the_answers_as_they_are_read() {
                 // Its width is that of the port.
                 (r"(MAIL_PORT +)\d{4,} +", "${1}[PORT] "),
                 (r"(127\.0\.0\.1:\[PORT\]) +", "${1} "),
-                (r"[\d.]+ [MGT]iB free on", "[SIZE] left on"),
+                (r"[\d.]+ [MGT]iB free on", "[SIZE] free on"),
                 (r"(indexes, )[\d.]+ KiB", "${1}[SIZE]"),
                 (r#"("value": )"\d{4,}""#, r#"${1}"[PORT]""#),
             ] {

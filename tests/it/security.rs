@@ -230,12 +230,15 @@ sink_promises! {
         [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
         ["`smtp::session::tests`"];
     d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
-        [web_inbox::hostile::pages_of_other_sites_read_and_change_nothing]
+        [
+            web_inbox::hostile::pages_of_other_sites_read_and_change_nothing,
+            web_inbox::hostile::a_page_of_another_site_can_do_nothing_here,
+        ]
         ["`web_inbox::hostile`", "`sink::api::guard::tests`"];
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
         [web_inbox::documents::hostile_documents_connect_nowhere_however_they_are_opened]
         ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
-    d4: "`--max-memory` limits everything that the sink holds, with 64 MiB more for the program and the answers being sent: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names and many large messages at once"
+    d4: "`--max-memory` limits everything that the sink holds, with 64 MiB more for the program and the answers being sent: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names, many large messages at once, and deleted messages that can be restored"
         [
             memory::lists_of_whole_messages_take_little_memory,
             memory::lists_keep_nothing_that_is_not_counted,
@@ -244,6 +247,7 @@ sink_promises! {
             memory::a_blocked_standard_output_holds_no_messages,
             memory::long_names_are_counted,
             memory::many_letters_at_once_are_counted,
+            memory::deleted_messages_that_can_be_restored_are_counted,
         ]
         ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
     d5: "Nothing of a deleted message stays in the Maildir, also if flag changes race the deletion or the process is killed"

@@ -624,7 +624,7 @@ fn a_search_that_cannot_be_read_is_told_at_its_field() {
     let reloaded = desk.url("/?query=is:raed");
     browser.visit(&reloaded);
     let told = browser.text("#problem");
-    assert!(told.starts_with("Cannot read is:raed"), "{told}");
+    assert!(told.starts_with("Unknown search is:raed"), "{told}");
     assert_eq!(desk.sink.inbox().messages().len(), 1);
 }
 

@@ -195,7 +195,7 @@ fn of_outbox(outbox: &OutboxState) -> Check {
     } = *outbox;
     let since = oldest.map(|at| format!(", the oldest since {}", local(at)));
     let message = match (waiting, dead) {
-        (0, 0) => "empty: every mail was delivered".to_owned(),
+        (0, 0) => "empty: no undelivered mails".to_owned(),
         _ => format!(
             "{waiting} waiting{}; {dead} given up",
             since.unwrap_or_default()

@@ -115,7 +115,10 @@ pub(super) const USES: &[Use] = &[
     Use {
         command: "inbox show",
         settings: &[INBOX],
-        exits: &[NO_MAIL, NO_SINK],
+        exits: &[
+            (3, "no such message, or it has no part that --print names"),
+            NO_SINK,
+        ],
         json: "{\"message\", \"links\", \"tokens\", \"codes\"}; the message as in the inbox API",
     },
     Use {

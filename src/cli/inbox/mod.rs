@@ -17,7 +17,7 @@ use crate::terminal_text::escape_line;
 
 /// Read the messages of a running sink
 ///
-/// It works with a Mailpit too.
+/// The commands also work with a Mailpit server.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     List(list::Args),

@@ -9,9 +9,9 @@ use crate::app::{App, Flush, Flushed};
 
 /// Send all waiting mails now
 ///
-/// Makes one attempt for each mail, whenever its next retry is due. Mails that fail wait for their next retry. Stops if the
-/// mail server is unreachable. A running server may send from the same outbox meanwhile. Dead mails are counted but not
-/// sent: see "outbox retry".
+/// Makes one attempt for each waiting mail, even if its next retry is not due yet. Mails that fail wait for their next
+/// retry. Stops if the mail server is unreachable. A running server may send from the same outbox meanwhile. Dead mails are
+/// counted but not sent: see "outbox retry".
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   movie-bag outbox flush

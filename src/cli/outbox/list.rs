@@ -62,7 +62,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         }
     }
     if count == 0 {
-        ui.say("The outbox is empty: every mail was delivered.");
+        ui.say("The outbox is empty: no undelivered mails.");
     } else if !ui.is_json() {
         ui.answer_table(table)?;
     }

@@ -31,10 +31,10 @@ use crate::sink::print::{self, Format};
 use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 use crate::supervisor::{self, Supervisor, fault_points};
 
-/// Accept mail, deliver none, show it here and in a web inbox
+/// Catch mails and show them in the terminal and a web inbox
 ///
 /// A message that is acknowledged with 250 has been stored, byte for byte as received. Its links, tokens and one-time codes
-/// are printed on lines of their own, ready to copy.
+/// are printed on separate lines, ready to copy.
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Examples:
@@ -82,7 +82,7 @@ pub(super) struct Args {
     /// For each further message, the oldest is dropped.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_messages: usize,
-    /// Keep at most this size of messages
+    /// Keep at most this total size
     ///
     /// A size is a number of bytes, or written as 512K, 10M or 1G. The oldest messages are dropped first.
     #[arg(long, value_name = "BYTES", default_value = "512M", value_parser = byte_size, allow_hyphen_values = true)]
@@ -92,18 +92,18 @@ pub(super) struct Args {
     max_size: u64,
     /// Allow N SMTP sessions at once
     ///
-    /// When all are in use, a silent session is ended for a new one.
+    /// When all are in use, an idle session is ended for a new one.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_sessions: usize,
     /// Allow N recipients per message
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     max_recipients: usize,
-    /// End sessions silent this long
+    /// End sessions idle for this long
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = span)]
     idle_timeout: Duration,
     /// Offer STARTTLS
     ///
-    /// The certificate is made at start, unless --tls-cert names one.
+    /// The certificate is generated at start, unless --tls-cert names one.
     #[arg(long)]
     starttls: bool,
     /// Accept SMTP over TLS here too
@@ -138,7 +138,7 @@ pub(super) struct Args {
     /// environment.
     #[arg(long, value_name = "CMD", value_hint = clap::ValueHint::CommandString)]
     exec: Option<String>,
-    /// Run this command beside the sink, and exit with its exit code
+    /// Run this command with the sink, and exit with its exit code
     ///
     /// The sink uses free ports. The command gets MAIL_SERVER, MAIL_PORT and MOVIE_BAG_INBOX_URL in the environment.
     #[arg(last = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]

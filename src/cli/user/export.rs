@@ -25,7 +25,7 @@ const PAGE: usize = 500;
 ///
 /// The format is that of "user import": email and password_hash, sorted by id. It is CSV or JSON Lines, by the extension of
 /// FILE (.csv, .jsonl, .ndjson); without FILE, or with -, CSV on stdout. The file has mode 0600 and is complete or absent;
-/// an existing file is not overwritten. It has no movies, history and ids: use "copy" for a whole database.
+/// an existing file is not overwritten. It has no movies, history or ids: use "copy" for a whole database.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   movie-bag user export accounts.csv

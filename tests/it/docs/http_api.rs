@@ -225,10 +225,10 @@ fn the_limits_in_the_reference_are_those_of_the_server() {
         ("body", format!("{} KiB", body::LIMIT / 1024)),
         ("body arrives", within(options.body_timeout)),
         (
-            "head arrives, idle connection",
+            "request line and headers arrive; idle connection",
             within(options.header_timeout),
         ),
-        ("answer is made", within(options.request_timeout)),
+        ("answer is ready", within(options.request_timeout)),
         (
             "answer is read",
             format!(
@@ -239,7 +239,7 @@ fn the_limits_in_the_reference_are_those_of_the_server() {
         ("connections", options.max_connections.to_string()),
         (
             "`limit`",
-            format!("at most so many movies, from 1 to {LONGEST_PAGE}"),
+            format!("maximum number of movies in the answer, from 1 to {LONGEST_PAGE}"),
         ),
     ] {
         let row = format!("| {name} | {limit}");

@@ -170,9 +170,7 @@ pub fn lists_of_whole_messages_take_little_memory(home: Home) {
 }
 
 /// The page deletes what fills the inbox, and the same arrives once more while the deletion can be undone.
-#[test]
-fn deleted_messages_that_can_be_restored_are_counted() {
-    let home = Home::fresh();
+pub fn deleted_messages_that_can_be_restored_are_counted(home: Home) {
     let Some(sink) = start(&home, &["--format", "none"]) else {
         return;
     };

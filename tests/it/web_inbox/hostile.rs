@@ -367,9 +367,9 @@ impl Desk {
     }
 }
 
-#[test]
-fn a_page_of_another_site_can_do_nothing_here() {
-    let Some(desk) = Desk::open() else { return };
+/// Forms of another site delete messages and undo a deletion, and its frames show the inbox.
+pub fn a_page_of_another_site_can_do_nothing_here(home: Home) {
+    let Some(desk) = Desk::at(home) else { return };
     send(&desk.sink.smtp, ["deleted", "kept"].map(super::plain));
     // A person deletes one, which only the page that did so can restore.
     desk.visits(&format!("/view/{}", desk.id_of("deleted")));
