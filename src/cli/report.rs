@@ -239,9 +239,20 @@ fn of_delivery(error: &DeliveryError) -> Verdict {
 /// Returns the text without the numbers that the standard library appends to errors of the operating system. These errors
 /// begin with a small letter then, as a cause after a colon does.
 pub(super) fn without_error_numbers(text: &str) -> String {
+    const MARK: &str = " (os error ";
     let mut plain = String::new();
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once(" (os error ") {
+    while let Some((before, after)) = rest.split_once(MARK) {
+        let numbered = after
+            .split_once(')')
+            .filter(|(number, _)| number.parse::<i32>().is_ok());
+        let Some((_, after)) = numbered else {
+            // A file name or the text of another program. It must not hide what follows.
+            plain.push_str(before);
+            plain.push_str(MARK);
+            rest = after;
+            continue;
+        };
         let start = before.rfind([':', '(', '\n']).map_or(0, |at| at + 1);
         let (context, cause) = before.split_at(start);
         plain.push_str(context);
@@ -255,7 +266,7 @@ pub(super) fn without_error_numbers(text: &str) -> String {
                 char
             }
         }));
-        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+        rest = after;
     }
     plain.push_str(rest);
     plain
@@ -331,7 +342,13 @@ mod tests {
             ),
             ("Permission denied (os error 13)", "Permission denied"),
             ("a (os error", "a (os error"),
-            ("a: Ännlich (os error 2", "a: Ännlich"),
+            ("a: Ännlich (os error 2)", "a: Ännlich"),
+            ("a: B (os error 2", "a: B (os error 2"),
+            (
+                "cannot read a (os error b: No such file or directory (os error 2)",
+                "cannot read a (os error b: no such file or directory",
+            ),
+            ("a (os error x) b (os error -1) c", "a (os error x) b c"),
             ("plain", "plain"),
         ] {
             assert_eq!(without_error_numbers(text), shown);

@@ -428,14 +428,14 @@ impl Inbox {
     /// Deletes messages for good and returns how many there were. Of those that were deleted before and can be restored,
     /// those with the given ids are discarded, and all of them where no ids are given.
     pub fn delete(&self, which: Which) -> usize {
+        // Also before the selection, which may take a while: a message that is restored in the meantime is selected, or it
+        // cannot be restored.
+        self.kept().trash.discard(&which);
         let chosen = self.select(&which);
         let mut kept = self.kept();
         let removed = kept.remove(&chosen);
         let gone: Vec<_> = removed.iter().map(Entry::identity).collect();
-        match &which {
-            Which::Ids(ids) => kept.trash.discard_messages(ids),
-            _ => kept.trash.clear(),
-        }
+        kept.trash.discard(&which);
         match which {
             Which::All => self.tell(Event::Emptied),
             _ => self.tell_deleted(&gone),

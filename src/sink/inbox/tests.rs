@@ -389,6 +389,31 @@ fn a_message_that_is_restored_while_its_files_are_removed_has_files() {
 }
 
 #[test]
+fn a_message_that_is_restored_during_its_final_deletion_is_gone() {
+    let inbox = Inbox::new(10, 1 << 20, Arc::new(Counting::default()));
+    for round in 0..3_000 {
+        let id = keep(&inbox, b"x", "x@y", &[]).id.0.clone();
+        let deletion = inbox.delete_restorably(vec![id.clone()], at(0)).unwrap();
+        let which = match round % 2 {
+            0 => Which::All,
+            _ => Which::Ids(vec![id]),
+        };
+        let both = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                both.wait();
+                inbox.restore(&deletion, at(0))
+            });
+            both.wait();
+            inbox.delete(which);
+        });
+        assert_eq!(inbox.restore(&deletion, at(0)), 0);
+        assert_eq!(inbox.totals().messages, 0, "round {round}");
+    }
+    assert_eq!(inbox.memory().used(), 0);
+}
+
+#[test]
 fn a_restored_message_does_not_exceed_the_number_of_messages() {
     let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
     for source in ["a", "b"] {

@@ -38,13 +38,12 @@ impl Trash {
         self.deletions.pop_front().is_some()
     }
 
-    /// Drops all deletions.
-    pub(super) fn clear(&mut self) {
-        self.deletions.clear();
-    }
-
-    /// Drops the messages with these ids.
-    pub(super) fn discard_messages(&mut self, ids: &[String]) {
+    /// Drops the messages with these ids, or all deletions where no ids are given.
+    pub(super) fn discard(&mut self, which: &Which) {
+        let Which::Ids(ids) = which else {
+            self.deletions.clear();
+            return;
+        };
         if self.deletions.is_empty() {
             return;
         }

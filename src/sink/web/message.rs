@@ -462,7 +462,7 @@ impl Act {
     pub(super) fn perform(self, state: &ApiState, id: &str) -> Option<String> {
         let ids = vec![id.to_owned()];
         match self {
-            Act::Delete => state.inbox.delete_restorably(ids, state.clock.now()),
+            Act::Delete => super::delete_restorably(state, ids),
             Act::MarkUnread => {
                 state.inbox.set_read(Which::Ids(ids), false);
                 None

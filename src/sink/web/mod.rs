@@ -163,20 +163,20 @@ impl Notice {
 /// Parameter of a URL that names a deletion which can be undone.
 const DELETION: &str = "deletion";
 
-/// Discards a deletion when it cannot be undone any more, so that its messages do not stay in memory.
-fn discard_later(state: &ApiState, deletion: &str) {
-    let (inbox, deletion) = (Arc::clone(&state.inbox), deletion.to_owned());
+/// Deletes messages such that it can be undone, and discards them when it cannot be undone any more, so that they do not stay in
+/// memory. The caller runs this as one step on a blocking thread: a client that disconnects before the answer changes nothing.
+fn delete_restorably(state: &ApiState, ids: Vec<String>) -> Option<String> {
+    let deletion = state.inbox.delete_restorably(ids, state.clock.now())?;
+    let (inbox, expired) = (Arc::clone(&state.inbox), deletion.clone());
     tokio::spawn(async move {
         tokio::time::sleep(RESTORABLE).await;
-        inbox.discard(&deletion);
+        inbox.discard(&expired);
     });
+    Some(deletion)
 }
 
 /// Leads back to the list after an action, which may be a deletion that can be undone.
-fn back(state: &ApiState, place: &Place, deletion: Option<&str>) -> Response {
-    if let Some(deletion) = deletion {
-        discard_later(state, deletion);
-    }
+fn back(place: &Place, deletion: Option<&str>) -> Response {
     let deletion = deletion.map(|deletion| (DELETION, deletion));
     see_other(&place.url("/", deletion.as_slice()))
 }
@@ -278,7 +278,6 @@ pub async fn act(
         }
     };
     let answer = blocking(move || {
-        let now = state.clock.now();
         let performed = match act {
             list::Act::MarkAllRead => list::mark_all_read(&state, &place).map(|()| None),
             list::Act::DeleteAll { before } => {
@@ -291,22 +290,22 @@ pub async fn act(
             }
             list::Act::Mark { ids, read } => {
                 state.inbox.set_read(Which::Ids(ids), read);
-                return back(&state, &chosen, None);
+                return back(&chosen, None);
             }
             list::Act::Delete { ids } => {
-                let deletion = state.inbox.delete_restorably(ids, now);
-                return back(&state, &chosen, deletion.as_deref());
+                let deletion = delete_restorably(&state, ids);
+                return back(&chosen, deletion.as_deref());
             }
             list::Act::Undo { deletion } => {
-                if state.inbox.restore(&deletion, now) > 0 {
-                    return back(&state, &chosen, None);
+                if state.inbox.restore(&deletion, state.clock.now()) > 0 {
+                    return back(&chosen, None);
                 }
                 let notice = Notice::new("The deletion cannot be undone any more");
                 return page(chosen, None, Some(notice));
             }
         };
         match performed {
-            Ok(None) => back(&state, &place, None),
+            Ok(None) => back(&place, None),
             Ok(question) => page(place, question, None),
             // The list reports the error in the search.
             Err(_) => page(place, None, None),
@@ -325,13 +324,10 @@ pub async fn act_on_one(
     let Some(act) = message::Act::of(&body) else {
         return not_understood();
     };
-    let performed = {
-        let state = state.clone();
-        blocking(move || act.perform(&state, &id)).await
-    };
-    match performed {
+    let performed = blocking(move || act.perform(&state, &id));
+    match performed.await {
         // The message is not opened again, which would mark it as read.
-        Ok(deletion) => back(&state, &Place::of(&uri), deletion.as_deref()),
+        Ok(deletion) => back(&Place::of(&uri), deletion.as_deref()),
         Err(failure) => failure,
     }
 }
@@ -425,7 +421,21 @@ pub(super) use tests::render;
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Future as _, poll_fn};
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use tokio::runtime::Handle;
+    use tokio::sync::watch;
+    use tokio::task::yield_now;
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::app::system::SystemClock;
+    use crate::domain::clock::Clock as _;
+    use crate::sink::api::WebOptions;
+    use crate::sink::inbox::Inbox;
+    use crate::sink::inbox::tests::{Counting, received};
 
     /// Renders the list, the question whether to delete all, and each message with each of its tabs.
     pub(in crate::sink) fn render(state: &ApiState) -> String {
@@ -476,5 +486,41 @@ mod tests {
             Place::of(&"/?start=-1&query=+".parse().unwrap()),
             Place::default()
         );
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_discarded_later_even_if_its_client_has_disconnected() {
+        let inbox = Arc::new(Inbox::new(10, 1 << 20, Arc::new(Counting::default())));
+        let source = received(b"Subject: x\r\n\r\n", "x@y", &["z@y"]);
+        let message = inbox.store_own(source, vec![], SystemClock.now()).unwrap();
+        let state = ApiState::new(
+            Arc::clone(&inbox),
+            Arc::new(SystemClock),
+            Arc::new(Counting::default()),
+            Arc::default(),
+            WebOptions {
+                hosts: vec![],
+                auth: None,
+                smtp_addr: ([127, 0, 0, 1], 1025).into(),
+                max_size: 1 << 20,
+            },
+            watch::channel(false).1,
+        );
+        let id = message.id.to_string();
+        let (uri, form) = (Uri::from_static("/"), Bytes::from_static(b"do=delete"));
+        let mut answer = Box::pin(act_on_one(State(state), Path(id), uri, form));
+        let begun = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context).is_pending()));
+        assert!(begun.await);
+        // The server drops the answer to a client that has disconnected.
+        drop(answer);
+        let tasks = Handle::current().metrics();
+        let discard_is_due = async {
+            while tasks.num_alive_tasks() == 0 {
+                yield_now().await;
+            }
+        };
+        let waited = timeout(Duration::from_secs(30), discard_is_due).await;
+        assert!(waited.is_ok(), "no task discards the deletion");
+        assert_eq!(inbox.totals().messages, 0);
     }
 }
