@@ -176,7 +176,10 @@ fn message(refusal: &Refusal, uri: &Uri) -> String {
             about(wait)
         ),
         (Code::RateLimited, Some(wait)) => {
-            format!("Try again in about {}. Your link stays valid.", about(wait))
+            format!(
+                "Try again in about {}. This request did not use up your link.",
+                about(wait)
+            )
         }
         (Code::InternalError, _) => {
             "The server could not complete the request. Try again later.".to_owned()
@@ -519,7 +522,7 @@ mod tests {
         }));
         for (path, text) in [
             ("/forgot", "A link may already be in your mailbox"),
-            ("/reset/token", "Your link stays valid"),
+            ("/reset/token", "did not use up your link"),
         ] {
             let message = message(&limited, &path.parse().unwrap());
             assert!(message.contains(text), "{path}: {message}");

@@ -118,7 +118,7 @@ fn unready(
     probe: impl Fn() -> String,
     log: impl Fn() -> String,
 ) -> (String, usize) {
-    let ups = || entries(&log(), task, "up again").len();
+    let ups = || entries(&log(), task, "is running again").len();
     for faults in 1..4 {
         let before = ups();
         inject(home, task, fault);
@@ -262,7 +262,7 @@ pub fn a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again(home: Home
     wait_until("the mail is taken", || mail_server.kept().len() == 1);
     inject(&home, "delivery", "panic");
     wait_until("the worker is restarted", || {
-        !entries(&server.stderr(), "delivery", "up again").is_empty()
+        !entries(&server.stderr(), "delivery", "is running again").is_empty()
     });
     mail_server.answer();
     wait_until("the mail is settled", || home.outbox().is_empty());
