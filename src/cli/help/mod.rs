@@ -202,7 +202,7 @@ pub(super) fn run(args: &Args, ui: &Ui, definition: clap::Command) -> anyhow::Re
     {
         return Ok(ui.answer(topic.text().trim_end())?);
     }
-    // Lines to copy stay whole where there is room for them.
+    // Lines to copy are not wrapped on a wide terminal.
     let mut definition = definition.max_term_width(100);
     definition.build();
     let mut command = &mut definition;

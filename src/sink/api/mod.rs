@@ -104,6 +104,20 @@ impl ApiState {
         }
     }
 
+    /// Returns the state of a web port that listens nowhere, for tests that call it directly.
+    #[cfg(test)]
+    pub fn for_tests(inbox: Arc<Inbox>, clock: Arc<dyn Clock>) -> ApiState {
+        let options = WebOptions {
+            hosts: vec![],
+            auth: None,
+            smtp_addr: ([127, 0, 0, 1], 1025).into(),
+            max_size: 1 << 20,
+        };
+        let rng = Arc::new(crate::sink::inbox::tests::Counting::default());
+        let stopped = watch::channel(false).1;
+        ApiState::new(inbox, clock, rng, Arc::default(), options, stopped)
+    }
+
     /// Answers `/readyz` by the tasks of this supervisor.
     pub fn with_readiness(self, supervisor: Supervisor) -> ApiState {
         ApiState { supervisor, ..self }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use super::Stopped;
 use crate::fuzz::Target;
 use crate::sink::api::view::{Form, page_of};
-use crate::sink::api::{ApiState, WebOptions, shapes};
+use crate::sink::api::{ApiState, shapes};
 use crate::sink::inbox::tests::{Counting, received};
 use crate::sink::inbox::{Inbox, ReceivedMessage};
 use crate::sink::print::{Format, Style, print};
@@ -250,19 +249,7 @@ fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
         assert!(digest.snippet.len() <= 203);
         assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * view::MOST_ADDRESSES);
         assert_harmless_on_a_terminal(&message);
-        let state = ApiState::new(
-            inbox,
-            Arc::new(Stopped),
-            Arc::new(Counting::default()),
-            Arc::default(),
-            WebOptions {
-                hosts: vec![],
-                auth: None,
-                smtp_addr: ([127, 0, 0, 1], 1025).into(),
-                max_size: 1 << 20,
-            },
-            watch::channel(false).1,
-        );
+        let state = ApiState::for_tests(inbox, Arc::new(Stopped));
         assert_harmless_in_a_browser(&web::render(&state));
         // A part that is named again and again is no reason to grow without an end.
         let most = 40 * 1024 * 1024 + 64 * message.source.len();

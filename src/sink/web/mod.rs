@@ -426,14 +426,12 @@ mod tests {
     use std::time::Duration;
 
     use tokio::runtime::Handle;
-    use tokio::sync::watch;
     use tokio::task::yield_now;
     use tokio::time::timeout;
 
     use super::*;
     use crate::app::system::SystemClock;
     use crate::domain::clock::Clock as _;
-    use crate::sink::api::WebOptions;
     use crate::sink::inbox::Inbox;
     use crate::sink::inbox::tests::{Counting, received};
 
@@ -493,19 +491,7 @@ mod tests {
         let inbox = Arc::new(Inbox::new(10, 1 << 20, Arc::new(Counting::default())));
         let source = received(b"Subject: x\r\n\r\n", "x@y", &["z@y"]);
         let message = inbox.store_own(source, vec![], SystemClock.now()).unwrap();
-        let state = ApiState::new(
-            Arc::clone(&inbox),
-            Arc::new(SystemClock),
-            Arc::new(Counting::default()),
-            Arc::default(),
-            WebOptions {
-                hosts: vec![],
-                auth: None,
-                smtp_addr: ([127, 0, 0, 1], 1025).into(),
-                max_size: 1 << 20,
-            },
-            watch::channel(false).1,
-        );
+        let state = ApiState::for_tests(Arc::clone(&inbox), Arc::new(SystemClock));
         let id = message.id.to_string();
         let (uri, form) = (Uri::from_static("/"), Bytes::from_static(b"do=delete"));
         let mut answer = Box::pin(act_on_one(State(state), Path(id), uri, form));
