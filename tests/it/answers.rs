@@ -252,7 +252,8 @@ QUIT\r
 
 /// What a sink shows of that mail to programs, here the one of a server.
 fn shown_by_a_sink() -> Answer {
-    let server = Home::fresh().serve(&["--json"]);
+    let home = Home::fresh();
+    let server = home.serve(&["--json"]);
     raw(server.smtp(), ORDER.as_bytes());
     let stdout = server.stdout_once(|stdout| stdout.ends_with('\n'));
     Answer {

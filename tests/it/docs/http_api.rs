@@ -123,7 +123,8 @@ fn table(page: &Page) -> BTreeMap<String, BTreeSet<u64>> {
 #[test]
 fn the_reference_has_each_call_and_each_code_and_no_other() {
     let page = Page::read("docs/http-api.md");
-    let server = Home::fresh().serve_alone(&[]);
+    let home = Home::fresh();
+    let server = home.serve_alone(&[]);
     let document = server.get("/openapi.json").is(200).body;
     let calls = described(&document);
     let sections = sections(&page);
@@ -187,7 +188,8 @@ fn the_answers_in_the_reference_are_real() {
     let mut printed: Vec<Value> = blocks
         .map(|block| serde_json::from_str(&block.text).unwrap())
         .collect();
-    let server = Home::fresh().serve(&[]);
+    let home = Home::fresh();
+    let server = home.serve(&[]);
     let sign_up = |body: Value| server.post("/api/auth/signup", body).body;
     let mut answers = vec![
         sign_up(json!({"email": EMAIL, "pass": 1})),
