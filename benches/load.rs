@@ -22,9 +22,7 @@
     reason = "it uses a part of the tests' harness, and ends where it is surprised"
 )]
 
-#[macro_use]
-#[path = "../tests/it/harness/mod.rs"]
-mod harness;
+use movie_bag_testkit as harness;
 
 #[path = "load/chart.rs"]
 mod chart;

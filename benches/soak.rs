@@ -19,9 +19,7 @@
     reason = "it uses a part of the tests' harness, and ends where it is surprised"
 )]
 
-#[macro_use]
-#[path = "../tests/it/harness/mod.rs"]
-mod harness;
+use movie_bag_testkit as harness;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

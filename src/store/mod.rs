@@ -10,12 +10,8 @@
 #[cfg(test)]
 mod contract;
 mod inspection;
-// The other test binary needs the same server.
 pub mod mongo;
 pub mod sqlite;
-#[cfg(test)]
-#[path = "../../tests/it/harness/mongodb.rs"]
-mod test_server;
 
 pub use self::inspection::{Inspection, SchemaState};
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Home, PASSWORD, Server};
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     every_malformed_body_and_path_has_its_error,
     an_authorization_header_is_bearer_and_one_token,
     bytes_that_are_no_request_hurt_nobody,

@@ -14,7 +14,7 @@ use crate::harness::{Home, Output, PASSWORD, now};
 
 const ANN: &str = "ann@example.com";
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     what_is_well_is_said_of_each_thing,
     an_index_that_is_gone_is_named_and_not_made,
     a_mail_that_was_given_up_is_a_warning,

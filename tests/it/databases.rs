@@ -11,7 +11,7 @@ use crate::harness::{Home, PASSWORD};
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     a_command_that_changes_something_creates_no_database,
     the_command_that_creates_a_database_reports_it,
     a_command_that_is_certain_to_fail_creates_no_database,

@@ -14,7 +14,7 @@ const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
 const CID: &str = "cid@example.com";
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     accounts_come_with_passwords_and_with_the_hashes_of_others,
     what_is_there_is_left_alone_or_updated,
     a_dry_run_changes_nothing,

@@ -9,8 +9,7 @@
     reason = "a test ends where it is surprised, and nothing outside sees its modules"
 )]
 
-#[macro_use]
-mod harness;
+use movie_bag_testkit as harness;
 
 mod answers;
 mod bad_input;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::harness::{ClosedPort, Home, NEW_PASSWORD, PASSWORD, wait_until};
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     a_forgotten_password_is_reset_over_http,
     one_confirmation_follows_one_reset,
     an_earlier_login_survives_a_restart,

@@ -7,7 +7,7 @@ use crate::harness::{
 
 const ANN: &str = "ann@example.com";
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     what_happened_is_counted,
     a_mail_that_waits_is_seen_on_every_server,
     they_are_shown_where_the_setting_says_and_nowhere_else,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Home, PASSWORD, Server};
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     a_movie_has_the_shape_that_existing_clients_know,
     only_who_added_a_movie_changes_it,
     a_long_list_comes_whole_or_in_pages,

@@ -13,7 +13,7 @@ const RESET: &str = "[Movie-bag] Reset your password";
 const OLD_SECRET: &str = "what signed until today, and is 32 bytes long";
 const NEW_SECRET: &str = "what signs from today on, and is as long";
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     the_secret_is_rotated_step_by_step,
 }
 

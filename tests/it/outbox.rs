@@ -13,7 +13,7 @@ use crate::harness::{
     ClosedPort, Fault, Home, MailServer, PASSWORD, PATIENCE, Server, wait_until, wait_until_within,
 };
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     the_outbox_is_listed_tried_and_dropped_on_the_terminal,
     a_flush_sends_all_that_waits_beside_a_running_server,
     a_flush_with_dead_mails_alone_says_so_by_its_exit_code,

@@ -303,7 +303,7 @@ fn an_inbox_with_a_password_is_read_with_it() {
 #[cfg(unix)]
 fn a_command_runs_beside_it_and_its_exit_code_counts() {
     let home = Home::fresh();
-    let binary = env!("CARGO_BIN_EXE_movie-bag");
+    let binary = movie_bag_testkit::binary().display();
     let script = format!(
         "exec 3<>/dev/tcp/$MAIL_SERVER/$MAIL_PORT
 printf 'EHLO x\\r\\nMAIL FROM:<a@b>\\r\\nRCPT TO:<ann@example.com>\\r\\nDATA\\r\\n\\r\\nhttps://x.example/verify/1\\r\\n.\\r\\nQUIT\\r\\n' >&3

@@ -9,7 +9,7 @@ use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
 
-on_every_database! {
+movie_bag_testkit::on_every_database! {
     deleting_says_what_goes_and_asks_first,
 }
 

@@ -56,11 +56,6 @@ const ROOMS: &[Room] = &[
         advice: "smtp turns bytes into effects: sockets and timers belong into sink/listener.rs",
     },
     Room {
-        path: "hashing",
-        may_name: &[],
-        advice: "hashing turns passwords into digests: who waits for them is app/hasher",
-    },
-    Room {
         path: "templates",
         may_name: &["std::io", "tera", "crate::domain"],
         advice: "templates turns a name and values into words: which values there are is decided in mail/ and http/",

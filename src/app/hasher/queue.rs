@@ -1,10 +1,10 @@
 //! Who waits for a core, and the threads that work through them: as many as there are cores, each with as many hashes
-//! side by side as [`hashing`] has lanes, in the order of asking.
+//! side by side as [`bcrypt_lanes`] has lanes, in the order of asking.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use hashing::{Digest, LANES, Lanes, Salt};
+use bcrypt_lanes::{Digest, LANES, Lanes, Salt};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -172,8 +172,8 @@ impl Worker {
             fault_points::hit("hasher");
             self.lanes.advance(ROUNDS_AT_ONCE);
             self.leave_who_hung_up();
-            while let Some(place) = self.lanes.done() {
-                let digest = self.lanes.take(place);
+            while let Some(place) = self.lanes.finished() {
+                let digest = self.lanes.remove(place);
                 let job = self.jobs.swap_remove(place);
                 self.settle(job, digest);
             }
@@ -216,7 +216,7 @@ impl Worker {
         // From the last one on, so that none that is still to be looked at moves.
         for place in (0..self.jobs.len()).rev() {
             if self.jobs[place].answer.is_closed() {
-                self.lanes.take(place);
+                self.lanes.remove(place);
                 self.jobs.swap_remove(place);
                 self.queue.lock().running -= 1;
             }
@@ -230,7 +230,7 @@ impl Worker {
         };
         if are_lanes_sound() {
             self.lanes
-                .begin(step.password.as_bytes(), &step.salt, step.cost);
+                .start(step.password.as_bytes(), &step.salt, step.cost);
             self.jobs.push(job);
         } else {
             let digest = by_the_crate(step.password.as_bytes(), step.salt, step.cost);
@@ -284,13 +284,13 @@ fn are_lanes_sound() -> bool {
         let is_sound = (1..=LANES).all(|taken| {
             let mut lanes = Lanes::new();
             for (salt, _) in cases.iter().cycle().take(taken) {
-                lanes.begin(PASSWORD, salt, CHEAPEST);
+                lanes.start(PASSWORD, salt, CHEAPEST);
             }
             lanes.advance(1 << CHEAPEST);
             // From the last one on, so that none moves.
             (0..taken)
                 .rev()
-                .all(|place| lanes.take(place) == cases[place % 2].1)
+                .all(|place| lanes.remove(place) == cases[place % 2].1)
         });
         if !is_sound {
             tracing::error!(

@@ -70,7 +70,7 @@ macro_rules! store_contract {
 mod fresh {
     use super::*;
     use crate::store::mongo::tests::open;
-    use crate::store::test_server::{self, MongoServer, Topology};
+    use movie_bag_testkit::mongodb::{self as test_server, MongoServer, Topology};
 
     pub(super) async fn sqlite() -> Option<Fresh> {
         let folder = tempfile::tempdir().unwrap();

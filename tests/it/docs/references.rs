@@ -13,6 +13,7 @@ const SOURCES: &[&str] = &[
     "Cargo.toml",
     "benches",
     "completions",
+    "crates",
     "deny.toml",
     "src",
     "templates",

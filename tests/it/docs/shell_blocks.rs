@@ -178,7 +178,7 @@ const OPERATIONS: Setup = Setup {
     stand_ins: &[
         (
             "systemctl",
-            include_str!("../harness/systemctl.bash"),
+            movie_bag_testkit::SYSTEMCTL,
             "systemd is not the first process of the machine; the server is really started and stopped",
         ),
         (

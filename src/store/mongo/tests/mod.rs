@@ -23,10 +23,10 @@ use crate::domain::outbox::{self, Entry, MailKind};
 use crate::store::contract::{
     account, at, change, create, entry, event, lease, lease_any, movie, queue,
 };
-use crate::store::test_server::{FreshDatabase, MongoServer, Topology};
 use crate::store::{
     Accounts as _, CopyableStore, Copying as _, History as _, Movies as _, Outbox as _,
 };
+use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
 
 fn settings(uri: &str) -> MongoSettings {
     MongoSettings {

@@ -1,6 +1,6 @@
-//! The first 33,344 bits of the fraction of pi, which Blowfish begins with (Schneier 1993). A test works them out anew.
+//! The first 33,344 bits of the fraction of pi: the initial state of Blowfish (Schneier 1993). A test computes them.
 
-/// As 32-bit words: 18 for the subkeys, then four times 256 for the boxes.
+/// 32-bit words: 18 subkeys, then four boxes of 256 words.
 #[rustfmt::skip]
 pub(super) const PI: [u32; 1_042] = [
     0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344, 0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89,

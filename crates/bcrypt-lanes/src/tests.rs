@@ -1,4 +1,4 @@
-//! The lanes against the `bcrypt` crate, and against what others have published.
+//! Compares the lanes with the `bcrypt` crate and with published test vectors.
 
 use std::array::from_fn;
 
@@ -11,7 +11,7 @@ use super::*;
 
 const BCRYPT64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 
-/// A source of cases that are the same in each run (xorshift64*).
+/// Random source with a fixed seed (xorshift64*), so that each run has the same cases.
 struct Cases(u64);
 
 impl Cases {
@@ -30,31 +30,31 @@ impl Cases {
         from_fn(|_| self.next() as u8)
     }
 
-    /// Of any length that bcrypt can tell apart, and a few more; without a NUL, as passwords are.
+    /// Returns a password without NUL.
     fn password(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| (self.next() as u8).max(1)).collect()
     }
 }
 
-/// What the crate says.
+/// Computes the digest with the `bcrypt` crate.
 fn reference(password: &[u8], salt: Salt, cost: u32) -> Digest {
     let ended = [password, &[0]].concat();
     let digest = bcrypt::bcrypt(cost, salt, &ended[..ended.len().min(72)]);
     from_fn(|byte| digest[byte])
 }
 
-/// The digests of all, in their order, on as many lanes as there are cases.
-fn side_by_side(cases: &[(Vec<u8>, Salt, u32)]) -> Vec<Digest> {
+/// Returns the digests in the order of the cases, computed on one lane for each.
+fn interleaved(cases: &[(Vec<u8>, Salt, u32)]) -> Vec<Digest> {
     let mut lanes = Lanes::new();
-    let mut places: Vec<usize> = (0..cases.len()).collect();
+    let mut cases_by_index: Vec<usize> = (0..cases.len()).collect();
     for (password, salt, cost) in cases {
-        lanes.begin(password, salt, *cost);
+        lanes.start(password, salt, *cost);
     }
     let mut digests = vec![[0; 23]; cases.len()];
-    while lanes.taken() > 0 {
+    while !lanes.is_empty() {
         lanes.advance(u64::MAX);
-        while let Some(place) = lanes.done() {
-            digests[places.swap_remove(place)] = lanes.take(place);
+        while let Some(index) = lanes.finished() {
+            digests[cases_by_index.swap_remove(index)] = lanes.remove(index);
         }
     }
     digests
@@ -108,7 +108,7 @@ fn the_table_is_the_fraction_of_pi() {
 }
 
 #[test]
-fn what_others_have_published_comes_out() {
+fn published_test_vectors_are_reproduced() {
     // From the test suites of OpenBSD, John the Ripper and jBCrypt.
     for (password, hash) in [
         (
@@ -147,13 +147,13 @@ fn what_others_have_published_comes_out() {
         let (salt, digest) = hash[7..].split_at(22);
         let salt = BCRYPT64.decode(salt).unwrap().try_into().unwrap();
         let cost = hash[4..6].parse().unwrap();
-        let digests = side_by_side(&[(password.as_bytes().to_vec(), salt, cost)]);
+        let digests = interleaved(&[(password.as_bytes().to_vec(), salt, cost)]);
         assert_eq!(BCRYPT64.encode(digests[0]), digest, "{password}");
     }
 }
 
 #[test]
-fn ten_thousand_cases_of_every_length_agree_with_the_crate_on_every_number_of_lanes() {
+fn ten_thousand_cases_agree_with_the_bcrypt_crate_on_every_number_of_lanes() {
     let mut cases = Cases(0x6d6f_7669_652d_6261);
     let mut done = 0;
     while done < 10_000 {
@@ -161,42 +161,42 @@ fn ten_thousand_cases_of_every_length_agree_with_the_crate_on_every_number_of_la
         let batch: Vec<_> = (0..lanes)
             .map(|lane| (cases.password((done + lane) % 76), cases.bytes(), 4))
             .collect();
-        let wanted: Vec<_> = batch
+        let expected: Vec<_> = batch
             .iter()
             .map(|(password, salt, cost)| reference(password, *salt, *cost))
             .collect();
-        assert_eq!(side_by_side(&batch), wanted, "{batch:?}");
+        assert_eq!(interleaved(&batch), expected, "{batch:?}");
         done += lanes;
     }
 }
 
 #[test]
-fn costs_that_differ_go_side_by_side_and_others_join_on_the_way() {
+fn hashes_of_different_costs_start_and_end_while_others_continue() {
     let mut cases = Cases(1);
     let mut lanes = Lanes::new();
-    let (mut under_way, mut answered) = (Vec::new(), 0);
+    let (mut started, mut ended) = (Vec::new(), 0);
     for step in 0..400 {
         let is_open = step < 300;
-        if is_open && lanes.taken() < LANES && cases.below(3) > 0 {
+        if is_open && lanes.len() < LANES && cases.below(3) > 0 {
             let length = cases.below(76);
             let (password, salt) = (cases.password(length), cases.bytes());
             let cost = 4 + cases.below(3) as u32;
-            lanes.begin(&password, &salt, cost);
-            under_way.push((password, salt, cost));
+            lanes.start(&password, &salt, cost);
+            started.push((password, salt, cost));
         }
         lanes.advance(1 + cases.below(40) as u64);
-        while let Some(place) = lanes.done() {
-            let (password, salt, cost) = under_way.swap_remove(place);
-            assert_eq!(lanes.take(place), reference(&password, salt, cost));
-            answered += 1;
+        while let Some(index) = lanes.finished() {
+            let (password, salt, cost) = started.swap_remove(index);
+            assert_eq!(lanes.remove(index), reference(&password, salt, cost));
+            ended += 1;
         }
     }
-    assert_eq!(lanes.taken(), 0);
-    assert!(answered > 50, "{answered}");
+    assert_eq!(lanes.len(), 0);
+    assert!(ended > 50, "{ended}");
 }
 
 #[test]
-fn five_of_each_cost_agree_with_the_crate() {
+fn five_hashes_of_each_cost_agree_with_the_bcrypt_crate() {
     let mut cases = Cases(2);
     for cost in 4..=14 {
         let batch: Vec<_> = (0..5)
@@ -205,24 +205,24 @@ fn five_of_each_cost_agree_with_the_crate() {
                 (cases.password(length), cases.bytes(), cost)
             })
             .collect();
-        let wanted: Vec<_> = batch
+        let expected: Vec<_> = batch
             .iter()
             .map(|(password, salt, cost)| reference(password, *salt, *cost))
             .collect();
-        assert_eq!(side_by_side(&batch), wanted, "{cost}");
+        assert_eq!(interleaved(&batch), expected, "{cost}");
     }
 }
 
 #[test]
-fn nothing_is_left_of_what_went() {
+fn a_removed_lane_is_overwritten() {
     let mut lanes = Lanes::new();
     for password in ["first", "second", "third"] {
-        lanes.begin(password.as_bytes(), &[7; 16], 4);
+        lanes.start(password.as_bytes(), &[7; 16], 4);
     }
     lanes.advance(u64::MAX);
-    while let Some(place) = lanes.done() {
-        lanes.take(place);
-        for lane in &lanes.lanes[lanes.taken()..] {
+    while let Some(index) = lanes.finished() {
+        lanes.remove(index);
+        for lane in &lanes.lanes[lanes.len()..] {
             let words = lane.boxes.iter().flatten();
             let words = words
                 .chain(&lane.subkeys)
@@ -231,8 +231,8 @@ fn nothing_is_left_of_what_went() {
             assert!(words.copied().all(|word| word == 0));
         }
     }
-    // Room for one more, as in the beginning.
-    lanes.begin(b"another", &[8; 16], 4);
+    // A wiped lane can be used again.
+    lanes.start(b"another", &[8; 16], 4);
     lanes.advance(u64::MAX);
-    assert_eq!(lanes.take(0), reference(b"another", [8; 16], 4));
+    assert_eq!(lanes.remove(0), reference(b"another", [8; 16], 4));
 }

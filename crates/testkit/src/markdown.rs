@@ -51,7 +51,11 @@ pub struct Block {
 
 /// Root folder of the repository.
 pub fn repository() -> &'static Path {
+    // crates/testkit
     Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
 }
 
 impl Page {

@@ -87,7 +87,7 @@ impl<'a> Shell<'a> {
             ],
             without: &[],
         };
-        let binary = env!("CARGO_BIN_EXE_movie-bag");
+        let binary = super::binary();
         std::os::unix::fs::symlink(binary, shell.folder.join("movie-bag")).unwrap();
         // The reader is in a clone of the repository and has built it.
         let release = home.path().join("target/release");
