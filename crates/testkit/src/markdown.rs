@@ -225,7 +225,7 @@ impl<'a> Reading<'a> {
         });
     }
 
-    /// Links and anchors of HTML tags.
+    /// Adds the links and anchors of HTML tags.
     fn take_html(&mut self, html: &str, at: usize) {
         for (name, is_image) in [("href", false), ("src", true), ("srcset", true)] {
             for target in attributes(html, name) {

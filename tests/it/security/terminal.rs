@@ -1,4 +1,4 @@
-//! C: the commands of the administrator.
+//! C: commands of the administrator.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use super::{ANN, CONFIRMATION};
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
-pub fn nothing_secret_need_be_an_argument(home: Home) {
+pub fn secrets_need_not_be_arguments(home: Home) {
     home.create_account(ANN, PASSWORD);
     for arguments in [
         ["user", "create", "--email", "bob@example.com"].as_slice(),
@@ -17,7 +17,7 @@ pub fn nothing_secret_need_be_an_argument(home: Home) {
         let with_password = [arguments, &["--password", NEW_PASSWORD]].concat();
         home.run(&with_password).exits(2);
     }
-    // Token and password by standard input: this is all that anybody sees of it.
+    // Token and password on standard input: `ps` shows only the arguments and the environment.
     let link = home.run(&["forgot", "--email", ANN, "--print-link"]).ok();
     let link = link.stdout.trim().to_owned();
     let mut reset = home
@@ -28,7 +28,7 @@ pub fn nothing_secret_need_be_an_argument(home: Home) {
         .spawn()
         .unwrap();
     let shown = |file: &str| std::fs::read(format!("/proc/{}/{file}", reset.id())).unwrap();
-    wait_until("it runs", || {
+    wait_until("the command runs", || {
         String::from_utf8_lossy(&shown("cmdline")).contains("--password-stdin")
     });
     let seen = [shown("cmdline"), shown("environ")].concat();
@@ -47,7 +47,7 @@ pub fn a_printed_link_is_in_the_history(home: Home) {
     let mut printing = home.command(&["forgot", "--email", ANN, "--print-link"]);
     printing.env("MAIL_PORT", "1");
     home.create_account(ANN, PASSWORD);
-    let printed = crate::harness::Output::of(printing, "").ok();
+    let printed = crate::harness::Output::run(printing, "").ok();
     assert_eq!(
         printed.stdout.lines().count(),
         1,
@@ -61,13 +61,13 @@ pub fn a_printed_link_is_in_the_history(home: Home) {
         "{asked}"
     );
     assert!(home.outbox().is_empty(), "no mail waits");
-    // The owner is told.
+    // The owner is notified.
     let home = home.with("MAIL_PORT", sink.port());
     home.reset(printed.stdout.trim(), NEW_PASSWORD).ok();
     sink.inbox().wait_for_count(ANN, CONFIRMATION, 1);
 }
 
-pub fn what_would_reveal_is_off_or_said(home: Home) {
+pub fn revealing_settings_are_off_or_reported(home: Home) {
     let server = home.serve(&[]);
     assert!(!server.stderr().contains("metrics"), "{}", server.stderr());
     for path in ["/metrics", "/api/metrics", "/debug", "/admin", "/.env"] {
@@ -80,7 +80,7 @@ pub fn what_would_reveal_is_off_or_said(home: Home) {
         checked.stdout
     );
     assert!(checked.stdout.contains("sign-up"), "{}", checked.stdout);
-    // A place that others reach is said.
+    // An address that other machines can reach is reported.
     let everywhere = home.with("MOVIE_BAG_METRICS_BIND", "0.0.0.0:9090");
     let checked = everywhere.run(&["check", "--deploy"]).exits(1);
     assert!(
@@ -90,8 +90,8 @@ pub fn what_would_reveal_is_off_or_said(home: Home) {
     );
 }
 
-/// Their labels are of sets that are known at the start, whatever comes in.
-pub fn metrics_name_nobody(home: Home) {
+/// Labels come from sets that are fixed at the start, and do not depend on requests.
+pub fn metrics_contain_no_personal_data(home: Home) {
     let home = home.with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0");
     let server = home.serve(&[]);
     let labels = |text: &str| -> BTreeSet<String> {
