@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use movie_bag::net::file_limit::FileLimit;
+use movie_bag::cli::file_limit::FileLimit;
 
 use super::wait_until;
 
