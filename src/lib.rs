@@ -14,11 +14,10 @@
 //! | [`templates`] | templates of mails and pages: built in, or overridden from a folder | `domain` |
 //! | [`mail`] | rendering of mails (`render`), SMTP client (`smtp`) | `domain`, `templates` |
 //! | [`smtp`] | server side of SMTP as a state machine without I/O: bytes in, effects out | pure crates only |
-//! | [`sink`] | debugging SMTP server: sockets, inbox, API, web pages, terminal output | `smtp`, `domain`, `templates`, `net`, `private`, `supervisor` |
-//! | [`http`] | JSON API and web pages: one request calls one use case | `app`, `templates`, `metrics`, `net` |
+//! | [`sink`] | debugging SMTP server: sockets, inbox, API, web pages; and the HTTP/1 server that the binary uses too | `smtp` |
+//! | [`http`] | JSON API and web pages: one request calls one use case | `app`, `templates`, `metrics` |
 //! | [`metrics`] | counters of the running server, and their form for Prometheus | `domain`, `supervisor` |
 //! | [`config`] | options, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
-//! | [`net`] | listening sockets, HTTP/1, limits on connections and open files | nothing |
 //! | [`terminal_text`] | escapes foreign text for a terminal | nothing |
 //! | [`private`] | files and folders that only their owner can read | nothing |
 //! | [`supervisor`] | restarts background tasks that end or panic, and reports which are down | nothing |
@@ -40,7 +39,6 @@ mod fuzz;
 pub mod http;
 pub mod mail;
 pub mod metrics;
-pub mod net;
 pub mod private;
 pub mod sink;
 pub mod smtp;

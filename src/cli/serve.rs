@@ -9,10 +9,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::database;
+use super::file_limit::FileLimit;
+use super::http_server::{self, listen};
 use super::report::Failure;
 use super::running_servers;
 use super::runtime::{StopSignal, two_workers};
-use super::smtp_debug::{self, Addresses};
+use super::smtp_debug::{self, Addresses, SinkTasks};
 use super::systemd::{self, News};
 use super::ui::Ui;
 use super::wiring;
@@ -20,8 +22,7 @@ use crate::app::App;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::http::pages::Pages;
 use crate::http::{self, HttpOptions, METRICS_CONNECTIONS};
-use crate::net::file_limit::FileLimit;
-use crate::net::{self, SharedListener};
+use crate::sink::net::SharedListener;
 use crate::sink::{Sink, SinkSettings};
 use crate::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
 
@@ -123,10 +124,12 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let (stop_sink, sink_stops) = watch::channel(false);
         let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui);
         let has_sink = sink.is_some();
-        let sink = sink.map(|sink| sink.supervised_by(supervisor.clone()));
+        let sink = sink.map(|sink| sink.supervised_by(SinkTasks::of(&supervisor)));
         let mut sinking = tokio::spawn(async move {
-            let Some(sink) = sink else { return };
-            sink.run(Some(Box::new(show)), raised(sink_stops)).await;
+            if let Some(sink) = sink {
+                sink.run(Some(Box::new(show)), raised(sink_stops)).await?;
+            }
+            anyhow::Ok(())
         });
         let (stop, stops) = watch::channel(false);
         let pages = {
@@ -223,7 +226,8 @@ fn start_tasks(
         tasks.start("metrics", move |stops| {
             let (listener, app) = (metrics.handle(), owner.clone());
             async move {
-                http::serve_metrics(listener?, app, raised(stops)).await;
+                let (router, options) = (http::metrics_router(app), http::metrics_options());
+                http_server::serve(listener?, router, &options, raised(stops)).await;
                 io::Result::Ok(())
             }
         });
@@ -233,7 +237,8 @@ fn start_tasks(
         let (listener, app) = (api.handle(), owner.clone());
         let (pages, options) = (pages(), options.clone());
         async move {
-            http::serve(listener?, app, pages, options, raised(stops)).await;
+            let router = http::router(app, pages, options.clone());
+            http_server::serve(listener?, router, &options, raised(stops)).await;
             io::Result::Ok(())
         }
     });
@@ -270,15 +275,16 @@ pub(super) fn of_task(failed: &TaskFailed) -> Failure {
     )
 }
 
-fn of_sink(ended: Result<(), JoinError>) -> Failure {
-    let why = ended.err().map_or_else(
-        || "it ended unexpectedly".to_owned(),
-        |error| error.to_string(),
-    );
+fn of_sink(ended: Result<anyhow::Result<()>, JoinError>) -> Failure {
+    let cause = match ended {
+        Ok(Ok(())) => "it ended unexpectedly".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
     Failure::new(
         1,
         "task",
-        format!("the debugging SMTP sink failed: {why}"),
+        format!("the debugging SMTP sink failed: {cause}"),
         "read the log for the cause",
     )
 }
@@ -303,18 +309,6 @@ fn bounded(ui: &Ui, settings: &mut Settings, has_sink: bool) -> SinkSettings {
 /// Resolves once the flag is raised.
 async fn raised(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
-}
-
-/// Listens where `setting` says.
-fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
-    net::listen(address).map_err(|error| {
-        Failure::new(
-            1,
-            "address",
-            format!("cannot listen on {address}: {}", net::listen_error(&error)),
-            net::listen_hint(&error, setting),
-        )
-    })
 }
 
 /// Binds the sink, and turns all mail to it.

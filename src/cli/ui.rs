@@ -14,10 +14,10 @@ use jiff::tz::TimeZone;
 use super::Color;
 use super::report::{Failure, without_error_numbers};
 use super::shared_terminal::Stderr;
+use super::smtp_debug::message_printer::Style as StdoutStyle;
 use super::{table, terminal};
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
-use crate::sink::print::Style as StdoutStyle;
 use crate::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// How to speak to whoever called.

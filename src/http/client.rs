@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use ipnet::IpNet;
 
 use super::Http;
 use super::error::ApiError;
 use crate::app::AppError;
 use crate::domain::event::Origin;
-use crate::net::network::{Network, contains};
 
 /// The client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl FromRequestParts<Http> for Client {
 
 /// Walks `X-Forwarded-For` from the right, where the nearest proxy writes, as long as trusted proxies vouch for what
 /// stands there. What stands further left anybody can have written.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[(IpAddr, u8)]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = headers
         .get_all("x-forwarded-for")
@@ -57,6 +57,10 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) ->
         }
     }
     client
+}
+
+fn contains((network, prefix): (IpAddr, u8), address: IpAddr) -> bool {
+    IpNet::new(network, prefix).is_ok_and(|network| network.contains(&address))
 }
 
 /// An address, which some proxies write with a port.

@@ -4,7 +4,7 @@ use super::error::Code;
 
 /// Returns the answer to send in place of hyper's own, and `None` for any other bytes. hyper's answers are the ones without
 /// a body and a request id; a piece of a body has no such line ends, in JSON and in our pages.
-pub(super) fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
     let head = std::str::from_utf8(bytes.get(..bytes.len().min(1024))?).ok()?;
     let status_line = head.strip_prefix("HTTP/1.1 4")?;
     let is_hypers = bytes.len() < 1024

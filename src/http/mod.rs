@@ -1,11 +1,11 @@
 //! The HTTP side: a request in, one use case, an answer out.
 //!
 //! It knows methods, headers, JSON and forms, and never a rule: those are in [`crate::app`]. Start with [`routes`] for
-//! what is where, `openapi.rs` for what each call takes and answers, `error.rs` for how a refusal looks, and
-//! `net/http1.rs` for sockets and time-outs.
+//! what is where, `openapi.rs` for what each call takes and answers, and `error.rs` for how a refusal looks. Sockets and
+//! time-outs belong to the server that the binary chooses.
 //!
 //! ```text
-//! net::http1 (socket, limits) → log (id, access log, counts) → cors (other origins) → [pages: errors as pages]
+//! server (socket, limits) → log (id, access log, counts) → cors (other origins) → [pages: errors as pages]
 //!   → guard (panic, time-out) → body (read whole, at most 64 KiB) → handler → one use case
 //! ```
 
@@ -36,8 +36,9 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 
-pub use metrics::{METRICS_CONNECTIONS, serve_metrics};
-pub use server::serve;
+pub use malformed::answer_instead;
+pub use metrics::{METRICS_CONNECTIONS, metrics_options, metrics_router};
+pub use server::router;
 
 use crate::app::App;
 use error::ApiError;

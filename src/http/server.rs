@@ -1,48 +1,21 @@
-//! From the use cases and the pages to a server.
+//! Routers of the server, from the use cases and the pages. The caller serves them within the limits of [`HttpOptions`].
 
-use std::future::Future;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use axum::Router;
 
-use super::malformed::answer_instead;
 use super::movies::KeptList;
 use super::pages::Pages;
 use super::{Http, HttpOptions, Shared, openapi, routes};
 use crate::app::App;
-use crate::net::http1;
 
-/// Serves until `shutdown` resolves; then accepts nothing more, closes idle connections, and lets requests in flight
-/// end within [`HttpOptions::grace`].
-pub async fn serve(
-    listener: TcpListener,
-    app: App,
-    pages: Pages,
-    options: HttpOptions,
-    shutdown: impl Future<Output = ()>,
-) {
-    let options = Arc::new(options);
-    let router = routes(Http(Arc::new(Shared {
+/// Returns the router of the API and the pages.
+pub fn router(app: App, pages: Pages, options: HttpOptions) -> Router {
+    routes(Http(Arc::new(Shared {
         movies: KeptList::default(),
         openapi: openapi::document(app.password_policy()),
         app,
         pages,
-        options: Arc::clone(&options),
-    })));
-    http1::serve(listener, router, options.of_connections(), shutdown).await;
-}
-
-impl HttpOptions {
-    /// The part of the options that is about connections.
-    pub(super) fn of_connections(&self) -> http1::Options {
-        http1::Options {
-            max_connections: self.max_connections,
-            trusted_proxies: self.trusted_proxies.clone(),
-            header_timeout: self.header_timeout,
-            write_timeout: self.write_timeout,
-            grace: self.grace,
-            replace_answer: Some(answer_instead),
-            ..http1::Options::default()
-        }
-    }
+        options: Arc::new(options),
+    })))
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::html;
 use super::view::Content;
-use crate::domain::unicode::is_ignorable;
+use crate::sink::invisible::is_ignorable;
 
 /// What was found, each list in order of appearance and without repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

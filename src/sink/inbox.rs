@@ -21,7 +21,7 @@ use super::maildir::Maildir;
 pub use super::received::{Identity, ReceivedMessage, SessionFacts};
 use super::search::Query;
 use super::{Summary, auto_tags};
-use crate::domain::clock::{Rng, draw};
+use crate::sink::clock::{Rng, draw};
 use crate::smtp::{MessageId, Received, Refusal};
 
 use kept::{Entry, Kept, Limits};

@@ -16,11 +16,11 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::SinkSettings;
+use super::clock::{Clock, Rng, draw};
 use super::inbox::memory::Charge;
 use super::inbox::{Inbox, ReceivedMessage};
+use super::net::slots::{Phase, Slot, Slots};
 use super::stream::Stream;
-use crate::domain::clock::{Clock, Rng, draw};
-use crate::net::slots::{Phase, Slot, Slots};
 use crate::smtp::fault::Faults;
 use crate::smtp::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 

@@ -27,7 +27,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::received::{Identity, ReceivedMessage, SessionFacts};
-use crate::private;
 use crate::smtp::auth::Login;
 use crate::smtp::{Envelope, MessageId, Received, Transcript, Warning};
 
@@ -93,6 +92,16 @@ struct Entry {
     id: MessageId,
 }
 
+/// Creates a folder that only its owner can read, with those above it that do not exist yet. An existing one keeps its mode.
+/// Windows has no modes: a new folder inherits the access list of the folder that it is created in.
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 impl Maildir {
     /// Opens a Maildir, or makes one, and reads the newest messages in it, at most so many and of so many bytes.
     ///
@@ -100,7 +109,7 @@ impl Maildir {
     /// The file system's, and `WouldBlock` where another process has it open.
     pub fn open(root: &Path, max_messages: usize, max_memory: u64) -> io::Result<(Maildir, Held)> {
         for folder in ["tmp", "new", "cur", "movie-bag"] {
-            private::make_folder(&root.join(folder))?;
+            make_private_folder(&root.join(folder))?;
         }
         let lock = File::create(root.join("movie-bag").join("lock"))?;
         lock.try_lock()?;

@@ -5,29 +5,34 @@
 //!
 //! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`mod@certificate`]; [`inbox`] keeps messages,
 //! with the tags that [`auto_tags`] reads from them. [`view`] derives what is shown of a message, [`extract`] finds links,
-//! tokens and codes, in HTML with the help of [`html`]. [`mod@print`] writes to the terminal; [`api`] and [`web`] serve the
-//! web port.
+//! tokens and codes, in HTML with the help of [`html`]. [`api`] and [`web`] serve the web port, with the HTTP server of [`net`].
+//! [`supervision`] is what a program with a supervisor of its own implements.
 
 pub mod api;
 pub mod auto_tags;
 pub mod certificate;
-pub mod client;
+pub mod clock;
 pub mod compat;
 pub mod compose;
+mod duration;
 pub mod extract;
 pub mod html;
 pub mod inbox;
+mod invisible;
 pub mod listener;
 pub mod maildir;
 pub mod mime;
-pub mod print;
+pub mod net;
 pub mod received;
 pub mod search;
 pub mod stream;
+pub mod supervision;
+pub mod unsafe_text;
 pub mod view;
 pub mod web;
 mod web_port;
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -41,11 +46,6 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::domain::clock::{Clock, Rng, draw};
-use crate::net::slots::Slots;
-use crate::net::{self, SharedListener};
-use crate::supervisor::{Reporter, Supervisor, fault_points, reports};
-
 /// Name under which a message was kept.
 pub use crate::smtp::MessageId;
 /// What goes wrong on demand, read from text.
@@ -53,8 +53,12 @@ pub use crate::smtp::fault::Rule as FaultRule;
 pub use inbox::{Inbox, ReceivedMessage};
 pub use stream::Stream;
 
+use clock::{Clock, Rng, SystemClock, SystemRng, draw};
 use listener::Encryption;
 use maildir::Maildir;
+use net::SharedListener;
+use net::slots::Slots;
+use supervision::{Reporter, RunOnce, StartTask, TaskFailed, TaskSupervisor, on_thread, reports};
 
 use crate::smtp::fault::Faults;
 
@@ -140,10 +144,10 @@ impl Default for SinkSettings {
 #[derive(Debug, Error)]
 pub enum SinkError {
     /// An address could not be listened on.
-    #[error("cannot listen for {what} on {address}: {why}", why = describe(source))]
+    #[error("cannot listen for {port} on {address}: {why}", why = describe(source))]
     Bind {
-        /// `SMTP` or `HTTP`.
-        what: &'static str,
+        /// The port that is not available.
+        port: Port,
         /// The address asked for.
         address: SocketAddr,
         /// What the system said.
@@ -177,29 +181,24 @@ fn describe(error: &io::Error) -> String {
     }
 }
 
-impl SinkError {
-    /// What to do about it.
-    pub fn advice(&self) -> String {
-        let (what, source) = match self {
-            SinkError::Bind { what, source, .. } => (what, source),
-            SinkError::Certificate(_) => {
-                return "name a PEM file of certificates with --tls-cert, and one with the key of the first certificate with --tls-key"
-                    .to_owned();
-            }
-            SinkError::CaOut { .. } => {
-                return "name a file in a folder that exists with --tls-ca-out FILE".to_owned();
-            }
-            SinkError::Store { .. } => {
-                return "name another folder with --store DIR, or stop the program that uses this one"
-                    .to_owned();
-            }
-        };
-        let flag = match *what {
-            "SMTP" => "--listen",
-            "SMTP over TLS" => "--tls",
-            _ => "--web",
-        };
-        net::listen_hint(source, flag)
+/// Ports of a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// [`SinkSettings::listen`].
+    Smtp,
+    /// [`SinkSettings::tls`].
+    SmtpOverTls,
+    /// [`SinkSettings::web`].
+    Web,
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Smtp => "SMTP",
+            Self::SmtpOverTls => "SMTP over TLS",
+            Self::Web => "HTTP",
+        })
     }
 }
 
@@ -233,22 +232,34 @@ pub struct Sink {
     left_on_disk: usize,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    supervisor: Supervisor,
+    supervisor: Arc<dyn TaskSupervisor>,
 }
 
 impl Sink {
-    /// Takes both addresses at once, so that a sink that starts is whole.
-    pub async fn bind(
+    /// Takes all addresses at once, so that a sink that starts is whole. Time and random bytes are those of the operating
+    /// system.
+    ///
+    /// # Errors
+    /// An address, the certificate or the Maildir cannot be used.
+    pub async fn bind(settings: SinkSettings) -> Result<Sink, SinkError> {
+        Self::bind_with(settings, Arc::new(SystemClock), Arc::new(SystemRng)).await
+    }
+
+    /// Does the same as [`Sink::bind`], with a given clock and random source.
+    ///
+    /// # Errors
+    /// An address, the certificate or the Maildir cannot be used.
+    pub async fn bind_with(
         settings: SinkSettings,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
     ) -> Result<Sink, SinkError> {
         let (acceptor, authority) =
             certificate(&settings, clock.now()).map_err(SinkError::Certificate)?;
-        let (smtp, smtp_addr) = listen("SMTP", settings.listen)?;
+        let (smtp, smtp_addr) = listen(Port::Smtp, settings.listen)?;
         let smtps = match (settings.tls, acceptor.clone()) {
             (Some(address), Some(acceptor)) => {
-                let (listener, address) = listen("SMTP over TLS", address)?;
+                let (listener, address) = listen(Port::SmtpOverTls, address)?;
                 Some((listener, address, Encryption::Implicit(acceptor)))
             }
             _ => None,
@@ -259,7 +270,7 @@ impl Sink {
         };
         let web = settings
             .web
-            .map(|address| listen("HTTP", address))
+            .map(|address| listen(Port::Web, address))
             .transpose()?;
         let largest = listener::limits(&settings).message_size;
         let mut inbox = Inbox::new(settings.max_messages, settings.max_memory, Arc::clone(&rng))
@@ -292,13 +303,12 @@ impl Sink {
             left_on_disk,
             clock,
             rng,
-            supervisor: Supervisor::default(),
+            supervisor: Arc::new(RunOnce),
         })
     }
 
-    /// Runs the parts of the sink under this supervisor. A caller that runs a sink ends the process, or at least the sink,
-    /// when the supervisor gives up.
-    pub fn supervised_by(self, supervisor: Supervisor) -> Sink {
+    /// Runs the tasks of the sink under this supervisor, in place of [`RunOnce`].
+    pub fn supervised_by(self, supervisor: Arc<dyn TaskSupervisor>) -> Sink {
         Sink { supervisor, ..self }
     }
 
@@ -332,22 +342,25 @@ impl Sink {
     /// `on_message` is called for each message after it was kept, one at a time and in order, on a thread of its own:
     /// it may block. A slow one slows the clients down. Ids wait for it, not messages: those that the inbox drops meanwhile are
     /// reported as dropped. Without one, no thread is woken for each.
+    ///
+    /// # Errors
+    /// A task has failed, and the supervisor does not restart it.
     pub async fn run(
         self,
         on_message: Option<OnMessage>,
         shutdown: impl Future<Output = ()> + Send,
-    ) -> Summary {
+    ) -> Result<Summary, TaskFailed> {
         let supervisor = self.supervisor;
         let (stop, stopped) = watch::channel(false);
         let (all_shown, last_shown) = oneshot::channel::<()>();
         let (reporter, panics) = reports();
         let shows = on_message.is_some();
-        let on_message = on_message.map(|on_message| contained(on_message, reporter));
-        let show = on_message.map(|mut on_message| {
+        let show = on_message.map(|on_message| {
             let (show, mut shown) = mpsc::channel::<MessageId>(WAITING_TO_BE_SHOWN);
             let inbox = Arc::clone(&self.inbox);
             // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
             std::thread::spawn(move || {
+                let mut on_message = contained(on_message, reporter);
                 while let Some(id) = shown.blocking_recv() {
                     on_message(inbox.get(&id.0).as_ref());
                 }
@@ -379,10 +392,18 @@ impl Sink {
         let smtps = self.smtps.map(|(listener, _, encryption)| {
             accepting(shared, listener, encryption, stopped.clone())
         });
-        let smtp = supervisor.run("sink-smtp", stopped.clone(), smtp);
+        let run = async |task: &'static str, start: StartTask| {
+            let ended = supervisor.run(task, stopped.clone(), start).await;
+            if ended.is_err() {
+                stop.send_replace(true);
+            }
+            ended
+        };
+        let smtp = run("sink-smtp", Box::new(smtp));
         let smtps = async {
-            if let Some(smtps) = smtps {
-                supervisor.run("sink-smtps", stopped.clone(), smtps).await;
+            match smtps {
+                Some(smtps) => run("sink-smtps", Box::new(smtps)).await,
+                None => Ok(()),
             }
         };
         // On a thread of its own: nothing that is asked there holds up a session.
@@ -401,36 +422,44 @@ impl Sink {
                 options,
                 stopped.clone(),
             )
-            .with_readiness(supervisor.clone());
+            .with_readiness(Arc::clone(&supervisor));
             let stopped = stopped.clone();
             let most = self.settings.max_web_connections;
-            move || {
+            move || -> BoxFuture<'static, io::Result<()>> {
                 let (listener, state) = (listener.std_handle(), state.clone());
                 let stopped = stopped.clone();
-                move || web_port::serve(listener?, api::router(state), most, stopped)
+                Box::pin(on_thread("sink-inbox", move |abandoned| {
+                    web_port::serve(listener?, api::router(state), most, stopped, abandoned)
+                }))
             }
         });
         let web = async {
-            if let Some(web) = web {
-                supervisor
-                    .run_thread("sink-inbox", stopped.clone(), web)
-                    .await;
+            match web {
+                Some(web) => run("sink-inbox", Box::new(web)).await,
+                None => Ok(()),
             }
         };
         let output = async {
             if shows {
+                let next_failure =
+                    Box::new(move || Box::pin(panics.next()) as BoxFuture<'static, _>);
                 supervisor
-                    .watch("sink-output", stopped.clone(), || panics.next())
+                    .watch("sink-output", stopped.clone(), next_failure)
                     .await;
             }
         };
         let stopping = async {
-            shutdown.await;
-            let _ = stop.send(true);
+            let mut has_failed = stopped.clone();
+            tokio::select! {
+                () = shutdown => {}
+                _ = has_failed.wait_for(|stop| *stop) => {}
+            }
+            stop.send_replace(true);
         };
-        tokio::join!(smtp, smtps, web, output, stopping);
+        let (smtp, smtps, web, (), ()) = tokio::join!(smtp, smtps, web, output, stopping);
         let _ = tokio::time::timeout(LAST_WORDS, last_shown).await;
-        self.inbox.summary()
+        smtp.and(smtps).and(web)?;
+        Ok(self.inbox.summary())
     }
 }
 
@@ -455,10 +484,7 @@ fn accepting(
 /// Reports panics of `on_message`, so that the thread that calls it goes on with the next message.
 fn contained(mut on_message: OnMessage, reporter: Reporter) -> OnMessage {
     Box::new(move |message| {
-        reporter.contain(|| {
-            fault_points::hit("sink-output");
-            on_message(message);
-        });
+        reporter.contain(|| on_message(message));
     })
 }
 
@@ -487,12 +513,9 @@ fn percentile(rng: &dyn Rng) -> u8 {
     (u64::from_le_bytes(draw(rng)) % 100) as u8
 }
 
-fn listen(
-    what: &'static str,
-    address: SocketAddr,
-) -> Result<(SharedListener, SocketAddr), SinkError> {
+fn listen(port: Port, address: SocketAddr) -> Result<(SharedListener, SocketAddr), SinkError> {
     let bind = |source| SinkError::Bind {
-        what,
+        port,
         address,
         source,
     };

@@ -7,8 +7,8 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::net::http1;
-use crate::supervisor::fault_points;
+use super::net::http1;
+use super::supervision::Abandoned;
 
 /// Maximum size of the head of a request. Searches are in it, and every connection may hold so much.
 const MAX_HEAD: usize = 64 * 1024;
@@ -26,13 +26,14 @@ const MAX_BLOCKING_THREADS: usize = 2;
 /// Time at the end for HTTP requests in flight.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
-/// Serves the router until told to stop. It has a runtime of its own on the calling thread, so that no request holds up an
+/// Serves the router until it is stopped or abandoned. It has a runtime of its own on the calling thread, so that no request holds up an
 /// SMTP session.
 pub(super) fn serve(
     listener: std::net::TcpListener,
     router: Router,
     max_connections: usize,
     mut stopped: watch::Receiver<bool>,
+    abandoned: Abandoned,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -53,7 +54,7 @@ pub(super) fn serve(
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
         tokio::select! {
             () = http1::serve(listener, router, options, stop) => {}
-            () = fault_points::reached("sink-inbox") => {}
+            () = abandoned.wait() => {}
         }
         io::Result::Ok(())
     })?;

@@ -2,10 +2,9 @@
 //!
 //! All are compiled and validated when they are loaded, so that a broken one stops the start and not a mail. No other
 //! module uses the template engine. Start with [`TEMPLATES`], the table of all templates. The pages of the debugging
-//! server's inbox are in [`inbox`]: they cannot be overridden.
+//! server's inbox are in `sink::web`: they cannot be overridden.
 
 mod built_in;
-pub mod inbox;
 mod overrides;
 #[cfg(test)]
 mod tests;

@@ -143,12 +143,10 @@ const ROOMS: &[Room] = &[
             "lettre",
             "std::io",
             "std::net",
+            "tera",
             "tokio",
             "tracing",
-            "crate::domain",
             "crate::smtp",
-            "crate::supervisor",
-            "crate::templates",
         ],
         advice: "the sink is a program of its own round smtp/: it knows no account",
     },
@@ -158,11 +156,6 @@ const ROOMS: &[Room] = &[
         advice: "the supervisor restarts futures and functions, and knows nothing of their work",
     },
     Room {
-        path: "net",
-        may_name: &["axum", "std::io", "std::net", "tokio", "tracing"],
-        advice: "net serves sockets, and knows nothing of what is served",
-    },
-    Room {
         path: "config",
         may_name: &["std::io", "std::net", "crate::domain"],
         advice: "config resolves settings; who uses them is told by cli/",
@@ -170,10 +163,12 @@ const ROOMS: &[Room] = &[
     Room {
         path: "cli",
         may_name: &[
+            "axum",
             "clap",
             "std::io",
             "std::net",
             "tokio",
+            "tracing",
             "crate::app",
             "crate::config",
             "crate::domain",

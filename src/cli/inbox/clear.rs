@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
+use super::client::InboxClient;
 use super::{Url, ask};
-use crate::sink::client::InboxClient;
 
 /// Delete all messages in the inbox
 ///

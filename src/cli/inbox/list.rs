@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::super::ui::{Ui, local};
+use super::client::InboxClient;
 use super::{Url, address, addresses, ask};
-use crate::sink::client::InboxClient;
 use crate::terminal_text::escape_line;
 
 /// List messages, newest first

@@ -1,6 +1,7 @@
 //! `inbox …`: what a running sink, or a Mailpit, has received.
 
 mod clear;
+mod client;
 mod list;
 mod show;
 mod wait;
@@ -12,8 +13,8 @@ use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
-use crate::sink::client::{Fetched, InboxClient, InboxError};
 use crate::terminal_text::escape_line;
+use client::{Fetched, InboxClient, InboxError};
 
 /// Read the messages of a running sink
 ///

@@ -3,8 +3,8 @@
 use super::super::help::Offering;
 use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
+use super::client::{Fetched, InboxClient};
 use super::{Part, Url, address, addresses, ask, print};
-use crate::sink::client::{Fetched, InboxClient};
 use crate::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
+use super::client::{InboxClient, Wanted};
 use super::{Part, Url, ask, print};
 use crate::domain::span::span;
-use crate::sink::client::{InboxClient, Wanted};
 
 /// Wait for a message, and print its link, token or code
 ///

@@ -3,6 +3,9 @@
 mod beside;
 mod client_settings;
 mod exec;
+pub(super) mod message_printer;
+mod sink_error;
+mod sink_tasks;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -17,17 +20,17 @@ use tokio::sync::watch;
 use beside::Beside;
 use client_settings::client_settings;
 use exec::Executor;
+use message_printer::Format;
+pub(super) use sink_tasks::SinkTasks;
 
+use super::file_limit::FileLimit;
 use super::report::Failure;
 use super::runtime::{StopSignal, one_thread};
 use super::ui::{Ui, counted};
 use super::wiring;
-use crate::app::system::{SystemClock, SystemRng};
 use crate::config::{Flags, socket_address};
 use crate::domain::byte_size::byte_size;
 use crate::domain::span::span;
-use crate::net::file_limit::FileLimit;
-use crate::sink::print::{self, Format};
 use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 use crate::supervisor::{self, Supervisor, fault_points};
 
@@ -212,7 +215,8 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     one_thread()?.block_on(async {
         let mut told = StopSignal::listen()?;
         let supervisor = Supervisor::default();
-        let sink = bind(settings).await?.supervised_by(supervisor.clone());
+        let sink = bind(settings).await?;
+        let sink = sink.supervised_by(SinkTasks::of(&supervisor));
         announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
@@ -272,7 +276,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                     _ = supervisor.gave_up() => {}
                 }
             })
-            .await;
+            .await?;
         if let Some(executor) = executor.take() {
             tokio::select! {
                 () = executor.finish() => {}
@@ -387,20 +391,24 @@ pub(super) fn show_with(
 ) -> impl FnMut(Option<&Arc<ReceivedMessage>>) + Send + 'static {
     let (style, ui) = (ui.stdout_style(), ui.clone());
     let mut dropped = Dropped::new("dropped before they were shown");
-    move |message| match message {
-        // On a terminal the message is written at once, so that no log entry splits it, and formatted before, so that
-        // the log does not wait for that.
-        Some(message) if style.terminal => {
-            let mut text = Vec::new();
-            let _ = print::print(&mut text, message, format, style);
-            let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(&text).and_then(|()| stdout.flush());
+    move |message| {
+        fault_points::hit("sink-output");
+        match message {
+            // On a terminal the message is written at once, so that no log entry splits it, and formatted before, so that
+            // the log does not wait for that.
+            Some(message) if style.terminal => {
+                let mut text = Vec::new();
+                let _ = message_printer::print(&mut text, message, format, style);
+                let mut stdout = std::io::stdout().lock();
+                let _ = stdout.write_all(&text).and_then(|()| stdout.flush());
+            }
+            Some(message) => {
+                let _ =
+                    message_printer::print(&mut std::io::stdout().lock(), message, format, style);
+            }
+            None if format != Format::None => dropped.note(&ui),
+            None => {}
         }
-        Some(message) => {
-            let _ = print::print(&mut std::io::stdout().lock(), message, format, style);
-        }
-        None if format != Format::None => dropped.note(&ui),
-        None => {}
     }
 }
 
@@ -426,10 +434,10 @@ impl Dropped {
     }
 }
 
-/// Binds a sink, or says who is there already.
+/// Binds a sink.
 pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
-    let bound = Sink::bind(settings, Arc::new(SystemClock), Arc::new(SystemRng)).await;
-    Ok(bound.map_err(|error| Failure::new(1, "address", error.to_string(), error.advice()))?)
+    let bound = Sink::bind(settings).await;
+    Ok(bound.map_err(|error| sink_error::failure(&error))?)
 }
 
 /// Says where a sink listens.

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::pages::Pages;
-use super::{HttpOptions, openapi, serve};
+use super::{HttpOptions, answer_instead, openapi, router};
 use crate::app::system::SystemRng;
 use crate::app::{App, Hasher, Parts, Rules};
 use crate::domain::clock::Clock;
@@ -31,6 +31,7 @@ use crate::domain::password::PasswordPolicy;
 use crate::domain::token::TokenKeys;
 use crate::mail::{Mail, MailSession, Mailer, NoSession, Rendered, Renderer};
 use crate::metrics::Metrics;
+use crate::sink::net::http1;
 use crate::templates::{TemplateError, Templates};
 use memory::MemoryStore;
 
@@ -169,7 +170,17 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let pages = Pages::new(Arc::new(Templates::load(None).unwrap()), 8, None);
-        let running = tokio::spawn(serve(listener, app.clone(), pages, options, async {
+        let limits = http1::Options {
+            max_connections: options.max_connections,
+            trusted_proxies: options.trusted_proxies.clone(),
+            header_timeout: options.header_timeout,
+            write_timeout: options.write_timeout,
+            grace: options.grace,
+            replace_answer: Some(answer_instead),
+            ..http1::Options::default()
+        };
+        let router = router(app.clone(), pages, options);
+        let running = tokio::spawn(http1::serve(listener, router, limits, async {
             let _ = stopped.await;
         }));
         Self {

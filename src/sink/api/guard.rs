@@ -166,7 +166,7 @@ fn forbidden(reason: impl Into<Cow<'static, str>>) -> Refusal {
 }
 
 /// Reports whether a browser made this request for a page of another site. What such a request opens stays unread.
-pub(in crate::sink) fn is_from_another_site(headers: &HeaderMap) -> bool {
+pub(crate) fn is_from_another_site(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").iter();
     sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }

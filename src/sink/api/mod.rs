@@ -37,12 +37,12 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
 
+use super::clock::{Clock, Rng};
 use super::inbox::{Inbox, ReceivedMessage};
 use super::search::{Query, QueryError};
+use super::supervision::{RunOnce, TaskSupervisor};
 use super::web;
-use crate::domain::clock::{Clock, Rng};
 use crate::smtp::fault::Faults;
-use crate::supervisor::Supervisor;
 use answer::Answers;
 
 /// The largest request body that is read, but where a message is sent.
@@ -58,7 +58,7 @@ pub struct ApiState {
     pub(super) started: Timestamp,
     pub(super) options: Arc<WebOptions>,
     pub(super) stopped: watch::Receiver<bool>,
-    supervisor: Supervisor,
+    supervisor: Arc<dyn TaskSupervisor>,
     pub(super) answers: Answers,
     /// Places of websocket clients.
     pub(super) websockets: Arc<Semaphore>,
@@ -97,7 +97,7 @@ impl ApiState {
             faults,
             options: Arc::new(options),
             stopped,
-            supervisor: Supervisor::default(),
+            supervisor: Arc::new(RunOnce),
             answers: Answers::default(),
             websockets: Arc::new(Semaphore::new(events::MOST_CLIENTS)),
             searches: Arc::new(Semaphore::new(1)),
@@ -119,7 +119,7 @@ impl ApiState {
     }
 
     /// Answers `/readyz` by the tasks of this supervisor.
-    pub fn with_readiness(self, supervisor: Supervisor) -> ApiState {
+    pub fn with_readiness(self, supervisor: Arc<dyn TaskSupervisor>) -> ApiState {
         ApiState { supervisor, ..self }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{derived, json};
 use super::shapes::Message;
 use super::{ApiState, bad_request, blocking, find, parameter, plain, search_in, searching};
-use crate::domain::span::span;
+use crate::sink::duration;
 use crate::sink::extract;
 use crate::sink::inbox::{Event, ReceivedMessage};
 use crate::sink::search::Query;
@@ -95,7 +95,7 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
 fn wait_of(text: &str) -> Result<Duration, String> {
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => span(text)?,
+        Err(_) => duration::parse(text)?,
     };
     match wait <= LONGEST_WAIT {
         true => Ok(wait),

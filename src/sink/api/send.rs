@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::{ApiState, blocking, guard};
-use crate::domain::clock::draw;
+use crate::sink::clock::draw;
 use crate::sink::compose::{self, Letter};
 use crate::smtp::auth::{Login, Mechanism};
 use crate::smtp::{Refusal, Transcript};

@@ -31,7 +31,7 @@ const LONGEST_KIND: usize = 40;
 
 /// Forms in which the HTML of a message is shown. All of them are equally harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sink) enum Form {
+pub(crate) enum Form {
     /// By itself: a link opens in the same window, where test suites follow it.
     Bare,
     /// With links that open in new windows, as Mailpit has it.
@@ -149,7 +149,7 @@ fn inline(part: &Attachment, available: usize) -> Option<String> {
 }
 
 /// The HTML of a message, in one of its forms.
-pub(in crate::sink) fn page_of(message: &ReceivedMessage, content: &Content, form: Form) -> String {
+pub(crate) fn page_of(message: &ReceivedMessage, content: &Content, form: Form) -> String {
     let page = html::without_loaders(&with_own_parts(content, message));
     match form {
         Form::Bare => page,

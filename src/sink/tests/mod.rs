@@ -8,6 +8,7 @@ mod own;
 mod pages;
 mod parts;
 mod smtp;
+mod supervision;
 mod web;
 
 use std::io::{Read, Write};
@@ -29,7 +30,7 @@ struct Running {
     inbox: Arc<Inbox>,
     shown: Mutex<Receiver<String>>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
-    task: JoinHandle<Summary>,
+    task: JoinHandle<Result<Summary, TaskFailed>>,
 }
 
 /// A clock that stands.
@@ -49,7 +50,7 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
         ..SinkSettings::default()
     };
     change(&mut settings);
-    let sink = Sink::bind(settings, Arc::new(Stopped), Arc::new(Counting::default()))
+    let sink = Sink::bind_with(settings, Arc::new(Stopped), Arc::new(Counting::default()))
         .await
         .unwrap();
     let (smtp, web, inbox) = (sink.smtp_addr(), sink.web_addr().unwrap(), sink.inbox());
@@ -79,7 +80,7 @@ impl Running {
 
     async fn end(self) -> Summary {
         self.stop();
-        self.task.await.unwrap()
+        self.task.await.unwrap().unwrap()
     }
 
     /// Sends bytes to the SMTP port and reads until the server closes.

@@ -231,20 +231,20 @@ async fn a_message_too_large_is_refused_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_in_use_is_named_with_what_to_do() {
+async fn an_address_in_use_is_named_with_the_cause() {
     let sink = start(|_| {}).await;
     let settings = SinkSettings {
         listen: sink.smtp,
         ..SinkSettings::default()
     };
-    let error = Sink::bind(settings, Arc::new(Stopped), Arc::new(Counting::default()))
-        .await
-        .err()
-        .unwrap();
-    assert_eq!(
-        error.advice(),
-        "stop it, or set --listen to another port (0 picks a free one)"
-    );
+    let error = Sink::bind(settings).await.err().unwrap();
+    assert!(matches!(
+        error,
+        SinkError::Bind {
+            port: Port::Smtp,
+            ..
+        }
+    ));
     assert_eq!(
         error.to_string(),
         format!(

@@ -11,6 +11,7 @@
 
 mod list;
 mod message;
+mod templates;
 mod words;
 
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use super::api::{ApiState, blocking, guard, parameter, searching};
 use super::inbox::Which;
 use super::inbox::trash::RESTORABLE;
 use super::search::{Query, QueryError};
-use crate::templates::inbox as templates;
 use jiff::tz::TimeZone;
 use list::{List, Question, SendTo};
 use message::Opened;
@@ -395,7 +395,7 @@ fn render_page(page: &Page) -> Response {
     answer(status, templates::render("page.html", page))
 }
 
-fn answer(status: StatusCode, page: Result<String, templates::InboxError>) -> Response {
+fn answer(status: StatusCode, page: Result<String, templates::TemplateError>) -> Response {
     match page {
         Ok(page) => (
             status,
@@ -411,7 +411,7 @@ fn answer(status: StatusCode, page: Result<String, templates::InboxError>) -> Re
     }
 }
 
-fn failed(error: &templates::InboxError) -> Response {
+fn failed(error: &templates::TemplateError) -> Response {
     tracing::error!(%error, "cannot render a page of the inbox");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
@@ -430,13 +430,12 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::app::system::SystemClock;
-    use crate::domain::clock::Clock as _;
+    use crate::sink::clock::{Clock as _, SystemClock};
     use crate::sink::inbox::Inbox;
     use crate::sink::inbox::tests::{Counting, received};
 
     /// Renders the list, the question whether to delete all, and each message with each of its tabs.
-    pub(in crate::sink) fn render(state: &ApiState) -> String {
+    pub(crate) fn render(state: &ApiState) -> String {
         let list = Page::of_list(state, &HeaderMap::new(), Place::default());
         let question = Page {
             question: Question::of(state, &Place::default()).unwrap(),

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::domain::unicode::is_ignorable;
-use crate::terminal_text::{escape_line, needs_escape};
+use crate::sink::invisible::is_ignorable;
+use crate::sink::unsafe_text::{escape_line, needs_escape};
 
 /// Maximum length of a line of a mail, in bytes.
 const LONGEST_LINE: usize = 300;

@@ -9,7 +9,7 @@ use crate::harness::{Home, wait_until};
 #[cfg(unix)]
 fn the_exit_code_of_a_child_command_is_that_of_the_sink() {
     let home = Home::fresh();
-    let binary = env!("CARGO_BIN_EXE_movie-bag");
+    let binary = movie_bag_testkit::binary().display();
     let script = format!(
         "exec 3<>/dev/tcp/$MAIL_SERVER/$MAIL_PORT
 printf 'EHLO x\\r\\nMAIL FROM:<a@b>\\r\\nRCPT TO:<ann@example.com>\\r\\nDATA\\r\\n\\r\\nhttps://x.example/verify/1\\r\\n.\\r\\nQUIT\\r\\n' >&3

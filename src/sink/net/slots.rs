@@ -228,7 +228,7 @@ impl Slots {
 
     /// Caps the first requests that are incomplete at once from one client. A client beyond it loses its own oldest one.
     /// Clients of this machine and of the networks named have no cap, since many may be behind one address there.
-    pub fn with_heads_per_client(self, most: usize, uncapped: Vec<Network>) -> Self {
+    pub fn with_heads_per_client(self, most: usize, uncapped: Vec<(IpAddr, u8)>) -> Self {
         Self {
             heads_per_client: most.max(1),
             uncapped,

@@ -1,28 +1,19 @@
-//! Networks, as an address and the length of its prefix.
+//! Networks of clients.
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 /// A network: an address and the length of its prefix in bits.
-pub type Network = (IpAddr, u8);
+pub(super) type Network = (IpAddr, u8);
 
 /// Returns whether the address is in the network. Addresses of the other family are in none.
-pub fn contains((network, prefix): Network, address: IpAddr) -> bool {
-    let (network, address, bits) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (
-            u128::from(network.to_bits()),
-            u128::from(address.to_bits()),
-            32,
-        ),
-        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
-        _ => return false,
-    };
-    let host_bits = u32::from(bits - prefix.min(bits));
-    // A shift by all 128 bits gives none; the network then contains every address.
-    (network ^ address).checked_shr(host_bits).unwrap_or(0) == 0
+pub(super) fn contains((network, prefix): Network, address: IpAddr) -> bool {
+    IpNet::new(network, prefix).is_ok_and(|network| network.contains(&address))
 }
 
 /// Returns the address that stands for one client: of IPv6 the /64, since a subscriber has at least so many addresses.
-pub fn client(address: IpAddr) -> IpAddr {
+pub(super) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address => address,

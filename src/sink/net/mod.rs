@@ -1,13 +1,12 @@
-//! Sockets, alike for `serve` and the sink: listening, the limit of open files, and which connections are held.
+//! Listening sockets, and an HTTP/1 server that stays available under a flood of connections. A program that embeds the sink
+//! may serve a router of its own with it.
 //!
 //! [`http1`] serves a router on a listener. [`slots`] bounds the connections of a listener, and closes the one that has
-//! kept the server waiting for longest where a new client finds no slot free. [`file_limit`] derives those bounds from
-//! what the system allows.
+//! kept the server waiting for longest where a new client finds no slot free.
 
 mod client_stream;
-pub mod file_limit;
 pub mod http1;
-pub mod network;
+mod network;
 pub mod slots;
 
 use std::io;
@@ -40,19 +39,6 @@ pub fn listen_error(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
         _ => error.to_string(),
-    }
-}
-
-/// Returns what to do after a failure to listen on the address that `setting` names, an option or a key.
-pub fn listen_hint(error: &io::Error, setting: &str) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("stop it, or set {setting} to another port (0 picks a free one)")
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            "set {setting} to a port above 1023: lower ones are reserved for the administrator"
-        ),
-        _ => format!("set {setting} to another address"),
     }
 }
 

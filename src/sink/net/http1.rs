@@ -1,5 +1,4 @@
-//! The HTTP/1 server of the API, the metrics and the inbox: accepting, the bound on connections, time-outs, and a stop that
-//! lets requests in flight end.
+//! HTTP/1 server: accepting, the bound on connections, time-outs, and a stop that lets requests in flight end.
 
 use std::convert::Infallible;
 use std::future::Future;

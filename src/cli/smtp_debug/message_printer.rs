@@ -1,52 +1,48 @@
-//! Terminal output of a message, in one of five formats. The only file of the sink that writes to a terminal.
+//! Prints messages on stdout, in one of five formats.
 //!
-//! Each function writes into a given writer, so that tests can read it. A terminal must interpret nothing of a message:
-//! unsafe characters are escaped (see `terminal_text`). Only `raw` is exact where the output is no terminal.
+//! Each function writes into a given writer, so that tests can read the output. A terminal must interpret nothing of a
+//! message: unsafe characters are escaped (see `terminal_text`). Only `raw` is exact, and only if the output is not a terminal.
 
 use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::extract;
-use super::inbox::ReceivedMessage;
-use super::view;
+use crate::sink::{ReceivedMessage, extract, view};
 use crate::terminal_text::{escape_json, escape_line};
 
-/// Bytes of text that one message may fill the terminal with.
+/// Maximum text of a message that is printed, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
 
-/// Recipients that are named, each on a line.
+/// Maximum number of recipients that are printed, each on a line.
 const MOST_RECIPIENTS: usize = 5;
 
-/// Links, tokens and codes that are named, each.
+/// Maximum number of links that are printed, and of tokens, and of codes.
 const MOST_FOUND: usize = 20;
 
-/// How messages are printed.
+/// Format of a printed message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Format {
-    /// For people: addresses, subject, text, and what can be copied on lines of its own.
+pub(in super::super) enum Format {
+    /// For people: addresses, subject and text; links, tokens and codes on separate lines, ready to copy.
     #[default]
     Text,
     /// One JSON document a line.
     Json,
-    /// The source.
+    /// The source, byte for byte.
     Raw,
-    /// What `python -m smtpd -n -c DebuggingServer` printed.
+    /// Output of `python -m smtpd -n -c DebuggingServer`.
     Classic,
-    /// Nothing.
     None,
 }
 
-/// What the output can take.
+/// Capabilities of the output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Style {
-    /// Colour is wanted.
-    pub color: bool,
-    /// The output is a terminal: `raw` is escaped for it.
-    pub terminal: bool,
+pub(in super::super) struct Style {
+    pub(in super::super) color: bool,
+    /// Whether the output is a terminal; `raw` is escaped then.
+    pub(in super::super) terminal: bool,
 }
 
-/// Each with a meaning of its own: what can be copied stands out, and says what it is.
+/// Sequences that choose a style. Links, tokens and codes each have their own colour.
 #[derive(Debug, Clone, Copy, Default)]
 struct Colors {
     bold: &'static str,
@@ -75,8 +71,8 @@ impl Colors {
     }
 }
 
-/// Prints one message and flushes, so that it is seen when it comes.
-pub fn print(
+/// Prints one message, and flushes the output so that the message is visible at once.
+pub(in super::super) fn print(
     out: &mut impl Write,
     message: &ReceivedMessage,
     format: Format,
@@ -187,7 +183,7 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
     writeln!(out)
 }
 
-/// Says how many of a list were left out, if any.
+/// Prints how many items of a list were left out, if any.
 fn print_rest(out: &mut impl Write, all: usize, shown: usize, style: Style) -> io::Result<()> {
     let Colors { dim, plain, .. } = Colors::of(style);
     match all.saturating_sub(shown) {
@@ -242,7 +238,7 @@ fn print_raw(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> i
     for line in text.split_inclusive('\n') {
         let ends = line.ends_with('\n');
         let line = line.strip_suffix('\n').unwrap_or(line);
-        // The CR of a proper line end is no news; any other is.
+        // The CR of a CRLF is not shown; any other CR is.
         write!(
             out,
             "{}",
@@ -253,7 +249,7 @@ fn print_raw(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> i
     Ok(())
 }
 
-/// Prints what the `DebuggingServer` of Python 3.5 to 3.11 prints for the same client, byte for byte.
+/// Prints the output of the `DebuggingServer` of Python 3.5 to 3.11 for the same client, byte for byte.
 ///
 /// A client sends only parameters of extensions that its server offers. That server offers 8BITMIME, and SMTPUTF8 with its
 /// option `-u`, so BODY and SMTPUTF8 are shown, and no others; RCPT has none.
@@ -271,7 +267,7 @@ fn print_classic(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<
     if !options.is_empty() {
         writeln!(out, "mail options: [{}]", options.join(", "))?;
     }
-    // The last CRLF was part of its end of data.
+    // The last CRLF belongs to the end of data.
     let source = message
         .source
         .strip_suffix(b"\r\n")
@@ -289,7 +285,7 @@ fn print_classic(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<
     writeln!(out, "------------ END MESSAGE ------------")
 }
 
-/// `bytes.splitlines()` after its CRLFs became LFs: lines end at LF, CR or CRLF, and an empty last one is none.
+/// Splits as `bytes.splitlines()` does: lines end at LF, CR or CRLF, and an empty last line does not count.
 fn py_lines(source: &[u8]) -> Vec<&[u8]> {
     let mut lines = Vec::new();
     let mut rest = source;
@@ -309,7 +305,7 @@ fn py_lines(source: &[u8]) -> Vec<&[u8]> {
     lines
 }
 
-/// `repr()` of bytes.
+/// Formats bytes as `repr()` does.
 fn py_bytes(bytes: &[u8]) -> String {
     let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') {
         '"'
@@ -342,10 +338,41 @@ fn cut(text: &str) -> (&str, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::sink::inbox::tests::kept;
+    use crate::fuzz::Target;
+    use crate::sink::Inbox;
+    use crate::sink::clock::SystemRng;
+    use crate::sink::unsafe_text;
+    use crate::smtp::{Envelope, Received, Recipient, Transcript};
+    use crate::terminal_text::needs_escape;
 
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
+
+    fn kept(source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
+        let recipient = |address: &&str| Recipient {
+            address: (*address).to_owned(),
+            params: vec![],
+        };
+        let received = Received {
+            tls: None,
+            login: None,
+            source: source.to_vec(),
+            envelope: Envelope {
+                sender: from.to_owned(),
+                params: vec![],
+                recipients: to.iter().map(recipient).collect(),
+            },
+            helo: "client".to_owned(),
+            transcript: Transcript::default(),
+            warnings: vec![],
+        };
+        let received_at = "2026-11-23T10:11:12.5Z".parse().unwrap();
+        Inbox::new(10, 1 << 30, Arc::new(SystemRng))
+            .store(received, ([127, 0, 0, 1], 4000).into(), received_at)
+            .unwrap()
+    }
 
     fn printed(message: &ReceivedMessage, format: Format, style: Style) -> String {
         let mut out = Vec::new();
@@ -354,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn text_shows_what_can_be_copied_on_lines_of_its_own() {
+    fn text_shows_links_tokens_and_codes_on_separate_lines() {
         let source = format!(
             "Subject: Reset your password\r\n\r\nOpen http://localhost:3000/reset/{JWT} soon.\r\nYour code: 123456\r\n"
         );
@@ -401,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_a_message_says_reaches_the_terminal_as_a_command() {
+    fn no_message_reaches_the_terminal_unescaped() {
         let source = "Subject: \x1b[2J\x07\u{9b}31m \u{202e}evil\r\nFrom: a@b\r\n\r\nbody \x1b]0;title\x07 \u{2066}\u{85}x\rover\u{8}\ttab\r\n";
         let message = kept(source.as_bytes(), "a\u{202e}@b", &["c\u{9b}@d"]);
         let style = Style {
@@ -412,7 +439,7 @@ mod tests {
             let text = printed(&message, format, style);
             let bad: Vec<_> = text
                 .chars()
-                .filter(|&char| crate::terminal_text::needs_escape(char) && char != '\n')
+                .filter(|&char| needs_escape(char) && char != '\n')
                 .collect();
             assert!(bad.is_empty(), "{format:?}: {bad:?}");
         }
@@ -420,7 +447,82 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_line_that_says_the_same_escaped() {
+    fn the_terminal_and_the_pages_escape_the_same_characters() {
+        for char in '\0'..=char::MAX {
+            let (terminal, pages) = (needs_escape(char), unsafe_text::needs_escape(char));
+            assert_eq!(terminal, pages, "{char:?}");
+        }
+        assert!(needs_escape('\u{61c}'));
+    }
+
+    #[test]
+    fn any_message_is_printed_in_time_and_obeyed_by_no_terminal() {
+        let target = Target {
+            name: "mail",
+            words: &[
+                "From: ",
+                "Subject: ",
+                "Content-Type: text/html",
+                "; charset=utf-16",
+                "Content-Disposition: attachment; filename=",
+                "filename*0*=utf-8''%9b",
+                "Content-Transfer-Encoding: base64",
+                "GxtdMDt0aXRsZQc=",
+                "=?utf-8?q?=1b=5b2J?=",
+                "http://localhost/reset/",
+                "Your code: 123456",
+                "&#x1b;",
+                "&#x202e;",
+                "\u{1b}[2J",
+                "\u{9b}31m",
+                "\r\n",
+                "\r\n\r\n",
+                "\r",
+            ],
+            seeds: vec![],
+            cases: 250,
+        };
+        target.run(|source| {
+            let to = ["ann@example.com", "<script>\u{202e}@x", "a@b.c"];
+            let message = kept(source, "\u{9b}\"'<img src=x>@y", &to);
+            assert_harmless(&message);
+        });
+    }
+
+    fn assert_harmless(message: &ReceivedMessage) {
+        let style = Style {
+            color: false,
+            terminal: true,
+        };
+        for format in [
+            Format::Text,
+            Format::Json,
+            Format::Raw,
+            Format::Classic,
+            Format::None,
+        ] {
+            let text = printed(message, format, style);
+            let obeyed = text
+                .chars()
+                .find(|&char| needs_escape(char) && char != '\n');
+            assert!(obeyed.is_none(), "{format:?}: {obeyed:?}");
+            assert!(
+                text.len() <= 100_000 + 40 * message.source.len(),
+                "{format:?}: {} bytes",
+                text.len()
+            );
+            if format == Format::Json {
+                assert_eq!(text.lines().count(), 1);
+                assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+            }
+        }
+        let mut exact = Vec::new();
+        print(&mut exact, message, Format::Raw, Style::default()).unwrap();
+        assert_eq!(exact, message.source);
+    }
+
+    #[test]
+    fn json_is_one_escaped_line_with_the_same_values() {
         let message = kept(
             "Subject: a\u{202e}b\r\n\r\nx\u{9b}\ny\r\n".as_bytes(),
             "a@b",

@@ -1,21 +1,21 @@
-//! Pages of the web inbox. They are compiled into the binary and cannot be overridden.
+//! Templates of the pages. They are compiled in and cannot be overridden.
 
 use std::sync::LazyLock;
 
 use serde::Serialize;
 use tera::{Context, Tera};
 
-/// A page that can't be rendered; the tests render all of them.
+/// Error for a page that cannot be rendered. It is a defect, since the tests render all pages.
 #[derive(Debug, thiserror::Error)]
 #[error("template inbox/{name}: {problem}")]
-pub struct InboxError {
+pub(super) struct TemplateError {
     name: &'static str,
     problem: String,
 }
 
 macro_rules! inbox_templates {
     ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../templates/inbox/", $name)))),+]
+        [$(($name, include_str!(concat!("../../../templates/inbox/", $name)))),+]
     };
 }
 
@@ -35,12 +35,9 @@ static ENGINE: LazyLock<Result<Tera, String>> = LazyLock::new(|| {
     Ok(engine)
 });
 
-/// Renders `inbox/NAME` with these values, escaped where it is HTML.
-///
-/// # Errors
-/// The engine's own words; it is a mistake of ours.
-pub fn render(name: &'static str, values: &impl Serialize) -> Result<String, InboxError> {
-    let failed = |problem: String| InboxError { name, problem };
+/// Renders `inbox/NAME` with these values, which are escaped in HTML.
+pub(super) fn render(name: &'static str, values: &impl Serialize) -> Result<String, TemplateError> {
+    let failed = |problem: String| TemplateError { name, problem };
     let engine = ENGINE.as_ref().map_err(|error| failed(error.clone()))?;
     let context = Context::from_serialize(values).map_err(|error| failed(error.to_string()))?;
     engine

@@ -1,6 +1,5 @@
-//! Reads a running sink over its HTTP API: ours, or a Mailpit, which has all of it but the waiting.
-//!
-//! Every call blocks.
+//! Blocking client for the HTTP API of a running inbox: a sink, or Mailpit, which has the same API without the call that
+//! waits for a message.
 
 use std::time::{Duration, Instant};
 
@@ -9,64 +8,54 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::extract::{self, Extracted};
+use crate::sink::extract::{self, Extracted};
 
-/// How long an answer may take that nobody waits for a mail with.
+/// Time for an answer, beyond the time for which a call waits for a message.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often a Mailpit is asked whether there is something new.
+/// Time between two requests to Mailpit while the client waits for a message.
 const POLL: Duration = Duration::from_millis(200);
 
-/// The largest answer: a message of 50 MiB in JSON.
+/// Maximum size of an answer, in bytes: enough for a message of 50 MiB in JSON.
 const LARGEST: u64 = 512 * 1024 * 1024;
 
 /// Maximum number of characters of an answer in an error.
 const LONGEST_QUOTE: usize = 200;
 
-/// Why an inbox could not be read.
 #[derive(Debug, Error)]
-pub enum InboxError {
-    /// Nobody is there, or it broke off.
+pub(super) enum InboxError {
+    /// No connection, or one that was cut off.
     #[error("cannot connect to the inbox at {url}: {why}")]
-    Unreachable {
-        /// Where.
-        url: String,
-        /// What the system said.
-        why: String,
-    },
-    /// It wants a name and a password, or others.
+    Unreachable { url: String, why: String },
+    /// The inbox requires a login, or refuses this one.
     #[error("the inbox at {0} requires another name and password")]
     Unauthorized(String),
-    /// It answers something else.
     #[error("unexpected answer from {url}: {status}, {text}")]
     Unexpected {
-        /// Where.
         url: String,
-        /// The status.
         status: u16,
-        /// Beginning of the body, on one line.
+        /// First words of the body, on one line.
         text: String,
     },
 }
 
-/// A mail that is waited for.
+/// Message that a caller waits for.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    /// One of those whom it is for.
-    pub to: String,
-    /// A part of its subject.
-    pub subject: Option<String>,
-    /// It came later than the message with this id.
-    pub after: Option<String>,
+pub(super) struct Wanted {
+    /// Address of a recipient.
+    pub(super) to: String,
+    /// Part of the subject.
+    pub(super) subject: Option<String>,
+    /// Id of a message that was received before.
+    pub(super) after: Option<String>,
 }
 
-/// One message, and what can be copied out of it.
+/// A message with its links, tokens and codes.
 #[derive(Debug, Clone)]
-pub struct Fetched {
-    /// As the API says it.
-    pub message: Value,
-    /// What was found in it.
-    pub found: Extracted,
+pub(super) struct Fetched {
+    /// Message as the API returns it.
+    pub(super) message: Value,
+    pub(super) found: Extracted,
 }
 
 impl Fetched {
@@ -76,8 +65,8 @@ impl Fetched {
         Fetched { message, found }
     }
 
-    /// What our own API answers to a wait.
-    pub fn to_json(&self) -> Value {
+    /// Returns the document that the API of the sink returns to a call that waits.
+    pub(super) fn to_json(&self) -> Value {
         json!({
             "message": self.message,
             "links": self.found.links,
@@ -87,17 +76,17 @@ impl Fetched {
     }
 }
 
-/// A running sink.
+/// Client for one inbox.
 #[derive(Debug, Clone)]
-pub struct InboxClient {
+pub(super) struct InboxClient {
     agent: ureq::Agent,
     base: String,
     authorization: Option<String>,
 }
 
 impl InboxClient {
-    /// The sink whose web port is at this URL.
-    pub fn new(base: impl Into<String>, credentials: Option<(&str, &str)>) -> InboxClient {
+    /// Creates a client for the inbox at this URL. It connects at the first call.
+    pub(super) fn new(base: impl Into<String>, credentials: Option<(&str, &str)>) -> InboxClient {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build()
@@ -111,8 +100,8 @@ impl InboxClient {
         }
     }
 
-    /// The newest messages, as the API lists them, at most `limit` (0: all); those that a search finds.
-    pub fn list(&self, limit: usize, query: Option<&str>) -> Result<Vec<Value>, InboxError> {
+    /// Returns the newest messages, at most `limit` (0: all), of all or of those that a search finds.
+    pub(super) fn list(&self, limit: usize, query: Option<&str>) -> Result<Vec<Value>, InboxError> {
         let path = match query {
             None => format!("/api/v1/messages?limit={limit}"),
             Some(query) => format!("/api/v1/search?limit={limit}&query={}", encoded(query)),
@@ -124,8 +113,8 @@ impl InboxClient {
         })
     }
 
-    /// One message by its id; `latest` is the newest. None where it is not there.
-    pub fn get_message(&self, id: &str) -> Result<Option<Fetched>, InboxError> {
+    /// Returns the message with this id, if it exists; `latest` is the newest.
+    pub(super) fn get_message(&self, id: &str) -> Result<Option<Fetched>, InboxError> {
         let answer = self.get(&format!("/api/v1/message/{}", encoded(id)), PATIENCE)?;
         match answer.status {
             404 => Ok(None),
@@ -133,8 +122,12 @@ impl InboxClient {
         }
     }
 
-    /// The newest mail that is wanted, as soon as there is one; none where the time is over.
-    pub fn wait(&self, wanted: &Wanted, timeout: Duration) -> Result<Option<Fetched>, InboxError> {
+    /// Waits for a message, and returns the newest one that fits; `None` after the timeout.
+    pub(super) fn wait(
+        &self,
+        wanted: &Wanted,
+        timeout: Duration,
+    ) -> Result<Option<Fetched>, InboxError> {
         let mut path = format!(
             "/api/movie-bag/wait?timeout={}s&to={}",
             timeout.as_secs(),
@@ -148,7 +141,7 @@ impl InboxClient {
         let answer = self.get(&path, timeout + PATIENCE)?;
         match answer.status {
             408 => Ok(None),
-            // It is a Mailpit.
+            // Mailpit has no such call.
             404 => self.poll(wanted, timeout),
             _ => Ok(Some(Fetched::new(answer.json()?["message"].take()))),
         }
@@ -161,7 +154,7 @@ impl InboxClient {
             let found = self.list(0, Some(&query))?;
             let newer = match &wanted.after {
                 None => found.len(),
-                // Those that came later stand before it in the list of all.
+                // The list of all messages has the newest first.
                 Some(after) => {
                     let all = self.list(0, None)?;
                     let newer = all.iter().position(|message| message["ID"] == **after);
@@ -191,13 +184,13 @@ impl InboxClient {
     }
 
     /// Returns the number of messages.
-    pub fn count(&self) -> Result<u64, InboxError> {
+    pub(super) fn count(&self) -> Result<u64, InboxError> {
         let info = self.get("/api/v1/info", PATIENCE)?.json()?;
         Ok(info["Messages"].as_u64().unwrap_or_default())
     }
 
     /// Deletes all messages, and returns how many there were.
-    pub fn clear(&self) -> Result<u64, InboxError> {
+    pub(super) fn clear(&self) -> Result<u64, InboxError> {
         let count = self.count()?;
         let request = self.agent.delete(format!("{}/api/v1/messages", self.base));
         let request = self.with_headers(request, PATIENCE);
@@ -284,14 +277,14 @@ impl Answer {
     }
 }
 
-/// First words of a body, on one line.
+/// Returns the first words of a body, on one line.
 fn beginning(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_QUOTE * 8)]);
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ").chars().take(LONGEST_QUOTE).collect()
 }
 
-/// Whether a summary is of a mail that is wanted, as our own sink decides it.
+/// Returns whether a summary is of a wanted message, by the rules of the sink.
 fn is_wanted(message: &Value, wanted: &Wanted) -> bool {
     let is_to = ["To", "Cc", "Bcc"].iter().any(|list| {
         let addresses = message[list].as_array().into_iter().flatten();

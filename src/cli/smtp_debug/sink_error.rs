@@ -1,0 +1,64 @@
+//! Failure of a sink that cannot start, with the option to change.
+
+use super::super::http_server::listen_hint;
+use super::super::report::Failure;
+use crate::sink::{Port, SinkError};
+
+pub(super) fn failure(error: &SinkError) -> Failure {
+    Failure::new(1, "address", error.to_string(), hint(error))
+}
+
+fn hint(error: &SinkError) -> String {
+    match error {
+        SinkError::Bind { port, source, .. } => {
+            let option = match port {
+                Port::Smtp => "--listen",
+                Port::SmtpOverTls => "--tls",
+                Port::Web => "--web",
+            };
+            listen_hint(source, option)
+        }
+        SinkError::Certificate(_) => {
+            "name a PEM file of certificates with --tls-cert, and one with the key of the first certificate with --tls-key"
+                .to_owned()
+        }
+        SinkError::CaOut { .. } => {
+            "name a file in a folder that exists with --tls-ca-out FILE".to_owned()
+        }
+        SinkError::Store { .. } => {
+            "name another folder with --store DIR, or stop the program that uses this one".to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_hint_names_the_option_of_the_port() {
+        for (port, option) in [
+            (Port::Smtp, "--listen"),
+            (Port::SmtpOverTls, "--tls"),
+            (Port::Web, "--web"),
+        ] {
+            let failure = failure(&SinkError::Bind {
+                port,
+                address: ([127, 0, 0, 1], 1025).into(),
+                source: io::ErrorKind::AddrInUse.into(),
+            });
+            assert_eq!(
+                failure.message,
+                format!(
+                    "cannot listen for {port} on 127.0.0.1:1025: another program listens there"
+                )
+            );
+            assert_eq!(
+                failure.hint.unwrap(),
+                format!("stop it, or set {option} to another port (0 picks a free one)")
+            );
+        }
+    }
+}

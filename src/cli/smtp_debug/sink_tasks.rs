@@ -1,0 +1,46 @@
+//! Supervision of the tasks of a sink by the supervisor of the process, which also injects the faults of tests.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::sink::supervision::{NextFailure, StartTask, TaskFailed, TaskSupervisor};
+use crate::supervisor::Supervisor;
+
+/// Runs the tasks of a sink under a [`Supervisor`]. The process ends when the supervisor gives up, so that no task failure
+/// reaches the sink.
+pub(in super::super) struct SinkTasks(Supervisor);
+
+impl SinkTasks {
+    pub(in super::super) fn of(supervisor: &Supervisor) -> Arc<Self> {
+        Arc::new(Self(supervisor.clone()))
+    }
+}
+
+impl TaskSupervisor for SinkTasks {
+    fn run(
+        &self,
+        task: &'static str,
+        stop: watch::Receiver<bool>,
+        start: StartTask,
+    ) -> BoxFuture<'_, Result<(), TaskFailed>> {
+        Box::pin(async move {
+            self.0.run(task, stop, start).await;
+            Ok(())
+        })
+    }
+
+    fn watch(
+        &self,
+        task: &'static str,
+        stop: watch::Receiver<bool>,
+        next_failure: NextFailure,
+    ) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.watch(task, stop, next_failure))
+    }
+
+    fn down(&self) -> Option<&'static str> {
+        self.0.down()
+    }
+}
