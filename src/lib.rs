@@ -8,11 +8,11 @@
 //! | module | purpose | depends on |
 //! | --- | --- | --- |
 //! | [`domain`] | values and rules: addresses, passwords, tokens, outbox entries. No I/O, no clock | pure crates only |
-//! | [`app`] | use cases, called alike by HTTP and terminal | `domain`, `hashing`, the traits of `store` and `mail`, `metrics`, `supervisor` |
+//! | [`app`] | use cases, called alike by HTTP and terminal | `domain`, `hashing`, `ports`, the traits of `store`, `metrics`, `supervisor` |
 //! | [`hashing`] | bcrypt, several hashes interleaved on one core | pure crates only |
 //! | [`store`] | storage as traits; implemented by `store::sqlite` and `store::mongo` | `domain`, `private`, `supervisor` |
-//! | [`templates`] | templates of mails and pages: built in, or overridden from a folder | `domain` |
-//! | [`mail`] | rendering of mails (`render`), SMTP client (`smtp`) | `domain`, `templates` |
+//! | [`ports`] | traits that the use cases need from the outside | `domain` |
+//! | [`mail`] | templates and rendering, SMTP client | `domain`, `ports` |
 //! | [`smtp`] | server side of SMTP as a state machine without I/O: bytes in, effects out | pure crates only |
 //! | [`sink`] | debugging SMTP server: sockets, inbox, API, web pages; and the HTTP/1 server that the binary uses too | `smtp` |
 //! | [`http`] | JSON API and web pages: one request calls one use case | `app`, `templates`, `metrics` |
@@ -39,10 +39,11 @@ mod fuzz;
 pub mod http;
 pub mod mail;
 pub mod metrics;
+pub mod ports;
 pub mod private;
 pub mod sink;
 pub mod smtp;
 pub mod store;
 pub mod supervisor;
-pub mod templates;
-pub mod terminal_text;
+
+pub use domain::terminal_text;

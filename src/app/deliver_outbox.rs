@@ -20,8 +20,8 @@ use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
 use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::{Entry, LEASE, Lease, Outcome, RENEWAL, Round, backoff};
-use crate::mail::{DeliveryError, MailSession, NoSession, SendError};
 use crate::metrics::MailResult;
+use crate::ports::mail::{DeliveryError, MailSession, NoSession, SendError};
 use crate::store::StoreError;
 use crate::supervisor::fault_points;
 

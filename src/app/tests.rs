@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::system::SystemRng;
 use super::*;
+use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Origin;
 use crate::domain::mail_server::{Capacity, later_share};
@@ -24,10 +25,10 @@ use crate::domain::outbox::Round;
 use crate::domain::password::{PasswordHash, PasswordInput};
 use crate::domain::token::Token;
 use crate::mail::render::TeraRenderer;
-use crate::mail::{DeliveryError, MailSession, Message, NoSession, Receipt, SendError};
+use crate::mail::templates::Templates;
 use crate::metrics::Metrics;
+use crate::ports::mail::{DeliveryError, MailSession, Message, NoSession, Receipt, SendError};
 use crate::store::sqlite::SqliteStore;
-use crate::templates::Templates;
 
 const ANN: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse battery";
@@ -233,7 +234,9 @@ impl Fixture {
         let app = App::new(Parts {
             store: Arc::new(SqliteStore::open(&dir.path().join("test.sqlite3")).unwrap()),
             mailer: Arc::new(TestMailer(mailer.clone())),
-            renderer: Arc::new(TeraRenderer::new(Arc::new(Templates::load(None).unwrap()))),
+            renderer: Arc::new(TeraRenderer::new(Arc::new(
+                Templates::load(&BUILT_IN_TEMPLATES, None).unwrap(),
+            ))),
             clock: clock.clone(),
             rng: Arc::new(SystemRng),
             hasher: Hasher::new(4, 2),

@@ -18,7 +18,7 @@ use super::smtp_debug::message_printer::Style as StdoutStyle;
 use super::{table, terminal};
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
-use crate::terminal_text::{escape_json, escape_lines, escape_output};
+use crate::domain::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// How to speak to whoever called.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::ui::{Ui, local};
 use super::client::InboxClient;
 use super::{Url, address, addresses, ask};
-use crate::terminal_text::escape_line;
+use crate::domain::terminal_text::escape_line;
 
 /// List messages, newest first
 #[derive(Debug, clap::Args)]

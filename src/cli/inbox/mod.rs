@@ -13,7 +13,7 @@ use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
-use crate::terminal_text::escape_line;
+use crate::domain::terminal_text::escape_line;
 use client::{Fetched, InboxClient, InboxError};
 
 /// Read the messages of a running sink

@@ -5,7 +5,7 @@ use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
 use super::client::{Fetched, InboxClient};
 use super::{Part, Url, address, addresses, ask, print};
-use crate::terminal_text::escape_line;
+use crate::domain::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes
 #[derive(Debug, clap::Args)]

@@ -1,14 +1,13 @@
 //! Templates of mails and pages: the built-in ones, and overrides from a folder of the administrator.
 //!
-//! All are compiled and validated when they are loaded, so that a broken one stops the start and not a mail. No other
-//! module uses the template engine. Start with [`TEMPLATES`], the table of all templates. The pages of the debugging
-//! server's inbox are in `sink::web`: they cannot be overridden.
+//! All are compiled and validated when they are loaded, so that a broken template prevents the start and not the sending of a
+//! mail. The program passes its built-in templates as a [`TemplateTable`].
 
-mod built_in;
 mod overrides;
+mod table;
 #[cfg(test)]
 mod tests;
-mod trial;
+mod validation;
 mod wrap;
 
 use std::collections::HashSet;
@@ -17,19 +16,19 @@ use std::path::Path;
 
 use tera::{Context, ErrorKind, Tera};
 
-pub use built_in::{BuiltIn, TEMPLATES, VARIABLES, Variable, find, variable};
 use overrides::Override;
-pub use overrides::{file_in, meant_by};
+pub use overrides::file_in;
+pub use table::{BuiltIn, Sample, TemplateTable, Variable};
 
-/// The longest line that a message may have on its way, without its line end (RFC 5322 2.1.1).
-const LONGEST_LINE: usize = 998;
+/// Maximum length of a line in a mail, in bytes, without its line end (RFC 5322 2.1.1).
+const MAX_LINE_BYTES: usize = 998;
 
 /// Place in a file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// The line.
+    /// Line.
     pub line: usize,
-    /// The character in it.
+    /// Character in the line.
     pub column: usize,
 }
 
@@ -79,10 +78,11 @@ impl TemplateError {
     }
 }
 
-/// The templates, compiled.
+/// Compiled templates.
 pub struct Templates {
+    table: &'static TemplateTable,
     tera: Tera,
-    /// In the order of [`TEMPLATES`].
+    /// Override of each template, in the order of the table.
     overrides: Vec<Option<Override>>,
     warnings: Vec<String>,
 }
@@ -96,36 +96,55 @@ impl fmt::Debug for Templates {
 }
 
 impl Templates {
-    /// Reads, compiles and validates all templates. A file in the folder `own` overrides the built-in template of its name.
+    /// Reads, compiles and validates all templates. A file in the folder `overrides` replaces the built-in template of its
+    /// name.
     ///
     /// # Errors
-    /// The first template that can't be read, compiled or rendered, with its file and line.
-    pub fn load(own: Option<&Path>) -> Result<Self, TemplateError> {
+    /// The first template that cannot be read, compiled or rendered, with its file and line.
+    pub fn load(
+        table: &'static TemplateTable,
+        overrides: Option<&Path>,
+    ) -> Result<Self, TemplateError> {
         let mut tera = Tera::default();
         tera.register_filter("wrap", wrap::filter);
         let mut templates = Self {
+            table,
             tera,
-            overrides: read_all(own)?,
+            overrides: read_overrides(table, overrides)?,
             warnings: Vec::new(),
         };
-        let compiled = TEMPLATES
+        let sources = table
+            .templates
             .iter()
             .filter(|template| !template.is_raw())
             .map(|template| (template.name, templates.source(template).to_owned()))
             .collect::<Vec<_>>();
-        // At once, since they extend each other.
-        if let Err(error) = templates.tera.add_raw_templates(compiled) {
+        // In one call, since they extend each other.
+        if let Err(error) = templates.tera.add_raw_templates(sources) {
             return Err(templates.error("of your own", &error));
         }
-        if let Some(own) = own {
-            templates.warnings = overrides::strangers(own);
+        if let Some(folder) = overrides {
+            templates.warnings = overrides::warn_of_unknown_files(table, folder);
         }
-        // The built-in templates are validated by a test.
+        // A test of the program validates its built-in templates.
         if templates.overrides.iter().any(Option::is_some) {
-            let more = trial::run(&templates)?;
-            templates.warnings.extend(more);
+            let warnings = templates.validate()?;
+            templates.warnings.extend(warnings);
         }
         Ok(templates)
+    }
+
+    /// Validates all templates, and returns warnings about probable mistakes.
+    ///
+    /// # Errors
+    /// The first template that uses an unknown variable, cannot be rendered, or inserts user input as HTML.
+    pub fn validate(&self) -> Result<Vec<String>, TemplateError> {
+        validation::validate(self)
+    }
+
+    /// Returns the table of built-in templates.
+    pub fn table(&self) -> &'static TemplateTable {
+        self.table
     }
 
     /// Returns warnings about files that override no template, and mails without their link.
@@ -142,7 +161,7 @@ impl Templates {
         name: &str,
         values: impl IntoIterator<Item = (&'a str, V)>,
     ) -> Result<String, TemplateError> {
-        let Some(template) = find(name) else {
+        let Some(template) = self.table.find(name) else {
             return Err(TemplateError::whole(name, "it does not exist"));
         };
         if template.is_raw() {
@@ -159,9 +178,9 @@ impl Templates {
             .render(name, &context)
             .map_err(|error| self.error(name, &error))?;
         if template.is_mail()
-            && let Some(problem) = hindrance(&text)
+            && let Some(problem) = unsendable_line(&text)
         {
-            return Err(TemplateError::whole(self.whereabouts(template), problem));
+            return Err(TemplateError::whole(self.location(template), problem));
         }
         Ok(text)
     }
@@ -171,30 +190,34 @@ impl Templates {
     /// # Errors
     /// Those of [`Templates::render`].
     pub fn preview(&self, template: &BuiltIn) -> Result<String, TemplateError> {
-        let values = trial::values(template, |variable| template.sample(variable));
+        let values = self
+            .table
+            .values(template, |variable| self.table.sample(template, variable));
         self.render(template.name, values)
     }
 
     /// Returns the text of a template, from the override if there is one.
     pub fn source(&self, template: &BuiltIn) -> &str {
-        self.own(template)
-            .map_or(template.source, |own| own.source.as_str())
+        self.override_of(template)
+            .map_or(template.source, |file| file.source.as_str())
     }
 
     /// Returns the file that overrides this template.
     pub fn path(&self, template: &BuiltIn) -> Option<&Path> {
-        self.own(template).map(|own| own.path.as_path())
+        self.override_of(template).map(|file| file.path.as_path())
     }
 
-    fn own(&self, template: &BuiltIn) -> Option<&Override> {
-        let at = TEMPLATES
+    fn override_of(&self, template: &BuiltIn) -> Option<&Override> {
+        let index = self
+            .table
+            .templates
             .iter()
             .position(|other| other.name == template.name)?;
-        self.overrides.get(at)?.as_ref()
+        self.overrides.get(index)?.as_ref()
     }
 
     /// Returns the file of an override, or the name of a built-in template.
-    fn whereabouts(&self, template: &BuiltIn) -> String {
+    fn location(&self, template: &BuiltIn) -> String {
         self.path(template).map_or_else(
             || template.name.to_owned(),
             |path| path.display().to_string(),
@@ -209,8 +232,8 @@ impl Templates {
     }
 
     /// Returns whether a template sets this name. It may be set in a template that another one extends.
-    fn is_set_by_one(&self, name: &str) -> bool {
-        TEMPLATES.iter().any(|template| {
+    fn is_set_by_a_template(&self, name: &str) -> bool {
+        self.table.templates.iter().any(|template| {
             let source = self.source(template);
             source.match_indices(name).any(|(at, _)| {
                 let before = source[..at].trim_end();
@@ -222,39 +245,40 @@ impl Templates {
     /// Returns an error at the first place of a word, in this template or in those that it extends or includes.
     fn error_at_word(&self, template: &BuiltIn, word: &str, problem: String) -> TemplateError {
         std::iter::once(template)
-            .chain(self.round(template))
+            .chain(self.parents(template))
             .find_map(|template| {
-                let place = trial::place_of(word, self.source(template))?;
-                Some(TemplateError::at(
-                    self.whereabouts(template),
-                    place,
-                    &problem,
-                ))
+                let place = validation::place_of(word, self.source(template))?;
+                Some(TemplateError::at(self.location(template), place, &problem))
             })
-            .unwrap_or_else(|| TemplateError::whole(self.whereabouts(template), &problem))
+            .unwrap_or_else(|| TemplateError::whole(self.location(template), &problem))
     }
 
     /// Returns the templates that another one extends or includes.
-    fn round<'a>(&'a self, template: &'a BuiltIn) -> impl Iterator<Item = &'a BuiltIn> {
+    fn parents<'a>(&'a self, template: &'a BuiltIn) -> impl Iterator<Item = &'a BuiltIn> {
         let source = self.source(template);
-        TEMPLATES
+        self.table
+            .templates
             .iter()
             .filter(move |other| source.contains(other.name))
     }
 
-    /// Names the override that a built-in template extends or includes: an error in a built-in template comes from there.
-    fn blamed(&self, name: &str) -> String {
-        find(name)
+    /// Returns a note about the override that a built-in template extends or includes: an error in a built-in template comes
+    /// from that file.
+    fn parent_note(&self, name: &str) -> String {
+        self.table
+            .find(name)
             .filter(|template| self.path(template).is_none())
-            .and_then(|template| self.round(template).find_map(|other| self.path(other)))
+            .and_then(|template| self.parents(template).find_map(|other| self.path(other)))
             .map(|path| format!("; its parent template is {}", path.display()))
             .unwrap_or_default()
     }
 
     /// Returns an error of the engine in one line, with its file.
     fn error(&self, name: &str, error: &tera::Error) -> TemplateError {
-        let whereabouts = |name: &str| {
-            find(name).map_or_else(|| name.to_owned(), |template| self.whereabouts(template))
+        let location = |name: &str| {
+            self.table
+                .find(name)
+                .map_or_else(|| name.to_owned(), |template| self.location(template))
         };
         match error.kind() {
             ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
@@ -262,34 +286,38 @@ impl Templates {
                     line: report.span().start_line,
                     column: report.span().start_col + 1,
                 };
-                TemplateError::at(whereabouts(report.filename()), place, report.message())
+                TemplateError::at(location(report.filename()), place, report.message())
             }
             ErrorKind::MissingParent { current, parent } => TemplateError::whole(
-                whereabouts(current),
+                location(current),
                 format!("it extends {parent}, which does not exist"),
             ),
             _ => {
                 let text = error.to_string();
                 match first_report(&text) {
                     Some((name, place, problem)) => {
-                        let problem = format!("{problem}{}", self.blamed(name));
-                        TemplateError::at(whereabouts(name), place, problem)
+                        let problem = format!("{problem}{}", self.parent_note(name));
+                        TemplateError::at(location(name), place, problem)
                     }
-                    None => TemplateError::whole(whereabouts(name), text.replace('\n', " ")),
+                    None => TemplateError::whole(location(name), text.replace('\n', " ")),
                 }
             }
         }
     }
 }
 
-fn read_all(own: Option<&Path>) -> Result<Vec<Option<Override>>, TemplateError> {
-    let Some(own) = own else {
-        return Ok(TEMPLATES.iter().map(|_| None).collect());
+fn read_overrides(
+    table: &TemplateTable,
+    folder: Option<&Path>,
+) -> Result<Vec<Option<Override>>, TemplateError> {
+    let Some(folder) = folder else {
+        return Ok(table.templates.iter().map(|_| None).collect());
     };
-    overrides::check_folder(own)?;
-    TEMPLATES
+    overrides::check_folder(folder)?;
+    table
+        .templates
         .iter()
-        .map(|template| overrides::read(own, template))
+        .map(|template| overrides::read(folder, template))
         .collect()
 }
 
@@ -308,12 +336,12 @@ fn first_report(text: &str) -> Option<(&str, Place, &str)> {
 }
 
 /// Returns the reason why a text cannot be sent as a mail.
-fn hindrance(text: &str) -> Option<String> {
+fn unsendable_line(text: &str) -> Option<String> {
     text.split('\n').enumerate().find_map(|(number, line)| {
         let number = number + 1;
-        if line.len() > LONGEST_LINE {
+        if line.len() > MAX_LINE_BYTES {
             Some(format!(
-                "line {number} of its output is longer than {LONGEST_LINE} bytes, which mails cannot have: break it, for example inside a tag"
+                "line {number} of its output is longer than {MAX_LINE_BYTES} bytes, which mails cannot have: break it, for example inside a tag"
             ))
         } else if line.contains(['\r', '\0']) {
             Some(format!(
