@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use super::HttpOptions;
 use super::error::ApiError;
-use super::guard::harden;
+use super::security_headers::harden;
 use crate::app::App;
 use crate::metrics;
 use crate::net::http1;

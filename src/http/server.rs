@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::malformed::answer_instead;
-use super::movies::KeptList;
+use super::malformed_requests::answer_instead;
+use super::movies::MovieListCache;
 use super::pages::Pages;
 use super::{Http, HttpOptions, Shared, openapi, routes};
 use crate::app::App;
@@ -23,7 +23,7 @@ pub async fn serve(
 ) {
     let options = Arc::new(options);
     let router = routes(Http(Arc::new(Shared {
-        movies: KeptList::default(),
+        movies: MovieListCache::default(),
         openapi: openapi::document(app.password_policy()),
         app,
         pages,
