@@ -234,7 +234,7 @@ sink_promises! {
             web_inbox::hostile::pages_of_other_sites_read_and_change_nothing,
             web_inbox::hostile::a_page_of_another_site_can_do_nothing_here,
         ]
-        ["`web_inbox::hostile`", "`sink::api::guard::tests`"];
+        ["`web_inbox::hostile`", "`sink::api::access_control::tests`"];
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
         [web_inbox::documents::hostile_documents_connect_nowhere_however_they_are_opened]
         ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
@@ -249,7 +249,7 @@ sink_promises! {
             memory::many_letters_at_once_are_counted,
             memory::deleted_messages_that_can_be_restored_are_counted,
         ]
-        ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
+        ["`sink::inbox::memory::tests`", "`sink::api::bounded_response::tests`"];
     d5: "Nothing of a deleted message stays in the Maildir, also if flag changes race the deletion or the process is killed"
         [deletion::nothing_of_a_deleted_message_stays]
         ["`sink::maildir::tests`"];
