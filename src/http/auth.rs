@@ -1,4 +1,4 @@
-//! Sign-up, login and the two halves of a reset; and who calls, by the access token.
+//! Sign-up, login and password reset, and authentication of callers by access token.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Http;
 use super::body::JsonBody;
-use super::client::Client;
+use super::client_address::Client;
 use super::error::ApiError;
 use crate::app::{Handling, NewAccount};
 use crate::domain::account::Account;
@@ -18,7 +18,7 @@ use crate::domain::token::Token;
 /// `POST /api/auth/signup`.
 ///
 /// # Errors
-/// Those of [`crate::app::App::sign_up`], and wrong fields.
+/// Errors of [`crate::app::App::sign_up`], and invalid fields.
 pub async fn sign_up(
     State(http): State<Http>,
     client: Client,
@@ -40,7 +40,7 @@ pub async fn sign_up(
 /// `POST /api/auth/login`.
 ///
 /// # Errors
-/// Those of [`crate::app::App::log_in`], and wrong fields.
+/// Errors of [`crate::app::App::log_in`], and invalid fields.
 pub async fn log_in(
     State(http): State<Http>,
     client: Client,
@@ -52,10 +52,10 @@ pub async fn log_in(
     Ok(Json(json!({"token": token.as_str()})))
 }
 
-/// `POST /api/auth/forgot`: the same answer for a queued mail as for a concealed account.
+/// `POST /api/auth/forgot`. If accounts are concealed, an unknown address gets the same response as a queued mail.
 ///
 /// # Errors
-/// Those of [`crate::app::App::request_reset`], and wrong fields.
+/// Errors of [`crate::app::App::request_reset`], and invalid fields.
 pub async fn forgot(
     State(http): State<Http>,
     client: Client,
@@ -71,10 +71,10 @@ pub async fn forgot(
     })))
 }
 
-/// `POST /api/auth/reset`. No login follows from it: the new password is to be typed once more.
+/// `POST /api/auth/reset`. It does not log the account owner in: the new password must be typed once more.
 ///
 /// # Errors
-/// Those of [`crate::app::App::complete_reset`], and wrong fields.
+/// Errors of [`crate::app::App::complete_reset`], and invalid fields.
 pub async fn reset(
     State(http): State<Http>,
     client: Client,
@@ -91,20 +91,21 @@ pub async fn reset(
     })))
 }
 
-/// The account that a request speaks for, by its access token.
+/// Extractor for the account that the access token of a request authenticates.
 pub struct Caller(pub Account);
 
 impl FromRequestParts<Http> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
-        let token = bearer(&parts.headers).ok_or(ApiError::MissingToken)?;
+        let token = bearer_token(&parts.headers).ok_or(ApiError::MissingToken)?;
         Ok(Self(http.app.authenticate(&token).await?))
     }
 }
 
-/// The token of exactly one header `Authorization: Bearer TOKEN` (RFC 6750 2.1), the scheme in any capitals.
-fn bearer(headers: &HeaderMap) -> Option<Token> {
+/// Returns the token of exactly one header `Authorization: Bearer TOKEN` (RFC 6750, section 2.1). The scheme is
+/// case-insensitive.
+fn bearer_token(headers: &HeaderMap) -> Option<Token> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {
         return None;
@@ -121,19 +122,19 @@ mod tests {
 
     use super::*;
 
-    fn read(values: &[&[u8]]) -> Option<String> {
+    fn token_in(values: &[&[u8]]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        bearer(&headers).map(|token| token.as_str().to_owned())
+        bearer_token(&headers).map(|token| token.as_str().to_owned())
     }
 
     #[test]
-    fn the_scheme_may_have_any_capitals() {
+    fn the_scheme_may_have_any_letter_case() {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c "] {
             assert_eq!(
-                read(&[value.as_bytes()]).as_deref(),
+                token_in(&[value.as_bytes()]).as_deref(),
                 Some("a.b.c"),
                 "{value}"
             );
@@ -141,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_bearer_token_is_none() {
-        assert_eq!(read(&[]), None);
-        assert_eq!(read(&[b"Bearer a", b"Bearer a"]), None);
+    fn a_header_without_exactly_one_bearer_token_is_ignored() {
+        assert_eq!(token_in(&[]), None);
+        assert_eq!(token_in(&[b"Bearer a", b"Bearer a"]), None);
         for value in [
             &b""[..],
             b"Bearer",
@@ -155,7 +156,7 @@ mod tests {
             b"Bearer \xff\xfe",
             b"Bearer\ta",
         ] {
-            assert_eq!(read(&[value]), None, "{value:?}");
+            assert_eq!(token_in(&[value]), None, "{value:?}");
         }
     }
 }

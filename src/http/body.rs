@@ -1,4 +1,5 @@
-//! Bodies: read whole before anything is decided, at most 64 KiB of them, and every wrong field named at once.
+//! Request bodies: read to their end before the request is handled, limited to 64 KiB, with all invalid fields reported
+//! in one response.
 
 use std::fmt;
 use std::pin::pin;
@@ -17,35 +18,36 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::Http;
-use super::error::{ApiError, WrongFields};
+use super::error::{ApiError, InvalidFields};
 use crate::domain::password::PasswordInput;
 
-/// The most that a body may take.
+/// Maximum size of a request body, in bytes.
 pub const LIMIT: usize = 64 * 1024;
-/// The most that is read and dropped of a body over the limit. Whoever sends more is cut off, answer or not.
-const DRAINED: usize = 64 * 1024 * 1024;
+/// Maximum number of bytes read from a body over the limit, to discard them. A client that sends more is disconnected, even
+/// if it then cannot read the response.
+const MAX_DRAINED: usize = 64 * 1024 * 1024;
 
-/// Reads the body of every request to its end before it is handled, whatever comes of it: a client that is answered
-/// while it still sends gets a reset connection in place of the answer.
-pub async fn read_whole(State(http): State<Http>, request: Request, next: Next) -> Response {
+/// Reads the body of every request to its end before the request is handled or refused. A client that receives a response
+/// while it is still sending gets a connection reset in place of the response.
+pub async fn read_to_end(State(http): State<Http>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return next.run(Request::from_parts(parts, body)).await;
     }
-    let mut reading = Reading::default();
-    let read = match timeout(http.options.body_timeout, reading.read(body)).await {
-        Ok(read) => read,
+    let mut buffer = BodyBuffer::default();
+    let result = match timeout(http.options.body_timeout, buffer.fill(body)).await {
+        Ok(result) => result,
         Err(_) => Err(ApiError::BodyTooSlow),
     };
-    // What is too large already is not called slow.
-    let read = if reading.seen > LIMIT {
+    // A body that is both too large and too slow is reported as too large.
+    let result = if buffer.received > LIMIT {
         Err(ApiError::PayloadTooLarge)
     } else {
-        read
+        result
     };
-    match read {
+    match result {
         Ok(()) => {
-            let body = Body::from(reading.kept.freeze());
+            let body = Body::from(buffer.bytes.freeze());
             next.run(Request::from_parts(parts, body)).await
         }
         Err(error) => error.into_response(),
@@ -53,51 +55,51 @@ pub async fn read_whole(State(http): State<Http>, request: Request, next: Next) 
 }
 
 #[derive(Default)]
-struct Reading {
-    kept: BytesMut,
-    seen: usize,
+/// Bytes of a body, up to [`LIMIT`], and the number of bytes received.
+struct BodyBuffer {
+    bytes: BytesMut,
+    received: usize,
 }
 
-impl Reading {
-    async fn read(&mut self, body: Body) -> Result<(), ApiError> {
+impl BodyBuffer {
+    async fn fill(&mut self, body: Body) -> Result<(), ApiError> {
         let mut chunks = pin!(body.into_data_stream());
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk
                 .map_err(|_| ApiError::field("body", "ended early, or is not chunked correctly"))?;
-            self.seen += chunk.len();
-            if self.seen > DRAINED {
+            self.received += chunk.len();
+            if self.received > MAX_DRAINED {
                 break;
             }
-            if self.seen <= LIMIT {
-                self.kept.extend_from_slice(&chunk);
+            if self.received <= LIMIT {
+                self.bytes.extend_from_slice(&chunk);
             }
         }
         Ok(())
     }
 }
 
-/// The fields of a body, taken out one by one. A wrong one reads as an empty value, and [`Fields::finish`] then
-/// refuses all of them at once.
+/// Fields of a body, taken out one by one. An invalid field is returned as an empty value, and [`Fields::finish`] then
+/// reports all invalid fields.
 pub struct Fields {
     values: Map<String, Value>,
-    wrong: WrongFields,
+    invalid: InvalidFields,
 }
 
 impl Fields {
-    /// Takes fields, in their order.
     pub fn new(values: Map<String, Value>) -> Self {
         Self {
             values,
-            wrong: WrongFields::new(),
+            invalid: InvalidFields::new(),
         }
     }
 
-    /// Whether there is such a field, of whatever type.
+    /// Reports whether the field exists, with a value of any type.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
-    /// A string.
+    /// Takes a string.
     pub fn string(&mut self, name: &str) -> String {
         match self.values.shift_remove(name) {
             Some(Value::String(text)) => text,
@@ -106,21 +108,21 @@ impl Fields {
         }
     }
 
-    /// A password; it is in clear nowhere else afterwards.
+    /// Takes a password. No other copy of the plaintext password remains.
     pub fn password(&mut self, name: &str) -> PasswordInput {
         PasswordInput::new(self.string(name))
     }
 
-    /// A string in which something can be seen.
+    /// Takes a string with at least one visible character.
     pub fn text(&mut self, name: &str) -> String {
         let text = self.string(name);
-        if text.trim().is_empty() && !self.wrong.contains_key(name) {
+        if text.trim().is_empty() && !self.invalid.contains_key(name) {
             return self.refuse(name, "must not be empty");
         }
         text
     }
 
-    /// One or more strings in which something can be seen.
+    /// Takes a non-empty array of strings, each with at least one visible character.
     pub fn texts(&mut self, name: &str) -> Vec<String> {
         let items = match self.values.shift_remove(name) {
             Some(Value::Array(items)) => items,
@@ -143,45 +145,46 @@ impl Fields {
         texts
     }
 
-    fn refuse<T: Default>(&mut self, name: &str, why: &str) -> T {
-        self.wrong
-            .insert(name.to_owned(), Value::String(why.to_owned()));
+    fn refuse<T: Default>(&mut self, name: &str, reason: &str) -> T {
+        self.invalid
+            .insert(name.to_owned(), Value::String(reason.to_owned()));
         T::default()
     }
 
-    /// The end: nothing may be wrong, and nothing left over.
+    /// Checks that no field was invalid and that no unknown field remains.
     ///
     /// # Errors
-    /// [`ApiError::Fields`] with every wrong field.
+    /// [`ApiError::Fields`] with every invalid field.
     pub fn finish(mut self) -> Result<(), ApiError> {
         for name in self.values.keys() {
-            self.wrong
+            self.invalid
                 .insert(name.clone(), Value::String("is unknown".to_owned()));
         }
-        if self.wrong.is_empty() {
+        if self.invalid.is_empty() {
             Ok(())
         } else {
-            Err(ApiError::Fields(self.wrong))
+            Err(ApiError::Fields(self.invalid))
         }
     }
 }
 
-/// The fields of a JSON object.
+/// Extractor for the fields of a JSON object.
 pub struct JsonBody(pub Fields);
 
 impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let body = bytes_of(request, "application/json").await?;
+        let body = read_body(request, "application/json").await?;
         let object: Object = serde_json::from_slice(&body).map_err(|error| {
-            // A body of another type may be no JSON further on. Text within an object that is no UTF-8 is not read as data.
-            let why = match serde_json::from_slice::<IgnoredAny>(&body) {
+            // `from_slice` reports a body of another type before it has read all of it, so the rest may not be JSON. A string
+            // within an object that is not UTF-8 is no error of the data category.
+            let reason = match serde_json::from_slice::<IgnoredAny>(&body) {
                 Err(error) => format!("Invalid JSON: {error}"),
                 Ok(_) if error.is_data() => "must be a JSON object".to_owned(),
                 Ok(_) => format!("Invalid JSON: {error}"),
             };
-            ApiError::field("body", why)
+            ApiError::field("body", reason)
         })?;
         match object.duplicate {
             Some(name) => Err(ApiError::field(&name, "occurs more than once")),
@@ -190,8 +193,8 @@ impl<S: Sync> FromRequest<S> for JsonBody {
     }
 }
 
-/// A JSON object, and a field that is there twice: of two with one name a proxy may have looked at the first, and
-/// serde_json by itself takes the last.
+/// A JSON object, with the name of a duplicate field if it has one. Duplicates are refused because a proxy may have checked
+/// the first of the two, while serde_json by itself takes the last.
 #[derive(Default)]
 struct Object {
     fields: Map<String, Value>,
@@ -221,17 +224,17 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// The fields of a form as a browser sends it.
+/// Extractor for the fields of a form, as a browser encodes it.
 pub struct FormBody(pub Fields);
 
 impl<S: Sync> FromRequest<S> for FormBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let body = bytes_of(request, "application/x-www-form-urlencoded").await?;
+        let body = read_body(request, "application/x-www-form-urlencoded").await?;
         let mut values = Map::new();
         for (name, value) in form_urlencoded::parse(&body) {
-            // What is no UTF-8 would be replaced silently, and the password be another one than was sent.
+            // Invalid UTF-8 would be replaced silently, so a stored password would differ from the one sent.
             if value.contains(char::REPLACEMENT_CHARACTER) {
                 return Err(ApiError::field(&name, "is not UTF-8"));
             }
@@ -246,24 +249,25 @@ impl<S: Sync> FromRequest<S> for FormBody {
     }
 }
 
-async fn bytes_of(request: Request, wanted: &'static str) -> Result<Bytes, ApiError> {
-    if !is_of_type(request.headers(), wanted) {
-        return Err(ApiError::UnsupportedMediaType(wanted));
+async fn read_body(request: Request, media_type: &'static str) -> Result<Bytes, ApiError> {
+    if !has_media_type(request.headers(), media_type) {
+        return Err(ApiError::UnsupportedMediaType(media_type));
     }
     to_bytes(request.into_body(), LIMIT)
         .await
         .map_err(|_| ApiError::PayloadTooLarge)
 }
 
-/// Parameters such as `charset=utf-8` are allowed, and say nothing: JSON is UTF-8 (RFC 8259 8.1).
-fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+/// Reports whether a request has exactly this media type. Parameters such as `charset=utf-8` are allowed and ignored: JSON is
+/// UTF-8 (RFC 8259, section 8.1).
+fn has_media_type(headers: &HeaderMap, media_type: &str) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
         return false;
     };
     value.to_str().is_ok_and(|value| {
         let essence = value.split(';').next().unwrap_or_default();
-        essence.trim().eq_ignore_ascii_case(wanted)
+        essence.trim().eq_ignore_ascii_case(media_type)
     })
 }
 
@@ -275,29 +279,29 @@ mod tests {
         Fields::new(serde_json::from_str(json).unwrap())
     }
 
-    fn wrong(fields: Fields) -> String {
+    fn invalid_fields(fields: Fields) -> String {
         match fields.finish() {
             Ok(()) => String::new(),
-            Err(ApiError::Fields(wrong)) => Value::Object(wrong).to_string(),
+            Err(ApiError::Fields(invalid)) => Value::Object(invalid).to_string(),
             Err(other) => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn every_wrong_field_is_named_at_once() {
+    fn all_invalid_fields_are_reported_in_one_response() {
         let mut fields = fields(r#"{"password": 1, "id": "x", "casts": [1], "genres": [" "]}"#);
         fields.string("email");
         fields.password("password");
         fields.texts("casts");
         fields.texts("genres");
         assert_eq!(
-            wrong(fields),
+            invalid_fields(fields),
             r#"{"email":"is missing","password":"must be a string","casts":"must be an array of strings","genres":"must not contain empty strings","id":"is unknown"}"#
         );
     }
 
     #[test]
-    fn a_string_is_a_string_and_nothing_else() {
+    fn a_value_of_another_type_is_not_accepted_as_a_string() {
         for value in [
             "null",
             "0",
@@ -309,26 +313,30 @@ mod tests {
         ] {
             let mut fields = fields(&format!(r#"{{"email": {value}}}"#));
             assert_eq!(fields.string("email"), "");
-            assert_eq!(wrong(fields), r#"{"email":"must be a string"}"#, "{value}");
+            assert_eq!(
+                invalid_fields(fields),
+                r#"{"email":"must be a string"}"#,
+                "{value}"
+            );
         }
     }
 
     #[test]
-    fn right_fields_come_as_they_were_sent() {
+    fn valid_fields_are_returned_unchanged() {
         let mut fields = fields(r#"{"name": " The Dark Knight ", "casts": ["a", "b"]}"#);
         assert_eq!(fields.text("name"), " The Dark Knight ");
         assert_eq!(fields.texts("casts"), ["a", "b"]);
-        assert_eq!(wrong(fields), "");
+        assert_eq!(invalid_fields(fields), "");
     }
 
     #[test]
-    fn a_type_may_have_parameters_and_any_capitals() {
+    fn a_media_type_may_have_parameters_and_any_letter_case() {
         let is_json = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append(CONTENT_TYPE, value.parse().unwrap());
             }
-            is_of_type(&headers, "application/json")
+            has_media_type(&headers, "application/json")
         };
         assert!(is_json(&["application/json"]));
         assert!(is_json(&["Application/JSON ; charset=utf-8"]));

@@ -1,6 +1,6 @@
-//! Who may call the API from a page of another origin: nobody, unless the settings name it (Fetch, 3.2). It is about
-//! browsers alone, and opens nothing by itself: whoever calls still needs a token, which no browser sends unasked, as it
-//! would a cookie. So no answer allows credentials.
+//! CORS (Fetch standard, section 3.2): pages of other origins may call the API only if the settings list their origin. The
+//! headers only affect browsers and grant no access: a caller still needs an access token, which a browser does not send by
+//! itself, unlike a cookie. Therefore no response allows credentials.
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -14,49 +14,54 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::Http;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
-const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
-/// What a script may read besides the few that it always may.
-const EXPOSED: HeaderValue =
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
+/// Response headers that a script may read in addition to those that the Fetch standard always exposes.
+const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("Link, Retry-After, WWW-Authenticate, X-Request-Id");
-/// How many seconds a browser need not ask again. No longer: an origin may be taken off the list.
+/// Time for which a browser caches the response to a preflight request, in seconds. It is short because an origin may be
+/// removed from the list.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Answers the question that a browser asks before a call, and marks the answers that its page may read. It stands
-/// outside of all that refuses, since a page must be able to read a refusal too.
-pub async fn share(State(http): State<Http>, request: Request, next: Next) -> Response {
+/// Responds to preflight requests, and adds the CORS headers to the responses that a page may read. This layer is outside of
+/// all layers that refuse requests, since a page must be able to read error responses as well.
+pub async fn handle_cross_origin(
+    State(http): State<Http>,
+    request: Request,
+    next: Next,
+) -> Response {
     let origins = &http.options.cors_origins;
     if origins.is_empty() || !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
-    let origin = listed(request.headers(), origins);
-    let asks = request.method() == Method::OPTIONS
+    let origin = allowed_origin(request.headers(), origins);
+    let is_preflight = request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match &origin {
-        Some(_) if asks => {
+        Some(_) if is_preflight => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             let headers = response.headers_mut();
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
             response
         }
         _ => next.run(request).await,
     };
     let headers = response.headers_mut();
-    // Also for an origin that is not listed, and for none: whatever keeps this answer must not give it to a listed one.
+    // Added for unlisted and missing origins too: a cache must not serve this response to a page of a listed origin.
     headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
     }
     response
 }
 
-/// The origin of the page that calls, where it is exactly one of the list.
-fn listed(headers: &HeaderMap, origins: &[String]) -> Option<HeaderValue> {
+/// Returns the Origin header of a request, if there is exactly one and the list contains it.
+fn allowed_origin(headers: &HeaderMap, origins: &[String]) -> Option<HeaderValue> {
     let mut values = headers.get_all(ORIGIN).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;

@@ -1,5 +1,7 @@
-//! How a refusal looks: the one place that turns an error into status, code and message. The use cases know no
-//! status, and the handlers no message. Which call may give which code stands in `openapi.rs`.
+//! Error responses: the only place that maps errors to statuses, codes and messages.
+//!
+//! A message that does not differ between HTTP and the terminal is the `Display` of [`AppError`]. `openapi/operations.rs`
+//! lists the codes that each operation can return.
 
 use std::time::Duration;
 
@@ -12,29 +14,29 @@ use serde_json::{Map, Value, json};
 use crate::app::{AccessError, AppError, MovieAction};
 use crate::domain::span::{in_seconds, seconds_rounded_up};
 
-/// What a client is told to wait where nobody knows how long it will take.
-const RETRY_SOON: Duration = Duration::from_secs(5);
+/// Default for `Retry-After`, used if the time until recovery is unknown.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 macro_rules! codes {
     ($($name:ident = $status:ident $text:literal,)+) => {
-        /// What programs tell refusals by.
+        /// Error code, by which programs distinguish error responses.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $(#[doc = concat!("`", $text, "`")] $name,)+
         }
 
         impl Code {
-            /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// The status that goes with it.
+            /// Returns the HTTP status of responses with this code, except those of [`ApiError::UriTooLong`] and
+            /// [`ApiError::HeadersTooLarge`], which have a status of their own.
             pub fn status(self) -> StatusCode {
                 match self {
                     $(Self::$name => StatusCode::$status,)+
                 }
             }
 
-            /// As it stands in an answer.
+            /// Returns the code as it is written in a response.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -70,42 +72,46 @@ codes! {
     Unavailable = SERVICE_UNAVAILABLE "unavailable",
 }
 
-/// Each wrong field with what is wrong with it, in the order in which they were looked at.
-pub type WrongFields = Map<String, Value>;
+/// Invalid fields with the reason for each, in the order in which they were checked.
+pub type InvalidFields = Map<String, Value>;
 
-/// Why a request is refused.
+/// Reason for an error response.
 #[derive(Debug, Clone)]
 pub enum ApiError {
-    /// A use case says so.
+    /// Error of a use case.
     App(AppError),
-    /// Fields are missing, of the wrong type or not known.
-    Fields(WrongFields),
-    /// No Authorization header, or none that can be read.
+    /// Fields are missing, invalid or unknown.
+    Fields(InvalidFields),
+    /// The Authorization header is missing or malformed.
     MissingToken,
-    /// The access token opens nothing.
+    /// The access token is invalid, expired or revoked.
     InvalidAccessToken,
-    /// The body is over the limit.
+    /// The body exceeds the limit.
     PayloadTooLarge,
-    /// The body is of another type than this one, which is wanted.
+    /// The request target exceeds the limit of the HTTP parser.
+    UriTooLong,
+    /// The headers exceed the limit of the HTTP parser.
+    HeadersTooLarge,
+    /// The body does not have this media type, which the operation requires.
     UnsupportedMediaType(&'static str),
-    /// The path is there, and takes other methods.
+    /// The path exists and supports other methods.
     MethodNotAllowed,
-    /// Nothing is there.
+    /// The path does not exist.
     NotFound,
-    /// The body did not come in time.
+    /// The body was not received in time.
     BodyTooSlow,
-    /// The answer was not made in time.
-    AnswerTooSlow,
+    /// The handler did not finish in time.
+    ResponseTooSlow,
     /// The background task of this name is down.
     TaskDown(&'static str),
 }
 
 impl ApiError {
-    /// A refusal for one field.
-    pub fn field(name: &str, why: impl Into<String>) -> Self {
-        Self::Fields(WrongFields::from_iter([(
+    /// Returns an error about one invalid field.
+    pub fn field(name: &str, reason: impl Into<String>) -> Self {
+        Self::Fields(InvalidFields::from_iter([(
             name.to_owned(),
-            Value::String(why.into()),
+            Value::String(reason.into()),
         )]))
     }
 }
@@ -125,20 +131,17 @@ impl From<AccessError> for ApiError {
     }
 }
 
-/// A refusal as people and programs see it; it travels with the answer, so that a page can be made of it.
+/// Content of an error response. It is attached to the response as an extension, from which the pages render an error page.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// The status of the answer.
     pub status: StatusCode,
-    /// For programs.
     pub code: Code,
-    /// For people.
     pub message: String,
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
-    /// The rest of the request is not worth waiting for.
+    /// Closes the connection after the response, since the rest of the request is not read.
     closes: bool,
-    fields: Option<WrongFields>,
+    fields: Option<InvalidFields>,
 }
 
 impl Refusal {
@@ -154,7 +157,7 @@ impl Refusal {
         }
     }
 
-    /// How long to wait before it is worth trying again, where that is known.
+    /// Returns the time to wait before a retry, if there is one.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -166,16 +169,15 @@ impl Refusal {
         }
     }
 
-    fn unauthorized(code: Code, message: &str, challenge: &'static str) -> Self {
+    fn unauthorized(code: Code, message: impl Into<String>, challenge: &'static str) -> Self {
         Self {
             challenge: Some(challenge),
             ..Self::new(code, message)
         }
     }
 
-    /// The table of the API, for what the use cases say. No `_` arm: a new failure does not compile until somebody
-    /// has decided how clients see it.
-    fn of_app(error: AppError) -> Self {
+    /// Maps errors of the use cases. There is no `_` arm, so that a new variant does not compile until it has a code.
+    fn from_app_error(error: AppError) -> Self {
         match error {
             AppError::InvalidEmail { .. } => {
                 Self::new(Code::InvalidEmail, "Not a valid email address")
@@ -185,12 +187,9 @@ impl Refusal {
                 Code::EmailAlreadyExists,
                 "User with given email address already exists",
             ),
-            AppError::SignupClosed => Self::new(
-                Code::SignupClosed,
-                "Sign-up is closed: ask the administrator for an account",
-            ),
+            AppError::SignupClosed => Self::new(Code::SignupClosed, error.to_string()),
             AppError::WrongPassword => {
-                Self::unauthorized(Code::Unauthorized, "Invalid username or password", "Bearer")
+                Self::unauthorized(Code::Unauthorized, error.to_string(), "Bearer")
             }
             AppError::NoSuchAccount(_) => Self::new(
                 Code::EmailDoesNotExist,
@@ -198,55 +197,39 @@ impl Refusal {
             ),
             AppError::BadToken => Self::new(Code::BadToken, "Invalid token"),
             AppError::ExpiredToken => Self::new(Code::ExpiredToken, "Token has expired"),
-            AppError::NoSuchMovie => {
-                Self::new(Code::MovieNotExists, "Movie with given id doesn't exists")
+            AppError::NoSuchMovie => Self::new(Code::MovieNotExists, error.to_string()),
+            AppError::MovieNameTaken => Self::new(Code::MovieAlreadyExists, error.to_string()),
+            AppError::NotYourMovie(MovieAction::Updating) => {
+                Self::new(Code::UpdatingMovie, error.to_string())
             }
-            AppError::MovieNameTaken => Self::new(
-                Code::MovieAlreadyExists,
-                "Movie with given name already exists",
-            ),
-            AppError::NotYourMovie(MovieAction::Updating) => Self::new(
-                Code::UpdatingMovie,
-                "Updating movie added by other is forbidden",
-            ),
-            AppError::NotYourMovie(MovieAction::Deleting) => Self::new(
-                Code::DeletingMovie,
-                "Deleting movie added by other is forbidden",
-            ),
+            AppError::NotYourMovie(MovieAction::Deleting) => {
+                Self::new(Code::DeletingMovie, error.to_string())
+            }
             AppError::RateLimited { retry_after } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(
                     Code::RateLimited,
-                    format!(
-                        "Too many requests: try again in {}",
-                        in_seconds(retry_after)
-                    ),
+                    format!("{error}: try again in {}", in_seconds(retry_after)),
                 )
             },
-            AppError::Busy { retry_after } => Self::unavailable(
-                format!(
-                    "Too many passwords are waiting to be verified: try again in {}",
-                    in_seconds(retry_after)
-                ),
-                retry_after,
-            ),
+            AppError::Busy { retry_after } => Self::unavailable(error.to_string(), retry_after),
             AppError::Unavailable(why) => {
                 tracing::warn!(%why, "cannot serve a request");
                 Self::unavailable(
                     "The database cannot be reached at the moment: try again in a few seconds",
-                    RETRY_SOON,
+                    DEFAULT_RETRY_AFTER,
                 )
             }
             AppError::DatabaseBusy(why) => {
                 tracing::warn!(%why, "cannot serve a request");
                 Self::unavailable(
                     "The database is busy: try again in a few seconds",
-                    RETRY_SOON,
+                    DEFAULT_RETRY_AFTER,
                 )
             }
-            // Nobody asks for these over HTTP.
+            // No operation of the API returns these.
             error @ (AppError::NoSuchMail(_) | AppError::MailHeld(_)) => {
-                Self::of_app(AppError::Internal(error.to_string()))
+                Self::from_app_error(AppError::Internal(error.to_string()))
             }
             AppError::Internal(why) => {
                 tracing::error!(%why, "a request failed");
@@ -255,7 +238,7 @@ impl Refusal {
         }
     }
 
-    fn body(&self) -> String {
+    pub(super) fn body(&self) -> String {
         let mut body = json!({
             "message": self.message,
             "status": self.status.as_u16(),
@@ -271,7 +254,7 @@ impl Refusal {
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::App(error) => Self::of_app(error),
+            ApiError::App(error) => Self::from_app_error(error),
             ApiError::Fields(fields) => Self {
                 fields: Some(fields),
                 ..Self::new(Code::SchemaValidation, "Request is missing required fields")
@@ -290,9 +273,20 @@ impl From<ApiError> for Refusal {
                 Code::PayloadTooLarge,
                 "The body is too large: at most 64 KiB are allowed",
             ),
-            ApiError::UnsupportedMediaType(wanted) => Self::new(
+            ApiError::UriTooLong => Self {
+                status: StatusCode::URI_TOO_LONG,
+                ..Self::new(Code::PayloadTooLarge, "The path is too long")
+            },
+            ApiError::HeadersTooLarge => Self {
+                status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                ..Self::new(
+                    Code::PayloadTooLarge,
+                    "Too many or too large headers: at most 128 KiB are allowed",
+                )
+            },
+            ApiError::UnsupportedMediaType(required) => Self::new(
                 Code::UnsupportedMediaType,
-                format!("The body has an unsupported type: send it with Content-Type: {wanted}"),
+                format!("The body has an unsupported type: send it with Content-Type: {required}"),
             ),
             ApiError::MethodNotAllowed => Self::new(
                 Code::MethodNotAllowed,
@@ -306,18 +300,18 @@ impl From<ApiError> for Refusal {
                     "The body did not arrive in time: send it again",
                 )
             },
-            ApiError::AnswerTooSlow => {
+            ApiError::ResponseTooSlow => {
                 tracing::error!("a request took too long and was aborted");
                 Self::unavailable(
                     "The answer took too long: try again in a few seconds",
-                    RETRY_SOON,
+                    DEFAULT_RETRY_AFTER,
                 )
             }
             ApiError::TaskDown(task) => Self::unavailable(
                 format!(
                     "The task {task} has failed and is being restarted: try again in a few seconds"
                 ),
-                RETRY_SOON,
+                DEFAULT_RETRY_AFTER,
             ),
         }
     }
@@ -370,9 +364,9 @@ mod tests {
     use crate::store::StoreError;
 
     #[test]
-    fn every_error_has_the_status_code_and_message_of_the_table() {
+    fn each_error_has_its_documented_status_code_and_message() {
         use MovieAction::{Deleting, Updating};
-        let table: [(ApiError, &str); 27] = [
+        let table: [(ApiError, &str); 29] = [
             (
                 AppError::Internal("SELECT 1".to_owned()).into(),
                 "500 internal_error Something went wrong",
@@ -439,6 +433,14 @@ mod tests {
                 "413 payload_too_large The body is too large: at most 64 KiB are allowed",
             ),
             (
+                ApiError::UriTooLong,
+                "414 payload_too_large The path is too long",
+            ),
+            (
+                ApiError::HeadersTooLarge,
+                "431 payload_too_large Too many or too large headers: at most 128 KiB are allowed",
+            ),
+            (
                 ApiError::UnsupportedMediaType("application/json"),
                 "415 unsupported_media_type The body has an unsupported type: send it with Content-Type: application/json",
             ),
@@ -484,24 +486,24 @@ mod tests {
                 "429 rate_limited Too many requests: try again in 1 second",
             ),
             (
-                ApiError::AnswerTooSlow,
+                ApiError::ResponseTooSlow,
                 "503 unavailable The answer took too long: try again in a few seconds",
             ),
         ];
         for (error, expected) in table {
             let refusal = Refusal::from(error);
-            let seen = format!(
+            let actual = format!(
                 "{} {} {}",
                 refusal.status.as_u16(),
                 refusal.code.as_str(),
                 refusal.message
             );
-            assert_eq!(seen, expected);
+            assert_eq!(actual, expected);
         }
     }
 
     #[test]
-    fn the_body_has_its_keys_in_order() {
+    fn the_keys_of_an_error_body_have_a_fixed_order() {
         assert_eq!(
             Refusal::from(ApiError::NotFound).body(),
             r#"{"message":"Nothing exists at this path","status":404,"code":"not_found"}"#
@@ -513,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_say_what_to_do_next() {
+    fn error_responses_carry_a_challenge_or_a_retry_time() {
         let header = |error: ApiError, name| {
             let response = error.into_response();
             response
@@ -535,7 +537,10 @@ mod tests {
         assert_eq!(header(busy.into(), RETRY_AFTER).as_deref(), Some("2"));
         let conflict = AppError::DatabaseBusy(String::new());
         assert_eq!(header(conflict.into(), RETRY_AFTER).as_deref(), Some("5"));
-        let gone = AppError::Unavailable(String::new());
-        assert_eq!(header(gone.into(), RETRY_AFTER).as_deref(), Some("5"));
+        let unavailable = AppError::Unavailable(String::new());
+        assert_eq!(
+            header(unavailable.into(), RETRY_AFTER).as_deref(),
+            Some("5")
+        );
     }
 }

@@ -11,23 +11,23 @@ use super::Http;
 use super::error::ApiError;
 use crate::app::AppError;
 
-/// Longest time within which the database must answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Maximum time for the database to respond.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Answers that the process is alive.
+/// Responds while the process is alive.
 pub async fn alive() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// Answers whether all background tasks run and the database answers.
+/// Reports whether all background tasks run and the database responds.
 ///
 /// # Errors
-/// 503 where a task is down, with its name, or the database does not answer.
+/// 503 if a task is down, with its name, or if the database does not respond.
 pub async fn ready(State(http): State<Http>) -> Result<Json<Value>, ApiError> {
     if let Some(task) = http.app.supervisor().down() {
         return Err(ApiError::TaskDown(task));
     }
-    timeout(PATIENCE, http.app.ping())
+    timeout(PING_TIMEOUT, http.app.ping())
         .await
         .map_err(|_| AppError::Unavailable("the database did not answer in time".to_owned()))??;
     Ok(Json(json!({"status": "ok"})))

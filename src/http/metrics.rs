@@ -11,7 +11,7 @@ use axum::routing::get;
 
 use super::HttpOptions;
 use super::error::ApiError;
-use super::guard::harden;
+use super::security_headers::harden;
 use crate::app::App;
 use crate::metrics;
 

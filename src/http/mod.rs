@@ -1,27 +1,29 @@
-//! The HTTP side: a request in, one use case, an answer out.
+//! The HTTP API and the pages: each handler parses a request, calls one use case and formats the response.
 //!
-//! It knows methods, headers, JSON and forms, and never a rule: those are in [`crate::app`]. Start with [`routes`] for
-//! what is where, `openapi.rs` for what each call takes and answers, and `error.rs` for how a refusal looks. Sockets and
-//! time-outs belong to the server that the binary chooses.
+//! The module handles methods, headers, JSON and forms. It contains no rules: those are in [`crate::app`]. Start with
+//! [`routes`] for the paths, `openapi.rs` for the input and the responses of each operation, and `error.rs` for error
+//! responses. Sockets and timeouts belong to the server that the binary chooses.
 //!
 //! ```text
-//! server (socket, limits) → log (id, access log, counts) → cors (other origins) → [pages: errors as pages]
-//!   → guard (panic, time-out) → body (read whole, at most 64 KiB) → handler → one use case
+//! server (socket, limits) → access_log (request id, access log, counts) → cors (other origins)
+//!   → [pages only: error responses become pages] → panics_and_timeouts → body (read to its end, at most 64 KiB)
+//!   → handler → one use case
 //! ```
 
+pub mod access_log;
 pub mod auth;
 pub mod body;
-pub mod client;
+pub mod client_address;
 pub mod cors;
 pub mod error;
-pub mod guard;
 pub mod health;
-pub mod log;
-mod malformed;
+mod malformed_requests;
 mod metrics;
 pub mod movies;
 pub mod openapi;
 pub mod pages;
+pub mod panics_and_timeouts;
+pub mod security_headers;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -36,7 +38,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 
-pub use malformed::answer_instead;
+pub use malformed_requests::answer_instead;
 pub use metrics::{METRICS_CONNECTIONS, metrics_options, metrics_router};
 pub use server::router;
 
@@ -44,25 +46,25 @@ use crate::app::App;
 use error::ApiError;
 use pages::Pages;
 
-/// What the server is told by the settings.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// Connections held at once. For a further one, the connection that has kept the server waiting for longest is closed;
-    /// while all of them are being answered, it waits.
+    /// Maximum number of open connections. To accept another one, the server closes the connection that has been idle for
+    /// longest; while all connections have a request in progress, the new one waits.
     pub max_connections: usize,
-    /// How long a client may take for the head of a request, and a kept-alive connection may be idle.
+    /// Maximum time to receive the head of a request, and maximum idle time of a kept-alive connection.
     pub header_timeout: Duration,
-    /// How long a client may take for the body of a request.
+    /// Maximum time to receive the body of a request.
     pub body_timeout: Duration,
-    /// How long an answer may take to be made. Longer than the longest queue of passwords to be hashed.
+    /// Maximum time to compute a response. It exceeds the longest wait in the queue for password hashing.
     pub request_timeout: Duration,
-    /// How long a client may leave an answer unread before the connection is given up.
+    /// Maximum time for which a client may leave a response unread before the server closes the connection.
     pub write_timeout: Duration,
-    /// How long requests in flight may take once the server is told to stop.
+    /// Maximum time for requests in flight after a shutdown was requested.
     pub grace: Duration,
-    /// Networks, as address and length of prefix, whose `X-Forwarded-For` is believed.
+    /// Networks, as address and prefix length, whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<(IpAddr, u8)>,
-    /// The origins whose pages may call the API.
+    /// Origins whose pages may call the API.
     pub cors_origins: Vec<String>,
 }
 
@@ -81,22 +83,18 @@ impl Default for HttpOptions {
     }
 }
 
-/// What every handler can reach. A clone is another handle on the same, and costs little: each request makes several.
+/// State of the handlers. It is cheap to clone, because each request clones it several times.
 #[derive(Clone)]
 pub struct Http(Arc<Shared>);
 
-/// What all handlers share.
+/// Data shared by all handlers.
 pub struct Shared {
-    /// The use cases.
     pub app: App,
-    /// The pages, compiled.
     pub pages: Pages,
-    /// What the settings say.
     pub options: Arc<HttpOptions>,
-    /// The description of the API, as it is served.
+    /// Serialized OpenAPI document.
     pub openapi: Bytes,
-    /// The list of movies as it was served last.
-    pub movies: movies::KeptList,
+    pub movies: movies::MovieListCache,
 }
 
 impl Deref for Http {
@@ -107,8 +105,8 @@ impl Deref for Http {
     }
 }
 
-/// The JSON calls, by their paths. What each takes and answers stands in `openapi.rs`.
-fn calls() -> [(&'static str, MethodRouter<Http>); 9] {
+/// Routes of the JSON API. `openapi/operations.rs` describes them.
+fn api_routes() -> [(&'static str, MethodRouter<Http>); 9] {
     [
         ("/api/auth/signup", post(auth::sign_up)),
         ("/api/auth/login", post(auth::log_in)),
@@ -125,16 +123,16 @@ fn calls() -> [(&'static str, MethodRouter<Http>); 9] {
     ]
 }
 
-/// What serves the pages without being one, by its path.
-fn beside_the_pages() -> [(&'static str, MethodRouter<Http>); 2] {
+/// Routes that belong to the pages and return no page.
+fn asset_routes() -> [(&'static str, MethodRouter<Http>); 2] {
     [
         ("/assets/{name}", get(pages::asset)),
         ("/.well-known/change-password", get(pages::change_password)),
     ]
 }
 
-/// The pages, by their paths.
-fn pages_for_people() -> [(&'static str, MethodRouter<Http>); 5] {
+/// Routes that return pages.
+fn page_routes() -> [(&'static str, MethodRouter<Http>); 5] {
     [
         ("/", get(pages::home)),
         (
@@ -150,43 +148,51 @@ fn pages_for_people() -> [(&'static str, MethodRouter<Http>); 5] {
     ]
 }
 
-/// All paths at which something is: what requests are counted by.
+/// Returns the paths of all routes, which are the labels of the request counters.
 pub fn paths() -> Vec<&'static str> {
-    let all = calls()
+    let all = api_routes()
         .into_iter()
-        .chain(beside_the_pages())
-        .chain(pages_for_people());
+        .chain(asset_routes())
+        .chain(page_routes());
     all.map(|(path, _)| path).collect()
 }
 
-fn routed(routes: impl IntoIterator<Item = (&'static str, MethodRouter<Http>)>) -> Router<Http> {
+fn build_router(
+    routes: impl IntoIterator<Item = (&'static str, MethodRouter<Http>)>,
+) -> Router<Http> {
     routes
         .into_iter()
-        .fold(Router::new(), |all, (path, call)| all.route(path, call))
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        })
 }
 
-/// Everything that answers, by its path.
+/// Returns the router with all layers.
 pub fn routes(http: Http) -> Router {
-    let api = routed(calls().into_iter().chain(beside_the_pages()))
+    let api = build_router(api_routes().into_iter().chain(asset_routes()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .fallback(pages::nothing_here);
-    let pages =
-        routed(pages_for_people()).method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
-    guarded(api, &http)
+    let pages = build_router(page_routes())
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    with_limits(api, &http)
         .merge(
-            guarded(pages, &http).layer(from_fn_with_state(http.clone(), pages::errors_as_pages)),
+            with_limits(pages, &http)
+                .layer(from_fn_with_state(http.clone(), pages::errors_as_pages)),
         )
-        .layer(from_fn_with_state(http.clone(), cors::share))
+        .layer(from_fn_with_state(http.clone(), cors::handle_cross_origin))
         .layer(from_fn_with_state(
             Arc::clone(http.app.metrics()),
-            log::observe,
+            access_log::log_request,
         ))
         .with_state(http)
 }
 
-/// Layers run from the last to the first.
-fn guarded(router: Router<Http>, http: &Http) -> Router<Http> {
+/// Adds the layers that limit the size of the body and the time of the handler. The layer that is added last runs first.
+fn with_limits(router: Router<Http>, http: &Http) -> Router<Http> {
     router
-        .layer(from_fn_with_state(http.clone(), body::read_whole))
-        .layer(from_fn_with_state(http.clone(), guard::contain))
+        .layer(from_fn_with_state(http.clone(), body::read_to_end))
+        .layer(from_fn_with_state(
+            http.clone(),
+            panics_and_timeouts::handle_failures,
+        ))
 }

@@ -1,4 +1,4 @@
-//! Movies: the list as a stream, and one by one.
+//! Movies: list (streamed or in pages), show, add, change and delete.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,17 +17,17 @@ use serde_json::{Value, json};
 use super::Http;
 use super::auth::Caller;
 use super::body::JsonBody;
-use super::error::{ApiError, WrongFields};
+use super::error::{ApiError, InvalidFields};
 use crate::app::{App, AppError, MoviesMark};
 use crate::domain::id::MovieId;
 use crate::domain::movie::{Movie, MovieChanges};
 
-/// How many movies of the whole list are in memory at once for one client.
-const PAGE: usize = 256;
-/// The longest page that a client may ask for.
+/// Number of movies of the complete list that are in memory at once for one client.
+const CHUNK_MOVIES: usize = 256;
+/// Maximum value of the parameter `limit`.
 pub const LONGEST_PAGE: usize = 1_000;
 
-/// A movie as clients see it: ids in MongoDB's extended JSON, the keys in this order.
+/// JSON of a movie: ids in MongoDB's extended JSON, keys in this order.
 #[derive(Serialize)]
 struct MovieJson<'a> {
     _id: Oid,
@@ -59,23 +59,23 @@ impl<'a> From<&'a Movie> for MovieJson<'a> {
     }
 }
 
-/// `GET /api/movies`: all of them, streamed, or one page of them where `limit` is given.
+/// `GET /api/movies`: all movies, streamed, or one page if `limit` is given.
 ///
 /// # Errors
-/// A wrong `limit` or `after`; the database.
+/// Invalid `limit` or `after`; database error.
 pub async fn list(
     State(http): State<Http>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let Span { after, limit } = Span::parse(query.as_deref().unwrap_or_default())?;
+    let Range { after, limit } = Range::parse(query.as_deref().unwrap_or_default())?;
     let Some(limit) = limit else {
-        return Ok(json_response(whole_list(http, after).await?));
+        return Ok(json_response(complete_list(http, after).await?));
     };
-    // One more than is shown tells whether there is a next page.
+    // One movie more than the page holds shows whether there is a next page.
     let mut movies = http.app.movies(after, limit + 1).await?;
     let has_more = movies.len() > limit;
     movies.truncate(limit);
-    let mut response = json_response(Body::from(chunk(&movies, true, true)?));
+    let mut response = json_response(Body::from(json_chunk(&movies, true, true)?));
     if let (true, Some(last)) = (has_more, movies.last()) {
         let link = format!(
             "</api/movies?limit={limit}&after={}>; rel=\"next\"",
@@ -88,167 +88,171 @@ pub async fn list(
     Ok(response)
 }
 
-/// Which movies are asked for.
+/// Requested part of the list.
 #[derive(Debug, PartialEq, Eq)]
-struct Span {
+struct Range {
     after: Option<MovieId>,
     limit: Option<usize>,
 }
 
-impl Span {
+impl Range {
     fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut span = Self {
+        let mut range = Self {
             after: None,
             limit: None,
         };
-        let mut wrong = WrongFields::new();
+        let mut invalid = InvalidFields::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let why = match &*name {
-                "after" if span.after.is_none() => {
-                    span.after = value.parse().ok();
-                    span.after
+            let reason = match &*name {
+                "after" if range.after.is_none() => {
+                    range.after = value.parse().ok();
+                    range
+                        .after
                         .is_none()
                         .then_some("must be an id of 24 hex digits")
                 }
-                "limit" if span.limit.is_none() => {
+                "limit" if range.limit.is_none() => {
                     let digits = value.bytes().all(|c| c.is_ascii_digit());
-                    span.limit = value
+                    range.limit = value
                         .parse()
                         .ok()
                         .filter(|limit| digits && (1..=LONGEST_PAGE).contains(limit));
-                    span.limit
+                    range
+                        .limit
                         .is_none()
                         .then_some("must be a whole number from 1 to 1000")
                 }
                 "after" | "limit" => Some("occurs more than once"),
-                // Others, such as what defeats a cache, change nothing.
+                // Other parameters are ignored, such as a random one that bypasses caches.
                 _ => None,
             };
-            if let Some(why) = why {
-                wrong.insert(name.into_owned(), Value::String(why.to_owned()));
+            if let Some(reason) = reason {
+                invalid.insert(name.into_owned(), Value::String(reason.to_owned()));
             }
         }
-        if wrong.is_empty() {
-            Ok(span)
+        if invalid.is_empty() {
+            Ok(range)
         } else {
-            Err(ApiError::Fields(wrong))
+            Err(ApiError::Fields(invalid))
         }
     }
 }
 
-/// The longest list that is kept, in bytes.
-const LONGEST_KEPT: usize = 1024 * 1024;
+/// Maximum size of a cached list, in bytes.
+const MAX_CACHED_BYTES: usize = 1024 * 1024;
 
-/// What is known of the whole list, for as long as nothing has changed in the database, where that tells.
+/// Cache of the complete list. An entry is valid until the mark of the database changes. A store without marks is not cached.
 #[derive(Default)]
-pub struct KeptList(Mutex<Option<(MoviesMark, Kept)>>);
+pub struct MovieListCache(Mutex<Option<(MoviesMark, CachedList)>>);
 
 #[derive(Clone)]
-enum Kept {
-    List(Bytes),
-    TooLong,
+enum CachedList {
+    Json(Bytes),
+    /// The list exceeds [`MAX_CACHED_BYTES`].
+    TooLarge,
 }
 
-impl KeptList {
-    fn get(&self, mark: MoviesMark) -> Option<Kept> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of, list) = kept.as_ref()?;
-        (*of == mark).then(|| list.clone())
+impl MovieListCache {
+    fn get(&self, mark: MoviesMark) -> Option<CachedList> {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (cached_mark, list) = cached.as_ref()?;
+        (*cached_mark == mark).then(|| list.clone())
     }
 
-    fn keep(&self, mark: MoviesMark, list: Kept) {
+    fn put(&self, mark: MoviesMark, list: CachedList) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((mark, list));
     }
 }
 
-/// The whole list. One that is to be kept is made as a whole; any other goes out one page at a time, so that many slow
-/// clients hold little memory. An error on the way breaks the connection off, so that no client takes a part for the
-/// whole.
-async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError> {
-    // Taken before the movies are read: what is kept is never older than its mark.
+/// Returns the complete list. A list that can be cached is serialized at once. Any other list is streamed page by page, so that
+/// many slow clients need little memory. An error in the middle aborts the connection, so that no client takes an incomplete
+/// list for a complete one.
+async fn complete_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError> {
+    // Read before the movies, so that a cached list is never older than its mark.
     let mark = match after {
         None => http.app.movies_mark().await?,
         Some(_) => None,
     };
-    let kept = mark.and_then(|mark| http.movies.get(mark));
-    if let Some(Kept::List(list)) = kept {
+    let cached = mark.and_then(|mark| http.movies.get(mark));
+    if let Some(CachedList::Json(list)) = cached {
         return Ok(Body::from(list));
     }
-    let mark = mark.filter(|_| kept.is_none());
-    let mut rest = Rest::from(http.app.clone(), after).await?;
-    let mut begun = rest.next().await?.unwrap_or_default();
+    let mark = mark.filter(|_| cached.is_none());
+    let mut chunks = ListChunks::start(http.app.clone(), after).await?;
+    let mut list = chunks.next().await?.unwrap_or_default();
     while mark.is_some()
-        && begun.len() < LONGEST_KEPT
-        && let Some(chunk) = rest.next().await?
+        && list.len() < MAX_CACHED_BYTES
+        && let Some(chunk) = chunks.next().await?
     {
-        begun.extend_from_slice(&chunk);
+        list.extend_from_slice(&chunk);
     }
-    let list = Bytes::from(begun);
+    let list = Bytes::from(list);
     if let Some(mark) = mark {
-        http.movies.keep(
-            mark,
-            match rest.is_ended() {
-                true => Kept::List(list.clone()),
-                false => Kept::TooLong,
-            },
-        );
+        let cached = if chunks.is_finished() {
+            CachedList::Json(list.clone())
+        } else {
+            CachedList::TooLarge
+        };
+        http.movies.put(mark, cached);
     }
-    if rest.is_ended() {
+    if chunks.is_finished() {
         return Ok(Body::from(list));
     }
-    let stream = try_unfold((Some(list), rest), async |(begun, mut rest)| {
-        let next = match begun {
-            Some(begun) => Some(begun),
-            None => rest
+    let stream = try_unfold((Some(list), chunks), async |(first, mut chunks)| {
+        let next = match first {
+            Some(first) => Some(first),
+            None => chunks
                 .next()
                 .await
                 .inspect_err(|error| tracing::error!(%error, "the list of movies ended early"))?
                 .map(Bytes::from),
         };
-        Ok::<_, AppError>(next.map(|chunk| (chunk, (None, rest))))
+        Ok::<_, AppError>(next.map(|chunk| (chunk, (None, chunks))))
     });
     Ok(Body::from_stream(stream))
 }
 
-/// What of the list is still to be written.
-struct Rest {
+/// Serializer of the list, one chunk at a time.
+struct ListChunks {
     app: App,
-    /// The next page; `None` at the end.
+    /// Movies of the next chunk; `None` at the end.
     page: Option<Vec<Movie>>,
     is_first: bool,
 }
 
-impl Rest {
-    async fn from(app: App, after: Option<MovieId>) -> Result<Self, AppError> {
+impl ListChunks {
+    async fn start(app: App, after: Option<MovieId>) -> Result<Self, AppError> {
         Ok(Self {
-            page: Some(app.movies(after, PAGE).await?),
+            page: Some(app.movies(after, CHUNK_MOVIES).await?),
             app,
             is_first: true,
         })
     }
 
-    fn is_ended(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.page.is_none()
     }
 
-    /// The next piece of the array; `None` at the end.
+    /// Returns the next chunk of the array; `None` at the end.
     async fn next(&mut self) -> Result<Option<Vec<u8>>, AppError> {
         let Some(movies) = self.page.take() else {
             return Ok(None);
         };
         let next = match movies.last() {
-            Some(last) if movies.len() == PAGE => self.app.movies(Some(last.id), PAGE).await?,
+            Some(last) if movies.len() == CHUNK_MOVIES => {
+                self.app.movies(Some(last.id), CHUNK_MOVIES).await?
+            }
             _ => Vec::new(),
         };
-        let chunk = chunk(&movies, self.is_first, next.is_empty())?;
+        let chunk = json_chunk(&movies, self.is_first, next.is_empty())?;
         self.is_first = false;
         self.page = (!next.is_empty()).then_some(next);
         Ok(Some(chunk))
     }
 }
 
-/// A piece of the array.
-fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>, AppError> {
+/// Serializes movies as a chunk of the array.
+fn json_chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>, AppError> {
     let mut json = Vec::with_capacity(256 * movies.len() + 2);
     let mut separator = if is_first { b'[' } else { b',' };
     for movie in movies {
@@ -266,7 +270,7 @@ fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>, App
     Ok(json)
 }
 
-/// Movies are no secret and may be kept, yet asked for anew each time.
+/// Returns a JSON response that caches may store but must revalidate: movies are public and can change at any time.
 pub(super) fn json_response(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -275,7 +279,7 @@ pub(super) fn json_response(body: Body) -> Response {
     response
 }
 
-/// The id in the path; what can't be one names no movie.
+/// Id in the path. Text that is not an id is treated as the id of a movie that does not exist.
 type Id = Result<Path<String>, PathRejection>;
 
 fn movie_id(id: Id) -> Result<MovieId, ApiError> {
@@ -287,7 +291,7 @@ fn movie_id(id: Id) -> Result<MovieId, ApiError> {
 /// `GET /api/movies/ID`.
 ///
 /// # Errors
-/// No such movie; the database.
+/// No such movie; database error.
 pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError> {
     let movie = http.app.movie(movie_id(id)?).await?;
     let json = serde_json::to_vec(&MovieJson::from(&movie))
@@ -298,7 +302,7 @@ pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError
 /// `POST /api/movies`.
 ///
 /// # Errors
-/// No access token; wrong fields; a name that is taken; the database.
+/// No valid access token; invalid fields; name taken; database error.
 pub async fn add(
     State(http): State<Http>,
     Caller(account): Caller,
@@ -312,7 +316,7 @@ pub async fn add(
     fields.finish()?;
     match http.app.add_movie(account.id, name, casts, genres).await {
         Ok(id) => Ok(Json(json!({"id": id.to_string()}))),
-        // Deleted since the token was looked at: the token opens nothing any more.
+        // The account was deleted after its token was verified, so the token is no longer valid.
         Err(AppError::NoSuchAccount(_)) => Err(ApiError::InvalidAccessToken),
         Err(error) => Err(error.into()),
     }
@@ -321,7 +325,7 @@ pub async fn add(
 /// `PUT /api/movies/ID`.
 ///
 /// # Errors
-/// No access token; wrong fields, or none; no such movie; another's movie; a name that is taken; the database.
+/// No valid access token; invalid fields, or none; no such movie; movie of another account; name taken; database error.
 pub async fn change(
     State(http): State<Http>,
     Caller(account): Caller,
@@ -354,7 +358,7 @@ pub async fn change(
 /// `DELETE /api/movies/ID`.
 ///
 /// # Errors
-/// No access token; no such movie; another's movie; the database.
+/// No valid access token; no such movie; movie of another account; database error.
 pub async fn delete(
     State(http): State<Http>,
     Caller(account): Caller,
@@ -370,7 +374,7 @@ mod tests {
     use crate::domain::id::AccountId;
 
     #[test]
-    fn a_movie_has_its_keys_in_order() {
+    fn the_keys_of_a_movie_have_a_fixed_order() {
         let movie = Movie {
             id: MovieId::from_bytes([1; 12]),
             name: "\"quoted\" <b>".to_owned(),
@@ -379,18 +383,18 @@ mod tests {
             added_by: AccountId::from_bytes([2; 12]),
         };
         assert_eq!(
-            Bytes::from(chunk(&[movie.clone(), movie], true, true).unwrap()),
+            Bytes::from(json_chunk(&[movie.clone(), movie], true, true).unwrap()),
             r#"[M,M]"#.replace('M', r#"{"_id":{"$oid":"010101010101010101010101"},"name":"\"quoted\" <b>","casts":["a"],"genres":["b"],"added_by":{"$oid":"020202020202020202020202"}}"#)
         );
-        assert_eq!(Bytes::from(chunk(&[], true, true).unwrap()), "[]");
+        assert_eq!(Bytes::from(json_chunk(&[], true, true).unwrap()), "[]");
     }
 
     #[test]
-    fn a_span_is_read_or_refused() {
+    fn an_invalid_limit_or_start_is_refused_with_its_field() {
         let id = "0101010101010101010101AA";
         assert_eq!(
-            Span::parse(&format!("limit=20&after={id}&t=1")).unwrap(),
-            Span {
+            Range::parse(&format!("limit=20&after={id}&t=1")).unwrap(),
+            Range {
                 after: id.parse().ok(),
                 limit: Some(20)
             }
@@ -408,7 +412,7 @@ mod tests {
             ("after=%ff", "after"),
             ("after[$gt]=&after=0", "after"),
         ] {
-            match Span::parse(query) {
+            match Range::parse(query) {
                 Err(ApiError::Fields(fields)) => {
                     assert_eq!(fields.keys().collect::<Vec<_>>(), [field], "{query}");
                 }

@@ -1,10 +1,11 @@
-//! `GET /openapi.json`: the JSON calls as OpenAPI 3.1, for client generators and test tools.
+//! `GET /openapi.json`: description of the JSON API in OpenAPI 3.1, for client generators and test tools.
 //!
-//! [`CALLS`] says what each call takes and which codes it may refuse with; statuses, bodies and headers of the refusals
-//! follow from [`Code`]. The tests hold it to the router, and every answer in the tests of this room to it. It describes
-//! what is demanded, so a rule that JSON Schema can't say (is this a domain? is this a common password?) is a code.
+//! [`OPERATIONS`] defines the input and the error codes of each operation. Statuses, bodies and headers of error responses are
+//! derived from [`Code`]. Tests compare the description with the router, and with every response in the tests of
+//! [`crate::http`]. The schemas describe valid requests. A rule that JSON Schema cannot express, such as whether a password is
+//! common, appears as an error code only.
 
-mod calls;
+mod operations;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -17,19 +18,19 @@ use super::error::Code;
 use super::movies::{self, LONGEST_PAGE};
 use crate::domain::password::PasswordPolicy;
 
-use calls::{ANY_CALL, CALLS, Call};
+use operations::{COMMON_CODES, OPERATIONS, Operation};
 
 /// `GET /openapi.json`.
 pub async fn describe(State(http): State<Http>) -> Response {
     movies::json_response(Body::from(http.openapi.clone()))
 }
 
-/// The document, as it is served.
+/// Returns the serialized document.
 pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
     let mut paths = Map::new();
-    for call in CALLS {
-        let path = paths.entry(call.path).or_insert_with(|| json!({}));
-        path[call.method] = operation(call);
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method] = operation_object(operation);
     }
     let document = json!({
         "openapi": "3.1.0",
@@ -39,7 +40,7 @@ pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
             "description": "Accounts, login and password reset, and the movies of the tutorial.\n\nErrors are JSON with a `message` for people and a `code` for programs. Unknown paths return 404 `not_found`, other methods 405 `method_not_allowed` with `Allow`. Paths with GET also accept HEAD. `X-Request-Id` identifies the request in the server's log.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        // Relative to where the document is: true under any name that the server is reached by.
+        // Relative to the URL of the document, so that it is correct for any host name of the server.
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
@@ -74,15 +75,15 @@ pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
     document.to_string().into()
 }
 
-fn operation(call: &Call) -> Value {
+fn operation_object(operation: &Operation) -> Value {
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), success(call));
-    let mut codes = [ANY_CALL, call.refusals].concat();
+    responses.insert("200".to_owned(), success(operation));
+    let mut codes = [COMMON_CODES, operation.error_codes].concat();
     codes.sort_by_key(|code| code.status());
     for codes in codes.chunk_by(|a, b| a.status() == b.status()) {
         let response = match codes {
-            [one] => json!({"$ref": format!("#/components/responses/{}", one.as_str())}),
-            several => refusal(several[0].status().as_u16(), several),
+            [code] => json!({"$ref": format!("#/components/responses/{}", code.as_str())}),
+            several => error_response(several[0].status().as_u16(), several),
         };
         responses.insert(codes[0].status().as_u16().to_string(), response);
     }
@@ -90,27 +91,27 @@ fn operation(call: &Call) -> Value {
         let response = json!({"$ref": format!("#/components/responses/{name}")});
         responses.insert(status.to_owned(), response);
     }
-    let mut operation = json!({
-        "operationId": call.id,
-        "summary": call.summary,
+    let mut object = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
         "responses": responses,
     });
-    let parameters = parameters(call);
+    let parameters = parameters(operation);
     if !parameters.is_empty() {
-        operation["parameters"] = parameters.into();
+        object["parameters"] = parameters.into();
     }
-    if let Some(schema) = call.takes {
-        operation["requestBody"] = json!({"required": true, "content": content(&of(schema))});
+    if let Some(schema) = operation.body {
+        object["requestBody"] = json!({"required": true, "content": content(&schema_ref(schema))});
     }
-    if call.needs_login {
-        operation["security"] = json!([{"bearer": []}]);
+    if operation.needs_access_token {
+        object["security"] = json!([{"bearer": []}]);
     }
-    operation
+    object
 }
 
-fn parameters(call: &Call) -> Vec<Value> {
+fn parameters(operation: &Operation) -> Vec<Value> {
     let id = json!({"type": "string", "pattern": "^[0-9A-Fa-f]{24}$"});
-    if call.path.ends_with("{id}") {
+    if operation.path.ends_with("{id}") {
         return vec![json!({
             "name": "id",
             "in": "path",
@@ -119,7 +120,7 @@ fn parameters(call: &Call) -> Vec<Value> {
             "schema": id,
         })];
     }
-    if call.id != "listMovies" {
+    if operation.id != "listMovies" {
         return Vec::new();
     }
     vec![
@@ -138,15 +139,16 @@ fn parameters(call: &Call) -> Vec<Value> {
     ]
 }
 
-fn success(call: &Call) -> Value {
-    let (schema, meaning) = call.gives;
-    let mut response = json!({"description": meaning, "content": content(&of(schema))});
-    match call.id {
+fn success(operation: &Operation) -> Value {
+    let (schema, description) = operation.success;
+    let mut response = json!({"description": description, "content": content(&schema_ref(schema))});
+    match operation.id {
         "listMovies" => {
             response["headers"] = json!({"Link": {"$ref": "#/components/headers/Link"}});
         }
         "addMovie" => {
-            let with_id = |operation| json!({"operationId": operation, "parameters": {"id": "$response.body#/id"}});
+            let with_id =
+                |id| json!({"operationId": id, "parameters": {"id": "$response.body#/id"}});
             response["links"] = json!({
                 "show": with_id("showMovie"),
                 "change": with_id("changeMovie"),
@@ -158,24 +160,24 @@ fn success(call: &Call) -> Value {
     response
 }
 
-/// A refusal with each code alone, and the two whose status is of HTTP itself.
+/// Returns the error responses with exactly one code, and the two that have a status of their own.
 fn responses() -> Map<String, Value> {
     let mut responses: Map<_, _> = Code::ALL
         .iter()
         .map(|code| {
-            let response = refusal(code.status().as_u16(), &[*code]);
+            let response = error_response(code.status().as_u16(), &[*code]);
             (code.as_str().to_owned(), response)
         })
         .collect();
     for (status, name) in [(414, "uri_too_long"), (431, "headers_too_large")] {
-        let response = refusal(status, &[Code::PayloadTooLarge]);
+        let response = error_response(status, &[Code::PayloadTooLarge]);
         responses.insert(name.to_owned(), response);
     }
     responses
 }
 
-/// A refusal by one of these codes, which have this status.
-fn refusal(status: u16, codes: &[Code]) -> Value {
+/// Returns the response object for these codes, which all have this status.
+fn error_response(status: u16, codes: &[Code]) -> Value {
     let has = |code| codes.contains(&code);
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let others: Vec<&str> = codes
@@ -194,8 +196,8 @@ fn refusal(status: u16, codes: &[Code]) -> Value {
         "additionalProperties": false,
     });
     let schema = match (has(Code::SchemaValidation), others.is_empty()) {
-        (true, true) => of("WrongFields"),
-        (true, false) => json!({"oneOf": [of("WrongFields"), error]}),
+        (true, true) => schema_ref("WrongFields"),
+        (true, false) => json!({"oneOf": [schema_ref("WrongFields"), error]}),
         (false, _) => error,
     };
     let mut response = json!({
@@ -232,11 +234,11 @@ fn content(schema: &Value) -> Value {
     json!({"application/json": {"schema": schema}})
 }
 
-fn of(schema: &str) -> Value {
+fn schema_ref(schema: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{schema}")})
 }
 
-/// Every field of this object is demanded, and no other is known.
+/// Returns the schema of an object that requires all of these fields and allows no others.
 fn object(properties: Value) -> Value {
     let names: Vec<String> = properties
         .as_object()
@@ -254,12 +256,12 @@ fn schemas(policy: &PasswordPolicy) -> Value {
     let new_password = json!({
         "type": "string",
         "minLength": policy.min_length,
-        // The rest of the rule, which counts bytes after a normalisation, JSON Schema can't say.
+        // JSON Schema cannot express the rest of the rule, which counts bytes after a normalization.
         "pattern": "^[^\\u0000]*$",
         "description": "At most 72 bytes in UTF-8; not a common password, the email address or the name of this service",
         "examples": ["correct horse battery"],
     });
-    // An @ of any width, and something on both sides of it; names and domains may be in any script.
+    // An @ of any width with text on both sides. Names and domains may use any script.
     let address = json!({
         "type": "string",
         "format": "idn-email",
@@ -268,7 +270,7 @@ fn schemas(policy: &PasswordPolicy) -> Value {
         "description": "One email address; surrounding spaces are removed and capital letters are lowered",
         "examples": ["ann@example.com"],
     });
-    // What Unicode calls white space, spelt out since the \S of languages differ.
+    // White space as defined by Unicode, written out because \S differs between regex dialects.
     let text = json!({
         "type": "string",
         "minLength": 1,
@@ -319,13 +321,13 @@ fn schemas(policy: &PasswordPolicy) -> Value {
         "Empty": {"type": "string", "const": ""},
         "Health": object(json!({"status": {"type": "string", "const": "ok"}})),
         "Document": {"type": "object"},
-        "Movies": {"type": "array", "items": of("Movie")},
+        "Movies": {"type": "array", "items": schema_ref("Movie")},
         "Movie": object(json!({
-            "_id": of("ObjectId"),
+            "_id": schema_ref("ObjectId"),
             "name": {"type": "string"},
             "casts": {"type": "array", "items": {"type": "string"}},
             "genres": {"type": "array", "items": {"type": "string"}},
-            "added_by": of("ObjectId"),
+            "added_by": schema_ref("ObjectId"),
         })),
         "ObjectId": object(json!({"$oid": id})),
         "WrongFields": object(json!({
@@ -342,52 +344,57 @@ fn schemas(policy: &PasswordPolicy) -> Value {
     })
 }
 
-/// The paths, each with its methods.
+/// Returns the described paths with their methods.
 #[cfg(test)]
 pub(super) fn methods() -> std::collections::BTreeMap<&'static str, Vec<&'static str>> {
     let mut paths = std::collections::BTreeMap::<_, Vec<_>>::new();
-    for call in CALLS {
-        paths.entry(call.path).or_default().push(call.method);
+    for operation in OPERATIONS {
+        paths
+            .entry(operation.path)
+            .or_default()
+            .push(operation.method);
     }
     paths
 }
 
-/// Fails where the document does not know this answer to a request for this path, which is without its query. What no
-/// call is described for must be answered 404 or 405.
+/// Panics if the document does not describe this response to a request for this path, which is given without its query. A
+/// request for which no operation exists must get 404, 405 or 413.
 #[cfg(test)]
 pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
-    let is_at = |call: &&Call| {
-        call.path.split('/').count() == path.split('/').count()
-            && call
+    let matches_path = |operation: &&Operation| {
+        operation.path.split('/').count() == path.split('/').count()
+            && operation
                 .path
                 .split('/')
                 .zip(path.split('/'))
-                .all(|(wanted, seen)| wanted == seen || (wanted == "{id}" && !seen.is_empty()))
+                .all(|(expected, actual)| {
+                    expected == actual || (expected == "{id}" && !actual.is_empty())
+                })
     };
     let is_head = method == "HEAD";
     let method = if is_head { "GET" } else { method };
-    let call = CALLS
+    let operation = OPERATIONS
         .iter()
-        .filter(is_at)
-        .find(|call| call.method.eq_ignore_ascii_case(method));
-    let refusals = match call {
-        Some(call) => [ANY_CALL, call.refusals].concat(),
+        .filter(matches_path)
+        .find(|operation| operation.method.eq_ignore_ascii_case(method));
+    let codes = match operation {
+        Some(operation) => [COMMON_CODES, operation.error_codes].concat(),
         None => vec![
             Code::NotFound,
             Code::MethodNotAllowed,
             Code::PayloadTooLarge,
         ],
     };
-    let is_known = match code {
-        Some(code) => refusals
+    let is_described = match code {
+        Some(code) => codes
             .iter()
             .any(|known| (known.status().as_u16(), known.as_str()) == (status, code)),
-        // The answer to a browser's question is no call.
+        // The response to a preflight request does not belong to an operation.
         None if method == "OPTIONS" => status == 204,
-        None => call.is_some() && (status == 200 || is_head),
+        None => operation.is_some() && (status == 200 || is_head),
     };
     assert!(
-        is_known,
+        is_described,
         "openapi.rs has no {status} {code:?} for {method} {path}"
     );
 }
@@ -396,7 +403,7 @@ pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::calls;
+    use super::super::api_routes;
     use super::*;
 
     fn parsed() -> Value {
@@ -404,30 +411,30 @@ mod tests {
     }
 
     #[test]
-    fn every_path_of_the_router_is_described_and_no_other() {
-        let routed: BTreeSet<&str> = calls().iter().map(|(path, _)| *path).collect();
-        let described: BTreeSet<&str> = CALLS.iter().map(|call| call.path).collect();
+    fn exactly_the_api_routes_are_described() {
+        let routed: BTreeSet<&str> = api_routes().iter().map(|(path, _)| *path).collect();
+        let described: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.path).collect();
         assert_eq!(routed, described);
     }
 
     #[test]
-    fn every_code_can_be_given_by_some_call() {
-        let given: Vec<Code> = CALLS
+    fn each_code_belongs_to_an_operation() {
+        let used: Vec<Code> = OPERATIONS
             .iter()
-            .flat_map(|call| [ANY_CALL, call.refusals].concat())
-            // These are for what is no call.
+            .flat_map(|operation| [COMMON_CODES, operation.error_codes].concat())
+            // Responses to requests for which no operation exists.
             .chain([Code::NotFound, Code::MethodNotAllowed])
             .collect();
         for code in Code::ALL {
             assert!(
-                given.contains(code),
-                "no call has {code:?}: name it in CALLS"
+                used.contains(code),
+                "no operation returns {code:?}: add it to OPERATIONS"
             );
         }
     }
 
     #[test]
-    fn every_reference_leads_somewhere_and_every_name_is_given_once() {
+    fn references_resolve_and_operation_ids_are_unique() {
         fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
             match value {
                 Value::Object(fields) => {
@@ -450,12 +457,12 @@ mod tests {
             let pointer = target.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{target}");
         }
-        let ids: BTreeSet<&str> = CALLS.iter().map(|call| call.id).collect();
-        assert_eq!(ids.len(), CALLS.len());
+        let ids: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.id).collect();
+        assert_eq!(ids.len(), OPERATIONS.len());
     }
 
     #[test]
-    fn the_settings_and_the_version_are_those_of_this_server() {
+    fn the_document_has_the_version_and_password_policy_of_the_server() {
         let document = parsed();
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
         let strict = document_with(12);

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Http;
 use super::body::FormBody;
-use super::client::Client;
+use super::client_address::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
 use crate::app::{AppError, Handling};
 use crate::domain::token::Token;

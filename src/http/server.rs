@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use super::movies::KeptList;
+use super::movies::MovieListCache;
 use super::pages::Pages;
 use super::{Http, HttpOptions, Shared, openapi, routes};
 use crate::app::App;
@@ -12,7 +12,7 @@ use crate::app::App;
 /// Returns the router of the API and the pages.
 pub fn router(app: App, pages: Pages, options: HttpOptions) -> Router {
     routes(Http(Arc::new(Shared {
-        movies: KeptList::default(),
+        movies: MovieListCache::default(),
         openapi: openapi::document(app.password_policy()),
         app,
         pages,

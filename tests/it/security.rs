@@ -233,7 +233,7 @@ sink_promises! {
             web_inbox::hostile::windows_and_prefetches_of_another_site_read_and_change_nothing,
             web_inbox::hostile::forms_and_frames_of_another_site_have_no_effect,
         ]
-        ["`web_inbox::hostile`", "`sink::api::guard::tests`"];
+        ["`web_inbox::hostile`", "`sink::api::access_control::tests`"];
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
         [web_inbox::documents::hostile_documents_open_no_connection]
         ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
@@ -248,7 +248,7 @@ sink_promises! {
             memory::concurrent_send_requests_are_counted,
             memory::deleted_messages_that_can_be_restored_are_counted,
         ]
-        ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
+        ["`sink::inbox::memory::tests`", "`sink::api::bounded_response::tests`"];
     d5: "Nothing of a deleted message stays in the Maildir, also if flag changes race the deletion or the process is killed"
         [deletion::deleted_messages_leave_no_files]
         ["`sink::maildir::tests`"];

@@ -1,4 +1,4 @@
-//! What each call answers.
+//! Responses of each operation.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use crate::domain::movie::Movie;
 const MOVIE: &str = r#"{"name":"Metropolis","casts":["Brigitte Helm"],"genres":["drama"]}"#;
 
 #[tokio::test]
-async fn a_reset_from_sign_up_to_the_new_login() {
+async fn a_reset_replaces_the_password_and_ends_earlier_sessions() {
     let server = Server::start().await;
     let answer = server
         .post(
@@ -67,7 +67,7 @@ async fn a_reset_from_sign_up_to_the_new_login() {
 }
 
 #[tokio::test]
-async fn each_refusal_of_the_auth_calls() {
+async fn each_invalid_auth_request_gets_its_error_code() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     let signup = "/api/auth/signup";
@@ -142,7 +142,7 @@ async fn each_refusal_of_the_auth_calls() {
         );
     }
     let token = server.reset_token("ann").await;
-    server.pass(HOUR);
+    server.advance_clock(HOUR);
     let late = format!(r#"{{"reset_token":"{token}","password":"another password"}}"#);
     assert_eq!(
         server.post("/api/auth/reset", &late).await.error(),
@@ -151,7 +151,7 @@ async fn each_refusal_of_the_auth_calls() {
 }
 
 #[tokio::test]
-async fn accounts_are_concealed_and_sign_up_closed_where_the_settings_say_so() {
+async fn settings_can_conceal_accounts_and_close_sign_up() {
     let server = Server::start_with(HttpOptions::default(), |rules| {
         rules.conceal_accounts = true;
         rules.signup_open = false;
@@ -171,7 +171,7 @@ async fn accounts_are_concealed_and_sign_up_closed_where_the_settings_say_so() {
 }
 
 #[tokio::test]
-async fn movies_are_added_changed_and_deleted_by_who_added_them() {
+async fn only_the_account_that_added_a_movie_changes_and_deletes_it() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     server.sign_up("bob").await;
@@ -210,7 +210,7 @@ async fn movies_are_added_changed_and_deleted_by_who_added_them() {
 }
 
 #[tokio::test]
-async fn without_a_fitting_access_token_nothing_opens() {
+async fn a_movie_cannot_be_added_without_a_valid_access_token() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     let reset_token = server.reset_token("ann").await;
@@ -260,13 +260,13 @@ async fn without_a_fitting_access_token_nothing_opens() {
         .call("POST", "/api/movies", &lower, MOVIE.as_bytes())
         .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    server.pass(HOUR);
+    server.advance_clock(HOUR);
     let expired = server.call_as(&token, "POST", "/api/movies", MOVIE).await;
     assert_eq!(expired.error(), "401 invalid_access_token");
 }
 
 #[tokio::test]
-async fn the_description_names_the_methods_that_each_path_takes() {
+async fn the_openapi_document_lists_the_methods_of_each_path() {
     let server = Server::start().await;
     let described = server.get("/openapi.json").await;
     assert_eq!(described.header("content-type"), Some("application/json"));
@@ -297,14 +297,14 @@ async fn the_description_names_the_methods_that_each_path_takes() {
     }
 }
 
-fn fill(server: &Server, count: u32, broken: Option<u32>) {
+fn insert_movies(server: &Server, count: u32, unreadable: Option<u32>) {
     let mut movies = server.store.movies.lock().unwrap();
     for number in 0..count {
         let mut id = [0; 12];
         id[8..].copy_from_slice(&number.to_be_bytes());
         let id = MovieId::from_bytes(id);
-        let name = if broken == Some(number) {
-            "broken".to_owned()
+        let name = if unreadable == Some(number) {
+            "unreadable".to_owned()
         } else {
             format!("movie {number}")
         };
@@ -319,7 +319,7 @@ fn fill(server: &Server, count: u32, broken: Option<u32>) {
     }
 }
 
-/// Over a client that puts chunks together.
+/// Fetches JSON and the Link header with a client that decodes chunks.
 async fn fetch(server: &Server, path: &str) -> Result<(Value, Option<String>), ureq::Error> {
     let url = format!("http://{}{path}", server.address);
     tokio::task::spawn_blocking(move || {
@@ -335,10 +335,10 @@ async fn fetch(server: &Server, path: &str) -> Result<(Value, Option<String>), u
 }
 
 #[tokio::test]
-async fn the_list_is_whole_whatever_its_length() {
+async fn a_list_of_any_length_is_complete() {
     for count in [0, 1, 255, 256, 257, 512, 1_000] {
         let server = Server::start().await;
-        fill(&server, count, None);
+        insert_movies(&server, count, None);
         let (list, link) = fetch(&server, "/api/movies").await.unwrap();
         let list = list.as_array().unwrap();
         assert_eq!(list.len(), count as usize);
@@ -351,10 +351,10 @@ async fn the_list_is_whole_whatever_its_length() {
 }
 
 #[tokio::test]
-async fn pages_lead_through_all_movies_once() {
+async fn following_the_links_visits_each_movie_once() {
     for count in [0, 1, 4, 5] {
         let server = Server::start().await;
-        fill(&server, count, None);
+        insert_movies(&server, count, None);
         let mut next = Some("/api/movies?limit=2".to_owned());
         let (mut seen, mut pages) = (BTreeSet::new(), 0);
         while let Some(path) = next {
@@ -378,18 +378,18 @@ async fn pages_lead_through_all_movies_once() {
 }
 
 #[tokio::test]
-async fn a_list_that_breaks_off_is_not_taken_for_whole() {
+async fn an_incomplete_list_is_an_error_for_the_client() {
     let server = Server::start().await;
-    fill(&server, 1_000, Some(700));
+    insert_movies(&server, 1_000, Some(700));
     assert!(fetch(&server, "/api/movies").await.is_err());
-    fill(&server, 1_000, Some(7));
+    insert_movies(&server, 1_000, Some(7));
     let answer = server.get("/api/movies").await;
     assert_eq!(answer.error(), "500 internal_error");
     assert!(!answer.body.contains("row"), "{}", answer.body);
 }
 
 #[tokio::test]
-async fn a_database_that_is_gone_is_said_without_its_words() {
+async fn a_database_failure_is_reported_without_the_message_of_the_database() {
     let server = Server::start().await;
     assert_eq!(server.get("/healthz").await.json()["status"], "ok");
     assert_eq!(server.get("/readyz").await.status, 200);
@@ -409,7 +409,7 @@ async fn a_database_that_is_gone_is_said_without_its_words() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_answer_and_the_server_goes_on() {
+async fn a_panic_gets_an_error_response_and_the_server_continues() {
     let server = Server::start().await;
     server.store.panics.store(true, Ordering::SeqCst);
     assert_eq!(server.get("/readyz").await.error(), "500 internal_error");

@@ -1,11 +1,11 @@
-//! Calls from pages of other origins.
+//! Requests from pages of other origins.
 
 use super::*;
 
 const PAGE: &str = "https://app.example";
-const ASKS: &str = "access-control-request-method: PUT\r\naccess-control-request-headers: authorization,content-type\r\n";
+const PREFLIGHT: &str = "access-control-request-method: PUT\r\naccess-control-request-headers: authorization,content-type\r\n";
 
-async fn shared_with(origins: &[&str]) -> Server {
+async fn start_with_origins(origins: &[&str]) -> Server {
     let options = HttpOptions {
         cors_origins: origins.iter().map(ToString::to_string).collect(),
         ..HttpOptions::default()
@@ -22,17 +22,17 @@ fn cors_headers(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_listed_origin_is_told_what_it_may_do() {
-    let server = shared_with(&["https://other.example", PAGE]).await;
-    let asked = server
+async fn a_preflight_request_of_a_listed_origin_is_accepted() {
+    let server = start_with_origins(&["https://other.example", PAGE]).await;
+    let preflight = server
         .call(
             "OPTIONS",
             "/api/movies/1",
-            &format!("origin: {PAGE}\r\n{ASKS}"),
+            &format!("origin: {PAGE}\r\n{PREFLIGHT}"),
             b"",
         )
         .await;
-    assert_eq!((asked.status, asked.body.as_str()), (204, ""));
+    assert_eq!((preflight.status, preflight.body.as_str()), (204, ""));
     for (name, value) in [
         ("access-control-allow-origin", PAGE),
         ("access-control-allow-methods", "GET, POST, PUT, DELETE"),
@@ -44,14 +44,18 @@ async fn a_listed_origin_is_told_what_it_may_do() {
         ("vary", "Origin"),
         ("cache-control", "no-store"),
     ] {
-        assert_eq!(asked.header(name), Some(value), "{name}");
+        assert_eq!(preflight.header(name), Some(value), "{name}");
     }
-    assert!(asked.header("access-control-allow-credentials").is_none());
+    assert!(
+        preflight
+            .header("access-control-allow-credentials")
+            .is_none()
+    );
 }
 
 #[tokio::test]
-async fn a_page_of_a_listed_origin_reads_answers_and_refusals() {
-    let server = shared_with(&[PAGE]).await;
+async fn a_page_of_a_listed_origin_can_read_responses_and_errors() {
+    let server = start_with_origins(&[PAGE]).await;
     let origin = format!("origin: {PAGE}\r\n");
     let too_large = vec![b'x'; 70_000];
     for (method, path, body, status) in [
@@ -60,7 +64,7 @@ async fn a_page_of_a_listed_origin_reads_answers_and_refusals() {
         ("POST", "/api/auth/login", b"{}", 415),
         ("POST", "/api/auth/login", &too_large, 413),
         ("GET", "/api/nowhere", b"", 404),
-        // No question: it does not say what it is about to do.
+        // Not a preflight request, since it does not name a method.
         ("OPTIONS", "/api/movies", b"", 405),
     ] {
         let answer = server.call(method, path, &origin, body).await;
@@ -75,8 +79,8 @@ async fn a_page_of_a_listed_origin_reads_answers_and_refusals() {
 }
 
 #[tokio::test]
-async fn any_other_origin_gets_no_header_and_no_leave() {
-    let server = shared_with(&[PAGE]).await;
+async fn an_unlisted_origin_gets_no_cors_headers() {
+    let server = start_with_origins(&[PAGE]).await;
     for origin in [
         "https://evil.example",
         "https://app.example.evil.example",
@@ -98,18 +102,23 @@ async fn any_other_origin_gets_no_header_and_no_leave() {
             "{origin}"
         );
         assert_eq!(read.header("vary"), Some("Origin"), "{origin}");
-        let asked = server
-            .call("OPTIONS", "/api/movies", &format!("{origin}{ASKS}"), b"")
+        let preflight = server
+            .call(
+                "OPTIONS",
+                "/api/movies",
+                &format!("{origin}{PREFLIGHT}"),
+                b"",
+            )
             .await;
-        assert_eq!(asked.error(), "405 method_not_allowed", "{origin}");
-        assert_eq!(cors_headers(&asked), Vec::<&str>::new(), "{origin}");
+        assert_eq!(preflight.error(), "405 method_not_allowed", "{origin}");
+        assert_eq!(cors_headers(&preflight), Vec::<&str>::new(), "{origin}");
     }
 }
 
 #[tokio::test]
-async fn only_the_api_is_shared_and_nothing_unless_it_is_set() {
-    let origin = format!("origin: {PAGE}\r\n{ASKS}");
-    let server = shared_with(&[PAGE]).await;
+async fn only_api_paths_have_cors_headers_and_none_by_default() {
+    let origin = format!("origin: {PAGE}\r\n{PREFLIGHT}");
+    let server = start_with_origins(&[PAGE]).await;
     for path in [
         "/healthz",
         "/readyz",
@@ -124,9 +133,9 @@ async fn only_the_api_is_shared_and_nothing_unless_it_is_set() {
             assert!(answer.header("vary").is_none(), "{method} {path}");
         }
     }
-    let alone = Server::start().await;
+    let default = Server::start().await;
     for method in ["GET", "OPTIONS"] {
-        let answer = alone.call(method, "/api/movies", &origin, b"").await;
+        let answer = default.call(method, "/api/movies", &origin, b"").await;
         assert_eq!(cors_headers(&answer), Vec::<&str>::new());
         assert!(answer.header("vary").is_none());
     }

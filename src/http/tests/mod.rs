@@ -1,9 +1,9 @@
-//! The handlers over a real socket, with a store in memory and no mail.
+//! Tests of the handlers over a real socket, with an in-memory store and without mail.
 
 mod api;
 mod cors;
 pub(super) mod file_templates;
-mod memory;
+mod memory_store;
 mod metrics;
 mod pages;
 mod wire;
@@ -34,7 +34,7 @@ use crate::metrics::Metrics;
 use crate::ports::mail::{Mail, MailSession, Mailer, NoSession, RenderError, Rendered, Renderer};
 use crate::sink::net::http1;
 use file_templates::FileTemplates;
-use memory::MemoryStore;
+use memory_store::MemoryStore;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -79,7 +79,7 @@ struct Server {
     running: JoinHandle<()>,
 }
 
-/// An answer as it came over the wire.
+/// A response as received from the socket.
 struct Answer {
     status: u16,
     head: String,
@@ -87,12 +87,12 @@ struct Answer {
 }
 
 impl Answer {
-    /// Reads one, and the body as it stands: chunks are not put together.
+    /// Parses a response. The body is kept as received: chunks are not decoded.
     fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let (head, body) = text
             .split_once("\r\n\r\n")
-            .unwrap_or_else(|| panic!("no answer: {text:?}"));
+            .unwrap_or_else(|| panic!("not a response: {text:?}"));
         Self {
             status: head[9..12].parse().unwrap(),
             head: head.to_owned(),
@@ -107,8 +107,8 @@ impl Answer {
             .map(|(_, value)| value)
     }
 
-    /// Checked against the description of the API, which must know every answer to a call.
-    fn is_described(&self, method: &str, path: &str) {
+    /// Checks that the OpenAPI document describes this response.
+    fn check_against_openapi(&self, method: &str, path: &str) {
         let path = path.split('?').next().unwrap();
         let is_page = ["/forgot", "/reset", "/assets/", "/.well-known/"]
             .iter()
@@ -124,7 +124,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
     }
 
-    /// `400 schema_validation`, checked to be an error of the usual shape.
+    /// Returns status and code, such as `400 schema_validation`, and checks the form of the error body.
     fn error(&self) -> String {
         let json = self.json();
         assert_eq!(json["status"], self.status, "{json}");
@@ -198,7 +198,7 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// Sends bytes, and reads until the server closes.
+    /// Sends bytes and reads until the server closes the connection.
     async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect().await;
         let (mut reader, mut writer) = stream.split();
@@ -208,7 +208,7 @@ impl Server {
         let _ = written;
         read.unwrap_or_else(|error| {
             panic!(
-                "{error} in place of an answer to {:?}",
+                "{error} in place of a response to {:?}",
                 &bytes[..bytes.len().min(80)]
             )
         });
@@ -223,7 +223,7 @@ impl Server {
         .into_bytes();
         request.extend_from_slice(body);
         let answer = Answer::parse(&self.raw(&request).await);
-        answer.is_described(method, path);
+        answer.check_against_openapi(method, path);
         answer
     }
 
@@ -241,7 +241,7 @@ impl Server {
         .await
     }
 
-    /// With an access token.
+    /// Calls the API with an access token.
     async fn call_as(&self, token: &str, method: &str, path: &str, json: &str) -> Answer {
         let headers =
             format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
@@ -253,7 +253,7 @@ impl Server {
         self.call("POST", path, headers, form.as_bytes()).await
     }
 
-    /// Signs somebody up with a password that [`Server::log_in`] knows.
+    /// Creates an account with the password that [`Server::log_in`] uses.
     async fn sign_up(&self, name: &str) {
         let answer = self
             .post(
@@ -289,7 +289,7 @@ impl Server {
         link.rsplit_once('/').unwrap().1.to_owned()
     }
 
-    fn pass(&self, time: Duration) {
+    fn advance_clock(&self, time: Duration) {
         let mut now = self.clock.0.lock().unwrap();
         *now += time;
     }

@@ -1,9 +1,9 @@
-//! The pages as a browser without scripts sees them.
+//! The pages in a browser without scripts.
 
 use super::*;
 
 #[tokio::test]
-async fn a_reset_by_the_pages_alone() {
+async fn a_password_can_be_reset_with_the_pages_alone() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     assert!(server.get("/forgot").await.body.contains("name=\"email\""));
@@ -19,7 +19,7 @@ async fn a_reset_by_the_pages_alone() {
         assert!(!form.body.contains("ann@"), "the address is not shown");
         assert_eq!(server.call("HEAD", &path, "", b"").await.status, 200);
     }
-    for (form, why) in [
+    for (form, reason) in [
         (
             "password=new+password+1&password_again=new+password+2",
             "do not match",
@@ -29,10 +29,10 @@ async fn a_reset_by_the_pages_alone() {
     ] {
         let answer = server.submit(&path, form).await;
         assert_eq!(answer.status, 400);
-        assert!(answer.body.contains(why), "{form}: {}", answer.body);
+        assert!(answer.body.contains(reason), "{form}: {}", answer.body);
         assert!(
             answer.body.contains("name=\"password_again\""),
-            "may try again"
+            "the form is not shown again"
         );
     }
     let form = "password=new+password+%C3%BC&password_again=new+password+%C3%BC";
@@ -52,17 +52,17 @@ async fn a_reset_by_the_pages_alone() {
         assert!(used.body.contains("invalid or was already used"));
         assert!(
             used.body.contains("action=\"../forgot\""),
-            "offers a new one"
+            "no new link is offered"
         );
     }
 }
 
 #[tokio::test]
-async fn dead_links_say_so_and_offer_a_new_one() {
+async fn an_unusable_link_explains_itself_and_offers_a_new_one() {
     let server = Server::start().await;
     server.sign_up("ann").await;
     let path = format!("/reset/{}", server.reset_token("ann").await);
-    server.pass(HOUR);
+    server.advance_clock(HOUR);
     let same = "password=new+password&password_again=new+password";
     let other = "password=new+password&password_again=new";
     for answer in [
@@ -82,7 +82,7 @@ async fn dead_links_say_so_and_offer_a_new_one() {
 }
 
 #[tokio::test]
-async fn every_refusal_is_a_page() {
+async fn every_error_of_a_form_is_a_page() {
     let server = Server::start().await;
     let unknown = server
         .submit("/forgot", "email=%3Cb%3E%40example.com")
@@ -112,7 +112,7 @@ async fn every_refusal_is_a_page() {
 }
 
 #[tokio::test]
-async fn pages_are_kept_nowhere_and_load_nothing_from_elsewhere() {
+async fn pages_are_not_cached_and_load_nothing_from_other_origins() {
     let server = Server::start().await;
     for path in ["/", "/forgot", "/reset/x"] {
         let page = server.get(path).await;
@@ -137,7 +137,7 @@ async fn pages_are_kept_nowhere_and_load_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn nothing_is_a_page_for_a_browser_and_json_for_a_program() {
+async fn an_unknown_path_is_a_page_for_browsers_and_json_for_programs() {
     let server = Server::start().await;
     const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
     for (path, headers, is_page) in [
@@ -158,7 +158,7 @@ async fn nothing_is_a_page_for_a_browser_and_json_for_a_program() {
 }
 
 #[tokio::test]
-async fn password_managers_are_led_to_the_form() {
+async fn the_well_known_url_redirects_password_managers_to_the_form() {
     let server = Server::start().await;
     let answer = server.get("/.well-known/change-password").await;
     assert_eq!(

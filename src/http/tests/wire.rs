@@ -1,4 +1,4 @@
-//! What travels over the socket: methods, limits, time-outs, what is no HTTP, and the stop.
+//! Behaviour on the socket: methods, limits, timeouts, malformed requests and shutdown.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ async fn unknown_paths_and_methods_are_refused_in_json() {
 }
 
 #[tokio::test]
-async fn every_answer_has_its_id_and_its_guards() {
+async fn every_response_has_a_request_id_and_security_headers() {
     let server = Server::start().await;
     let mut ids = std::collections::BTreeSet::new();
     for path in [
@@ -58,7 +58,7 @@ async fn every_answer_has_its_id_and_its_guards() {
     }
 }
 
-/// Everything that is logged, at every level.
+/// Log output of all levels.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -74,7 +74,7 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn the_log_has_the_route_and_no_secret() {
+async fn the_log_contains_the_route_and_no_secrets() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -82,10 +82,10 @@ async fn the_log_has_the_route_and_no_secret() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    // While there is only one subscriber, tracing asks the thread that comes first to a line whether it is wanted, and
-    // takes its "no" for all threads.
+    // With only one subscriber, tracing caches the interest of the thread that reaches a callsite first, and applies it to all
+    // threads. Another test could disable the callsites of this one. A second dispatcher prevents that.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-    // The server runs on this thread too.
+    // The server runs on the same thread.
     let _guard = tracing::subscriber::set_default(subscriber);
     let server = Server::start().await;
     server.sign_up("ann").await;
@@ -128,7 +128,7 @@ async fn the_log_has_the_route_and_no_secret() {
 }
 
 #[tokio::test]
-async fn head_answers_as_get_without_the_body() {
+async fn head_returns_the_headers_of_get_without_a_body() {
     let server = Server::start().await;
     for path in ["/healthz", "/api/movies", "/forgot", "/assets/style.css"] {
         let (get, head) = (
@@ -173,7 +173,7 @@ async fn a_body_over_the_limit_is_read_to_its_end_and_refused() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_type_is_refused() {
+async fn a_body_of_another_media_type_is_refused() {
     let server = Server::start().await;
     for headers in [
         "",
@@ -187,7 +187,7 @@ async fn a_body_of_another_type_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_the_clients_fault_and_nothing_worse() {
+async fn a_malformed_request_gets_a_client_error() {
     let server = Server::start().await;
     let post = |rest: &str| {
         format!("POST /api/auth/login HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}")
@@ -292,8 +292,8 @@ async fn what_is_malformed_is_the_clients_fault_and_nothing_worse() {
 }
 
 #[tokio::test]
-async fn whoever_is_slow_does_not_hold_a_connection() {
-    // Long enough for a request that is sent at once, on a busy machine too.
+async fn a_slow_client_is_disconnected() {
+    // Long enough for a complete request, even on a busy machine.
     let short = Duration::from_secs(1);
     let options = HttpOptions {
         header_timeout: short,
@@ -302,7 +302,7 @@ async fn whoever_is_slow_does_not_hold_a_connection() {
         ..HttpOptions::default()
     };
     let server = Server::start_with(options, |_| {}).await;
-    let begun = Instant::now();
+    let started_at = Instant::now();
     assert_eq!(server.raw(b"GET /healthz HT").await, b"");
     let idle = server.raw(b"GET /healthz HTTP/1.1\r\n\r\n").await;
     assert_eq!(Answer::parse(&idle).status, 200);
@@ -310,14 +310,14 @@ async fn whoever_is_slow_does_not_hold_a_connection() {
         .raw(b"POST /api/auth/login HTTP/1.1\r\ncontent-length: 10\r\n\r\n{")
         .await;
     assert_eq!(Answer::parse(&cut).error(), "408 request_timeout");
-    // The permits for pings are gone, so that the handler waits.
+    // Without permits, the handler waits in its ping.
     server.store.pings.forget_permits(1_000);
     assert_eq!(server.get("/readyz").await.error(), "503 unavailable");
-    // The usual limits would have taken longer.
-    assert!(begun.elapsed() < HttpOptions::default().header_timeout);
+    // The default limits would have taken longer.
+    assert!(started_at.elapsed() < HttpOptions::default().header_timeout);
 }
 
-/// One connection at a time, and no time-out that ends within a test.
+/// Allows one connection, and no timeout that expires during a test.
 fn one_connection() -> HttpOptions {
     HttpOptions {
         max_connections: 1,
@@ -330,7 +330,7 @@ fn one_connection() -> HttpOptions {
 }
 
 #[tokio::test]
-async fn a_client_waits_while_all_connections_are_being_answered() {
+async fn a_new_client_waits_while_all_connections_have_a_request_in_progress() {
     let server = Server::start_with(one_connection(), |_| {}).await;
     server.store.pings.forget_permits(1_000);
     let mut first = server.connect().await;
@@ -346,7 +346,7 @@ async fn a_client_waits_while_all_connections_are_being_answered() {
     let mut answer = Vec::new();
     let early =
         tokio::time::timeout(Duration::from_millis(100), second.read_buf(&mut answer)).await;
-    assert!(early.is_err(), "the second waits");
+    assert!(early.is_err(), "the second request did not wait");
     server.store.pings.add_permits(1);
     for mut stream in [first, second] {
         let mut answer = Vec::new();
@@ -373,17 +373,17 @@ async fn a_connection_that_waits_for_its_client_gives_way_to_a_new_one() {
         ),
         ("requests, and reads no answer", &unread),
     ];
-    for (what, said) in waiting {
+    for (case, sent) in waiting {
         let mut held = server.connect().await;
-        // Until the answers fill every buffer on the way.
-        let _ = tokio::time::timeout(Duration::from_secs(1), held.write_all(said)).await;
+        // Writes until the responses fill all buffers between server and client.
+        let _ = tokio::time::timeout(Duration::from_secs(1), held.write_all(sent)).await;
         let answer = server.get("/healthz").await;
-        assert_eq!(answer.status, 200, "{what}");
+        assert_eq!(answer.status, 200, "{case}");
     }
 }
 
 #[tokio::test]
-async fn a_stop_lets_requests_in_flight_end_and_closes_idle_connections() {
+async fn a_shutdown_completes_requests_in_flight_and_closes_idle_connections() {
     let mut server = Server::start().await;
     let mut idle = server.connect().await;
     idle.write_all(b"GET /healthz HTTP/1.1\r\n\r\n")
@@ -397,7 +397,7 @@ async fn a_stop_lets_requests_in_flight_end_and_closes_idle_connections() {
         .write_all(b"GET /readyz HTTP/1.1\r\n\r\n")
         .await
         .unwrap();
-    // Answered only after the one that waits was accepted.
+    // The response arrives only after the waiting connection was accepted.
     assert_eq!(server.get("/healthz").await.status, 200);
 
     server.stop.take().unwrap().send(()).unwrap();
@@ -413,7 +413,7 @@ async fn a_stop_lets_requests_in_flight_end_and_closes_idle_connections() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_ever() {
+async fn a_shutdown_ends_after_the_grace_period() {
     let options = HttpOptions {
         grace: Duration::from_millis(100),
         ..HttpOptions::default()
@@ -431,7 +431,7 @@ async fn a_stop_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_given_up() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let options = HttpOptions {
         write_timeout: Duration::from_millis(200),
         grace: HOUR,
@@ -440,7 +440,7 @@ async fn a_client_that_reads_nothing_is_given_up() {
     let mut server = Server::start_with(options, |_| {}).await;
     let mut stream = server.connect().await;
     let request = b"GET /assets/style.css HTTP/1.1\r\n\r\n".repeat(100);
-    // Until the answers fill every buffer on the way.
+    // Writes until the responses fill all buffers between server and client.
     while let Ok(written) =
         tokio::time::timeout(Duration::from_millis(300), stream.write_all(&request)).await
     {
@@ -449,6 +449,6 @@ async fn a_client_that_reads_nothing_is_given_up() {
         }
     }
     server.stop.take().unwrap().send(()).unwrap();
-    // Otherwise this takes until the end of the grace period.
+    // With the client still connected, this would take until the end of the grace period.
     server.running.await.unwrap();
 }

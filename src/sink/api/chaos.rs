@@ -1,4 +1,4 @@
-//! `/api/v1/chaos`: refusals by chance.
+//! `/api/v1/chaos`: random refusals of the SMTP server.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{ApiState, bad_request};
 use crate::smtp::fault::{Chaos, Trigger};
 
-/// What is left out is as if it were never set.
+/// Trigger in JSON. A missing field has its initial value.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct TriggerBody {
@@ -44,7 +44,7 @@ impl TryFrom<TriggerBody> for Trigger {
     type Error = String;
 
     fn try_from(body: TriggerBody) -> Result<Trigger, String> {
-        // Nothing set is Mailpit's way to say nothing.
+        // Mailpit treats 0 as a missing field.
         let code = match body.error_code {
             0 => Trigger::default().code,
             code => u16::try_from(code)
@@ -74,7 +74,7 @@ impl TryFrom<ChaosBody> for Chaos {
     }
 }
 
-/// `GET`.
+/// `GET /api/v1/chaos`.
 pub async fn show(State(state): State<ApiState>) -> Response {
     let chaos = state.faults.chaos();
     Json(ChaosBody {
@@ -85,7 +85,7 @@ pub async fn show(State(state): State<ApiState>) -> Response {
     .into_response()
 }
 
-/// `PUT`: what is left out is never refused any more.
+/// `PUT /api/v1/chaos`. A missing trigger is reset, so that it refuses nothing.
 pub async fn set(State(state): State<ApiState>, body: Bytes) -> Response {
     let body = serde_json::from_slice::<ChaosBody>(&body).map_err(|error| error.to_string());
     match body.and_then(Chaos::try_from) {

@@ -1,4 +1,5 @@
-//! `…/html-check` and `…/link-check`: what of a mail some clients don't show, and where it leads. Nothing is fetched.
+//! `…/html-check` and `…/link-check`: HTML and CSS features that some mail clients do not support, and the links of a message.
+//! No URL is fetched.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +8,29 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::answer::{derived, json};
+use super::bounded_response::{json, respond_with_json};
 use super::{ApiState, find};
 use crate::sink::compat::{self, CLIENTS, Feature, Report, Support};
 use crate::sink::{extract, view};
 
-/// `html-check`.
+/// `GET …/html-check`.
 pub async fn html(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
     let message = match find(&state, &id, &uri).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
     let reservation = state.answers.reserve_for(&message).await;
-    derived(reservation, move || {
+    respond_with_json(reservation, move || {
         let html = view::content(&message).html;
-        match html.is_empty() {
-            true => Err("Error: message does not contain HTML"),
-            false => Ok(json(&answer(&compat::check(&html)))),
+        if html.is_empty() {
+            return Err("Error: message does not contain HTML");
         }
+        Ok(json(&report_json(&compat::check(&html))))
     })
     .await
 }
 
-/// In percent.
+/// Percentages of the mail clients.
 #[derive(Default, Clone, Copy)]
 struct Score {
     supported: f64,
@@ -53,7 +54,7 @@ fn score(feature: &Feature) -> Score {
     }
 }
 
-fn answer(report: &Report) -> Value {
+fn report_json(report: &Report) -> Value {
     let mut platforms: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for client in CLIENTS {
         platforms
@@ -63,19 +64,19 @@ fn answer(report: &Report) -> Value {
     }
     let mut total = Score::default();
     for (feature, found) in &report.found {
-        // An element counts as often as what it uses is not shown.
-        let part = *found as f64 / report.elements.max(*found).max(1) as f64;
+        // An element counts once for each unsupported feature that it uses.
+        let share = *found as f64 / report.elements.max(*found).max(1) as f64;
         let score = score(feature);
-        total.partial += score.partial * part;
-        total.unsupported += score.unsupported * part;
+        total.partial += score.partial * share;
+        total.unsupported += score.unsupported * share;
     }
-    let lost = total.partial + total.unsupported;
-    if lost > 100.0 {
-        total.partial *= 100.0 / lost;
-        total.unsupported *= 100.0 / lost;
+    let affected = total.partial + total.unsupported;
+    if affected > 100.0 {
+        total.partial *= 100.0 / affected;
+        total.unsupported *= 100.0 / affected;
     }
     total.supported = 100.0 - total.partial - total.unsupported;
-    let warnings: Vec<Value> = report.found.iter().map(warning).collect();
+    let warnings: Vec<Value> = report.found.iter().map(warning_json).collect();
     json!({
         "Total": {
             "Tests": compat::features(),
@@ -89,7 +90,7 @@ fn answer(report: &Report) -> Value {
     })
 }
 
-fn warning((feature, found): &(Feature, usize)) -> Value {
+fn warning_json((feature, found): &(Feature, usize)) -> Value {
     let results: Vec<Value> = feature
         .support()
         .filter_map(|(client, support)| {
@@ -129,14 +130,14 @@ fn warning((feature, found): &(Feature, usize)) -> Value {
     })
 }
 
-/// `link-check`: every link, and of none whether it works, since asking would use up a link that works once.
+/// `GET …/link-check`: returns all links without their status, because fetching a link that can be used once would use it up.
 pub async fn links(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
     let message = match find(&state, &id, &uri).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
     let reservation = state.answers.reserve_for(&message).await;
-    derived(reservation, move || {
+    respond_with_json(reservation, move || {
         let links = extract::of(&view::content(&message)).links;
         let links: Vec<Value> = links
             .into_iter()

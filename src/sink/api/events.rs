@@ -1,4 +1,4 @@
-//! `/api/events`: what happens to the inbox, told over a websocket. The client only listens.
+//! `/api/events`: events of the inbox over a websocket. Messages from the client are ignored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,33 +13,33 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::answer::json;
-use super::shapes::Summary;
+use super::bounded_response::json;
+use super::mailpit_json::Summary;
 use super::{ApiState, blocking, plain};
 use crate::sink::inbox::{Event, Inbox};
 use crate::smtp::MessageId;
 
-/// How often a ping says that the connection is alive.
-const PING: Duration = Duration::from_secs(54);
+/// Interval between pings.
+const PING_INTERVAL: Duration = Duration::from_secs(54);
 
-/// Pings without an answer after which a client is disconnected: its place is for others.
-const MOST_UNANSWERED: u32 = 2;
+/// Number of unanswered pings after which a client is disconnected, to free its slot.
+const MAX_UNANSWERED: u32 = 2;
 
-/// How long the numbers wait for further changes.
-const STATS: Duration = Duration::from_millis(250);
+/// Delay of the statistics after a change, so that further changes are included.
+const STATS_DELAY: Duration = Duration::from_millis(250);
 
-/// How long a client may take for one frame before it is dropped.
-const SLOWEST: Duration = Duration::from_secs(10);
+/// Maximum time to send a frame. A client that takes longer is disconnected.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Websocket clients at once.
+/// Maximum number of websocket clients.
 pub const MOST_CLIENTS: usize = 256;
 
-/// Bytes that a client holds back, in either direction.
+/// Size of the buffers of a connection, in bytes.
 const BUFFER: usize = 8 * 1024;
 
-/// Bytes of a summary that a frame announces. For a longer one clients are asked to read the list again, so that the frames
-/// that wait for slow clients stay small.
-const LONGEST_SUMMARY: usize = 16 * 1024;
+/// Maximum size of a frame that announces a message, in bytes. In place of a larger one, clients are asked to read the list
+/// again, so that the frames queued for slow clients stay small.
+const MAX_ANNOUNCEMENT: usize = 16 * 1024;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -48,15 +48,14 @@ struct Frame<T> {
     data: T,
 }
 
-/// `GET`, upgraded.
+/// `GET /api/events`, upgraded to a websocket.
 pub async fn listen(State(state): State<ApiState>, upgrade: WebSocketUpgrade) -> Response {
-    let Ok(place) = Arc::clone(&state.websockets).try_acquire_owned() else {
+    let Ok(slot) = Arc::clone(&state.websockets).try_acquire_owned() else {
         return plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many clients are subscribed to events",
         );
     };
-    // Messages from clients are ignored.
     upgrade
         .max_message_size(BUFFER)
         // The buffer of a frame is allocated before the size of its message is checked.
@@ -64,50 +63,50 @@ pub async fn listen(State(state): State<ApiState>, upgrade: WebSocketUpgrade) ->
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
         .on_upgrade(async |socket| {
-            tell(state, socket).await;
-            drop(place);
+            send_events(state, socket).await;
+            drop(slot);
         })
 }
 
-async fn tell(state: ApiState, mut socket: WebSocket) {
+async fn send_events(state: ApiState, mut socket: WebSocket) {
     let mut events = state.inbox.subscribe();
     let stopping = state.stopping();
     tokio::pin!(stopping);
-    let mut next_ping = Instant::now() + PING;
+    let mut next_ping = Instant::now() + PING_INTERVAL;
     let mut unanswered = 0;
-    // The numbers are told at once, then after each change.
+    // Statistics are sent after the connection is established and after changes.
     let mut next_stats = Some(Instant::now());
     loop {
         let stats_due = next_stats.unwrap_or(next_ping);
         let frame = tokio::select! {
             event = events.recv() => match event {
                 Ok(event) => {
-                    next_stats.get_or_insert(Instant::now() + STATS);
-                    match frame(&state, event).await {
+                    next_stats.get_or_insert(Instant::now() + STATS_DELAY);
+                    match event_frame(&state, event).await {
                         Some(frame) => frame,
                         None => continue,
                     }
                 }
-                // The client was too slow for some events. It must read the list again.
+                // The client missed events because it was too slow, so it must read the list again.
                 Err(RecvError::Lagged(_)) => {
-                    next_stats.get_or_insert(Instant::now() + STATS);
-                    text("prune", Value::Null)
+                    next_stats.get_or_insert(Instant::now() + STATS_DELAY);
+                    text_frame("prune", Value::Null)
                 }
                 Err(RecvError::Closed) => break,
             },
             () = sleep_until(stats_due), if next_stats.is_some() => {
                 next_stats = None;
-                stats(&state)
+                stats_frame(&state)
             }
             () = sleep_until(next_ping) => {
-                if unanswered == MOST_UNANSWERED {
+                if unanswered == MAX_UNANSWERED {
                     return;
                 }
                 unanswered += 1;
-                next_ping = Instant::now() + PING;
+                next_ping = Instant::now() + PING_INTERVAL;
                 Message::Ping(Vec::new().into())
             }
-            said = socket.recv() => match said {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => {
                     unanswered = 0;
@@ -116,17 +115,17 @@ async fn tell(state: ApiState, mut socket: WebSocket) {
             },
             () = &mut stopping => break,
         };
-        match tokio::time::timeout(SLOWEST, socket.send(frame)).await {
+        match tokio::time::timeout(SEND_TIMEOUT, socket.send(frame)).await {
             Ok(Ok(())) => {}
             _ => return,
         }
     }
-    let _ = tokio::time::timeout(SLOWEST, socket.send(Message::Close(None))).await;
+    let _ = tokio::time::timeout(SEND_TIMEOUT, socket.send(Message::Close(None))).await;
 }
 
-fn stats(state: &ApiState) -> Message {
+fn stats_frame(state: &ApiState) -> Message {
     let totals = state.inbox.totals();
-    text(
+    text_frame(
         "stats",
         json!({
             "Total": totals.messages,
@@ -136,7 +135,7 @@ fn stats(state: &ApiState) -> Message {
     )
 }
 
-async fn frame(state: &ApiState, event: Event) -> Option<Message> {
+async fn event_frame(state: &ApiState, event: Event) -> Option<Message> {
     Some(match event {
         Event::New(arrival) => {
             let (inbox, id) = (Arc::clone(&state.inbox), arrival.id);
@@ -148,18 +147,18 @@ async fn frame(state: &ApiState, event: Event) -> Option<Message> {
             Message::Text(
                 Utf8Bytes::try_from(frame)
                     .ok()
-                    .filter(|it| !it.is_empty())?,
+                    .filter(|frame| !frame.is_empty())?,
             )
         }
-        Event::Read(id, read) => text("update", json!({ "ID": id.0, "Read": read })),
-        Event::Tagged(id, tags) => text("update", json!({ "ID": id.0, "Tags": tags })),
-        Event::Deleted(id) => text("delete", json!({ "ID": id.0 })),
-        Event::Pruned => text("prune", Value::Null),
-        Event::Emptied => text("truncate", Value::Null),
+        Event::Read(id, read) => text_frame("update", json!({ "ID": id.0, "Read": read })),
+        Event::Tagged(id, tags) => text_frame("update", json!({ "ID": id.0, "Tags": tags })),
+        Event::Deleted(id) => text_frame("delete", json!({ "ID": id.0 })),
+        Event::Pruned => text_frame("prune", Value::Null),
+        Event::Emptied => text_frame("truncate", Value::Null),
     })
 }
 
-/// The frame of a message that arrived; empty where it is no longer kept.
+/// Returns the frame that announces a message, or no bytes if the message no longer exists.
 fn announcement(inbox: &Inbox, id: &MessageId) -> Bytes {
     let Some(message) = inbox.get(&id.0) else {
         return Bytes::new();
@@ -168,7 +167,7 @@ fn announcement(inbox: &Inbox, id: &MessageId) -> Bytes {
         r#type: "new",
         data: Summary::of(&message, &message.digest()),
     });
-    if frame.len() > LONGEST_SUMMARY {
+    if frame.len() > MAX_ANNOUNCEMENT {
         frame = json(&Frame {
             r#type: "prune",
             data: (),
@@ -178,7 +177,7 @@ fn announcement(inbox: &Inbox, id: &MessageId) -> Bytes {
     Bytes::from(frame)
 }
 
-fn text(kind: &'static str, data: Value) -> Message {
+fn text_frame(kind: &'static str, data: Value) -> Message {
     let frame = Frame { r#type: kind, data };
     Message::Text(serde_json::to_string(&frame).unwrap_or_default().into())
 }

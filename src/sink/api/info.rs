@@ -1,4 +1,4 @@
-//! `/api/v1/info` and `/api/v1/webui`: the program, its numbers, and what it can do.
+//! `/api/v1/info` and `/api/v1/webui`: version, counters and supported features.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::ApiState;
 
-/// The numbers since the start.
+/// `GET /api/v1/info`: version, totals, and counters since the start.
 pub async fn show(State(state): State<ApiState>) -> Json<Value> {
     let totals = state.inbox.totals();
     let counts = state.inbox.counts();
@@ -18,7 +18,7 @@ pub async fn show(State(state): State<ApiState>) -> Json<Value> {
         .max(0);
     Json(json!({
         "Version": concat!("v", env!("CARGO_PKG_VERSION")),
-        // Nothing is asked for newer versions: the sink makes no connections.
+        // The sink makes no connections, so it does not check for new versions.
         "LatestVersion": "disabled",
         "Database": ":memory:",
         "DatabaseSize": totals.memory,
@@ -37,7 +37,7 @@ pub async fn show(State(state): State<ApiState>) -> Json<Value> {
     }))
 }
 
-/// What a user interface may offer. Nothing is ever passed on, and no spam filter is asked.
+/// `GET /api/v1/webui`: features that a user interface may offer. The sink does not relay messages and has no spam filter.
 pub async fn webui() -> Json<Value> {
     Json(json!({
         "Label": "movie-bag",
@@ -58,7 +58,7 @@ pub async fn webui() -> Json<Value> {
     }))
 }
 
-/// The bytes of memory the process has, where the system tells.
+/// Returns the resident memory of the process in bytes, on systems that have `/proc`.
 fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -1,4 +1,4 @@
-//! The part of MailHog's API that clients call: `/api/v2/messages`, `/api/v2/search`, deleting one, and its monkey Jim.
+//! Part of MailHog's API that clients use: `/api/v2/messages`, `/api/v2/search`, deletion of a message, and the chaos monkey Jim.
 
 use std::sync::Arc;
 use std::vec;
@@ -11,30 +11,30 @@ use axum::response::{IntoResponse, Response};
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{LIST, Pieces, append_json, streamed};
+use super::bounded_response::{LIST_MEMORY, Pieces, append_json, stream_json};
+use super::mailpit_json::rfc3339;
 use super::messages::Page;
-use super::shapes::rfc3339;
 use super::{ApiState, bad_request, blocking, not_found, parameter, searching};
 use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
 use crate::sink::search::Query;
 use crate::sink::view::{self, RawPart};
 use crate::smtp::fault::{Chaos, Trigger};
 
-/// Memory for a list: the pieces of an item with as many parts as a message may have.
-const ITEMS: usize = 8 * LIST;
+/// Memory reserved for a list: the pieces of an item with the maximum number of parts.
+const ITEMS_MEMORY: usize = 8 * LIST_MEMORY;
 
-/// Bytes of a message that are written at once.
-const TEXT: usize = 16 * 1024;
+/// Maximum number of bytes of a message that are serialized at once.
+const TEXT_CHUNK: usize = 16 * 1024;
 
 /// `GET /api/v2/messages`.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
-    let page = Page::of(&uri);
+    let page = Page::from_query(&uri);
     let found = state.inbox.sequences(page.start, page.limit, None);
     let total = state.inbox.totals().messages;
-    answer(&state, total, page.start, found).await
+    list_response(&state, total, page.start, found).await
 }
 
-/// `GET /api/v2/search`, by `kind`: `from`, `to` or `containing`.
+/// `GET /api/v2/search`. The parameter `kind` is `from`, `to` or `containing`.
 pub async fn search(State(state): State<ApiState>, uri: Uri) -> Response {
     let text = parameter(&uri, "query").unwrap_or_default();
     let query = match parameter(&uri, "kind").as_deref() {
@@ -43,11 +43,11 @@ pub async fn search(State(state): State<ApiState>, uri: Uri) -> Response {
         Some("containing") => Query::text(&text),
         _ => return bad_request("Error: kind is from, to or containing"),
     };
-    let page = Page::of(&uri);
+    let page = Page::from_query(&uri);
     let inbox = Arc::clone(&state.inbox);
     let found = searching(&state, move || inbox.matching(&query, None));
     match found.await {
-        Ok(found) => answer(&state, found.len(), page.start, page.cut(&found)).await,
+        Ok(found) => list_response(&state, found.len(), page.start, page.select(&found)).await,
         Err(failure) => failure,
     }
 }
@@ -65,7 +65,7 @@ pub async fn delete(
     }
 }
 
-async fn answer(state: &ApiState, total: usize, start: usize, page: Vec<u64>) -> Response {
+async fn list_response(state: &ApiState, total: usize, start: usize, page: Vec<u64>) -> Response {
     let items = Items {
         inbox: Arc::clone(&state.inbox),
         envelope: Some(Envelope {
@@ -75,54 +75,53 @@ async fn answer(state: &ApiState, total: usize, start: usize, page: Vec<u64>) ->
             items: [],
         }),
         rest: page.into_iter(),
-        is_begun: false,
+        has_written_item: false,
         item: Vec::new(),
     };
-    streamed(state.answers.reserve(ITEMS).await, items).await
+    stream_json(state.answers.reserve(ITEMS_MEMORY).await, items).await
 }
 
-/// The envelope of a list.
+/// JSON object around a list.
 #[derive(Serialize)]
 struct Envelope {
     total: usize,
     count: usize,
     start: usize,
-    /// Place of the items, which follow one by one.
+    /// Replaced by the items, which are written one by one.
     items: [(); 0],
 }
 
-/// A list in JSON. An item is several times as long as its message, so it is made of the message's own bytes while the client
-/// reads it.
+/// Serializer of a list. An item is several times as long as its message, so it is serialized from the bytes of the message
+/// while the client reads it.
 struct Items {
     inbox: Arc<Inbox>,
     /// Present until it is written.
     envelope: Option<Envelope>,
-    /// Sequence numbers of the messages to come.
+    /// Sequence numbers of the messages that are not yet written.
     rest: vec::IntoIter<u64>,
-    /// Whether an item was written.
-    is_begun: bool,
-    /// Rest of the item that is being written, last piece first.
+    has_written_item: bool,
+    /// Remaining pieces of the current item, last piece first.
     item: Vec<Piece>,
 }
 
 /// A piece of an item.
 #[derive(Debug)]
 enum Piece {
-    /// JSON as it is.
+    /// Complete JSON.
     Json(Vec<u8>),
-    /// The inside of a JSON string: these bytes as text.
+    /// Content of a JSON string, without the quotes, for these bytes.
     Text(Bytes),
-    /// Header fields of a part with this header.
+    /// JSON of the header fields of a part with this header.
     Headers(Bytes),
 }
 
 impl Pieces for Items {
-    const HELD: usize = ITEMS;
+    const HELD_MEMORY: usize = ITEMS_MEMORY;
 
-    fn add_to(&mut self, body: &mut Vec<u8>) -> bool {
+    fn append_next(&mut self, body: &mut Vec<u8>) -> bool {
         if let Some(envelope) = self.envelope.take() {
             append_json(body, &envelope);
-            // The end of the empty list and of the object.
+            // Removes the end of the empty array and of the object.
             body.truncate(body.len() - b"]}".len());
             return true;
         }
@@ -130,7 +129,7 @@ impl Pieces for Items {
             Some(Piece::Json(json)) => body.extend(json),
             Some(Piece::Headers(header)) => append_json(body, &view::part_headers(&header)),
             Some(Piece::Text(text)) => {
-                let (first, rest) = cut_text(text);
+                let (first, rest) = split_text(text);
                 append_text(body, &first);
                 if !rest.is_empty() {
                     self.item.push(Piece::Text(rest));
@@ -141,12 +140,12 @@ impl Pieces for Items {
                     body.extend_from_slice(b"]}");
                     return false;
                 };
-                // It may have been deleted since the list was begun.
+                // The message may have been deleted after the first chunk.
                 if let Some(message) = self.inbox.at(sequence) {
-                    if std::mem::replace(&mut self.is_begun, true) {
+                    if std::mem::replace(&mut self.has_written_item, true) {
                         body.push(b',');
                     }
-                    self.item = item(&message);
+                    self.item = item_pieces(&message);
                     self.item.reverse();
                 }
             }
@@ -155,19 +154,22 @@ impl Pieces for Items {
     }
 }
 
-/// Cuts the first bytes off a text, not in the middle of a character.
-fn cut_text(mut text: Bytes) -> (Bytes, Bytes) {
+/// Splits off the first bytes of a text, at the boundary of a character.
+fn split_text(mut text: Bytes) -> (Bytes, Bytes) {
     let is_within = |at: usize| text[at] & 0b1100_0000 == 0b1000_0000;
-    let at = match text.len() > TEXT {
-        // A character has at most three bytes behind its first.
-        true => (TEXT - 3..=TEXT).rev().find(|&at| !is_within(at)),
-        false => Some(text.len()),
+    let at = if text.len() > TEXT_CHUNK {
+        // A character has at most three bytes after its first one.
+        (TEXT_CHUNK - 3..=TEXT_CHUNK)
+            .rev()
+            .find(|&at| !is_within(at))
+    } else {
+        Some(text.len())
     };
-    let first = text.split_to(at.unwrap_or(TEXT));
+    let first = text.split_to(at.unwrap_or(TEXT_CHUNK));
     (first, text)
 }
 
-/// Appends bytes as the inside of a JSON string.
+/// Appends bytes as the content of a JSON string, without the quotes.
 fn append_text(body: &mut Vec<u8>, bytes: &[u8]) {
     let start = body.len();
     append_json(body, &*String::from_utf8_lossy(bytes));
@@ -175,40 +177,40 @@ fn append_text(body: &mut Vec<u8>, bytes: &[u8]) {
     body.remove(start);
 }
 
-fn item(message: &ReceivedMessage) -> Vec<Piece> {
+fn item_pieces(message: &ReceivedMessage) -> Vec<Piece> {
     let envelope = &message.envelope;
-    let to = envelope.recipients.iter().map(|to| path(&to.address));
+    let to = envelope.recipients.iter().map(|to| Path::new(&to.address));
     let addresses: Vec<_> = envelope.recipients.iter().map(|to| &to.address).collect();
     let body = match memmem::find(&message.source, b"\r\n\r\n") {
         Some(end) => message.source.slice(end + 4..),
         None => Bytes::new(),
     };
     let mut item = Item::default();
-    item.open("{\"ID\":", &message.id.0);
-    item.open(",\"From\":", &path(&envelope.sender));
-    item.open(",\"To\":", &to.collect::<Vec<_>>());
-    item.open(",\"Content\":{\"Headers\":", &view::headers(message));
+    item.value("{\"ID\":", &message.id.0);
+    item.value(",\"From\":", &Path::new(&envelope.sender));
+    item.value(",\"To\":", &to.collect::<Vec<_>>());
+    item.value(",\"Content\":{\"Headers\":", &view::headers(message));
     item.text(",\"Body\":", body);
-    item.open(",\"Size\":", &message.source.len());
-    item.open(
+    item.value(",\"Size\":", &message.source.len());
+    item.value(
         ",\"MIME\":null},\"Created\":",
         &rfc3339(message.received_at),
     );
     item.json(",\"MIME\":");
     item.mime(&view::raw_parts(message));
-    item.open(",\"Raw\":{\"From\":", &envelope.sender);
-    item.open(",\"To\":", &addresses);
+    item.value(",\"Raw\":{\"From\":", &envelope.sender);
+    item.value(",\"To\":", &addresses);
     item.text(",\"Data\":", message.source.clone());
-    item.open(",\"Helo\":", &message.session.helo);
+    item.value(",\"Helo\":", &message.session.helo);
     item.json("}}");
     item.end()
 }
 
-/// Pieces of an item, first piece first.
+/// Builder of the pieces of an item, first piece first.
 #[derive(Default)]
 struct Item {
     pieces: Vec<Piece>,
-    /// JSON behind the last piece.
+    /// JSON after the last piece.
     json: Vec<u8>,
 }
 
@@ -218,7 +220,7 @@ impl Item {
     }
 
     /// Adds JSON, and the JSON of a value.
-    fn open<T: Serialize + ?Sized>(&mut self, json: &str, value: &T) {
+    fn value<T: Serialize + ?Sized>(&mut self, json: &str, value: &T) {
         self.json(json);
         append_json(&mut self.json, value);
     }
@@ -236,8 +238,8 @@ impl Item {
         self.pieces.extend([Piece::Json(json), piece]);
     }
 
-    /// Adds parts nested as in the message; `null` where there are none. MailHog also lists the text around the boundaries as
-    /// parts.
+    /// Adds the parts, nested as in the message, or `null` if there are none. Unlike MailHog, it does not list the text around the
+    /// boundaries as parts.
     fn mime(&mut self, parts: &[RawPart]) {
         if parts.is_empty() {
             return self.json("null");
@@ -249,7 +251,7 @@ impl Item {
             });
             self.piece(Piece::Headers(part.header.clone()));
             self.text(",\"Body\":", part.body.clone());
-            self.open(",\"Size\":", &part.size);
+            self.value(",\"Size\":", &part.size);
             self.json(",\"MIME\":");
             self.mime(&part.parts);
             self.json("}");
@@ -263,7 +265,7 @@ impl Item {
     }
 }
 
-/// An address as MailHog writes it.
+/// An address in MailHog's JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Path<'m> {
@@ -273,18 +275,20 @@ struct Path<'m> {
     params: &'m str,
 }
 
-fn path(address: &str) -> Path<'_> {
-    let (mailbox, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    Path {
-        relays: None,
-        mailbox,
-        domain,
-        params: "",
+impl Path<'_> {
+    fn new(address: &str) -> Path<'_> {
+        let (mailbox, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+        Path {
+            relays: None,
+            mailbox,
+            domain,
+            params: "",
+        }
     }
 }
 
-/// Jim refuses by chance. His chances to let a connection in, to cut it or to slow it down have no effect here: `--fail` does
-/// that, and without chance.
+/// Settings of Jim, who refuses at random. The probabilities for connections have no effect here: `--fail` refuses, cuts and
+/// delays connections, and does so deterministically.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Jim {
@@ -313,7 +317,7 @@ impl Default for Jim {
     }
 }
 
-/// `GET`: what Jim does; 404 where he is not there.
+/// `GET /api/v2/jim`: returns the settings; 404 if Jim is disabled.
 pub async fn jim(State(state): State<ApiState>) -> Response {
     let chaos = state.faults.chaos();
     if chaos == Chaos::default() {
@@ -329,23 +333,23 @@ pub async fn jim(State(state): State<ApiState>) -> Response {
     .into_response()
 }
 
-/// `POST`: 201, or 400 where he is there already.
+/// `POST /api/v2/jim`: 201, or 400 if Jim is already enabled.
 pub async fn invite_jim(State(state): State<ApiState>, body: Bytes) -> Response {
     if state.faults.chaos() != Chaos::default() {
         return bad_request("Error: Jim is already enabled");
     }
-    obey(&state, &body, StatusCode::CREATED)
+    apply_jim(&state, &body, StatusCode::CREATED)
 }
 
-/// `PUT`: 200, or 404 where he is not there.
+/// `PUT /api/v2/jim`: 200, or 404 if Jim is disabled.
 pub async fn change_jim(State(state): State<ApiState>, body: Bytes) -> Response {
     if state.faults.chaos() == Chaos::default() {
         return not_found();
     }
-    obey(&state, &body, StatusCode::OK)
+    apply_jim(&state, &body, StatusCode::OK)
 }
 
-/// `DELETE`: 200, or 404 where he is not there.
+/// `DELETE /api/v2/jim`: 200, or 404 if Jim is disabled.
 pub async fn dismiss_jim(State(state): State<ApiState>) -> Response {
     if state.faults.chaos() == Chaos::default() {
         return not_found();
@@ -354,7 +358,7 @@ pub async fn dismiss_jim(State(state): State<ApiState>) -> Response {
     StatusCode::OK.into_response()
 }
 
-fn obey(state: &ApiState, body: &[u8], status: StatusCode) -> Response {
+fn apply_jim(state: &ApiState, body: &[u8], status: StatusCode) -> Response {
     let jim = match body {
         b"" => Ok(Jim::default()),
         body => serde_json::from_slice::<Jim>(body),
@@ -379,11 +383,11 @@ fn obey(state: &ApiState, body: &[u8], status: StatusCode) -> Response {
 mod tests {
     use super::*;
 
-    fn written(source: &[u8]) -> String {
+    fn serialize_in_pieces(source: &[u8]) -> String {
         let mut rest = Bytes::copy_from_slice(source);
         let mut written = Vec::new();
         while !rest.is_empty() {
-            let (first, more) = cut_text(rest);
+            let (first, more) = split_text(rest);
             append_text(&mut written, &first);
             rest = more;
         }
@@ -391,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_written_in_pieces_is_the_same_as_a_whole_one() {
+    fn text_serialized_in_pieces_equals_text_serialized_at_once() {
         for pattern in [
             "a\"\n\u{1}",
             "\u{e4}",
@@ -400,9 +404,12 @@ mod tests {
             "xy\u{1f600}\u{20ac}",
         ] {
             for shift in 0..4 {
-                let text = format!("{}{}", &"zzz"[..shift.min(3)], pattern.repeat(TEXT));
+                let text = format!("{}{}", &"zzz"[..shift.min(3)], pattern.repeat(TEXT_CHUNK));
                 let whole = serde_json::to_string(&text).unwrap();
-                assert_eq!(written(text.as_bytes()), whole[1..whole.len() - 1]);
+                assert_eq!(
+                    serialize_in_pieces(text.as_bytes()),
+                    whole[1..whole.len() - 1]
+                );
             }
         }
         for pattern in [
@@ -413,9 +420,9 @@ mod tests {
             b"\xe2\x82\x80\x80\x80",
             b"\xc3\xc3\xa4\xed\xa0\x80",
         ] {
-            let source = pattern.repeat(TEXT);
+            let source = pattern.repeat(TEXT_CHUNK);
             let whole = serde_json::to_string(&String::from_utf8_lossy(&source)).unwrap();
-            assert_eq!(written(&source), whole[1..whole.len() - 1]);
+            assert_eq!(serialize_in_pieces(&source), whole[1..whole.len() - 1]);
         }
     }
 }

@@ -1,25 +1,25 @@
-//! `/api/v1/message/{id}` and what is below it.
+//! `/api/v1/message/{id}`: a message, its headers, its source, and the refused release.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{derived, json};
-use super::shapes::Message;
+use super::bounded_response::{json, respond_with_json};
+use super::mailpit_json::Message;
 use super::{ApiState, bad_request, find, parameter};
 use crate::sink::view;
 
-/// Memory for the source: two chunks of it.
-const RAW: usize = 128 * 1024;
+/// Memory reserved for a source: two chunks.
+const RAW_MEMORY: usize = 128 * 1024;
 
-/// The whole message; it counts as read from now on.
+/// `GET /api/v1/message/{id}`: returns the message and marks it as read.
 pub async fn show(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
     let message = match find(&state, &id, &uri).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
     let reservation = state.answers.reserve_for(&message).await;
-    derived(reservation, move || {
+    respond_with_json(reservation, move || {
         state.inbox.mark_read(&message);
         let (digest, content) = (message.digest(), view::content(&message));
         Ok(json(&Message::of(&message, &digest, &content)))
@@ -27,26 +27,26 @@ pub async fn show(State(state): State<ApiState>, Path(id): Path<String>, uri: Ur
     .await
 }
 
-/// The headers, unfolded, with those that the envelope adds.
+/// `GET …/headers`: returns the unfolded headers, and those that are derived from the envelope.
 pub async fn headers(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
     let message = match find(&state, &id, &uri).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
     let reservation = state.answers.reserve_for(&message).await;
-    derived(reservation, move || Ok(json(&view::headers(&message)))).await
+    respond_with_json(reservation, move || Ok(json(&view::headers(&message)))).await
 }
 
-/// The source, byte for byte.
+/// `GET …/raw`: returns the source, byte for byte.
 pub async fn raw(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
     let message = match find(&state, &id, &uri).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve(RAW).await;
+    let reservation = state.answers.reserve(RAW_MEMORY).await;
     let (id, source) = (message.id.clone(), message.source.clone());
     let size = source.len();
-    // The message counts as kept for as long as it is read.
+    // The response owns the message, so that its memory stays accounted for while the client reads.
     let mut response = reservation.hold(source, message).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, size.into());
@@ -62,7 +62,7 @@ pub async fn raw(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri
     response
 }
 
-/// Nothing leaves the sink, whoever asks.
+/// `POST …/release`: always refused, because no message leaves the sink.
 pub async fn release() -> Response {
     bad_request("Error: message relaying is not configured: this server never relays messages")
 }

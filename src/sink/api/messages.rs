@@ -1,4 +1,4 @@
-//! `/api/v1/messages`: the list, marking, deleting.
+//! `/api/v1/messages`: list, mark and delete messages.
 
 use std::sync::Arc;
 use std::vec;
@@ -10,29 +10,29 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::answer::{LIST, Pieces, append_json, streamed};
-use super::shapes::{List, Summary};
+use super::bounded_response::{LIST_MEMORY, Pieces, append_json, stream_json};
+use super::mailpit_json::{List, Summary};
 use super::{ApiState, bad_request, blocking, ok, parameter, parse_query, zone};
 use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
 use crate::sink::search::parse_time;
 
-/// How many messages a list has where nobody says.
+/// Default of the parameter `limit`.
 const DEFAULT_LIMIT: usize = 50;
 
-/// Which part of a list is asked for. What cannot be read falls back to its default silently, as clients expect.
+/// Requested part of a list. An invalid parameter is replaced by its default without an error, as clients expect.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// So many are skipped.
+    /// Number of messages to skip.
     pub start: usize,
-    /// No more than so many; 0 for all.
+    /// Maximum number of messages; 0 for all.
     pub limit: usize,
-    /// Received before this.
+    /// Selects messages received before this time.
     pub before: Option<Timestamp>,
 }
 
 impl Page {
-    /// Of a request.
-    pub fn of(uri: &Uri) -> Page {
+    /// Parses the query of a request.
+    pub fn from_query(uri: &Uri) -> Page {
         let number = |name| parameter(uri, name).and_then(|text| text.parse::<usize>().ok());
         Page {
             start: number("start").unwrap_or(0),
@@ -41,8 +41,8 @@ impl Page {
         }
     }
 
-    /// The part of these that is asked for.
-    pub fn cut(&self, messages: &[u64]) -> Vec<u64> {
+    /// Returns the requested part of these messages.
+    pub fn select(&self, messages: &[u64]) -> Vec<u64> {
         let limit = if self.limit == 0 {
             usize::MAX
         } else {
@@ -53,19 +53,17 @@ impl Page {
     }
 }
 
-/// A list in JSON: its envelope, then one message after the other.
+/// Serializer of a list: its envelope, then one message after the other.
 pub(super) struct ListPieces {
     inbox: Arc<Inbox>,
     /// Present until it is written.
     envelope: Option<List>,
-    /// Sequence numbers of the messages to come.
+    /// Sequence numbers of the messages that are not yet written.
     rest: vec::IntoIter<u64>,
-    /// Whether a message was written.
-    is_begun: bool,
+    has_written_message: bool,
 }
 
 impl ListPieces {
-    /// The page of the messages `found`, all of them in the order of the list.
     pub(super) fn new(inbox: Arc<Inbox>, page: &Page, found: Found) -> ListPieces {
         let totals = inbox.totals();
         let envelope = List {
@@ -82,14 +80,14 @@ impl ListPieces {
             inbox,
             envelope: Some(envelope),
             rest: found.page.into_iter(),
-            is_begun: false,
+            has_written_message: false,
         }
     }
 }
 
-/// Messages of a list.
+/// Page of a list, with the totals of the whole list.
 pub(super) struct Found {
-    /// Sequence numbers of those on the page.
+    /// Sequence numbers of the messages on the page.
     pub(super) page: Vec<u64>,
     /// Number of messages in the whole list.
     pub(super) messages: usize,
@@ -98,14 +96,14 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The page of a list of these messages.
+    /// Returns the page of a list of these messages.
     pub(super) fn of(inbox: &Inbox, all: &[u64], page: &Page) -> Found {
         let is_unread = |message: Arc<ReceivedMessage>| !message.is_read();
         let unread = all
             .iter()
             .filter(|one| inbox.at(**one).is_some_and(is_unread));
         Found {
-            page: page.cut(all),
+            page: page.select(all),
             messages: all.len(),
             unread: unread.count(),
         }
@@ -113,10 +111,10 @@ impl Found {
 }
 
 impl Pieces for ListPieces {
-    fn add_to(&mut self, body: &mut Vec<u8>) -> bool {
+    fn append_next(&mut self, body: &mut Vec<u8>) -> bool {
         if let Some(envelope) = self.envelope.take() {
             append_json(body, &envelope);
-            // The end of the empty list and of the object.
+            // Removes the end of the empty array and of the object.
             body.truncate(body.len() - b"]}".len());
             return true;
         }
@@ -124,9 +122,9 @@ impl Pieces for ListPieces {
             body.extend_from_slice(b"]}");
             return false;
         };
-        // It may have been deleted since the list was begun.
+        // The message may have been deleted after the first chunk.
         if let Some(message) = self.inbox.at(sequence) {
-            if std::mem::replace(&mut self.is_begun, true) {
+            if std::mem::replace(&mut self.has_written_message, true) {
                 body.push(b',');
             }
             append_json(body, &Summary::of(&message, &message.digest()));
@@ -135,9 +133,9 @@ impl Pieces for ListPieces {
     }
 }
 
-/// `GET`.
+/// `GET /api/v1/messages`.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
-    let page = Page::of(&uri);
+    let page = Page::from_query(&uri);
     let inbox = Arc::clone(&state.inbox);
     let found = blocking(move || match page.before {
         None => {
@@ -153,7 +151,7 @@ pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     match found.await {
         Ok(found) => {
             let pieces = ListPieces::new(Arc::clone(&state.inbox), &page, found);
-            streamed(state.answers.reserve(LIST).await, pieces).await
+            stream_json(state.answers.reserve(LIST_MEMORY).await, pieces).await
         }
         Err(failure) => failure,
     }
@@ -170,7 +168,7 @@ struct MarkBody {
     search: String,
 }
 
-/// `PUT`: marks those named, or those that are found, or all, as read or as not read.
+/// `PUT /api/v1/messages`: marks the named messages, the messages that a search finds, or all, as read or unread.
 pub async fn mark(State(state): State<ApiState>, uri: Uri, body: Bytes) -> Response {
     let body: MarkBody = match serde_json::from_slice(&body) {
         Ok(body) => body,
@@ -196,26 +194,27 @@ struct DeleteBody {
     ids: Vec<String>,
 }
 
-/// `DELETE`: those named, or all where none is, also where the body is no JSON: a client sends a form and relies on it.
+/// `DELETE /api/v1/messages`: deletes the named messages, or all if none is named. A body that is not JSON also deletes all,
+/// because a client sends a form and relies on that.
 pub async fn delete(State(state): State<ApiState>, headers: HeaderMap, body: Bytes) -> Response {
     let which = match serde_json::from_slice::<DeleteBody>(&body) {
         Ok(body) if !body.ids.is_empty() => Which::Ids(body.ids),
         _ => Which::All,
     };
-    // MailHog says nothing, and its client for Node would read "ok" as JSON. It names neither itself nor what it accepts, as no
-    // client of Mailpit does.
-    let is_mailhogs = body.is_empty()
+    // MailHog returns an empty body, and its client for Node would parse "ok" as JSON. That client sends neither Accept nor
+    // User-Agent, unlike every client of Mailpit.
+    let is_mailhog_client = body.is_empty()
         && !headers.contains_key(header::ACCEPT)
         && !headers.contains_key(header::USER_AGENT);
     let deleted = blocking(move || state.inbox.delete(which));
-    let said = || {
-        if is_mailhogs {
+    let response = || {
+        if is_mailhog_client {
             StatusCode::OK.into_response()
         } else {
             ok()
         }
     };
-    deleted.await.map(|_| said()).into_response()
+    deleted.await.map(|_| response()).into_response()
 }
 
 #[cfg(test)]
@@ -230,7 +229,7 @@ mod tests {
         use crate::fuzz::Target;
 
         #[test]
-        fn any_query_is_read_or_passed_over() {
+        fn any_query_string_is_parsed_without_a_panic() {
             let target = Target {
                 name: "query",
                 words: &[
@@ -264,10 +263,10 @@ mod tests {
                 let Ok(uri) = format!("/api/v1/messages?{text}").parse::<Uri>() else {
                     return;
                 };
-                // Whatever time it is, it can be said and understood again.
-                if let Some(before) = Page::of(&uri).before {
-                    let again = parse_time(&before.to_string(), &TimeZone::UTC);
-                    assert_eq!(again, Some(before));
+                // A parsed time survives formatting and parsing.
+                if let Some(before) = Page::from_query(&uri).before {
+                    let reparsed = parse_time(&before.to_string(), &TimeZone::UTC);
+                    assert_eq!(reparsed, Some(before));
                 }
                 let _ = search_in(&uri);
             });

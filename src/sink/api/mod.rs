@@ -1,23 +1,24 @@
-//! The web port's HTTP API: Mailpit's v1 with its exact shapes, the part of MailHog's that its clients call, and our own.
+//! HTTP API of the web port: Mailpit's API v1 with exactly its JSON, the part of MailHog's API that clients use, and
+//! extensions.
 //!
-//! A request passes the [`guard`] before anything else. [`shapes`] holds the JSON that clients compare key by key;
-//! what is ours alone is in [`own`], under `/api/movie-bag/`. Each noun has a file; the page is [`web`]'s.
+//! [`access_control`] checks each request first. [`mailpit_json`] defines the JSON that clients compare key by key. The
+//! extensions are in [`own`], under `/api/movie-bag/`. Each resource has a file. The pages are in [`web`].
 
-pub mod answer;
-pub mod bodies;
+pub mod access_control;
+pub mod body_memory;
+pub mod bounded_response;
 pub mod chaos;
 pub mod checks;
 pub mod events;
-pub mod guard;
 pub mod info;
 pub mod mailhog;
+pub mod mailpit_json;
 pub mod message;
 pub mod messages;
 pub mod own;
 pub mod part;
 pub mod search;
 pub mod send;
-pub mod shapes;
 pub mod swagger;
 pub mod tags;
 pub mod view;
@@ -43,12 +44,12 @@ use super::search::{Query, QueryError};
 use super::supervision::{RunOnce, TaskSupervisor};
 use super::web;
 use crate::smtp::fault::Faults;
-use answer::Answers;
+use bounded_response::Answers;
 
-/// The largest request body that is read, but where a message is sent.
+/// Maximum size of a request body, in bytes, except for `/api/v1/send`.
 const MAX_BODY: usize = 5 * 1024 * 1024;
 
-/// What every handler may use.
+/// State of the handlers.
 #[derive(Clone)]
 pub struct ApiState {
     pub(super) inbox: Arc<Inbox>,
@@ -60,27 +61,27 @@ pub struct ApiState {
     pub(super) stopped: watch::Receiver<bool>,
     supervisor: Arc<dyn TaskSupervisor>,
     pub(super) answers: Answers,
-    /// Places of websocket clients.
+    /// Free slots for websocket clients.
     pub(super) websockets: Arc<Semaphore>,
-    /// Turn of a search: one thread stays free for everything else.
+    /// Permit for a search. Searches run one at a time, so that a thread stays free for all other work.
     searches: Arc<Semaphore>,
 }
 
-/// What the web port is told before it starts.
+/// Settings of the web port.
 #[derive(Debug, Clone)]
 pub struct WebOptions {
-    /// Names under which it is served, beside IP addresses and `localhost`.
+    /// Permitted host names, in addition to `localhost` and IP addresses.
     pub hosts: Vec<String>,
-    /// The name and the password that it asks for.
+    /// User name and password for HTTP basic authentication.
     pub auth: Option<(String, String)>,
-    /// Where mail is to be sent.
+    /// Address of the SMTP server.
     pub smtp_addr: SocketAddr,
-    /// Bytes of one message.
+    /// Maximum size of a message, in bytes.
     pub max_size: u64,
 }
 
 impl ApiState {
-    /// The state of a web port that is served from now on, until `stopped` says so.
+    /// Returns the state of a web port that starts now and is served until `stopped` is true.
     pub fn new(
         inbox: Arc<Inbox>,
         clock: Arc<dyn Clock>,
@@ -118,18 +119,18 @@ impl ApiState {
         ApiState::new(inbox, clock, rng, Arc::default(), options, stopped)
     }
 
-    /// Answers `/readyz` by the tasks of this supervisor.
+    /// Sets the supervisor whose tasks `/readyz` reports.
     pub fn with_readiness(self, supervisor: Arc<dyn TaskSupervisor>) -> ApiState {
         ApiState { supervisor, ..self }
     }
 
-    /// Resolves once the server stops.
+    /// Waits until the server stops.
     pub(super) async fn stopping(&self) {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 }
 
-/// Answers whether all background tasks run: the inbox itself is in memory.
+/// Reports whether all background tasks run. The inbox itself is in memory, so it needs no check.
 async fn ready(State(state): State<ApiState>) -> Response {
     match state.supervisor.down() {
         None => StatusCode::OK.into_response(),
@@ -141,11 +142,11 @@ async fn ready(State(state): State<ApiState>) -> Response {
     }
 }
 
-/// Everything on the web port.
+/// Returns the router of the web port.
 pub fn router(state: ApiState) -> Router {
-    // A message in JSON is a third longer, for its attachments in base64, and then some.
+    // A message in JSON is longer by a third because its attachments are in base64, and has some overhead in addition.
     let largest_message = state.options.max_size.saturating_mul(3) / 2;
-    // It counts itself, and four times more while a message is made of it.
+    // A body counts once, and four times more while the message is composed from it.
     let largest_message = largest_message.min(state.inbox.memory().limit() / 6);
     let largest_message = usize::try_from(largest_message).unwrap_or(usize::MAX);
     let one = Router::new()
@@ -177,7 +178,7 @@ pub fn router(state: ApiState) -> Router {
                 .put(messages::mark)
                 .delete(messages::delete),
         )
-        // MailHog's, and no path of Mailpit's.
+        // Part of MailHog's API; Mailpit has no such path.
         .route("/api/v1/messages/{id}", delete(mailhog::delete))
         .route("/api/v1/messages/{id}/release", post(message::release))
         .route("/api/v1/search", get(search::find).delete(search::delete))
@@ -206,18 +207,24 @@ pub fn router(state: ApiState) -> Router {
             plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(state.clone(), bodies::count))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::check))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            body_memory::charge_body,
+        ))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            access_control::check,
+        ))
         .layer(CompressionLayer::new())
         .with_state(state);
-    // Outside, since a layer of a router runs once the route is chosen.
+    // An outer service, since the layers of a router run only after it has chosen the route.
     Router::new()
         .fallback_service(router)
         .layer(middleware::map_request(with_single_slashes))
 }
 
-/// Makes one slash of several in the path, as Mailpit does: clients join `/api/…` to a base URL that ends in one. The guard
-/// and the routes see the same path.
+/// Replaces repeated slashes in the path by one, as Mailpit does: clients join `/api/…` to a base URL that ends in a slash. Access
+/// control and routing see the same path.
 async fn with_single_slashes(mut request: Request) -> Request {
     let path = request.uri().path();
     if !path.contains("//") {
@@ -241,7 +248,7 @@ async fn with_single_slashes(mut request: Request) -> Request {
     request
 }
 
-/// A text answer; the charset is said, since some of them repeat what a request held.
+/// Returns a plain text response. It names its charset because some responses repeat text of the request.
 fn plain(status: StatusCode, text: impl Into<String>) -> Response {
     (
         status,
@@ -263,7 +270,7 @@ pub(super) fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "404 page not found")
 }
 
-/// Runs what takes its time where no session waits for it.
+/// Runs long work on a blocking thread, so that it does not delay SMTP sessions.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
@@ -273,15 +280,16 @@ pub(super) async fn blocking<T: Send + 'static>(
     })
 }
 
-/// Runs a search, as [`blocking`] does, after those before it. One whose client has gone before its turn is not run.
+/// Runs a search on a blocking thread after all earlier ones have finished. A search whose client disconnects while it waits is
+/// not run.
 pub(super) async fn searching<T: Send + 'static>(
     state: &ApiState,
     search: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
     // The semaphore is never closed.
-    let turn = Arc::clone(&state.searches).acquire_owned().await;
+    let permit = Arc::clone(&state.searches).acquire_owned().await;
     blocking(move || {
-        let _turn = turn;
+        let _permit = permit;
         search()
     })
     .await
@@ -291,7 +299,7 @@ fn failed() -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong")
 }
 
-/// The message with this id; `latest` is the newest, or with `?query=` the newest that fits.
+/// Returns the message with this id. The id `latest` stands for the newest message or, with `?query=`, the newest match.
 async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessage>, Response> {
     if id != "latest" {
         return state.inbox.get(id).ok_or_else(not_found);
@@ -304,7 +312,7 @@ async fn find(state: &ApiState, id: &str, uri: &Uri) -> Result<Arc<ReceivedMessa
     newest.ok_or_else(|| plain(StatusCode::NOT_FOUND, "Message not found"))
 }
 
-/// The value of a parameter in the query; the first one counts.
+/// Returns the first value of a query parameter.
 pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     pairs
@@ -313,7 +321,7 @@ pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// Error for the search in a request, answered with 400.
+/// Error in the search of a request, returned with status 400.
 #[derive(Debug, Error)]
 enum SearchError {
     #[error("no search query")]
@@ -328,7 +336,7 @@ impl IntoResponse for SearchError {
     }
 }
 
-/// Returns the search in a request; none where it is empty.
+/// Returns the search of a request, or `None` if it is empty.
 fn search_in(uri: &Uri) -> Result<Option<Query>, SearchError> {
     match parameter(uri, "query") {
         Some(text) if !text.trim().is_empty() => parse_query(&text, uri).map(Some),
@@ -341,7 +349,7 @@ fn parse_query(text: &str, uri: &Uri) -> Result<Query, SearchError> {
     Ok(Query::parse(text, &zone(uri))?)
 }
 
-/// Where times are to be read that name no zone.
+/// Returns the time zone for times without a zone.
 fn zone(uri: &Uri) -> TimeZone {
     parameter(uri, "tz")
         .and_then(|name| TimeZone::get(&name).ok())

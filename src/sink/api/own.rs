@@ -1,4 +1,5 @@
-//! `/api/movie-bag/`: what no other inbox has. Waiting for a mail, what can be copied out of it, and how it came.
+//! `/api/movie-bag/`: extensions to the APIs of Mailpit and MailHog. They wait for a message, extract links, tokens and codes,
+//! and return the envelope.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{derived, json};
-use super::shapes::Message;
+use super::bounded_response::{json, respond_with_json};
+use super::mailpit_json::Message;
 use super::{ApiState, bad_request, blocking, find, parameter, plain, search_in, searching};
 use crate::sink::duration;
 use crate::sink::extract;
@@ -20,13 +21,13 @@ use crate::sink::inbox::{Event, ReceivedMessage};
 use crate::sink::search::Query;
 use crate::sink::view::{self, Content};
 
-/// How long is waited where nobody says.
-const USUAL_WAIT: Duration = Duration::from_secs(30);
+/// Default of the parameter `timeout`.
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
-/// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Maximum of the parameter `timeout`.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 
-/// Links, tokens and codes of a message, with the message where it was waited for.
+/// Links, tokens and codes of a message; in the response to a wait, also the message itself.
 #[derive(Serialize)]
 struct Found<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,14 +49,14 @@ impl<'m> Found<'m> {
     }
 }
 
-/// The newest message that fits `query`, as soon as there is one; with `to`, one for exactly this address, with `subject`, one
-/// that has this in its subject, with `after`, one that came later than that message.
-/// 408 once `timeout` is over. The message counts as read.
+/// Returns the newest message that matches `query`, as soon as there is one, and marks it as read. The message must also be for
+/// exactly the address `to`, contain `subject` in its subject, and be newer than the message `after`, for each parameter that is
+/// given. Returns 408 after `timeout`.
 pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
-    let timeout = match parameter(&uri, "timeout").map(|text| wait_of(&text)) {
-        None => USUAL_WAIT,
+    let timeout = match parameter(&uri, "timeout").map(|text| parse_wait(&text)) {
+        None => DEFAULT_WAIT,
         Some(Ok(timeout)) => timeout,
-        Some(Err(why)) => return bad_request(format!("Error: timeout: {why}")),
+        Some(Err(reason)) => return bad_request(format!("Error: timeout: {reason}")),
     };
     let query = match search_in(&uri) {
         Ok(query) => query.unwrap_or_default().and_for(
@@ -82,7 +83,7 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
         }
     };
     let reservation = state.answers.reserve_for(&message).await;
-    derived(reservation, move || {
+    respond_with_json(reservation, move || {
         state.inbox.mark_read(&message);
         let (digest, content) = (message.digest(), view::content(&message));
         let message = Message::of(&message, &digest, &content);
@@ -91,15 +92,16 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
     .await
 }
 
-/// `30s`, or a number of seconds; at most an hour, so that none waits for ever.
-fn wait_of(text: &str) -> Result<Duration, String> {
+/// Parses `30s` or a number of seconds. The maximum prevents connections that wait forever.
+fn parse_wait(text: &str) -> Result<Duration, String> {
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => duration::parse(text)?,
     };
-    match wait <= LONGEST_WAIT {
-        true => Ok(wait),
-        false => Err("at most 1h is allowed".to_owned()),
+    if wait <= MAX_WAIT {
+        Ok(wait)
+    } else {
+        Err("at most 1h is allowed".to_owned())
     }
 }
 
@@ -109,30 +111,30 @@ async fn newest(
     after: Option<String>,
 ) -> Result<Arc<ReceivedMessage>, Response> {
     let query = Arc::new(query);
-    // Before anything is looked at, so that nothing comes unseen in between.
+    // Subscribed before the first search, so that no message arrives unnoticed between search and subscription.
     let mut events = state.inbox.subscribe();
     loop {
         let (inbox, wanted, after) = (Arc::clone(&state.inbox), Arc::clone(&query), after.clone());
-        let there = searching(state, move || {
+        let existing = searching(state, move || {
             inbox.find_newest_after(&wanted, after.as_deref())
         });
-        if let Some(message) = there.await? {
+        if let Some(message) = existing.await? {
             return Ok(message);
         }
         loop {
             match events.recv().await {
                 Ok(Event::New(arrival)) => {
-                    let (inbox, wanted) = (Arc::clone(&state.inbox), Arc::clone(&query));
-                    let fitting = blocking(move || {
+                    let (inbox, query) = (Arc::clone(&state.inbox), Arc::clone(&query));
+                    let matching = blocking(move || {
                         let message = inbox.get(&arrival.id.0)?;
-                        inbox.fits(&message, &wanted).then_some(message)
+                        inbox.fits(&message, &query).then_some(message)
                     });
-                    if let Some(message) = fitting.await? {
+                    if let Some(message) = matching.await? {
                         return Ok(message);
                     }
                 }
                 Ok(Event::Deleted(_) | Event::Emptied) => {}
-                // Others may fit now that did not, or some were missed.
+                // Older messages may match now after a change of their tags or state, or events were missed.
                 Ok(_) | Err(RecvError::Lagged(_)) => break,
                 Err(RecvError::Closed) => std::future::pending().await,
             }
@@ -140,27 +142,27 @@ async fn newest(
     }
 }
 
-/// The links, tokens and codes of one message.
+/// Returns the links, tokens and codes of a message.
 pub async fn extract(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
     let message = match find(&state, &id, &uri).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
     let reservation = state.answers.reserve_for(&message).await;
-    derived(reservation, move || {
+    respond_with_json(reservation, move || {
         Ok(json(&Found::new(None, &view::content(&message))))
     })
     .await
 }
 
-/// How one message came.
+/// Returns the envelope of a message and data of its SMTP session.
 pub async fn envelope(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri) -> Response {
     let message = match find(&state, &id, &uri).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
     let reservation = state.answers.reserve_for(&message).await;
-    derived(reservation, move || Ok(json(&envelope_of(&message)))).await
+    respond_with_json(reservation, move || Ok(json(&envelope_of(&message)))).await
 }
 
 fn envelope_of(message: &ReceivedMessage) -> Value {

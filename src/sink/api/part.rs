@@ -4,17 +4,17 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{Reservation, held_response};
+use super::bounded_response::{Reservation, hold_response};
 use super::{ApiState, blocking, find, not_found};
 use crate::sink::view::{self, Attachment};
 
-/// Policy for a part: it runs nothing, loads nothing, and has an opaque origin.
+/// Policy for a part: it runs no scripts, loads nothing, and has an opaque origin.
 const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// Types that a browser shows; each is pixels or text. Any other part is a download: HTML, SVG and XML connect to other
-/// servers by elements that no policy stops, and PDF and media playlists name what else to load. Browsers take the type from
-/// the header alone (`nosniff`).
-const SHOWN: [&str; 9] = [
+/// Media types that a browser displays; each is pixels or plain text. All other parts are downloads: HTML, SVG and XML contain
+/// elements that connect to other servers in spite of any policy, and PDF and media playlists name further resources. With
+/// `nosniff`, browsers use only the type in the header.
+const DISPLAYED_TYPES: [&str; 9] = [
     "image/apng",
     "image/avif",
     "image/bmp",
@@ -26,37 +26,38 @@ const SHOWN: [&str; 9] = [
     "text/plain",
 ];
 
-/// A grey picture of 180 by 120.
-const BLANK: &[u8] = include_bytes!("blank.jpg");
+/// Grey picture of 180 by 120 pixels.
+const BLANK_PICTURE: &[u8] = include_bytes!("blank.jpg");
 
-/// Characters of a file's name that are said.
-const LONGEST_NAME: usize = 200;
+/// Maximum number of characters of a file name in the header.
+const MAX_NAME_CHARS: usize = 200;
 
-/// The bytes of a part.
+/// `GET …/part/{part}`: returns the decoded bytes of a part.
 pub async fn show(
     State(state): State<ApiState>,
     Path((id, part)): Path<(String, String)>,
     uri: Uri,
 ) -> Response {
-    match read(&state, &id, &part, &uri).await {
-        Ok((part, reservation)) => held_response(answer(part), reservation).await,
+    match find_part(&state, &id, &part, &uri).await {
+        Ok((part, reservation)) => hold_response(part_response(part), reservation).await,
         Err(refusal) => refusal,
     }
 }
 
-/// A small picture of a part. It is a blank one always: pictures are for who opens the message.
+/// `GET …/part/{part}/thumb`: returns a blank picture, for every part. The pictures themselves are shown only on the page of
+/// the message.
 pub async fn thumb(
     State(state): State<ApiState>,
     Path((id, part)): Path<(String, String)>,
     uri: Uri,
 ) -> Response {
-    match read(&state, &id, &part, &uri).await {
-        Ok(_) => ([(header::CONTENT_TYPE, "image/jpeg")], BLANK).into_response(),
+    match find_part(&state, &id, &part, &uri).await {
+        Ok(_) => ([(header::CONTENT_TYPE, "image/jpeg")], BLANK_PICTURE).into_response(),
         Err(refusal) => refusal,
     }
 }
 
-async fn read(
+async fn find_part(
     state: &ApiState,
     id: &str,
     part: &str,
@@ -69,9 +70,9 @@ async fn read(
     Ok((found.ok_or_else(not_found)?, reservation))
 }
 
-fn answer(part: Attachment) -> Response {
+fn part_response(part: Attachment) -> Response {
     let header_value = |text: String| HeaderValue::from_str(&text).ok();
-    let content_type = header_value(harmless(with_charset(&part)))
+    let content_type = header_value(inert_type(type_with_charset(&part)))
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let disposition =
         header_value(disposition(&part)).unwrap_or(HeaderValue::from_static("attachment"));
@@ -90,8 +91,8 @@ fn answer(part: Attachment) -> Response {
         .into_response()
 }
 
-/// Type of a part with the charset that it names, so that a text is read as it was meant.
-fn with_charset(part: &Attachment) -> String {
+/// Returns the media type of a part with its charset, so that text is decoded correctly.
+fn type_with_charset(part: &Attachment) -> String {
     let is_token = |char: char| char.is_ascii_alphanumeric() || "-_.:+".contains(char);
     match &part.charset {
         Some(charset) if charset.chars().all(is_token) => {
@@ -101,34 +102,34 @@ fn with_charset(part: &Attachment) -> String {
     }
 }
 
-/// The type of a part, but for those that a page of this port would run or be dressed by: the mail chose it, and the pages
-/// of the inbox allow scripts and style sheets of their own port.
-fn harmless(content_type: String) -> String {
-    let kind = content_type.to_ascii_lowercase();
-    let obeyed = ["javascript", "ecmascript", "jscript", "livescript", "/css"];
-    match obeyed.iter().any(|word| kind.contains(word)) {
-        true => "text/plain; charset=utf-8".to_owned(),
-        false => content_type,
+/// Replaces media types of scripts and style sheets by plain text. The mail chooses the type, and the pages of the inbox allow
+/// scripts and style sheets of their own port.
+fn inert_type(content_type: String) -> String {
+    let lower = content_type.to_ascii_lowercase();
+    let active = ["javascript", "ecmascript", "jscript", "livescript", "/css"];
+    if active.iter().any(|word| lower.contains(word)) {
+        "text/plain; charset=utf-8".to_owned()
+    } else {
+        content_type
     }
 }
 
-/// Returns the Content-Disposition of a part. A name beyond ASCII is given twice, the second time encoded (RFC 6266, 4.3).
+/// Returns the Content-Disposition of a part. A name with other characters than printable ASCII is given twice, the second time encoded
+/// (RFC 6266, section 4.3).
 fn disposition(part: &Attachment) -> String {
     let name = part.file_name.as_str();
-    let kind = part.content_type.as_str();
-    let is_shown = SHOWN.iter().any(|shown| kind.eq_ignore_ascii_case(shown));
+    let is_displayed = DISPLAYED_TYPES
+        .iter()
+        .any(|displayed| part.content_type.eq_ignore_ascii_case(displayed));
     // Browsers limit the length of headers.
     let end = name
         .char_indices()
-        .nth(LONGEST_NAME)
+        .nth(MAX_NAME_CHARS)
         .map_or(name.len(), |(at, _)| at);
     let name = &name[..end];
     let is_plain = |char: char| (char == ' ' || char.is_ascii_graphic()) && !"\"\\".contains(char);
     let ascii = name.replace(|char: char| !is_plain(char), "_");
-    let disposition = match is_shown {
-        true => "inline",
-        false => "attachment",
-    };
+    let disposition = if is_displayed { "inline" } else { "attachment" };
     let mut value = format!("{disposition}; filename=\"{ascii}\"");
     if ascii != name {
         let encoded: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_part_is_a_script_or_a_style_sheet() {
+    fn scripts_and_style_sheets_are_served_as_plain_text() {
         for (given, served) in [
             ("text/javascript", "text/plain; charset=utf-8"),
             ("Application/ECMAScript", "text/plain; charset=utf-8"),
@@ -154,7 +155,7 @@ mod tests {
             ("text/csv", "text/csv"),
             ("application/postscript", "application/postscript"),
         ] {
-            assert_eq!(harmless(given.to_owned()), served);
+            assert_eq!(inert_type(given.to_owned()), served);
         }
     }
 
@@ -170,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn only_pixels_and_plain_text_are_shown_and_every_other_part_is_a_download() {
-        for kind in SHOWN.iter().chain(&["IMAGE/Png"]) {
+    fn only_pixels_and_plain_text_are_displayed_inline() {
+        for kind in DISPLAYED_TYPES.iter().chain(&["IMAGE/Png"]) {
             assert_eq!(
                 disposition(&attachment(kind, "a")),
                 "inline; filename=\"a\""
@@ -210,21 +211,21 @@ mod tests {
     }
 
     #[test]
-    fn a_charset_is_named_where_it_is_a_word() {
+    fn an_invalid_charset_is_left_out() {
         let part = |charset: Option<&str>| Attachment {
             charset: charset.map(str::to_owned),
             ..attachment("text/csv", "a")
         };
-        assert_eq!(with_charset(&part(None)), "text/csv");
+        assert_eq!(type_with_charset(&part(None)), "text/csv");
         assert_eq!(
-            with_charset(&part(Some("utf-16"))),
+            type_with_charset(&part(Some("utf-16"))),
             "text/csv; charset=utf-16"
         );
-        assert_eq!(with_charset(&part(Some("a\"; x=\"b"))), "text/csv");
+        assert_eq!(type_with_charset(&part(Some("a\"; x=\"b"))), "text/csv");
     }
 
     #[test]
-    fn a_name_says_nothing_but_a_name() {
+    fn a_file_name_cannot_inject_headers_or_parameters() {
         let named = |name: &str| disposition(&attachment("text/plain", name));
         assert_eq!(named("a b.pdf"), "inline; filename=\"a b.pdf\"");
         assert_eq!(

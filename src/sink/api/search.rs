@@ -1,4 +1,4 @@
-//! `/api/v1/search`: what a search finds, and deleting that.
+//! `/api/v1/search`: lists or deletes the messages that a search finds.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{LIST, streamed};
+use super::bounded_response::{LIST_MEMORY, stream_json};
 use super::messages::{Found, ListPieces, Page};
 use super::{ApiState, SearchError, blocking, ok, search_in, searching};
 use crate::sink::inbox::Which;
 use crate::sink::search::Query;
 
-/// `GET`.
+/// `GET /api/v1/search`.
 pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
     let query = match required_search(&uri) {
         Ok(query) => query,
         Err(error) => return error.into_response(),
     };
-    let page = Page::of(&uri);
+    let page = Page::from_query(&uri);
     let inbox = Arc::clone(&state.inbox);
     let found = searching(&state, move || {
         let all = inbox.matching(&query, page.before);
@@ -27,13 +27,13 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
     match found.await {
         Ok(found) => {
             let pieces = ListPieces::new(Arc::clone(&state.inbox), &page, found);
-            streamed(state.answers.reserve(LIST).await, pieces).await
+            stream_json(state.answers.reserve(LIST_MEMORY).await, pieces).await
         }
         Err(failure) => failure,
     }
 }
 
-/// `DELETE`.
+/// `DELETE /api/v1/search`.
 pub async fn delete(State(state): State<ApiState>, uri: Uri) -> Response {
     let query = match required_search(&uri) {
         Ok(query) => query,

@@ -1,4 +1,4 @@
-//! `/api/v1/send`: a message written in JSON. It goes to the inbox and nowhere else.
+//! `/api/v1/send`: composes a message from JSON and stores it in the inbox. The message is not sent anywhere.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -7,16 +7,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{ApiState, blocking, guard};
+use super::{ApiState, access_control, blocking};
 use crate::sink::clock::draw;
 use crate::sink::compose::{self, Letter};
 use crate::smtp::auth::{Login, Mechanism};
 use crate::smtp::{Refusal, Transcript};
 
-/// Memory that is taken for each byte of a body while a message is made of it.
-const FACTOR: usize = 4;
+/// Memory reserved for each byte of a body while the message is composed.
+const MEMORY_FACTOR: usize = 4;
 
-/// `POST`.
+/// `POST /api/v1/send`.
 pub async fn send(
     State(state): State<ApiState>,
     headers: HeaderMap,
@@ -26,12 +26,12 @@ pub async fn send(
         Ok(body) => body,
         Err(rejection) => return failure(rejection.status(), &rejection.body_text()),
     };
-    // The letter, its decoded attachments and the message made of them exist at the same time.
+    // The parsed JSON, its decoded attachments and the composed message exist at the same time.
     let reservation = state
         .answers
-        .reserve(body.len().saturating_mul(FACTOR))
+        .reserve(body.len().saturating_mul(MEMORY_FACTOR))
         .await;
-    let login = guard::user_of(&headers).map(|user| Login {
+    let login = access_control::user_of(&headers).map(|user| Login {
         mechanism: Mechanism::Plain,
         user,
     });

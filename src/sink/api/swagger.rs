@@ -1,9 +1,9 @@
-//! `/api/v1/swagger.json`: a description of what is served here, in the format and with the names of Mailpit's own.
+//! `/api/v1/swagger.json`: description of the API, in the format and with the names of Mailpit's description.
 
 use axum::http::header;
 use axum::response::IntoResponse;
 
-/// `GET`. The tests compare it with the answers.
+/// `GET /api/v1/swagger.json`. A test compares the description with the responses.
 pub async fn show() -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, "application/json")],

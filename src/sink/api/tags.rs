@@ -1,4 +1,4 @@
-//! `/api/v1/tags`: the tags there are, and who has them.
+//! `/api/v1/tags`: lists tags, and sets, renames and removes them.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{ApiState, bad_request, blocking, ok};
 use crate::sink::inbox::TagError;
 
-/// `GET`.
+/// `GET /api/v1/tags`.
 pub async fn list(State(state): State<ApiState>) -> Response {
     Json(state.inbox.tag_names()).into_response()
 }
@@ -22,7 +22,7 @@ struct SetBody {
     tags: Vec<String>,
 }
 
-/// `PUT`: these messages have these tags and no others.
+/// `PUT /api/v1/tags`: replaces the tags of messages.
 pub async fn set(State(state): State<ApiState>, body: Bytes) -> Response {
     let body: SetBody = match serde_json::from_slice(&body) {
         Ok(body) => body,
@@ -38,7 +38,7 @@ struct RenameBody {
     name: String,
 }
 
-/// `PUT` of one: another name for it.
+/// `PUT /api/v1/tags/{tag}`: renames a tag.
 pub async fn rename(
     State(state): State<ApiState>,
     Path(tag): Path<String>,
@@ -48,16 +48,16 @@ pub async fn rename(
         Ok(body) => body.name,
         Err(error) => return bad_request(format!("Error: {error}")),
     };
-    changed(blocking(move || state.inbox.rename_tag(&tag, &name)).await)
+    change_response(blocking(move || state.inbox.rename_tag(&tag, &name)).await)
 }
 
-/// `DELETE` of one: from all messages.
+/// `DELETE /api/v1/tags/{tag}`: removes a tag from all messages.
 pub async fn remove(State(state): State<ApiState>, Path(tag): Path<String>) -> Response {
-    changed(blocking(move || state.inbox.remove_tag(&tag)).await)
+    change_response(blocking(move || state.inbox.remove_tag(&tag)).await)
 }
 
-/// The answer to a change of one tag, and its refusal as Mailpit words it.
-fn changed(result: Result<Result<(), TagError>, Response>) -> Response {
+/// Returns the response to a change of a tag. The messages of the errors are those of Mailpit.
+fn change_response(result: Result<Result<(), TagError>, Response>) -> Response {
     match result {
         Ok(Ok(())) => ok(),
         Ok(Err(refused)) => bad_request(refused.to_string()),

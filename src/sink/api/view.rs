@@ -1,7 +1,7 @@
-//! `/view/`: the parts of a message as a browser shows them.
+//! `/view/`: HTML and text of a message for a browser.
 //!
-//! Whichever way the HTML of a mail is opened, it connects to no server: elements that do so before the content security
-//! policy applies are neutralized, its own pictures are part of the page, and the policy and a sandbox refuse the rest.
+//! The HTML of a mail connects to no server, in whichever form it is opened. Elements that connect before the content security
+//! policy applies are neutralized. The mail's own pictures are embedded in the page. The policy and a sandbox block the rest.
 
 use std::collections::HashMap;
 
@@ -12,29 +12,29 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::answer::held_response;
+use super::bounded_response::hold_response;
 use super::{ApiState, blocking, find, not_found, parameter, plain};
 use crate::sink::html;
 use crate::sink::inbox::ReceivedMessage;
 use crate::sink::view::{self, Attachment, Content};
 use crate::sink::web;
 
-/// Policy for the HTML of a mail: it runs nothing, loads nothing, has an opaque origin, and is framed by this port alone.
+/// Policy for the HTML of a mail: it runs no scripts, loads nothing, has an opaque origin, and can be framed by this port only.
 const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; \
                       font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; img-src data:";
 
-/// Maximum size of a mail's own pictures within its page, in bytes.
-const MOST_INLINE: usize = 32 * 1024 * 1024;
+/// Maximum size of the embedded pictures of a page, in bytes.
+const MAX_EMBEDDED_BYTES: usize = 32 * 1024 * 1024;
 
 /// Maximum length of a picture's subtype such as `svg+xml`, in bytes.
-const LONGEST_KIND: usize = 40;
+const MAX_SUBTYPE_BYTES: usize = 40;
 
-/// Forms in which the HTML of a message is shown. All of them are equally harmless.
+/// Form in which the HTML of a message is shown. The protections are the same in all forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// By itself: a link opens in the same window, where test suites follow it.
+    /// Without a frame. Links open in the same window, where test suites follow them.
     Bare,
-    /// With links that open in new windows, as Mailpit has it.
+    /// With links that open in new windows, as in Mailpit.
     Embedded,
     /// In a frame of the inbox, with links that open in new windows.
     Framed {
@@ -57,7 +57,7 @@ impl Form {
     }
 }
 
-/// `/view/{id}.html`, `/view/{id}.txt`, and `/view/{id}`, which is a page for people.
+/// `GET /view/{id}.html`, `/view/{id}.txt`, and `/view/{id}`, which is a page of the inbox.
 pub async fn show(
     State(state): State<ApiState>,
     Path(name): Path<String>,
@@ -84,29 +84,30 @@ pub async fn show(
     let is_html = kind == "html";
     let reservation = state.answers.reserve_for(&message).await;
     let form = Form::of(&uri);
-    // The page around the frame decides: it may have been opened by a link of another site.
+    // For a frame, the surrounding page marks the message, since a link of another site may have opened that page.
     let is_opened = !is_html || !matches!(form, Form::Framed { .. });
     let shown = blocking(move || {
         if is_opened {
             state.inbox.mark_read(&message);
         }
-        match is_html {
-            true => html_of(&message, form),
-            false => plain(StatusCode::OK, view::content(&message).text),
+        if is_html {
+            html_response(&message, form)
+        } else {
+            plain(StatusCode::OK, view::content(&message).text)
         }
     });
-    held_response(shown.await.into_response(), reservation).await
+    hold_response(shown.await.into_response(), reservation).await
 }
 
-/// Returns the HTML with the parts of the message that it names by their Content-ID (RFC 2392): pictures as `data:` URLs,
-/// others, and those beyond [`MOST_INLINE`], by their address in the API, which programs can read.
-fn with_own_parts(content: &Content, message: &ReceivedMessage) -> String {
+/// Resolves references to parts of the message by Content-ID (RFC 2392). Pictures become `data:` URLs. Other parts, and
+/// pictures beyond [`MAX_EMBEDDED_BYTES`], become URLs of the API, which programs can read.
+fn resolve_content_ids(content: &Content, message: &ReceivedMessage) -> String {
     let parts = content.inline.iter().chain(&content.attachments);
     let mut by_id: HashMap<&str, &Attachment> = HashMap::new();
     for part in parts.filter(|part| !part.content_id.is_empty()) {
         by_id.entry(&part.content_id).or_insert(part);
     }
-    let mut available = MOST_INLINE;
+    let mut available = MAX_EMBEDDED_BYTES;
     let mut page = String::with_capacity(content.html.len());
     let mut rest = content.html.as_str();
     while let Some((before, named)) = rest.split_once("cid:") {
@@ -114,14 +115,14 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage) -> String {
         let end = named.find(|char: char| char.is_whitespace() || "\"'<>()".contains(char));
         let (id, after) = named.split_at(end.unwrap_or(named.len()));
         let part = by_id.get(id).filter(|_| available > 0);
-        let here = part.map(|part| {
-            inline(part, available)
+        let url = part.map(|part| {
+            data_url(part, available)
                 .unwrap_or_else(|| format!("/api/v1/message/{}/part/{}", message.id, part.part_id))
         });
-        // A mail may name an empty part a million times, so every address counts.
-        available = available.saturating_sub(here.as_ref().map_or(0, String::len));
-        match here {
-            Some(here) => page.push_str(&here),
+        // A mail may refer to an empty part a million times, so URLs of the API count as well.
+        available = available.saturating_sub(url.as_ref().map_or(0, String::len));
+        match url {
+            Some(url) => page.push_str(&url),
             None => {
                 page.push_str("cid:");
                 page.push_str(id);
@@ -133,24 +134,29 @@ fn with_own_parts(content: &Content, message: &ReceivedMessage) -> String {
     page
 }
 
-/// Returns a picture as a `data:` URL; `None` where the part is no picture, or larger than `available`. The page of a mail has an
-/// opaque origin, so a request from it counts as one of another site, which the guard refuses without exception.
-fn inline(part: &Attachment, available: usize) -> Option<String> {
-    let is_word = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
-    let kind = part.content_type.strip_prefix("image/")?;
-    if kind.len() > LONGEST_KIND || !kind.chars().all(is_word) {
+/// Returns a picture as a `data:` URL, and `None` if the part is not a picture or exceeds `available` bytes. A URL of the API
+/// would not work in a browser: the page of a mail has an opaque origin, so access control refuses its requests as those of
+/// another site.
+fn data_url(part: &Attachment, available: usize) -> Option<String> {
+    let is_token = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
+    let subtype = part.content_type.strip_prefix("image/")?;
+    if subtype.len() > MAX_SUBTYPE_BYTES || !subtype.chars().all(is_token) {
         return None;
     }
     if part.bytes.len().div_ceil(3).saturating_mul(4) > available {
         return None;
     }
     let data = STANDARD.encode(&part.bytes);
-    Some(format!("data:image/{kind};base64,{data}"))
+    Some(format!("data:image/{subtype};base64,{data}"))
 }
 
-/// The HTML of a message, in one of its forms.
-pub(crate) fn page_of(message: &ReceivedMessage, content: &Content, form: Form) -> String {
-    let page = html::without_loaders(&with_own_parts(content, message));
+/// Returns the HTML of a message in the given form.
+pub(crate) fn render_html(
+    message: &ReceivedMessage,
+    content: &Content,
+    form: Form,
+) -> String {
+    let page = html::without_loaders(&resolve_content_ids(content, message));
     match form {
         Form::Bare => page,
         Form::Embedded => html::with_new_windows(&page),
@@ -158,11 +164,11 @@ pub(crate) fn page_of(message: &ReceivedMessage, content: &Content, form: Form) 
     }
 }
 
-fn html_of(message: &ReceivedMessage, form: Form) -> Response {
+fn html_response(message: &ReceivedMessage, form: Form) -> Response {
     let content = view::content(message);
     if content.html.is_empty() {
-        let why = "This message does not contain a HTML part";
-        return plain(StatusCode::NOT_FOUND, why);
+        let reason = "This message does not contain a HTML part";
+        return plain(StatusCode::NOT_FOUND, reason);
     }
     let pictures = match form {
         Form::Framed { has_pictures: true } => " http: https:",
@@ -173,13 +179,13 @@ fn html_of(message: &ReceivedMessage, form: Form) -> Response {
         [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
             (header::CONTENT_SECURITY_POLICY, policy.as_str()),
-            // The host names of a mail's links are not resolved.
+            // Browsers do not resolve the host names of links in advance.
             (
                 header::HeaderName::from_static("x-dns-prefetch-control"),
                 "off",
             ),
         ],
-        page_of(message, &content, form),
+        render_html(message, &content, form),
     )
         .into_response()
 }

@@ -1,4 +1,5 @@
-//! Any message is shown without a panic, in time and space in proportion to its length, and no browser executes any of it.
+//! Fuzz tests: any message is displayed without a panic, in time and memory proportional to its size, and its content does
+//! not control a browser.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use jiff::Timestamp;
 
 use super::Stopped;
 use crate::fuzz::Target;
-use crate::sink::api::view::{Form, page_of};
-use crate::sink::api::{ApiState, shapes};
+use crate::sink::api::view::{Form, render_html};
+use crate::sink::api::{ApiState, mailpit_json};
 use crate::sink::inbox::tests::{Counting, received};
 use crate::sink::inbox::{Inbox, ReceivedMessage};
 use crate::sink::unsafe_text::needs_escape;
@@ -116,8 +117,8 @@ fn inbox_with(source: &[u8]) -> (Arc<Inbox>, Arc<ReceivedMessage>) {
     (inbox, message)
 }
 
-/// Nothing that the templates did not put there: no other element, no other attribute, no script and no frame but ours, and
-/// no address elsewhere but that of a link.
+/// Checks that a page contains only what the templates contain: their elements, attributes, scripts and frames, and no URL of
+/// another server except in links.
 fn assert_harmless_in_a_browser(page: &str) {
     let elements: HashSet<&str> = ELEMENTS.split_whitespace().collect();
     let attributes: HashSet<&str> = ATTRIBUTES.split_whitespace().collect();
@@ -134,7 +135,7 @@ fn assert_harmless_in_a_browser(page: &str) {
             "iframe" => assert!(tag.starts_with("iframe src=\"/view/"), "<{tag}>"),
             _ => {}
         }
-        // Between quotes are values, and outside of them names.
+        // Values are between quotes, names outside.
         let mut parts = rest.split('"');
         while let Some(names) = parts.next() {
             let value = parts.next().unwrap_or_default();
@@ -154,17 +155,17 @@ fn assert_harmless_in_a_browser(page: &str) {
     }
 }
 
-/// The elements of our templates.
+/// Elements in the templates.
 const ELEMENTS: &str = "!doctype a article bdi body button code dd details dialog div dl dt fieldset form h1 h2 h3 head header html \
                         iframe input kbd label legend li link main meta nav ol option p pre q script section select span strong summary \
                         table tbody td th thead time title tr ul";
 
-/// And their attributes.
+/// Attributes in the templates.
 const ATTRIBUTES: &str = "action aria-current aria-describedby aria-invalid aria-label aria-labelledby autocomplete autofocus charset checked class content data-copy data-form \
                           data-place data-title data-total data-unread datetime defer do download for form hidden href html id lang method name \
                           open placeholder referrerpolicy rel role sandbox scope spellcheck src tabindex target title type value";
 
-/// What turns text round, or is not seen; but for line ends and tabs.
+/// Reports whether a character is invisible or changes the direction of text, except line ends and tabs.
 fn is_unseen(char: char) -> bool {
     needs_escape(char) && !matches!(char, '\r' | '\n' | '\t')
 }
@@ -184,7 +185,7 @@ fn real_mails() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn any_message_is_shown_in_time_and_executed_by_no_browser() {
+fn any_message_is_displayed_safely_and_in_proportional_time() {
     let target = Target {
         name: "mail",
         words: MAIL,
@@ -192,7 +193,7 @@ fn any_message_is_shown_in_time_and_executed_by_no_browser() {
         cases: 250,
     };
     target.run(|bytes| {
-        // Without the guard of `view`, so that a panic is seen here and not only survived there.
+        // Calls the parser without the panic handling of `view`, so that a panic fails this test.
         let source = Bytes::copy_from_slice(bytes);
         let parsed = mime::Message::read(&source);
         view::digest_of(&parsed);
@@ -212,7 +213,7 @@ fn any_message_is_shown_in_time_and_executed_by_no_browser() {
         assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * view::MOST_ADDRESSES);
         let state = ApiState::for_tests(inbox, Arc::new(Stopped));
         assert_harmless_in_a_browser(&web::render(&state));
-        // A part that is named again and again is no reason to grow without an end.
+        // Repeated references to a part must not inflate the page.
         let most = 40 * 1024 * 1024 + 64 * message.source.len();
         let content = view::content(&message);
         for form in [
@@ -220,16 +221,19 @@ fn any_message_is_shown_in_time_and_executed_by_no_browser() {
             Form::Embedded,
             Form::Framed { has_pictures: true },
         ] {
-            assert!(page_of(&message, &content, form).len() <= most, "{form:?}");
+            assert!(
+                render_html(&message, &content, form).len() <= most,
+                "{form:?}"
+            );
         }
         let (digest, content) = (message.digest(), view::content(&message));
-        serde_json::to_string(&shapes::Message::of(&message, &digest, &content)).unwrap();
-        serde_json::to_string(&shapes::Summary::of(&message, &digest)).unwrap();
+        serde_json::to_string(&mailpit_json::Message::of(&message, &digest, &content)).unwrap();
+        serde_json::to_string(&mailpit_json::Summary::of(&message, &digest)).unwrap();
     });
 }
 
 #[test]
-fn any_text_is_searched_in_time_and_what_is_found_can_be_copied() {
+fn links_tokens_and_codes_of_any_text_are_safe_to_copy() {
     let target = Target {
         name: "text",
         words: TEXT,
@@ -280,7 +284,7 @@ fn any_text_is_searched_in_time_and_what_is_found_can_be_copied() {
             &found.codes,
         ] {
             let all: std::collections::HashSet<_> = list.iter().collect();
-            assert_eq!(all.len(), list.len(), "something is named twice");
+            assert_eq!(all.len(), list.len(), "an item is listed twice");
         }
     });
 }

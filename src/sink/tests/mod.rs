@@ -1,15 +1,21 @@
-//! The whole sink over real sockets, bound to port 0.
+//! Tests of the whole sink over real sockets, bound to port 0.
 
-mod api;
-mod compat;
+mod chaos_api;
 mod connections;
+mod events;
 mod fuzz;
-mod own;
+mod mailhog;
+mod mailpit_json;
 mod pages;
 mod parts;
+mod search_api;
+mod send_api;
 mod smtp;
 mod supervision;
-mod web;
+mod swagger;
+mod tags_api;
+mod wait_and_envelope;
+mod web_access;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,17 +29,17 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::inbox::tests::Counting;
 use super::*;
 
-/// A sink that runs, and what it told of.
+/// A running sink, with the ids of the messages that it passed to its output.
 struct Running {
     smtp: SocketAddr,
     web: SocketAddr,
     inbox: Arc<Inbox>,
-    shown: Mutex<Receiver<String>>,
+    output: Mutex<Receiver<String>>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     task: JoinHandle<Result<Summary, TaskFailed>>,
 }
 
-/// A clock that stands.
+/// A clock that always returns the same time.
 struct Stopped;
 
 impl Clock for Stopped {
@@ -54,10 +60,10 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
         .await
         .unwrap();
     let (smtp, web, inbox) = (sink.smtp_addr(), sink.web_addr().unwrap(), sink.inbox());
-    let (told, shown) = channel();
+    let (output_sender, output) = channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let show = move |message: Option<&Arc<ReceivedMessage>>| {
-        told.send(message.unwrap().id.0.clone()).unwrap();
+        output_sender.send(message.unwrap().id.0.clone()).unwrap();
     };
     let task = tokio::spawn(sink.run(Some(Box::new(show)), async {
         let _ = stopped.await;
@@ -66,14 +72,14 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
         smtp,
         web,
         inbox,
-        shown: Mutex::new(shown),
+        output: Mutex::new(output),
         stop: Mutex::new(Some(stop)),
         task,
     }
 }
 
 impl Running {
-    /// Tells it to stop.
+    /// Requests the stop without waiting for it.
     fn stop(&self) {
         drop(self.stop.lock().unwrap().take());
     }
@@ -83,12 +89,12 @@ impl Running {
         self.task.await.unwrap().unwrap()
     }
 
-    /// Sends bytes to the SMTP port and reads until the server closes.
-    async fn says(&self, said: impl Into<Vec<u8>>) -> String {
-        let (smtp, said) = (self.smtp, said.into());
+    /// Sends bytes to the SMTP port, and reads until the server closes the connection.
+    async fn send_smtp(&self, bytes: impl Into<Vec<u8>>) -> String {
+        let (smtp, bytes) = (self.smtp, bytes.into());
         spawn_blocking(move || {
             let mut stream = TcpStream::connect(smtp).unwrap();
-            stream.write_all(&said).unwrap();
+            stream.write_all(&bytes).unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).unwrap();
             answer
@@ -97,8 +103,8 @@ impl Running {
         .unwrap()
     }
 
-    /// Sends one HTTP request as written and reads all of the answer.
-    async fn asks(&self, request: &str) -> (u16, String) {
+    /// Sends an HTTP request as written, and returns the status and the body of the response.
+    async fn send_http(&self, request: &str) -> (u16, String) {
         let (web, request) = (self.web, request.replace('\n', "\r\n"));
         spawn_blocking(move || {
             let mut stream = TcpStream::connect(web).unwrap();
@@ -118,9 +124,9 @@ impl Running {
         .unwrap()
     }
 
-    /// Calls the API with a body, and answers the status and the text.
+    /// Calls the API with a body, and returns the status and the body of the response.
     async fn call(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        self.asks(&format!(
+        self.send_http(&format!(
             "{method} {path} HTTP/1.1\nHost: localhost\nContent-Length: {}\nConnection: close\n\n{body}",
             body.len()
         ))
@@ -156,4 +162,42 @@ fn mail(to: &str, source: &str) -> String {
 const SIMPLE: &str = concat!(
     "From: Support <from@example.com>\r\nTo: Ann <ann@example.com>\r\nSubject: <b>Hi</b>\r\n",
     "Message-ID: <1@example.com>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0100\r\n\r\nHello\r\n",
+);
+
+/// Returns [`SIMPLE`] with another subject.
+fn with_subject(subject: &str) -> String {
+    SIMPLE.replace("<b>Hi</b>", subject)
+}
+
+/// Starts a sink with one message for each subject, and returns the ids of the messages.
+async fn start_with_messages(subjects: &[&str]) -> (Running, Vec<String>) {
+    let sink = start(|_| {}).await;
+    let mut ids = Vec::new();
+    for subject in subjects {
+        sink.send_smtp(mail("ann@example.com", &with_subject(subject)))
+            .await;
+        ids.push(sink.inbox.latest().unwrap().id.0.clone());
+    }
+    (sink, ids)
+}
+
+/// Searches through the API, and returns the subjects of the messages found.
+async fn search_subjects(sink: &Running, query: &str) -> Vec<String> {
+    let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    let list = sink.json(&format!("/api/v1/search?query={query}")).await;
+    let messages = list["messages"].as_array().unwrap();
+    assert_eq!(list["messages_count"], messages.len());
+    let subjects = messages
+        .iter()
+        .map(|message| message["Subject"].as_str().unwrap().to_owned());
+    subjects.collect()
+}
+
+/// A message with HTML, a picture that the HTML refers to, and an attachment with a script.
+const PARTS: &str = concat!(
+    "From: a@example.com\r\nTo: Ann <ann@example.com>\r\nSubject: =?utf-8?q?p=C3=A4rts?=\r\nX-odd-NAME: a\r\n b\r\n",
+    "MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=m\r\n\r\n",
+    "--m\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<a href=\"https://x.example/r?t=1\">go</a><img src=\"cid:pic@x\"><video></video>\r\n",
+    "--m\r\nContent-Type: image/png; name=\"p\\\"i.png\"\r\nContent-ID: <pic@x>\r\nContent-Transfer-Encoding: base64\r\n\r\niVBO\r\n",
+    "--m\r\nContent-Type: text/html; name=evil.html\r\nContent-Disposition: attachment\r\n\r\n<script>alert(1)</script>\r\n--m--\r\n",
 );

@@ -1,9 +1,8 @@
-//! The pages of the inbox as a browser without scripts asks for them. What a real browser makes of them is tested from
-//! outside, in `tests/it/web_inbox.rs`.
+//! Pages of the inbox in a browser without scripts. `tests/it/web_inbox.rs` tests them in a real browser.
 
 use super::*;
 
-/// Posts a form from a page of this port, and answers the status and where it leads.
+/// Posts a form from a page of this port, and returns the status and the target of the redirect.
 async fn submit(sink: &Running, path: &str, form: &str) -> (u16, String) {
     let (web, path, form) = (sink.web, path.to_owned(), form.to_owned());
     spawn_blocking(move || {
@@ -45,20 +44,20 @@ async fn an_empty_inbox_shows_the_address_of_the_smtp_server() {
     assert_eq!(page.headers()["referrer-policy"], "same-origin");
     sink.end().await;
 
-    // No mail can be sent to an address that means every interface; the host that the browser reached works.
+    // The address of all interfaces is not an address to send to, so the page shows the host that the browser used.
     let any = SocketAddr::from(([0, 0, 0, 0], 0));
     let sink = start(|settings| settings.listen = any).await;
     let request = "GET / HTTP/1.1\nHost: 127.0.0.9:80";
-    let (_, page) = sink.asks(request).await;
+    let (_, page) = sink.send_http(request).await;
     let address = format!("127.0.0.9:{}", sink.smtp.port());
     assert!(page.contains(&address), "{page}");
     sink.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_mail_says_is_text_on_every_page() {
+async fn html_in_a_header_is_escaped_on_every_page() {
     let sink = start(|_| {}).await;
-    sink.says(mail("ann@example.com", SIMPLE)).await;
+    sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
     let id = sink.inbox.latest().unwrap().id.clone();
     for path in ["/".to_owned(), format!("/view/{id}"), "/list".to_owned()] {
         let page = sink.get(&path).await;
@@ -74,7 +73,7 @@ async fn what_a_mail_says_is_text_on_every_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_list_has_pages_that_lead_through_all_of_it() {
+async fn the_pages_of_a_long_list_show_all_messages() {
     let sink = start(|_| {}).await;
     let mut dialogue = "EHLO me\r\n".to_owned();
     for number in 0..250 {
@@ -83,12 +82,12 @@ async fn a_long_list_has_pages_that_lead_through_all_of_it() {
             ["odd", "even"][usize::from(number % 2 == 0)],
         ));
     }
-    sink.says(dialogue + "QUIT\r\n").await;
+    sink.send_smtp(dialogue + "QUIT\r\n").await;
     for (start, first, last, range) in [
         ("0", 249, 150, "1 to 100 of 250"),
         ("100", 149, 50, "101 to 200 of 250"),
         ("200", 49, 0, "201 to 250 of 250"),
-        // Whoever looks at a page that is no more sees the last.
+        // Beyond the end, the last page is shown.
         ("900", 49, 0, "201 to 250 of 250"),
     ] {
         let page = sink.get(&format!("/?start={start}")).await.into_body();
@@ -108,10 +107,10 @@ async fn a_long_list_has_pages_that_lead_through_all_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
+async fn forms_delete_and_mark_only_the_selected_messages() {
     let sink = start(|_| {}).await;
     for subject in ["one", "two", "three"] {
-        sink.says(mail(
+        sink.send_smtp(mail(
             "ann@example.com",
             &SIMPLE.replace("<b>Hi</b>", subject),
         ))
@@ -137,7 +136,7 @@ async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
         assert_eq!(submit(&sink, path, form).await.0, 400, "{path} {form}");
     }
     for form in ["do=delete", "do=read", "do=unread", "do=undo&deletion=x"] {
-        // Nothing is selected, or there is nothing to undo: the page says so.
+        // No message is selected or no deletion can be undone, which the page reports.
         assert_eq!(submit(&sink, "/", form).await.0, 200, "{form}");
     }
     assert_eq!((messages(), unread()), (3, 2));
@@ -161,7 +160,7 @@ async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
     );
     let confirmed = "do=delete-all&before=2026-11-24T00:00:00Z";
     for path in ["/?query=two", "/"] {
-        // The first form asks, its answer deletes.
+        // The first form only asks for confirmation.
         assert_eq!(submit(&sink, path, "do=delete-all").await.0, 200);
     }
     assert_eq!(submit(&sink, "/", "do=delete-all&before=x").await.0, 400);
@@ -173,13 +172,13 @@ async fn forms_delete_and_mark_what_they_say_and_nothing_else() {
     assert_eq!(messages(), 1);
     assert_eq!(submit(&sink, "/", confirmed).await, (303, "/".to_owned()));
     assert_eq!(messages(), 0);
-    // There is nothing to ask about.
+    // An empty inbox needs no confirmation.
     let nothing = submit(&sink, "/", "do=delete-all").await;
     assert_eq!(nothing, (303, "/".to_owned()));
     sink.end().await;
 }
 
-/// Returns the form that undoes a deletion, by the answer to it.
+/// Returns the form that undoes a deletion, given the response to the deletion.
 fn undo_of((status, location): &(u16, String)) -> String {
     assert_eq!(*status, 303, "{location}");
     let (_, deletion) = location.split_once("deletion=").expect(location);
@@ -187,11 +186,11 @@ fn undo_of((status, location): &(u16, String)) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_deleted_on_the_page_are_gone_at_once_and_can_be_restored() {
+async fn messages_deleted_on_the_page_disappear_at_once_and_can_be_restored() {
     let sink = start(|_| {}).await;
     for subject in ["one", "two", "three"] {
         let source = SIMPLE.replace("<b>Hi</b>", subject);
-        sink.says(mail("ann@example.com", &source)).await;
+        sink.send_smtp(mail("ann@example.com", &source)).await;
     }
     let before = sink.json("/api/v1/messages").await;
     let id = |index: usize| before["messages"][index]["ID"].as_str().unwrap();
@@ -215,11 +214,11 @@ async fn messages_deleted_on_the_page_are_gone_at_once_and_can_be_restored() {
     let restored = submit(&sink, "/?query=o", &undo_of(&deleted)).await;
     assert_eq!(restored, (303, "/?query=o".to_owned()));
     assert_eq!(sink.json("/api/v1/messages").await, before);
-    // Once.
+    // A deletion can be undone once.
     assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 200);
     let page = sink.get(&deleted.1).await.into_body();
     assert!(!page.contains("messages deleted"), "{page}");
-    // One message, on its own page.
+    // Deletion of one message on its own page.
     let deleted = submit(&sink, &format!("/view/{}", id(1)), "do=delete").await;
     assert_eq!(sink.inbox.totals().messages, 2);
     assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 303);
@@ -231,18 +230,18 @@ async fn messages_deleted_on_the_page_are_gone_at_once_and_can_be_restored() {
 async fn a_deletion_by_the_api_is_final() {
     let sink = start(|_| {}).await;
     let arrives = async || {
-        sink.says(mail("ann@example.com", SIMPLE)).await;
+        sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
         sink.inbox.latest().unwrap().id.0.clone()
     };
     let [first, second] = [arrives().await, arrives().await];
     let both = format!("do=delete&ids={first}&ids={second}");
     let deleted = submit(&sink, "/", &both).await;
-    // A program deletes one that a person has deleted on the page before.
+    // A program deletes a message that a person has already deleted on the page.
     let body = format!("{{\"IDs\":[\"{first}\"]}}");
     assert_eq!(sink.call("DELETE", "/api/v1/messages", &body).await.0, 200);
     assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 303);
     assert!(sink.inbox.get(&first).is_none() && sink.inbox.get(&second).is_some());
-    // Or all that there are.
+    // A program deletes all messages.
     for path in ["/api/v1/messages", "/api/v1/search?query=hello"] {
         let deleted = submit(&sink, "/", &format!("do=delete&ids={}", arrives().await)).await;
         assert_eq!(sink.call("DELETE", path, "").await.0, 200);
@@ -254,7 +253,7 @@ async fn a_deletion_by_the_api_is_final() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn views_with_nothing_to_show_are_left_out() {
+async fn empty_tabs_are_left_out() {
     let sink = start(|_| {}).await;
     let multipart = |html: &str| {
         format!(
@@ -280,9 +279,9 @@ async fn views_with_nothing_to_show_are_left_out() {
         ("Subject: no body\r\n\r\n", "headers source session", false),
         ("no header\r\n", "text source session", false),
     ] {
-        sink.says(mail("ann@example.com", source)).await;
+        sink.send_smtp(mail("ann@example.com", source)).await;
         let id = sink.inbox.latest().unwrap().id.clone();
-        // A tab that is left out shows the first one.
+        // The URL of a missing tab shows the first tab.
         let page = sink.get(&format!("/view/{id}?tab=attachments")).await;
         let page = page.into_body();
         let links = page.split("tab=").skip(1);
@@ -299,9 +298,9 @@ async fn views_with_nothing_to_show_are_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_that_cannot_be_read_is_an_error_on_the_page_and_acts_on_nothing() {
+async fn an_invalid_search_is_reported_and_its_forms_change_nothing() {
     let sink = start(|_| {}).await;
-    sink.says(mail("ann@example.com", SIMPLE)).await;
+    sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
     for (path, status) in [("/?query=larger:abc", 400), ("/list?query=larger:abc", 200)] {
         let page = sink.get(path).await;
         assert_eq!(page.status(), status, "{path}");
@@ -323,7 +322,7 @@ async fn a_search_that_cannot_be_read_is_an_error_on_the_page_and_acts_on_nothin
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_another_site_opens_stays_unread() {
     let sink = start(|_| {}).await;
-    sink.says(mail("ann@example.com", super::api::PARTS)).await;
+    sink.send_smtp(mail("ann@example.com", PARTS)).await;
     let id = sink.inbox.latest().unwrap().id.clone();
     let link = |path: &str, site: &str| {
         format!(
@@ -332,22 +331,22 @@ async fn a_message_that_another_site_opens_stays_unread() {
     };
     let unread = || sink.inbox.totals().unread;
     let path = format!("/view/{id}");
-    let (status, page) = sink.asks(&link(&path, "same-site")).await;
+    let (status, page) = sink.send_http(&link(&path, "same-site")).await;
     assert_eq!((status, unread()), (200, 1));
-    // Neither does the frame of that page mark it.
+    // The frame of that page does not mark it either.
     let frame = format!("{path}.html?frame=1");
     assert!(page.contains(&frame), "{page}");
-    assert_eq!(sink.asks(&link(&frame, "same-origin")).await.0, 200);
+    assert_eq!(sink.send_http(&link(&frame, "same-origin")).await.0, 200);
     assert_eq!(unread(), 1);
-    assert_eq!(sink.asks(&link(&path, "none")).await.0, 200);
+    assert_eq!(sink.send_http(&link(&path, "none")).await.0, 200);
     assert_eq!(unread(), 0);
     sink.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forms_of_other_sites_do_nothing() {
+async fn forms_of_other_sites_are_refused() {
     let sink = start(|_| {}).await;
-    sink.says(mail("ann@example.com", SIMPLE)).await;
+    sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
     let id = sink.inbox.latest().unwrap().id.clone();
     let port = sink.web.port();
     for (path, form) in [
@@ -361,7 +360,7 @@ async fn forms_of_other_sites_do_nothing() {
                 "POST {path} HTTP/1.1\nHost: localhost:{port}\nOrigin: {origin}\nContent-Length: {}\nConnection: close\n\n{form}",
                 form.len()
             );
-            assert_eq!(sink.asks(&request).await.0, 403, "{origin}");
+            assert_eq!(sink.send_http(&request).await.0, 403, "{origin}");
         }
     }
     assert_eq!(sink.inbox.totals().messages, 1);
@@ -369,12 +368,12 @@ async fn forms_of_other_sites_do_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so() {
+async fn the_frame_of_a_mail_loads_only_pictures_and_only_on_request() {
     let sink = start(|_| {}).await;
     let html = "<p><a href=\"https://x.example/\" target=_top>go</a><LINK rel=preconnect href=//x.example>\
                 <iframe src=//x.example></iframe><img src=https://x.example/p.png></p>";
     let source = format!("Content-Type: text/html\r\nSubject: x\r\n\r\n{html}\r\n");
-    sink.says(mail("ann@example.com", &source)).await;
+    sink.send_smtp(mail("ann@example.com", &source)).await;
     let id = sink.inbox.latest().unwrap().id.clone();
     let frame = sink.get(&format!("/view/{id}.html?frame=1")).await;
     let policy = |answer: &ureq::http::Response<String>| {
@@ -408,7 +407,7 @@ async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so(
         ));
         assert!(!policy.contains("script-src") && policy.contains("form-action 'none'"));
     }
-    // By itself it is as harmless; only its links stay as they are, for programs that follow them.
+    // Without a frame, the protections are the same. Only links are unchanged, for programs that follow them.
     for (form, links) in [
         ("", "<a href=\"https://x.example/\" target=_top>"),
         (
@@ -426,7 +425,7 @@ async fn the_frame_of_a_mail_allows_nothing_but_pictures_where_somebody_said_so(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mails_own_pictures_are_part_of_its_page_in_every_form() {
+async fn pictures_of_a_mail_are_embedded_in_every_form_of_its_page() {
     let sink = start(|_| {}).await;
     let part = |id: &str, kind: &str, data: &str| {
         format!("--r\r\nContent-Type: {kind}\r\nContent-ID: <{id}>\r\n\r\n{data}\r\n")
@@ -440,7 +439,8 @@ async fn a_mails_own_pictures_are_part_of_its_page_in_every_form() {
         &part("doc", "text/html", "<p>"),
         "--r--\r\n",
     ];
-    sink.says(mail("ann@example.com", &source.concat())).await;
+    sink.send_smtp(mail("ann@example.com", &source.concat()))
+        .await;
     let id = sink.inbox.latest().unwrap().id.clone();
     for form in ["", "?embed=1", "?frame=1"] {
         let page = sink.get(&format!("/view/{id}.html{form}")).await;
@@ -461,7 +461,7 @@ async fn a_mails_own_pictures_are_part_of_its_page_in_every_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_that_is_named_again_and_again_does_not_grow_without_an_end() {
+async fn repeated_references_to_a_part_do_not_inflate_the_page() {
     let sink = start(|_| {}).await;
     let named = "<img src=cid:p>".repeat(20_000);
     for kind in ["a".repeat(500_000), "png".to_owned()] {
@@ -473,10 +473,11 @@ async fn a_part_that_is_named_again_and_again_does_not_grow_without_an_end() {
                 "x".repeat(5_000)
             ),
         ];
-        sink.says(mail("ann@example.com", &source.concat())).await;
+        sink.send_smtp(mail("ann@example.com", &source.concat()))
+            .await;
         let id = sink.inbox.latest().unwrap().id.clone();
         let request = format!("GET /view/{id}.html?frame=1 HTTP/1.1\nHost: localhost");
-        let (status, framed) = sink.asks(&request).await;
+        let (status, framed) = sink.send_http(&request).await;
         let size = framed.len();
         assert_eq!(status, 200);
         assert!(size > named.len() && size < 40 * 1024 * 1024, "{size}");
@@ -485,7 +486,7 @@ async fn a_part_that_is_named_again_and_again_does_not_grow_without_an_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_page_is_long_whatever_a_mail_says() {
+async fn the_size_of_a_page_is_limited_for_any_mail() {
     let sink = start(|_| {}).await;
     let mut source = "Subject: x\r\nFrom: a@example.com\r\n".to_owned();
     for number in 0..600 {
@@ -498,28 +499,28 @@ async fn no_page_is_long_whatever_a_mail_says() {
             "p".repeat(2_000)
         ));
     }
-    sink.says(mail("ann@example.com", &source)).await;
+    sink.send_smtp(mail("ann@example.com", &source)).await;
     let id = sink.inbox.latest().unwrap().id.clone();
-    for (tab, said) in [("headers", "more headers"), ("text", "299 more links")] {
+    for (tab, note) in [("headers", "more headers"), ("text", "299 more links")] {
         let page = sink.get(&format!("/view/{id}?tab={tab}")).await.into_body();
         assert!(page.len() < 160_000, "{tab}: {}", page.len());
-        assert!(page.contains(said), "{tab}");
+        assert!(page.contains(note), "{tab}");
         assert!(page.contains("more are in the <a"), "{tab}");
     }
     sink.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_icon_counts() {
+async fn the_icon_shows_the_number_of_unread_messages() {
     let sink = start(|_| {}).await;
-    for (asked, shown) in [
+    for (query, shown) in [
         ("", None),
         ("?unread=7", Some(">7<")),
         ("?unread=1000", Some(">99+<")),
     ] {
-        let icon = sink.get(&format!("/icon.svg{asked}")).await;
+        let icon = sink.get(&format!("/icon.svg{query}")).await;
         assert_eq!(icon.headers()["content-type"], "image/svg+xml");
-        assert_eq!(icon.body().contains("<text"), shown.is_some(), "{asked}");
+        assert_eq!(icon.body().contains("<text"), shown.is_some(), "{query}");
         assert!(icon.body().contains(shown.unwrap_or_default()));
     }
     sink.end().await;

@@ -1,11 +1,11 @@
-//! The SMTP port: what clients say and hear.
+//! The SMTP port: sessions, limits and replies.
 
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lettre_delivers_and_the_message_is_told_of_and_kept() {
+async fn a_message_sent_by_lettre_is_stored_and_passed_to_the_output() {
     let sink = start(|_| {}).await;
     let mailer = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
         .port(sink.smtp.port())
@@ -19,16 +19,16 @@ async fn lettre_delivers_and_the_message_is_told_of_and_kept() {
             .body(".first\r\n\r\n.. dots\r\n".to_owned())
             .unwrap();
         let reply = mailer.send(message.clone()).await.unwrap();
-        let kept = sink.inbox.latest().unwrap();
+        let stored = sink.inbox.latest().unwrap();
         assert_eq!(
             reply.message().next().unwrap(),
-            format!("2.0.0 OK: stored as {}", kept.id)
+            format!("2.0.0 OK: stored as {}", stored.id)
         );
-        // lettre ends every message with one more CRLF; for the rest it is byte for byte what was sent.
-        assert_eq!(kept.source, [&message.formatted()[..], b"\r\n"].concat());
-        sent += kept.source.len() as u64;
-        assert_eq!(kept.envelope.recipients[0].address, to);
-        assert_eq!(sink.shown.lock().unwrap().recv().unwrap(), kept.id.0);
+        // lettre appends a CRLF to every message. Apart from that, the source is what was sent, byte for byte.
+        assert_eq!(stored.source, [&message.formatted()[..], b"\r\n"].concat());
+        sent += stored.source.len() as u64;
+        assert_eq!(stored.envelope.recipients[0].address, to);
+        assert_eq!(sink.output.lock().unwrap().recv().unwrap(), stored.id.0);
     }
     assert_eq!(
         sink.end().await,
@@ -46,7 +46,7 @@ async fn lettre_delivers_and_the_message_is_told_of_and_kept() {
 async fn a_pipelined_batch_is_answered_in_order() {
     let sink = start(|_| {}).await;
     let answer = sink
-        .says(format!(
+        .send_smtp(format!(
             "{}{}",
             mail("ann@example.com", SIMPLE).replace("QUIT\r\n", ""),
             mail("bob@example.com", "")
@@ -68,23 +68,23 @@ async fn a_pipelined_batch_is_answered_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_or_sends_rubbish_harms_nobody() {
+async fn broken_or_disconnected_clients_do_not_affect_other_clients() {
     let sink = start(|_| {}).await;
     let smtp = sink.smtp;
     spawn_blocking(move || {
-        for said in [
+        for bytes in [
             &b"EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhalf"[..],
             &[0xff; 100_000],
             b"",
         ] {
             let mut stream = TcpStream::connect(smtp).unwrap();
-            let _ = stream.write_all(said);
+            let _ = stream.write_all(bytes);
         }
     })
     .await
     .unwrap();
     assert!(
-        sink.says(mail("ann@example.com", SIMPLE))
+        sink.send_smtp(mail("ann@example.com", SIMPLE))
             .await
             .contains("\r\n221 ")
     );
@@ -92,39 +92,43 @@ async fn a_client_that_hangs_up_or_sends_rubbish_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn silence_is_answered_421() {
+async fn an_idle_client_gets_421() {
     let sink = start(|settings| settings.idle_timeout = Duration::from_millis(50)).await;
-    assert!(sink.says("EHLO me\r\n").await.contains("\r\n421 4.4.2 "));
+    assert!(
+        sink.send_smtp("EHLO me\r\n")
+            .await
+            .contains("\r\n421 4.4.2 ")
+    );
     sink.end().await;
 }
 
-/// Connects and waits for the greeting.
-async fn open_session(smtp: SocketAddr, said: &'static str) -> TcpStream {
+/// Connects, waits for the greeting and sends commands.
+async fn open_session(smtp: SocketAddr, commands: &'static str) -> TcpStream {
     let open = move || {
         let mut stream = TcpStream::connect(smtp).unwrap();
         stream.read_exact(&mut [0; 4]).unwrap();
-        stream.write_all(said.as_bytes()).unwrap();
+        stream.write_all(commands.as_bytes()).unwrap();
         stream
     };
     spawn_blocking(open).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beyond_the_most_sessions_at_work_clients_are_answered_421() {
+async fn clients_beyond_the_limit_of_busy_sessions_get_421() {
     let sink = start(|settings| {
         settings.max_sessions = 1;
         settings.fail = vec!["connect:1:delay=1m".parse().unwrap()];
     })
     .await;
     let held = TcpStream::connect(sink.smtp).unwrap();
-    assert!(sink.says("").await.starts_with("421 4.3.2 "));
+    assert!(sink.send_smtp("").await.starts_with("421 4.3.2 "));
     drop(held);
     sink.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_bring_nothing_give_way_to_new_ones() {
-    for said in [
+    for commands in [
         "",
         "EHLO me\r\n",
         "EHLO me\r\nMAIL FROM:<a@example.com>\r\n",
@@ -132,31 +136,31 @@ async fn sessions_that_bring_nothing_give_way_to_new_ones() {
         let sink = start(|settings| settings.max_sessions = 2).await;
         let mut held = Vec::new();
         for _ in 0..2 {
-            held.push(open_session(sink.smtp, said).await);
+            held.push(open_session(sink.smtp, commands).await);
         }
-        // Each is spared for a second.
+        // A new session is not closed within its first second.
         let answer = loop {
-            let answer = sink.says(mail("ann@example.com", SIMPLE)).await;
+            let answer = sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
             if answer.starts_with("220 ") {
                 break answer;
             }
             assert!(answer.starts_with("421 4.3.2 "), "{answer}");
         };
-        assert!(answer.contains("\r\n250 2.0.0 "), "{said:?}: {answer}");
+        assert!(answer.contains("\r\n250 2.0.0 "), "{commands:?}: {answer}");
         let mut oldest = held.remove(0);
         let end = spawn_blocking(move || {
             let mut end = String::new();
             oldest.read_to_string(&mut end).map(|_| end)
         });
         let end = end.await.unwrap().unwrap();
-        assert!(end.contains("421 4.4.2 "), "{said:?}: {end}");
+        assert!(end.contains("421 4.4.2 "), "{commands:?}: {end}");
         drop(held);
         sink.end().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_end_open_sessions_are_told() {
+async fn open_sessions_get_421_at_shutdown() {
     let sink = start(|_| {}).await;
     let smtp = sink.smtp;
     let (opened, is_open) = oneshot::channel();
@@ -179,7 +183,7 @@ async fn at_the_end_open_sessions_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_never_end_take_no_more_than_the_memory_there_is() {
+async fn unfinished_messages_do_not_exceed_the_memory_limit() {
     let sink = start(|settings| settings.max_memory = 1024 * 1024).await;
     let begun = format!(
         "EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n{}",
@@ -191,7 +195,7 @@ async fn messages_that_never_end_take_no_more_than_the_memory_there_is() {
         for stream in &mut open {
             stream.write_all(begun.as_bytes()).unwrap();
         }
-        // Those that were begun first may go on; who came when there was no room is told so at the end.
+        // Sessions that started first may continue. The others get 451 at the end of their message because memory was exhausted.
         let mut answers = Vec::new();
         for stream in &mut open {
             stream.write_all(b"\r\n.\r\nQUIT\r\n").unwrap();
@@ -206,17 +210,17 @@ async fn messages_that_never_end_take_no_more_than_the_memory_there_is() {
     open.clear();
     let refused = answers.iter().filter(|refused| **refused).count();
     assert!((1..6).contains(&refused), "{answers:?}");
-    // Once they are gone, there is room again.
-    let answer = sink.says(mail("ann@example.com", SIMPLE)).await;
+    // After they have disconnected, memory is available again.
+    let answer = sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
     assert!(answer.contains("250 2.0.0 OK"), "{answer}");
     sink.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_too_large_is_refused_and_counted() {
+async fn an_oversized_message_is_refused_and_counted() {
     let sink = start(|settings| settings.max_size = 1000).await;
     let answer = sink
-        .says(mail(
+        .send_smtp(mail(
             "ann@example.com",
             &format!("{}\r\n", "x".repeat(2000)),
         ))

@@ -1,4 +1,4 @@
-//! The list: one page of the messages, or of those that a search finds, and the actions on them.
+//! Data of the list: one page of all messages or of a search result, and the actions on them.
 
 use axum::body::Bytes;
 use axum::http::uri::Authority;
@@ -13,19 +13,19 @@ use crate::sink::inbox::{ReceivedMessage, Which};
 use crate::sink::search::QueryError;
 use crate::sink::view::Mailbox;
 
-/// Messages on one page.
-const SHOWN: usize = 100;
+/// Number of messages on one page.
+const PAGE_SIZE: usize = 100;
 
-/// Addresses named in a row.
-const MOST_NAMED: usize = 3;
+/// Maximum number of addresses in a row.
+const MAX_ADDRESSES: usize = 3;
 
-/// Tags named in a row.
-const MOST_TAGS: usize = 3;
+/// Maximum number of tags in a row.
+const MAX_TAGS: usize = 3;
 
-/// Bytes of text in a row: as much as a wide screen shows, since a page has a hundred rows.
-const LONGEST_NAME: usize = 60;
-const LONGEST_SUBJECT: usize = 120;
-const LONGEST_TAG: usize = 24;
+/// Maximum sizes of texts in a row, in bytes: as much as a wide screen shows, since a page has a hundred rows.
+const MAX_NAME_BYTES: usize = 60;
+const MAX_SUBJECT_BYTES: usize = 120;
+const MAX_TAG_BYTES: usize = 24;
 
 /// One page of the list.
 #[derive(Debug, Serialize)]
@@ -41,9 +41,9 @@ pub(super) struct List {
     /// Number of messages that were dropped because the inbox was full, in words.
     dropped: Option<String>,
     unread: usize,
-    /// The number of messages in the box.
+    /// Number of messages in the inbox.
     total: usize,
-    /// The number of those in the list.
+    /// Number of messages in the list.
     found: usize,
     /// The search, for one line.
     searched: String,
@@ -74,25 +74,26 @@ impl List {
     /// Returns the list at this place, with the message `opened` marked.
     pub(super) fn of(state: &ApiState, place: Place, opened: Option<&str>) -> List {
         let totals = state.inbox.totals();
-        // No more than a page is parsed, however many there are; only a search reads them all.
+        // Without a search, only the messages of the page are parsed, not all of them.
         let (searched, problem) = match place.search() {
             Ok(query) => (query.map(|query| state.inbox.matching(&query, None)), None),
             Err(error) => (Some(Vec::new()), Some(sentence(&error))),
         };
         let is_search = searched.is_some();
         let found = searched.as_ref().map_or(totals.messages, Vec::len);
-        let place = place.from(match place.start < found {
-            true => place.start,
-            // A page beyond the end is the last page.
-            false => found.saturating_sub(1) / SHOWN * SHOWN,
+        let place = place.from(if place.start < found {
+            place.start
+        } else {
+            // Beyond the end, the last page is shown.
+            found.saturating_sub(1) / PAGE_SIZE * PAGE_SIZE
         });
         let messages = match searched {
             Some(all) => {
-                let page = all.into_iter().skip(place.start).take(SHOWN);
+                let page = all.into_iter().skip(place.start).take(PAGE_SIZE);
                 page.filter_map(|sequence| state.inbox.at(sequence))
                     .collect()
             }
-            None => state.inbox.list(place.start, SHOWN, None),
+            None => state.inbox.list(place.start, PAGE_SIZE, None),
         };
         let end = place.start + messages.len();
         let now = state.clock.now();
@@ -111,7 +112,7 @@ impl List {
                     words::count(totals.unread)
                 ),
             },
-            range: (found > SHOWN).then(|| {
+            range: (found > PAGE_SIZE).then(|| {
                 format!(
                     "{} to {} of {}",
                     words::count(place.start + 1),
@@ -119,8 +120,11 @@ impl List {
                     words::count(found)
                 )
             }),
-            newer: (place.start > 0)
-                .then(|| place.from(place.start.saturating_sub(SHOWN)).url("/", &[])),
+            newer: (place.start > 0).then(|| {
+                place
+                    .from(place.start.saturating_sub(PAGE_SIZE))
+                    .url("/", &[])
+            }),
             older: (end < found).then(|| place.from(end).url("/", &[])),
             dropped: (dropped > 0).then(|| {
                 let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
@@ -141,7 +145,7 @@ impl List {
     }
 }
 
-/// Returns an error as a sentence of its own.
+/// Returns the message of an error, with a capital letter at its beginning.
 fn sentence(error: &QueryError) -> String {
     let text = words::line(&error.to_string());
     let mut chars = text.chars();
@@ -154,13 +158,13 @@ impl Row {
         let digest = message.digest();
         let id = message.id.to_string();
         let mut tags = message.tags();
-        tags.truncate(MOST_TAGS);
+        tags.truncate(MAX_TAGS);
         Row {
             url: place.url(&format!("/view/{id}"), &[]),
             from: sender(message),
             to: recipients(message),
-            subject: words::short(&subject(message), LONGEST_SUBJECT),
-            snippet: words::short(&digest.snippet, LONGEST_SUBJECT),
+            subject: words::short(&subject(message), MAX_SUBJECT_BYTES),
+            snippet: words::short(&digest.snippet, MAX_SUBJECT_BYTES),
             when: When::of(message.received_at, now),
             is_read: message.is_read(),
             is_opened: opened == Some(id.as_str()),
@@ -169,7 +173,7 @@ impl Row {
                 .then(|| words::counted(digest.attachments, "attachment")),
             tags: tags
                 .iter()
-                .map(|tag| words::short(tag, LONGEST_TAG))
+                .map(|tag| words::short(tag, MAX_TAG_BYTES))
                 .collect(),
             id,
         }
@@ -181,29 +185,29 @@ pub(super) fn sender(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     let from = &digest.from;
     let names = [&from.name, &from.address, &message.envelope.sender];
-    let said = names.into_iter().find(|word| !words::is_blank(word));
-    said.map_or("(no sender)".to_owned(), |said| {
-        words::short(said, LONGEST_NAME)
+    let sender = names.into_iter().find(|name| !words::is_blank(name));
+    sender.map_or("(no sender)".to_owned(), |sender| {
+        words::short(sender, MAX_NAME_BYTES)
     })
 }
 
-/// Returns the recipients in the headers and those of the envelope alone.
+/// Returns the recipients in the headers, and those that are only in the envelope.
 pub(super) fn recipients(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     let all = digest.to.iter().chain(&digest.cc).chain(&digest.bcc);
-    let said = |mailbox: &Mailbox| match mailbox.address.as_str() {
+    let shown_address = |mailbox: &Mailbox| match mailbox.address.as_str() {
         "" => mailbox.name.clone(),
         address => address.to_owned(),
     };
-    let mut named: Vec<String> = all.clone().take(MOST_NAMED).map(said).collect();
-    let more = all.count().saturating_sub(MOST_NAMED);
+    let mut names: Vec<String> = all.clone().take(MAX_ADDRESSES).map(shown_address).collect();
+    let more = all.count().saturating_sub(MAX_ADDRESSES);
     if more > 0 {
-        named.push(format!("and {} more", words::count(more)));
+        names.push(format!("and {} more", words::count(more)));
     }
-    words::short(&named.join(", "), LONGEST_SUBJECT)
+    words::short(&names.join(", "), MAX_SUBJECT_BYTES)
 }
 
-/// Returns the subject, or a note that there is none.
+/// Returns the subject, or a note if there is none.
 pub(super) fn subject(message: &ReceivedMessage) -> String {
     let digest = message.digest();
     match (digest.is_parsed, digest.subject.as_str()) {
@@ -222,21 +226,23 @@ pub(super) struct SendTo {
 }
 
 impl SendTo {
-    /// Returns the address as the browser reaches it: no mail can be sent to an address that means every interface.
+    /// Returns the address of the SMTP server. If the server listens on all interfaces, which is not an address to send to, the
+    /// host is the one that the browser used.
     pub(super) fn of(state: &ApiState, headers: &HeaderMap) -> SendTo {
-        let listens = state.options.smtp_addr;
-        let asked = headers
+        let bound = state.options.smtp_addr;
+        let requested = headers
             .get(header::HOST)
             .and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-        let host = match (listens.ip().is_unspecified(), asked) {
-            (true, Some(asked)) => asked.host().trim_matches(['[', ']']).to_owned(),
+        let host = match (bound.ip().is_unspecified(), requested) {
+            (true, Some(requested)) => requested.host().trim_matches(['[', ']']).to_owned(),
             (true, None) => "localhost".to_owned(),
-            (false, _) => listens.ip().to_string(),
+            (false, _) => bound.ip().to_string(),
         };
-        let port = listens.port();
-        let address = match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
+        let port = bound.port();
+        let address = if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
         };
         SendTo {
             host,
@@ -250,9 +256,9 @@ impl SendTo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     MarkAllRead,
-    /// Asks whether to delete all.
+    /// Asks for confirmation before deleting all messages.
     AskToDeleteAll,
-    /// Deletes all received before this time, which the question was about.
+    /// Deletes all messages received before this time, which is the time of the question.
     DeleteAll {
         before: Timestamp,
     },
@@ -261,7 +267,7 @@ pub(super) enum Act {
         ids: Vec<String>,
         read: bool,
     },
-    /// Deletes the selected messages. It can be undone.
+    /// Deletes the selected messages; can be undone.
     Delete {
         ids: Vec<String>,
     },
@@ -272,7 +278,7 @@ pub(super) enum Act {
 }
 
 impl Act {
-    /// Reads the action from a form. A deletion of all carries the time that only the question's own form has.
+    /// Reads the action from a form. A deletion of all messages needs a time, which only the form of the question contains.
     pub(super) fn of(body: &Bytes) -> Option<Act> {
         let ids = || fields(body, "ids");
         match field(body, "do")?.as_str() {
@@ -316,11 +322,11 @@ pub(super) fn delete_all(
     Ok(())
 }
 
-/// Question whether to delete all messages of the list.
+/// Confirmation before all messages of the list are deleted.
 #[derive(Debug, Serialize)]
 pub(super) struct Question {
     title: String,
-    /// Search that selected the messages; empty if it is all of them.
+    /// Search that selects the messages; empty for all messages.
     query: String,
     button: String,
     /// Limit of [`Act::DeleteAll`]. A message that arrives while the question is open is not deleted.
@@ -343,7 +349,7 @@ impl Question {
             return Ok(None);
         };
         let count = words::counted(found.len(), "message");
-        // The limit itself is excluded.
+        // The limit is exclusive.
         let before = newest.checked_add(SignedDuration::from_nanos(1));
         Ok(Some(Question {
             title: match (found.len(), place.query.is_empty()) {

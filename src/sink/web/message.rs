@@ -1,4 +1,4 @@
-//! The page of one message: sender, time, what was found in it, and one of its tabs.
+//! Data of one message: sender, time, links and codes found in it, and one of its tabs.
 
 use axum::body::Bytes;
 use axum::http::Uri;
@@ -14,27 +14,27 @@ use crate::sink::html;
 use crate::sink::inbox::{ReceivedMessage, Which};
 use crate::sink::view::{self, Attachment, Content, Mailbox};
 
-/// Bytes of a text on the page, which links to the whole text.
-const LONGEST_TEXT: usize = 48 * 1024;
+/// Maximum size of a text on the page, in bytes. The page links to the complete text.
+const MAX_TEXT_BYTES: usize = 48 * 1024;
 
-/// Maximum numbers of what is listed, so that every page stays small.
-const MOST_ADDRESSES: usize = 50;
-const MOST_LINKS: usize = 50;
-const MOST_TOKENS: usize = 10;
-const MOST_ATTACHMENTS: usize = 200;
-const MOST_HEADERS: usize = 500;
-const MOST_LINES: usize = 500;
+/// Maximum numbers of listed items, so that every page stays small.
+const MAX_ADDRESSES: usize = 50;
+const MAX_LINKS: usize = 50;
+const MAX_TOKENS: usize = 10;
+const MAX_ATTACHMENTS: usize = 200;
+const MAX_HEADERS: usize = 500;
+const MAX_LINES: usize = 500;
 
-/// Bytes of a list of addresses, of the links, tokens and codes, and of a list in a tab.
+/// Maximum sizes in bytes: of a list of addresses, of the links, tokens and codes together, and of a list in a tab.
 const ADDRESSES_BYTES: usize = 1_500;
 const FOUND_BYTES: usize = 12 * 1024;
 const LIST_BYTES: usize = 24 * 1024;
 
-/// Bytes of the value of a header.
-const LONGEST_VALUE: usize = 4 * 1024;
+/// Maximum size of the value of a header, in bytes.
+const MAX_VALUE_BYTES: usize = 4 * 1024;
 
-/// Bytes of a link or token that is shown. Browsers do not open longer links.
-const LONGEST_FOUND: usize = 8 * 1024;
+/// Maximum size of a link or token, in bytes. Browsers do not open longer links.
+const MAX_FOUND_BYTES: usize = 8 * 1024;
 
 /// One view of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    /// All tabs, in their order.
+    /// All tabs, in the order of the page.
     pub(super) const ALL: [Tab; 6] = [
         Tab::Html,
         Tab::Text,
@@ -91,7 +91,7 @@ pub(super) struct Opened {
     warnings: Vec<String>,
     found: Found,
     tabs: Vec<TabLink>,
-    tab: Shown,
+    tab: TabContent,
     /// URL of the list.
     list: String,
     /// URL of this message, which forms are sent to.
@@ -140,7 +140,7 @@ struct Found {
 /// Content of the open tab.
 #[derive(Debug, Serialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
-enum Shown {
+enum TabContent {
     Html {
         frame: String,
         pictures: Option<Pictures>,
@@ -199,7 +199,7 @@ impl Opened {
         let path = format!("/view/{}", message.id);
         let files = content.attachments.len() + content.inline.len();
         let has_headers = message.digest().is_parsed;
-        // The source is there always, so there is a first tab.
+        // The source is always present, so `tabs` is not empty.
         let is_filled = |tab: &Tab| match tab {
             Tab::Html => !content.html.is_empty(),
             Tab::Text => !words::is_blank(&content.text),
@@ -208,9 +208,9 @@ impl Opened {
             Tab::Source | Tab::Session => true,
         };
         let tabs: Vec<Tab> = Tab::ALL.into_iter().filter(is_filled).collect();
-        let wanted = parameter(uri, "tab").unwrap_or_default();
-        let wanted = tabs.iter().find(|tab| tab.name() == wanted);
-        let tab = *wanted.unwrap_or(&tabs[0]);
+        let requested = parameter(uri, "tab").unwrap_or_default();
+        let requested = tabs.iter().find(|tab| tab.name() == requested);
+        let tab = *requested.unwrap_or(&tabs[0]);
         Opened {
             id: message.id.to_string(),
             subject: subject(message),
@@ -231,7 +231,7 @@ impl Opened {
                     is_open: *shown == tab,
                 })
                 .collect(),
-            tab: shown(tab, message, content, place, uri),
+            tab: tab_content(tab, message, content, place, uri),
             list: place.url("/", &[]),
             here: place.url(&path, &[]),
             raw: raw_of(message),
@@ -244,15 +244,22 @@ fn raw_of(message: &ReceivedMessage) -> String {
     format!("/api/v1/message/{}/raw", message.id)
 }
 
-fn shown(tab: Tab, message: &ReceivedMessage, content: Content, place: &Place, uri: &Uri) -> Shown {
+fn tab_content(
+    tab: Tab,
+    message: &ReceivedMessage,
+    content: Content,
+    place: &Place,
+    uri: &Uri,
+) -> TabContent {
     let left = |bytes: usize| (bytes > 0).then(|| words::size(bytes));
     match tab {
         Tab::Html => {
             let has_pictures = parameter(uri, "pictures").is_some_and(|value| value == "1");
             let path = format!("/view/{}", message.id);
-            let (switched, frame) = match has_pictures {
-                true => (None, "&pictures=1"),
-                false => (Some(("pictures", "1")), ""),
+            let (switched, frame) = if has_pictures {
+                (None, "&pictures=1")
+            } else {
+                (Some(("pictures", "1")), "")
             };
             let more = [Some(("tab", "html")), switched];
             let more: Vec<_> = more.into_iter().flatten().collect();
@@ -260,21 +267,21 @@ fn shown(tab: Tab, message: &ReceivedMessage, content: Content, place: &Place, u
                 are_shown: has_pictures,
                 other: place.url(&path, &more),
             });
-            Shown::Html {
+            TabContent::Html {
                 frame: format!("{path}.html?frame=1{frame}"),
                 pictures,
             }
         }
         Tab::Headers => {
-            let headers = view::header_lines(message, MOST_HEADERS);
+            let headers = view::header_lines(message, MAX_HEADERS);
             let mut cut = 0;
             let all = headers.lines.into_iter().map(|(name, value)| {
-                let (value, rest) = words::lines(&value, LONGEST_VALUE);
+                let (value, rest) = words::lines(&value, MAX_VALUE_BYTES);
                 (rest, Fact::new(words::line(&name), value))
             });
             let mut budget = Budget::of(LIST_BYTES);
             let size = |(_, fact): &(usize, Fact)| fact.name.len() + fact.value.len();
-            let (shown, left) = budget.take(all, MOST_HEADERS, size);
+            let (shown, left) = budget.take(all, MAX_HEADERS, size);
             let facts = shown.into_iter().map(|(rest, mut fact)| {
                 if rest > 0 {
                     fact.value.push('…');
@@ -282,15 +289,15 @@ fn shown(tab: Tab, message: &ReceivedMessage, content: Content, place: &Place, u
                 }
                 fact
             });
-            Shown::Headers {
+            TabContent::Headers {
                 headers: facts.collect(),
                 left: headers.left + left + cut,
             }
         }
         Tab::Source => {
-            let bytes = &message.source[..message.source.len().min(LONGEST_TEXT)];
+            let bytes = &message.source[..message.source.len().min(MAX_TEXT_BYTES)];
             let (text, _) = words::lines(&String::from_utf8_lossy(bytes), usize::MAX);
-            Shown::Source {
+            TabContent::Source {
                 text,
                 left: left(message.source.len() - bytes.len()),
                 whole: raw_of(message),
@@ -302,13 +309,13 @@ fn shown(tab: Tab, message: &ReceivedMessage, content: Content, place: &Place, u
             let files = attached.chain(inline);
             let files = files.map(|(part, is_inline)| file(message, part, is_inline));
             let size = |file: &File| file.name.len() + file.content_type.len();
-            let (files, left) = Budget::of(LIST_BYTES).take(files, MOST_ATTACHMENTS, size);
-            Shown::Attachments { files, left }
+            let (files, left) = Budget::of(LIST_BYTES).take(files, MAX_ATTACHMENTS, size);
+            TabContent::Attachments { files, left }
         }
         Tab::Session => session(message),
         Tab::Text => {
-            let (text, rest) = words::lines(&content.text, LONGEST_TEXT);
-            Shown::Text {
+            let (text, rest) = words::lines(&content.text, MAX_TEXT_BYTES);
+            TabContent::Text {
                 text,
                 left: left(rest),
                 whole: format!("/view/{}.txt", message.id),
@@ -327,7 +334,7 @@ fn file(message: &ReceivedMessage, part: &Attachment, is_inline: bool) -> File {
     }
 }
 
-fn session(message: &ReceivedMessage) -> Shown {
+fn session(message: &ReceivedMessage) -> TabContent {
     let (envelope, session) = (&message.envelope, &message.session);
     let mut facts = vec![Fact::new(
         "Envelope sender",
@@ -336,13 +343,13 @@ fn session(message: &ReceivedMessage) -> Shown {
             sender => sender,
         }),
     )];
-    let recipients = envelope.recipients.iter().take(MOST_ADDRESSES);
+    let recipients = envelope.recipients.iter().take(MAX_ADDRESSES);
     facts.extend(recipients.map(|to| {
-        let said = format!("{} {}", to.address, to.params.join(" "));
-        let said = said.trim_end();
-        Fact::new("Envelope recipient", words::line(said))
+        let command = format!("{} {}", to.address, to.params.join(" "));
+        let command = command.trim_end();
+        Fact::new("Envelope recipient", words::line(command))
     }));
-    let more = envelope.recipients.len().saturating_sub(MOST_ADDRESSES);
+    let more = envelope.recipients.len().saturating_sub(MAX_ADDRESSES);
     if more > 0 {
         facts.push(Fact::new("", format!("and {} more", words::count(more))));
     }
@@ -350,7 +357,7 @@ fn session(message: &ReceivedMessage) -> Shown {
         .login
         .as_ref()
         .map(|login| format!("{} as {}", login.mechanism.name(), login.user));
-    let said = [
+    let properties = [
         ("Parameters", Some(envelope.params.join(" "))),
         ("Client", session.peer.map(|peer| peer.to_string())),
         ("HELO name", Some(session.helo.clone())),
@@ -361,18 +368,19 @@ fn session(message: &ReceivedMessage) -> Shown {
         ("Login", login),
     ];
     facts.extend(
-        said.into_iter()
+        properties
+            .into_iter()
             .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
             .map(|(name, value)| Fact::new(name, words::line(&value))),
     );
     let lines = session.transcript.lines().map(words::line);
-    let (lines, left) = Budget::of(LIST_BYTES).take(lines, MOST_LINES, String::len);
-    Shown::Session { facts, lines, left }
+    let (lines, left) = Budget::of(LIST_BYTES).take(lines, MAX_LINES, String::len);
+    TabContent::Session { facts, lines, left }
 }
 
 fn facts(message: &ReceivedMessage) -> Vec<Fact> {
     let digest = message.digest();
-    let from = match named(&digest.from) {
+    let from = match mailbox_text(&digest.from) {
         from if from.is_empty() => format!("<{}> (envelope)", message.envelope.sender),
         from => from,
     };
@@ -393,16 +401,18 @@ fn facts(message: &ReceivedMessage) -> Vec<Fact> {
 }
 
 fn addresses(list: &[Mailbox]) -> String {
-    let all = list.iter().map(|mailbox| words::line(&named(mailbox)));
+    let all = list
+        .iter()
+        .map(|mailbox| words::line(&mailbox_text(mailbox)));
     let mut budget = Budget::of(ADDRESSES_BYTES);
-    let (mut shown, left) = budget.take(all, MOST_ADDRESSES, String::len);
+    let (mut shown, left) = budget.take(all, MAX_ADDRESSES, String::len);
     if left > 0 {
         shown.push(format!("and {} more", words::count(left)));
     }
     shown.join(", ")
 }
 
-fn named(mailbox: &Mailbox) -> String {
+fn mailbox_text(mailbox: &Mailbox) -> String {
     match mailbox.name.as_str() {
         "" => mailbox.address.clone(),
         name => format!("{name} <{}>", mailbox.address),
@@ -411,18 +421,18 @@ fn named(mailbox: &Mailbox) -> String {
 
 impl Found {
     fn of(found: &Extracted) -> Found {
-        let is_shown = |item: &&String| item.len() <= LONGEST_FOUND;
+        let is_shown = |item: &&String| item.len() <= MAX_FOUND_BYTES;
         let mut budget = Budget::of(FOUND_BYTES);
         let mut left = 0;
-        let mut few = |list: &[String], most: usize| -> Vec<String> {
+        let mut limit = |list: &[String], most: usize| -> Vec<String> {
             let (shown, rest) = budget.take(list.iter().filter(is_shown), most, |item| item.len());
             left += rest + list.iter().filter(|item| !is_shown(item)).count();
             shown.into_iter().cloned().collect()
         };
-        let codes = few(&found.codes, MOST_TOKENS);
+        let codes = limit(&found.codes, MAX_TOKENS);
         let link = found.main_link().filter(is_shown).cloned();
-        let tokens = few(&found.tokens, MOST_TOKENS);
-        let mut links = few(&found.links, MOST_LINKS);
+        let tokens = limit(&found.tokens, MAX_TOKENS);
+        let mut links = limit(&found.links, MAX_LINKS);
         links.retain(|other| Some(other) != link.as_ref());
         let all_others = found.links.len() - usize::from(link.is_some());
         Found {

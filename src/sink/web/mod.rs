@@ -1,13 +1,14 @@
-//! The web inbox: pages made on the server, complete without a script; `inbox.js` then keeps them live and quick.
+//! Web inbox: pages rendered on the server and complete without scripts. `inbox.js` keeps them up to date and makes them
+//! faster.
 //!
-//! Each page is the list beside one message or a question; `list.rs` and `message.rs` define what is shown of them, and
-//! `templates/inbox/` how. The content of a mail is only ever text here: its HTML stands in a frame of its own, which runs
-//! nothing and loads nothing from outside (see [`view`](super::api::view)).
+//! A page consists of the list and one message or a question. `list.rs` and `message.rs` define the data of the templates in
+//! `templates/inbox/`. These pages contain the content of a mail as text only. Its HTML is in a frame, which runs no scripts
+//! and loads nothing from other servers (see [`view`](super::api::view)).
 //!
-//! Forms are accepted from these pages alone: the [`guard`] refuses the Origin of any other site, and a
-//! browser names the true one with every POST, since the Referrer-Policy of these pages lets it. Deleting all messages takes
-//! a second form, the answer to a [`Question`], and is final. Deleting chosen messages can be undone for
-//! [`RESTORABLE`]: the page then shows a [`Notice`] with a form for that.
+//! Forms are accepted from these pages only: [`access_control`] refuses the Origin of any other site, and browsers send the
+//! true Origin with every POST, since the Referrer-Policy of these pages permits it. Deleting all messages requires a second
+//! form, the response to a [`Question`], and is final. Deleting selected messages can be undone for [`RESTORABLE`]: the page
+//! then shows a [`Notice`] with a form for that.
 
 mod list;
 mod message;
@@ -22,7 +23,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
-use super::api::{ApiState, blocking, guard, parameter, searching};
+use super::api::{ApiState, access_control, blocking, parameter, searching};
 use super::inbox::Which;
 use super::inbox::trash::RESTORABLE;
 use super::search::{Query, QueryError};
@@ -30,12 +31,12 @@ use jiff::tz::TimeZone;
 use list::{List, Question, SendTo};
 use message::Opened;
 
-/// Nothing from elsewhere, no script but of this port, where parts of mails are none (see [`part`](super::api::part)), and no
-/// frame but of this port: should escaping ever fail, nothing follows from it.
+/// Content security policy of the pages. It allows scripts and frames of this port only, and no part of a mail is served as a
+/// script (see [`part`](super::api::part)). It limits the damage if escaping should ever fail.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Files that pages load: name, type, content.
+/// Files of the pages: name, media type, content.
 const ASSETS: [(&str, &str, &str); 3] = [
     (
         "inbox.css",
@@ -62,7 +63,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads the position from a request. What cannot be read is the beginning of all messages.
+    /// Reads the position from a request. The default is the start of the list of all messages.
     fn of(uri: &Uri) -> Place {
         Place {
             query: parameter(uri, "query")
@@ -74,7 +75,7 @@ impl Place {
         }
     }
 
-    /// Returns the search; none where it is empty. Times without a zone are in that of this machine.
+    /// Returns the search, or `None` if it is empty. Times without a zone are in the zone of this machine.
     fn search(&self) -> Result<Option<Query>, QueryError> {
         match self.query.as_str() {
             "" => Ok(None),
@@ -107,7 +108,7 @@ impl Place {
     }
 }
 
-/// Everything on a page.
+/// Data of the page template.
 #[derive(Serialize)]
 struct Page {
     list: List,
@@ -120,7 +121,7 @@ struct Page {
 }
 
 impl Page {
-    /// Returns the page of the list alone.
+    /// Returns the page without a message.
     fn of_list(state: &ApiState, headers: &HeaderMap, place: Place) -> Page {
         Page {
             list: List::of(state, place, None),
@@ -133,11 +134,11 @@ impl Page {
     }
 }
 
-/// Result of the last action, on top of a page.
+/// Result of the last action, shown at the top of a page.
 #[derive(Debug, Serialize)]
 struct Notice {
     text: String,
-    /// Deletion that can be undone.
+    /// Id of the deletion that can be undone.
     deletion: Option<String>,
 }
 
@@ -149,7 +150,7 @@ impl Notice {
         }
     }
 
-    /// Returns the notice about the deletion that a URL names, as long as it can be undone.
+    /// Returns the notice about the deletion in the URL, as long as it can be undone.
     fn of(state: &ApiState, uri: &Uri) -> Option<Notice> {
         let deletion = parameter(uri, DELETION)?;
         let count = state.inbox.restorable(&deletion, state.clock.now());
@@ -160,11 +161,11 @@ impl Notice {
     }
 }
 
-/// Parameter of a URL that names a deletion which can be undone.
+/// URL parameter with the id of a deletion that can be undone.
 const DELETION: &str = "deletion";
 
-/// Deletes messages such that it can be undone, and discards them when it cannot be undone any more, so that they do not stay in
-/// memory. The caller runs this as one step on a blocking thread: a client that disconnects before the answer changes nothing.
+/// Deletes messages so that the deletion can be undone, and frees their memory when that time is over. The caller runs this as
+/// one step on a blocking thread, so that it completes even if the client disconnects before the response.
 fn delete_restorably(state: &ApiState, ids: Vec<String>) -> Option<String> {
     let deletion = state.inbox.delete_restorably(ids, state.clock.now())?;
     let (inbox, expired) = (Arc::clone(&state.inbox), deletion.clone());
@@ -175,13 +176,13 @@ fn delete_restorably(state: &ApiState, ids: Vec<String>) -> Option<String> {
     Some(deletion)
 }
 
-/// Leads back to the list after an action, which may be a deletion that can be undone.
+/// Redirects to the list after an action, with the id of a deletion that can be undone.
 fn back(place: &Place, deletion: Option<&str>) -> Response {
     let deletion = deletion.map(|deletion| (DELETION, deletion));
     see_other(&place.url("/", deletion.as_slice()))
 }
 
-/// `GET /`: the list, and how to send a message to it.
+/// `GET /`: the list and the address of the SMTP server.
 pub async fn page(State(state): State<ApiState>, headers: HeaderMap, uri: Uri) -> Response {
     let place = Place::of(&uri);
     listing(&state.clone(), place, move |place| {
@@ -193,7 +194,7 @@ pub async fn page(State(state): State<ApiState>, headers: HeaderMap, uri: Uri) -
     .await
 }
 
-/// `GET /list`: the list alone, which the script fetches after an event.
+/// `GET /list`: only the list, which the script fetches after an event.
 pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     let place = Place::of(&uri);
     let opened = parameter(&uri, "open");
@@ -208,17 +209,18 @@ pub async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
     .await
 }
 
-/// Answers with a list. Searches run one after the other.
+/// Renders a list on a blocking thread. Searches run one at a time.
 async fn listing(
     state: &ApiState,
     place: Place,
-    make: impl FnOnce(Place) -> Response + Send + 'static,
+    render: impl FnOnce(Place) -> Response + Send + 'static,
 ) -> Response {
-    let made = match place.query.is_empty() {
-        true => blocking(move || make(place)).await,
-        false => searching(state, move || make(place)).await,
+    let response = if place.query.is_empty() {
+        blocking(move || render(place)).await
+    } else {
+        searching(state, move || render(place)).await
     };
-    made.unwrap_or_else(|failure| failure)
+    response.unwrap_or_else(|failure| failure)
 }
 
 #[derive(Serialize)]
@@ -226,8 +228,8 @@ struct ListAlone {
     list: List,
 }
 
-/// `GET /view/ID`: the list beside one message, which is marked as read unless another site's page has opened it. A message
-/// with this id need not exist.
+/// `GET /view/ID`: the list and one message, which is marked as read unless a page of another site opened it. If there is no such
+/// message, the page says so.
 pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -> Response {
     let reservation = match state.inbox.get(&id) {
         Some(message) => Some(state.answers.reserve_for(&message).await),
@@ -238,7 +240,7 @@ pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -
         let place = Place::of(&uri);
         let found = state.inbox.get(&id);
         if let Some(message) = &found
-            && !guard::is_from_another_site(&headers)
+            && !access_control::is_from_another_site(&headers)
         {
             state.inbox.mark_read(message);
         }
@@ -255,7 +257,7 @@ pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -
     page.await.unwrap_or_else(|failure| failure)
 }
 
-/// `POST /`: performs a form's action on messages of the list, or asks whether to.
+/// `POST /`: performs the action of a form on messages of the list, or asks for confirmation.
 pub async fn act(
     State(state): State<ApiState>,
     headers: HeaderMap,
@@ -314,7 +316,7 @@ pub async fn act(
     answer.await.unwrap_or_else(|failure| failure)
 }
 
-/// `POST /view/ID`: performs a form's action on one message.
+/// `POST /view/ID`: performs the action of a form on one message.
 pub async fn act_on_one(
     State(state): State<ApiState>,
     Path(id): Path<String>,
@@ -326,18 +328,18 @@ pub async fn act_on_one(
     };
     let performed = blocking(move || act.perform(&state, &id));
     match performed.await {
-        // The message is not opened again, which would mark it as read.
+        // Redirects to the list, because opening the message again would mark it as read.
         Ok(deletion) => back(&Place::of(&uri), deletion.as_deref()),
         Err(failure) => failure,
     }
 }
 
-/// Returns the first value of a form's field.
+/// Returns the first value of a form field.
 fn field(body: &Bytes, name: &str) -> Option<String> {
     fields(body, name).into_iter().next()
 }
 
-/// Returns all values of a form's field.
+/// Returns all values of a form field.
 fn fields(body: &Bytes, name: &str) -> Vec<String> {
     let pairs = form_urlencoded::parse(body);
     let of_name = pairs.filter(|(key, _)| key == name);
@@ -363,7 +365,7 @@ pub async fn asset(uri: Uri) -> Response {
     }
 }
 
-/// `GET /icon.svg?unread=N`: the icon of the page, with the number of unread messages.
+/// `GET /icon.svg?unread=N`: icon of the page with the number of unread messages.
 pub async fn icon(uri: Uri) -> Response {
     let unread = parameter(&uri, "unread")
         .and_then(|unread| unread.parse::<u64>().ok())
@@ -401,7 +403,7 @@ fn answer(status: StatusCode, page: Result<String, templates::TemplateError>) ->
             status,
             [
                 (header::CONTENT_SECURITY_POLICY, POLICY),
-                // With no-referrer, browsers send "Origin: null" with the forms of these pages.
+                // With the stricter `no-referrer`, browsers would send "Origin: null" with the forms of these pages.
                 (header::REFERRER_POLICY, "same-origin"),
             ],
             Html(page),
@@ -434,7 +436,7 @@ mod tests {
     use crate::sink::inbox::Inbox;
     use crate::sink::inbox::tests::{Counting, received};
 
-    /// Renders the list, the question whether to delete all, and each message with each of its tabs.
+    /// Renders the list, the question before deleting all messages, and each message with each of its tabs.
     pub(crate) fn render(state: &ApiState) -> String {
         let list = Page::of_list(state, &HeaderMap::new(), Place::default());
         let question = Page {
@@ -465,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_survives_its_url() {
+    fn a_place_can_be_read_back_from_its_url() {
         for (query, start, url) in [
             ("", 0, "/"),
             ("", 100, "/?start=100"),
@@ -486,7 +488,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deletion_is_discarded_later_even_if_its_client_has_disconnected() {
+    async fn deleted_messages_are_discarded_later_even_if_the_client_disconnects() {
         let inbox = Arc::new(Inbox::new(10, 1 << 20, Arc::new(Counting::default())));
         let source = received(b"Subject: x\r\n\r\n", "x@y", &["z@y"]);
         let message = inbox.store_own(source, vec![], SystemClock.now()).unwrap();
@@ -494,9 +496,9 @@ mod tests {
         let id = message.id.to_string();
         let (uri, form) = (Uri::from_static("/"), Bytes::from_static(b"do=delete"));
         let mut answer = Box::pin(act_on_one(State(state), Path(id), uri, form));
-        let begun = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context).is_pending()));
-        assert!(begun.await);
-        // The server drops the answer to a client that has disconnected.
+        let is_pending = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context).is_pending()));
+        assert!(is_pending.await);
+        // The server drops the handler when the client disconnects.
         drop(answer);
         let tasks = Handle::current().metrics();
         let discard_is_due = async {

@@ -1,4 +1,4 @@
-//! Formats values for the pages. The text of a mail is cut and made harmless here; the templates escape it.
+//! Formats values for the pages. It shortens the text of a mail and replaces control characters; the templates escape HTML.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -87,7 +87,7 @@ pub(super) fn counted(number: usize, one: &str) -> String {
     }
 }
 
-/// A point in time, for people and for scripts.
+/// A point in time, formatted for people and for scripts.
 #[derive(Debug, Serialize)]
 pub(super) struct When {
     /// RFC 3339 in UTC.
@@ -102,19 +102,20 @@ impl When {
     /// Formats a time: the time of day if it is today, otherwise the date.
     pub(super) fn of(time: Timestamp, now: Timestamp) -> When {
         let local = time.to_zoned(TimeZone::system());
-        let form = match local.date() == now.to_zoned(TimeZone::system()).date() {
-            true => "%H:%M",
-            false => "%Y-%m-%d",
+        let format = if local.date() == now.to_zoned(TimeZone::system()).date() {
+            "%H:%M"
+        } else {
+            "%Y-%m-%d"
         };
         When {
             exact: format!("{time:.3}"),
-            short: local.strftime(form).to_string(),
+            short: local.strftime(format).to_string(),
             long: local.strftime("%Y-%m-%d %H:%M").to_string(),
         }
     }
 }
 
-/// Bytes that a list may still take, so that every page stays small.
+/// Remaining size of a list in bytes, which keeps every page small.
 pub(super) struct Budget(usize);
 
 impl Budget {
@@ -122,7 +123,7 @@ impl Budget {
         Budget(bytes)
     }
 
-    /// Returns the first items that fit, by their sizes, and the number of those that are left out.
+    /// Returns the first items that fit by their sizes, and the number of omitted items.
     pub(super) fn take<T>(
         &mut self,
         items: impl IntoIterator<Item = T>,
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_numbers_read_well() {
+    fn sizes_and_numbers_are_formatted_for_people() {
         for (bytes, words) in [
             (0, "0 bytes"),
             (1, "1 byte"),
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mail_says_is_cut_and_harmless() {
+    fn text_of_a_mail_is_shortened_and_loses_control_characters() {
         assert_eq!(line("a\u{202e}b\r\nc"), "a\\u{202e}b\\x0d\\x0ac");
         assert_eq!(line(&"é".repeat(200)), format!("{}…", "é".repeat(150)));
         assert_eq!(

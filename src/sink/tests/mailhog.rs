@@ -1,14 +1,13 @@
-//! What clients of MailHog find as they know it.
+//! MailHog's API.
 
 use serde_json::json;
 
-use super::api::{PARTS, sink_with, subject};
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mailhogs_clients_find_what_they_know() {
-    let (sink, ids) = sink_with(&["one", "two"]).await;
-    sink.says(mail("bob@example.org", PARTS)).await;
+async fn the_mailhog_api_returns_the_json_that_its_clients_expect() {
+    let (sink, ids) = start_with_messages(&["one", "two"]).await;
+    sink.send_smtp(mail("bob@example.org", PARTS)).await;
     let list = sink.json("/api/v2/messages?start=1&limit=1").await;
     assert_eq!(
         (&list["total"], &list["count"], &list["start"]),
@@ -22,7 +21,7 @@ async fn mailhogs_clients_find_what_they_know() {
     );
     assert_eq!(item["Content"]["Headers"]["Subject"], json!(["two"]));
     assert_eq!(item["Content"]["Body"], "Hello\r\n");
-    assert_eq!(item["Raw"]["Data"], subject("two"));
+    assert_eq!(item["Raw"]["Data"], with_subject("two"));
     assert_eq!(
         (&item["Raw"]["Helo"], &item["MIME"]),
         (&json!("me"), &Value::Null)
@@ -67,7 +66,7 @@ async fn mailhogs_clients_find_what_they_know() {
     assert_eq!(sink.call("POST", "/api/v2/jim", "").await.0, 400);
     assert_eq!(sink.json("/api/v2/jim").await["RejectSenderChance"], 1.0);
     assert!(
-        sink.says(mail("ann@example.com", SIMPLE))
+        sink.send_smtp(mail("ann@example.com", SIMPLE))
             .await
             .contains("\r\n550 ")
     );

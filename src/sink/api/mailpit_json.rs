@@ -1,4 +1,4 @@
-//! The JSON that clients written for Mailpit compare key by key: names, order and nothing more.
+//! JSON of Mailpit's API, with exactly its keys in its order, since clients compare them key by key.
 
 use jiff::Timestamp;
 use md5::Md5;
@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 use crate::sink::inbox::ReceivedMessage;
 use crate::sink::view::{Attachment, Content, Digest, Mailbox};
 
-/// `{"Name","Address"}`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Addr<'m> {
@@ -30,24 +29,24 @@ fn addrs(mailboxes: &[Mailbox]) -> Vec<Addr<'_>> {
     mailboxes.iter().map(Addr::from).collect()
 }
 
-/// The envelope of a list. Its keys alone are lower-case.
+/// JSON object around a list. Unlike all others, its keys are in lower case.
 #[derive(Debug, Serialize)]
 pub struct List {
-    /// Messages in the box.
+    /// Number of messages in the inbox.
     pub total: usize,
-    /// Those nobody opened.
+    /// Number of unread messages in the inbox.
     pub unread: usize,
-    /// Messages in this list; an older name that is still asked for.
+    /// Number of messages in this list; an older name that clients still read.
     pub count: usize,
-    /// Messages that the query matches.
+    /// Number of messages that match the search.
     pub messages_count: usize,
-    /// Those of them nobody opened.
+    /// Number of unread messages that match the search.
     pub messages_unread: usize,
-    /// How many were skipped.
+    /// Number of messages skipped.
     pub start: usize,
-    /// All tags in the box.
+    /// All tags in the inbox.
     pub tags: Vec<String>,
-    /// Place of the messages, which follow one by one, newest first.
+    /// Replaced by the messages, which are written one by one, newest first.
     pub messages: [(); 0],
 }
 
@@ -75,7 +74,7 @@ pub struct Summary<'m> {
 }
 
 impl<'m> Summary<'m> {
-    /// Summary of a message with this digest.
+    /// Returns the summary of a message with this digest.
     pub fn of(message: &'m ReceivedMessage, digest: &'m Digest) -> Summary<'m> {
         Summary {
             id: &message.id.0,
@@ -97,7 +96,7 @@ impl<'m> Summary<'m> {
     }
 }
 
-/// One message, whole.
+/// A complete message.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Message<'m> {
@@ -134,7 +133,7 @@ struct ListUnsubscribe<'m> {
 }
 
 impl<'m> Message<'m> {
-    /// A message with this digest and this content.
+    /// Returns the JSON of a message with this digest and content.
     pub fn of(
         message: &'m ReceivedMessage,
         digest: &'m Digest,
@@ -169,7 +168,7 @@ impl<'m> Message<'m> {
     }
 }
 
-/// One part of a message that has a name.
+/// An attachment or inline part of a message.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Part<'m> {
@@ -210,7 +209,7 @@ impl<'m> From<&'m Attachment> for Part<'m> {
     }
 }
 
-/// Always with a fraction: clients parse with a pattern that has one.
+/// Formats a time, always with a fraction, because clients parse it with a pattern that requires one.
 pub(super) fn rfc3339(time: Timestamp) -> String {
     format!("{time:.3}")
 }
@@ -219,7 +218,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Texts in angle brackets.
+/// Returns the texts in angle brackets.
 fn bracketed(header: &str) -> Vec<&str> {
     let inside = header
         .split('<')

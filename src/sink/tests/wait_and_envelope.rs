@@ -1,17 +1,16 @@
-//! What the API has that no other inbox has.
+//! Extensions of the API: waiting for a message, and its envelope.
 
 use serde_json::json;
 
-use super::api::{sink_with, subject};
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_ends_with_the_message_and_not_before() {
-    let (sink, ids) = sink_with(&["first one"]).await;
-    let there = sink.json("/api/movie-bag/wait?query=subject:first").await;
-    assert_eq!(there["message"]["ID"], ids[0]);
+async fn a_wait_returns_the_first_matching_message() {
+    let (sink, ids) = start_with_messages(&["first one"]).await;
+    let existing = sink.json("/api/movie-bag/wait?query=subject:first").await;
+    assert_eq!(existing["message"]["ID"], ids[0]);
     assert_eq!(
-        (&there["links"], &there["tokens"], &there["codes"]),
+        (&existing["links"], &existing["tokens"], &existing["codes"]),
         (&json!([]), &json!([]), &json!([]))
     );
     let (status, _) = sink
@@ -27,14 +26,14 @@ async fn a_wait_ends_with_the_message_and_not_before() {
         ids[0]
     );
     let (waited, ()) = tokio::join!(sink.json(&path), async {
-        let body =
-            subject("second code").replace("Hello", "Your code: 1234 at https://x.example/reset");
-        sink.says(mail(
+        let body = with_subject("second code")
+            .replace("Hello", "Your code: 1234 at https://x.example/reset");
+        sink.send_smtp(mail(
             "bob@example.com",
             &SIMPLE.replace("Ann <ann@", "Bob <bob@"),
         ))
         .await;
-        sink.says(mail("ann@example.com", &body)).await;
+        sink.send_smtp(mail("ann@example.com", &body)).await;
     });
     assert_eq!(waited["message"]["Subject"], "second code");
     assert_eq!(waited["codes"], json!(["1234"]));
@@ -51,7 +50,7 @@ async fn a_wait_ends_with_the_message_and_not_before() {
         let path = format!("/api/movie-bag/wait?timeout={wrong}");
         assert_eq!(sink.call("GET", &path, "").await.0, 400, "{wrong}");
     }
-    // Who waits does not hold up the end.
+    // A waiting client does not delay the stop.
     let (answer, ()) = tokio::join!(
         sink.call(
             "GET",
@@ -70,9 +69,9 @@ async fn a_wait_ends_with_the_message_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_envelope_tells_how_a_message_came() {
+async fn the_envelope_describes_the_smtp_session_of_a_message() {
     let sink = start(|_| {}).await;
-    sink.says(format!(
+    sink.send_smtp(format!(
         "EHLO me\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<from@example.com> SIZE=9 BODY=8BITMIME\r\n\
          RCPT TO: <ann@example.com> NOTIFY=NEVER\r\nDATA\r\n{SIMPLE}.\r\nQUIT\r\n"
     ))

@@ -1,4 +1,4 @@
-//! The least of a store that the handlers can be tried with. The promises themselves are tried in `store::contract`.
+//! Minimal in-memory store for tests of the handlers. `store::contract` tests the promises of real stores.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -26,14 +26,14 @@ pub(super) struct MemoryStore {
     pub(super) movies: Mutex<BTreeMap<MovieId, Movie>>,
     pub(super) mails: Mutex<Vec<Entry>>,
     pub(super) tallies: Mutex<HashMap<LimitKey, Tally>>,
-    /// Nothing can be reached.
+    /// Most calls fail with [`StoreError::Unavailable`].
     pub(super) is_down: AtomicBool,
-    /// A ping panics.
+    /// Pings panic.
     pub(super) panics: AtomicBool,
-    /// One permit lets one ping through.
+    /// Each ping consumes one permit and waits while there is none.
     pub(super) pings: Semaphore,
-    /// How often it was asked how the outbox stands, which takes a while.
-    pub(super) looks: AtomicUsize,
+    /// Number of calls of [`Outbox::outbox_state`], each of which takes some time.
+    pub(super) outbox_state_calls: AtomicUsize,
 }
 
 impl MemoryStore {
@@ -46,11 +46,11 @@ impl MemoryStore {
             is_down: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             pings: Semaphore::new(1_000),
-            looks: AtomicUsize::new(0),
+            outbox_state_calls: AtomicUsize::new(0),
         }
     }
 
-    fn reached(&self) -> Result<(), StoreError> {
+    fn check_reachable(&self) -> Result<(), StoreError> {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable(
                 "disk I/O error in SELECT".to_owned(),
@@ -76,7 +76,7 @@ impl Accounts for MemoryStore {
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.reached()?;
+        self.check_reachable()?;
         Ok(self.accounts.lock().unwrap().get(&id).cloned())
     }
 
@@ -85,7 +85,7 @@ impl Accounts for MemoryStore {
         _: &str,
         canonical: &EmailAddress,
     ) -> Result<Option<Account>, StoreError> {
-        self.reached()?;
+        self.check_reachable()?;
         let accounts = self.accounts.lock().unwrap();
         let mut found = accounts
             .values()
@@ -142,7 +142,7 @@ impl Accounts for MemoryStore {
         Ok(found.is_some())
     }
 
-    /// It takes canonical addresses alone.
+    /// Returns nothing, since this store holds canonical addresses only.
     async fn look_alikes(&self, _: usize) -> Result<Vec<Vec<Account>>, StoreError> {
         Ok(Vec::new())
     }
@@ -227,9 +227,9 @@ impl Outbox for MemoryStore {
     }
 
     async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
-        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.outbox_state_calls.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(50)).await;
-        self.reached()?;
+        self.check_reachable()?;
         Ok(OutboxState::default())
     }
 
@@ -295,13 +295,13 @@ impl Movies for MemoryStore {
     }
 
     async fn movies(&self, after: Option<MovieId>, limit: usize) -> Result<Vec<Movie>, StoreError> {
-        self.reached()?;
+        self.check_reachable()?;
         let movies = self.movies.lock().unwrap();
         let page = movies
             .values()
             .filter(|movie| after.is_none_or(|after| movie.id > after));
         let page: Vec<_> = page.take(limit).cloned().collect();
-        if page.iter().any(|movie| movie.name == "broken") {
+        if page.iter().any(|movie| movie.name == "unreadable") {
             return Err(StoreError::Broken("a row can't be read".to_owned()));
         }
         Ok(page)
@@ -341,6 +341,6 @@ impl Store for MemoryStore {
     async fn ping(&self) -> Result<(), StoreError> {
         assert!(!self.panics.load(Ordering::SeqCst), "asked to panic");
         self.pings.acquire().await.unwrap().forget();
-        self.reached()
+        self.check_reachable()
     }
 }

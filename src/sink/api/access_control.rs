@@ -1,15 +1,15 @@
-//! Access control of the web port: a request needs a permitted Host, and a page of another site reads and changes nothing.
+//! Access control of the web port: basic authentication, permitted hosts, and protection from pages of other sites.
 //!
 //! - **Host**, on every path: a page on the web can make its own name resolve to 127.0.0.1 (DNS rebinding) and then read this
 //!   port as its own site. It cannot choose the Host header.
-//! - **Origin**: browsers add it to what a page of another site sends here.
-//! - **Sec-Fetch-Site** (Fetch Metadata Request Headers, 2.3): loading a picture or following a link carries no Origin, and
-//!   yet the time it takes, or whether it becomes a download, reveals what a search finds. Every current browser adds
-//!   this header for HTTPS and for loopback addresses, and no page can change it. A request of another site reaches only `/`
-//!   and `/view/ID`, as a page that a person opens: its query is dropped by a redirect, so that it neither searches nor loads
-//!   pictures, and it marks nothing as read (see [`is_from_another_site`]). Another port counts as another site. A request
-//!   without the header comes from a program.
-//! - **Sec-Purpose**: no person has opened a prefetched or prerendered page, so it is refused.
+//! - **Origin**: browsers add it to requests that a page of another site sends to this port.
+//! - **Sec-Fetch-Site** (Fetch Metadata Request Headers, section 2.3): loading a picture or following a link sends no Origin.
+//!   Yet its duration, or whether it becomes a download, reveals the result of a search. Every current browser adds this header
+//!   for HTTPS and for loopback addresses, and no page can change it. A request of another site reaches only `/` and
+//!   `/view/ID`, and only as a page that a person opens. A redirect removes its query, so that it neither searches nor loads
+//!   pictures. It marks nothing as read (see [`is_from_another_site`]). Another port counts as another site. A request without
+//!   the header comes from a program.
+//! - **Sec-Purpose**: a prefetched or prerendered page was not opened by a person, so it is refused.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -25,13 +25,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ApiState, plain};
 
-/// Refuses requests that must not be answered, and adds the security headers to every response.
+/// Refuses forbidden requests, and adds the security headers to every response.
 pub async fn check(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
     let auth = state.options.auth.as_ref().filter(|_| !is_probe);
     let mut response = match check_source(&state.options.hosts, &request) {
         Err(refusal) => refusal.into_response(),
-        Ok(()) if auth.is_some_and(|auth| !is_let_in(auth, request.headers())) => (
+        Ok(()) if auth.is_some_and(|auth| !is_authenticated(auth, request.headers())) => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Basic realm=\"Login\"")],
             "Unauthorized.\n",
@@ -53,18 +53,18 @@ pub async fn check(State(state): State<ApiState>, request: Request, next: Next) 
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
         ),
-        // Who has opened this in a window of its own learns nothing of it, not even how many frames it has.
+        // A page that opens this one in a new window cannot inspect it, not even its number of frames.
         (
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
         ),
-        // For what is no page: nothing may frame it, and it loads nothing.
+        // Policy for responses that are not pages: they load nothing and cannot be framed.
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'",
         ),
     ] {
-        // A page may need another one.
+        // Pages set a policy of their own.
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
@@ -72,14 +72,14 @@ pub async fn check(State(state): State<ApiState>, request: Request, next: Next) 
     response
 }
 
-/// Whether a request has the right name and password (RFC 7617).
-fn is_let_in((user, password): &(String, String), headers: &HeaderMap) -> bool {
-    let wanted = Sha256::digest(format!("{user}:{password}"));
-    // Digests are compared, so that how long it takes says nothing about how much of a guess was right.
-    credentials(headers).is_some_and(|given| Sha256::digest(given) == wanted)
+/// Reports whether a request has the correct user name and password (RFC 7617).
+fn is_authenticated((user, password): &(String, String), headers: &HeaderMap) -> bool {
+    let expected = Sha256::digest(format!("{user}:{password}"));
+    // Compares digests, so that the duration does not reveal how much of a guess is correct.
+    credentials(headers).is_some_and(|given| Sha256::digest(given) == expected)
 }
 
-/// The name by which a request was let in.
+/// Returns the user name in the credentials of a request.
 pub fn user_of(headers: &HeaderMap) -> Option<String> {
     let (user, _) = credentials(headers)?
         .split_once(':')
@@ -95,11 +95,11 @@ fn credentials(headers: &HeaderMap) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Answer to a request that does not reach its handler.
+/// Response to a request that does not reach its handler.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
     Forbidden(Cow<'static, str>),
-    /// Leads to this path, without a query.
+    /// Redirects to this path, without a query.
     Redirect(String),
 }
 
@@ -127,7 +127,7 @@ fn check_source(web_hosts: &[String], request: &Request) -> Result<(), Refusal> 
         .authority()
         .map_or(host, |authority| authority.as_str());
     for name in [host, target] {
-        if !is_ours(name, web_hosts) {
+        if !is_permitted_host(name, web_hosts) {
             return Err(forbidden(format!(
                 "Unknown host \"{name}\": use localhost or an IP address, or start with --web-host NAME"
             )));
@@ -152,27 +152,28 @@ fn check_source(web_hosts: &[String], request: &Request) -> Result<(), Refusal> 
         return Ok(());
     }
     let page = landing_page(request).ok_or_else(|| forbidden(CROSS_SITE))?;
-    match request.uri().query().is_none() && page == path {
-        true => Ok(()),
-        false => Err(Refusal::Redirect(page.to_owned())),
+    if request.uri().query().is_none() && page == path {
+        Ok(())
+    } else {
+        Err(Refusal::Redirect(page.to_owned()))
     }
 }
 
-/// Mailpit's text, which its clients know.
+/// Message of Mailpit, which its clients recognize.
 const CROSS_SITE: &str = "Blocked due to CORS violation";
 
 fn forbidden(reason: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::Forbidden(reason.into())
 }
 
-/// Reports whether a browser made this request for a page of another site. What such a request opens stays unread.
+/// Reports whether a page of another site caused this request. A message that such a request opens stays unread.
 pub(crate) fn is_from_another_site(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").iter();
     sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
-/// Page that a link of another site may open. `/view/latest` leads to the list: where it redirects depends on what the inbox
-/// holds.
+/// Returns the page that a link of another site may open. `/view/latest` opens the list instead, because its redirect would
+/// reveal the content of the inbox.
 fn landing_page(request: &Request) -> Option<&str> {
     let has = |name: &str, value: &str| {
         let mut values = request.headers().get_all(name).iter();
@@ -192,7 +193,7 @@ fn landing_page(request: &Request) -> Option<&str> {
     }
 }
 
-/// Reports whether a browser loads a page in advance: `Sec-Purpose` by the Fetch standard, the others by older browsers.
+/// Reports whether a browser loads a page in advance. `Sec-Purpose` is from the Fetch standard; older browsers send the others.
 fn is_prefetch(headers: &HeaderMap) -> bool {
     let names = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
     let values = names.iter().flat_map(|name| headers.get_all(*name));
@@ -215,8 +216,8 @@ fn only_host(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-/// True for `localhost`, an IP address, or a name that was given, with or without a port.
-fn is_ours(host: &str, web_hosts: &[String]) -> bool {
+/// Accepts `localhost`, IP addresses and the configured names, with or without a port.
+fn is_permitted_host(host: &str, web_hosts: &[String]) -> bool {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split_once(']').is_some_and(|(address, port)| {
             address.parse::<std::net::Ipv6Addr>().is_ok() && (port.is_empty() || is_port(port))
@@ -229,7 +230,9 @@ fn is_ours(host: &str, web_hosts: &[String]) -> bool {
     };
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok()
-        || web_hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+        || web_hosts
+            .iter()
+            .any(|permitted| permitted.eq_ignore_ascii_case(name))
 }
 
 fn is_port(text: &str) -> bool {
@@ -243,8 +246,8 @@ mod tests {
 
     use super::*;
 
-    /// Status and target of the guard's answer to a request with these headers; 200 where the request passes.
-    fn answer(method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    /// Returns status and redirect target for a request with these headers; 200 if the request is permitted.
+    fn decide(method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let mut request = axum::http::Request::builder()
             .method(method)
             .uri(path)
@@ -265,7 +268,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_link_of_another_site_opens_only_the_list_and_a_message_and_without_its_query() {
+    fn a_link_of_another_site_opens_only_the_list_or_a_message_and_loses_its_query() {
         for site in ["cross-site", "same-site", "something-new"] {
             for (path, status, location) in [
                 ("/", 200, ""),
@@ -289,8 +292,8 @@ mod tests {
                 let [mode, destination] = LINK;
                 let headers = [("Sec-Fetch-Site", site), mode, destination];
                 let expected = (status, location.to_owned());
-                assert_eq!(answer("GET", path, &headers), expected, "{site} {path}");
-                // A form, a frame, a picture, and a request that does not say what it is for.
+                assert_eq!(decide("GET", path, &headers), expected, "{site} {path}");
+                // A form, HEAD, a frame, a picture, a request without a purpose, and one with two destinations.
                 let frame = ("Sec-Fetch-Dest", "iframe");
                 let picture = [("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];
                 for (method, headers) in [
@@ -302,7 +305,7 @@ mod tests {
                     ("GET", &[headers[0], mode, destination, frame]),
                 ] {
                     assert_eq!(
-                        answer(method, path, headers).0,
+                        decide(method, path, headers).0,
                         403,
                         "{site} {method} {path}"
                     );
@@ -312,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_and_pages_of_the_inbox_reach_everything() {
+    fn programs_and_pages_of_the_inbox_reach_all_paths() {
         let none: &[(&str, &str)] = &[];
         for headers in [
             none,
@@ -329,16 +332,16 @@ mod tests {
                 "/api/v1/messages",
                 "/view/a.html?embed=1",
             ] {
-                assert_eq!(answer("GET", path, headers).0, 200, "{path} {headers:?}");
+                assert_eq!(decide("GET", path, headers).0, 200, "{path} {headers:?}");
             }
         }
         // The strictest of several values counts.
         let two = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "cross-site")];
-        assert_eq!(answer("GET", "/api/v1/messages", &two).0, 403);
+        assert_eq!(decide("GET", "/api/v1/messages", &two).0, 403);
     }
 
     #[test]
-    fn nothing_is_loaded_in_advance() {
+    fn prefetching_is_refused() {
         for purpose in [
             ("Sec-Purpose", "prefetch"),
             ("Sec-Purpose", "prefetch;prerender"),
@@ -350,18 +353,18 @@ mod tests {
                 let [mode, destination] = LINK;
                 let headers = [("Sec-Fetch-Site", site), mode, destination, purpose];
                 assert_eq!(
-                    answer("GET", "/view/0aZ", &headers).0,
+                    decide("GET", "/view/0aZ", &headers).0,
                     403,
                     "{site} {purpose:?}"
                 );
             }
-            assert_eq!(answer("GET", "/", &[purpose]).0, 403);
+            assert_eq!(decide("GET", "/", &[purpose]).0, 403);
         }
     }
 
     #[test]
-    fn only_addresses_localhost_and_given_names_are_ours() {
-        let given = ["mail.test".to_owned()];
+    fn only_localhost_ip_addresses_and_configured_names_are_permitted() {
+        let configured = ["mail.test".to_owned()];
         for host in [
             "localhost",
             "LocalHost:8025",
@@ -371,7 +374,7 @@ mod tests {
             "Mail.Test:80",
             "10.0.0.1",
         ] {
-            assert!(is_ours(host, &given), "{host}");
+            assert!(is_permitted_host(host, &configured), "{host}");
         }
         for host in [
             "evil.example",
@@ -386,7 +389,7 @@ mod tests {
             "xlocalhost",
             "::1",
         ] {
-            assert!(!is_ours(host, &given), "{host}");
+            assert!(!is_permitted_host(host, &configured), "{host}");
         }
     }
 }

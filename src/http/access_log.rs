@@ -1,4 +1,5 @@
-//! The access log: one line a request, with the route and never the path, since a path may hold a token. The same is counted.
+//! Access log and request metrics: one log line per request, with the route and not the path, since a path can contain a
+//! token.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,30 +10,31 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
 
-use super::guard::harden;
+use super::security_headers::harden;
 use crate::app::system::SystemRng;
 use crate::domain::clock::draw;
 use crate::metrics::Metrics;
 
-/// Names the request in the answer and in every line of the log that it caused.
+/// Response header with the request id, which is also in every log line of the request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// One line of the access log, written when it goes out of scope: also when the client hangs up before the answer.
-struct Line {
+/// Log line of one request. It is written on drop, so also when the client disconnects before the response.
+struct AccessRecord {
     method: &'static str,
     route: Option<MatchedPath>,
-    begun: Instant,
+    started_at: Instant,
     status: Option<u16>,
     id: String,
     metrics: Arc<Metrics>,
 }
 
-impl Drop for Line {
+impl Drop for AccessRecord {
     fn drop(&mut self) {
         let route = self.route.as_ref().map_or("(none)", MatchedPath::as_str);
-        let took = self.begun.elapsed();
-        self.metrics.answered(self.method, route, self.status, took);
-        let ms = took.as_secs_f64() * 1_000.0;
+        let duration = self.started_at.elapsed();
+        self.metrics
+            .answered(self.method, route, self.status, duration);
+        let ms = duration.as_secs_f64() * 1_000.0;
         let ms = (ms * 10.0).round() / 10.0;
         match self.status {
             Some(status) => {
@@ -45,18 +47,18 @@ impl Drop for Line {
     }
 }
 
-/// Gives the request its id, logs and counts it, and gives the answer the headers that every answer has.
-pub async fn observe(
+/// Assigns the request id, logs and counts the request, and adds the headers that every response has.
+pub async fn log_request(
     State(metrics): State<Arc<Metrics>>,
     request: Request,
     next: Next,
 ) -> Response {
-    // Drawn here and never taken from the request, which could forge lines of the log.
+    // Generated here. An id from the request could forge log lines.
     let id = format!("{:016x}", u64::from_be_bytes(draw(&SystemRng)));
-    let mut line = Line {
-        method: name_of(request.method()),
+    let mut record = AccessRecord {
+        method: method_name(request.method()),
         route: request.extensions().get::<MatchedPath>().cloned(),
-        begun: Instant::now(),
+        started_at: Instant::now(),
         status: None,
         id: id.clone(),
         metrics,
@@ -67,12 +69,12 @@ pub async fn observe(
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    line.status = Some(response.status().as_u16());
+    record.status = Some(response.status().as_u16());
     response
 }
 
-/// A method may be any word of the client's choice; only those that we know are written down.
-fn name_of(method: &Method) -> &'static str {
+/// Returns the label of a method. A client can send any word as a method, so only known methods are logged.
+fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

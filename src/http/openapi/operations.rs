@@ -1,41 +1,39 @@
-//! The calls: what each takes and gives, and which codes it may refuse with.
+//! Operations of the JSON API: input, output and error codes.
 
 use crate::http::error::Code;
 
-/// One call.
-pub(super) struct Call {
+pub(super) struct Operation {
     pub(super) path: &'static str,
     pub(super) method: &'static str,
-    /// The name that generated clients give it.
+    /// Name of the function in generated clients.
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
-    /// Whether it wants an access token.
-    pub(super) needs_login: bool,
-    /// The schema of its body.
-    pub(super) takes: Option<&'static str>,
-    /// The schema of its answer, and what that means.
-    pub(super) gives: (&'static str, &'static str),
-    /// What it may refuse with, besides [`ANY_CALL`].
-    pub(super) refusals: &'static [Code],
+    pub(super) needs_access_token: bool,
+    /// Schema of the request body, if there is one.
+    pub(super) body: Option<&'static str>,
+    /// Schema and description of the response with status 200.
+    pub(super) success: (&'static str, &'static str),
+    /// Codes of its error responses, in addition to [`COMMON_CODES`].
+    pub(super) error_codes: &'static [Code],
 }
 
-/// What every call may refuse with: what came was no HTTP, or its body too slow or too large.
-pub(super) const ANY_CALL: &[Code] = &[
+/// Error codes of every operation: the request is malformed, or its body too slow or too large.
+pub(super) const COMMON_CODES: &[Code] = &[
     Code::SchemaValidation,
     Code::RequestTimeout,
     Code::PayloadTooLarge,
 ];
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
         path: "/api/auth/signup",
         method: "post",
         id: "signUp",
         summary: "Create an account",
-        needs_login: false,
-        takes: Some("SignUp"),
-        gives: ("Made", "Id of the account"),
-        refusals: &[
+        needs_access_token: false,
+        body: Some("SignUp"),
+        success: ("Made", "Id of the account"),
+        error_codes: &[
             Code::InvalidEmail,
             Code::WeakPassword,
             Code::EmailAlreadyExists,
@@ -46,18 +44,18 @@ pub(super) const CALLS: &[Call] = &[
             Code::Unavailable,
         ],
     },
-    Call {
+    Operation {
         path: "/api/auth/login",
         method: "post",
         id: "logIn",
         summary: "Exchange address and password for an access token",
-        needs_login: false,
-        takes: Some("LogIn"),
-        gives: (
+        needs_access_token: false,
+        body: Some("LogIn"),
+        success: (
             "AccessToken",
             "Access token; send it as `Authorization: Bearer …`",
         ),
-        refusals: &[
+        error_codes: &[
             Code::Unauthorized,
             Code::UnsupportedMediaType,
             Code::RateLimited,
@@ -65,15 +63,15 @@ pub(super) const CALLS: &[Call] = &[
             Code::Unavailable,
         ],
     },
-    Call {
+    Operation {
         path: "/api/auth/forgot",
         method: "post",
         id: "forgot",
         summary: "Request a mail with a reset link",
-        needs_login: false,
-        takes: Some("Forgot"),
-        gives: ("Done", "The mail is stored in the outbox"),
-        refusals: &[
+        needs_access_token: false,
+        body: Some("Forgot"),
+        success: ("Done", "The mail is stored in the outbox"),
+        error_codes: &[
             Code::InvalidEmail,
             Code::EmailDoesNotExist,
             Code::UnsupportedMediaType,
@@ -82,18 +80,18 @@ pub(super) const CALLS: &[Call] = &[
             Code::Unavailable,
         ],
     },
-    Call {
+    Operation {
         path: "/api/auth/reset",
         method: "post",
         id: "reset",
         summary: "Set a new password with the reset token from the mail, which can be used once",
-        needs_login: false,
-        takes: Some("Reset"),
-        gives: (
+        needs_access_token: false,
+        body: Some("Reset"),
+        success: (
             "Done",
             "The password was changed, earlier sessions have ended, and a confirmation mail is queued",
         ),
-        refusals: &[
+        error_codes: &[
             Code::WeakPassword,
             Code::BadToken,
             Code::ExpiredToken,
@@ -103,28 +101,28 @@ pub(super) const CALLS: &[Call] = &[
             Code::Unavailable,
         ],
     },
-    Call {
+    Operation {
         path: "/api/movies",
         method: "get",
         id: "listMovies",
         summary: "List the movies in the order of their ids",
-        needs_login: false,
-        takes: None,
-        gives: (
+        needs_access_token: false,
+        body: None,
+        success: (
             "Movies",
             "All movies, streamed; with `limit` one page, and `Link` names the next one",
         ),
-        refusals: &[Code::InternalError, Code::Unavailable],
+        error_codes: &[Code::InternalError, Code::Unavailable],
     },
-    Call {
+    Operation {
         path: "/api/movies",
         method: "post",
         id: "addMovie",
         summary: "Add a movie",
-        needs_login: true,
-        takes: Some("NewMovie"),
-        gives: ("Made", "Id of the movie"),
-        refusals: &[
+        needs_access_token: true,
+        body: Some("NewMovie"),
+        success: ("Made", "Id of the movie"),
+        error_codes: &[
             Code::MovieAlreadyExists,
             Code::MissingToken,
             Code::InvalidAccessToken,
@@ -133,25 +131,25 @@ pub(super) const CALLS: &[Call] = &[
             Code::Unavailable,
         ],
     },
-    Call {
+    Operation {
         path: "/api/movies/{id}",
         method: "get",
         id: "showMovie",
         summary: "Get one movie",
-        needs_login: false,
-        takes: None,
-        gives: ("Movie", "The movie"),
-        refusals: &[Code::MovieNotExists, Code::InternalError, Code::Unavailable],
+        needs_access_token: false,
+        body: None,
+        success: ("Movie", "The movie"),
+        error_codes: &[Code::MovieNotExists, Code::InternalError, Code::Unavailable],
     },
-    Call {
+    Operation {
         path: "/api/movies/{id}",
         method: "put",
         id: "changeMovie",
         summary: "Change fields of a movie that the caller added",
-        needs_login: true,
-        takes: Some("MovieChanges"),
-        gives: ("Empty", "The movie was changed"),
-        refusals: &[
+        needs_access_token: true,
+        body: Some("MovieChanges"),
+        success: ("Empty", "The movie was changed"),
+        error_codes: &[
             Code::MovieAlreadyExists,
             Code::MovieNotExists,
             Code::MissingToken,
@@ -162,15 +160,15 @@ pub(super) const CALLS: &[Call] = &[
             Code::Unavailable,
         ],
     },
-    Call {
+    Operation {
         path: "/api/movies/{id}",
         method: "delete",
         id: "deleteMovie",
         summary: "Delete a movie that the caller added",
-        needs_login: true,
-        takes: None,
-        gives: ("Empty", "The movie was deleted"),
-        refusals: &[
+        needs_access_token: true,
+        body: None,
+        success: ("Empty", "The movie was deleted"),
+        error_codes: &[
             Code::MovieNotExists,
             Code::MissingToken,
             Code::InvalidAccessToken,
@@ -179,37 +177,37 @@ pub(super) const CALLS: &[Call] = &[
             Code::Unavailable,
         ],
     },
-    Call {
+    Operation {
         path: "/healthz",
         method: "get",
         id: "isAlive",
         summary: "Check whether the process is running",
-        needs_login: false,
-        takes: None,
-        gives: ("Health", "The process is running"),
-        refusals: &[],
+        needs_access_token: false,
+        body: None,
+        success: ("Health", "The process is running"),
+        error_codes: &[],
     },
-    Call {
+    Operation {
         path: "/readyz",
         method: "get",
         id: "isReady",
         summary: "Check whether the database answers and all background tasks run",
-        needs_login: false,
-        takes: None,
-        gives: (
+        needs_access_token: false,
+        body: None,
+        success: (
             "Health",
             "The database answers and all background tasks run",
         ),
-        refusals: &[Code::InternalError, Code::Unavailable],
+        error_codes: &[Code::InternalError, Code::Unavailable],
     },
-    Call {
+    Operation {
         path: "/openapi.json",
         method: "get",
         id: "describe",
         summary: "This document",
-        needs_login: false,
-        takes: None,
-        gives: ("Document", "This document"),
-        refusals: &[],
+        needs_access_token: false,
+        body: None,
+        success: ("Document", "This document"),
+        error_codes: &[],
     },
 ];

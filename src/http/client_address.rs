@@ -1,4 +1,4 @@
-//! From where a request comes: the peer of the connection, or where that is a trusted proxy, whom it names.
+//! Address of the client: the peer of the connection or, if that is a trusted proxy, the address that the proxy reports.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,12 +12,12 @@ use super::error::ApiError;
 use crate::app::AppError;
 use crate::domain::event::Origin;
 
-/// The client's address.
+/// Extractor for the address of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub IpAddr);
 
 impl Client {
-    /// As it stands in the history.
+    /// Returns the origin that is recorded in the history of an account.
     pub fn origin(self) -> Origin {
         Origin::Client(self.0)
     }
@@ -41,8 +41,8 @@ impl FromRequestParts<Http> for Client {
     }
 }
 
-/// Walks `X-Forwarded-For` from the right, where the nearest proxy writes, as long as trusted proxies vouch for what
-/// stands there. What stands further left anybody can have written.
+/// Returns the address of the client. Reads `X-Forwarded-For` from the right, where the nearest proxy appends, up to the
+/// first address that is not a trusted proxy. Entries further left can be forged by the client.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[(IpAddr, u8)]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = headers
@@ -63,7 +63,7 @@ fn contains((network, prefix): (IpAddr, u8), address: IpAddr) -> bool {
     IpNet::new(network, prefix).is_ok_and(|network| network.contains(&address))
 }
 
-/// An address, which some proxies write with a port.
+/// Parses one entry. Some proxies append the port to the address.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim();
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']'));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_from_anybody_is_not_believed() {
+    fn a_header_from_an_untrusted_peer_is_ignored() {
         assert_eq!(client("192.0.2.1", &["10.0.0.1"], &[]), "192.0.2.1");
         assert_eq!(
             client("192.0.2.1", &["10.0.0.1"], &["192.0.2.2/32"]),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_address_that_no_trusted_proxy_has_is_the_client() {
+    fn the_nearest_address_outside_the_trusted_proxies_is_the_client() {
         let trusted = ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"];
         for (peer, forwarded, expected) in [
             ("127.0.0.1", vec!["203.0.113.9"], "203.0.113.9"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_of_any_length_are_taken() {
+    fn networks_of_any_prefix_length_are_accepted() {
         assert_eq!(client("192.0.2.1", &["6.6.6.6"], &["0.0.0.0/0"]), "6.6.6.6");
         assert_eq!(
             client("2001:db8::1", &["2001:db8::2"], &["::/0"]),

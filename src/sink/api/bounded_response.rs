@@ -1,9 +1,8 @@
-//! Answers that are made piece by piece, within bounds: what one answer holds, what all of them hold, and how long a client may
-//! keep them.
+//! Responses with limits: memory of one response, memory of all responses, and time that a client may take to read one.
 //!
-//! An answer reserves memory before anything is derived for it and returns it once the client has all of the answer, so answers
-//! that do not fit wait. A list makes one item after the other while the client reads; an answer about one message is made whole and
-//! handed to the client in chunks.
+//! A response reserves memory before it is computed and releases it after the client has received all of it, so responses that
+//! do not fit wait. A list is serialized one item at a time while the client reads. A response about one message is computed at
+//! once and sent in chunks.
 
 use std::io;
 use std::sync::Arc;
@@ -21,74 +20,74 @@ use tokio::time::timeout;
 use super::{bad_request, blocking, failed};
 use crate::sink::inbox::ReceivedMessage;
 
-/// Memory for all answers under way, in units of [`UNIT`]: 32 MiB. It is part of what the program takes beside `--max-memory`.
+/// Memory for all responses in progress, in units of [`UNIT`]: 32 MiB. It is not included in `--max-memory`.
 const MEMORY: u32 = 32 * 1024;
 
-/// Bytes of one unit of memory.
+/// Size of a unit of memory, in bytes.
 const UNIT: usize = 1024;
 
-/// Memory for a list: two chunks, the numbers of its messages, an item, and the state of the compression.
-pub const LIST: usize = 1024 * 1024;
+/// Memory reserved for a list: two chunks, the sequence numbers of its messages, an item, and the state of the compression.
+pub const LIST_MEMORY: usize = 1024 * 1024;
 
-/// Memory that is taken for each byte of a message while an answer about it is made: its decoded text, the JSON of that, in which
-/// a control character takes six bytes, and vectors with twice the capacity that they need.
-const FACTOR: usize = 16;
+/// Memory reserved for each byte of a message while a response about it is computed: its decoded text, the JSON of that text, in
+/// which a control character takes six bytes, and vectors with twice the required capacity.
+const MEMORY_FACTOR: usize = 16;
 
-/// Bytes that are handed to a client at once.
+/// Size of a chunk of a response, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Time a client may take for one chunk. One that takes longer is disconnected, since others wait for its memory.
-const SLOWEST: Duration = Duration::from_secs(30);
+/// Maximum time for a client to receive one chunk. A slower client is disconnected to release its memory.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time a client may take for one chunk while others wait for memory.
-const SLOWEST_OF_MANY: Duration = Duration::from_secs(1);
+/// Maximum time for a client to receive one chunk while other responses wait for memory.
+const CONTENDED_CHUNK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Memory for the answers under way.
+/// Memory for the responses in progress.
 #[derive(Debug, Clone)]
 pub struct Answers {
     memory: Arc<Semaphore>,
-    /// Number of answers that wait for memory.
+    /// Number of responses that wait for memory.
     waiting: Arc<AtomicUsize>,
-    slowest: Duration,
+    chunk_timeout: Duration,
 }
 
-/// Memory that one answer holds.
+/// Memory reserved for one response.
 #[derive(Debug)]
 pub struct Reservation {
     permit: Option<OwnedSemaphorePermit>,
-    patience: Patience,
+    client_timeout: ClientTimeout,
 }
 
-/// How long an answer waits for its client.
+/// Limit of the time that a response waits for its client.
 #[derive(Debug, Clone)]
-struct Patience {
-    slowest: Duration,
+struct ClientTimeout {
+    chunk_timeout: Duration,
     waiting: Arc<AtomicUsize>,
 }
 
-impl Patience {
-    /// Waits for a client, for a shorter time while other answers wait for memory. `None` where it took too long.
+impl ClientTimeout {
+    /// Waits for a client, for a shorter time while other responses wait for memory. Returns `None` on timeout.
     async fn wait_for<T>(&self, client: impl Future<Output = T>) -> Option<T> {
         let mut client = std::pin::pin!(client);
-        let step = SLOWEST_OF_MANY.min(self.slowest);
+        let step = CONTENDED_CHUNK_TIMEOUT.min(self.chunk_timeout);
         let mut waited = Duration::ZERO;
         loop {
             match timeout(step, &mut client).await {
                 Ok(done) => return Some(done),
                 Err(_) => waited += step,
             }
-            if waited >= self.slowest || self.waiting.load(Ordering::Relaxed) > 0 {
+            if waited >= self.chunk_timeout || self.waiting.load(Ordering::Relaxed) > 0 {
                 return None;
             }
         }
     }
 }
 
-/// One answer that waits for memory.
+/// Counts a response as waiting for memory until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn among(waiting: &'a AtomicUsize) -> Self {
+    fn start(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
         Self(waiting)
     }
@@ -105,13 +104,13 @@ impl Default for Answers {
         Answers {
             memory: Arc::new(Semaphore::new(MEMORY as usize)),
             waiting: Arc::default(),
-            slowest: SLOWEST,
+            chunk_timeout: CHUNK_TIMEOUT,
         }
     }
 }
 
 impl Answers {
-    /// Reserves so many bytes, once they are free. An answer that takes more than there is waits until it is alone.
+    /// Reserves memory as soon as it is free. A response that needs more than the total waits until it is the only one.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
         let units = u32::try_from(bytes.div_ceil(UNIT))
             .unwrap_or(MEMORY)
@@ -119,7 +118,7 @@ impl Answers {
         let permit = match Arc::clone(&self.memory).try_acquire_many_owned(units) {
             Ok(permit) => Some(permit),
             Err(_) => {
-                let _waiting = Waiting::among(&self.waiting);
+                let _waiting = Waiting::start(&self.waiting);
                 let permit = Arc::clone(&self.memory).acquire_many_owned(units).await;
                 // The semaphore is never closed.
                 permit.ok()
@@ -127,23 +126,23 @@ impl Answers {
         };
         Reservation {
             permit,
-            patience: Patience {
-                slowest: self.slowest,
+            client_timeout: ClientTimeout {
+                chunk_timeout: self.chunk_timeout,
                 waiting: Arc::clone(&self.waiting),
             },
         }
     }
 
-    /// Reserves what an answer about one message takes.
+    /// Reserves the memory for a response about one message.
     pub async fn reserve_for(&self, message: &ReceivedMessage) -> Reservation {
         let size = usize::try_from(message.weight()).unwrap_or(usize::MAX);
-        self.reserve(size.saturating_mul(FACTOR)).await
+        self.reserve(size.saturating_mul(MEMORY_FACTOR)).await
     }
 }
 
 impl Reservation {
-    /// Makes a body of bytes that keeps the reservation, and what owns the bytes, until the client has them. A short one waits
-    /// in the buffer of its connection.
+    /// Returns a body that keeps the reservation, and the owner of the bytes, until the client has received the bytes. A short
+    /// body is copied and releases both at once: it fits into the buffer of its connection.
     pub fn hold(self, bytes: Bytes, owner: impl Send + 'static) -> Body {
         if bytes.len() <= CHUNK {
             return Body::from(Bytes::copy_from_slice(&bytes));
@@ -151,13 +150,13 @@ impl Reservation {
         let (chunks, body) = channel();
         tokio::spawn(async move {
             let reservation = self;
-            let _ = send(&chunks, &bytes, &reservation.patience).await;
+            let _ = send(&chunks, &bytes, &reservation.client_timeout).await;
             drop(owner);
         });
         body
     }
 
-    /// Returns all but so many bytes of it.
+    /// Releases all memory except the given number of bytes.
     fn shrink(&mut self, bytes: usize) {
         if let Some(permit) = &mut self.permit {
             let rest = permit.num_permits().saturating_sub(bytes.div_ceil(UNIT));
@@ -166,37 +165,39 @@ impl Reservation {
     }
 }
 
-/// Makes a body piece by piece.
+/// Serializer that produces a body piece by piece.
 pub trait Pieces: Send + 'static {
-    /// Memory that the pieces hold while the client reads, in bytes.
-    const HELD: usize = 4 * CHUNK;
+    /// Memory held while the client reads, in bytes.
+    const HELD_MEMORY: usize = 4 * CHUNK;
 
-    /// Appends one piece, of about a chunk at most. Returns whether there are more.
-    fn add_to(&mut self, body: &mut Vec<u8>) -> bool;
+    /// Appends the next piece, of at most about the size of a chunk. Returns whether there are more pieces.
+    fn append_next(&mut self, body: &mut Vec<u8>) -> bool;
 }
 
-/// Answers with a JSON document that is made while the client reads it.
-pub async fn streamed<P: Pieces>(mut reservation: Reservation, pieces: P) -> Response {
+/// Returns a JSON response that is serialized while the client reads it.
+pub async fn stream_json<P: Pieces>(mut reservation: Reservation, pieces: P) -> Response {
     match next_chunk(pieces).await {
-        // Most answers are short.
+        // Most responses are short.
         Ok((chunk, None)) => {
             reservation.shrink(chunk.len());
             json_response(reservation.hold(Bytes::from(chunk), ()))
         }
         Ok((chunk, Some(pieces))) => {
-            // What making a chunk takes beside it is bounded by the number of threads.
-            reservation.shrink(P::HELD);
+            // The memory to serialize a chunk is not counted: the number of threads limits it.
+            reservation.shrink(P::HELD_MEMORY);
             let (chunks, body) = channel();
             tokio::spawn(async move {
-                // All of it, not its field alone, belongs to this task.
+                // Moves the whole reservation into this task, not only the field that is used.
                 let reservation = reservation;
                 let mut next = (chunk, Some(pieces));
-                while send(&chunks, &next.0, &reservation.patience).await.is_ok()
+                while send(&chunks, &next.0, &reservation.client_timeout)
+                    .await
+                    .is_ok()
                     && let Some(pieces) = next.1
                 {
                     match next_chunk(pieces).await {
                         Ok(more) => next = more,
-                        // The answer must not look whole.
+                        // The response must not look complete.
                         Err(_) => {
                             let _ = chunks.send(Err(io::ErrorKind::Other.into())).await;
                             return;
@@ -210,24 +211,24 @@ pub async fn streamed<P: Pieces>(mut reservation: Reservation, pieces: P) -> Res
     }
 }
 
-/// Answers with a JSON document about one message, or with 400 and the reason why there is none.
-pub async fn derived(
+/// Returns a JSON response about one message, or 400 with the reason if there is none.
+pub async fn respond_with_json(
     mut reservation: Reservation,
-    derive: impl FnOnce() -> Result<Vec<u8>, &'static str> + Send + 'static,
+    compute: impl FnOnce() -> Result<Vec<u8>, &'static str> + Send + 'static,
 ) -> Response {
-    match blocking(derive).await {
+    match blocking(compute).await {
         Ok(Ok(mut json)) => {
             json.shrink_to_fit();
             reservation.shrink(json.len());
             json_response(reservation.hold(Bytes::from(json), ()))
         }
-        Ok(Err(why)) => bad_request(why),
+        Ok(Err(reason)) => bad_request(reason),
         Err(failure) => failure,
     }
 }
 
-/// Keeps the reservation of a response that was made whole until the client has it.
-pub async fn held_response(response: Response, mut reservation: Reservation) -> Response {
+/// Keeps the reservation of a complete response until the client has received it.
+pub async fn hold_response(response: Response, mut reservation: Reservation) -> Response {
     let (mut parts, body) = response.into_parts();
     match to_bytes(body, usize::MAX).await {
         Ok(body) => {
@@ -248,7 +249,7 @@ fn json_response(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// The JSON of a value.
+/// Serializes a value.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut json = Vec::new();
     append_json(&mut json, value);
@@ -258,7 +259,7 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// Appends the JSON of a value.
 pub fn append_json<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) {
     if let Err(error) = serde_json::to_writer(body, value) {
-        // A vector takes everything, and no type here refuses to be written.
+        // Unreachable: writing to a vector does not fail, and neither does serializing the types of this module.
         tracing::error!(%error, "cannot write an answer");
     }
 }
@@ -267,21 +268,25 @@ type Chunk = Result<Bytes, io::Error>;
 
 fn channel() -> (mpsc::Sender<Chunk>, Body) {
     let (chunks, mut body) = mpsc::channel::<Chunk>(1);
-    // It may be polled after its end, which the compression does.
+    // Unlike other streams, this one may be polled after its end, which the compression layer does.
     let body = stream::poll_fn(move |context| body.poll_recv(context));
     (chunks, Body::from_stream(body))
 }
 
-/// Hands bytes to the client, chunk by chunk. Each is a copy, so that a chunk in the buffer of a connection does not keep all of
-/// the answer. An error says that the client is gone, or that it is too slow; then it is disconnected.
-async fn send(chunks: &mpsc::Sender<Chunk>, bytes: &[u8], patience: &Patience) -> Result<(), ()> {
+/// Sends bytes to the client in chunks. Each chunk is a copy, so that a chunk in the buffer of a connection does not keep the
+/// whole response alive. Returns an error if the client has disconnected, or is too slow and is being disconnected.
+async fn send(
+    chunks: &mpsc::Sender<Chunk>,
+    bytes: &[u8],
+    client_timeout: &ClientTimeout,
+) -> Result<(), ()> {
     for chunk in bytes.chunks(CHUNK) {
         let sent = chunks.send(Ok(Bytes::copy_from_slice(chunk)));
-        match patience.wait_for(sent).await {
+        match client_timeout.wait_for(sent).await {
             Some(Ok(())) => {}
             Some(Err(_)) => return Err(()),
             None => {
-                // The body has one chunk in its channel. The error behind it ends the connection.
+                // The channel still holds one chunk. The error after it closes the connection.
                 let chunks = chunks.clone();
                 tokio::spawn(async move {
                     let _ = chunks.send(Err(io::ErrorKind::TimedOut.into())).await;
@@ -293,12 +298,12 @@ async fn send(chunks: &mpsc::Sender<Chunk>, bytes: &[u8], patience: &Patience) -
     Ok(())
 }
 
-/// Makes the next chunk where no session waits for it. Returns what makes the rest, if there is any.
+/// Serializes the next chunk on a blocking thread. Returns the serializer if there are more chunks.
 async fn next_chunk<P: Pieces>(mut pieces: P) -> Result<(Vec<u8>, Option<P>), Response> {
     blocking(move || {
         let mut chunk = Vec::new();
         while chunk.len() < CHUNK {
-            if !pieces.add_to(&mut chunk) {
+            if !pieces.append_next(&mut chunk) {
                 return (chunk, None);
             }
         }
@@ -314,7 +319,7 @@ mod tests {
     struct Lines(usize);
 
     impl Pieces for Lines {
-        fn add_to(&mut self, body: &mut Vec<u8>) -> bool {
+        fn append_next(&mut self, body: &mut Vec<u8>) -> bool {
             body.extend_from_slice(&[b'x'; 1000]);
             self.0 -= 1;
             self.0 > 0
@@ -329,22 +334,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_whole_and_returns_its_memory() {
+    async fn a_response_is_complete_and_releases_its_memory() {
         let answers = Answers::default();
         for lines in [1, 65, 66, 67, 1000] {
-            let response = streamed(answers.reserve(LIST).await, Lines(lines)).await;
+            let response = stream_json(answers.reserve(LIST_MEMORY).await, Lines(lines)).await;
             assert_eq!(size_of(response).await, 1000 * lines);
         }
         let reservation = answers.reserve(usize::MAX).await;
         let large = Bytes::from(vec![b'x'; 1_000_000]);
-        let response = held_response(large.into_response(), reservation).await;
+        let response = hold_response(large.into_response(), reservation).await;
         assert_eq!(response.headers()[header::CONTENT_LENGTH], "1000000");
         assert_eq!(size_of(response).await, 1_000_000);
         drop(answers.reserve(usize::MAX).await);
     }
 
     #[tokio::test]
-    async fn an_answer_waits_until_there_is_memory_for_it() {
+    async fn a_response_waits_until_there_is_memory_for_it() {
         let answers = Answers::default();
         let all = answers.reserve(usize::MAX).await;
         let waiting = timeout(Duration::ZERO, answers.reserve(1));
@@ -357,26 +362,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_read_has_less_time_while_others_wait() {
+    async fn a_client_that_does_not_read_is_disconnected_earlier_while_others_wait() {
         let answers = Answers::default();
         let large = vec![b'x'; 1_000_000];
         let all = answers.reserve(usize::MAX).await;
         let body = all.hold(Bytes::from(large), ());
-        // Long before the time that a client has alone.
-        let waited = timeout(SLOWEST / 2, answers.reserve(1)).await;
+        // Earlier than the timeout without contention.
+        let waited = timeout(CHUNK_TIMEOUT / 2, answers.reserve(1)).await;
         assert!(waited.is_ok());
         assert!(to_bytes(body, usize::MAX).await.is_err());
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_read_is_disconnected_and_its_memory_returned() {
+    async fn a_client_that_does_not_read_is_disconnected_and_its_memory_released() {
         let answers = Answers {
-            slowest: Duration::from_millis(1),
+            chunk_timeout: Duration::from_millis(1),
             ..Answers::default()
         };
-        let response = streamed(answers.reserve(LIST).await, Lines(10_000)).await;
+        let response = stream_json(answers.reserve(LIST_MEMORY).await, Lines(10_000)).await;
         drop(answers.reserve(usize::MAX).await);
         let read = to_bytes(response.into_body(), usize::MAX).await;
-        assert!(read.is_err(), "it must not look whole");
+        assert!(read.is_err(), "the response looks complete");
     }
 }
