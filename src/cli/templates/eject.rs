@@ -1,4 +1,4 @@
-//! `templates eject`: the built-in templates as files, to begin one's own from.
+//! `templates eject`: writes the built-in templates to files for editing.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::Ui;
-use crate::cli::report::Failure;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
 use crate::templates::{BuiltIn, TEMPLATES, file_in};
 
 /// Write the built-in templates to a folder for editing
@@ -28,7 +29,7 @@ pub(in crate::cli) struct Args {
     force: bool,
 }
 
-/// What is in the place of a template.
+/// State of the file that a template is written to.
 enum Found {
     Nothing,
     TheSame,
@@ -36,7 +37,7 @@ enum Found {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
-    // Whole, since the setting must hold in whatever folder the server is started.
+    // Absolute, because the setting must be valid in any working directory of the server.
     let folder = std::path::absolute(&args.folder)
         .with_context(|| format!("cannot create the folder {}", args.folder.display()))?;
     let found = TEMPLATES
@@ -68,7 +69,7 @@ fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
         Err(error) => Err(error).with_context(|| unwritable(path))?,
         Ok(found) if found.is_dir() => {
             return Err(Failure::new(
-                1,
+                ExitCode::Failed,
                 "no_file",
                 format!("cannot write {}: it is a folder", path.display()),
                 "name another folder, or move that one",
@@ -77,7 +78,7 @@ fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
         }
         Ok(_) => {}
     }
-    // What can't be read, or is too large to be the same, is another file.
+    // A file that cannot be read, or has another size, differs.
     let size = fs::metadata(path).map_or(0, |found| found.len());
     let is_the_same = size == template.source.len() as u64
         && fs::read(path).is_ok_and(|bytes| bytes == template.source.as_bytes());
@@ -95,7 +96,7 @@ fn would_overwrite(folder: &Path, names: &[&str]) -> Failure {
         "differ from the built-in ones"
     };
     Failure::new(
-        6,
+        ExitCode::AlreadyExists,
         "file_exists",
         format!(
             "nothing was written: in {}, {} {differ}",
@@ -110,14 +111,14 @@ fn write(path: &Path, template: &BuiltIn, found: &Found) -> anyhow::Result<()> {
     let failed = || unwritable(path);
     match found {
         Found::TheSame => return Ok(()),
-        // In place of a link, not through it.
+        // Replaces a symbolic link and does not follow it.
         Found::AnotherFile => fs::remove_file(path).with_context(failed)?,
         Found::Nothing => {}
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(failed)?;
     }
-    // Never over a file that has come meanwhile.
+    // Does not overwrite a file that was created in the meantime.
     fs::File::create_new(path)
         .and_then(|mut file| file.write_all(template.source.as_bytes()))
         .with_context(failed)

@@ -1,4 +1,4 @@
-//! `templates list`: the templates there are, and whose they are.
+//! `templates list`: lists the templates with their sources.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! `templates …`: looking at the words of mails and pages, and making them one's own.
+//! `templates …`: shows and customizes the templates of mails and pages.
 
 mod eject;
 mod list;
@@ -29,7 +29,7 @@ impl Command {
     pub(super) fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         match self {
             Self::List(args) => list::run(&args, ui, &load(ui, flags)?),
-            // Loads none: it is needed most where those of one's own are broken.
+            // Loads no templates, so that it also works if the customized ones are broken.
             Self::Eject(args) => eject::run(&args, ui),
             Self::Preview(args) => preview::run(&args, ui, &load(ui, flags)?),
         }

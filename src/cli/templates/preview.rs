@@ -1,10 +1,10 @@
-//! `templates preview`: a mail or a page with values made up, to be looked at.
+//! `templates preview`: renders a template with sample values.
 
 use serde_json::json;
 
 use super::Ui;
+use crate::cli::failure::Failure;
 use crate::cli::help::Offering;
-use crate::cli::report::Failure;
 use crate::domain::outbox::MailKind;
 use crate::domain::spelling;
 use crate::mail::render::subject;
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Args {
     name: String,
 }
 
-/// The mails, and all templates.
+/// Returns the names of all mail kinds and templates.
 fn names() -> Vec<&'static str> {
     let mails = MailKind::ALL.iter().map(|kind| kind.name());
     mails
@@ -62,7 +62,7 @@ fn part(templates: &Templates, kind: MailKind, ending: &str) -> anyhow::Result<S
 
 fn unknown(name: &str) -> Failure {
     let mails = MailKind::ALL.iter().map(|kind| kind.name());
-    // Whoever writes an ending means a file.
+    // A name with an extension means a file.
     let meant = if name.contains(['/', '.']) {
         meant_by(name)
     } else {

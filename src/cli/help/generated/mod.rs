@@ -5,9 +5,9 @@ use std::path::Path;
 
 use clap::builder::StyledStr;
 
-use super::uses::EXIT_CODES;
 use super::{HELP, Page, Section, pages};
 use crate::cli::Cli;
+use crate::cli::exit_code::ExitCode;
 use crate::config::env_file;
 use crate::config::keys::{KEYS, Key, Subject};
 
@@ -93,8 +93,8 @@ fn cli_page() -> String {
         writeln!(commands_table, "| [`{path}`](#{anchor}) | {about} |").unwrap();
     }
     let mut exit_codes = String::from("| code | meaning |\n| --- | --- |\n");
-    for (code, meaning) in EXIT_CODES {
-        writeln!(exit_codes, "| {code} | {meaning} |").unwrap();
+    for code in ExitCode::ALL {
+        writeln!(exit_codes, "| {} | {} |", code.number(), code.meaning()).unwrap();
     }
     let mut text = CLI_INTRO
         .replace("{commands}\n", &commands_table)
@@ -147,7 +147,7 @@ fn chapter(page: &Page) -> String {
             Section::ExitCodes(codes) => {
                 text.push_str("\n| exit code | meaning |\n| --- | --- |\n");
                 for (code, meaning) in codes {
-                    writeln!(text, "| {code} | {} |", marked(meaning)).unwrap();
+                    writeln!(text, "| {} | {} |", code.number(), marked(meaning)).unwrap();
                 }
             }
         }
