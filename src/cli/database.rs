@@ -14,7 +14,7 @@ use crate::domain::id::EntryId;
 pub(super) enum Access {
     /// The command only reads.
     Read,
-    /// The command changes what exists.
+    /// The command changes existing data.
     Change(Absence),
     /// The command may add the first account.
     Create,

@@ -1,5 +1,5 @@
-//! Result of a delivery on the terminal: the failure of a command that sends a mail, and the warning of one whose change is
-//! made even if its mail cannot be sent.
+//! Results of deliveries: the failure of a command that only sends a mail, and the warning of a command that has made a change
+//! and cannot send the mail about it.
 
 use super::exit_code::ExitCode;
 use super::failure::Failure;

@@ -23,7 +23,7 @@ pub(super) enum ExitCode {
 }
 
 impl ExitCode {
-    /// All exit codes of the program's own, in ascending order.
+    /// All exit codes except that of a child command, in ascending order.
     pub(super) const ALL: [Self; 10] = [
         Self::Done,
         Self::Failed,

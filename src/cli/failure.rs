@@ -9,7 +9,7 @@ use crate::mail::DeliveryError;
 use crate::store::StoreError;
 use crate::templates::TemplateError;
 
-/// A failure, ready to be shown.
+/// Failure of a command, as it is shown.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) exit: ExitCode,

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_server_has_no_port_and_may_be_an_ipv6_address() {
+    fn a_mail_server_is_a_host_name_or_an_address_without_a_port() {
         for (text, host) in [
             ("localhost", "localhost"),
             ("smtp.example.com", "smtp.example.com"),

@@ -273,7 +273,7 @@ impl InboxUrl {
     /// Parses `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`.
     ///
     /// # Errors
-    /// Those of [`BaseUrl::parse`].
+    /// Errors of [`BaseUrl::parse`].
     pub fn parse(text: &str) -> Result<Self, String> {
         let wanted = || {
             "write a URL such as http://127.0.0.1:8025 or http://name:password@127.0.0.1:8025"
@@ -301,14 +301,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_inbox_may_want_a_name_and_a_password() {
+    fn an_inbox_url_may_contain_a_name_and_a_password() {
         let plain = InboxUrl::parse("http://127.0.0.1:8025/").unwrap();
         assert_eq!(plain.base.as_str(), "http://127.0.0.1:8025");
         assert!(plain.credentials.is_none());
-        let guarded = InboxUrl::parse("https://ann:p@s:s@mail.test/box").unwrap();
-        let (name, password) = guarded.credentials.unwrap();
+        let with_login = InboxUrl::parse("https://ann:p@s:s@mail.test/box").unwrap();
+        let (name, password) = with_login.credentials.unwrap();
         assert_eq!(
-            (guarded.base.as_str(), name.as_str(), password.expose()),
+            (with_login.base.as_str(), name.as_str(), password.expose()),
             ("https://mail.test/box", "ann", "p@s:s")
         );
         for wrong in [
@@ -323,12 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn a_span_may_have_a_limit() {
+    fn a_duration_above_the_limit_is_refused() {
         assert!(span_within(7)("8d").is_err() && span_within(7)("7d").is_ok());
     }
 
     #[test]
-    fn networks_are_read_one_by_one() {
+    fn networks_are_separated_by_commas() {
         assert_eq!(
             networks("10.0.0.0/8, ::1"),
             Ok(vec![
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_read_as_browsers_write_them() {
+    fn origins_are_normalized_to_the_form_that_browsers_send() {
         for (text, origin) in [
             ("https://app.example", "https://app.example"),
             (" HTTPS://App.Example:443 ", "https://app.example"),
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_is_a_base_and_nothing_more() {
+    fn a_public_url_has_no_parts_after_its_path() {
         assert_eq!(
             BaseUrl::parse("https://movies.example/base/").map(|url| url.0),
             Ok("https://movies.example/base".to_owned())
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_does_not_show_itself() {
+    fn debug_output_does_not_contain_the_secret() {
         assert_eq!(format!("{:?}", Secret::new("hidden")), "Secret(…)");
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct CommandEntry {
     pub(super) settings: &'static [&'static [&'static str]],
     /// Exit codes. Success, wrong usage and interruption need no entry unless their meaning differs here.
     pub(super) exits: &'static [ExitMeaning],
-    /// Output with `--json`; empty where a command has none of its own.
+    /// Output with `--json`; empty if the command has none of its own.
     pub(super) json: &'static str,
 }
 

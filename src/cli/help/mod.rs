@@ -86,7 +86,7 @@ fn for_subcommand(argument: clap::Arg) -> clap::Arg {
     argument.hide_short_help(true).hide_long_help(true)
 }
 
-/// Gives the first line of the examples the style of clap's own headings.
+/// Styles the first line of the examples like clap's headings.
 fn with_styled_heading(examples: &StyledStr) -> String {
     let examples = examples.to_string();
     let header = Styles::styled();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_documents_its_settings_and_exit_codes() {
+    fn every_command_is_in_the_table_and_no_other() {
         let mut commands = Vec::new();
         leaves(&super::super::definition(), "", &mut commands);
         let listed: Vec<_> = COMMANDS.iter().map(|entry| entry.command).collect();

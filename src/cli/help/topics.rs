@@ -125,7 +125,7 @@ Templates, with their variables:
     text
 }
 
-/// Returns a text in indented lines of at most 80 columns; nothing for an empty text.
+/// Returns a text in indented lines of at most 80 columns; an empty string for an empty text.
 fn explained(text: &str) -> String {
     const INDENT: &str = "      ";
     let mut lines: Vec<String> = Vec::new();

@@ -16,7 +16,7 @@ use crate::sink::client::InboxClient;
   movie-bag inbox clear
   movie-bag inbox clear --yes")]
 pub(in crate::cli) struct Args {
-    /// Do not request for confirmation
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

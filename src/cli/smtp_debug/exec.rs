@@ -26,7 +26,7 @@ const MAX_VALUE: usize = if cfg!(windows) { 16 * 1024 } else { 64 * 1024 };
 /// uses no memory: the inbox may drop a message before the command runs for it.
 pub(super) type Queue = SyncSender<Option<MessageId>>;
 
-/// Runs the command for one message at a time, on a thread of its own.
+/// Runs the command for one message at a time, on its own thread.
 #[derive(Debug)]
 pub(super) struct Executor {
     queue: Queue,
