@@ -40,16 +40,11 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: Args, ui: &Ui) -> anyhow::Result<()> {
+pub(super) fn run(args: Args, ui: &Ui, mut definition: clap::Command) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut super::definition(),
-        "movie-bag",
-        &mut script,
-    );
-    // For bash the hyphen of our name is written in two ways, and so nothing is offered after the first word
-    // (clap-rs/clap#6421).
+    clap_complete::generate(args.shell, &mut definition, "movie-bag", &mut script);
+    // The script for bash spells the hyphen of the program's name in two ways, and then completes nothing after the first
+    // word (clap-rs/clap#6421).
     let script = String::from_utf8(script)?.replace("movie__subcmd__bag", "movie__bag");
     ui.answer(script.trim_end_matches('\n'))?;
     Ok(())

@@ -1,9 +1,10 @@
-//! `copy`: takes all of one database into another.
+//! `copy`: copies a whole database into another.
 
 use serde_json::json;
 
 use super::database::{self, Absence};
-use super::report::Failure;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::ui::{Ui, counted};
 use super::wiring;
 use crate::app;
@@ -30,8 +31,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let settings = wiring::settings(ui, flags, "off")?;
-    let to = DatabaseSettings::parse(&args.to)
-        .map_err(|why| Failure::without_hint(2, "usage", format!("invalid --to: {why}")))?;
+    let to = DatabaseSettings::parse(&args.to).map_err(|why| {
+        Failure::without_hint(ExitCode::Usage, "usage", format!("invalid --to: {why}"))
+    })?;
     wiring::check_database("--to", &to)?;
     if to == settings.database {
         return Err(Failure::usage(

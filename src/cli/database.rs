@@ -1,39 +1,40 @@
-//! The database of a command: what the command may do to it, and where its name comes from.
+//! Access of a command to its database, and messages that name the database with the source of its setting.
 
 use std::path::{Path, absolute};
 
-use super::report::Failure;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use crate::app::AppError;
 use crate::config::{DatabaseSettings, Settings, Source};
 use crate::domain::id::EntryId;
 
-/// Rights of a command where the database does not exist. Only [`Access::Create`] creates one: an empty database in the
-/// wrong place looks like a system without accounts.
+/// Access that a command needs. Only [`Access::Create`] creates a missing database: an empty database in the wrong place
+/// looks like a system without accounts.
 #[derive(Debug, Clone)]
 pub(super) enum Access {
     /// The command only reads.
     Read,
-    /// The command changes what exists.
+    /// The command changes existing data.
     Change(Absence),
     /// The command may add the first account.
     Create,
 }
 
-/// Failure of a command that changes something, where there is no database: the same exit code as for a database that
-/// lacks the account or the mail.
+/// Failure of a changing command if the database does not exist. The exit code is the same as for a database without the
+/// account or the mail.
 #[derive(Debug, Clone)]
 pub(super) struct Absence {
-    exit: u8,
+    exit: ExitCode,
     code: &'static str,
-    /// Message before the one about the database.
+    /// Start of the message, before the part about the database.
     message: Option<String>,
 }
 
 impl Absence {
-    /// The command needs nothing in particular.
+    /// The command needs the database only.
     pub(super) fn of_database() -> Self {
         Self {
-            exit: 7,
+            exit: ExitCode::Unavailable,
             code: "no_database",
             message: None,
         }
@@ -42,7 +43,7 @@ impl Absence {
     /// The command needs this account.
     pub(super) fn of_account(email: &str) -> Self {
         Self {
-            exit: 3,
+            exit: ExitCode::NotFound,
             code: "email_does_not_exist",
             message: Some(AppError::NoSuchAccount(email.to_owned()).to_string()),
         }
@@ -51,7 +52,7 @@ impl Absence {
     /// The command needs this mail.
     pub(super) fn of_mail(id: EntryId) -> Self {
         Self {
-            exit: 3,
+            exit: ExitCode::NotFound,
             code: "no_such_mail",
             message: Some(AppError::NoSuchMail(id).to_string()),
         }
@@ -60,14 +61,14 @@ impl Absence {
     /// The command needs the account that its token is for.
     pub(super) fn of_token() -> Self {
         Self {
-            exit: 4,
+            exit: ExitCode::BadToken,
             code: "bad_token",
             message: Some("invalid reset token".to_owned()),
         }
     }
 }
 
-/// Returns the failure of a command for which the database has to exist.
+/// Returns the failure of a command if the database does not exist.
 pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
     let place = format!("no database at {}", described(settings));
     Failure::new(
@@ -81,7 +82,7 @@ pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
     )
 }
 
-/// Returns the message about a database that was created.
+/// Returns the message after the database was created.
 pub(super) fn created(settings: &Settings) -> String {
     format!("Created database {}.", described(settings))
 }
@@ -94,12 +95,12 @@ pub(super) fn is_missing_file(settings: &Settings) -> bool {
     }
 }
 
-/// Formats the database and where its name comes from: `sqlite:/srv/movies.db (MOVIE_BAG_DATABASE from .env line 3)`.
+/// Formats the database with the source of its name: `sqlite:/srv/movies.db (MOVIE_BAG_DATABASE from .env line 3)`.
 pub(super) fn described(settings: &Settings) -> String {
     format!("{} ({})", shown(&settings.database), origin(settings))
 }
 
-/// Formats the database, with an absolute path: surprises come from the working directory.
+/// Formats the database, with an absolute path, because a relative one depends on the working directory.
 pub(super) fn shown(database: &DatabaseSettings) -> String {
     match database {
         DatabaseSettings::Sqlite(path) => match absolute(path) {
@@ -110,7 +111,7 @@ pub(super) fn shown(database: &DatabaseSettings) -> String {
     }
 }
 
-/// Returns where the name of the database comes from.
+/// Returns the source of a setting.
 pub(super) fn source<'a>(settings: &'a Settings, key: &str) -> &'a Source {
     let reported = settings.report.iter().find(|reported| reported.key == key);
     reported.map_or(&Source::Default, |reported| &reported.source)
@@ -127,7 +128,7 @@ fn origin(settings: &Settings) -> String {
     }
 }
 
-/// Adds the name of the database to the hint for an account that does not exist: it may exist in another one.
+/// Names the database in the hint for an account that does not exist, because it may exist in another database.
 pub(super) fn name_in_hint(error: anyhow::Error, settings: &Settings) -> anyhow::Error {
     match error.downcast_ref() {
         Some(AppError::NoSuchAccount(_)) => Failure {
@@ -142,7 +143,7 @@ pub(super) fn name_in_hint(error: anyhow::Error, settings: &Settings) -> anyhow:
     }
 }
 
-/// Whether a file holds an SQLite database or anything else. One that cannot be looked at counts: opening it reports why.
+/// Whether a file exists and is not empty. A file whose metadata cannot be read counts as in use: opening it reports the cause.
 pub(super) fn is_file_in_use(path: &Path) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     match path.metadata() {

@@ -1,9 +1,12 @@
-//! Warnings about mails that accompany another change, which stands even if the mail cannot be sent.
+//! Results of deliveries: the failure of a command that only sends a mail, and the warning of a command that has made a change
+//! and cannot send the mail about it.
 
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::ui::Ui;
 use crate::app::Delivery;
 
-/// Warns if the mail was not sent, and returns whether it was. `done` names the change that stands.
+/// Warns if the mail was not sent, and returns whether it was. `done` names the change that was made.
 pub(super) fn warn_unless_sent(ui: &Ui, delivery: Option<&Delivery>, done: &str) -> bool {
     match delivery {
         Some(Delivery::Sent { .. }) => return true,
@@ -22,4 +25,27 @@ pub(super) fn warn_unless_sent(ui: &Ui, delivery: Option<&Delivery>, done: &str)
         None => {}
     }
     false
+}
+
+/// Returns the mail server's reply, or the failure of a command that sends one mail. The mail then stays in the outbox,
+/// queued for a retry or dead.
+pub(super) fn sent_reply(delivery: Delivery) -> Result<String, Failure> {
+    match delivery {
+        Delivery::Sent { reply } => Ok(reply),
+        Delivery::Waiting { error, hint, .. } => Err(Failure::new(
+            ExitCode::Unavailable,
+            "mail_server",
+            format!("cannot deliver the mail yet, it stays queued: {error}"),
+            hint.unwrap_or_else(|| {
+                "run \"movie-bag outbox flush\" later, or leave the retry to a running server"
+                    .to_owned()
+            }),
+        )),
+        Delivery::Dead { error } => Err(Failure::new(
+            ExitCode::Failed,
+            "mail_refused",
+            format!("cannot deliver the mail, it will not be retried: {error}"),
+            "fix the cause and run \"movie-bag outbox retry ID\"; if the link is no longer valid, run \"movie-bag forgot\" for a new one",
+        )),
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::database::{self, Absence, Access};
-use super::outbox::not_sent;
+use super::delivery::sent_reply;
 use super::ui::Ui;
 use super::wiring;
 use crate::app::{AppError, Handling, Requested, parse_address};
@@ -39,10 +39,10 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let access = Access::Change(Absence::of_account(&email));
     let app = wiring::terminal_app(ui, &settings, access).await?;
     let origin = wiring::origin();
-    let in_database = |error: AppError| database::name_in_hint(error.into(), &settings);
+    let with_database = |error: AppError| database::name_in_hint(error.into(), &settings);
     if args.print_link {
         let link = app.issue_reset_link(&email, &origin).await;
-        let link = link.map_err(in_database)?;
+        let link = link.map_err(with_database)?;
         ui.answer_either(
             &link.link,
             &json!({"link": link.link, "expires_at": link.expires_at.to_string()}),
@@ -53,13 +53,13 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let requested = app
         .request_reset(&email, &origin, Handling::DeliverNow)
         .await
-        .map_err(in_database)?;
+        .map_err(with_database)?;
     drop(spinner);
     app.close().await;
     let Requested::Queued(Some(delivery)) = requested else {
         return Ok(());
     };
-    let reply = not_sent(delivery)?;
+    let reply = sent_reply(delivery)?;
     let text = format!("Sent the reset link to {email} ({reply}).");
     ui.answer_either(
         &text,

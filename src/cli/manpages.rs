@@ -24,20 +24,22 @@ pub(super) struct Args {
     folder: PathBuf,
 }
 
-pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args, ui: &Ui, pages: Vec<Page>) -> anyhow::Result<()> {
     let failed = || format!("cannot write the man pages to {}", args.folder.display());
     std::fs::create_dir_all(&args.folder).with_context(failed)?;
-    for page in super::pages() {
-        let (name, text) = of_command(page)?;
+    let commands: Vec<String> = pages.iter().map(|page| page.path.clone()).collect();
+    for page in pages {
+        let (name, text) = command_page(page)?;
         std::fs::write(args.folder.join(name), text).with_context(failed)?;
     }
-    let is_command = |topic: &&Topic| uses_name_of_command(topic);
-    for topic in TOPICS.iter().filter(|topic| !is_command(topic)) {
-        // In the section of the commands, so that one folder is enough.
+    // The page of a command with the name of a topic has the text of the topic too.
+    let has_own_page = |topic: &&Topic| commands.iter().all(|command| command != topic.name);
+    for topic in TOPICS.iter().filter(has_own_page) {
+        // In section 1, as the commands, so that one folder is enough.
         let name = format!("movie-bag-{}", topic.name);
         std::fs::write(
             args.folder.join(format!("{name}.1")),
-            of_topic(&name, topic),
+            topic_page(&name, topic),
         )
         .with_context(failed)?;
     }
@@ -48,14 +50,9 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a command has the name of this topic. Its page then has the text of the topic too.
-fn uses_name_of_command(topic: &Topic) -> bool {
-    super::definition().find_subcommand(topic.name).is_some()
-}
-
 /// Renders the page of a command, and returns it with its file name. Examples and the sections after the options have
 /// headings of their own; [`Man::render`] would put all of them under "EXTRA".
-fn of_command(page: Page) -> io::Result<(String, Vec<u8>)> {
+fn command_page(page: Page) -> io::Result<(String, Vec<u8>)> {
     let Page {
         path,
         mut command,
@@ -80,7 +77,7 @@ fn of_command(page: Page) -> io::Result<(String, Vec<u8>)> {
     if let Some(examples) = examples {
         let (_, examples) = examples.split_once('\n').unwrap_or_default();
         roff.control("SH", ["EXAMPLES"]);
-        verbatim(&mut roff, examples);
+        append_verbatim(&mut roff, examples);
     }
     roff.to_writer(&mut text)?;
     if has_arguments {
@@ -91,11 +88,11 @@ fn of_command(page: Page) -> io::Result<(String, Vec<u8>)> {
     }
     let mut roff = Roff::new();
     for section in sections {
-        section_of_page(&mut roff, &section);
+        append_section(&mut roff, &section);
     }
     if let Some(topic) = topics::find(&path) {
         roff.control("SH", ["NOTES"]);
-        verbatim(&mut roff, &topic.text());
+        append_verbatim(&mut roff, &topic.text());
     }
     let topics = TOPICS
         .iter()
@@ -108,11 +105,11 @@ fn of_command(page: Page) -> io::Result<(String, Vec<u8>)> {
     Ok((man.get_filename(), text))
 }
 
-fn section_of_page(roff: &mut Roff, section: &Section) {
+fn append_section(roff: &mut Roff, section: &Section) {
     match section {
         Section::Notes(notes) => {
             roff.control("SH", ["NOTES"]);
-            verbatim(roff, notes);
+            append_verbatim(roff, notes);
         }
         Section::Json(output) => {
             roff.control("SH", ["OUTPUT WITH --JSON"])
@@ -137,14 +134,14 @@ fn section_of_page(roff: &mut Roff, section: &Section) {
             roff.control("SH", ["EXIT STATUS"]);
             for (code, meaning) in codes {
                 roff.control("TP", [])
-                    .text([bold(code.to_string())])
+                    .text([bold(code.number().to_string())])
                     .text([roman(*meaning)]);
             }
         }
     }
 }
 
-fn verbatim(roff: &mut Roff, text: &str) {
+fn append_verbatim(roff: &mut Roff, text: &str) {
     roff.control("nf", []);
     for line in text.lines() {
         roff.text([roman(line)]);
@@ -152,13 +149,13 @@ fn verbatim(roff: &mut Roff, text: &str) {
     roff.control("fi", []);
 }
 
-/// Renders the page of a topic, whose columns stay as they are.
-fn of_topic(name: &str, topic: &Topic) -> String {
+/// Renders the page of a topic. Its columns stay unchanged.
+fn topic_page(name: &str, topic: &Topic) -> String {
     let mut page = Roff::new();
     page.control("TH", [name, "1"])
         .control("SH", ["NAME"])
         .text([roman(format!("{name} - {}", topic.about))])
         .control("SH", ["DESCRIPTION"]);
-    verbatim(&mut page, &topic.text());
+    append_verbatim(&mut page, &topic.text());
     page.render()
 }

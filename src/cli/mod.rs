@@ -1,6 +1,6 @@
-//! The terminal: one file a command, each with its `Args` and a `run` that resolves settings, calls one use case and
-//! prints. The only place that picks concrete parts (`wiring.rs`), prints (`ui.rs`) and decides exit codes
-//! (`report.rs`).
+//! Command line: one file for each command, with its `Args` and a `run` that resolves settings, calls one use case and prints.
+//!
+//! Only `wiring.rs` picks implementations, only `ui.rs` prints, and only `failure.rs` maps errors to exit codes.
 
 pub mod built_in_templates;
 mod check;
@@ -8,6 +8,8 @@ mod completions;
 mod copy;
 mod database;
 mod delivery;
+mod exit_code;
+mod failure;
 pub mod file_limit;
 mod forgot;
 mod help;
@@ -15,7 +17,7 @@ mod http_server;
 mod inbox;
 mod manpages;
 mod outbox;
-pub mod report;
+mod report;
 mod reset;
 mod running_servers;
 mod runtime;
@@ -34,21 +36,22 @@ mod wiring;
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process;
 use std::time::Duration;
 
-use clap::{FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Flags;
-use report::Failure;
+use exit_code::ExitCode;
+use failure::Failure;
 use terminal::Terminal;
-use ui::Ui;
+use ui::{Color, Ui};
 
-/// How long an interrupted command takes to call off what it was doing.
-const CALLING_OFF: Duration = Duration::from_millis(100);
+/// Time that an interrupted command gives the database driver to cancel its last operation.
+const CANCELLATION: Duration = Duration::from_millis(100);
 
 /// Heading of the options that all commands accept.
-const EVERYWHERE: &str = "Global options";
+const GLOBAL_OPTIONS: &str = "Global options";
 
 /// Account service with password reset, and a debugging SMTP server
 #[derive(Debug, Parser)]
@@ -68,22 +71,22 @@ const EVERYWHERE: &str = "Global options";
 )]
 pub struct Cli {
     /// Read settings from this file instead of .env
-    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     env_file: Option<PathBuf>,
     /// Use this database: sqlite:PATH or mongodb://…
-    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DATABASE")]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "DATABASE")]
     database: Option<String>,
     /// Print results and errors as JSON on stdout
-    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS)]
     json: bool,
     /// Use colors
-    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "WHEN", default_value = "auto")]
     color: Color,
     /// Print only results, warnings and errors
-    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
+    #[arg(long, short, global = true, help_heading = GLOBAL_OPTIONS)]
     quiet: bool,
     /// Log to stderr; repeat for more detail
-    #[arg(long, short, global = true, help_heading = EVERYWHERE, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(long, short, global = true, help_heading = GLOBAL_OPTIONS, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
     /// Print help
     #[arg(long, short, global = true, action = clap::ArgAction::HelpShort, display_order = 999)]
@@ -92,21 +95,10 @@ pub struct Cli {
     command: Command,
 }
 
-/// When to use colors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
-    // Its options are many.
+    // Boxed because it has many options.
     SmtpDebug(Box<smtp_debug::Args>),
     #[command(subcommand)]
     Inbox(inbox::Command),
@@ -138,7 +130,7 @@ fn pages() -> Vec<help::Page> {
 }
 
 /// Parses the arguments and runs the command.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> process::ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed = definition()
         .try_get_matches_from(&arguments)
@@ -146,7 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            return report::usage(
+            return report::print_usage_error(
                 &error,
                 arguments.iter().any(|argument| argument == "--json"),
             );
@@ -165,8 +157,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     flags.set("MOVIE_BAG_LOG", "--verbose", level.map(str::to_owned));
     match cli.command.run(&ui, flags) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report::failure(&ui, &error),
+        Ok(()) => ExitCode::Done.into(),
+        Err(error) => report::print_failure(&ui, &error),
     }
 }
 
@@ -183,48 +175,48 @@ impl Command {
             Self::Copy(args) => interruptible(copy::run(args, ui, flags)),
             Self::Check(args) => interruptible(check::run(args, ui, flags)),
             Self::Templates(command) => command.run(ui, flags),
-            Self::Completions(args) => completions::run(args, ui),
-            Self::Manpages(args) => manpages::run(&args, ui),
+            Self::Completions(args) => completions::run(args, ui, definition()),
+            Self::Manpages(args) => manpages::run(&args, ui, pages()),
             Self::Help(args) => help::run(&args, ui, definition()),
         }
     }
 }
 
-/// Runs a command that ends by itself. Ctrl-C ends it between two steps of the database, which are whole or not at all.
+/// Runs a command that ends by itself. Ctrl-C ends it between two database operations, each of which is atomic.
 fn interruptible(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let terminal = Terminal::remember();
+    let terminal = Terminal::save();
     let outcome = runtime.block_on(async {
         let outcome = tokio::select! {
-            // A command that hears Ctrl-C itself has more to say.
+            // A command that handles Ctrl-C itself reports more.
             biased;
             outcome = command => outcome,
             _ = tokio::signal::ctrl_c() => Err(Failure::interrupted().into()),
         };
         if is_interruption(&outcome) {
             terminal.restore();
-            // A step that was dropped half way is called off by its database's driver, in a task of its own. Else it
-            // would stand in the way of the next command until it is too old.
-            tokio::time::sleep(CALLING_OFF).await;
+            // The database driver cancels an unfinished operation in a task of its own. Without that, the operation would
+            // block the next command until it expires.
+            tokio::time::sleep(CANCELLATION).await;
         }
         outcome
     });
-    // A prompt may still be reading from the terminal: it is not waited for.
+    // A prompt may still be reading from the terminal: the runtime does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }
 
 fn is_interruption(outcome: &anyhow::Result<()>) -> bool {
     let failure = outcome.as_ref().err().and_then(anyhow::Error::downcast_ref);
-    failure.is_some_and(|failure: &Failure| failure.exit == Failure::interrupted().exit)
+    failure.is_some_and(|failure: &Failure| failure.exit == ExitCode::Interrupted)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_definition_is_consistent() {
         super::definition().debug_assert();
     }
 }

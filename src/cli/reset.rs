@@ -1,4 +1,4 @@
-//! `reset`: completes a reset with the token from the mail.
+//! `reset`: redeems the token from a reset mail.
 
 use serde_json::json;
 
@@ -33,7 +33,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let settings = wiring::settings(ui, flags, "off")?;
     let is_from_stdin = args.token.as_deref() == Some("-");
-    let (token, given) = match (args.token, args.password_stdin) {
+    let (token, stdin_password) = match (args.token, args.password_stdin) {
         (Some(_), true) if is_from_stdin => {
             let [token, password] = stdin::lines(["token", "password"]).await?;
             (token.to_string(), Some(password))
@@ -55,9 +55,9 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let token = Token::from_pasted(&token);
     let access = Access::Change(Absence::of_token());
     let app = wiring::terminal_app(ui, &settings, access).await?;
-    let password = match given {
+    let password = match stdin_password {
         Some(password) => PasswordInput::new(password.as_str()),
-        None => asked(&app, ui, &token).await?,
+        None => prompt_for_password(&app, ui, &token).await?,
     };
     let spinner = ui.spinner("changing the password");
     let completed = app
@@ -77,9 +77,9 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn asked(app: &App, ui: &Ui, token: &Token) -> anyhow::Result<PasswordInput> {
+async fn prompt_for_password(app: &App, ui: &Ui, token: &Token) -> anyhow::Result<PasswordInput> {
     app.inspect_reset(token).await?;
-    // The address is not told to who merely has the link; the policy sees it when the reset is completed.
+    // The holder of the link does not learn the address here; the policy checks it when the reset is completed.
     ui.ask_new_password("", |password| app.check_password(password, ""))
         .await
 }

@@ -1,9 +1,8 @@
-//! Records of the servers that run now, by which a command detects that it works on another database than they do.
+//! Records of the running servers, from which a command detects that it uses another database than they do.
 //!
-//! A record is a file, and beside it a second one that its server keeps locked: on Windows a locked file cannot be read. A
-//! record without a lock was left by a server that was killed. The folder
-//! depends on the user alone, since server and command may read different settings. A record is a convenience: where none
-//! can be written or read, there is no warning.
+//! A record is a file with a second file next to it that the server keeps locked, because a locked file cannot be read on
+//! Windows. A record without a lock was left by a server that was killed. The folder depends on the user alone, since server
+//! and command may read different settings. Records are a convenience: if they cannot be written or read, there is no warning.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -39,8 +38,8 @@ pub(super) fn record(settings: &Settings, address: SocketAddr) -> Option<Record>
     write(&folder, &settings.database, address).ok()
 }
 
-/// Warns where servers run and none of them works on the database of this command. A database named by an option is the
-/// caller's choice.
+/// Warns if servers run and none of them uses the database of this command. A database that an option names is a deliberate
+/// choice.
 pub(super) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
     if matches!(
         database::source(settings, "MOVIE_BAG_DATABASE"),
@@ -49,13 +48,13 @@ pub(super) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
         return;
     }
     let servers = folder().map(|folder| read(&folder)).unwrap_or_default();
-    let own = identity(&settings.database);
-    let Some((address, theirs)) = servers.first() else {
+    let database = identity(&settings.database);
+    let Some((address, other)) = servers.first() else {
         return;
     };
-    if servers.iter().all(|(_, database)| *database != own) {
+    if servers.iter().all(|(_, other)| *other != database) {
         ui.warn(&format!(
-            "this command uses {}, but the server on {address} uses {theirs}",
+            "this command uses {}, but the server on {address} uses {other}",
             database::described(settings)
         ));
     }
@@ -70,7 +69,7 @@ fn write(folder: &Path, database: &DatabaseSettings, address: SocketAddr) -> io:
     private::make_folder(folder)?;
     let name = format!("{:016x}", u64::from_ne_bytes(draw(&SystemRng)));
     let path = folder.join(name);
-    // Locked before the record exists, so that a server that starts at the same time does not take it for one without.
+    // Locked before the record exists, so that a server that starts at the same time does not remove it as stale.
     let lock = private::writing().create_new(true).open(lock_of(&path))?;
     lock.lock()?;
     let mut record = private::writing().create_new(true).open(&path)?;
@@ -78,7 +77,7 @@ fn write(folder: &Path, database: &DatabaseSettings, address: SocketAddr) -> io:
     Ok(Record { path, _lock: lock })
 }
 
-/// Returns the addresses and databases of the servers that run.
+/// Returns the addresses and databases of the running servers.
 fn read(folder: &Path) -> Vec<(String, String)> {
     let running = |path: PathBuf| {
         let lock = File::open(lock_of(&path)).ok()?;
@@ -117,7 +116,7 @@ fn lock_of(record: &Path) -> PathBuf {
     record.with_extension("lock")
 }
 
-/// Name of a database that is the same in every working directory. It holds no password.
+/// Returns a name of the database that is the same in every working directory. It contains no password.
 fn identity(database: &DatabaseSettings) -> String {
     match database {
         DatabaseSettings::Sqlite(path) => match path.canonicalize() {
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_was_killed_is_not_among_those_that_run() {
+    fn records_of_killed_servers_are_ignored_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let database = DatabaseSettings::Mongodb("mongodb://ann:secret@db/movies".to_owned());

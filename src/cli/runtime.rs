@@ -1,10 +1,10 @@
-//! What the two programs run on that go on until they are told to stop, by Ctrl-C or SIGTERM.
+//! Tokio runtimes and the stop signal of the commands that run until Ctrl-C or SIGTERM: `serve` and `smtp-debug`.
 
 use std::io;
 
 use tokio::runtime::Runtime;
 
-/// A runtime with as many threads as the work here needs: hashing has threads of its own.
+/// Builds a runtime with two threads, which are enough for `serve`: hashing has threads of its own.
 pub(super) fn two_workers() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -12,16 +12,17 @@ pub(super) fn two_workers() -> io::Result<Runtime> {
         .build()
 }
 
-/// A runtime on the thread that calls: sessions that wait for each other's threads are slower than one that does it all.
+/// Builds a runtime on the calling thread. For SMTP sessions, switches between threads cost more than parallelism gains.
 pub(super) fn one_thread() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
 }
 
-/// Hears that the program is to stop, from the moment it is made, so that a signal right after the start ends the program in
-/// order and not by the system's default. On Unix these are SIGTERM and Ctrl-C. On Windows they are Ctrl-C, Ctrl-Break, the
-/// closing of the console's window and the shutting down of the system; after the last two it leaves a program some seconds.
+/// Receiver of the signals that stop the program. It listens from its creation on, so that a signal right after the start
+/// leads to an orderly end and not to the default action of the system. On Unix the signals are SIGTERM and Ctrl-C. On Windows
+/// they are Ctrl-C, Ctrl-Break, closing the console window and system shutdown; after the last two, a program has a few seconds
+/// to end.
 #[derive(Debug)]
 pub(super) struct StopSignal {
     #[cfg(unix)]
@@ -40,7 +41,7 @@ pub(super) struct StopSignal {
 
 #[cfg(unix)]
 impl StopSignal {
-    /// Begins to listen. Needs a runtime.
+    /// Starts to listen. Must be called within a runtime.
     pub(super) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -49,7 +50,7 @@ impl StopSignal {
         })
     }
 
-    /// Resolves at the next signal; one that came since the last call counts.
+    /// Resolves at the next signal, or at once if one arrived since the last call.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

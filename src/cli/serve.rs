@@ -1,4 +1,4 @@
-//! `serve`: the API, the pages and the mail delivery, and with `--smtp-debug` a sink that takes the mails.
+//! `serve`: runs the API, the web pages and mail delivery, and with `--smtp-debug` a sink that receives all mail.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::database;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::file_limit::FileLimit;
 use super::http_server::{self, listen};
-use super::report::Failure;
 use super::running_servers;
 use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses, SinkTasks};
@@ -76,7 +77,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         listen: args.listen.unwrap_or(defaults.listen),
         web: args.web.or(defaults.web).unwrap_or(defaults.listen),
     });
-    // Before there are other threads.
+    // Must happen before other threads are started.
     let inherited = systemd::inherited()?;
     two_workers()?.block_on(async {
         let mut told = StopSignal::listen()?;
@@ -116,11 +117,11 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
 
         let counting = app.clone();
         tokio::spawn(async move {
-            // The first login counts again where this fails, and reports it.
+            // If this fails, the first login counts again and reports the error.
             let _ = counting.count_first().await;
         });
         let supervisor = app.supervisor().clone();
-        // The sink goes last: what is delivered while the rest stops still finds it.
+        // The sink stops last, so that mails delivered during the shutdown still reach it.
         let (stop_sink, sink_stops) = watch::channel(false);
         let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui);
         let has_sink = sink.is_some();
@@ -142,7 +143,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let failed = tokio::select! {
             () = told.next() => None,
             failed = supervisor.gave_up() => Some(of_task(&failed)),
-            // Its parts are supervised: only a defect outside of them ends it.
+            // The tasks of the sink are supervised: only a defect outside of them ends it.
             ended = &mut sinking, if has_sink => Some(of_sink(ended)),
         };
         systemd::tell(ui, News::Stopping);
@@ -171,7 +172,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     })
 }
 
-/// The tasks of the process but for those of the sink.
+/// Tasks of the process except those of the sink.
 struct Tasks {
     running: JoinSet<()>,
     supervisor: Supervisor,
@@ -179,7 +180,7 @@ struct Tasks {
 }
 
 impl Tasks {
-    /// Starts a task under supervision; it gets the flag that asks it to stop.
+    /// Starts a supervised task. `make` gets the flag that asks the task to stop.
     fn start<T>(
         &mut self,
         name: &'static str,
@@ -268,7 +269,7 @@ fn start_tasks(
 /// Error for a task that the supervisor has given up.
 pub(super) fn of_task(failed: &TaskFailed) -> Failure {
     Failure::new(
-        1,
+        ExitCode::Failed,
         "task",
         failed.to_string(),
         "read the log for the cause of each failure, and let a service manager restart the process",
@@ -282,15 +283,15 @@ fn of_sink(ended: Result<anyhow::Result<()>, JoinError>) -> Failure {
         Err(error) => error.to_string(),
     };
     Failure::new(
-        1,
+        ExitCode::Failed,
         "task",
         format!("the debugging SMTP sink failed: {cause}"),
         "read the log for the cause",
     )
 }
 
-/// Raises the limit of open files, and bounds the connections by it: those of the settings, and those of the sink, whose
-/// defaults are returned.
+/// Raises the limit of open files, and lowers the connection limits of the settings and of the sink to it. Returns the
+/// settings of the sink.
 fn bounded(ui: &Ui, settings: &mut Settings, has_sink: bool) -> SinkSettings {
     let mut sink = SinkSettings::default();
     let files = FileLimit::read();
@@ -311,7 +312,7 @@ async fn raised(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
 }
 
-/// Binds the sink, and turns all mail to it.
+/// Binds the sink and directs all mail to it.
 async fn own_sink(
     addresses: Addresses,
     defaults: SinkSettings,
@@ -335,7 +336,7 @@ fn options(settings: &Settings) -> HttpOptions {
     HttpOptions {
         max_connections: settings.http.max_connections,
         request_timeout: settings.http.request_timeout,
-        // A request in flight may take so long; whoever can't wait says so by a second Ctrl-C.
+        // A request in progress may take this long. A second Ctrl-C ends the process at once.
         grace: settings.http.request_timeout,
         trusted_proxies: settings.http.trusted_proxies.clone(),
         cors_origins: settings.http.cors_origins.clone(),
@@ -367,7 +368,7 @@ Try it:
     )
 }
 
-/// For PowerShell, whose older version has another program by the name of curl.
+/// Returns the requests for PowerShell. In its older version, `curl` is an alias of another command.
 #[cfg(windows)]
 fn first_requests(address: SocketAddr) -> String {
     format!(

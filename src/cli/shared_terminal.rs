@@ -1,12 +1,12 @@
 //! Order of stdout and stderr on a terminal that shows both: a mail is written whole, and log entries and messages come
 //! before or after it.
 //!
-//! The lock is that of stdout, which the standard library has for the whole process. Where the streams lead to different
-//! places, stderr takes no lock: a slow reader of stdout must not hold up the log.
+//! The lock is that of stdout, which the standard library has for the whole process. If the streams lead to different places,
+//! stderr takes no lock: a slow reader of stdout must not delay the log.
 
 use std::io::{self, IsTerminal as _, Write};
 
-/// Stderr, which waits for what is being written to stdout if both are the same terminal.
+/// Stderr, which waits for the current write to stdout if both are the same terminal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stderr {
     waits_for_stdout: bool,
@@ -26,7 +26,7 @@ impl Write for Stderr {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let _turn = self.waits_for_stdout.then(|| io::stdout().lock());
+        let _guard = self.waits_for_stdout.then(|| io::stdout().lock());
         io::stderr().lock().write_all(bytes)
     }
 
@@ -55,7 +55,7 @@ fn is_one_device() -> bool {
     }
 }
 
-/// A process has at most one console.
+/// Always true: a Windows process has at most one console.
 #[cfg(not(unix))]
 fn is_one_device() -> bool {
     true

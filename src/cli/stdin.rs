@@ -1,21 +1,21 @@
-//! What is given on stdin instead of typed: a line for each thing, so that nothing secret is an argument.
+//! Input from stdin instead of prompts: one line for each value, so that no secret is a command-line argument.
 
 use std::io::{BufRead, Read as _};
 
 use zeroize::Zeroizing;
 
-use super::report::Failure;
+use super::failure::Failure;
 
-/// The longest line that is taken, in bytes: far more than any password or link.
-const LONGEST: u64 = 64 * 1024;
+/// Maximum length of a line in bytes: far more than any password or link.
+const MAX_LINE: u64 = 64 * 1024;
 
-/// Reads one line each for what is named, off the runtime.
+/// Reads one line for each of the named values, on a thread that may block.
 pub(super) async fn lines<const N: usize>(
-    what: [&'static str; N],
+    names: [&'static str; N],
 ) -> anyhow::Result<[Zeroizing<String>; N]> {
     let read = tokio::task::spawn_blocking(move || {
         let mut stdin = std::io::stdin().lock();
-        what.map(|what| line(&mut stdin, what))
+        names.map(|name| line(&mut stdin, name))
     });
     let mut lines = [(); N].map(|()| Zeroizing::new(String::new()));
     for (place, line) in lines.iter_mut().zip(read.await?) {
@@ -24,17 +24,17 @@ pub(super) async fn lines<const N: usize>(
     Ok(lines)
 }
 
-fn line(stdin: &mut impl BufRead, what: &str) -> Result<Zeroizing<String>, Failure> {
-    let hint = format!("write the {what} to stdin, on a line of its own");
+fn line(stdin: &mut impl BufRead, name: &str) -> Result<Zeroizing<String>, Failure> {
+    let hint = format!("write the {name} to stdin, on a line of its own");
     let mut line = Zeroizing::new(String::new());
-    let read = stdin.take(LONGEST).read_line(&mut line).map_err(|error| {
-        Failure::usage(format!("cannot read the {what} from stdin: {error}"), &hint)
+    let read = stdin.take(MAX_LINE).read_line(&mut line).map_err(|error| {
+        Failure::usage(format!("cannot read the {name} from stdin: {error}"), &hint)
     })?;
     let end = line.trim_end_matches('\n').trim_end_matches('\r').len();
     line.truncate(end);
     if read == 0 {
         return Err(Failure::usage(
-            format!("cannot read the {what} from stdin: end of input"),
+            format!("cannot read the {name} from stdin: end of input"),
             hint,
         ));
     }
@@ -44,9 +44,10 @@ fn line(stdin: &mut impl BufRead, what: &str) -> Result<Zeroizing<String>, Failu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::exit_code::ExitCode;
 
     #[test]
-    fn a_line_is_taken_without_its_end_and_nothing_else() {
+    fn only_the_line_ending_is_removed() {
         for (input, expected) in [
             ("secret\n", "secret"),
             ("secret\r\nmore\n", "secret"),
@@ -59,13 +60,16 @@ mod tests {
                 "{input:?}"
             );
         }
-        // An empty line is there, and whether it will do is not for here to say.
+        // An empty line is a value; the consumer decides whether it is valid.
         for input in ["\n", "\r\n"] {
             assert_eq!(
                 line(&mut input.as_bytes(), "password").unwrap().as_str(),
                 ""
             );
         }
-        assert_eq!(line(&mut "".as_bytes(), "password").unwrap_err().exit, 2);
+        assert_eq!(
+            line(&mut "".as_bytes(), "password").unwrap_err().exit,
+            ExitCode::Usage
+        );
     }
 }

@@ -1,30 +1,30 @@
-//! What systemd offers a service: sockets that it has bound (socket activation), and somebody to tell that we serve, stop
-//! and live (`sd_notify`). Anything else that speaks these protocols will do; without one, nothing here does anything.
+//! Integration with systemd or another service manager with the same protocols: inherited sockets (socket activation), and
+//! notifications of readiness, shutdown and liveness (`sd_notify`). Without a service manager, nothing happens.
 
 use std::net::TcpListener;
 
-/// The sockets that were bound for us.
+/// Sockets that the service manager has bound for this process.
 #[derive(Debug, Default)]
 pub(super) struct Inherited {
-    /// For the API and the pages.
+    /// Socket of the API and the pages.
     pub(super) api: Option<TcpListener>,
-    /// For `/metrics`.
+    /// Socket of `/metrics`.
     pub(super) metrics: Option<TcpListener>,
 }
 
-/// What there is to tell.
+/// State to notify the service manager of.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum News {
-    /// Requests are taken.
+    /// Requests are accepted.
     Ready,
-    /// No more are taken.
+    /// No further requests are accepted.
     Stopping,
 }
 
+#[cfg(not(unix))]
+pub(super) use no_systemd::{inherited, keep_alive, keep_alive_interval, tell};
 #[cfg(unix)]
 pub(super) use unix::{inherited, keep_alive, keep_alive_interval, tell};
-#[cfg(not(unix))]
-pub(super) use without::{inherited, keep_alive, keep_alive_interval, tell};
 
 #[cfg(unix)]
 mod unix {
@@ -35,20 +35,21 @@ mod unix {
     use sd_notify::NotifyState;
     use tokio::time::{MissedTickBehavior, interval};
 
-    use super::super::report::Failure;
+    use super::super::exit_code::ExitCode;
+    use super::super::failure::Failure;
     use super::super::ui::Ui;
     use super::{Inherited, News};
     use crate::config;
     use crate::supervisor::Supervisor;
 
-    /// The name of the socket for `/metrics`; any other is that of the API.
+    /// Name of the socket for `/metrics`. A socket with any other name is for the API.
     const METRICS: &str = "metrics";
 
-    /// Takes over what was bound for us. Only while no other thread runs, since it takes the variables that say so out of
-    /// the environment.
+    /// Takes over the inherited sockets. Must be called while no other thread runs, since it removes their variables from the
+    /// environment.
     ///
     /// # Errors
-    /// What is no listening TCP socket, and more of them than we have a use for.
+    /// A socket is not a listening TCP socket, or there are more sockets than uses.
     pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
         let names = config::names_of_inherited_sockets();
         let mut sockets = ListenFd::from_env();
@@ -79,40 +80,39 @@ mod unix {
         rustix::net::sockopt::socket_acceptconn(socket).is_ok_and(|listens| listens)
     }
 
-    /// macOS does not say: there the first connection is what shows it.
+    /// Assumes that the socket listens: macOS has no way to ask, so the first connection shows it.
     #[cfg(target_vendor = "apple")]
     fn listens(_: &TcpListener) -> bool {
         true
     }
 
-    /// Tells the news.
     pub(in super::super) fn tell(ui: &Ui, news: News) {
-        let told = match news {
+        let notified = match news {
             News::Ready => sd_notify::notify(&[NotifyState::Ready]),
             News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
         };
-        if let Err(error) = told {
+        if let Err(error) = notified {
             ui.warn(&format!("cannot notify the service manager: {error}"));
         }
     }
 
-    /// Interval at which the service manager wants a sign of life (half of `WatchdogSec=`), if it wants any.
+    /// Returns the interval of signs of life (half of `WatchdogSec=`), if the service manager expects any.
     pub(in super::super) fn keep_alive_interval() -> Option<Duration> {
-        let patience = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero());
-        patience.map(|patience| patience / 2)
+        let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
+        timeout.map(|timeout| timeout / 2)
     }
 
     /// Sends signs of life to the service manager, until a task has failed repeatedly and the process ends.
     ///
-    /// They go on while the database does not answer: a new process would not bring it back, and would cut off what still can
-    /// be answered. They also go on while a task is being restarted: the supervisor either brings it back or ends the process
-    /// within seconds.
+    /// They continue while the database does not answer: a new process would not repair the database, and would interrupt the
+    /// requests that can still be answered. They also continue while a task is being restarted: the supervisor either restores
+    /// the task or ends the process within seconds.
     pub(in super::super) async fn keep_alive(period: Duration, supervisor: &Supervisor) {
         let mut sign = interval(period);
         sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while supervisor.given_up().is_none() {
             sign.tick().await;
-            // A service manager that cannot be reached could not be told of the start either, and that was reported.
+            // An unreachable service manager was already reported at startup.
             let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
         std::future::pending().await
@@ -120,7 +120,7 @@ mod unix {
 
     fn unfit(why: impl std::fmt::Display) -> Failure {
         Failure::new(
-            1,
+            ExitCode::Failed,
             "address",
             format!("cannot use a socket from the service manager: {why}"),
             "pass one TCP socket for the API, and optionally one named \"metrics\" (ListenStream= and FileDescriptorName= in a .socket unit, with Accept=no)",
@@ -129,10 +129,10 @@ mod unix {
 }
 
 #[cfg(not(unix))]
-mod without {
+mod no_systemd {
     use std::time::Duration;
 
-    use super::super::report::Failure;
+    use super::super::failure::Failure;
     use super::super::ui::Ui;
     use super::{Inherited, News};
     use crate::supervisor::Supervisor;

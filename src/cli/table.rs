@@ -1,15 +1,15 @@
-//! Tables for people: as wide as the terminal, with cells that go over several lines. In a pipe each row is one line.
+//! Tables for people: as wide as the terminal, with cells broken into several lines. In a pipe, each row is one line.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use dialoguer::console::{Term, measure_text_width};
 
 /// Space on both sides of a cell.
 const PADDING: u16 = 2;
-/// Narrowest column that is broken into lines, with the padding: wide enough for a word or two.
-const NARROWEST: u16 = 12;
+/// Minimum width of a column that is broken into lines, with the padding: wide enough for one or two words.
+const MIN_WIDTH: u16 = 12;
 
-/// Returns an empty table. On a terminal `broken`, the columns with long values by their numbers, are broken into lines
-/// first; the others only where the table is still too wide, and never inside a word.
+/// Returns an empty table. On a terminal, the columns with the numbers in `broken`, which have long values, are broken into
+/// lines first; the others only if the table is still too wide, and never inside a word.
 pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
     table_for(terminal_width(), header, broken)
 }
@@ -22,16 +22,17 @@ fn table_for<const N: usize>(width: Option<u16>, header: [&str; N], broken: &[us
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(width);
         for (number, column) in table.column_iter_mut().enumerate() {
-            column.set_constraint(match broken.contains(&number) {
-                true => at_least(NARROWEST),
-                false => ColumnConstraint::ContentWidth,
+            column.set_constraint(if broken.contains(&number) {
+                at_least(MIN_WIDTH)
+            } else {
+                ColumnConstraint::ContentWidth
             });
         }
     }
     table
 }
 
-/// Returns the lines of a table. Where the terminal is too narrow for it, each row becomes a block of lines.
+/// Renders a table. If the terminal is too narrow for it, each row becomes a block of lines.
 pub(super) fn fitted(mut table: Table) -> String {
     let text = table.trim_fmt();
     let Some(width) = width_of(&table).filter(|width| *width < widest_line(&text)) else {
@@ -46,20 +47,20 @@ pub(super) fn fitted(mut table: Table) -> String {
     }
 }
 
-/// Returns text broken into lines that fit the terminal, all but the first one indented. In a pipe it stays one line.
+/// Breaks text into lines that fit the terminal and indents all but the first. In a pipe, the text stays one line.
 pub(super) fn hanging(text: &str, indent: u16) -> String {
     hanging_for(terminal_width(), text, indent)
 }
 
 fn hanging_for(width: Option<u16>, text: &str, indent: u16) -> String {
-    let room = width.and_then(|width| width.checked_sub(indent));
-    let Some(room) = room.filter(|room| *room >= NARROWEST) else {
+    let available = width.and_then(|width| width.checked_sub(indent));
+    let Some(available) = available.filter(|available| *available >= MIN_WIDTH) else {
         return text.to_owned();
     };
     let mut cell = Table::new();
     cell.load_style(presets::NOTHING);
     cell.set_content_arrangement(ContentArrangement::Dynamic);
-    cell.set_width(room);
+    cell.set_width(available);
     cell.add_row([text]);
     for column in cell.column_iter_mut() {
         column.set_padding((0, 0));
@@ -68,8 +69,8 @@ fn hanging_for(width: Option<u16>, text: &str, indent: u16) -> String {
     cell.trim_fmt().replace('\n', &end_of_line)
 }
 
-/// Whether tables are fitted to a terminal.
-pub(super) fn is_fitting() -> bool {
+/// Whether tables are fitted to the width of a terminal.
+pub(super) fn fits_terminal() -> bool {
     terminal_width().is_some()
 }
 
@@ -108,7 +109,7 @@ fn allow_breaks_between_words(table: &mut Table) {
             Some(ColumnConstraint::ContentWidth) => {
                 at_least(longest_word(number).saturating_add(PADDING))
             }
-            other => other.copied().unwrap_or(at_least(NARROWEST)),
+            other => other.copied().unwrap_or(at_least(MIN_WIDTH)),
         })
         .collect();
     table.set_constraints(constraints);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_become_blocks_where_no_table_fits() {
+    fn rows_become_blocks_if_no_table_fits() {
         let text = shown(Some(40), &ADDRESSES);
         assert!(
             text.starts_with(&format!("ID          {ID}\nEMAIL       ann@example.com\n")),

@@ -1,10 +1,11 @@
-//! The terminal as it was before a prompt, to be put back when Ctrl-C ends the program in the middle of one: whoever
-//! reads a password switches its echo off, and is not there any more to switch it on. And what else differs between the
-//! terminals of Unix and the consoles of Windows.
+//! Terminal modes, colours and hidden input, which differ between the terminals of Unix and the consoles of Windows.
+//!
+//! A password prompt turns the echo off. When Ctrl-C ends the program during a prompt, the modes must be restored, because
+//! the prompt itself no longer can.
 
 use dialoguer::console::Term;
 
-/// How the terminal behind stdin was set, if there is one.
+/// Saved modes of the terminal on stdin, if there is one.
 #[derive(Clone)]
 pub(super) struct Terminal {
     #[cfg(unix)]
@@ -12,27 +13,26 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Remembers it as it is now.
     #[cfg(unix)]
-    pub(super) fn remember() -> Self {
+    pub(super) fn save() -> Self {
         Self {
             modes: rustix::termios::tcgetattr(std::io::stdin()).ok(),
         }
     }
 
-    /// Puts it back, and shows the cursor that a prompt may have hidden.
+    /// Restores the modes, and shows the cursor, which a prompt may have hidden.
     #[cfg(unix)]
     pub(super) fn restore(&self) {
         use rustix::termios::{OptionalActions, tcsetattr};
         if let Some(modes) = &self.modes {
-            // What was typed and not read is the beginning of a password: it must not become the shell's next line.
+            // Typed characters that were not read are the start of a password: they must not become input of the shell.
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, modes);
         }
         show_cursor();
     }
 
     #[cfg(not(unix))]
-    pub(super) fn remember() -> Self {
+    pub(super) fn save() -> Self {
         Self {}
     }
 
@@ -49,13 +49,13 @@ fn show_cursor() {
     }
 }
 
-/// Whether colours can be shown there.
+/// Whether the terminal supports colours.
 pub(super) fn shows_colors(terminal: &Term) -> bool {
-    // A console of Windows prints the codes of colours until it is told to obey them, which this question does.
+    // A Windows console prints colour codes as text until they are enabled. `colors_supported` enables them.
     terminal.is_term() && (cfg!(not(windows)) || terminal.features().colors_supported())
 }
 
-/// Reads a password that is not shown.
+/// Prompts for a password without showing it.
 #[cfg(not(windows))]
 pub(super) fn read_hidden(prompt: &str) -> dialoguer::Result<String> {
     dialoguer::Password::new()
@@ -64,7 +64,7 @@ pub(super) fn read_hidden(prompt: &str) -> dialoguer::Result<String> {
         .interact()
 }
 
-/// The same by its keys, since the reader of whole passwords does not hear Backspace on Windows.
+/// Prompts for a password without showing it. Reads single keys, because `dialoguer::Password` ignores Backspace on Windows.
 #[cfg(windows)]
 pub(super) fn read_hidden(prompt: &str) -> dialoguer::Result<String> {
     use dialoguer::console::Key;

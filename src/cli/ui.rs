@@ -1,9 +1,10 @@
-//! What people see: answers on stdout, everything else on stderr. The only place here that prints.
+//! Output and prompts: answers on stdout, everything else on stderr. Only this module prints.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use clap::builder::StyledStr;
 use comfy_table::Table;
 use dialoguer::console::{Style, Term};
@@ -11,8 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Color;
-use super::report::{Failure, without_error_numbers};
+use super::exit_code::ExitCode;
+use super::failure::{Failure, without_error_numbers};
 use super::shared_terminal::Stderr;
 use super::smtp_debug::message_printer::Style as StdoutStyle;
 use super::{table, terminal};
@@ -20,7 +21,18 @@ use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
 use crate::domain::terminal_text::{escape_json, escape_lines, escape_output};
 
-/// How to speak to whoever called.
+/// When to use colors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Output to the caller: answers on stdout, messages and questions on stderr.
 #[derive(Debug, Clone)]
 pub(super) struct Ui {
     json: bool,
@@ -55,7 +67,7 @@ impl Ui {
         self.json
     }
 
-    /// What stdout can take, for what the sink writes there.
+    /// Returns the capabilities of stdout, for messages that the sink prints.
     pub(super) fn stdout_style(&self) -> StdoutStyle {
         StdoutStyle {
             color: self.color_stdout,
@@ -63,44 +75,44 @@ impl Ui {
         }
     }
 
-    /// A word of an answer, in this style where stdout has colours.
-    pub(super) fn painted(&self, text: &str, style: &Style) -> String {
+    /// Returns a word of an answer, styled if stdout has colours.
+    pub(super) fn paint_answer(&self, text: &str, style: &Style) -> String {
         paint(text, style, self.color_stdout)
     }
 
-    /// The answer, on stdout. Whoever closed it wants no more: that is no failure.
+    /// Prints the answer on stdout. A closed stdout is not a failure: its reader does not want the rest.
     ///
     /// # Errors
-    /// Where stdout takes nothing for another reason, such as a full disk: what was done is done, but not told.
+    /// Stdout cannot be written for another reason, such as a full disk. The command itself has succeeded.
     pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
-        told(write_out(&escape_output(text, self.color_stdout), "\n"))
+        ignore_closed_pipe(write_out(&escape_output(text, self.color_stdout), "\n"))
     }
 
-    /// An answer whose words are somebody else's, as a document that no terminal obeys.
+    /// Prints a JSON document on stdout, with foreign text escaped for terminals.
     ///
     /// # Errors
-    /// Those of [`Ui::answer`].
+    /// Errors of [`Ui::answer`].
     pub(super) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
-        told(write_out(&escape_json(&json.to_string()), "\n"))
+        ignore_closed_pipe(write_out(&escape_json(&json.to_string()), "\n"))
     }
 
-    /// A text of somebody else's: byte for byte in a pipe or a file, harmless on a terminal.
+    /// Prints foreign text on stdout: unchanged in a pipe or a file, escaped on a terminal.
     ///
     /// # Errors
-    /// Those of [`Ui::answer`].
+    /// Errors of [`Ui::answer`].
     pub(super) fn answer_as_it_is(&self, text: &str) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
             return self.answer(&escape_lines(text.trim_end_matches('\n')));
         }
-        told(write_out(text, ""))
+        ignore_closed_pipe(write_out(text, ""))
     }
 
-    /// A generated password, on stdout, for people with what stands `before` it on stderr. Nobody can ask for it again:
-    /// here a closed stdout is a failure.
+    /// Prints a generated password on stdout. Without `--json`, the text `before` is printed on stderr first. The password cannot
+    /// be shown again, so a closed stdout is a failure here.
     ///
     /// # Errors
-    /// Where it could not be written.
-    pub(super) fn tell_password(
+    /// Stdout cannot be written.
+    pub(super) fn answer_password(
         &self,
         before: &str,
         password: &str,
@@ -112,13 +124,13 @@ impl Ui {
             self.say(before);
             write_out(password, "\n")
         };
-        written.map_err(|error| untold(&error))
+        written.map_err(|error| stdout_failure(&error))
     }
 
-    /// An answer for people or for programs, whichever was asked for.
+    /// Prints an answer as text, or as a JSON document with `--json`.
     ///
     /// # Errors
-    /// Those of [`Ui::answer`].
+    /// Errors of [`Ui::answer`].
     pub(super) fn answer_either(
         &self,
         text: &str,
@@ -139,7 +151,7 @@ impl Ui {
     /// Prints a table as an answer for people.
     ///
     /// # Errors
-    /// Those of [`Ui::answer`].
+    /// Errors of [`Ui::answer`].
     pub(super) fn answer_table(&self, table: Table) -> Result<(), Failure> {
         self.answer(&table::fitted(table))
     }
@@ -149,14 +161,14 @@ impl Ui {
         table::fitted(table)
     }
 
-    /// What is going on, on stderr.
+    /// Prints a progress message on stderr, unless `--quiet` is given.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
             self.write(&escape_output(text, false));
         }
     }
 
-    /// What is probably not meant so, on stderr.
+    /// Prints a warning on stderr.
     pub(super) fn warn(&self, text: &str) {
         self.write(&format!(
             "{} {}",
@@ -165,12 +177,12 @@ impl Ui {
         ));
     }
 
-    /// One of many things that could not be done while the others are, on stderr.
-    pub(super) fn complain(&self, text: &str) {
+    /// Prints the error of one of many items on stderr, while the others are processed.
+    pub(super) fn item_error(&self, text: &str) {
         self.write(&escape_lines(text));
     }
 
-    /// A failure, on stderr.
+    /// Prints a failure on stderr.
     pub(super) fn error(&self, message: &str, hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
         let message = escape_lines(message);
@@ -186,11 +198,12 @@ impl Ui {
         }
     }
 
-    /// Usage error of the argument parser, on stderr.
+    /// Prints a usage error of the argument parser on stderr.
     pub(super) fn usage(&self, text: &StyledStr) {
-        let text = match self.color {
-            true => text.ansi().to_string(),
-            false => text.to_string(),
+        let text = if self.color {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
         };
         self.write(escape_output(&text, self.color).trim_end_matches('\n'));
     }
@@ -203,7 +216,7 @@ impl Ui {
         paint(text, style, self.color)
     }
 
-    /// Shows on a terminal that something is being waited for, until the answer is dropped.
+    /// Shows a spinner on a terminal until the returned value is dropped.
     pub(super) fn spinner(&self, text: &str) -> Spinner {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return Spinner(None);
@@ -216,7 +229,7 @@ impl Ui {
         Spinner(Some(bar))
     }
 
-    /// A bar on the terminal that fills; nothing elsewhere. It goes when it is dropped.
+    /// Shows a progress bar on a terminal until the returned value is dropped.
     pub(super) fn progress(&self, unit: &str) -> Progress {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return Progress(None);
@@ -229,8 +242,8 @@ impl Ui {
         Progress(Some(bar))
     }
 
-    /// How far a file is read that has this many bytes, if that is known, and how fast; nothing elsewhere than on a
-    /// terminal. It goes when it is dropped.
+    /// Shows on a terminal how much of a file has been read and how fast, until the returned value is dropped. `bytes` is the
+    /// size of the file, if it is known.
     pub(super) fn file_progress(&self, bytes: Option<u64>) -> FileProgress {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return FileProgress::default();
@@ -253,27 +266,27 @@ impl Ui {
         }
     }
 
-    /// Whether a question can be shown and answered.
+    /// Whether a prompt can be shown and answered.
     pub(super) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Checks that a password can be asked for.
+    /// Checks that a password can be prompted for.
     ///
     /// # Errors
     /// There is no terminal.
-    pub(super) fn must_be_able_to_ask_password() -> Result<(), Failure> {
-        must_be_able_to_ask("a password", "--password-stdin")
+    pub(super) fn require_terminal_for_password() -> Result<(), Failure> {
+        require_terminal("a password", "--password-stdin")
     }
 
-    /// Asks for one line.
+    /// Prompts for one line.
     pub(super) async fn ask(
         &self,
         prompt: &str,
         what: &str,
         option: &str,
     ) -> anyhow::Result<String> {
-        must_be_able_to_ask(what, option)?;
+        require_terminal(what, option)?;
         let prompt = escape_lines(prompt);
         blocking(move || {
             dialoguer::Input::<String>::new()
@@ -283,15 +296,15 @@ impl Ui {
         .await
     }
 
-    /// Asks whether to go on; no is what Enter means. `about` stands above the question, also where little is to be said:
-    /// whoever answers must know to what.
+    /// Asks for confirmation; Enter means no. `about` is printed above the question even with `--quiet`, because the user must
+    /// know what the question is about.
     pub(super) async fn confirm(
         &self,
         about: &str,
         prompt: &str,
         option: &str,
     ) -> anyhow::Result<bool> {
-        must_be_able_to_ask("confirmation", option)?;
+        require_terminal("confirmation", option)?;
         self.write(&escape_lines(about));
         let prompt = escape_lines(prompt);
         blocking(move || {
@@ -304,21 +317,21 @@ impl Ui {
         .await
     }
 
-    /// Asks for a new password until it passes `check` and is typed the same twice.
+    /// Prompts for a new password until it passes `check` and is typed the same twice.
     pub(super) async fn ask_new_password(
         &self,
         address: &str,
         check: impl Fn(&PasswordInput) -> Result<(), AppError>,
     ) -> anyhow::Result<PasswordInput> {
-        Self::must_be_able_to_ask_password()?;
+        Self::require_terminal_for_password()?;
         loop {
-            let password = hidden("New password").await?;
+            let password = read_password("New password").await?;
             if let Err(error) = check(&password) {
                 self.warn(&error.to_string());
                 continue;
             }
             self.say(&strength(&password, address));
-            if password.is_same_as(&hidden("Confirm new password").await?) {
+            if password.is_same_as(&read_password("Confirm new password").await?) {
                 return Ok(password);
             }
             self.warn("the passwords do not match");
@@ -326,8 +339,8 @@ impl Ui {
     }
 }
 
-/// A moment for people, in their own time zone.
-pub(super) fn local(at: Timestamp) -> String {
+/// Formats a time for people, in the time zone of the system.
+pub(super) fn local_time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
@@ -347,15 +360,15 @@ fn write_out(text: &str, end: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Whoever closed stdout wants no more.
-fn told(written: io::Result<()>) -> Result<(), Failure> {
+/// Treats a closed stdout as success: its reader does not want the rest.
+fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(untold(&error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(stdout_failure(&error)),
         _ => Ok(()),
     }
 }
 
-/// `1 movie`, `2 movies`.
+/// Formats a number with its noun: `1 movie`, `2 movies`.
 pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
     match number {
         1 => format!("1 {one}"),
@@ -363,23 +376,22 @@ pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
     }
 }
 
-fn untold(error: &io::Error) -> Failure {
+fn stdout_failure(error: &io::Error) -> Failure {
     Failure::new(
-        1,
+        ExitCode::Failed,
         "stdout",
         format!("cannot write the result to stdout: {error}; the command itself succeeded"),
         "check where stdout goes; run \"movie-bag user set-password\" if a generated password was lost",
     )
 }
 
-/// A spinner that ends when it is dropped.
+/// Spinner that disappears when it is dropped.
 pub(super) struct Spinner(Option<ProgressBar>);
 
-/// See [`Ui::progress`].
+/// Progress bar that disappears when it is dropped.
 pub(super) struct Progress(Option<ProgressBar>);
 
 impl Progress {
-    /// Shows how much of how much is done.
     pub(super) fn show(&self, done: u64, total: u64) {
         if let Some(bar) = &self.0 {
             bar.set_length(total);
@@ -388,30 +400,30 @@ impl Progress {
     }
 }
 
-/// See [`Ui::file_progress`].
+/// Progress of reading a file; disappears when it is dropped.
 #[derive(Default)]
 pub(super) struct FileProgress {
     bar: Option<ProgressBar>,
-    /// When the words were last written, since it began.
+    /// Time of the last update of the text, since the start.
     shown_at: Cell<Duration>,
 }
 
 impl FileProgress {
-    /// Shows that all is read up to this byte, and how many accounts were in it.
+    /// Shows the position up to which the file has been read, and the number of accounts read.
     pub(super) fn show(&self, position: u64, accounts: u64) {
-        const PAUSE: Duration = Duration::from_millis(100);
+        const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
         let Some(bar) = &self.bar else { return };
         bar.set_position(position);
-        if bar.elapsed() >= self.shown_at.get() + PAUSE {
+        if bar.elapsed() >= self.shown_at.get() + UPDATE_INTERVAL {
             self.shown_at.set(bar.elapsed());
-            // The bar knows how fast bytes go, of late.
+            // The bar averages the recent rate of bytes.
             let rate = bar.per_sec() * accounts as f64 / position.max(1) as f64;
             bar.set_message(format!("{accounts} accounts, {rate:.0} per second"));
         }
     }
 
-    /// Lets something be written where the bar stands.
-    pub(super) fn aside(&self, write: impl FnOnce()) {
+    /// Hides the bar while `write` prints.
+    pub(super) fn suspend(&self, write: impl FnOnce()) {
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -453,27 +465,28 @@ fn strength(password: &PasswordInput, address: &str) -> String {
     format!("Strength: [{bar}] {name}{hint}")
 }
 
-async fn hidden(prompt: &'static str) -> anyhow::Result<PasswordInput> {
+async fn read_password(prompt: &'static str) -> anyhow::Result<PasswordInput> {
     let typed = blocking(move || terminal::read_hidden(prompt));
     typed.await.map(PasswordInput::new)
 }
 
-fn must_be_able_to_ask(what: &str, option: &str) -> Result<(), Failure> {
+fn require_terminal(what: &str, option: &str) -> Result<(), Failure> {
     if Ui::can_ask() {
         return Ok(());
     }
-    let place = match io::stdin().is_terminal() {
-        false => "stdin",
-        true => "stderr",
+    let stream = if io::stdin().is_terminal() {
+        "stderr"
+    } else {
+        "stdin"
     };
     Err(Failure::usage(
-        format!("cannot prompt for {what}: {place} is not a terminal"),
+        format!("cannot prompt for {what}: {stream} is not a terminal"),
         format!("run the command with {option}"),
     ))
 }
 
-/// Runs a prompt off the runtime, so that Ctrl-C ends it. The cursor stands behind the question then: what is written next
-/// begins on a line of its own.
+/// Runs a prompt on a thread that may block, so that Ctrl-C ends it. The cursor is then behind the question, so a line break
+/// is written.
 async fn blocking<T: Send + 'static>(
     prompt: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {

@@ -1,4 +1,4 @@
-//! From settings to parts: the only place that knows which database and which way for mails are behind the traits.
+//! Creates the implementations from the settings. The only module that picks a database and a mail client.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::built_in_templates::BUILT_IN_TEMPLATES;
 use super::database::{self, Absence, Access};
-use super::report::Failure;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::running_servers;
 use super::shared_terminal::Stderr;
 use super::ui::Ui;
@@ -37,8 +38,7 @@ use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{CopyableStore, Inspection};
 
-/// Resolves the settings, shows what is probably not meant so, and begins to log; `usual_log` is what is logged where
-/// nobody chose.
+/// Resolves the settings, prints their warnings, and starts logging. `usual_log` is the default log filter of the command.
 pub(super) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
     let settings = resolve(flags)?;
     settings
@@ -49,7 +49,7 @@ pub(super) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result
     Ok(settings)
 }
 
-/// Resolves the settings, and has those looked at that a library must be able to read.
+/// Resolves the settings, and validates those that only a library can parse.
 pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
     let settings = config::resolve(&Sources::read(flags)?)?;
     check_database("MOVIE_BAG_DATABASE", &settings.database)?;
@@ -57,7 +57,7 @@ pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Looks at the form of what names a database.
+/// Validates the URI of a MongoDB database.
 pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(), Failure> {
     let DatabaseSettings::Mongodb(uri) = database else {
         return Ok(());
@@ -75,14 +75,14 @@ pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Copyabl
     Ok(open_or_create(settings).await?.0)
 }
 
-/// Opens the database that the settings name, or creates it. Returns also whether it is new.
+/// Opens the database that the settings name, or creates it. Also returns whether it is new.
 async fn open_or_create(settings: &Settings) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
     let (store, is_new) = open(&settings.database, settings.database_timeout).await?;
     refuse_half_copied(&*store, settings).await?;
     Ok((store, is_new))
 }
 
-/// Opens the database that the settings name; `None` where it does not exist.
+/// Opens the database that the settings name; `None` if it does not exist.
 pub(super) async fn existing_store(
     settings: &Settings,
     is_reader: bool,
@@ -102,7 +102,7 @@ pub(super) async fn existing_store(
     Ok(Some(store))
 }
 
-/// Opens a database, also one that is half copied, or creates it. Returns also whether it is new.
+/// Opens a database, even one with an unfinished copy, or creates it. Also returns whether it is new.
 pub(super) async fn open(
     database: &DatabaseSettings,
     timeout: Duration,
@@ -121,7 +121,7 @@ pub(super) async fn open(
     }
 }
 
-/// Opens an SQLite file off the runtime: it may wait for another process.
+/// Opens an SQLite file on a thread that may block: opening may wait for another process.
 async fn open_file(path: &Path) -> anyhow::Result<SqliteStore> {
     let path = path.to_owned();
     let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
@@ -133,7 +133,7 @@ async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> a
         return Ok(());
     }
     Err(Failure::new(
-        1,
+        ExitCode::Failed,
         "half_copied",
         format!(
             "cannot use {}: it holds an unfinished copy",
@@ -152,7 +152,7 @@ fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> 
     }
 }
 
-/// Looks at the database that the settings name, if there is one; makes nothing and brings nothing up to date.
+/// Inspects the database that the settings name; `None` if it does not exist. Creates and migrates nothing.
 pub(super) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
     match &settings.database {
         DatabaseSettings::Sqlite(path) if !path.exists() => Ok(None),
@@ -168,7 +168,7 @@ pub(super) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspec
     }
 }
 
-/// Whose certificates a mail server may have, besides those of the public authorities.
+/// Returns the certificates to trust for the mail server in addition to the public authorities.
 fn certificates(mail: &MailSettings) -> Result<Certificates, Failure> {
     let Some(path) = &mail.ca_file else {
         return Ok(Certificates::default());
@@ -211,7 +211,7 @@ pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
     })?)
 }
 
-/// Loads and validates the templates of mails and pages, and shows their warnings.
+/// Loads and validates all templates of mails and pages, and prints their warnings.
 pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, TemplateError> {
     let templates = try_templates(settings)?;
     templates
@@ -221,7 +221,7 @@ pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, Templ
     Ok(templates)
 }
 
-/// Loads and validates the templates of mails and pages.
+/// Loads and validates all templates without printing their warnings.
 pub(super) fn try_templates(settings: &Settings) -> Result<Templates, TemplateError> {
     Templates::load(&BUILT_IN_TEMPLATES, settings.templates.as_deref())
 }
@@ -246,8 +246,8 @@ pub(super) fn pages(
     Pages::new(templates, min_password_length, inbox)
 }
 
-/// Returns the application of a server, and creates the database where there is none. Links begin as the settings say, or
-/// else with this port of localhost.
+/// Returns the application of a server. Creates the database if it does not exist. Links begin with the public URL of the
+/// settings, or with localhost and this port.
 pub(super) async fn app(
     settings: &Settings,
     templates: Arc<Templates>,
@@ -294,7 +294,7 @@ fn assembled(
     })
 }
 
-/// Returns the application of a command, which may run beside a server: links begin as that server's do.
+/// Returns the application of a command, which may run at the same time as a server. Links begin as those of the server.
 pub(super) async fn terminal_app(
     ui: &Ui,
     settings: &Settings,
@@ -332,7 +332,7 @@ async fn existing_or(
     store.ok_or_else(|| database::missing(settings, absence).into())
 }
 
-/// Returns the secret that signs tokens, and creates it where none is set or kept.
+/// Returns the secret that signs tokens. Generates and stores one if none is set or stored.
 fn kept_secret(settings: &Settings) -> anyhow::Result<Secret> {
     match &settings.tokens.secret {
         Some(secret) => Ok(secret.clone()),
@@ -341,7 +341,7 @@ fn kept_secret(settings: &Settings) -> anyhow::Result<Secret> {
     }
 }
 
-/// Returns the secret for a command that only reads: it signs nothing, so where none is set or kept, any will do.
+/// Returns the secret for a command that only reads. It signs nothing, so if none is set or stored, any secret is suitable.
 fn secret_of_reader(settings: &Settings) -> anyhow::Result<Secret> {
     match &settings.tokens.secret {
         Some(secret) => Ok(secret.clone()),
@@ -359,13 +359,13 @@ fn keys(secret: &Secret, settings: &Settings) -> TokenKeys {
     TokenKeys::new(secret.expose().as_bytes(), previous)
 }
 
-/// Where a command comes from.
+/// Returns the origin of a command for the history.
 pub(super) fn origin() -> Origin {
     Origin::Terminal(config::operating_system_user())
 }
 
-/// Writer of the log: one entry for each call, on one line, escaped for a terminal. It reports no failure, because a log
-/// that is no longer read must not fail a request.
+/// Writer of the log: one entry for each call, on one line, escaped for a terminal. It never returns an error, because a
+/// closed log must not fail a request.
 struct LogWriter<W> {
     out: W,
     is_json: bool,
@@ -389,7 +389,7 @@ impl<W: Write> Write for LogWriter<W> {
     }
 }
 
-/// Begins to log on stderr; `usual` is what is logged where nobody chose.
+/// Starts logging on stderr. `usual` is the filter if the settings have none.
 pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
     let chosen = settings.filter.as_deref().unwrap_or(usual);
     let filter = EnvFilter::builder().parse(chosen).map_err(|error| {
@@ -402,7 +402,7 @@ pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || LogWriter { out, is_json })
-        // It would say so on stderr, and panic where that is what is broken.
+        // Internal errors would be printed on stderr, with a panic if stderr is broken.
         .log_internal_errors(false)
         .with_target(false);
     if is_json {

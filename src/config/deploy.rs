@@ -4,85 +4,87 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::settings::{is_here, is_monotonous, is_published, keys_of};
-use super::values::BaseUrl;
-use super::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
+use super::settings::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
+use super::values::{BaseUrl, is_loopback_host};
 use crate::domain::password::COSTS;
 
 /// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gravity {
-    /// It must be fixed.
-    Wrong,
-    /// It may be intended.
-    ToBeKnown,
+pub enum Severity {
+    /// Must be fixed.
+    Error,
+    /// May be intended.
+    Warning,
 }
 
 /// Setting that a production system should not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Its severity.
-    pub gravity: Gravity,
-    /// The defect.
-    pub what: String,
-    /// Its effect.
-    pub why: &'static str,
+    pub severity: Severity,
+    pub defect: String,
+    pub effect: &'static str,
     /// One imperative sentence.
     pub fix: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.what, self.why, self.fix)
+        write!(f, "{}: {}; {}", self.defect, self.effect, self.fix)
     }
 }
 
-fn wrong(what: impl Into<String>, why: &'static str, fix: impl Into<String>) -> Finding {
+fn error(defect: impl Into<String>, effect: &'static str, fix: impl Into<String>) -> Finding {
     Finding {
-        gravity: Gravity::Wrong,
-        what: what.into(),
-        why,
+        severity: Severity::Error,
+        defect: defect.into(),
+        effect,
         fix: fix.into(),
     }
 }
 
-fn to_be_known(what: impl Into<String>, why: &'static str, fix: impl Into<String>) -> Finding {
+fn warning(defect: impl Into<String>, effect: &'static str, fix: impl Into<String>) -> Finding {
     Finding {
-        gravity: Gravity::ToBeKnown,
-        ..wrong(what, why, fix)
+        severity: Severity::Warning,
+        ..error(defect, effect, fix)
     }
 }
 
-/// What is wrong with the settings for a real system.
+/// Returns the settings that a production system should not have.
 pub fn findings(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if settings.profile != Profile::Production {
-        findings.push(wrong(
+        findings.push(error(
             "the profile is development",
             "a missing or published secret and plaintext links are accepted",
             "set MOVIE_BAG_PROFILE = production",
         ));
     }
-    findings.extend(obstacles(settings.public_url.as_ref(), &settings.tokens));
-    findings.extend(of_tokens(&settings.tokens));
-    findings.extend(of_accounts(settings));
-    findings.extend(of_passwords(settings));
-    findings.extend(of_mail(settings));
-    findings.extend(of_network(settings));
-    findings.extend(of_database(&settings.database));
+    findings.extend(startup_obstacles(
+        settings.public_url.as_ref(),
+        &settings.tokens,
+    ));
+    findings.extend(token_findings(&settings.tokens));
+    findings.extend(account_findings(settings));
+    findings.extend(password_findings(settings));
+    findings.extend(mail_findings(settings));
+    findings.extend(network_findings(settings));
+    findings.extend(database_findings(&settings.database));
     findings
 }
 
-/// What keeps a production system from starting.
-pub(super) fn obstacles(public_url: Option<&BaseUrl>, tokens: &TokenSettings) -> Vec<Finding> {
+/// Returns the findings that keep a production system from starting.
+pub(super) fn startup_obstacles(
+    public_url: Option<&BaseUrl>,
+    tokens: &TokenSettings,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     match public_url {
-        None => findings.push(wrong(
+        None => findings.push(error(
             "MOVIE_BAG_PUBLIC_URL is missing",
             "links in mails would begin with http://localhost",
             "set MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
         )),
-        Some(url) if !url.is_https() => findings.push(wrong(
+        Some(url) if !url.is_https() => findings.push(error(
             format!("MOVIE_BAG_PUBLIC_URL ({}) is not https", url.as_str()),
             "an eavesdropper who reads a reset link can set the password",
             "set MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST",
@@ -91,23 +93,23 @@ pub(super) fn obstacles(public_url: Option<&BaseUrl>, tokens: &TokenSettings) ->
     }
     let another = |key: &str| format!("set {key} to the output of: openssl rand -base64 48");
     if tokens.secret.is_none() {
-        findings.push(wrong(
+        findings.push(error(
             "JWT_SECRET_KEY is missing",
             "a generated one is lost with its folder, and other servers do not have it",
             another("JWT_SECRET_KEY"),
         ));
     }
-    // The previous one still opens everything.
-    for (key, secret) in keys_of(tokens) {
+    // Tokens signed with the previous secret are still accepted.
+    for (key, secret) in tokens.secrets() {
         const FORGED: &str = "an attacker who has or guesses it can sign tokens for every account";
-        if is_published(secret) {
-            findings.push(wrong(
+        if secret.is_published() {
+            findings.push(error(
                 format!("{key} is the published one"),
                 FORGED,
                 another(key),
             ));
-        } else if is_monotonous(secret) {
-            findings.push(wrong(
+        } else if secret.is_repetitive() {
+            findings.push(error(
                 format!("{key} is easily guessed because it repeats a few characters"),
                 FORGED,
                 another(key),
@@ -117,18 +119,18 @@ pub(super) fn obstacles(public_url: Option<&BaseUrl>, tokens: &TokenSettings) ->
     findings
 }
 
-fn of_tokens(tokens: &TokenSettings) -> Vec<Finding> {
+fn token_findings(tokens: &TokenSettings) -> Vec<Finding> {
     const LONGEST: Duration = Duration::from_secs(3_600);
     let mut findings = Vec::new();
     if tokens.reset_lifetime > LONGEST {
-        findings.push(to_be_known(
+        findings.push(warning(
             "a reset link works for longer than an hour",
             "until then, an unused link in a mailbox opens the account",
             "set MOVIE_BAG_RESET_TOKEN_LIFETIME = 1h",
         ));
     }
     if tokens.previous.is_some() {
-        findings.push(to_be_known(
+        findings.push(warning(
             "JWT_SECRET_KEY_PREVIOUS is set",
             "tokens signed with it still open accounts",
             "remove JWT_SECRET_KEY_PREVIOUS once the longest token lifetime has passed since the change",
@@ -137,25 +139,25 @@ fn of_tokens(tokens: &TokenSettings) -> Vec<Finding> {
     findings
 }
 
-fn of_accounts(settings: &Settings) -> Vec<Finding> {
+fn account_findings(settings: &Settings) -> Vec<Finding> {
     let accounts = &settings.accounts;
     let mut findings = Vec::new();
     if !accounts.conceal {
-        findings.push(wrong(
+        findings.push(error(
             "\"forgot\" reveals whether an address has an account",
             "anyone can find out who is a customer",
             "set MOVIE_BAG_CONCEAL_ACCOUNTS = true",
         ));
     }
     if !accounts.rate_limits {
-        findings.push(wrong(
+        findings.push(error(
             "rate limits are off",
             "attackers can guess passwords as fast as the server hashes them, and flood mailboxes",
             "set MOVIE_BAG_RATE_LIMITS = on",
         ));
     }
     if accounts.signup_open {
-        findings.push(to_be_known(
+        findings.push(warning(
             "sign-up is open",
             "sign-up reveals whether an address is taken, even if \"forgot\" conceals it",
             "set MOVIE_BAG_SIGNUP = closed",
@@ -164,18 +166,18 @@ fn of_accounts(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-fn of_passwords(settings: &Settings) -> Vec<Finding> {
+fn password_findings(settings: &Settings) -> Vec<Finding> {
     let passwords = &settings.passwords;
     let mut findings = Vec::new();
     if passwords.bcrypt_cost < 12 {
-        findings.push(wrong(
+        findings.push(error(
             format!("the cost of password hashes is {}", passwords.bcrypt_cost),
             "passwords of a stolen database can be guessed faster",
             "set MOVIE_BAG_BCRYPT_COST = 12",
         ));
     }
     if passwords.min_length < 8 {
-        findings.push(wrong(
+        findings.push(error(
             format!(
                 "passwords of {} characters are accepted",
                 passwords.min_length
@@ -187,24 +189,24 @@ fn of_passwords(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-fn of_mail(settings: &Settings) -> Vec<Finding> {
+fn mail_findings(settings: &Settings) -> Vec<Finding> {
     let mail = &settings.mail;
     let mut findings = Vec::new();
-    if is_here(&mail.server) && mail.port == 1025 {
-        findings.push(wrong(
+    if is_loopback_host(&mail.server) && mail.port == 1025 {
+        findings.push(error(
             "mails go to the debugging SMTP server",
             "it delivers none, and shows them to everyone who can open its inbox",
             "set MAIL_SERVER to your mail server",
         ));
-    } else if mail.tls == MailTls::None && !is_here(&mail.server) {
-        findings.push(wrong(
+    } else if mail.tls == MailTls::None && !is_loopback_host(&mail.server) {
+        findings.push(error(
             format!("mails go to {} in plaintext", mail.server),
             "an eavesdropper who reads a reset link can set the password",
             "set MAIL_USE_TLS = true",
         ));
     }
     if mail.sender == "support@movie-bag.com" {
-        findings.push(wrong(
+        findings.push(error(
             "mails come from support@movie-bag.com",
             "other mail servers reject mails from a domain that is not yours",
             "set MAIL_DEFAULT_SENDER = support@YOUR.DOMAIN",
@@ -213,25 +215,25 @@ fn of_mail(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-fn of_network(settings: &Settings) -> Vec<Finding> {
+fn network_findings(settings: &Settings) -> Vec<Finding> {
     let http = &settings.http;
     let mut findings = Vec::new();
     if http.trusted_proxies.is_empty() {
-        findings.push(wrong(
+        findings.push(error(
             "no proxy is trusted",
             "https needs a proxy in front, and behind an unnamed proxy all clients share one rate limit",
             "set MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
         ));
     }
     if http.trusted_proxies.iter().any(|(_, prefix)| *prefix == 0) {
-        findings.push(wrong(
+        findings.push(error(
             "every address is trusted as a proxy",
             "clients can forge their address in a header and evade the rate limits",
             "set MOVIE_BAG_TRUSTED_PROXIES to the address of your proxy",
         ));
     }
     if !http.bind.ip().is_loopback() {
-        findings.push(to_be_known(
+        findings.push(warning(
             format!("the server listens on {}", http.bind),
             "it speaks plaintext HTTP, so only the proxy should reach it",
             "set MOVIE_BAG_BIND = 127.0.0.1:3000",
@@ -240,7 +242,7 @@ fn of_network(settings: &Settings) -> Vec<Finding> {
     if let Some(bind) = http.metrics_bind
         && !bind.ip().is_loopback()
     {
-        findings.push(to_be_known(
+        findings.push(warning(
             format!("metrics are served on {bind}"),
             "their counters reveal whether a mail was queued",
             "set MOVIE_BAG_METRICS_BIND = 127.0.0.1:9090",
@@ -249,7 +251,7 @@ fn of_network(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-fn of_database(database: &DatabaseSettings) -> Vec<Finding> {
+fn database_findings(database: &DatabaseSettings) -> Vec<Finding> {
     let DatabaseSettings::Mongodb(uri) = database else {
         return Vec::new();
     };
@@ -267,18 +269,18 @@ fn of_database(database: &DatabaseSettings) -> Vec<Finding> {
             Some((name, _)) if !host.ends_with(']') => name,
             _ => host,
         };
-        !is_here(name.trim_matches(['[', ']']))
+        !is_loopback_host(name.trim_matches(['[', ']']))
     });
     let mut findings = Vec::new();
     if is_remote && !has_tls {
-        findings.push(wrong(
+        findings.push(error(
             "the connection to the database is in plaintext",
             "an eavesdropper can read and change password hashes and addresses",
             "add tls=true to the options of MOVIE_BAG_DATABASE",
         ));
     }
     if is_remote && !place.contains('@') {
-        findings.push(wrong(
+        findings.push(error(
             "the database is used without a login",
             "anyone who reaches it can read and change every account",
             "set MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
@@ -287,29 +289,29 @@ fn of_database(database: &DatabaseSettings) -> Vec<Finding> {
     findings
 }
 
-/// Describes password hashes of a higher cost than is set, by the number of accounts with each cost.
-pub fn of_dear_hashes(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
-    // A range that begins after its end would panic, and the set cost may be the highest.
+/// Returns findings about password hashes of a higher cost than the setting. `costs` has the number of accounts by cost.
+pub fn hash_cost_findings(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
+    // Not `BTreeMap::range`, which panics if the start is after the end: the set cost may be the highest.
     let accounts = |is_meant: &dyn Fn(u32) -> bool| -> u64 {
         let meant = costs.iter().filter(|(cost, _)| is_meant(**cost));
         meant.map(|(_, accounts)| accounts).sum()
     };
     let mut findings = Vec::new();
-    let dearer = accounts(&|cost| cost > set && COSTS.contains(&cost));
-    if let Some((dearest, _)) = costs
+    let costlier = accounts(&|cost| cost > set && COSTS.contains(&cost));
+    if let Some((highest, _)) = costs
         .range(..=COSTS.end())
         .next_back()
-        .filter(|_| dearer > 0)
+        .filter(|_| costlier > 0)
     {
-        findings.push(to_be_known(
-            format!("accounts with a password hash of a higher cost than {set}: {dearer}"),
+        findings.push(warning(
+            format!("accounts with a password hash of a higher cost than {set}: {costlier}"),
             "every login takes as long as the most expensive one, so that its time reveals no account",
-            format!("set MOVIE_BAG_BCRYPT_COST = {dearest}, or reset the passwords of these accounts"),
+            format!("set MOVIE_BAG_BCRYPT_COST = {highest}, or reset the passwords of these accounts"),
         ));
     }
     let refused = accounts(&|cost| cost > *COSTS.end());
     if refused > 0 {
-        findings.push(wrong(
+        findings.push(error(
             format!(
                 "accounts with a password hash of a higher cost than {}: {refused}",
                 COSTS.end()
@@ -328,8 +330,8 @@ mod tests {
 
     const SECRET: &str = "a secret of thirty-two bytes or more";
 
-    /// Fixes of all findings that are wrong.
-    fn wrongs(settings: &[(&'static str, &str)]) -> Vec<String> {
+    /// Returns the fixes of all errors.
+    fn errors(settings: &[(&'static str, &str)]) -> Vec<String> {
         let good = [
             ("MOVIE_BAG_PROFILE", "production"),
             ("MOVIE_BAG_PUBLIC_URL", "https://movies.example"),
@@ -352,20 +354,20 @@ mod tests {
         let settings = resolve(&sources).unwrap();
         let findings = findings(&settings).into_iter();
         findings
-            .filter(|finding| finding.gravity == Gravity::Wrong)
+            .filter(|finding| finding.severity == Severity::Error)
             .map(|finding| finding.fix)
             .collect()
     }
 
     #[test]
-    fn a_system_that_is_set_up_well_has_no_finding() {
-        assert!(wrongs(&[]).is_empty(), "{:?}", wrongs(&[]));
+    fn a_well_configured_system_has_no_errors() {
+        assert!(errors(&[]).is_empty(), "{:?}", errors(&[]));
         let remote = "mongodb://ann:secret@db.example:27017/movies?tls=true&replicaSet=r";
-        assert!(wrongs(&[("MOVIE_BAG_DATABASE", remote)]).is_empty());
+        assert!(errors(&[("MOVIE_BAG_DATABASE", remote)]).is_empty());
     }
 
     #[test]
-    fn each_weakness_is_found_with_the_line_to_set() {
+    fn each_weakness_is_reported_with_the_setting_to_write() {
         for (key, value, fix) in [
             (
                 "MOVIE_BAG_PROFILE",
@@ -420,14 +422,14 @@ mod tests {
             ),
         ] {
             assert!(
-                wrongs(&[(key, value)]).contains(&fix.to_owned()),
+                errors(&[(key, value)]).contains(&fix.to_owned()),
                 "{key} = {value}: {:?}",
-                wrongs(&[(key, value)])
+                errors(&[(key, value)])
             );
         }
         let sink = [("MAIL_SERVER", "localhost"), ("MAIL_PORT", "1025")];
-        assert_eq!(wrongs(&sink), ["set MAIL_SERVER to your mail server"]);
-        let all = wrongs(&[
+        assert_eq!(errors(&sink), ["set MAIL_SERVER to your mail server"]);
+        let all = errors(&[
             ("MOVIE_BAG_PROFILE", "development"),
             ("MOVIE_BAG_PUBLIC_URL", "http://movies.example"),
             ("JWT_SECRET_KEY", super::super::values::PUBLISHED_SECRET),
@@ -441,23 +443,23 @@ mod tests {
     }
 
     #[test]
-    fn dear_hashes_are_named_and_those_that_are_not_verified() {
+    fn hashes_of_a_higher_cost_are_reported_as_are_those_that_are_not_verified() {
         let found = |costs: &[(u32, u64)]| {
-            let found = of_dear_hashes(&costs.iter().copied().collect(), 12);
+            let found = hash_cost_findings(&costs.iter().copied().collect(), 12);
             let found = found.iter();
             found
-                .map(|finding| (finding.gravity, finding.what.clone()))
+                .map(|finding| (finding.severity, finding.defect.clone()))
                 .collect::<Vec<_>>()
         };
         assert_eq!(found(&[(4, 1), (12, 7)]), []);
-        assert!(of_dear_hashes(&[(16, 3)].into(), 16).is_empty());
-        let dear = "accounts with a password hash of a higher cost than 12: 5";
+        assert!(hash_cost_findings(&[(16, 3)].into(), 16).is_empty());
+        let costly = "accounts with a password hash of a higher cost than 12: 5";
         let refused = "accounts with a password hash of a higher cost than 16: 1";
         assert_eq!(
             found(&[(12, 7), (13, 2), (16, 3), (31, 1)]),
             [
-                (Gravity::ToBeKnown, dear.to_owned()),
-                (Gravity::Wrong, refused.to_owned())
+                (Severity::Warning, costly.to_owned()),
+                (Severity::Error, refused.to_owned())
             ]
         );
     }

@@ -2,31 +2,32 @@
 //! a setting that is silently ignored is hard to find.
 
 use std::collections::HashMap;
-/// One setting in an env file.
+
+/// Setting in an env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The key, to the letter.
+    /// Name as written.
     pub key: String,
-    /// The value, without its quotes.
+    /// Value without its quotes.
     pub value: String,
-    /// From 1.
+    /// Counted from 1.
     pub number: usize,
 }
 
-/// A line that can't be read.
+/// Invalid line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{number}: {what}")]
 pub struct BadLine {
-    /// From 1.
+    /// Counted from 1.
     pub number: usize,
     /// The defect and its fix. Never the value, which may be a secret.
     pub what: String,
 }
 
-/// Reads all lines of a file as it stands on the disk.
+/// Parses the content of an env file.
 ///
 /// # Errors
-/// Those of [`parse`], and the first line that is not UTF-8.
+/// Errors of [`parse`], or the first line that is not UTF-8.
 pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
@@ -38,14 +39,14 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
     parse(text)
 }
 
-/// Reads all lines.
+/// Parses the text of an env file.
 ///
 /// # Errors
-/// All invalid lines, so that they can be fixed in one go.
+/// All invalid lines, so that they can be fixed together.
 pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
     let mut lines: Vec<Line> = Vec::new();
-    // Where each key stands first.
-    let mut firsts: HashMap<String, usize> = HashMap::new();
+    // Index of the first line of each key.
+    let mut first_lines: HashMap<String, usize> = HashMap::new();
     let mut bad = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in (1..).zip(text.lines()) {
@@ -53,8 +54,8 @@ pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
             let Some((key, value)) = setting else {
                 return Ok(());
             };
-            // Twice the same key is a mistake of somebody who looks at the other line.
-            let first = *firsts.entry(key.clone()).or_insert(lines.len());
+            // A key that is set twice misleads the administrator who edits the other line.
+            let first = *first_lines.entry(key.clone()).or_insert(lines.len());
             if let Some(earlier) = lines.get(first).filter(|earlier| earlier.value != value) {
                 return Err(format!(
                     "{key} is also set in line {} with another value: remove one of them",
@@ -71,7 +72,7 @@ pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
     if bad.is_empty() { Ok(lines) } else { Err(bad) }
 }
 
-/// The key and the value of a line, or nothing where it is empty or a comment.
+/// Parses the key and the value of a line; `None` for an empty line or a comment.
 fn setting(line: &str) -> Result<Option<(String, String)>, String> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -95,7 +96,7 @@ fn setting(line: &str) -> Result<Option<(String, String)>, String> {
         .filter(|key| is_key(key))
     {
         Some(key) => Err(format!("expected KEY = value: write {key} = …, not {key}: …")),
-        // What stands there is not shown: in a line gone wrong it may be the secret.
+        // The message does not quote the line: a mistyped line may contain the secret in any place.
         None if split.is_some_and(|(key, _)| !key.is_empty()) => Err(
             "the key has characters other than letters, digits and _: correct it, or put # before the line"
                 .to_owned(),
@@ -104,10 +105,10 @@ fn setting(line: &str) -> Result<Option<(String, String)>, String> {
     }
 }
 
-/// The value without its quotes and without the comment behind it.
+/// Returns the value without its quotes and without the comment after it.
 fn unquoted(key: &str, value: &str) -> Result<String, String> {
     let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
-        // A # belongs to a bare value unless a space stands before it: passwords have them.
+        // In an unquoted value, # starts a comment only after a blank: passwords may contain it.
         let begins_comment =
             |(at, _): &(usize, &str)| *at == 0 || value[..*at].ends_with([' ', '\t']);
         let comment = value.match_indices('#').find(begins_comment);
@@ -120,8 +121,8 @@ fn unquoted(key: &str, value: &str) -> Result<String, String> {
             "the value of {key} has no closing quote: end it with {quote}"
         ));
     };
-    let behind = rest[end + 1..].trim_start();
-    if !behind.is_empty() && !behind.starts_with('#') {
+    let after = rest[end + 1..].trim_start();
+    if !after.is_empty() && !after.starts_with('#') {
         return Err(format!(
             "text follows the closing {quote} of {key}: put the value in the other kind of quotes"
         ));
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_not_utf_8_and_a_key_that_can_not_be_one_are_named() {
+    fn a_line_that_is_not_utf_8_and_an_invalid_key_are_named() {
         let bad = parse_bytes(b"A = 1\nB = \xff\n").unwrap_err();
         assert_eq!((bad.len(), bad[0].number), (1, 2));
         let bad = parse("foo-bar = 1").unwrap_err();
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn every_usual_way_of_writing_is_read() {
+    fn common_spellings_are_accepted() {
         for (line, value) in [
             ("KEY=value", "value"),
             ("KEY = value", "value"),
@@ -183,13 +184,13 @@ mod tests {
     #[test]
     fn every_bad_line_is_named_with_its_fix_and_without_its_value() {
         let text = "A=1\nMAIL_PORT: 1025\nnonsense\nB=\"open\n=5\nC='x' y\nA=2\nA=1\n2KEY=x";
-        let said: Vec<String> = parse(text)
+        let messages: Vec<String> = parse(text)
             .unwrap_err()
             .iter()
             .map(ToString::to_string)
             .collect();
         assert_eq!(
-            said,
+            messages,
             [
                 "2: expected KEY = value: write MAIL_PORT = …, not MAIL_PORT: …",
                 "3: expected KEY = value: correct the line, or put # before it",
@@ -207,7 +208,7 @@ mod tests {
         use crate::fuzz::Target;
 
         #[test]
-        fn any_file_is_read_or_refused_in_words_without_its_values() {
+        fn any_file_is_parsed_or_refused_with_printable_messages() {
             let target = Target {
                 name: "env_file",
                 words: &[
@@ -263,8 +264,8 @@ mod tests {
             });
         }
 
-        /// The rule as a sentence: up to the first # with a blank before it, without the blanks round it.
-        fn naive_bare(typed: &str) -> &str {
+        /// Independent implementation of the rule: up to the first # after a blank, without surrounding blanks.
+        fn naive_unquoted(typed: &str) -> &str {
             let typed = typed.trim();
             let ends = |(at, _): &(usize, &str)| *at == 0 || typed[..*at].ends_with([' ', '\t']);
             let end = typed.match_indices('#').find(ends);
@@ -273,17 +274,17 @@ mod tests {
 
         proptest! {
             #[test]
-            fn a_bare_value_ends_where_its_comment_begins(typed in "[ \t]{0,2}[ab=][ab#= \t\"]{0,10}") {
-                prop_assert_eq!(one(&format!("KEY ={typed}")), Some(("KEY".to_owned(), naive_bare(&typed).to_owned())));
+            fn an_unquoted_value_ends_before_its_comment(typed in "[ \t]{0,2}[ab=][ab#= \t\"]{0,10}") {
+                prop_assert_eq!(one(&format!("KEY ={typed}")), Some(("KEY".to_owned(), naive_unquoted(&typed).to_owned())));
             }
 
             #[test]
-            fn a_quoted_value_comes_back(value in "[^'\r\n]{0,40}") {
+            fn a_quoted_value_is_returned_unchanged(value in "[^'\r\n]{0,40}") {
                 prop_assert_eq!(one(&format!("KEY = '{value}'")), Some(("KEY".to_owned(), value)));
             }
 
             #[test]
-            fn no_refusal_shows_what_stands_behind_the_sign(
+            fn no_error_message_contains_a_value(
                 before in "[A-Za-z_ \"'#]{0,8}[=:][ \"'=:]{0,3}",
                 after in "[ \"'=:#a\n]{0,8}",
             ) {

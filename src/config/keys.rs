@@ -5,26 +5,17 @@
 
 use crate::domain::spelling;
 
-/// Subject that settings are grouped by in the documentation.
+/// Group of settings in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// Profile and data folder.
     General,
-    /// HTTP server.
     Server,
-    /// Database.
     Database,
-    /// Outgoing mail.
     Mail,
-    /// Signing secrets and lifetimes.
     Tokens,
-    /// Accounts and passwords.
     Accounts,
-    /// Limits against abuse and overload.
     Limits,
-    /// Templates and the inbox.
     Other,
-    /// Logs and metrics.
     Logs,
 }
 
@@ -58,12 +49,11 @@ impl Subject {
     }
 }
 
-/// One setting.
+/// Definition of a setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// Name in the environment and the env file.
     pub name: &'static str,
-    /// Group in the documentation.
     pub subject: Subject,
     /// Command-line option that overrides it, with its command.
     pub option: Option<&'static str>,
@@ -71,9 +61,9 @@ pub struct Key {
     pub default: &'static str,
     /// Default in the profile `production`, if it differs.
     pub default_in_production: Option<&'static str>,
-    /// Accepted values.
+    /// Accepted values, in Markdown.
     pub form: &'static str,
-    /// Meaning in one line.
+    /// Meaning in one line, without a full stop.
     pub meaning: &'static str,
     /// Further explanation for docs/settings.md, in Markdown.
     pub details: &'static str,
@@ -354,12 +344,11 @@ pub const KEYS: &[Key] = &[
         ),
 ];
 
-/// Returns the setting with this name.
 pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// Returns the setting with the most similar name, if one is near.
+/// Returns the most similar name of a setting, if one is close to a misspelled name.
 pub fn nearest(name: &str) -> Option<&'static str> {
     spelling::nearest(name, KEYS.iter().map(|key| key.name))
 }
@@ -370,7 +359,7 @@ mod tests {
     use crate::config::{Sources, resolve};
 
     #[test]
-    fn a_typo_finds_its_key_and_nonsense_none() {
+    fn a_misspelled_name_finds_its_setting_and_others_do_not() {
         assert_eq!(nearest("MAIL_SERVR"), Some("MAIL_SERVER"));
         assert_eq!(nearest("MOVIE_BAG_DATABSE"), Some("MOVIE_BAG_DATABASE"));
         assert_eq!(nearest("MOVIE_BAG_RESET_LIFETIME"), None);
@@ -390,7 +379,7 @@ mod tests {
         }
     }
 
-    fn with(name: &str, value: &str) -> Sources {
+    fn sources_with(name: &str, value: &str) -> Sources {
         Sources {
             environment: [
                 ("MOVIE_BAG_DATA_DIR".to_owned(), "/data".to_owned()),
@@ -408,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn documented_ranges_and_words_are_those_that_are_accepted() {
+    fn exactly_the_documented_ranges_and_words_are_accepted() {
         let mut ranges = 0;
         for key in KEYS {
             let is_range = key.form.starts_with(|c: char| c.is_ascii_digit());
@@ -420,15 +409,15 @@ mod tests {
                     (bounds[0].wrapping_sub(1), false),
                     (bounds[1] + 1, false),
                 ] {
-                    let resolved = resolve(&with(key.name, &value.to_string()));
+                    let resolved = resolve(&sources_with(key.name, &value.to_string()));
                     assert_eq!(resolved.is_ok(), is_accepted, "{} = {value}", key.name);
                 }
                 ranges += 1;
             }
             if let Some((_, longest)) = key.form.split_once("at most `") {
                 let days = numbers(longest)[0];
-                assert!(resolve(&with(key.name, &format!("{days}d"))).is_ok());
-                assert!(resolve(&with(key.name, &format!("{}d", days + 1))).is_err());
+                assert!(resolve(&sources_with(key.name, &format!("{days}d"))).is_ok());
+                assert!(resolve(&sources_with(key.name, &format!("{}d", days + 1))).is_err());
                 ranges += 1;
             }
             if let Some((one, other)) = key.form.split_once("` or `")
@@ -436,9 +425,9 @@ mod tests {
                 && !key.form.contains(['@', ':'])
             {
                 for word in [one, other] {
-                    // Production needs more than its name.
+                    // Production requires further settings.
                     let word = word.trim_matches('`');
-                    let resolved = resolve(&with(key.name, word));
+                    let resolved = resolve(&sources_with(key.name, word));
                     assert!(
                         resolved.is_ok() || word == "production",
                         "{} = {word}",
@@ -446,7 +435,7 @@ mod tests {
                     );
                 }
                 assert!(
-                    resolve(&with(key.name, "nonsense")).is_err(),
+                    resolve(&sources_with(key.name, "nonsense")).is_err(),
                     "{}",
                     key.name
                 );
@@ -457,17 +446,17 @@ mod tests {
     }
 
     #[test]
-    fn documented_defaults_are_those_in_use() {
+    fn documented_defaults_are_the_effective_ones() {
         for key in KEYS {
             let is_words = key.default.contains(' ') || matches!(key.default, "none" | "off");
             if is_words || key.default.contains("PORT") {
                 continue;
             }
-            let set = resolve(&with(key.name, key.default)).unwrap();
-            let unset = resolve(&with("MOVIE_BAG_DATA_DIR", "/data")).unwrap();
+            let set = resolve(&sources_with(key.name, key.default)).unwrap();
+            let unset = resolve(&sources_with("MOVIE_BAG_DATA_DIR", "/data")).unwrap();
             let mut same = [format!("{set:?}"), format!("{unset:?}")];
             for text in &mut same {
-                // The sources differ.
+                // The report is not compared, because the sources differ.
                 let report = text.find("report: [").unwrap();
                 text.truncate(report);
             }

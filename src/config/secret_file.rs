@@ -1,4 +1,4 @@
-//! The secret that signs tokens where nobody set one: generated once, kept in the data folder, its owner's alone.
+//! Generated secret that signs tokens if none is set. It is stored in the data folder and readable by its owner only.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::values::Secret;
 use crate::private;
 
-/// The secret could not be kept.
+/// Error when the secret cannot be read or stored.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} the secret in {}: {cause}; set JWT_SECRET_KEY, or set MOVIE_BAG_DATA_DIR to a writable folder", path.display())]
 pub struct SecretFileError {
@@ -19,16 +19,16 @@ pub struct SecretFileError {
     cause: String,
 }
 
-/// Where the secret is kept in a data folder.
+/// Returns the path of the secret in a data folder.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("jwt-secret")
 }
 
-/// Reads the kept secret, or keeps a new one made from `random`. Two processes that start at once end up with the same
-/// one: each writes a whole file of its own, and only the first can give it the name.
+/// Reads the stored secret, or stores a new one made from `random`. Two processes that start at once get the same secret:
+/// each writes a complete file under a name of its own, and only the first can link it to the final name.
 ///
 /// # Errors
-/// A folder or file that can't be made or read, or a file that holds no secret of 32 bytes.
+/// The folder or file cannot be created or read, or the file contains fewer than 32 bytes.
 pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, SecretFileError> {
     let path = path(data_dir);
     let failed = |doing: &'static str, cause: String| SecretFileError {
@@ -44,11 +44,11 @@ pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, Secre
     read(&path).map_err(|error| failed("read", error.to_string()))
 }
 
-/// Reads the kept secret; where there is none, returns one made from `random` and keeps nothing. For commands that sign
+/// Reads the stored secret; if there is none, returns one made from `random` without storing it. For commands that sign
 /// nothing.
 ///
 /// # Errors
-/// A file that can't be read, or holds no secret of 32 bytes.
+/// The file cannot be read, or contains fewer than 32 bytes.
 pub fn load_or_generate(data_dir: &Path, random: [u8; 32]) -> Result<Secret, SecretFileError> {
     let path = path(data_dir);
     match read(&path) {
@@ -64,11 +64,11 @@ pub fn load_or_generate(data_dir: &Path, random: [u8; 32]) -> Result<Secret, Sec
     }
 }
 
-/// Whether a secret is kept in a data folder; makes none.
+/// Whether a data folder contains a valid secret. Read-only.
 ///
 /// # Errors
-/// A file that can't be read, or holds no secret of 32 bytes.
-pub fn look(data_dir: &Path) -> Result<bool, SecretFileError> {
+/// The file cannot be read, or contains fewer than 32 bytes.
+pub fn exists(data_dir: &Path) -> Result<bool, SecretFileError> {
     let path = path(data_dir);
     match read(&path) {
         Ok(_) => Ok(true),
@@ -95,13 +95,16 @@ fn read(path: &Path) -> std::io::Result<Secret> {
 
 fn create(data_dir: &Path, path: &Path, random: [u8; 32]) -> std::io::Result<()> {
     private::make_folder(data_dir)?;
-    let own = path.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&random[..6])));
-    let mut file = private::writing().create(true).truncate(true).open(&own)?;
+    let temporary = path.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&random[..6])));
+    let mut file = private::writing()
+        .create(true)
+        .truncate(true)
+        .open(&temporary)?;
     file.write_all(format!("{}\n", URL_SAFE_NO_PAD.encode(random)).as_bytes())?;
     file.sync_all()?;
     drop(file);
-    let linked = fs::hard_link(&own, path);
-    fs::remove_file(&own)?;
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_secret_is_made_once() {
+    fn the_secret_is_created_once() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
         let secret = load_or_create(&data_dir, [7; 32]).unwrap();
@@ -127,7 +130,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_secret_is_its_owners_alone_and_becomes_so_again() {
+    fn only_the_owner_can_read_the_secret_even_after_its_mode_was_changed() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_start_at_once_agree() {
+    fn processes_that_start_at_once_get_the_same_secret() {
         let folder = tempfile::tempdir().unwrap();
         let secrets: Vec<String> = std::thread::scope(|scope| {
             let start = |number| {
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_no_secret_is_an_error() {
+    fn a_file_that_is_too_short_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(path(folder.path()), "short").unwrap();
         assert!(

@@ -1,30 +1,50 @@
-//! The forms that values have: spans of time, switches, addresses of networks, the public URL, secrets. Each says in
-//! its error what it wants.
+//! Types and parsers of values: durations, switches, addresses, networks, URLs and secrets. The errors of the parsers name
+//! the form to write.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 pub use crate::domain::span::span;
 
-/// The secret that the tutorial printed, so that everybody knows it.
+/// Secret that the tutorial printed, so that everyone knows it.
 pub const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
 
-/// A value that is never shown, and wiped.
+/// Value that is never shown, and wiped from memory when it is dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(Zeroizing::new(value.into()))
     }
 
-    /// The plaintext value.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Returns why a secret of sufficient length is weak nevertheless, if it is.
+    pub fn weakness(&self) -> Option<&'static str> {
+        if self.is_published() {
+            Some("is the one published in the tutorial")
+        } else if self.is_repetitive() {
+            Some("repeats a few characters")
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn is_published(&self) -> bool {
+        self.expose() == PUBLISHED_SECRET
+    }
+
+    /// Whether the secret has fewer than 8 different bytes. Of 32 random hexadecimal digits, one in a million has so few.
+    pub(super) fn is_repetitive(&self) -> bool {
+        let different: HashSet<u8> = self.expose().bytes().collect();
+        different.len() < 8
     }
 }
 
@@ -34,7 +54,21 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A span of time of at most so many days.
+/// Parses a secret that signs tokens.
+///
+/// # Errors
+/// Its length, if it is too short.
+pub(super) fn secret(text: &str) -> Result<Secret, String> {
+    if text.len() < 32 {
+        return Err(format!(
+            "it has {} bytes, but at least 32 are needed: generate one with \"openssl rand -base64 48\"",
+            text.len()
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+/// Returns a parser of a duration with an upper limit in days.
 pub fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {
         let span = span(text)?;
@@ -46,7 +80,7 @@ pub fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
     }
 }
 
-/// A switch.
+/// Parses a boolean.
 pub fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
@@ -55,7 +89,7 @@ pub fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// One of a few words.
+/// Returns a parser of one of several words.
 pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
         let found = words
@@ -68,7 +102,7 @@ pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str) -> 
     }
 }
 
-/// A whole number within bounds.
+/// Returns a parser of a whole number within inclusive bounds.
 pub fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
     move |text| {
         let number = text
@@ -79,10 +113,10 @@ pub fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
     }
 }
 
-/// A network: its address and how many leading bits count.
+/// Address of a network, and the number of its leading bits that are compared.
 pub type Network = (IpAddr, u8);
 
-/// Networks with commas between, `10.0.0.0/8, ::1`.
+/// Parses networks separated by commas: `10.0.0.0/8, ::1`.
 pub fn networks(text: &str) -> Result<Vec<Network>, String> {
     text.split(',')
         .map(str::trim)
@@ -110,7 +144,24 @@ fn network(text: &str) -> Result<Network, String> {
     }
 }
 
-/// Origins with commas between, as browsers write them: `https://app.example, http://localhost:5173`.
+/// Parses an address with its port. `localhost` means the IPv4 address.
+///
+/// # Errors
+/// The form to write instead.
+pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let local = text.replace("localhost:", "127.0.0.1:");
+    local
+        .parse()
+        .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:3000 or [::]:3000".to_owned())
+}
+
+/// Whether a host name or address is that of this machine.
+pub fn is_loopback_host(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Parses origins separated by commas, in the form that browsers send: `https://app.example, http://localhost:5173`.
 pub fn origins(text: &str) -> Result<Vec<String>, String> {
     text.split(',')
         .map(str::trim)
@@ -130,7 +181,7 @@ fn origin(text: &str) -> Result<String, String> {
     };
     let text = text.to_ascii_lowercase();
     let (scheme, rest) = text.split_once("://").ok_or_else(wanted)?;
-    // A page in an application of its own may have another scheme than http.
+    // A page inside a mobile application may have a scheme other than http.
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
         && scheme
             .chars()
@@ -157,112 +208,22 @@ fn origin(text: &str) -> Result<String, String> {
     if !is_scheme || !(is_name || is_address) {
         return Err(wanted());
     }
-    // Browsers leave the port out where it is the scheme's own.
+    // Browsers omit the default port of a scheme.
     Ok(match (scheme, port) {
         (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
         (_, Some(port)) => format!("{scheme}://{host}:{port}"),
     })
 }
 
-/// Host name or IP address of a mail server, without a port. IPv6 addresses may be in brackets.
-///
-/// # Errors
-/// The line to write instead.
-pub fn mail_server(text: &str) -> Result<String, String> {
-    const WANTED: &str = "write a host name such as smtp.example.com or an IP address";
-    let unbracketed = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'));
-    if let Some(address) = unbracketed {
-        let is_address = address.parse::<Ipv6Addr>().is_ok();
-        return is_address
-            .then(|| address.to_owned())
-            .ok_or(WANTED.to_owned());
-    }
-    if text.parse::<IpAddr>().is_ok() {
-        return Ok(text.to_owned());
-    }
-    // What follows "smtp://" is looked at first, so that one message names all that has to change.
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let rest = rest.trim_end_matches('/');
-    if let Some((host, port)) = rest.rsplit_once(':')
-        && let Ok(host) = mail_server(host)
-        && port.parse::<u16>().is_ok()
-    {
-        return Err(format!(
-            "the port belongs in MAIL_PORT: write MAIL_SERVER = {host} and MAIL_PORT = {port}"
-        ));
-    }
-    if !scheme.is_empty() && mail_server(rest).is_ok() {
-        return Err(format!(
-            "a mail server is not named by a URL: write MAIL_SERVER = {rest}"
-        ));
-    }
-    let is_name = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-    if is_name && !text.is_empty() {
-        Ok(text.to_owned())
-    } else {
-        Err(WANTED.to_owned())
-    }
-}
-
-/// Sender of all mails: `support@movie-bag.com` or `Movie-bag <support@movie-bag.com>`. The mail library parses it again;
-/// this check names the common mistakes with their place in the env file.
-///
-/// # Errors
-/// The line to write instead.
-pub fn mail_sender(text: &str) -> Result<String, String> {
-    let wanted =
-        || "write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>";
-    if text.chars().any(char::is_control) {
-        return Err(wanted().to_owned());
-    }
-    let in_brackets = text.trim_end().strip_suffix('>');
-    let (name, address) = match in_brackets.and_then(|text| text.rsplit_once('<')) {
-        Some((name, address)) => (name.trim(), address.trim()),
-        None => ("", text.trim()),
-    };
-    let is_list = address.contains(',') && address.matches('@').count() > 1;
-    if is_list || !name.starts_with('"') && name.contains('<') {
-        return Err(format!("mails have only one sender: {}", wanted()));
-    }
-    if address.matches('@').count() != 1
-        || address.starts_with('@')
-        || address.ends_with('@')
-        || address.contains([',', ';', '<', '>'])
-    {
-        return Err(wanted().to_owned());
-    }
-    // An address after its name, without brackets.
-    if let Some((name, address)) = address.rsplit_once(' ')
-        && !name.contains('@')
-    {
-        return Err(format!(
-            "put the address in angle brackets: write MAIL_DEFAULT_SENDER = '{name} <{address}>'"
-        ));
-    }
-    let is_quoted = name.len() >= 2 && name.starts_with('"') && name.ends_with('"');
-    // The specials of RFC 5322 section 3.2.3, except the dot, which the obsolete syntax allows.
-    if !is_quoted && name.contains(['(', ')', '<', '>', '[', ']', ':', ';', '@', '\\', ',', '"']) {
-        let name: String = name.chars().filter(|c| !"\"\\".contains(*c)).collect();
-        return Err(format!(
-            "put the name in quotes: write MAIL_DEFAULT_SENDER = '\"{name}\" <{address}>'"
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-/// Base of links: a scheme, a host, and perhaps a path; without a slash at its end.
+/// Base URL of links: scheme, host and optional path, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Takes what was written.
+    /// Parses a base URL.
     ///
     /// # Errors
-    /// Anything but `http://` or `https://`, a host and a path: whatever stood behind these would end up inside links.
+    /// Anything other than `http://` or `https://`, a host and a path: further parts would end up inside links.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wanted = || "write a URL such as https://movies.example, without ? and #".to_owned();
         let rest = text
@@ -277,17 +238,15 @@ impl BaseUrl {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
-    /// The one for a laptop.
+    /// Returns the base URL of a server on this machine.
     pub fn localhost(port: u16) -> Self {
         Self(format!("http://localhost:{port}"))
     }
 
-    /// Whether it is https.
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
     }
 
-    /// The text, without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -303,18 +262,18 @@ pub struct InboxUrl {
 }
 
 impl InboxUrl {
-    /// Default address of a sink.
-    pub fn usual() -> Self {
+    /// Returns the default inbox of a sink on this machine.
+    pub fn default_url() -> Self {
         Self {
             base: BaseUrl("http://127.0.0.1:8025".to_owned()),
             credentials: None,
         }
     }
 
-    /// Takes what was written: `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`.
+    /// Parses `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`.
     ///
     /// # Errors
-    /// Those of [`BaseUrl::parse`].
+    /// Errors of [`BaseUrl::parse`].
     pub fn parse(text: &str) -> Result<Self, String> {
         let wanted = || {
             "write a URL such as http://127.0.0.1:8025 or http://name:password@127.0.0.1:8025"
@@ -342,14 +301,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_inbox_may_want_a_name_and_a_password() {
+    fn an_inbox_url_may_contain_a_name_and_a_password() {
         let plain = InboxUrl::parse("http://127.0.0.1:8025/").unwrap();
         assert_eq!(plain.base.as_str(), "http://127.0.0.1:8025");
         assert!(plain.credentials.is_none());
-        let guarded = InboxUrl::parse("https://ann:p@s:s@mail.test/box").unwrap();
-        let (name, password) = guarded.credentials.unwrap();
+        let with_login = InboxUrl::parse("https://ann:p@s:s@mail.test/box").unwrap();
+        let (name, password) = with_login.credentials.unwrap();
         assert_eq!(
-            (guarded.base.as_str(), name.as_str(), password.expose()),
+            (with_login.base.as_str(), name.as_str(), password.expose()),
             ("https://mail.test/box", "ann", "p@s:s")
         );
         for wrong in [
@@ -364,12 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn a_span_may_have_a_limit() {
+    fn a_duration_above_the_limit_is_refused() {
         assert!(span_within(7)("8d").is_err() && span_within(7)("7d").is_ok());
     }
 
     #[test]
-    fn networks_are_read_one_by_one() {
+    fn networks_are_separated_by_commas() {
         assert_eq!(
             networks("10.0.0.0/8, ::1"),
             Ok(vec![
@@ -384,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_read_as_browsers_write_them() {
+    fn origins_are_normalized_to_the_form_that_browsers_send() {
         for (text, origin) in [
             ("https://app.example", "https://app.example"),
             (" HTTPS://App.Example:443 ", "https://app.example"),
@@ -424,99 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_server_has_no_port_and_may_be_an_ipv6_address() {
-        for (text, host) in [
-            ("localhost", "localhost"),
-            ("smtp.example.com", "smtp.example.com"),
-            ("mail_1.internal.", "mail_1.internal."),
-            ("192.0.2.1", "192.0.2.1"),
-            ("::1", "::1"),
-            ("[::1]", "::1"),
-            ("2001:db8::25", "2001:db8::25"),
-        ] {
-            assert_eq!(mail_server(text), Ok(host.to_owned()), "{text}");
-        }
-        for (text, line) in [
-            ("mail.test:25", "MAIL_SERVER = mail.test and MAIL_PORT = 25"),
-            (
-                "192.0.2.1:587",
-                "MAIL_SERVER = 192.0.2.1 and MAIL_PORT = 587",
-            ),
-            ("[::1]:465", "MAIL_SERVER = ::1 and MAIL_PORT = 465"),
-            (
-                "smtp://mail.test:25/",
-                "MAIL_SERVER = mail.test and MAIL_PORT = 25",
-            ),
-            ("smtps://mail.test", "MAIL_SERVER = mail.test"),
-        ] {
-            let error = mail_server(text).unwrap_err();
-            assert!(error.ends_with(&format!("write {line}")), "{text}: {error}");
-        }
-        for text in [
-            "mail.test:",
-            "mail test",
-            "a@mail.test",
-            "[mail.test]",
-            "münchen.example",
-        ] {
-            let error = mail_server(text).unwrap_err();
-            assert!(error.contains("write a host name"), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_sender_with_a_comma_in_its_name_needs_quotes() {
-        for text in [
-            "support@movie-bag.com",
-            "Movie-bag <support@movie-bag.com>",
-            "Movie-bag Ltd. <support@movie-bag.com>",
-            "\"Movie-bag, Inc.\" <support@movie-bag.com>",
-            "\"Ann @ Movie-bag\" <support@movie-bag.com>",
-            "<support@movie-bag.com>",
-            "Mövie <support@mövie.example>",
-        ] {
-            assert_eq!(mail_sender(text), Ok(text.to_owned()));
-        }
-        for (text, line) in [
-            (
-                "Movie-bag, Inc. <support@movie-bag.com>",
-                "'\"Movie-bag, Inc.\" <support@movie-bag.com>'",
-            ),
-            (
-                "Movie-bag (support) <support@movie-bag.com>",
-                "'\"Movie-bag (support)\" <support@movie-bag.com>'",
-            ),
-            (
-                "Ann @ Movie-bag <support@movie-bag.com>",
-                "'\"Ann @ Movie-bag\" <support@movie-bag.com>'",
-            ),
-            (
-                "Movie-bag support@movie-bag.com",
-                "'Movie-bag <support@movie-bag.com>'",
-            ),
-        ] {
-            let error = mail_sender(text).unwrap_err();
-            assert!(
-                error.ends_with(&format!("write MAIL_DEFAULT_SENDER = {line}")),
-                "{text}: {error}"
-            );
-        }
-        for text in [
-            "",
-            "foo",
-            "foo@",
-            "@bar",
-            "a@x, b@y",
-            "A <a@x>, B <b@y>",
-            "a@x\r\nBcc: b@y",
-        ] {
-            let error = mail_sender(text).unwrap_err();
-            assert!(error.contains("write an address"), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_public_url_is_a_base_and_nothing_more() {
+    fn a_public_url_has_no_parts_after_its_path() {
         assert_eq!(
             BaseUrl::parse("https://movies.example/base/").map(|url| url.0),
             Ok("https://movies.example/base".to_owned())
@@ -538,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_does_not_show_itself() {
+    fn debug_output_does_not_contain_the_secret() {
         assert_eq!(format!("{:?}", Secret::new("hidden")), "Secret(…)");
     }
 }

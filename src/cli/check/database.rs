@@ -1,4 +1,4 @@
-//! The database: reachability, structure and outbox; and the clock and the disk it depends on.
+//! Checks of the database (reachability, structure, outbox) and of the clock and the disk that it depends on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Check, DATABASE};
 use crate::app::system::SystemClock;
-use crate::cli::ui::local;
+use crate::cli::ui::local_time;
 use crate::cli::wiring;
 use crate::config::{DatabaseSettings, Settings};
 use crate::domain::account::Account;
@@ -17,18 +17,20 @@ use crate::domain::outbox::OutboxState;
 use crate::store::{CopyableStore, Inspection, SchemaState};
 
 const NAME: &str = "database";
-/// Maximum number of groups of accounts that differ by capitals alone in the report.
+/// Maximum number of reported groups of addresses that differ only by upper and lower case.
 const LOOK_ALIKES: usize = 10;
-/// A mail that waits longer than this is late: many attempts have failed by then.
+/// Time after which a waiting mail is late: several attempts have failed by then.
 const LATE: SignedDuration = SignedDuration::from_mins(15);
-/// Clock differences that are a warning, which is longer than the requests take, and an error.
+/// Clock difference above which there is a warning: longer than the requests take.
 const APART: SignedDuration = SignedDuration::from_secs(5);
+/// Clock difference above which there is an error.
 const FAR_APART: SignedDuration = SignedDuration::from_mins(1);
-/// Free disk space below which there is a warning, and an error, in bytes.
-const ROOM: u64 = 512 << 20;
-const LEAST_ROOM: u64 = 64 << 20;
+/// Free disk space in bytes below which there is a warning.
+const LOW_SPACE: u64 = 512 << 20;
+/// Free disk space in bytes below which there is an error.
+const CRITICAL_SPACE: u64 = 64 << 20;
 
-/// Result of the inspection.
+/// Results of the checks of the database.
 pub(super) struct Look {
     pub(super) checks: Vec<Check>,
     /// Structure of the database, if it answers.
@@ -47,7 +49,7 @@ impl Look {
     }
 }
 
-/// Inspects the database within [`DATABASE`]; accounts are compared until `accounts_until` where that is given.
+/// Checks the database within [`DATABASE`]. Accounts are compared until `accounts_until`, if it is given.
 pub(super) async fn look(settings: &Settings, accounts_until: Option<Instant>) -> Look {
     let until = Instant::now() + DATABASE;
     let hurried = Settings {
@@ -89,7 +91,7 @@ pub(super) async fn look(settings: &Settings, accounts_until: Option<Instant>) -
     }
 }
 
-/// Verdict where the accounts could not be compared in time.
+/// Returns the verdict if the accounts could not be compared in time.
 fn too_many(accounts_until: Option<Instant>) -> Check {
     const NAME: &str = "accounts";
     match accounts_until {
@@ -105,7 +107,7 @@ fn too_many(accounts_until: Option<Instant>) -> Check {
     }
 }
 
-/// Verdict for an error with which any other command would end. Its usual hint, which names this command, is replaced.
+/// Returns the verdict for an error that would end any other command. The usual hint, which names this command, is replaced.
 fn broken(error: &anyhow::Error) -> Check {
     let check = Check::failed(NAME, error);
     let hint = check.hint.is_some().then(|| {
@@ -157,7 +159,7 @@ async fn of_contents(settings: &Settings) -> anyhow::Result<(OutboxState, Arc<dy
     Ok((store.outbox_state().await?, store))
 }
 
-/// Finds accounts whose addresses differ by capitals alone. Reads all accounts.
+/// Finds accounts whose addresses differ only by upper and lower case. Reads all accounts.
 async fn look_alikes(store: &dyn CopyableStore) -> Vec<Check> {
     match store.look_alikes(LOOK_ALIKES).await {
         Ok(groups) => groups
@@ -168,7 +170,7 @@ async fn look_alikes(store: &dyn CopyableStore) -> Vec<Check> {
     }
 }
 
-/// Verdict for accounts whose addresses differ by capitals alone.
+/// Returns the verdict on accounts whose addresses differ only by upper and lower case.
 fn of_look_alikes(look_alikes: &[Account]) -> Check {
     let accounts: Vec<String> = look_alikes
         .iter()
@@ -193,7 +195,7 @@ fn of_outbox(outbox: &OutboxState) -> Check {
         dead,
         oldest_waiting_since: oldest,
     } = *outbox;
-    let since = oldest.map(|at| format!(", the oldest since {}", local(at)));
+    let since = oldest.map(|at| format!(", the oldest since {}", local_time(at)));
     let message = match (waiting, dead) {
         (0, 0) => "empty: no undelivered mails".to_owned(),
         _ => format!(
@@ -224,13 +226,13 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
     ];
     let furthest = others
         .into_iter()
-        .filter_map(|(whose, at)| Some((whose, now.duration_since(at?))))
+        .filter_map(|(clock, at)| Some((clock, now.duration_since(at?))))
         .max_by_key(|(_, ahead)| ahead.abs());
     let hint = || {
         Some("synchronize the clocks of all machines with NTP: links, sessions and limits depend on them".to_owned())
     };
     let shown = now.strftime("%Y-%m-%d %H:%M:%S UTC");
-    if let Some((whose, ahead)) = furthest
+    if let Some((clock, ahead)) = furthest
         && ahead.abs() > APART
     {
         let direction = if ahead.is_positive() {
@@ -239,7 +241,7 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
             "behind"
         };
         let message = format!(
-            "this machine's clock is {} s {direction} {whose}: it shows {shown}",
+            "this machine's clock is {} s {direction} {clock}: it shows {shown}",
             ahead.abs().as_secs()
         );
         return if ahead.abs() > FAR_APART {
@@ -260,7 +262,7 @@ pub(super) fn of_clock(inspection: Option<&Inspection>, public: Option<Timestamp
         );
     }
     match furthest {
-        Some((whose, _)) => Check::ok(NAME, format!("{shown}, in agreement with {whose}")),
+        Some((clock, _)) => Check::ok(NAME, format!("{shown}, in agreement with {clock}")),
         None => Check::ok(NAME, shown.to_string()),
     }
 }
@@ -291,9 +293,9 @@ pub(super) fn of_disk(settings: &Settings, inspection: Option<&Inspection>) -> O
     let message = format!("{} free on {place}", size(free));
     let hint =
         "free some space: with a full disk no account, mail or password can be stored".to_owned();
-    Some(if free < LEAST_ROOM {
+    Some(if free < CRITICAL_SPACE {
         Check::error(NAME, message, hint)
-    } else if free < ROOM {
+    } else if free < LOW_SPACE {
         Check::warning(NAME, message, hint)
     } else if free < taken {
         let hint =
@@ -330,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_by_powers_of_1024() {
+    fn sizes_are_formatted_by_powers_of_1024() {
         for (bytes, shown) in [
             (0, "0.0 KiB"),
             (45_056, "44 KiB"),

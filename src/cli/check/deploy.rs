@@ -4,7 +4,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Check, Verdict};
 use crate::config::Settings;
-use crate::config::deploy::{self, Gravity};
+use crate::config::deploy::{self, Severity};
 use crate::store::CopyableStore;
 
 /// Checks the settings, and the password hashes of all accounts until the given time.
@@ -20,7 +20,7 @@ pub(super) async fn look(
         match timeout_at(until, store.hash_costs()).await {
             Ok(Ok(costs)) => {
                 let set = settings.passwords.bcrypt_cost;
-                findings.extend(deploy::of_dear_hashes(&costs, set));
+                findings.extend(deploy::hash_cost_findings(&costs, set));
             }
             // Errors of the database have been reported by its own check.
             Ok(Err(_)) => {}
@@ -38,11 +38,11 @@ pub(super) async fn look(
     }
     let checks = findings.into_iter().map(|finding| Check {
         name: NAME,
-        verdict: match finding.gravity {
-            Gravity::Wrong => Verdict::Error,
-            Gravity::ToBeKnown => Verdict::Warning,
+        verdict: match finding.severity {
+            Severity::Error => Verdict::Error,
+            Severity::Warning => Verdict::Warning,
         },
-        message: format!("{}: {}", finding.what, finding.why),
+        message: format!("{}: {}", finding.defect, finding.effect),
         hint: Some(finding.fix),
     });
     checks.chain(unfinished).collect()

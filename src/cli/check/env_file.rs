@@ -1,4 +1,4 @@
-//! The env file: it may hold secrets, so its permissions matter.
+//! Check of the permissions of the env file, which may contain secrets.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use crate::config::{EnvFile, Profile, Settings};
 
 const NAME: &str = "env file";
 
-/// Checks who besides its owner can read and change the env file; `None` where there is none. What everyone can read is an
-/// error in production, and a warning else. What the group can read is always a warning: Kubernetes and systemd give
-/// mounted secrets to a group of the service alone.
+/// Checks which users other than the owner can read and change the env file; `None` if there is none. A file that everyone can
+/// read is an error in production and a warning otherwise. A file that the group can read is always only a warning: Kubernetes
+/// and systemd mount secrets with a group that only the service has.
 pub(super) fn look(settings: &Settings, is_deployed: bool) -> Option<Check> {
     let EnvFile { path, secrets } = settings.env_file.as_ref()?;
     let Some(mode) = mode(path) else {
@@ -28,23 +28,23 @@ fn verdict(path: &Path, mode: u32, secrets: &[&str], is_strict: bool) -> Check {
     let held = secrets.join(", ");
     let has = |bits: u32| mode & bits != 0;
     let (verdict, message) = if has(EVERYONE_WRITES) {
-        let gravest = if is_strict {
+        let severity = if is_strict {
             Verdict::Error
         } else {
             Verdict::Warning
         };
         (
-            gravest,
+            severity,
             format!("everyone on this machine can change {shown}"),
         )
     } else if has(EVERYONE_READS) && !secrets.is_empty() {
-        let gravest = if is_strict {
+        let severity = if is_strict {
             Verdict::Error
         } else {
             Verdict::Warning
         };
         (
-            gravest,
+            severity,
             format!("everyone on this machine can read {shown}, which contains {held}"),
         )
     } else if has(GROUP) && !secrets.is_empty() {
@@ -70,7 +70,7 @@ fn mode(path: &Path) -> Option<u32> {
     Some(metadata.permissions().mode() & 0o777)
 }
 
-/// Windows has access control lists instead, which a new file takes from its folder.
+/// Returns `None`: Windows has access control lists instead of modes, and a new file inherits that of its folder.
 #[cfg(not(unix))]
 fn mode(_: &Path) -> Option<u32> {
     None
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_with_secrets_is_its_owners_alone() {
+    fn only_the_owner_may_read_a_file_with_secrets() {
         let secrets: &[&str] = &["JWT_SECRET_KEY", "MAIL_PASSWORD"];
         for (mode, secrets, is_strict, expected) in [
             (0o600, secrets, true, Verdict::Ok),

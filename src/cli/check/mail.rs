@@ -1,11 +1,11 @@
-//! The mail server: a session up to the sender's address, or a test mail.
+//! Check of the mail server: a session up to the address of the sender, or a test mail.
 
 use std::sync::Arc;
 
 use super::{Check, MAIL_SERVER};
 use crate::app::system::{SystemClock, SystemRng};
 use crate::cli::wiring;
-use crate::config::{MailSettings, MailTls, Profile, Settings, is_here};
+use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
 use crate::domain::clock::{Clock as _, draw};
 use crate::domain::email_address::EmailAddress;
 use crate::domain::id::EntryId;
@@ -17,7 +17,7 @@ use crate::ports::mail::{
     DeliveryError, Mail, RenderError, Rendered, Renderer as _, ResetPassword,
 };
 
-/// Connects, encrypts, logs in and names the sender as for a mail, and sends none.
+/// Connects, encrypts, logs in and names the sender, as for a mail, without sending one.
 pub(super) async fn probe(settings: &Settings) -> (Check, Vec<Step>) {
     const NAME: &str = "mail server";
     let mail = &settings.mail;
@@ -81,7 +81,7 @@ pub(super) async fn send_test_mail(
                 mail.server, mail.port, receipt.reply
             ),
         ),
-        // A test mail is not queued, and so nothing repeats it.
+        // A test mail is not queued, so no further attempt is made.
         Err((error @ DeliveryError::Transient { .. }, _)) => Check::error(
             NAME,
             error.to_string(),
@@ -111,7 +111,7 @@ fn reset_mail(
     }))
 }
 
-/// Reports a user name without a password, or the other way round: no login takes place then.
+/// Checks for a user name without a password or a password without a user name: no login takes place then.
 ///
 /// It is a mistake for a server on another machine, for one that is encrypted, and in production. The tutorial's env file
 /// has a user name alone for a debugging server on this machine, where it does no harm; a server that requires a login
@@ -126,7 +126,7 @@ pub(super) fn of_credentials(settings: &Settings, is_deployment: bool) -> Option
     };
     let message = format!("{present} is set without {missing}: mails are sent without a login");
     let hint = format!("set {missing}, or remove {present} if the server needs no login");
-    let is_harmless = is_here(&mail.server)
+    let is_harmless = is_loopback_host(&mail.server)
         && mail.tls == MailTls::None
         && settings.profile == Profile::Development
         && !is_deployment;
@@ -137,7 +137,7 @@ pub(super) fn of_credentials(settings: &Settings, is_deployment: bool) -> Option
     })
 }
 
-/// Encryption and login of the session.
+/// Describes the encryption and the login of the session.
 fn transport(mail: &MailSettings) -> String {
     let encryption = match mail.tls {
         MailTls::None => "in plaintext",

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::report::Failure;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::ui::Ui;
 use super::wiring;
 use crate::app::{AppError, parse_address};
-use crate::config::{DatabaseSettings, Flags, Settings, doubt_about, secret_file};
+use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
 use crate::domain::email_address::EmailAddress;
 use crate::mail::dialogue::Step;
 use crate::mail::smtp;
@@ -54,30 +55,30 @@ pub(super) struct Args {
     all: bool,
 }
 
-/// Longest run time of the command.
-const WHOLE: Duration = Duration::from_secs(10);
+/// Maximum run time of the command.
+const TOTAL: Duration = Duration::from_secs(10);
 /// Time limit of the session with the mail server. Dovecot answers a wrong password after 2 seconds, and some servers
 /// delay their greeting for longer.
 const MAIL_SERVER: Duration = Duration::from_secs(8);
-/// Time limit of what is read from the database whatever its size.
+/// Time limit of the checks of the database that do not depend on its size.
 const DATABASE: Duration = Duration::from_secs(5);
-/// Time limit of reading all accounts, which may be many; counted from the start of the command.
+/// Time limit of reading all accounts, from the start of the command.
 const ACCOUNTS: Duration = Duration::from_secs(8);
 /// Time limit of the request to the public URL.
 const PUBLIC_URL: Duration = Duration::from_secs(5);
-// A session ends by QUIT, whose answer is awaited for a second.
+// A session ends with QUIT, whose reply is awaited for one second.
 const _: () = assert!(
-    MAIL_SERVER.as_secs() + 1 < WHOLE.as_secs()
+    MAIL_SERVER.as_secs() + 1 < TOTAL.as_secs()
         && DATABASE.as_secs() < ACCOUNTS.as_secs()
-        && ACCOUNTS.as_secs() < WHOLE.as_secs()
-        && PUBLIC_URL.as_secs() < WHOLE.as_secs()
+        && ACCOUNTS.as_secs() < TOTAL.as_secs()
+        && PUBLIC_URL.as_secs() < TOTAL.as_secs()
 );
 
 /// Severity of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ok,
-    /// Everything works, and may not be as intended.
+    /// Works, but may not be intended.
     Warning,
     Error,
 }
@@ -135,14 +136,14 @@ impl Check {
         }
     }
 
-    /// Verdict for an error with which any other command would end.
+    /// Returns the verdict for an error that would end any other command.
     fn failed(name: &'static str, error: &anyhow::Error) -> Self {
         let failure = Failure::from_error(error);
         Self::error(name, failure.message, failure.hint)
     }
 }
 
-/// All results.
+/// Results of all checks.
 struct Report {
     settings: Settings,
     checks: Vec<Check>,
@@ -159,7 +160,7 @@ impl Report {
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let test_address = args.send_test_mail.as_deref().map(address).transpose()?;
-    // Warnings are among the verdicts here.
+    // Warnings of the settings are reported as verdicts.
     let mut settings = wiring::resolve(flags)?;
     wiring::log(&settings.log, "off")?;
     explain_defaults(&mut settings);
@@ -210,10 +211,14 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         settings: args.all,
     };
     show::show(&report, parts, ui)?;
-    let exit = if is_unreadable { 2 } else { 1 };
+    let exit = if is_unreadable {
+        ExitCode::Usage
+    } else {
+        ExitCode::Failed
+    };
     match report.errors() {
         0 => Ok(()),
-        // The document has said it already; a second one on stdout would be one too many.
+        // The report contains the errors. A second document would break scripts that expect one.
         _ if ui.is_json() => Err(Failure::silent(exit).into()),
         1 => Err(Failure::without_hint(exit, "check", "1 check failed").into()),
         wrong => Err(Failure::without_hint(exit, "check", format!("{wrong} checks failed")).into()),
@@ -223,16 +228,16 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
 /// Reports the effective values of settings whose defaults are computed later.
 fn explain_defaults(settings: &mut Settings) {
     if let Some(name) = smtp::usual_helo_name(&settings.mail.sender) {
-        settings.note("MAIL_HELO_NAME", name);
+        settings.report_default("MAIL_HELO_NAME", name);
     }
     let url = settings
         .public_url(settings.http.bind.port())
         .as_str()
         .to_owned();
-    settings.note("MOVIE_BAG_PUBLIC_URL", url);
+    settings.report_default("MOVIE_BAG_PUBLIC_URL", url);
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
         let missing = "not set; serve needs it with MongoDB".to_owned();
-        return settings.note("JWT_SECRET_KEY", missing);
+        return settings.report_default("JWT_SECRET_KEY", missing);
     }
     let secret = secret_file::path(&settings.data_dir);
     let state = if secret.exists() {
@@ -240,10 +245,10 @@ fn explain_defaults(settings: &mut Settings) {
     } else {
         "will be generated in"
     };
-    settings.note("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
+    settings.report_default("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
 }
 
-/// Verdicts on the settings as such.
+/// Returns the verdicts on the settings themselves.
 fn of_settings(settings: &Settings) -> Vec<Check> {
     const NAME: &str = "settings";
     if settings.warnings.is_empty() {
@@ -258,7 +263,7 @@ fn of_settings(settings: &Settings) -> Vec<Check> {
         .collect()
 }
 
-/// Verdict on the secret that signs tokens; `None` if it is missing on MongoDB, which the settings report.
+/// Returns the verdict on the secret that signs tokens; `None` if it is missing on MongoDB, which the settings report.
 fn of_secret(settings: &Settings) -> Option<Check> {
     const NAME: &str = "secret";
     let tokens = &settings.tokens;
@@ -269,12 +274,12 @@ fn of_secret(settings: &Settings) -> Option<Check> {
         } else {
             ""
         };
-        return Some(match doubt_about(secret) {
+        return Some(match secret.weakness() {
             None => Check::ok(NAME, format!("JWT_SECRET_KEY has {bytes} bytes{previous}")),
-            Some(doubt) => Check::warning(
+            Some(weakness) => Check::warning(
                 NAME,
                 format!(
-                    "JWT_SECRET_KEY {doubt}: an attacker who guesses it can open every account"
+                    "JWT_SECRET_KEY {weakness}: an attacker who guesses it can open every account"
                 ),
                 "replace it with the output of: openssl rand -base64 48".to_owned(),
             ),
@@ -283,14 +288,14 @@ fn of_secret(settings: &Settings) -> Option<Check> {
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
         return None;
     }
-    Some(match secret_file::look(&settings.data_dir) {
+    Some(match secret_file::exists(&settings.data_dir) {
         Ok(true) => Check::ok(NAME, "generated and stored next to the database"),
         Ok(false) => Check::ok(NAME, "will be generated on first use"),
         Err(error) => Check::failed(NAME, &error.into()),
     })
 }
 
-/// Verdict on the templates.
+/// Returns the verdicts on the templates.
 fn of_templates(tried: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {
     const NAME: &str = "templates";
     let templates = match tried {

@@ -1,4 +1,4 @@
-//! The public URL, with which links in mails begin.
+//! Check of the public URL, the start of all links in mails.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -6,12 +6,12 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{Check, PUBLIC_URL};
-use crate::cli::report::without_error_numbers;
+use crate::cli::failure::without_error_numbers;
 use crate::config::Settings;
 
 const NAME: &str = "public URL";
 
-/// Requests `/healthz` of the public URL. Returns also the time in the response, if it has one.
+/// Requests `/healthz` of the public URL. Also returns the time in the response, if it has one.
 pub(super) async fn look(settings: &Settings) -> (Check, Option<Timestamp>) {
     let base = settings.public_url(settings.http.bind.port());
     let base = base.as_str().to_owned();
@@ -38,7 +38,7 @@ struct Answer {
 }
 
 fn ask(base: &str) -> Result<Answer, String> {
-    const MUCH: u64 = 64 * 1024;
+    const MAX_BODY: u64 = 64 * 1024;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -60,15 +60,15 @@ fn ask(base: &str) -> Result<Answer, String> {
     };
     let (location, date) = (header("location"), header("date"));
     let status = response.status().as_u16();
-    let said: Option<Value> = response
+    let body: Option<Value> = response
         .body_mut()
         .with_config()
-        .limit(MUCH)
+        .limit(MAX_BODY)
         .read_json()
         .ok();
     Ok(Answer {
         status,
-        is_movie_bag: status == 200 && said.is_some_and(|said| said["status"] == "ok"),
+        is_movie_bag: status == 200 && body.is_some_and(|body| body["status"] == "ok"),
         location,
         at: date
             .and_then(|date| rfc2822::parse(&date).ok())
@@ -101,7 +101,8 @@ impl Answer {
     }
 }
 
-/// Verdict where there is no response. Without a configured URL this is a laptop on which no server runs at the moment.
+/// Returns the verdict if there is no response. Without a configured URL, this is a developer's machine on which no server runs
+/// at the moment.
 fn silent(base: &str, is_chosen: bool, why: &str) -> Check {
     if is_chosen {
         return Check::warning(

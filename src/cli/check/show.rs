@@ -4,28 +4,28 @@ use dialoguer::console::Style;
 use serde_json::{Value, json};
 
 use super::{Check, Report, Verdict};
-use crate::cli::report::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::ui::Ui;
 
-/// Tables that are shown besides the verdicts.
+/// Optional tables after the verdicts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts {
-    /// The dialogue with the mail server.
+    /// Dialogue with the mail server.
     pub(super) dialogue: bool,
-    /// Every setting with its source.
+    /// All settings with their sources.
     pub(super) settings: bool,
 }
 
-/// Prints the report; as JSON it is always whole.
+/// Prints the report. As JSON it is always complete.
 pub(super) fn show(report: &Report, parts: Parts, ui: &Ui) -> Result<(), Failure> {
     if ui.is_json() {
         return ui.answer(&as_json(report).to_string());
     }
     let mut checks = Ui::table(["VERDICT", "CHECK", "RESULT"], &[2]);
     for check in &report.checks {
-        checks.add_row([check.verdict.name(), check.name, &told(check)]);
+        checks.add_row([check.verdict.name(), check.name, &message_with_hint(check)]);
     }
-    ui.answer(&coloured(&Ui::fitted(checks), ui))?;
+    ui.answer(&color_verdicts(&Ui::fitted(checks), ui))?;
     if parts.dialogue {
         let mut dialogue = Ui::table(["RESULT", "STEP", "REPLY"], &[2]);
         for step in &report.dialogue {
@@ -50,15 +50,14 @@ pub(super) fn show(report: &Report, parts: Parts, ui: &Ui) -> Result<(), Failure
     Ok(())
 }
 
-fn told(check: &Check) -> String {
+fn message_with_hint(check: &Check) -> String {
     match &check.hint {
         None => check.message.clone(),
         Some(hint) => format!("{}\nhint: {hint}", check.message),
     }
 }
 
-/// Colours the verdicts of a table.
-fn coloured(table: &str, ui: &Ui) -> String {
+fn color_verdicts(table: &str, ui: &Ui) -> String {
     let lines = table.lines().map(|line| {
         let verdict = [Verdict::Ok, Verdict::Warning, Verdict::Error]
             .into_iter()
@@ -72,7 +71,7 @@ fn coloured(table: &str, ui: &Ui) -> String {
             Verdict::Warning => Style::new().yellow().bold(),
             Verdict::Error => Style::new().red().bold(),
         };
-        line.replacen(name, &ui.painted(name, &style), 1)
+        line.replacen(name, &ui.paint_answer(name, &style), 1)
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -4,43 +4,43 @@
 //! each option. `movie-bag help COMMAND`, the man pages and docs/cli.md show the complete form: explanations, the settings
 //! that the command reads, its exit codes and its JSON output. In the definition, a doc comment is the summary and, after a
 //! blank line, the explanation; `before_help` holds the examples, and `after_long_help` further notes. The rest comes from
-//! the table in [`uses`].
+//! the table in [`command_table`].
 
+mod command_table;
 #[cfg(test)]
 mod generated;
 mod sections;
 pub(super) mod topics;
-mod uses;
 
 use std::ffi::OsStr;
 
 use clap::ValueHint;
 use clap::builder::{PossibleValue, StringValueParser, StyledStr, Styles, TypedValueParser};
 
+use self::command_table::COMMANDS;
 pub(super) use self::sections::Section;
 use self::topics::TOPICS;
-use self::uses::USES;
-use super::report::Failure;
+use super::failure::Failure;
 use super::ui::Ui;
 use crate::domain::spelling;
 
-/// Order of the parts of a help text. Examples come before the options.
+/// Layout of a help text, with the examples before the options.
 const TEMPLATE: &str = "{about-with-newline}
 {usage-heading} {usage}
 
 {before-help}{all-args}{after-help}";
 
-/// Argument that all commands have and show.
+/// Id of the argument `--help`, which the help of every command shows.
 const HELP: &str = "help";
 
-/// Completes the definition of the command line with everything that all commands have in common.
+/// Returns the definition of the command line with the parts that all commands have in common.
 pub(super) fn completed(command: clap::Command) -> clap::Command {
     let command = command.mut_args(with_hint);
     let globals: Vec<_> = command
         .get_arguments()
         .filter(|argument| argument.is_global_set())
         .cloned()
-        .map(of_subcommand)
+        .map(for_subcommand)
         .collect();
     complete(command, "", &globals)
 }
@@ -78,15 +78,15 @@ fn complete(command: clap::Command, path: &str, globals: &[clap::Arg]) -> clap::
         })
 }
 
-/// Returns a global option as a subcommand has it: accepted and completed, and explained in the help of the program only.
-fn of_subcommand(argument: clap::Arg) -> clap::Arg {
+/// Returns a global option for a subcommand: accepted and completed, but explained only in the help of the program.
+fn for_subcommand(argument: clap::Arg) -> clap::Arg {
     if argument.get_id() == HELP {
         return argument;
     }
     argument.hide_short_help(true).hide_long_help(true)
 }
 
-/// Gives the first line of the examples the style of clap's own headings.
+/// Styles the first line of the examples like clap's headings.
 fn with_styled_heading(examples: &StyledStr) -> String {
     let examples = examples.to_string();
     let header = Styles::styled();
@@ -97,8 +97,8 @@ fn with_styled_heading(examples: &StyledStr) -> String {
     }
 }
 
-/// A shell offers files for arguments without a hint. Files, folders and addresses have one; for an account, a number or a
-/// text there is nothing to offer.
+/// Sets the hint of an argument without one to [`ValueHint::Other`]. Shells offer files for an argument without a hint, which
+/// is wrong for an account, a number or a text.
 fn with_hint(argument: clap::Arg) -> clap::Arg {
     match argument.get_value_hint() {
         ValueHint::Unknown if argument.get_action().takes_values() => {
@@ -108,8 +108,8 @@ fn with_hint(argument: clap::Arg) -> clap::Arg {
     }
 }
 
-/// Parser of an argument that accepts any text, and for which shells offer these words. Other words are refused where the
-/// argument is used, with a better message.
+/// Parser of an argument that accepts any text. Shells offer the given words. Other words are refused where the argument is
+/// used, with a better message than clap's.
 #[derive(Clone)]
 pub(super) struct Offering(pub(super) fn() -> Vec<&'static str>);
 
@@ -130,7 +130,7 @@ impl TypedValueParser for Offering {
     }
 }
 
-/// One command as the man pages and docs/cli.md show it.
+/// Command as the man pages and docs/cli.md show it.
 pub(super) struct Page {
     /// Words of the command without the program's name.
     pub(super) path: String,
@@ -184,7 +184,7 @@ pub(super) struct Args {
 
 /// Returns the topics and the first words of all commands.
 fn words() -> Vec<&'static str> {
-    let commands = USES
+    let commands = COMMANDS
         .iter()
         .filter_map(|entry| entry.command.split(' ').next());
     let mut words: Vec<_> = TOPICS
@@ -211,7 +211,7 @@ pub(super) fn run(args: &Args, ui: &Ui, definition: clap::Command) -> anyhow::Re
         let topics = TOPICS.iter().map(|topic| topic.name);
         let known: Vec<String> = names.chain(topics).map(str::to_owned).collect();
         let Some(child) = command.find_subcommand_mut(word) else {
-            return Err(nothing_called(word, &known).into());
+            return Err(unknown_topic(word, &known).into());
         };
         command = child;
     }
@@ -219,7 +219,7 @@ pub(super) fn run(args: &Args, ui: &Ui, definition: clap::Command) -> anyhow::Re
     Ok(ui.answer(help.to_string().trim_end())?)
 }
 
-fn nothing_called(word: &str, known: &[String]) -> Failure {
+fn unknown_topic(word: &str, known: &[String]) -> Failure {
     let known = || known.iter().map(String::as_str);
     let hint = match spelling::nearest(word, known()) {
         Some(meant) => format!("did you mean {meant}?"),
@@ -230,33 +230,33 @@ fn nothing_called(word: &str, known: &[String]) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::uses::EXIT_CODES;
     use super::*;
     use crate::config::keys;
 
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
         for child in command.get_subcommands() {
             let path = format!("{path} {}", child.get_name());
-            match child.has_subcommands() {
-                true => leaves(child, &path, found),
-                false => found.push(path.trim_start().to_owned()),
+            if child.has_subcommands() {
+                leaves(child, &path, found);
+            } else {
+                found.push(path.trim_start().to_owned());
             }
         }
     }
 
     #[test]
-    fn every_command_documents_its_settings_and_exit_codes() {
+    fn every_command_is_in_the_table_and_no_other() {
         let mut commands = Vec::new();
         leaves(&super::super::definition(), "", &mut commands);
-        let listed: Vec<_> = USES.iter().map(|entry| entry.command).collect();
+        let listed: Vec<_> = COMMANDS.iter().map(|entry| entry.command).collect();
         for command in &commands {
             assert!(
                 listed.contains(&command.as_str()),
-                "{command} is not in USES"
+                "{command} is not in COMMANDS"
             );
         }
         for command in listed {
-            assert!(commands.iter().any(|there| there == command), "{command}");
+            assert!(commands.iter().any(|name| name == command), "{command}");
         }
     }
 
@@ -283,14 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn documented_settings_and_exit_codes_exist() {
-        for entry in USES {
+    fn documented_settings_exist() {
+        for entry in COMMANDS {
             for name in entry.settings() {
                 assert!(keys::find(name).is_some(), "{}: {name}", entry.command);
-            }
-            for (code, _) in entry.exits {
-                let is_known = EXIT_CODES.iter().any(|(known, _)| known == code);
-                assert!(is_known, "{}: {code}", entry.command);
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Sections of the complete help of a command that are not about its arguments.
 
-use super::uses;
+use super::command_table::{self, ExitMeaning};
 use crate::config::keys::{self, Key};
 
-/// One section.
+/// Section of the complete help of a command.
 pub(in crate::cli) enum Section {
     /// Further explanations, with samples that are indented.
     Notes(String),
@@ -12,13 +12,13 @@ pub(in crate::cli) enum Section {
     /// Settings that the command reads.
     Settings(Vec<&'static Key>),
     /// Exit codes with their meanings.
-    ExitCodes(Vec<(u8, &'static str)>),
+    ExitCodes(Vec<ExitMeaning>),
 }
 
 /// Returns the sections of a command, which is named by its words without the program's name.
 pub(super) fn sections(path: &str, notes: Option<String>) -> Vec<Section> {
     let mut sections: Vec<Section> = notes.into_iter().map(Section::Notes).collect();
-    let Some(entry) = uses::find(path) else {
+    let Some(entry) = command_table::find(path) else {
         return sections;
     };
     if !entry.json.is_empty() {
@@ -49,7 +49,7 @@ impl Section {
             Self::ExitCodes(codes) => {
                 let lines = codes
                     .iter()
-                    .map(|(code, meaning)| format!("\n  {code:<4} {meaning}"));
+                    .map(|(code, meaning)| format!("\n  {:<4} {meaning}", code.number()));
                 let lines: String = lines.collect();
                 format!("Exit codes:{lines}")
             }

@@ -1,10 +1,10 @@
 //! Help topics: texts of `movie-bag help` that are not about one command. They are man pages too.
 
-use super::uses::EXIT_CODES;
+use crate::cli::exit_code::ExitCode;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::config::keys::{KEYS, Subject};
 
-/// A help topic.
+/// Text of `movie-bag help TOPIC`.
 pub(in crate::cli) struct Topic {
     /// Word that selects it.
     pub(in crate::cli) name: &'static str,
@@ -20,7 +20,6 @@ impl Topic {
     }
 }
 
-/// All topics.
 pub(in crate::cli) const TOPICS: [Topic; 3] = [
     Topic {
         name: "settings",
@@ -77,8 +76,8 @@ Show the settings in effect and where they come from:
 
 fn exit_codes() -> String {
     let mut text = String::new();
-    for (code, meaning) in EXIT_CODES {
-        text.push_str(&format!("{code:<4} {meaning}\n"));
+    for code in ExitCode::ALL {
+        text.push_str(&format!("{:<4} {}\n", code.number(), code.meaning()));
     }
     text + "
 \"movie-bag help COMMAND\" shows the exit codes of a command in detail.
@@ -126,7 +125,7 @@ Templates, with their variables:
     text
 }
 
-/// Returns a text in indented lines of at most 80 columns; nothing for an empty text.
+/// Returns a text in indented lines of at most 80 columns; an empty string for an empty text.
 fn explained(text: &str) -> String {
     const INDENT: &str = "      ";
     let mut lines: Vec<String> = Vec::new();

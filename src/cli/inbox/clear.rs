@@ -1,11 +1,12 @@
-//! `inbox clear`: deletes all mails in the inbox.
+//! `inbox clear`: deletes all messages in the inbox.
 
 use serde_json::json;
 
-use super::super::report::Failure;
+use super::super::exit_code::ExitCode;
+use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
+use super::{Url, request};
 use super::client::InboxClient;
-use super::{Url, ask};
 
 /// Delete all messages in the inbox
 ///
@@ -22,7 +23,7 @@ pub(in crate::cli) struct Args {
     pub(super) url: Url,
 }
 
-/// Empties the inbox at `url`, which may be another program's on another machine.
+/// Deletes all messages in the inbox at `url`, which may be on another machine.
 pub(super) async fn run(
     args: &Args,
     ui: &Ui,
@@ -30,15 +31,17 @@ pub(super) async fn run(
     url: &str,
 ) -> anyhow::Result<()> {
     if !args.yes && Ui::can_ask() {
-        let count = ask(client.clone(), InboxClient::count).await?;
+        let count = request(client.clone(), InboxClient::count).await?;
         let mails = counted(count, "message", "messages");
         let about = format!("The inbox at {url} has {mails}. Deleted messages cannot be restored.");
         let question = format!("Delete {mails}?");
         if count > 0 && !ui.confirm(&about, &question, "--yes").await? {
-            return Err(Failure::without_hint(1, "declined", "nothing was deleted").into());
+            return Err(
+                Failure::without_hint(ExitCode::Failed, "declined", "nothing was deleted").into(),
+            );
         }
     }
-    let deleted = ask(client, InboxClient::clear).await?;
+    let deleted = request(client, InboxClient::clear).await?;
     if ui.is_json() {
         ui.answer_json(&json!({ "deleted": deleted }))?;
     }

@@ -1,10 +1,10 @@
-//! `inbox list`: what came, newest first.
+//! `inbox list`: lists messages, newest first.
 
 use jiff::Timestamp;
 
-use super::super::ui::{Ui, local};
+use super::super::ui::{Ui, local_time};
+use super::{Url, format_address, format_addresses, request};
 use super::client::InboxClient;
-use super::{Url, address, addresses, ask};
 use crate::domain::terminal_text::escape_line;
 
 /// List messages, newest first
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
     let Args { query, limit, .. } = args;
     let query = query.filter(|query| !query.trim().is_empty());
-    let messages = ask(client, move |inbox| inbox.list(limit, query.as_deref())).await?;
+    let messages = request(client, move |inbox| inbox.list(limit, query.as_deref())).await?;
     if ui.is_json() {
         for message in &messages {
             ui.answer_json(message)?;
@@ -45,14 +45,14 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
     for message in &messages {
         let field = |name: &str| message[name].as_str().unwrap_or_default();
         let received = field("Created").parse::<Timestamp>();
-        let to = match addresses(&message["To"]) {
-            to if to.is_empty() => addresses(&message["Bcc"]),
+        let to = match format_addresses(&message["To"]) {
+            to if to.is_empty() => format_addresses(&message["Bcc"]),
             to => to,
         };
         table.add_row([
-            received.map_or_else(|_| escape_line(field("Created")).into_owned(), local),
+            received.map_or_else(|_| escape_line(field("Created")).into_owned(), local_time),
             escape_line(field("ID")).into_owned(),
-            escape_line(&address(&message["From"])).into_owned(),
+            escape_line(&format_address(&message["From"])).into_owned(),
             escape_line(&to).into_owned(),
             escape_line(field("Subject")).into_owned(),
         ]);

@@ -1,4 +1,4 @@
-//! `inbox …`: what a running sink, or a Mailpit, has received.
+//! `inbox …`: reads the inbox of a running sink or of a Mailpit.
 
 mod clear;
 mod client;
@@ -9,7 +9,8 @@ mod wait;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::report::Failure;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
@@ -27,7 +28,7 @@ pub(super) enum Command {
     Clear(clear::Args),
 }
 
-/// Location of the inbox.
+/// Option that names the inbox.
 #[derive(Debug, clap::Args)]
 pub(super) struct Url {
     /// Use this inbox [default: MOVIE_BAG_INBOX_URL]
@@ -61,31 +62,31 @@ impl Command {
     }
 }
 
-/// Asks the inbox on a thread that may block.
-async fn ask<T: Send + 'static>(
+/// Sends a request to the inbox, on a thread that may block.
+async fn request<T: Send + 'static>(
     client: InboxClient,
-    question: impl FnOnce(&InboxClient) -> Result<T, InboxError> + Send + 'static,
+    send: impl FnOnce(&InboxClient) -> Result<T, InboxError> + Send + 'static,
 ) -> anyhow::Result<T> {
-    let answer = tokio::task::spawn_blocking(move || question(&client)).await?;
-    Ok(answer.map_err(|error| {
+    let response = tokio::task::spawn_blocking(move || send(&client)).await?;
+    Ok(response.map_err(|error| {
         let (exit, code, hint) = match &error {
             InboxError::Unreachable { .. } => (
-                7,
+                ExitCode::Unavailable,
                 "inbox",
                 "start \"movie-bag smtp-debug\" or set MOVIE_BAG_INBOX_URL",
             ),
             InboxError::Unauthorized(_) => (
-                1,
+                ExitCode::Failed,
                 "unauthorized",
                 "set MOVIE_BAG_INBOX_URL to http://name:password@host:port",
             ),
             InboxError::Unexpected { status: 400, .. } => (
-                2,
+                ExitCode::Usage,
                 "query",
                 "write the search as in the examples of \"movie-bag inbox list --help\"",
             ),
             InboxError::Unexpected { .. } => (
-                1,
+                ExitCode::Failed,
                 "inbox",
                 "set MOVIE_BAG_INBOX_URL to the inbox address that \"movie-bag smtp-debug\" prints at its start",
             ),
@@ -94,7 +95,7 @@ async fn ask<T: Send + 'static>(
     })?)
 }
 
-/// What of a mail is printed.
+/// Part of a message that can be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// Link that the message was sent for
@@ -113,7 +114,7 @@ enum Part {
     Id,
 }
 
-/// Prints parts of a mail, each alone on its lines. A mail that lacks one is an error once the others are printed.
+/// Prints parts of a message, each on lines of its own. A missing part is an error after the others have been printed.
 fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
     let field = |name: &str| mail.message[name].as_str().unwrap_or_default().to_owned();
     let mut missing = Vec::new();
@@ -131,8 +132,10 @@ fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
             Part::Id => ("id", Some(field("ID"))),
         };
         match (text, part) {
-            (Some(text), Part::Text | Part::Html) => ui.answer_as_it_is(&with_line_ends(&text))?,
-            // One line, whatever it holds: scripts read it with `$(…)`.
+            (Some(text), Part::Text | Part::Html) => {
+                ui.answer_as_it_is(&with_unix_line_endings(&text))?
+            }
+            // Always one line, because scripts read it with `$(…)`.
             (Some(text), _) => ui.answer(&escape_line(&text))?,
             (None, _) => missing.push(name),
         }
@@ -141,7 +144,7 @@ fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(Failure::new(
-        3,
+        ExitCode::NotFound,
         "not_in_mail",
         format!(
             "message {} has no {}",
@@ -153,8 +156,8 @@ fn print(ui: &Ui, parts: &[Part], mail: &Fetched) -> anyhow::Result<()> {
     .into())
 }
 
-/// A mail's lines end as the network has it.
-fn with_line_ends(text: &str) -> String {
+/// Converts the CRLF line endings of a message, and ends the last line.
+fn with_unix_line_endings(text: &str) -> String {
     let mut text = text.replace("\r\n", "\n");
     if !text.ends_with('\n') {
         text.push('\n');
@@ -162,8 +165,8 @@ fn with_line_ends(text: &str) -> String {
     text
 }
 
-/// `Ann <ann@example.com>`, of an address in JSON.
-fn address(value: &Value) -> String {
+/// Formats an address in JSON as `Ann <ann@example.com>`.
+fn format_address(value: &Value) -> String {
     let field = |name: &str| value[name].as_str().unwrap_or_default();
     match field("Name") {
         "" => field("Address").to_owned(),
@@ -171,7 +174,7 @@ fn address(value: &Value) -> String {
     }
 }
 
-fn addresses(value: &Value) -> String {
-    let list = value.as_array().into_iter().flatten().map(address);
+fn format_addresses(value: &Value) -> String {
+    let list = value.as_array().into_iter().flatten().map(format_address);
     list.collect::<Vec<_>>().join(", ")
 }

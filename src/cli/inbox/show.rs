@@ -1,10 +1,11 @@
-//! `inbox show`: one mail.
+//! `inbox show`: shows one message.
 
+use super::super::exit_code::ExitCode;
+use super::super::failure::Failure;
 use super::super::help::Offering;
-use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
+use super::{Part, Url, format_address, format_addresses, print, request};
 use super::client::{Fetched, InboxClient};
-use super::{Part, Url, address, addresses, ask, print};
 use crate::domain::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes
@@ -25,10 +26,10 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
     let id = args.id.clone();
-    let mail = ask(client, move |inbox| inbox.get_message(&id)).await?;
+    let mail = request(client, move |inbox| inbox.get_message(&id)).await?;
     let Some(mail) = mail else {
         return Err(Failure::new(
-            3,
+            ExitCode::NotFound,
             "no_such_mail",
             format!("no message {} in the inbox", args.id),
             "run \"movie-bag inbox list\" to see all messages",
@@ -48,11 +49,17 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
 fn as_text(mail: &Fetched) -> String {
     let field = |name: &str| mail.message[name].as_str().unwrap_or_default();
     let mut lines = vec![
-        format!("From     {}", escape_line(&address(&mail.message["From"]))),
-        format!("To       {}", escape_line(&addresses(&mail.message["To"]))),
+        format!(
+            "From     {}",
+            escape_line(&format_address(&mail.message["From"]))
+        ),
+        format!(
+            "To       {}",
+            escape_line(&format_addresses(&mail.message["To"]))
+        ),
     ];
     for (label, list) in [("Cc", "Cc"), ("Bcc", "Bcc")] {
-        let all = addresses(&mail.message[list]);
+        let all = format_addresses(&mail.message[list]);
         if !all.is_empty() {
             lines.push(format!("{label:<8} {}", escape_line(&all)));
         }

@@ -1,11 +1,12 @@
-//! `inbox wait`: the newest mail to somebody, as soon as there is one.
+//! `inbox wait`: waits for a message to a recipient.
 
 use std::time::Duration;
 
-use super::super::report::Failure;
+use super::super::exit_code::ExitCode;
+use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
+use super::{Part, Url, print, request};
 use super::client::{InboxClient, Wanted};
-use super::{Part, Url, ask, print};
 use crate::domain::span::span;
 
 /// Wait for a message, and print its link, token or code
@@ -29,7 +30,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "ID")]
     after: Option<String>,
     /// Wait at most this long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = up_to_an_hour)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
     timeout: Duration,
     /// Print these parts, separated by commas [default: id]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
@@ -38,11 +39,12 @@ pub(in crate::cli) struct Args {
     pub(super) url: Url,
 }
 
-fn up_to_an_hour(text: &str) -> Result<Duration, String> {
+fn parse_timeout(text: &str) -> Result<Duration, String> {
     let span = span(text)?;
-    match span <= Duration::from_secs(3600) {
-        true => Ok(span),
-        false => Err("at most 1h is allowed".to_owned()),
+    if span <= Duration::from_secs(3600) {
+        Ok(span)
+    } else {
+        Err("at most 1h is allowed".to_owned())
     }
 }
 
@@ -52,10 +54,10 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         subject: args.subject,
         after: args.after,
     };
-    let mail = ask(client, move |inbox| inbox.wait(&wanted, args.timeout)).await?;
+    let mail = request(client, move |inbox| inbox.wait(&wanted, args.timeout)).await?;
     let Some(mail) = mail else {
         return Err(Failure::new(
-            8,
+            ExitCode::TimedOut,
             "timed_out",
             format!(
                 "no matching message to {} arrived within {}",

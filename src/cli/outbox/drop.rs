@@ -1,4 +1,4 @@
-//! `outbox drop`: takes a mail out unsent.
+//! `outbox drop`: removes a mail without sending it.
 
 use serde_json::json;
 

@@ -1,10 +1,10 @@
-//! `outbox flush`: tries all waiting mails now.
+//! `outbox flush`: makes an attempt for each waiting mail.
 
 use serde_json::json;
 
-use super::super::report::Failure;
+use super::super::exit_code::ExitCode;
+use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
-use super::{GIVEN_UP, QUEUED};
 use crate::app::{App, Flush, Flushed};
 
 /// Send all waiting mails now
@@ -39,33 +39,33 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::R
     )?;
     match failure(&flushed) {
         None => Ok(()),
-        // The document has the same facts; a second one on stdout would be one too many.
+        // The answer contains the same facts. A second document would break scripts that expect one.
         Some(failure) if ui.is_json() => Err(Failure::silent(failure.exit).into()),
         Some(failure) => Err(failure.into()),
     }
 }
 
-/// The failure that the exit code reports: mails that wait come before dead ones, since a later run can send them.
+/// Returns the failure, if any. Queued mails determine the exit code before dead ones, because a later run can send them.
 fn failure(flushed: &Flushed) -> Option<Failure> {
-    let last = |before: &str| match &flushed.last {
-        Some((error, _)) => format!("{before}: {error}"),
-        None => before.to_owned(),
+    let with_last_error = |text: &str| match &flushed.last {
+        Some((error, _)) => format!("{text}: {error}"),
+        None => text.to_owned(),
     };
     let dead = flushed.dead + flushed.already_dead;
     if flushed.waiting + flushed.left > 0 {
         let hint = flushed.last.as_ref().and_then(|(_, hint)| hint.clone());
         return Some(Failure::new(
-            QUEUED,
+            ExitCode::Unavailable,
             "mails_left",
-            last("cannot send all mails, the rest stay queued"),
+            with_last_error("cannot send all mails, the rest stay queued"),
             hint.unwrap_or_else(|| "run \"movie-bag outbox list\" to see why".to_owned()),
         ));
     }
     (dead > 0).then(|| {
         Failure::new(
-            GIVEN_UP,
+            ExitCode::Failed,
             "mails_dead",
-            last(&format!(
+            with_last_error(&format!(
                 "{} given up",
                 counted(dead, "mail was", "mails were")
             )),
@@ -108,17 +108,16 @@ fn summary(flushed: &Flushed) -> String {
 mod tests {
     use super::*;
 
-    /// Exit code, 0 without a failure.
-    fn exit(flushed: &Flushed) -> u8 {
-        failure(flushed).map_or(0, |failure| failure.exit)
+    fn exit(flushed: &Flushed) -> ExitCode {
+        failure(flushed).map_or(ExitCode::Done, |failure| failure.exit)
     }
 
     #[test]
-    fn the_exit_code_tells_queued_mails_from_dead_ones() {
+    fn queued_and_dead_mails_have_different_exit_codes() {
         let none = Flushed::default();
         assert_eq!(
             (exit(&none), summary(&none).as_str()),
-            (0, "No mail is waiting.")
+            (ExitCode::Done, "No mail is waiting.")
         );
         let only_dead = Flushed {
             already_dead: 3,
@@ -126,7 +125,10 @@ mod tests {
         };
         assert_eq!(
             (exit(&only_dead), summary(&only_dead).as_str()),
-            (1, "No mail is waiting; 3 were given up before.")
+            (
+                ExitCode::Failed,
+                "No mail is waiting; 3 were given up before."
+            )
         );
         let refused = Flushed {
             total: 2,
@@ -139,7 +141,7 @@ mod tests {
         assert_eq!(
             (exit(&refused), summary(&refused).as_str()),
             (
-                1,
+                ExitCode::Failed,
                 "1 of 2 mails sent, 1 was given up; 1 was given up before."
             )
         );
@@ -152,7 +154,7 @@ mod tests {
             last: Some(("451 4.7.1 later".to_owned(), None)),
             ..Flushed::default()
         };
-        assert_eq!(exit(&deferred), 7);
+        assert_eq!(exit(&deferred), ExitCode::Unavailable);
         let unreachable = Flushed {
             total: 30,
             waiting: 16,
@@ -166,7 +168,7 @@ mod tests {
         let failure = failure(&unreachable).unwrap();
         assert_eq!(
             (failure.exit, failure.hint.as_deref()),
-            (7, Some("set MAIL_SERVER"))
+            (ExitCode::Unavailable, Some("set MAIL_SERVER"))
         );
     }
 }

@@ -1,9 +1,9 @@
-//! `outbox list`: the mails that are not delivered yet.
+//! `outbox list`: lists mails that are not delivered yet.
 
 use jiff::Timestamp;
 
-use super::super::table::is_fitting;
-use super::super::ui::{Ui, counted, local};
+use super::super::table::fits_terminal;
+use super::super::ui::{Ui, counted, local_time};
 use super::entry_json;
 use crate::app::system::SystemClock;
 use crate::app::{App, QueuedMail};
@@ -11,8 +11,8 @@ use crate::domain::clock::Clock as _;
 use crate::domain::outbox::{Entry, EntryState};
 use crate::domain::terminal_text::escape_line;
 
-/// How many mails are asked for at a time.
-const PAGE: usize = 500;
+/// Number of mails per query.
+const PAGE_SIZE: usize = 500;
 
 /// List undelivered mails, oldest first
 ///
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Args {}
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let now = SystemClock.now();
     // Seven columns with an id and a time leave too little width for addresses and errors on most terminals.
-    let is_compact = is_fitting();
+    let is_compact = fits_terminal();
     let mut table = if is_compact {
         Ui::table(["ID", "EMAIL", "KIND AND STATE", "LAST ERROR"], &[1, 2, 3])
     } else {
@@ -43,11 +43,11 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     };
     let (mut after, mut count) = (None, 0);
     loop {
-        let mut page = app.queued_mails(after, PAGE).await?;
+        let mut page = app.queued_mails(after, PAGE_SIZE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.entry.id);
         count += page.len();
-        // Ids tell no more than the second.
+        // Ids are sorted only by the second of their creation.
         page.sort_by_key(|mail| mail.entry.requested_at);
         for mail in page {
             if ui.is_json() {
@@ -111,7 +111,7 @@ fn last_error(entry: Entry) -> String {
     escape_line(&error).into_owned()
 }
 
-/// Returns when an entry is tried next; `None` where it was given up.
+/// Describes the time of the next attempt; `None` for a dead entry.
 fn next_try(entry: &Entry, now: Timestamp) -> Option<String> {
     match entry.state {
         EntryState::Dead => None,
@@ -119,6 +119,6 @@ fn next_try(entry: &Entry, now: Timestamp) -> Option<String> {
             Some(BEING_SENT.to_owned())
         }
         EntryState::Waiting if entry.next_try_at <= now => Some("now".to_owned()),
-        EntryState::Waiting => Some(local(entry.next_try_at)),
+        EntryState::Waiting => Some(local_time(entry.next_try_at)),
     }
 }

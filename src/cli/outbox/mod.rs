@@ -1,4 +1,4 @@
-//! `outbox …`: the mails that are not delivered yet, beside a running server or without one.
+//! `outbox …`: manages mails that are not delivered yet, with or without a running server.
 
 mod drop;
 mod flush;
@@ -8,10 +8,9 @@ mod retry;
 use serde_json::{Value, json};
 
 use super::database::{Absence, Access};
-use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::{Delivery, Flush};
+use crate::app::Flush;
 use crate::config::Flags;
 use crate::domain::outbox::Entry;
 
@@ -51,7 +50,7 @@ impl Command {
     }
 }
 
-/// JSON form of an entry.
+/// Returns an entry as JSON, without the address.
 pub(super) fn entry_json(entry: &Entry) -> Value {
     json!({
         "id": entry.id.to_string(),
@@ -62,32 +61,4 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
         "next_try_at": entry.next_try_at.to_string(),
         "last_error": entry.last_error,
     })
-}
-
-/// Exit code for mails that are queued and not sent yet.
-pub(super) const QUEUED: u8 = 7;
-/// Exit code for mails that were given up.
-pub(super) const GIVEN_UP: u8 = 1;
-
-/// Returns the mail server's reply, or the failure of a command that was to send one mail. The mail stays in the outbox:
-/// queued for a retry, or dead.
-pub(super) fn not_sent(delivery: Delivery) -> Result<String, Failure> {
-    match delivery {
-        Delivery::Sent { reply } => Ok(reply),
-        Delivery::Waiting { error, hint, .. } => Err(Failure::new(
-            QUEUED,
-            "mail_server",
-            format!("cannot deliver the mail yet, it stays queued: {error}"),
-            hint.unwrap_or_else(|| {
-                "run \"movie-bag outbox flush\" later, or leave the retry to a running server"
-                    .to_owned()
-            }),
-        )),
-        Delivery::Dead { error } => Err(Failure::new(
-            GIVEN_UP,
-            "mail_refused",
-            format!("cannot deliver the mail, it will not be retried: {error}"),
-            "fix the cause and run \"movie-bag outbox retry ID\"; if the link is no longer valid, run \"movie-bag forgot\" for a new one",
-        )),
-    }
 }

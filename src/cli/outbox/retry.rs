@@ -1,9 +1,10 @@
-//! `outbox retry`: tries one mail now, or all of them, dead ones too.
+//! `outbox retry`: makes an attempt for one mail, or for all mails including dead ones.
 
 use serde_json::json;
 
+use super::super::delivery::sent_reply;
 use super::super::ui::Ui;
-use super::{flush, not_sent};
+use super::flush;
 use crate::app::{App, Flush};
 use crate::domain::id::EntryId;
 
@@ -31,7 +32,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("sending the mail");
     let delivery = app.retry_mail(id).await;
     std::mem::drop(spinner);
-    let reply = not_sent(delivery?)?;
+    let reply = sent_reply(delivery?)?;
     ui.answer_either(
         &format!("Sent the mail ({reply})."),
         &json!({"id": id.to_string(), "sent": true, "reply": reply}),

@@ -1,11 +1,11 @@
-//! Settings that point mail clients of other makers at a sink, one line each.
+//! Settings of common mail clients for a sink, one line for each client.
 //!
-//! They are printed at start and in the help. `tests/it/foreign_clients.rs` sends a mail with each line that the binary
-//! prints, so a new line needs a client there. Each is the client's default configuration: host and port, nothing else.
+//! They are printed at startup and in the help. `tests/it/foreign_clients.rs` sends a mail with each printed line, so a new line
+//! needs a client there. Each line is the default configuration of the client with host and port only.
 
 use std::net::SocketAddr;
 
-/// Returns one line for each client: its name, and what is to be written there.
+/// Returns one line for each client: its name and the settings.
 pub(super) fn client_settings(smtp: SocketAddr) -> String {
     let (host, port) = (smtp.ip(), smtp.port());
     let clients = [

@@ -1,8 +1,8 @@
-//! `--exec`: a command of the user's for each mail. What a mail says reaches it in its environment and on stdin, never in its
-//! text, so no mail decides what is run.
+//! `--exec`: runs a shell command for each message. The command gets the content of the message in the environment and on
+//! stdin, never in its text, so a message cannot change the command.
 //!
-//! On Windows that is PowerShell: `cmd` puts the values of variables into the command and reads it then, and once more for
-//! each side of a pipe, so a subject with an `&` in it would decide.
+//! On Windows the shell is PowerShell. `cmd` substitutes variables before it parses the command, and again for each side of a
+//! pipe, so a subject with an `&` could run another command.
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,17 +15,18 @@ use super::super::ui::Ui;
 use super::Dropped;
 use crate::sink::{Inbox, MessageId, ReceivedMessage, extract, view};
 
-/// Ids of mails that may wait for the command; beyond it the clients wait.
-const WAITING: usize = 256;
+/// Maximum number of queued ids. When the queue is full, SMTP clients wait.
+const QUEUE_SIZE: usize = 256;
 
-/// Bytes of one variable: a system takes no command with longer ones. Windows has 32,767 characters for each.
-const LONGEST_VALUE: usize = if cfg!(windows) { 16 * 1024 } else { 64 * 1024 };
+/// Maximum length of a variable in bytes: systems do not start a command with longer ones. The limit of Windows is 32,767
+/// characters.
+const MAX_VALUE: usize = if cfg!(windows) { 16 * 1024 } else { 64 * 1024 };
 
-/// Queue of mails, by their ids; `None` stands for one that was dropped already. A mail that waits is not held, so
-/// that a slow command takes no memory: the inbox may drop it before its turn.
+/// Queue of message ids; `None` stands for a message that was dropped before. Only ids are queued, so that a slow command
+/// uses no memory: the inbox may drop a message before the command runs for it.
 pub(super) type Queue = SyncSender<Option<MessageId>>;
 
-/// Runs the command for one mail after the other.
+/// Runs the command for one message at a time, on its own thread.
 #[derive(Debug)]
 pub(super) struct Executor {
     queue: Queue,
@@ -34,17 +35,17 @@ pub(super) struct Executor {
 
 impl Executor {
     pub(super) fn start(command: &str, inbox: Arc<Inbox>, ui: &Ui) -> Self {
-        let (queue, mails) = sync_channel::<Option<MessageId>>(WAITING);
+        let (queue, ids) = sync_channel::<Option<MessageId>>(QUEUE_SIZE);
         let (command, ui) = (command.to_owned(), ui.clone());
         let thread = std::thread::spawn(move || {
             let mut dropped = Dropped::new("dropped before --exec ran for them");
-            for id in mails {
-                let Some(mail) = id.and_then(|id| inbox.get(&id.0)) else {
+            for id in ids {
+                let Some(message) = id.and_then(|id| inbox.get(&id.0)) else {
                     dropped.note(&ui);
                     continue;
                 };
-                // A mail that cannot be read does not end the thread: the next ones are waiting.
-                let done = catch_unwind(AssertUnwindSafe(|| run(&command, mail)));
+                // A panic must not end the thread, because further messages are queued.
+                let done = catch_unwind(AssertUnwindSafe(|| run(&command, message)));
                 if let Err(why) = done.unwrap_or_else(|_| Err("it panicked".to_owned())) {
                     ui.warn(&format!("--exec: {why}"));
                 }
@@ -53,16 +54,16 @@ impl Executor {
         Self { queue, thread }
     }
 
-    /// Where mails are handed over.
+    /// Returns a sender for message ids.
     pub(super) fn handle(&self) -> Queue {
         self.queue.clone()
     }
 
-    /// Waits until it ran for the last mail; all handles must be gone.
+    /// Waits until the command has run for the last message. All handles must have been dropped.
     pub(super) async fn finish(self) {
         drop(self.queue);
         let thread = self.thread;
-        // No blocking task: those are waited for when the runtime ends, and a command may never end.
+        // A thread and not a blocking task: the runtime waits for blocking tasks when it ends, and a command may never end.
         let (done, ended) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let _ = thread.join();
@@ -72,9 +73,9 @@ impl Executor {
     }
 }
 
-fn run(command: &str, mail: Arc<ReceivedMessage>) -> Result<(), String> {
-    let found = extract::of(&view::content(&mail));
-    let recipients: Vec<_> = mail
+fn run(command: &str, message: Arc<ReceivedMessage>) -> Result<(), String> {
+    let found = extract::of(&view::content(&message));
+    let recipients: Vec<_> = message
         .envelope
         .recipients
         .iter()
@@ -83,24 +84,33 @@ fn run(command: &str, mail: Arc<ReceivedMessage>) -> Result<(), String> {
     let first = |list: &[String]| list.first().cloned().unwrap_or_default();
     let mut child = shell(command)
         .stdin(Stdio::piped())
-        .env("MOVIE_BAG_MAIL_ID", &mail.id.0)
-        .env("MOVIE_BAG_MAIL_TO", value(&recipients.join(",")))
-        .env("MOVIE_BAG_MAIL_FROM", value(&mail.envelope.sender))
-        .env("MOVIE_BAG_MAIL_SUBJECT", value(&mail.digest().subject))
+        .env("MOVIE_BAG_MAIL_ID", &message.id.0)
+        .env("MOVIE_BAG_MAIL_TO", variable_value(&recipients.join(",")))
+        .env(
+            "MOVIE_BAG_MAIL_FROM",
+            variable_value(&message.envelope.sender),
+        )
+        .env(
+            "MOVIE_BAG_MAIL_SUBJECT",
+            variable_value(&message.digest().subject),
+        )
         .env(
             "MOVIE_BAG_MAIL_LINK",
-            value(found.main_link().map_or("", String::as_str)),
+            variable_value(found.main_link().map_or("", String::as_str)),
         )
-        .env("MOVIE_BAG_MAIL_TOKEN", value(&first(&found.tokens)))
-        .env("MOVIE_BAG_MAIL_CODE", value(&first(&found.codes)))
+        .env(
+            "MOVIE_BAG_MAIL_TOKEN",
+            variable_value(&first(&found.tokens)),
+        )
+        .env("MOVIE_BAG_MAIL_CODE", variable_value(&first(&found.codes)))
         .spawn()
         .map_err(|error| format!("cannot start the shell: {error}"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // It need not read.
-        let _ = stdin.write_all(&mail.source);
+        // The command need not read its input.
+        let _ = stdin.write_all(&message.source);
     }
-    // The command may run for long after it has read the mail.
-    drop(mail);
+    // Frees the memory: the command may run for a long time after it has read the message.
+    drop(message);
     match child.wait() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("the command failed with {status}")),
@@ -122,9 +132,9 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// A text as a variable can hold it.
-fn value(text: &str) -> String {
-    let mut end = text.len().min(LONGEST_VALUE);
+/// Returns text that is valid as the value of a variable: limited in length and without NUL.
+fn variable_value(text: &str) -> String {
+    let mut end = text.len().min(MAX_VALUE);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -1,6 +1,6 @@
-//! `smtp-debug`: the debugging SMTP sink as a program of its own.
+//! `smtp-debug`: runs the debugging SMTP sink without the account service.
 
-mod beside;
+mod child_command;
 mod client_settings;
 mod exec;
 pub(super) mod message_printer;
@@ -17,14 +17,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tokio::sync::watch;
 
-use beside::Beside;
+use child_command::ChildCommand;
 use client_settings::client_settings;
 use exec::Executor;
 use message_printer::Format;
 pub(super) use sink_tasks::SinkTasks;
 
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::file_limit::FileLimit;
-use super::report::Failure;
 use super::runtime::{StopSignal, one_thread};
 use super::ui::{Ui, counted};
 use super::wiring;
@@ -208,7 +209,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let lowered = files.fit(&mut bounds(&mut settings), 0);
     let format = match args.format {
         Some(name) => Format::from(name),
-        // Stdout is the command's.
+        // Stdout belongs to the command.
         None if !args.command.is_empty() => Format::None,
         None => usual_format(ui),
     };
@@ -228,8 +229,8 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                 )
             ));
         }
-        let mut beside = Beside::start(&args.command, &sink, args.web_auth.as_ref())?;
-        // Only now: the command has inherited the limit of the start.
+        let mut child = ChildCommand::start(&args.command, &sink, args.web_auth.as_ref())?;
+        // Raised after the start of the command, which inherits the original limit.
         files.raise();
         if let Some(limit) = lowered {
             warn_of_few_files(ui, limit);
@@ -251,7 +252,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         let on_message = move |message: Option<&Arc<ReceivedMessage>>| {
             show(message);
             if let Some(queue) = &hand_over {
-                // Waits where the command is slower than the mails come.
+                // Blocks while the command is slower than the arriving messages.
                 let _ = queue.send(message.map(|message| message.id.clone()));
             }
             if let Some(left) = &mut left {
@@ -271,8 +272,8 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                 };
                 tokio::select! {
                     () = all_came => {}
-                    () = told.next() => code = beside.stopped().await,
-                    ended = beside.ended_if_any() => code = ended,
+                    () = told.next() => code = child.stop().await,
+                    ended = child.wait_if_running() => code = ended,
                     _ = supervisor.gave_up() => {}
                 }
             })
@@ -283,7 +284,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
                 () = told.next() => {}
             }
         }
-        beside.tell_to_stop();
+        child.request_stop();
         say_summary(ui, &summary);
         if code.is_some_and(|code| code != 0) && summary.received == 0 {
             ui.say(
@@ -295,14 +296,14 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         }
         match code {
             None | Some(0) => Ok(()),
-            Some(code) => Err(Failure::silent(code).into()),
+            Some(code) => Err(Failure::silent(ExitCode::Child(code)).into()),
         }
     })
 }
 
 fn settings(args: &Args) -> SinkSettings {
     let usual = SinkSettings::default();
-    // Beside a command nobody types the ports, and several may run at once.
+    // With a command, the ports are passed in its environment, and several sinks may run at once.
     let address = |given: Option<SocketAddr>, usual: SocketAddr| match given {
         Some(address) => address,
         None if args.command.is_empty() => usual,
@@ -332,7 +333,7 @@ fn settings(args: &Args) -> SinkSettings {
     }
 }
 
-/// The bounds of a sink on its connections.
+/// Returns the connection limits of a sink.
 pub(super) fn bounds(settings: &mut SinkSettings) -> [&mut usize; 2] {
     [
         &mut settings.max_sessions,
@@ -340,7 +341,7 @@ pub(super) fn bounds(settings: &mut SinkSettings) -> [&mut usize; 2] {
     ]
 }
 
-/// Warns that the limit of open files has lowered the bounds on connections.
+/// Warns that the limit of open files has lowered the limits on connections.
 pub(super) fn warn_of_few_files(ui: &Ui, limit: u64) {
     ui.warn(&format!(
         "the limit of {limit} open files allows fewer connections than the settings: raise it with \"ulimit -n\" or LimitNOFILE"
@@ -365,7 +366,7 @@ fn say_summary(ui: &Ui, summary: &Summary) {
     }
 }
 
-/// An address that this machine can connect to.
+/// Returns an address that this machine can connect to.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -375,7 +376,7 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// How mails are shown where nobody chose.
+/// Returns the default format of messages.
 pub(super) fn usual_format(ui: &Ui) -> Format {
     if ui.is_json() {
         Format::Json
@@ -384,7 +385,7 @@ pub(super) fn usual_format(ui: &Ui) -> Format {
     }
 }
 
-/// Shows each mail on stdout. Where stdout is closed nothing is shown, and the mails are kept all the same.
+/// Returns a callback that prints each message on stdout. If stdout is closed, messages are stored without being printed.
 pub(super) fn show_with(
     format: Format,
     ui: &Ui,
@@ -412,7 +413,7 @@ pub(super) fn show_with(
     }
 }
 
-/// Counts mails that the inbox dropped before something was done with them, and warns of them: of the first, then each time that
+/// Counter of messages that the inbox dropped before they were processed. It warns about the first one, and each time that
 /// their number has doubled.
 #[derive(Debug)]
 struct Dropped {
@@ -440,7 +441,7 @@ pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
     Ok(bound.map_err(|error| sink_error::failure(&error))?)
 }
 
-/// Says where a sink listens.
+/// Prints the addresses of a sink.
 pub(super) fn announce(ui: &Ui, sink: &Sink) {
     ui.say(&format!("SMTP on {}", sink.smtp_addr()));
     if let Some(smtps) = sink.smtps_addr() {

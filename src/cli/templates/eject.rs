@@ -1,4 +1,4 @@
-//! `templates eject`: writes the built-in templates to a folder for editing.
+//! `templates eject`: writes the built-in templates to files for editing.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -8,8 +8,9 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::Ui;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::cli::report::Failure;
 use crate::mail::templates::{BuiltIn, file_in};
 
 /// Write the built-in templates to a folder for editing
@@ -29,7 +30,7 @@ pub(in crate::cli) struct Args {
     force: bool,
 }
 
-/// File at the place of a template.
+/// State of the file that a template is written to.
 enum Found {
     Nothing,
     TheSame,
@@ -37,7 +38,7 @@ enum Found {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
-    // An absolute path, since the setting must hold in every folder that the server is started in.
+    // Absolute, because the setting must be valid in any working directory of the server.
     let folder = std::path::absolute(&args.folder)
         .with_context(|| format!("cannot create the folder {}", args.folder.display()))?;
     let found = BUILT_IN_TEMPLATES
@@ -70,7 +71,7 @@ fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
         Err(error) => Err(error).with_context(|| unwritable(path))?,
         Ok(found) if found.is_dir() => {
             return Err(Failure::new(
-                1,
+                ExitCode::Failed,
                 "no_file",
                 format!("cannot write {}: it is a folder", path.display()),
                 "name another folder, or move that one",
@@ -79,7 +80,7 @@ fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
         }
         Ok(_) => {}
     }
-    // A file that cannot be read, or has another size, is another file.
+    // A file that cannot be read, or has another size, differs.
     let size = fs::metadata(path).map_or(0, |found| found.len());
     let is_the_same = size == template.source.len() as u64
         && fs::read(path).is_ok_and(|bytes| bytes == template.source.as_bytes());
@@ -97,7 +98,7 @@ fn would_overwrite(folder: &Path, names: &[&str]) -> Failure {
         "differ from the built-in ones"
     };
     Failure::new(
-        6,
+        ExitCode::AlreadyExists,
         "file_exists",
         format!(
             "nothing was written: in {}, {} {differ}",
@@ -112,14 +113,14 @@ fn write(path: &Path, template: &BuiltIn, found: &Found) -> anyhow::Result<()> {
     let failed = || unwritable(path);
     match found {
         Found::TheSame => return Ok(()),
-        // Replaces a link, and does not write through it.
+        // Replaces a symbolic link and does not follow it.
         Found::AnotherFile => fs::remove_file(path).with_context(failed)?,
         Found::Nothing => {}
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(failed)?;
     }
-    // Fails if another process has created the file meanwhile.
+    // Does not overwrite a file that was created in the meantime.
     fs::File::create_new(path)
         .and_then(|mut file| file.write_all(template.source.as_bytes()))
         .with_context(failed)

@@ -1,4 +1,4 @@
-//! `templates list`: all templates, built in or overridden.
+//! `templates list`: lists the templates with their sources.
 
 use serde_json::{Map, Value, json};
 

@@ -29,7 +29,7 @@ impl Command {
     pub(super) fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         match self {
             Self::List(args) => list::run(&args, ui, &load(ui, flags)?),
-            // Loads no templates: it must work when the overrides are broken.
+            // Loads no templates, so that it also works if the customized ones are broken.
             Self::Eject(args) => eject::run(&args, ui),
             Self::Preview(args) => preview::run(&args, ui, &load(ui, flags)?),
         }

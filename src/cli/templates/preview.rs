@@ -1,11 +1,11 @@
-//! `templates preview`: renders a mail or a page with sample values.
+//! `templates preview`: renders a template with sample values.
 
 use serde_json::json;
 
 use super::Ui;
+use crate::cli::failure::Failure;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::help::Offering;
-use crate::cli::report::Failure;
 use crate::domain::outbox::MailKind;
 use crate::domain::spelling;
 use crate::mail::render::subject;
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Args {
     name: String,
 }
 
-/// Returns the names of all mails and templates.
+/// Returns the names of all mail kinds and templates.
 fn names() -> Vec<&'static str> {
     let mails = MailKind::ALL.iter().map(|kind| kind.name());
     mails
@@ -65,7 +65,7 @@ fn part(templates: &Templates, kind: MailKind, ending: &str) -> anyhow::Result<S
 
 fn unknown(name: &str) -> Failure {
     let mails = MailKind::ALL.iter().map(|kind| kind.name());
-    // A name with an ending is that of a file.
+    // A name with an extension means a file.
     let meant = if name.contains(['/', '.']) {
         BUILT_IN_TEMPLATES.nearest(name)
     } else {

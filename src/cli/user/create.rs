@@ -1,10 +1,11 @@
-//! `user create`: makes an account.
+//! `user create`: creates an account.
 
 use serde_json::json;
 
-use super::super::outbox::{GIVEN_UP, QUEUED};
-use super::super::report::Failure;
-use super::{NewPassword, Ui, wiring};
+use super::super::exit_code::ExitCode;
+use super::super::failure::Failure;
+use super::new_password::NewPassword;
+use super::{Ui, wiring};
 use crate::app::{App, Delivery, Handling, NewAccount, parse_address};
 
 /// Create an account
@@ -28,16 +29,16 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
-    /// Checks what needs no database.
+    /// Checks the arguments without a database.
     ///
     /// # Errors
-    /// The address cannot be read, or there is no way to get the password.
+    /// The address is invalid, or the password cannot be prompted for.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         parse_address(&self.email)?;
-        match self.invite {
-            true => Ok(()),
-            false => self.password.check(),
+        if self.invite {
+            return Ok(());
         }
+        self.password.check()
     }
 }
 
@@ -60,7 +61,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "Created account {} ({}) with this password:",
             account.address, account.id
         );
-        ui.tell_password(&before, &password, &json)?;
+        ui.answer_password(&before, &password, &json)?;
     } else {
         ui.answer_either(
             &format!("Created account {} ({}).", account.address, account.id),
@@ -98,26 +99,25 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         account.address
     );
     let failure = match delivery {
-        // The same exit codes as of `forgot`. The owner has no password and no link yet: a script must not take that for
-        // success.
+        // The same exit codes as those of `forgot`. The owner has no password and no link yet, so a script must not take this
+        // for success.
         Some(Delivery::Waiting { error, hint, .. }) => Failure::new(
-            QUEUED,
+            ExitCode::Unavailable,
             "mail_server",
             format!("cannot deliver the invitation yet, it stays queued: {error}"),
             hint.unwrap_or(by_hand),
         ),
         Some(Delivery::Dead { error }) => Failure::new(
-            GIVEN_UP,
+            ExitCode::Failed,
             "mail_refused",
             format!("cannot deliver the invitation, it will not be retried: {error}"),
             by_hand,
         ),
         Some(Delivery::Sent { .. }) | None => return Ok(()),
     };
-    Err(match ui.is_json() {
-        // The document has the same facts; a second one on stdout would be one too many.
-        true => Failure::silent(failure.exit),
-        false => failure,
+    if ui.is_json() {
+        // The answer contains the same facts. A second document would break scripts that expect one.
+        return Err(Failure::silent(failure.exit).into());
     }
-    .into())
+    Err(failure.into())
 }

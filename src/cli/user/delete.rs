@@ -1,10 +1,11 @@
-//! `user delete`: deletes an account with all that belongs to it.
+//! `user delete`: deletes an account with its movies, mails and history.
 
 use serde_json::json;
 
 use super::Ui;
 use crate::app::App;
-use crate::cli::report::Failure;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
 use crate::cli::ui::counted;
 use crate::domain::terminal_text::escape_line;
 use crate::store::Deletion;
@@ -31,16 +32,18 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if !args.yes {
         let about = format!(
             "This deletes account {address} with {}.",
-            in_words(deletion)
+            describe(deletion)
         );
         let question = format!("Delete {address}?");
         if !ui.confirm(&about, &question, "--yes").await? {
-            return Err(Failure::without_hint(1, "declined", "nothing was deleted").into());
+            return Err(
+                Failure::without_hint(ExitCode::Failed, "declined", "nothing was deleted").into(),
+            );
         }
     }
     let deleted = app.delete_account(&args.email).await?;
     ui.answer_either(
-        &format!("Deleted account {address} with {}.", in_words(deleted)),
+        &format!("Deleted account {address} with {}.", describe(deleted)),
         &json!({
             "email": account.address,
             "movies": deleted.movies,
@@ -51,7 +54,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn in_words(deletion: Deletion) -> String {
+fn describe(deletion: Deletion) -> String {
     let Deletion {
         movies,
         mails,

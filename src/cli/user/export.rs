@@ -1,4 +1,4 @@
-//! `user export`: writes all accounts down, to be imported elsewhere.
+//! `user export`: writes all accounts in a format that `user import` reads.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
@@ -11,15 +11,16 @@ use super::Ui;
 use super::format::{Format, is_dash};
 use crate::app::App;
 use crate::app::system::SystemRng;
-use crate::cli::report::Failure;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
 use crate::cli::ui::counted;
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::password::PasswordHash;
 use crate::private;
 
-/// How many accounts are asked for at a time.
-const PAGE: usize = 500;
+/// Number of accounts per query.
+const PAGE_SIZE: usize = 500;
 
 /// Export accounts with password hashes
 ///
@@ -37,18 +38,21 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
-    /// Whether such a file could be written.
+    /// Checks the arguments without a database.
+    ///
+    /// # Errors
+    /// The extension is unknown, or the file exists.
     pub(super) fn check(&self) -> Result<(), Failure> {
         Format::of(&self.file)?;
         if !is_dash(&self.file) && fs::symlink_metadata(&self.file).is_ok() {
-            return Err(exists(&self.file));
+            return Err(file_exists(&self.file));
         }
         Ok(())
     }
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let (accounts, unknown) = if is_dash(&args.file) {
+    let (accounts, unsupported) = if is_dash(&args.file) {
         let format = if ui.is_json() {
             Format::JsonLines
         } else {
@@ -63,10 +67,10 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     } else {
         to_file(&args.file, ui, app).await?
     };
-    if unknown > 0 {
+    if unsupported > 0 {
         ui.warn(&format!(
             "exported {} other than bcrypt of cost 4 to 16, which an import refuses",
-            counted(unknown, "hash", "hashes")
+            counted(unsupported, "hash", "hashes")
         ));
     }
     if is_dash(&args.file) {
@@ -93,40 +97,40 @@ async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u
 async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
     let spinner = ui.spinner("exporting the accounts");
     let failed = || format!("cannot write {}", path.display());
-    let mut file = Unfinished::beside(path).with_context(failed)?;
+    let mut file = PartialFile::create_for(path).with_context(failed)?;
     let written = write_all(Format::of(path)?, app, |page| {
         file.writer.write_all(page.as_bytes()).with_context(failed)
     });
     let written = written.await?;
     file.finish(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(path).into(),
+        io::ErrorKind::AlreadyExists => file_exists(path).into(),
         _ => anyhow::Error::from(error).context(failed()),
     })?;
     drop(spinner);
     Ok(written)
 }
 
-/// Writes page by page; how many accounts there were, and how many of them no import takes.
+/// Writes all accounts page by page. Returns their number, and the number of hashes that an import refuses.
 async fn write_all(
     format: Format,
     app: &App,
     mut write: impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<(u64, u64)> {
-    let (mut after, mut accounts, mut unknown) = (None, 0, 0);
+    let (mut after, mut accounts, mut unsupported) = (None, 0, 0);
     if format == Format::Csv {
         write("email,password_hash\n")?;
     }
     loop {
-        let page = app.accounts(after, PAGE).await?;
+        let page = app.accounts(after, PAGE_SIZE).await?;
         let Some(last) = page.last() else {
-            return Ok((accounts, unknown));
+            return Ok((accounts, unsupported));
         };
         after = Some(last.id);
         accounts += page.len() as u64;
-        let is_unknown = |account: &&Account| {
+        let is_unsupported = |account: &&Account| {
             PasswordHash::parse_foreign(account.password_hash.as_str()).is_err()
         };
-        unknown += page.iter().filter(is_unknown).count() as u64;
+        unsupported += page.iter().filter(is_unsupported).count() as u64;
         write(
             &page
                 .iter()
@@ -139,13 +143,13 @@ async fn write_all(
 fn line(format: Format, account: &Account) -> String {
     let (email, hash) = (&*account.address, account.password_hash.as_str());
     match format {
-        Format::Csv => format!("{},{}\n", quoted(email), quoted(hash)),
+        Format::Csv => format!("{},{}\n", quote_if_needed(email), quote_if_needed(hash)),
         Format::JsonLines => format!("{}\n", json!({"email": email, "password_hash": hash})),
     }
 }
 
-/// A value of CSV, in quotes where it needs them (RFC 4180).
-fn quoted(value: &str) -> String {
+/// Quotes a CSV value if necessary (RFC 4180).
+fn quote_if_needed(value: &str) -> String {
     if value.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {
@@ -153,23 +157,23 @@ fn quoted(value: &str) -> String {
     }
 }
 
-fn exists(path: &Path) -> Failure {
+fn file_exists(path: &Path) -> Failure {
     Failure::new(
-        6,
+        ExitCode::AlreadyExists,
         "file_exists",
         format!("cannot write {}: the file exists", path.display()),
         "name another file, or move that one",
     )
 }
 
-/// A file under another name until it is whole. What is not finished is deleted when it is dropped.
-struct Unfinished {
+/// File under a temporary name until it is complete. It is deleted when it is dropped unfinished.
+struct PartialFile {
     path: PathBuf,
     writer: BufWriter<File>,
 }
 
-impl Unfinished {
-    fn beside(path: &Path) -> io::Result<Self> {
+impl PartialFile {
+    fn create_for(path: &Path) -> io::Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         let random = u64::from_ne_bytes(draw(&SystemRng));
         name.push(format!(".{random:016x}.part"));
@@ -181,12 +185,12 @@ impl Unfinished {
         })
     }
 
-    /// Gives it its name, unless that is another file's by now.
+    /// Moves the file to its final name, unless another file has that name by now.
     fn finish(mut self, path: &Path) -> io::Result<()> {
         self.writer.flush()?;
         self.writer.get_ref().sync_all()?;
         match fs::hard_link(&self.path, path) {
-            // A file system without links, where nothing better can be had.
+            // The file system has no hard links: a check before the rename is the best alternative.
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 if fs::symlink_metadata(path).is_ok() {
                     return Err(io::ErrorKind::AlreadyExists.into());
@@ -198,7 +202,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -209,24 +213,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_quoted_where_it_needs_it() {
+    fn a_value_is_quoted_if_needed() {
         for (value, written) in [
             ("ann@example.com", "ann@example.com"),
             ("\"a,b\"@example.com", "\"\"\"a,b\"\"@example.com\""),
             ("a\nb", "\"a\nb\""),
         ] {
-            assert_eq!(quoted(value), written);
+            assert_eq!(quote_if_needed(value), written);
         }
     }
 
     #[test]
-    fn an_unfinished_file_goes_and_a_finished_one_overwrites_none() {
+    fn an_unfinished_file_is_deleted_and_a_finished_one_overwrites_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accounts.csv");
-        drop(Unfinished::beside(&path).unwrap());
+        drop(PartialFile::create_for(&path).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        Unfinished::beside(&path).unwrap().finish(&path).unwrap();
-        let again = Unfinished::beside(&path).unwrap().finish(&path);
+        PartialFile::create_for(&path)
+            .unwrap()
+            .finish(&path)
+            .unwrap();
+        let again = PartialFile::create_for(&path).unwrap().finish(&path);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

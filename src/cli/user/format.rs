@@ -1,32 +1,32 @@
-//! The files that accounts come from and go to: `-` is stdin or stdout, the ending of a name says the format.
+//! Formats of account files. The file extension determines the format; `-` is stdin or stdout.
 
 use std::path::Path;
 
-use crate::cli::report::Failure;
+use crate::cli::failure::Failure;
 
-/// How accounts are written down.
+/// Format of an account file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// Values with commas between, the names of the columns in the first line.
+    /// Comma-separated values with the names of the columns in the first line.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     JsonLines,
 }
 
 impl Format {
-    /// The format of a file by its name.
+    /// Returns the format of a file by its extension.
     ///
     /// # Errors
-    /// An ending that says nothing.
+    /// The extension is unknown.
     pub(super) fn of(path: &Path) -> Result<Self, Failure> {
         if is_dash(path) {
             return Ok(Self::Csv);
         }
-        let ending = path
+        let extension = path
             .extension()
-            .and_then(|ending| ending.to_str())
+            .and_then(|extension| extension.to_str())
             .unwrap_or_default();
-        match ending.to_ascii_lowercase().as_str() {
+        match extension.to_ascii_lowercase().as_str() {
             "csv" => Ok(Self::Csv),
             "jsonl" | "ndjson" => Ok(Self::JsonLines),
             _ => Err(Failure::usage(
@@ -40,7 +40,7 @@ impl Format {
     }
 }
 
-/// Whether stdin or stdout is meant.
+/// Whether the path means stdin or stdout.
 pub(super) fn is_dash(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_says_the_format() {
+    fn the_extension_determines_the_format() {
         for (name, format) in [
             ("-", Some(Format::Csv)),
             ("a/b.csv", Some(Format::Csv)),

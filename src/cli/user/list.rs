@@ -1,18 +1,18 @@
-//! `user list`: the accounts there are.
+//! `user list`: lists accounts.
 
 use serde_json::json;
 
 use super::super::table::hanging;
-use super::super::ui::{Ui, local};
+use super::super::ui::{Ui, local_time};
 use crate::app::App;
-use crate::cli::report::Failure;
+use crate::cli::failure::Failure;
 use crate::domain::account::Account;
 use crate::domain::email_address::AddressPart;
 use crate::domain::id::AccountId;
 use crate::domain::terminal_text::escape_line;
 
-/// How many accounts are asked for at a time.
-const PAGE: usize = 500;
+/// Number of accounts per query.
+const PAGE_SIZE: usize = 500;
 
 /// List accounts, oldest first
 ///
@@ -36,14 +36,14 @@ pub(in crate::cli) struct Args {
     after: Option<String>,
 }
 
-/// Lists accounts; `database` names where they are.
+/// Lists accounts. `database` is its name for messages.
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyhow::Result<()> {
     let searched = args.search.as_deref().map(AddressPart::new);
-    let mut after = args.after.as_deref().map(id).transpose()?;
+    let mut after = args.after.as_deref().map(parse_id).transpose()?;
     let mut left = args.limit.unwrap_or(u64::MAX);
     let mut last_shown = None;
     loop {
-        let page = app.accounts(after, PAGE).await?;
+        let page = app.accounts(after, PAGE_SIZE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         let is_found = |account: &&Account| {
@@ -56,11 +56,11 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
         let (shown, more) = found.split_at(shown);
         if let Some(last) = shown.last() {
             let is_first = last_shown.is_none();
-            show(ui, shown, is_first)?;
+            print_page(ui, shown, is_first)?;
             last_shown = Some(last.id);
         }
         left -= shown.len() as u64;
-        // Only now is it known that there are more.
+        // Only here is it known whether more accounts follow.
         if let (false, Some(last_shown)) = (more.is_empty(), last_shown) {
             ui.say(&format!(
                 "More accounts follow: continue with --after {last_shown}"
@@ -80,7 +80,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
     Ok(())
 }
 
-fn id(text: &str) -> Result<AccountId, Failure> {
+fn parse_id(text: &str) -> Result<AccountId, Failure> {
     text.parse().map_err(|error| {
         Failure::usage(
             format!("invalid --after: {error}"),
@@ -89,8 +89,8 @@ fn id(text: &str) -> Result<AccountId, Failure> {
     })
 }
 
-/// Shows some of them. The address comes last, so that no width need be known before all are.
-fn show(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Failure> {
+/// Prints one page of accounts. The address is the last column, so that no column width depends on accounts not read yet.
+fn print_page(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Failure> {
     let mut lines = Vec::with_capacity(accounts.len() + 1);
     if ui.is_json() {
         lines.extend(accounts.iter().map(|account| {
@@ -101,7 +101,7 @@ fn show(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Failure> {
             lines.push(format!("{:24}  {:19}  EMAIL", "ID", "CREATED"));
         }
         lines.extend(accounts.iter().map(|account| {
-            let created = local(account.id.made_at());
+            let created = local_time(account.id.made_at());
             let address = hanging(&escape_line(&account.address), 47);
             format!("{}  {created}  {address}", account.id)
         }));

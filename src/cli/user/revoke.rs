@@ -1,4 +1,4 @@
-//! `user revoke`: ends all logins of an account, and tells its owner.
+//! `user revoke`: ends all sessions of an account and notifies its owner.
 
 use serde_json::json;
 
@@ -20,11 +20,11 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("ending the sessions");
-    let told = app
+    let notification = app
         .revoke_access(&args.email, &wiring::origin(), Handling::DeliverNow)
         .await?;
     drop(spinner);
-    let sent = warn_unless_sent(ui, told.as_ref(), "all sessions were ended");
+    let sent = warn_unless_sent(ui, notification.as_ref(), "all sessions were ended");
     ui.answer_either(
         &format!("Ended all sessions of {}.", args.email),
         &json!({"email": args.email, "revoked": true, "confirmation_sent": sent}),

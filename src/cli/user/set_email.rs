@@ -1,4 +1,4 @@
-//! `user set-email`: gives an account another address, and tells its owner at both.
+//! `user set-email`: changes the address of an account and notifies its owner at both addresses.
 
 use serde_json::json;
 
@@ -29,19 +29,19 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         .set_address(&args.email, &args.to, &origin, Handling::DeliverNow)
         .await?;
     drop(spinner);
-    let (before, now) = (&changed.before, changed.now.as_str());
+    let (before, after) = (&changed.before, changed.now.as_str());
     let mut sent = !changed.mails.is_empty();
     for mail in &changed.mails {
         sent &= warn_unless_sent(ui, Some(mail), "the address was changed");
     }
-    let text = if before == now {
-        format!("The address is already {now}.")
+    let text = if before == after {
+        format!("The address is already {after}.")
     } else {
-        format!("Changed the address {before} to {now}.")
+        format!("Changed the address {before} to {after}.")
     };
     ui.answer_either(
         &text,
-        &json!({"before": before, "email": now, "changed": before != now, "confirmation_sent": sent}),
+        &json!({"before": before, "email": after, "changed": before != after, "confirmation_sent": sent}),
     )?;
     Ok(())
 }

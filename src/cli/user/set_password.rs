@@ -1,9 +1,10 @@
-//! `user set-password`: sets an account's password, and tells its owner.
+//! `user set-password`: sets the password of an account and notifies its owner.
 
 use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
-use super::{NewPassword, Ui, wiring};
+use super::new_password::NewPassword;
+use super::{Ui, wiring};
 use crate::app::{App, Handling};
 
 /// Set the password of an account and notify its owner
@@ -22,7 +23,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    // Known before the password is asked for.
+    // Fails before the prompt if the account does not exist.
     let account = app.account_details(&args.email, 0).await?.account;
     let (password, generated) = args.password.get(ui, app, &account.address).await?;
     let spinner = ui.spinner("changing the password");
@@ -41,7 +42,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if let Some(password) = generated {
         json["password"] = password.as_str().into();
         let before = format!("Set this password for {}:", account.address);
-        ui.tell_password(&before, &password, &json)?;
+        ui.answer_password(&before, &password, &json)?;
     } else {
         ui.answer_either(
             &format!("Changed the password of {}.", account.address),

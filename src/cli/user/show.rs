@@ -1,17 +1,17 @@
-//! `user show`: an account with its waiting mails and its history.
+//! `user show`: shows an account with its undelivered mails and its history.
 
 use serde_json::{Value, json};
 
 use super::super::outbox::entry_json;
 use super::super::table::hanging;
-use super::super::ui::{Ui, counted, local};
+use super::super::ui::{Ui, counted, local_time};
 use crate::app::{AccountDetails, App};
 use crate::domain::event::{Event, EventKind, HISTORY_LINES};
 use crate::domain::outbox::{Entry, EntryState};
 use crate::domain::terminal_text::escape_line;
 
-/// How much of the history is shown to people; programs get all of it.
-const SHOWN: usize = 50;
+/// Number of history entries shown as text. JSON has all of them.
+const MAX_SHOWN: usize = 50;
 
 /// Show an account with its queued mails and history
 ///
@@ -42,13 +42,13 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         "Email    {}\nID       {}\nCreated  {}\n",
         escape_line(&account.address),
         account.id,
-        local(account.id.made_at())
+        local_time(account.id.made_at())
     );
     text += "\nUndelivered mails\n";
-    text += &list(mails.iter().map(mail_line));
+    text += &indent(mails.iter().map(mail_line));
     text += "\nHistory, newest first\n";
-    text += &list(history.iter().take(SHOWN).map(event_line));
-    let older = history.len().saturating_sub(SHOWN);
+    text += &indent(history.iter().take(MAX_SHOWN).map(event_line));
+    let older = history.len().saturating_sub(MAX_SHOWN);
     if older > 0 {
         let older = counted(older as u64, "older entry", "older entries");
         text += &format!("  and {older}, which --json shows\n");
@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn list(lines: impl Iterator<Item = String>) -> String {
+fn indent(lines: impl Iterator<Item = String>) -> String {
     let lines: Vec<String> = lines
         .map(|line| format!("  {}\n", hanging(line.trim_end(), 4)))
         .collect();
@@ -76,7 +76,7 @@ fn mail_line(mail: &Entry) -> String {
         .unwrap_or_default();
     let tries = counted(mail.attempts.into(), "attempt", "attempts");
     let next = match mail.state {
-        EntryState::Waiting => format!(", next attempt {}", local(mail.next_try_at)),
+        EntryState::Waiting => format!(", next attempt {}", local_time(mail.next_try_at)),
         EntryState::Dead => String::new(),
     };
     format!(
@@ -86,23 +86,23 @@ fn mail_line(mail: &Entry) -> String {
 }
 
 fn event_line(event: &Event) -> String {
-    let several = several(event).unwrap_or_default();
-    let between = if several.is_empty() || event.detail.is_empty() {
+    let combined = combined(event).unwrap_or_default();
+    let separator = if combined.is_empty() || event.detail.is_empty() {
         ""
     } else {
         "; last "
     };
     format!(
-        "{}  {:<15}  {}  {several}{between}{}",
-        local(event.at),
+        "{}  {:<15}  {}  {combined}{separator}{}",
+        local_time(event.at),
         event.kind,
         event.origin,
         event.detail
     )
 }
 
-/// Describes a line that stands for several events.
-fn several(event: &Event) -> Option<String> {
+/// Describes an entry that combines several events; `None` for a single event.
+fn combined(event: &Event) -> Option<String> {
     let (one, many) = match event.kind {
         EventKind::LoginFailed => ("failed login", "failed logins"),
         EventKind::LoggedIn => ("login", "logins"),
@@ -110,7 +110,7 @@ fn several(event: &Event) -> Option<String> {
         _ => ("event", "events"),
     };
     let events = counted(event.count.into(), one, many);
-    let (first, origin) = (local(event.first_at), &event.origin);
+    let (first, origin) = (local_time(event.first_at), &event.origin);
     (event.count > 1).then(|| format!("{events} since {first}, last from {origin}"))
 }
 

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use clap::builder::StyledStr;
 
-use super::uses::EXIT_CODES;
 use super::{HELP, Page, Section, pages};
 use crate::cli::Cli;
+use crate::cli::exit_code::ExitCode;
 use crate::config::env_file;
 use crate::config::keys::{KEYS, Key, Subject};
 
 const CLI_INTRO: &str = include_str!("cli_intro.md");
 const SETTINGS_INTRO: &str = include_str!("settings_intro.md");
 
-/// Pages about the subject of a command.
+/// Further reading about a command.
 const MORE: &[(&str, &str)] = &[
     ("serve", "[Operations](operations.md)"),
     ("smtp-debug", "[Debugging SMTP server](smtp-debug.md)"),
@@ -63,7 +63,7 @@ fn docs_settings_is_up_to_date() {
 }
 
 #[test]
-fn the_env_file_of_the_page_is_read_as_it_is_described() {
+fn the_sample_env_file_is_parsed_as_documented() {
     let (_, sample) = SETTINGS_INTRO.split_once("```ini\n").unwrap();
     let (sample, _) = sample.split_once("```").unwrap();
     let lines = env_file::parse(sample).unwrap();
@@ -93,8 +93,8 @@ fn cli_page() -> String {
         writeln!(commands_table, "| [`{path}`](#{anchor}) | {about} |").unwrap();
     }
     let mut exit_codes = String::from("| code | meaning |\n| --- | --- |\n");
-    for (code, meaning) in EXIT_CODES {
-        writeln!(exit_codes, "| {code} | {meaning} |").unwrap();
+    for code in ExitCode::ALL {
+        writeln!(exit_codes, "| {} | {} |", code.number(), code.meaning()).unwrap();
     }
     let mut text = CLI_INTRO
         .replace("{commands}\n", &commands_table)
@@ -147,7 +147,7 @@ fn chapter(page: &Page) -> String {
             Section::ExitCodes(codes) => {
                 text.push_str("\n| exit code | meaning |\n| --- | --- |\n");
                 for (code, meaning) in codes {
-                    writeln!(text, "| {code} | {} |", marked(meaning)).unwrap();
+                    writeln!(text, "| {} | {} |", code.number(), marked(meaning)).unwrap();
                 }
             }
         }
@@ -187,7 +187,7 @@ fn anchor(heading: &str) -> String {
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
-/// Returns the anchor of the section of docs/json.md about a command, or nothing.
+/// Returns the anchor of the section of docs/json.md about a command, or an empty string.
 fn section_of_json(path: &str) -> String {
     let page = include_str!("../../../../docs/json.md");
     let mut headings = page.lines().filter_map(|line| line.strip_prefix("## "));
@@ -195,7 +195,7 @@ fn section_of_json(path: &str) -> String {
     heading.map_or_else(String::new, |heading| format!("#{}", anchor(heading)))
 }
 
-/// Marks JSON documents as code, and in the text between them what [`marked`] marks.
+/// Marks JSON documents as code, and applies [`marked`] to the text between them.
 fn documents_marked(text: &str) -> String {
     let (mut rendered, mut depth, mut start) = (String::new(), 0, 0);
     for (at, c) in text.char_indices() {
@@ -224,7 +224,7 @@ fn summary(command: &clap::Command) -> String {
     marked(&command.get_about().unwrap().to_string())
 }
 
-/// Returns a table of the arguments that are shown, or nothing.
+/// Returns a table of the visible arguments, or an empty string.
 fn arguments(command: &clap::Command) -> String {
     let shown = |argument: &&clap::Arg| !argument.is_hide_set();
     let rows: Vec<_> = command

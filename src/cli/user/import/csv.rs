@@ -1,62 +1,73 @@
-//! CSV (RFC 4180): values with commas between, in double quotes where they need them, the columns named in the first
-//! line.
+//! CSV (RFC 4180): values separated by commas, in double quotes if needed, with the names of the columns in the first line.
 //!
-//! Read by `csv-core` and not by `csv`, which keeps a record however long it is: behind a quote that is not closed that
-//! would be all the rest of the file.
+//! The parser is `csv-core` and not `csv`, which stores a record whatever its length: after a quote that is not closed, that
+//! would be the rest of the file.
 
 use std::io::BufRead;
 
 use csv_core::ReadRecordResult;
 use zeroize::Zeroizing;
 
-use super::input::{COLUMNS, Fields, LONGEST, Line, Records, Source, bad, not_utf_8, too_long};
-use crate::cli::report::Failure;
+use super::input::{
+    COLUMNS, Fields, Line, MAX_RECORD, Records, Source, invalid_record, not_utf_8, too_long,
+};
+use crate::cli::failure::Failure;
 use crate::domain::spelling::nearest;
 
-/// More than any file has columns.
-const MOST_FIELDS: usize = 256;
+/// Maximum number of columns.
+const MAX_FIELDS: usize = 256;
 
-/// Accounts in CSV.
+/// Reader of accounts in CSV.
 pub(super) struct Csv<R> {
     source: Source<R>,
     parser: csv_core::Reader,
-    /// The fields of the present record, one behind the other, and where each ends.
+    /// Concatenated fields of the current record, and the end of each.
     fields: Zeroizing<Vec<u8>>,
     ends: Vec<usize>,
-    /// Where each of [`COLUMNS`] stands, and how many fields there are.
-    header: Option<([Option<usize>; 3], usize)>,
+    header: Option<Header>,
 }
 
-/// What was read of a record.
+/// Columns of the file.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    /// Position of each of [`COLUMNS`].
+    columns: [Option<usize>; 3],
+    /// Number of fields of a line.
+    width: usize,
+}
+
+/// Extent of a record in the input and in `fields`.
 #[derive(Debug, Clone, Copy, Default)]
 struct Extent {
     first_line: u64,
     last_line: u64,
-    /// Where the last field ends in `fields`, and how many there are.
+    /// Length of all fields together.
     length: usize,
+    /// Number of fields.
     fields: usize,
     is_too_long: bool,
-    /// Whether the file ended within quotes.
+    /// Whether the file ended inside a quoted value.
     is_open: bool,
 }
 
 impl<R: BufRead> Csv<R> {
     pub(super) fn new(reader: R) -> Self {
         let mut parser = csv_core::Reader::new();
-        // It passes a mark of its own, and only where that comes in one piece. After an empty line it does not.
+        // The parser skips a byte order mark at its start, but only if it arrives in one piece. After an empty line it does not,
+        // so that `skip_byte_order_mark` handles it.
         parser.read_record(b"\n", &mut [0], &mut [0]);
         Self {
             source: Source::new(reader),
             parser,
-            fields: Zeroizing::new(vec![0; LONGEST]),
-            ends: vec![0; MOST_FIELDS],
+            fields: Zeroizing::new(vec![0; MAX_RECORD]),
+            ends: vec![0; MAX_FIELDS],
             header: None,
         }
     }
 
-    /// Reads one record into `fields` and `ends`.
-    fn read(&mut self) -> Result<Option<Extent>, Failure> {
-        if !self.source.pass_empty_lines()? {
+    /// Reads one record into `fields` and `ends`; `None` at the end of the file.
+    fn read_record(&mut self) -> Result<Option<Extent>, Failure> {
+        if !self.source.skip_empty_lines()? {
             return Ok(None);
         }
         let mut extent = Extent {
@@ -65,17 +76,17 @@ impl<R: BufRead> Csv<R> {
         };
         let mut quotes = 0;
         loop {
-            let ahead = self.source.ahead()?;
-            let is_end = ahead.is_empty();
-            let (result, passed, written, ended) = self.parser.read_record(
-                ahead,
+            let next = self.source.peek()?;
+            let is_end = next.is_empty();
+            let (result, consumed, written, ended) = self.parser.read_record(
+                next,
                 &mut self.fields[extent.length..],
                 &mut self.ends[extent.fields..],
             );
-            let raw = ahead.get(..passed).unwrap_or_default();
+            let raw = next.get(..consumed).unwrap_or_default();
             quotes += raw.iter().filter(|byte| **byte == b'"').count();
             let is_break = raw.last() == Some(&b'\n');
-            self.source.pass(passed)?;
+            self.source.consume(consumed)?;
             extent.length += written;
             extent.fields += ended;
             match result {
@@ -94,7 +105,6 @@ impl<R: BufRead> Csv<R> {
         }
     }
 
-    /// The fields that were read.
     fn fields(&self, extent: Extent) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
         self.ends[..extent.fields].iter().map(move |end| {
@@ -104,9 +114,9 @@ impl<R: BufRead> Csv<R> {
         })
     }
 
-    fn read_header(&mut self) -> Result<([Option<usize>; 3], usize), Failure> {
-        self.source.pass_mark()?;
-        let Some(extent) = self.read()? else {
+    fn read_header(&mut self) -> Result<Header, Failure> {
+        self.source.skip_byte_order_mark()?;
+        let Some(extent) = self.read_record()? else {
             return Err(Failure::usage(
                 "the file is empty",
                 "name the columns in the first line: email,password_hash or email,password",
@@ -116,22 +126,25 @@ impl<R: BufRead> Csv<R> {
             .fields(extent)
             .map(|name| String::from_utf8_lossy(name).trim().to_lowercase())
             .collect();
-        Ok((columns(&names)?, names.len()))
+        Ok(Header {
+            columns: find_columns(&names)?,
+            width: names.len(),
+        })
     }
 
-    fn record(
+    fn parse_fields(
         &self,
         extent: Extent,
-        (columns, width): ([Option<usize>; 3], usize),
+        Header { columns, width }: Header,
     ) -> Result<Fields, Failure> {
         if extent.is_open {
-            return Err(bad(
+            return Err(invalid_record(
                 "a double quote is not closed before the end of the file, so the rest was not read",
                 "close the quote; write a quote inside a value twice: \"\"",
             ));
         }
         if extent.last_line > extent.first_line {
-            return Err(bad(
+            return Err(invalid_record(
                 format!(
                     "a value in double quotes continues up to line {}: line breaks are not allowed",
                     extent.last_line
@@ -143,7 +156,7 @@ impl<R: BufRead> Csv<R> {
             return Err(too_long());
         }
         if extent.fields != width {
-            return Err(bad(
+            return Err(invalid_record(
                 format!("it has {} values for {width} columns", extent.fields),
                 "write values that contain a comma in double quotes",
             ));
@@ -174,23 +187,28 @@ impl<R: BufRead> Records for Csv<R> {
                 *self.header.insert(header)
             }
         };
-        let Some(extent) = self.read()? else {
+        let Some(extent) = self.read_record()? else {
             return Ok(None);
         };
         Ok(Some(Line {
             number: extent.first_line,
             position: self.source.position,
-            record: self.record(extent, header).and_then(Fields::record),
+            record: self
+                .parse_fields(extent, header)
+                .and_then(Fields::into_record),
         }))
     }
 }
 
-/// Where each column stands.
-fn columns(names: &[String]) -> Result<[Option<usize>; 3], Failure> {
+/// Returns the position of each of [`COLUMNS`].
+///
+/// # Errors
+/// A column is missing, unknown or named twice, or the first line does not name columns.
+fn find_columns(names: &[String]) -> Result<[Option<usize>; 3], Failure> {
     const HINT: &str =
         "name the columns email and password_hash, or email and password, in the first line";
     let wrong = |what: String, hint: &str| Err(Failure::usage(what, hint));
-    // A first line that is an account has no names that could be quoted: one of them is a password.
+    // If the first line is an account, it must not be quoted: one of the values is a password.
     if names.iter().any(|name| name.contains('@')) {
         return wrong("the first line does not name the columns".to_owned(), HINT);
     }
@@ -222,13 +240,13 @@ fn columns(names: &[String]) -> Result<[Option<usize>; 3], Failure> {
             }
         }
     }
-    let meant = |name: &str| nearest(name, COLUMNS);
+    let similar = |name: &str| nearest(name, COLUMNS);
     if !unknown.is_empty() {
-        if !is_any_known && unknown.iter().all(|name| meant(name).is_none()) {
+        if !is_any_known && unknown.iter().all(|name| similar(name).is_none()) {
             return wrong("the first line does not name the columns".to_owned(), HINT);
         }
-        let named = unknown.iter().map(|name| match meant(name) {
-            Some(meant) => format!("{name:?} (did you mean {meant}?)"),
+        let named = unknown.iter().map(|name| match similar(name) {
+            Some(similar) => format!("{name:?} (did you mean {similar}?)"),
             None => format!("{name:?}"),
         });
         let named: Vec<_> = named.collect();

@@ -1,4 +1,4 @@
-//! JSON Lines: one JSON object a line.
+//! JSON Lines: one JSON object per line.
 
 use std::fmt;
 use std::io::BufRead;
@@ -8,43 +8,46 @@ use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
-use super::input::{COLUMNS, Fields, LONGEST, Line, Records, Source, bad, not_utf_8, too_long};
-use crate::cli::report::Failure;
+use super::input::{
+    COLUMNS, Fields, Line, MAX_RECORD, Records, Source, invalid_record, not_utf_8, too_long,
+};
+use crate::cli::failure::Failure;
 use crate::domain::spelling::nearest;
 
-/// Accounts in JSON Lines.
+/// Reader of accounts in JSON Lines.
 pub(super) struct JsonLines<R> {
     source: Source<R>,
     line: Zeroizing<Vec<u8>>,
-    has_begun: bool,
+    has_started: bool,
 }
 
 impl<R: BufRead> JsonLines<R> {
     pub(super) fn new(reader: R) -> Self {
         Self {
             source: Source::new(reader),
-            line: Zeroizing::new(Vec::with_capacity(LONGEST)),
-            has_begun: false,
+            line: Zeroizing::new(Vec::with_capacity(MAX_RECORD)),
+            has_started: false,
         }
     }
 
-    /// Reads a line without its end, and keeps no more of it than is taken; whether that was all.
-    fn read(&mut self) -> Result<bool, Failure> {
+    /// Reads a line without its line ending, and stores at most [`MAX_RECORD`] bytes of it. Returns whether the line was
+    /// stored completely.
+    fn read_line(&mut self) -> Result<bool, Failure> {
         self.line.clear();
-        let mut is_whole = true;
+        let mut is_complete = true;
         loop {
-            let ahead = self.source.ahead()?;
-            let end = ahead.iter().position(|byte| *byte == b'\n');
-            let part = ahead.get(..end.unwrap_or(ahead.len())).unwrap_or_default();
-            if self.line.len() + part.len() <= LONGEST {
+            let next = self.source.peek()?;
+            let end = next.iter().position(|byte| *byte == b'\n');
+            let part = next.get(..end.unwrap_or(next.len())).unwrap_or_default();
+            if self.line.len() + part.len() <= MAX_RECORD {
                 self.line.extend_from_slice(part);
             } else {
-                is_whole = false;
+                is_complete = false;
             }
-            let (is_last, passed) = (ahead.is_empty() || end.is_some(), part.len());
-            self.source.pass(passed + usize::from(end.is_some()))?;
+            let (is_last, length) = (next.is_empty() || end.is_some(), part.len());
+            self.source.consume(length + usize::from(end.is_some()))?;
             if is_last {
-                return Ok(is_whole);
+                return Ok(is_complete);
             }
         }
     }
@@ -52,43 +55,43 @@ impl<R: BufRead> JsonLines<R> {
 
 impl<R: BufRead> Records for JsonLines<R> {
     fn next(&mut self) -> Result<Option<Line>, Failure> {
-        if !self.has_begun {
-            self.source.pass_mark()?;
-            self.has_begun = true;
+        if !self.has_started {
+            self.source.skip_byte_order_mark()?;
+            self.has_started = true;
         }
         loop {
-            if !self.source.pass_empty_lines()? {
+            if !self.source.skip_empty_lines()? {
                 return Ok(None);
             }
             let number = self.source.line;
-            let is_whole = self.read()?;
-            if is_whole && self.line.iter().all(u8::is_ascii_whitespace) {
+            let is_complete = self.read_line()?;
+            if is_complete && self.line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let fields = if is_whole {
-                fields(&self.line)
+            let fields = if is_complete {
+                parse_fields(&self.line)
             } else {
                 Err(too_long())
             };
             return Ok(Some(Line {
                 number,
                 position: self.source.position,
-                record: fields.and_then(Fields::record),
+                record: fields.and_then(Fields::into_record),
             }));
         }
     }
 }
 
-fn fields(line: &[u8]) -> Result<Fields, Failure> {
+fn parse_fields(line: &[u8]) -> Result<Fields, Failure> {
     let line = std::str::from_utf8(line).map_err(|_| not_utf_8())?;
     let Object(members) = serde_json::from_str(line).map_err(|error| {
-        // Its own words may quote what stands there.
+        // The message of the parser may quote the line.
         match error.classify() {
-            Category::Data => bad(
+            Category::Data => invalid_record(
                 "it is not a JSON object",
                 "write one object per line: {\"email\": …, \"password_hash\": …}",
             ),
-            Category::Syntax | Category::Eof | Category::Io => bad(
+            Category::Syntax | Category::Eof | Category::Io => invalid_record(
                 format!("it is not valid JSON at column {}", error.column()),
                 "write one JSON object per line, with double quotes around names and values",
             ),
@@ -98,15 +101,15 @@ fn fields(line: &[u8]) -> Result<Fields, Failure> {
     for (name, value) in members {
         let place = COLUMNS.iter().position(|column| *column == name);
         let Some(place) = place.and_then(|place| found.get_mut(place)) else {
-            let meant = nearest(&name, COLUMNS);
-            let hint = meant.map_or_else(
+            let similar = nearest(&name, COLUMNS);
+            let hint = similar.map_or_else(
                 || "remove it; the fields are email, password and password_hash".to_owned(),
-                |meant| format!("did you mean {meant}?"),
+                |similar| format!("did you mean {similar}?"),
             );
-            return Err(bad(format!("unknown field {name:?}"), hint));
+            return Err(invalid_record(format!("unknown field {name:?}"), hint));
         };
         if place.replace(value).is_some() {
-            return Err(bad(
+            return Err(invalid_record(
                 format!("the field {name} occurs twice"),
                 "remove one of them",
             ));
@@ -115,7 +118,7 @@ fn fields(line: &[u8]) -> Result<Fields, Failure> {
     let mut texts = COLUMNS.iter().zip(found).map(|(name, value)| match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(bad(
+        Some(_) => Err(invalid_record(
             format!("{name} is not a string"),
             "write it in double quotes",
         )),
@@ -128,7 +131,7 @@ fn fields(line: &[u8]) -> Result<Fields, Failure> {
     })
 }
 
-/// The members of an object in their order, also of the same name.
+/// Members of an object in their order, including those with the same name.
 struct Object(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Object {

@@ -1,7 +1,7 @@
-//! `user import`: takes accounts in from a file.
+//! `user import`: imports accounts from a file.
 //!
-//! A thread reads (`input.rs`, `csv.rs`, `json_lines.rs`) and never gets far ahead; here many records are under way at
-//! once, and what becomes of each is told and counted. Nothing is kept of what is done, so the file may be of any length.
+//! A thread parses the file (`input.rs`, `csv.rs`, `json_lines.rs`), at most [`READ_AHEAD`] records ahead. This module imports
+//! many records at once, and reports and counts the results. Finished records are not stored, so the file may be of any size.
 
 mod csv;
 mod input;
@@ -26,14 +26,15 @@ use self::json_lines::JsonLines;
 use super::format::{Format, is_dash};
 use super::{Ui, wiring};
 use crate::app::{App, AppError, Import, Imported, Importing};
-use crate::cli::report::Failure;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
 use crate::cli::ui::{FileProgress, counted};
 
-/// How many records the reading thread may be ahead.
-const AHEAD: usize = 64;
+/// Maximum number of records that are parsed and not yet imported.
+const READ_AHEAD: usize = 64;
 
-/// What whoever is interrupted is told.
-const GO_ON: &str = "run the same import again: it skips the accounts that are imported";
+/// Hint after an interruption.
+const CONTINUE_HINT: &str = "run the same import again: it skips the accounts that are imported";
 
 /// Import accounts from a CSV or JSON Lines file
 ///
@@ -71,13 +72,16 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
-    /// Whether there is such a file.
+    /// Checks the arguments without a database.
+    ///
+    /// # Errors
+    /// The extension is unknown, or the file cannot be read.
     pub(super) fn check(&self) -> Result<(), Failure> {
         Format::of(&self.file)?;
         if is_dash(&self.file) {
             return Ok(());
         }
-        // A pipe can be opened once.
+        // A pipe can be opened only once.
         match std::fs::metadata(&self.file) {
             Ok(file) if !file.is_file() && !file.is_dir() => Ok(()),
             _ => self.open().map(|_| ()),
@@ -87,7 +91,7 @@ impl Args {
     fn open(&self) -> Result<File, Failure> {
         let failed = |error: io::Error| {
             Failure::new(
-                1,
+                ExitCode::Failed,
                 "unreadable",
                 format!("cannot read {}: {error}", self.file.display()),
                 "name a readable file, or - for stdin",
@@ -102,7 +106,7 @@ impl Args {
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let (size, mut lines) = read(args)?;
+    let (size, mut lines) = start_reading(args)?;
     let import = app.import(Importing {
         update: args.update,
         dry_run: args.dry_run,
@@ -112,55 +116,55 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         ui,
         bar: ui.file_progress(size),
         counts: Counts::default(),
-        under_way: BTreeSet::new(),
+        in_progress: BTreeSet::new(),
         read_up_to: 0,
         position: 0,
         is_dry_run: args.dry_run,
     };
-    let mut under_way = FuturesUnordered::new();
+    let mut in_progress = FuturesUnordered::new();
     let mut is_read = false;
     let mut interrupted = pin!(tokio::signal::ctrl_c());
-    while !is_read || !under_way.is_empty() {
+    while !is_read || !in_progress.is_empty() {
         tokio::select! {
             _ = &mut interrupted => return Err(state.interrupted().into()),
-            line = lines.recv(), if !is_read && under_way.len() < Import::AT_ONCE => match line {
+            line = lines.recv(), if !is_read && in_progress.len() < Import::AT_ONCE => match line {
                 None => is_read = true,
                 Some(line) => {
-                    let line = line.map_err(|failure| state.broken_off(failure))?;
+                    let line = line.map_err(|failure| state.aborted(failure))?;
                     let Line { number, position, record } = line;
                     state.read_up_to = number;
                     match record {
                         Ok(record) => {
-                            state.under_way.insert(number);
+                            state.in_progress.insert(number);
                             let taken = import.take(record);
-                            under_way.push(async move { (number, position, taken.await) });
+                            in_progress.push(async move { (number, position, taken.await) });
                         }
-                        Err(refused) => state.refuse(number, position, &refused)?,
+                        Err(refused) => state.report_refused(number, position, &refused)?,
                     }
                 }
             },
-            Some((number, position, taken)) = under_way.next() => {
+            Some((number, position, taken)) = in_progress.next() => {
                 match taken {
                     Ok(imported) => state.count(imported, position),
-                    Err(error) if is_of_the_line(&error) => {
-                        state.refuse(number, position, &failure_of_line(error))?;
+                    Err(error) if concerns_record(&error) => {
+                        state.report_refused(number, position, &record_failure(error))?;
                     }
                     Err(error) => {
-                        return Err(state.broken_off(Failure::from_error(&error.into())).into());
+                        return Err(state.aborted(Failure::from_error(&error.into())).into());
                     }
                 }
-                state.under_way.remove(&number);
+                state.in_progress.remove(&number);
             }
         }
     }
-    state.end()
+    state.finish()
 }
 
-/// What is read, or what ends it.
+/// Records of the file; an error is the last item.
 type Lines = mpsc::Receiver<Result<Line, Failure>>;
 
-/// Reads the file on a thread of its own; how many bytes it has, and what comes of it.
-fn read(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
+/// Reads the file on a thread of its own. Returns its size, if it is known, and its records.
+fn start_reading(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
     let format = Format::of(&args.file)?;
     let (size, bytes): (_, Box<dyn Read + Send>) = if is_dash(&args.file) {
         (None, Box::new(io::stdin()))
@@ -169,7 +173,7 @@ fn read(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
         let size = file.metadata().ok().filter(std::fs::Metadata::is_file);
         (size.map(|size| size.len()), Box::new(file))
     };
-    let (sender, lines) = mpsc::channel(AHEAD);
+    let (sender, lines) = mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
         let bytes = BufReader::with_capacity(64 * 1024, bytes);
         let mut records: Box<dyn Records> = match format {
@@ -178,7 +182,7 @@ fn read(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
         };
         while let Some(line) = records.next().transpose() {
             let is_last = line.is_err();
-            // Nobody listens any more where the import was broken off.
+            // The receiver is dropped when the import ends early.
             if sender.blocking_send(line).is_err() || is_last {
                 break;
             }
@@ -187,8 +191,8 @@ fn read(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
     Ok((size, lines))
 }
 
-/// Whether a refusal is about the record. Exhaustive: whether an import goes on behind a new one must be decided here.
-fn is_of_the_line(error: &AppError) -> bool {
+/// Whether an error concerns one record, so that the import continues. Exhaustive: a new error must be classified here.
+fn concerns_record(error: &AppError) -> bool {
     match error {
         AppError::InvalidEmail { .. } | AppError::WeakPassword(_) | AppError::AddressTaken(_) => {
             true
@@ -211,8 +215,8 @@ fn is_of_the_line(error: &AppError) -> bool {
     }
 }
 
-/// Returns the failure without the value of an invalid address: where columns are swapped, that is a password.
-fn failure_of_line(error: AppError) -> Failure {
+/// Returns the failure of a record, without the value of an invalid address: if columns are swapped, it is a password.
+fn record_failure(error: AppError) -> Failure {
     let reason = match &error {
         AppError::InvalidEmail { reason, .. } => Some(*reason),
         _ => None,
@@ -224,7 +228,7 @@ fn failure_of_line(error: AppError) -> Failure {
     failure
 }
 
-/// What became of the lines so far.
+/// Numbers of records by result.
 #[derive(Debug, Default)]
 struct Counts {
     created: u64,
@@ -234,11 +238,11 @@ struct Counts {
 }
 
 impl Counts {
-    fn all(&self) -> u64 {
+    fn total(&self) -> u64 {
         self.created + self.updated + self.unchanged + self.refused
     }
 
-    fn in_words(&self, is_dry_run: bool) -> String {
+    fn describe(&self, is_dry_run: bool) -> String {
         let Self {
             created,
             updated,
@@ -257,13 +261,13 @@ impl Counts {
     }
 }
 
-/// An import under way, as it is told.
+/// Progress of an import.
 struct State<'a> {
     ui: &'a Ui,
     bar: FileProgress,
     counts: Counts,
-    /// The lines that were read and are not done.
-    under_way: BTreeSet<u64>,
+    /// Lines that were read and are not finished.
+    in_progress: BTreeSet<u64>,
     read_up_to: u64,
     position: u64,
     is_dry_run: bool,
@@ -279,7 +283,7 @@ impl State<'_> {
         self.advance(position);
     }
 
-    fn refuse(&mut self, line: u64, position: u64, why: &Failure) -> Result<(), Failure> {
+    fn report_refused(&mut self, line: u64, position: u64, why: &Failure) -> Result<(), Failure> {
         self.counts.refused += 1;
         self.advance(position);
         let Failure {
@@ -298,29 +302,29 @@ impl State<'_> {
             .map(|hint| format!(" ({hint})"))
             .unwrap_or_default();
         self.bar
-            .aside(|| self.ui.complain(&format!("line {line}: {message}{hint}")));
+            .suspend(|| self.ui.item_error(&format!("line {line}: {message}{hint}")));
         Ok(())
     }
 
     fn advance(&mut self, position: u64) {
         self.position = self.position.max(position);
-        self.bar.show(self.position, self.counts.all());
+        self.bar.show(self.position, self.counts.total());
     }
 
-    /// Up to which line all is done.
-    fn done_up_to(&self) -> u64 {
-        let first_under_way = self.under_way.first();
-        first_under_way.map_or(self.read_up_to, |line| line.saturating_sub(1))
+    /// Returns the number of the line up to which all lines are finished.
+    fn finished_up_to(&self) -> u64 {
+        let first_in_progress = self.in_progress.first();
+        first_in_progress.map_or(self.read_up_to, |line| line.saturating_sub(1))
     }
 
     fn interrupted(&self) -> Failure {
-        self.broken_off(Failure::interrupted())
+        self.aborted(Failure::interrupted())
     }
 
-    /// What ends it before its end, with how far it has come.
-    fn broken_off(&self, why: Failure) -> Failure {
-        // A file that is not one of accounts has no line that could be done.
-        if why.exit == 2 {
+    /// Returns the failure of an import that ends early, with its progress.
+    fn aborted(&self, why: Failure) -> Failure {
+        // A file in a wrong format has no lines that could be imported.
+        if why.exit == ExitCode::Usage {
             return why;
         }
         if self.is_dry_run {
@@ -329,15 +333,15 @@ impl State<'_> {
                 ..why
             };
         }
-        let hint = match why.hint.filter(|_| why.exit != 1) {
-            Some(hint) => format!("{hint}; then {GO_ON}"),
-            None => GO_ON.to_owned(),
+        let hint = match why.hint.filter(|_| why.exit != ExitCode::Failed) {
+            Some(hint) => format!("{hint}; then {CONTINUE_HINT}"),
+            None => CONTINUE_HINT.to_owned(),
         };
         Failure {
             message: format!(
                 "{}; all lines up to {} are imported ({} created, {} updated)",
                 why.message,
-                self.done_up_to(),
+                self.finished_up_to(),
                 counted(self.counts.created, "account", "accounts"),
                 self.counts.updated,
             ),
@@ -346,7 +350,7 @@ impl State<'_> {
         }
     }
 
-    fn end(self) -> anyhow::Result<()> {
+    fn finish(self) -> anyhow::Result<()> {
         let Self {
             ui,
             bar,
@@ -356,7 +360,7 @@ impl State<'_> {
         } = self;
         drop(bar);
         ui.answer_either(
-            &counts.in_words(is_dry_run),
+            &counts.describe(is_dry_run),
             &json!({
                 "created": counts.created,
                 "updated": counts.updated,
@@ -369,11 +373,11 @@ impl State<'_> {
             return Ok(());
         }
         if ui.is_json() {
-            // The documents have said it already.
-            return Err(Failure::silent(1).into());
+            // The JSON documents contain the refused lines already.
+            return Err(Failure::silent(ExitCode::Failed).into());
         }
         Err(Failure::new(
-            1,
+            ExitCode::Failed,
             "lines_refused",
             "cannot import all lines",
             "fix the lines named above and run the same import again: it skips the accounts that are imported",

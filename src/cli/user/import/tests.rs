@@ -1,11 +1,11 @@
-//! What is read of a file, right and wrong.
+//! Tests of the import formats.
 
 use super::*;
 use crate::app::NewCredential;
 
 const HASH: &str = "$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa";
 
-/// What is read: the line, and the address with the kind of its credential, or what is wrong.
+/// Records by line: address and kind of credential, or the failure.
 type Read = Vec<(u64, Result<(String, &'static str), Failure>)>;
 
 fn all(mut records: impl Records) -> Result<Read, Failure> {
@@ -23,7 +23,7 @@ fn all(mut records: impl Records) -> Result<Read, Failure> {
     Ok(all)
 }
 
-/// By a reader that gives a few bytes at a time, as a pipe does.
+/// Reads CSV at once and also a few bytes at a time, as from a pipe.
 fn csv_of(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
     let whole = all(Csv::new(text.as_ref()));
     let in_pieces = all(Csv::new(BufReader::with_capacity(3, text.as_ref())));
@@ -38,11 +38,11 @@ fn json_of(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
     whole
 }
 
-fn taken(line: u64, email: &str, kind: &'static str) -> (u64, (String, &'static str)) {
+fn accepted(line: u64, email: &str, kind: &'static str) -> (u64, (String, &'static str)) {
     (line, (email.to_owned(), kind))
 }
 
-fn those_taken(read: Read) -> Vec<(u64, (String, &'static str))> {
+fn accepted_records(read: Read) -> Vec<(u64, (String, &'static str))> {
     let taken = read.into_iter();
     taken
         .map(|(line, record)| {
@@ -54,7 +54,7 @@ fn those_taken(read: Read) -> Vec<(u64, (String, &'static str))> {
         .collect()
 }
 
-/// The refusals by their lines, and how many were taken.
+/// Returns the refused lines with the reason, and the number of accepted lines.
 fn refusals(read: &Read) -> (Vec<(u64, String)>, usize) {
     let refused = read.iter().filter_map(|(line, record)| {
         let why = record.as_ref().err()?;
@@ -66,38 +66,38 @@ fn refusals(read: &Read) -> (Vec<(u64, String)>, usize) {
 }
 
 #[test]
-fn csv_is_read_as_programs_write_it() {
+fn csv_of_common_programs_is_accepted() {
     for (text, expected) in [
         (
             format!("email,password_hash\nann@example.com,{HASH}\n"),
-            vec![taken(2, "ann@example.com", "hash")],
+            vec![accepted(2, "ann@example.com", "hash")],
         ),
-        // The order, a mark, capitals and spaces in the header, CRLF, empty lines, no end of the last line.
+        // Another order of columns, a byte order mark, capitals and spaces in the header, CRLF, empty lines, no final line break.
         (
             "\u{feff}Password, EMAIL \r\n\r\n\r\ncorrect horse,ann@example.com\r\n\"a, \"\"b\"\"\",bob@example.com"
                 .to_owned(),
             vec![
-                taken(4, "ann@example.com", "password"),
-                taken(5, "bob@example.com", "password"),
+                accepted(4, "ann@example.com", "password"),
+                accepted(5, "bob@example.com", "password"),
             ],
         ),
-        // Both columns, one value in each line.
+        // Both credential columns, with one value per line.
         (
             format!("email,password,password_hash\nann@example.com,,{HASH}\nbob@example.com,correct horse,\n"),
             vec![
-                taken(2, "ann@example.com", "hash"),
-                taken(3, "bob@example.com", "password"),
+                accepted(2, "ann@example.com", "hash"),
+                accepted(3, "bob@example.com", "password"),
             ],
         ),
         ("email,password\n".to_owned(), vec![]),
         ("email,password".to_owned(), vec![]),
     ] {
-        assert_eq!(those_taken(csv_of(&text).unwrap()), expected, "{text}");
+        assert_eq!(accepted_records(csv_of(&text).unwrap()), expected, "{text}");
     }
 }
 
 #[test]
-fn a_file_that_is_none_of_accounts_is_told_by_its_first_line() {
+fn a_file_without_account_columns_is_refused_by_its_first_line() {
     for (text, named) in [
         ("", "the file is empty"),
         ("\r\n\n", "the file is empty"),
@@ -122,7 +122,7 @@ fn a_file_that_is_none_of_accounts_is_told_by_its_first_line() {
         ),
     ] {
         let failure = csv_of(text).unwrap_err();
-        assert_eq!(failure.exit, 2, "{text:?}");
+        assert_eq!(failure.exit, ExitCode::Usage, "{text:?}");
         assert!(failure.message.contains(named), "{text:?}: {failure}");
         for secret in ["horse", "hunter2"] {
             assert!(!failure.message.contains(secret), "{failure}");
@@ -133,7 +133,7 @@ fn a_file_that_is_none_of_accounts_is_told_by_its_first_line() {
         .flat_map(u16::to_le_bytes)
         .collect();
     for failure in [csv_of(&utf_16).unwrap_err(), json_of(&utf_16).unwrap_err()] {
-        assert!(failure.message.contains("UTF-16") && failure.exit == 2);
+        assert!(failure.message.contains("UTF-16") && failure.exit == ExitCode::Usage);
     }
 }
 
@@ -206,7 +206,7 @@ fn a_bad_line_of_csv_is_named_and_the_others_are_read() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_takes_the_rest_and_says_so() {
+fn a_quote_that_is_not_closed_is_reported_with_the_rest_of_the_file() {
     for rest in ["more\nlines\n", "more", "\n"] {
         let text =
             format!("email,password\nann@example.com,correct horse\nbob@example.com,\"{rest}");
@@ -214,7 +214,7 @@ fn a_quote_that_is_never_closed_takes_the_rest_and_says_so() {
         assert_eq!((refused.len(), taken), (1, 1), "{rest:?}: {refused:?}");
         assert!(refused[0].1.contains("close the quote"), "{refused:?}");
     }
-    // What is no UTF-8 is that line's alone.
+    // Invalid UTF-8 affects only its line.
     let text = b"email,password\nann@example.com,\xff\xfe horses\nbob@example.com,correct horse\n";
     let (refused, taken) = refusals(&csv_of(text).unwrap());
     assert_eq!((refused.len(), taken), (1, 1));
@@ -222,16 +222,16 @@ fn a_quote_that_is_never_closed_takes_the_rest_and_says_so() {
 }
 
 #[test]
-fn json_lines_are_read_as_programs_write_them() {
+fn json_lines_of_common_programs_are_accepted() {
     let text = format!(
         "\u{feff}{{\"email\":\"ann@example.com\",\"password_hash\":\"{HASH}\"}}\r\n\n  \n\
          {{\"password\":\"correct \\\"horse\\\"\",\"email\":\"bob@example.com\",\"password_hash\":null}}"
     );
     assert_eq!(
-        those_taken(json_of(text).unwrap()),
+        accepted_records(json_of(text).unwrap()),
         [
-            taken(1, "ann@example.com", "hash"),
-            taken(4, "bob@example.com", "password"),
+            accepted(1, "ann@example.com", "hash"),
+            accepted(4, "bob@example.com", "password"),
         ]
     );
     assert!(json_of("").unwrap().is_empty());
@@ -325,7 +325,7 @@ mod fuzz {
     use super::*;
     use crate::fuzz::Target;
 
-    /// No input breaks the reader, each record is on a line of its own, and however the bytes come it is the same.
+    /// No input makes the reader panic, line numbers ascend, and the result does not depend on how the bytes are split.
     #[test]
     fn accounts_of_any_kind_are_read_to_the_end() {
         let target = Target {

@@ -1,9 +1,10 @@
-//! The settings from their sources: ranks, forms, and what is said of mistakes.
+//! Tests of resolution: precedence, accepted forms, defaults and messages about mistakes.
 
 use super::super::env_file;
+use super::super::values::PUBLISHED_SECRET;
 use super::*;
 
-const CONTRACT: &str = "JWT_SECRET_KEY = 't1NP63m4wnBg6nyHYKfmc2TpCOGI4nss'
+const TUTORIAL: &str = "JWT_SECRET_KEY = 't1NP63m4wnBg6nyHYKfmc2TpCOGI4nss'
 MAIL_SERVER = \"localhost\"
 MAIL_PORT = \"1025\"
 MAIL_USERNAME = \"support@movie-bag.com\"
@@ -32,8 +33,8 @@ fn problems(environment: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn the_env_file_of_the_contract_is_complete_and_warns_of_its_secret() {
-    let settings = resolve(&sources(&[], CONTRACT)).unwrap();
+fn the_env_file_of_the_tutorial_is_complete_and_warns_of_its_secret() {
+    let settings = resolve(&sources(&[], TUTORIAL)).unwrap();
     assert_eq!(
         (settings.mail.server.as_str(), settings.mail.port),
         ("localhost", 1025)
@@ -51,7 +52,7 @@ fn the_env_file_of_the_contract_is_complete_and_warns_of_its_secret() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_contract_and_stricter_in_production() {
+fn production_has_stricter_defaults() {
     let settings = resolve(&sources(&[], "")).unwrap();
     assert_eq!(settings.http.bind.to_string(), "127.0.0.1:3000");
     assert_eq!(
@@ -81,8 +82,8 @@ fn the_defaults_are_those_of_the_contract_and_stricter_in_production() {
     );
 }
 
-/// Keys whose default is described in words, since no value means the same.
-const DESCRIBED: &[&str] = &[
+/// Settings with a default in words, because no value has the same effect.
+const DEFAULTS_IN_WORDS: &[&str] = &[
     "MOVIE_BAG_PUBLIC_URL",
     "JWT_SECRET_KEY",
     "JWT_SECRET_KEY_PREVIOUS",
@@ -98,7 +99,7 @@ const DESCRIBED: &[&str] = &[
 ];
 
 #[test]
-fn a_reported_default_is_the_value_that_holds_in_either_profile() {
+fn reported_defaults_are_the_effective_values_in_both_profiles() {
     let effective = |settings: &Settings| {
         let settings = Settings {
             report: Vec::new(),
@@ -116,7 +117,7 @@ fn a_reported_default_is_the_value_that_holds_in_either_profile() {
         let reported: Vec<_> = by_default
             .report
             .iter()
-            .filter(|setting| !DESCRIBED.contains(&setting.key))
+            .filter(|setting| !DEFAULTS_IN_WORDS.contains(&setting.key))
             .map(|setting| (setting.key, setting.value.as_str()))
             .collect();
         let all: Vec<_> = required.into_iter().chain(reported).collect();
@@ -126,7 +127,7 @@ fn a_reported_default_is_the_value_that_holds_in_either_profile() {
 }
 
 #[test]
-fn a_drive_is_part_of_a_path_and_no_kind_of_database() {
+fn a_drive_is_part_of_a_path_and_not_a_database_scheme() {
     let in_a_url = if cfg!(windows) {
         "C:/movies.sqlite3"
     } else {
@@ -149,7 +150,7 @@ fn a_drive_is_part_of_a_path_and_no_kind_of_database() {
 }
 
 #[test]
-fn production_names_all_that_is_missing_or_weak() {
+fn production_reports_every_missing_or_weak_setting() {
     assert_eq!(problems(&[("MOVIE_BAG_PROFILE", "production")]).len(), 2);
     let weak = [
         ("MOVIE_BAG_PROFILE", "production"),
@@ -161,7 +162,7 @@ fn production_names_all_that_is_missing_or_weak() {
 }
 
 #[test]
-fn every_wrong_value_says_what_is_wanted_and_no_secret_is_told() {
+fn every_invalid_value_is_reported_with_the_form_to_write_and_without_secrets() {
     for (key, value, wanted) in [
         (
             "MAIL_PORT",
@@ -232,7 +233,7 @@ fn the_password_of_a_uri_is_never_shown() {
             "mongodb+srv://user:hunter2@cluster.example/?tls=true",
             "mongodb+srv://cluster.example/",
         ),
-        // What stands where can't be told.
+        // Their parts cannot be identified.
         ("mongodb://user:hunter2%40one.example/movies", "mongodb://…"),
         ("mongodb://user:hunter2/one.example:27017/x", "mongodb://…"),
         ("mongodb://user:hunter2", "mongodb://…"),
@@ -270,7 +271,7 @@ fn the_name_in_ehlo_is_a_host_name_or_an_address_in_brackets() {
 }
 
 #[test]
-fn there_is_at_least_one_connection_to_the_mail_server() {
+fn at_least_one_connection_to_the_mail_server_is_allowed() {
     let key = "MOVIE_BAG_MAIL_CONNECTIONS";
     assert!(problems(&[(key, "0")])[0].contains(key));
     assert!(problems(&[(key, "many")])[0].contains(key));

@@ -1,28 +1,19 @@
 //! Table of commands: settings they read, their exit codes and their JSON output.
 
-/// Exit codes of all commands, in ascending order.
-pub(super) const EXIT_CODES: [(u8, &str); 10] = [
-    (0, "done"),
-    (1, "failed"),
-    (2, "wrong usage, or unreadable settings or templates"),
-    (3, "no such account, mail or entry"),
-    (4, "token invalid, expired or used"),
-    (5, "password refused"),
-    (6, "already exists"),
-    (7, "a service (database, SMTP, sink) is unreachable"),
-    (8, "timed out"),
-    (130, "interrupted"),
-];
+use crate::cli::exit_code::ExitCode;
+
+/// Exit code with its meaning for a command.
+pub(in crate::cli) type ExitMeaning = (ExitCode, &'static str);
 
 /// Settings, exit codes and JSON output of a command.
-pub(super) struct Use {
-    /// Its words, without the program's name.
+pub(super) struct CommandEntry {
+    /// Words of the command, without the program's name.
     pub(super) command: &'static str,
     /// Settings that it reads, by group, without profile and log, which all commands read.
     pub(super) settings: &'static [&'static [&'static str]],
-    /// Exit codes with their meaning here, or "" for the usual meaning. 0, 2 and 130 need no entry.
-    pub(super) exits: &'static [(u8, &'static str)],
-    /// Output with `--json`; empty where a command has none of its own.
+    /// Exit codes. Success, wrong usage and interruption need no entry unless their meaning differs here.
+    pub(super) exits: &'static [ExitMeaning],
+    /// Output with `--json`; empty if the command has none of its own.
     pub(super) json: &'static str,
 }
 
@@ -71,34 +62,42 @@ const INBOX: &[&str] = &["MOVIE_BAG_INBOX_URL"];
 const TEMPLATES: &[&str] = &["MOVIE_BAG_TEMPLATES"];
 
 // Meanings that several commands share.
-const NO_ACCOUNT: (u8, &str) = (3, "no such account");
-const NO_MAIL: (u8, &str) = (3, "no such mail");
-const NO_DATABASE: (u8, &str) = (7, "the database is unreachable");
-const NO_DATABASE_TO_READ: (u8, &str) = (7, "the database does not exist or is unreachable");
-const NO_SINK: (u8, &str) = (7, "the sink is unreachable");
-const DECLINED: (u8, &str) = (1, "not confirmed");
+const BAD_TOKEN: ExitMeaning = (ExitCode::BadToken, ExitCode::BadToken.meaning());
+const WEAK_PASSWORD: ExitMeaning = (
+    ExitCode::PasswordRefused,
+    ExitCode::PasswordRefused.meaning(),
+);
+const NO_ACCOUNT: ExitMeaning = (ExitCode::NotFound, "no such account");
+const NO_MAIL: ExitMeaning = (ExitCode::NotFound, "no such mail");
+const NO_DATABASE: ExitMeaning = (ExitCode::Unavailable, "the database is unreachable");
+const NO_DATABASE_TO_READ: ExitMeaning = (
+    ExitCode::Unavailable,
+    "the database does not exist or is unreachable",
+);
+const NO_SINK: ExitMeaning = (ExitCode::Unavailable, "the sink is unreachable");
+const DECLINED: ExitMeaning = (ExitCode::Failed, "not confirmed");
 
-pub(super) const USES: &[Use] = &[
-    Use {
+pub(super) const COMMANDS: &[CommandEntry] = &[
+    CommandEntry {
         command: "serve",
         settings: &[SERVER, DATABASE, LINKS, MAIL, PASSWORDS],
         exits: &[
             (
-                0,
+                ExitCode::Done,
                 "ended by SIGTERM or Ctrl-C, after the requests in progress",
             ),
-            (1, "the address is in use"),
+            (ExitCode::Failed, "the address is in use"),
             NO_DATABASE,
         ],
         json: "with --smtp-debug one document per message, as that of \"smtp-debug\"",
     },
-    Use {
+    CommandEntry {
         command: "smtp-debug",
         settings: &[],
         exits: &[
-            (0, "ended by SIGTERM, Ctrl-C or --exit-after"),
+            (ExitCode::Done, "ended by SIGTERM, Ctrl-C or --exit-after"),
             (
-                1,
+                ExitCode::Failed,
                 "the address is in use; with -- CMD: the exit code of CMD",
             ),
         ],
@@ -106,243 +105,298 @@ pub(super) const USES: &[Use] = &[
                \"text\", \"html\", \"links\", \"tokens\", \"codes\", \"attachments\", \"size\", \"helo\", \"peer\", \"parsed\", \
                \"warnings\"}",
     },
-    Use {
+    CommandEntry {
         command: "inbox list",
         settings: &[INBOX],
         exits: &[
             (
-                1,
+                ExitCode::Failed,
                 "the inbox requires another login, or cannot read the search",
             ),
             NO_SINK,
         ],
         json: "one document per message, as in the lists of the inbox API",
     },
-    Use {
+    CommandEntry {
         command: "inbox show",
         settings: &[INBOX],
         exits: &[
-            (3, "no such message, or it has no part that --print names"),
+            (
+                ExitCode::NotFound,
+                "no such message, or it has no part that --print names",
+            ),
             NO_SINK,
         ],
         json: "{\"message\", \"links\", \"tokens\", \"codes\"}; the message as in the inbox API",
     },
-    Use {
+    CommandEntry {
         command: "inbox wait",
         settings: &[INBOX],
         exits: &[
-            (3, "the message has no part that --print names"),
+            (
+                ExitCode::NotFound,
+                "the message has no part that --print names",
+            ),
             NO_SINK,
-            (8, "no such message arrived in time"),
+            (ExitCode::TimedOut, "no such message arrived in time"),
         ],
         json: "{\"message\", \"links\", \"tokens\", \"codes\"}; the message as in the inbox API",
     },
-    Use {
+    CommandEntry {
         command: "inbox clear",
         settings: &[INBOX],
         exits: &[DECLINED, NO_SINK],
         json: "{\"deleted\"}",
     },
-    Use {
+    CommandEntry {
         command: "forgot",
         settings: &[DATABASE, LINKS, MAIL],
         exits: &[
-            (1, "given up: the mail server rejected the mail permanently"),
+            (
+                ExitCode::Failed,
+                "given up: the mail server rejected the mail permanently",
+            ),
             NO_ACCOUNT,
-            (7, "the mail is queued, or the database is unreachable"),
+            (
+                ExitCode::Unavailable,
+                "the mail is queued, or the database is unreachable",
+            ),
         ],
         json: "{\"email\", \"sent\", \"reply\"}; with --print-link {\"link\", \"expires_at\"}",
     },
-    Use {
+    CommandEntry {
         command: "reset",
         settings: &[DATABASE, LINKS, MAIL, PASSWORDS],
         exits: &[
             (
-                0,
+                ExitCode::Done,
                 "the password is changed, even if the confirmation is only queued",
             ),
-            (4, ""),
-            (5, ""),
+            BAD_TOKEN,
+            WEAK_PASSWORD,
             NO_DATABASE,
         ],
         json: "{\"changed\", \"confirmation_sent\"}",
     },
-    Use {
+    CommandEntry {
         command: "user create",
         settings: &[DATABASE, LINKS, MAIL, PASSWORDS],
         exits: &[
-            (1, "created, but the invitation was rejected permanently"),
-            (5, ""),
-            (6, "the address already has an account"),
             (
-                7,
+                ExitCode::Failed,
+                "created, but the invitation was rejected permanently",
+            ),
+            WEAK_PASSWORD,
+            (
+                ExitCode::AlreadyExists,
+                "the address already has an account",
+            ),
+            (
+                ExitCode::Unavailable,
                 "created, but the invitation is queued; or the database is unreachable",
             ),
         ],
         json: "{\"id\", \"email\"}; with --generate also \"password\"; with --invite also \"invitation_sent\" and \
                \"invitation\"",
     },
-    Use {
+    CommandEntry {
         command: "user list",
         settings: &[DATABASE],
         exits: &[NO_DATABASE_TO_READ],
         json: "one document per account: {\"id\", \"email\", \"created_at\"}",
     },
-    Use {
+    CommandEntry {
         command: "user show",
         settings: &[DATABASE],
         exits: &[NO_ACCOUNT, NO_DATABASE_TO_READ],
         json: "{\"id\", \"email\", \"created_at\", \"mails\": […], \"history\": […]}; newest event first, times in UTC",
     },
-    Use {
+    CommandEntry {
         command: "user set-password",
         settings: &[DATABASE, LINKS, MAIL, PASSWORDS],
-        exits: &[NO_ACCOUNT, (5, ""), NO_DATABASE],
+        exits: &[NO_ACCOUNT, WEAK_PASSWORD, NO_DATABASE],
         json: "{\"email\", \"changed\", \"confirmation_sent\"}; with --generate also \"password\"",
     },
-    Use {
+    CommandEntry {
         command: "user set-email",
         settings: &[DATABASE, LINKS, MAIL],
         exits: &[
             NO_ACCOUNT,
-            (6, "another account has the new address"),
+            (
+                ExitCode::AlreadyExists,
+                "another account has the new address",
+            ),
             NO_DATABASE,
         ],
         json: "{\"before\", \"email\", \"changed\", \"confirmation_sent\"}",
     },
-    Use {
+    CommandEntry {
         command: "user revoke",
         settings: &[DATABASE, LINKS, MAIL],
         exits: &[NO_ACCOUNT, NO_DATABASE],
         json: "{\"email\", \"revoked\", \"confirmation_sent\"}",
     },
-    Use {
+    CommandEntry {
         command: "user delete",
         settings: &[DATABASE],
         exits: &[DECLINED, NO_ACCOUNT, NO_DATABASE],
         json: "{\"email\", \"movies\", \"mails\", \"history\"}; the last three are counts",
     },
-    Use {
+    CommandEntry {
         command: "user import",
         settings: &[DATABASE, PASSWORDS],
         exits: &[
-            (0, "all lines were imported"),
-            (1, "a line was refused, or FILE is unreadable"),
-            (2, "wrong usage, or FILE has an unknown format"),
+            (ExitCode::Done, "all lines were imported"),
             (
-                7,
+                ExitCode::Failed,
+                "a line was refused, or FILE is unreadable",
+            ),
+            (
+                ExitCode::Usage,
+                "wrong usage, or FILE has an unknown format",
+            ),
+            (
+                ExitCode::Unavailable,
                 "the database is unreachable; with --dry-run also if it does not exist",
             ),
-            (130, "interrupted; a second run continues"),
+            (ExitCode::Interrupted, "interrupted; a second run continues"),
         ],
         json: "for each refused line {\"line\", \"error\"}, at the end {\"created\", \"updated\", \"unchanged\", \
                \"refused\", \"dry_run\"}",
     },
-    Use {
+    CommandEntry {
         command: "user export",
         settings: &[DATABASE],
         exits: &[
-            (1, "FILE cannot be written"),
-            (2, "wrong usage, or FILE has an unknown format"),
-            (6, "FILE already exists"),
+            (ExitCode::Failed, "FILE cannot be written"),
+            (
+                ExitCode::Usage,
+                "wrong usage, or FILE has an unknown format",
+            ),
+            (ExitCode::AlreadyExists, "FILE already exists"),
             NO_DATABASE_TO_READ,
         ],
         json: "{\"file\", \"accounts\"}; on stdout one document per account: {\"email\", \"password_hash\"}",
     },
-    Use {
+    CommandEntry {
         command: "outbox list",
         settings: &[DATABASE],
         exits: &[NO_DATABASE_TO_READ],
         json: "one document per mail: {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \
                \"next_try_at\", \"last_error\"}; times in UTC; next_try_at concerns waiting mails",
     },
-    Use {
+    CommandEntry {
         command: "outbox flush",
         settings: &[DATABASE, LINKS, MAIL],
         exits: &[
-            (0, "all mails were sent, and no dead mail is left"),
-            (1, "dead mails are left, none is queued"),
             (
-                7,
+                ExitCode::Done,
+                "all mails were sent, and no dead mail is left",
+            ),
+            (ExitCode::Failed, "dead mails are left, none is queued"),
+            (
+                ExitCode::Unavailable,
                 "mails are still queued, or the database does not exist or is unreachable",
             ),
         ],
         json: "{\"total\", \"sent\", \"waiting\", \"dead\", \"elsewhere\", \"left\", \"already_dead\"}",
     },
-    Use {
+    CommandEntry {
         command: "outbox retry",
         settings: &[DATABASE, LINKS, MAIL],
         exits: &[
-            (0, "sent"),
-            (1, "given up, or being sent by another process"),
+            (ExitCode::Done, "sent"),
+            (
+                ExitCode::Failed,
+                "given up, or being sent by another process",
+            ),
             NO_MAIL,
-            (7, "the mail is queued, or the database is unreachable"),
+            (
+                ExitCode::Unavailable,
+                "the mail is queued, or the database is unreachable",
+            ),
         ],
         json: "{\"id\", \"sent\", \"reply\"}; with --all as that of \"outbox flush\"",
     },
-    Use {
+    CommandEntry {
         command: "outbox drop",
         settings: &[DATABASE],
-        exits: &[(1, "being sent by another process"), NO_MAIL, NO_DATABASE],
+        exits: &[
+            (ExitCode::Failed, "being sent by another process"),
+            NO_MAIL,
+            NO_DATABASE,
+        ],
         json: "{\"id\", \"kind\", \"dropped\"}",
     },
-    Use {
+    CommandEntry {
         command: "copy",
         settings: &[DATABASE],
         exits: &[
-            (1, "the copy differs from its source"),
-            (6, "the target is not empty"),
-            (7, "the source does not exist, or a database is unreachable"),
+            (ExitCode::Failed, "the copy differs from its source"),
+            (ExitCode::AlreadyExists, "the target is not empty"),
+            (
+                ExitCode::Unavailable,
+                "the source does not exist, or a database is unreachable",
+            ),
         ],
         json: "{\"accounts\", \"movies\", \"mails\", \"history\", \"compared\", \"mails_left_out\", \
                \"history_left_out\"}; all are counts",
     },
-    Use {
+    CommandEntry {
         command: "check",
         settings: &[SERVER, DATABASE, LINKS, MAIL, PASSWORDS, INBOX],
         exits: &[
-            (0, "no errors; there may be warnings"),
-            (1, "an error was found, such as an unreachable service"),
+            (ExitCode::Done, "no errors; there may be warnings"),
+            (
+                ExitCode::Failed,
+                "an error was found, such as an unreachable service",
+            ),
         ],
         json: "{\"ok\", \"settings\": [{\"key\", \"value\", \"source\"}], \"checks\": [{\"name\", \"verdict\", \
                \"message\", \"hint\"}], \"dialogue\": [{\"step\", \"ok\", \"said\"}]}; a verdict is ok, warning or error; \
                the dialogue is the one with the mail server",
     },
-    Use {
+    CommandEntry {
         command: "templates list",
         settings: &[TEMPLATES],
         exits: &[],
         json: "one document per template: {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with its meaning; \
                the path of a built-in template is null",
     },
-    Use {
+    CommandEntry {
         command: "templates eject",
         settings: &[TEMPLATES],
         exits: &[
-            (1, "the folder cannot be written"),
-            (6, "a file differs, and nothing was written"),
+            (ExitCode::Failed, "the folder cannot be written"),
+            (
+                ExitCode::AlreadyExists,
+                "a file differs, and nothing was written",
+            ),
         ],
         json: "{\"folder\", \"written\", \"unchanged\"}",
     },
-    Use {
+    CommandEntry {
         command: "templates preview",
         settings: &[TEMPLATES],
-        exits: &[(2, "wrong usage, no such template, or an unreadable one")],
+        exits: &[(
+            ExitCode::Usage,
+            "wrong usage, no such template, or an unreadable one",
+        )],
         json: "{\"subject\", \"text\", \"html\"} of a mail, {\"name\", \"content\"} of a single template",
     },
-    Use {
+    CommandEntry {
         command: "completions",
         settings: &[],
         exits: &[],
         json: "",
     },
-    Use {
+    CommandEntry {
         command: "manpages",
         settings: &[],
-        exits: &[(1, "the folder cannot be written")],
+        exits: &[(ExitCode::Failed, "the folder cannot be written")],
         json: "",
     },
-    Use {
+    CommandEntry {
         command: "help",
         settings: &[],
         exits: &[],
@@ -354,24 +408,25 @@ pub(super) const USES: &[Use] = &[
 const SERVERS: [&str; 2] = ["serve", "smtp-debug"];
 
 /// Returns the entry of a command by its words.
-pub(super) fn find(command: &str) -> Option<&'static Use> {
-    USES.iter().find(|entry| entry.command == command)
+pub(super) fn find(command: &str) -> Option<&'static CommandEntry> {
+    COMMANDS.iter().find(|entry| entry.command == command)
 }
 
-impl Use {
-    /// Returns all exit codes with their meaning for this command.
-    pub(super) fn exit_codes(&self) -> Vec<(u8, &'static str)> {
-        let meaning = |(code, usual): &(u8, &'static str)| {
-            let own = self.exits.iter().find(|(own, _)| own == code);
-            match own {
-                Some((_, "")) => Some((*code, *usual)),
-                Some((_, own)) => Some((*code, *own)),
-                None if matches!(code, 0 | 2) => Some((*code, *usual)),
-                None if *code == 130 && !SERVERS.contains(&self.command) => Some((*code, *usual)),
-                None => None,
-            }
+impl CommandEntry {
+    /// Returns all exit codes with their meaning for this command, in ascending order.
+    pub(super) fn exit_codes(&self) -> Vec<ExitMeaning> {
+        let entry = |code: ExitCode| {
+            let special = self.exits.iter().find(|(exit, _)| *exit == code);
+            special.copied().or_else(|| {
+                let is_usual = match code {
+                    ExitCode::Done | ExitCode::Usage => true,
+                    ExitCode::Interrupted => !SERVERS.contains(&self.command),
+                    _ => false,
+                };
+                is_usual.then(|| (code, code.meaning()))
+            })
         };
-        EXIT_CODES.iter().filter_map(meaning).collect()
+        ExitCode::ALL.into_iter().filter_map(entry).collect()
     }
 
     /// Returns the names of all settings that it reads.

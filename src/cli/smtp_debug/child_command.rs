@@ -1,4 +1,4 @@
-//! `smtp-debug -- CMD`: a command that runs beside the sink and is told where it is.
+//! `smtp-debug -- CMD`: a command that runs as long as the sink and gets its addresses in the environment.
 
 use std::ffi::OsString;
 use std::process::ExitStatus;
@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use super::super::report::Failure;
+use super::super::exit_code::ExitCode;
+use super::super::failure::Failure;
 use super::reachable;
 use crate::sink::Sink;
 
-/// The command, where there is one.
-pub(super) struct Beside {
+/// Command that was started, if any.
+pub(super) struct ChildCommand {
     child: Option<Child>,
 }
 
-impl Beside {
-    /// Starts the command.
+impl ChildCommand {
+    /// Starts the command; none is started if `command` is empty.
     pub(super) fn start(
         command: &[OsString],
         sink: &Sink,
@@ -40,7 +41,7 @@ impl Beside {
         match child.spawn() {
             Ok(child) => Ok(Self { child: Some(child) }),
             Err(error) => Err(Failure::new(
-                1,
+                ExitCode::Failed,
                 "command",
                 format!("cannot run {}: {error}", program.to_string_lossy()),
                 "write the command after --, as you would type it in a shell",
@@ -48,9 +49,9 @@ impl Beside {
         }
     }
 
-    /// Asks the command to end. Ctrl-C on a terminal reaches it by itself.
+    /// Asks the command to end. A terminal sends Ctrl-C to the command itself.
     #[cfg(unix)]
-    pub(super) fn tell_to_stop(&mut self) {
+    pub(super) fn request_stop(&mut self) {
         let Some(child) = &mut self.child else { return };
         if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok())
             && let Some(id) = rustix::process::Pid::from_raw(id)
@@ -59,52 +60,53 @@ impl Beside {
         }
     }
 
-    /// Ends the command: Windows knows no signal that one process could send to one other.
+    /// Ends the command: on Windows, a process cannot send a signal to one other process.
     #[cfg(not(unix))]
-    pub(super) fn tell_to_stop(&mut self) {
+    pub(super) fn request_stop(&mut self) {
         if let Some(child) = &mut self.child {
             let _ = child.start_kill();
         }
     }
 
-    /// Asks the command to end, as we are asked, and waits for it; answers the exit code.
+    /// Asks the command to end, waits for it, and returns its exit code.
     #[cfg(unix)]
-    pub(super) async fn stopped(&mut self) -> Option<u8> {
-        self.tell_to_stop();
-        self.ended().await
+    pub(super) async fn stop(&mut self) -> Option<u8> {
+        self.request_stop();
+        self.wait().await
     }
 
-    /// The same. What asks us there is the console, which has asked the command too: it may end in order.
+    /// Waits for the command and returns its exit code. The console has asked the command to end too, so it gets time to do so
+    /// in an orderly way before it is ended.
     #[cfg(not(unix))]
-    pub(super) async fn stopped(&mut self) -> Option<u8> {
+    pub(super) async fn stop(&mut self) -> Option<u8> {
         const PATIENCE: Duration = Duration::from_secs(3);
-        match tokio::time::timeout(PATIENCE, self.ended()).await {
+        match tokio::time::timeout(PATIENCE, self.wait()).await {
             Ok(code) => code,
             Err(_) => {
-                self.tell_to_stop();
-                self.ended().await
+                self.request_stop();
+                self.wait().await
             }
         }
     }
 
-    /// Waits for its end, and answers the exit code; none where there is no command.
-    pub(super) async fn ended(&mut self) -> Option<u8> {
+    /// Waits for the end of the command and returns its exit code; `None` without a command.
+    pub(super) async fn wait(&mut self) -> Option<u8> {
         let status = self.child.as_mut()?.wait().await;
         self.child = None;
-        Some(status.map_or(1, code_of))
+        Some(status.map_or(1, exit_code_of))
     }
 
-    /// The same, and never where there is no command.
-    pub(super) async fn ended_if_any(&mut self) -> Option<u8> {
+    /// Waits for the end of the command and returns its exit code; never resolves without a command.
+    pub(super) async fn wait_if_running(&mut self) -> Option<u8> {
         match self.child {
-            Some(_) => self.ended().await,
+            Some(_) => self.wait().await,
             None => std::future::pending().await,
         }
     }
 }
 
-/// As a shell says it: 128 and the number of the signal that ended it.
-fn code_of(status: ExitStatus) -> u8 {
+/// Returns the exit code as a shell reports it: 128 and the number of the signal that ended the command.
+fn exit_code_of(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return u8::try_from(128 + signal).unwrap_or(255);

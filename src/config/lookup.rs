@@ -1,18 +1,20 @@
-//! Looks a key up in all sources, by their rank, and collects what was found and what was wrong.
+//! Lookup of settings in all sources by precedence. Collects the values for `check`, and all problems.
 
 use std::collections::BTreeMap;
 
-use super::{ConfigError, Reported, Source, Sources, keys};
+use super::keys;
+use super::settings::ReportedSetting;
+use super::sources::{ConfigError, Source, Sources};
 
-pub(super) struct Resolver<'a> {
+pub(super) struct Lookup<'a> {
     sources: &'a Sources,
-    /// Whether the defaults of the profile `production` hold. Known once the profile is resolved.
+    /// Whether the defaults of the profile `production` apply. Set once the profile is resolved.
     pub(super) is_production: bool,
-    pub(super) report: Vec<Reported>,
+    pub(super) report: Vec<ReportedSetting>,
     pub(super) problems: Vec<String>,
 }
 
-impl<'a> Resolver<'a> {
+impl<'a> Lookup<'a> {
     pub(super) fn new(sources: &'a Sources) -> Self {
         Self {
             sources,
@@ -22,8 +24,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The value that was set, with its source. An empty one in the environment or the env file counts as not set: it
-    /// is how a shell and a compose file switch a setting off.
+    /// Returns the value that was set, with its source. An empty value in the environment or the env file counts as not set:
+    /// shells and Compose files turn a setting off that way.
     fn find(&self, key: &'static str) -> Option<(String, Source)> {
         if let Some((option, value)) = self.sources.flags.settings.get(key) {
             return Some((value.clone(), Source::Flag(option)));
@@ -49,7 +51,7 @@ impl<'a> Resolver<'a> {
             .filter(|(value, _)| !value.is_empty())
     }
 
-    /// A setting that may be missing.
+    /// Returns the parsed value of a setting without a default; `None` if it is not set or invalid.
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
@@ -63,7 +65,7 @@ impl<'a> Resolver<'a> {
                 .filter(|_| self.is_production)
                 .or(known.map(|key| key.default))
                 .unwrap_or_default();
-            self.report.push(Reported {
+            self.report.push(ReportedSetting {
                 key,
                 value: default.to_owned(),
                 source: Source::Default,
@@ -85,7 +87,7 @@ impl<'a> Resolver<'a> {
         } else {
             value
         };
-        self.report.push(Reported {
+        self.report.push(ReportedSetting {
             key,
             value: shown,
             source,
@@ -93,7 +95,7 @@ impl<'a> Resolver<'a> {
         parsed.ok()
     }
 
-    /// A setting with a default.
+    /// Returns the parsed value of a setting, or its default.
     pub(super) fn get<T>(
         &mut self,
         key: &'static str,
@@ -104,14 +106,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// Reports the effective value of a setting in place of its default in words.
-    pub(super) fn resolved_to(&mut self, key: &'static str, value: impl Into<String>) {
+    pub(super) fn replace_reported_value(&mut self, key: &'static str, value: impl Into<String>) {
         if let Some(reported) = self.report.iter_mut().find(|reported| reported.key == key) {
             reported.value = value.into();
         }
     }
 
-    /// A warning for each key that looks like ours and is not.
-    pub(super) fn unknown_keys(&self) -> Vec<String> {
+    /// Returns a warning for each key with a prefix of the settings that is not a setting.
+    pub(super) fn unknown_setting_warnings(&self) -> Vec<String> {
         let mut unknown: BTreeMap<&str, String> = BTreeMap::new();
         for key in self.sources.environment.keys() {
             unknown.insert(key, "environment".to_owned());
@@ -121,10 +123,10 @@ impl<'a> Resolver<'a> {
                 unknown.insert(&line.key, format!("{}:{}", path.display(), line.number));
             }
         }
-        let is_ours = |key: &str| key.starts_with("MOVIE_BAG_") || key.starts_with("MAIL_");
-        // Those of the test suite are not settings.
+        let has_our_prefix = |key: &str| key.starts_with("MOVIE_BAG_") || key.starts_with("MAIL_");
+        // Variables of the test suite are not settings.
         let is_unknown = |key: &str| {
-            is_ours(key) && !key.starts_with("MOVIE_BAG_TEST_") && keys::find(key).is_none()
+            has_our_prefix(key) && !key.starts_with("MOVIE_BAG_TEST_") && keys::find(key).is_none()
         };
         unknown
             .into_iter()
@@ -138,18 +140,18 @@ impl<'a> Resolver<'a> {
             .collect()
     }
 
-    /// The problems so far, as one error.
-    pub(super) fn verdict(&self, warnings: &[String]) -> Result<(), ConfigError> {
+    /// Returns all problems as one error, if there are any.
+    pub(super) fn finish(&self, warnings: &[String]) -> Result<(), ConfigError> {
         if self.problems.is_empty() {
             return Ok(());
         }
-        // What is missing may stand there under a misspelt key.
+        // A missing setting may be present under a misspelled key.
         let problems = self.problems.iter().chain(warnings).cloned().collect();
         Err(ConfigError { problems })
     }
 }
 
-/// A value as an error may show it: a mistyped URI may hold a password before its `@`.
+/// Returns a value for an error message without the part before `@`, which is a password in a mistyped URI.
 fn without_password(value: &str) -> String {
     match value.rsplit_once('@') {
         Some((before, host)) if before.contains(':') => format!("…@{host}"),

@@ -1,0 +1,327 @@
+//! Failure of a command: exit code, message and hint. The only place that maps errors to exit codes.
+
+use std::fmt;
+
+use super::exit_code::ExitCode;
+use crate::app::{AppError, CopyError};
+use crate::config::ConfigError;
+use crate::ports::mail::DeliveryError;
+use crate::store::StoreError;
+use crate::mail::templates::TemplateError;
+
+/// Failure of a command, as it is shown.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) exit: ExitCode,
+    /// Name of the failure in JSON.
+    pub(super) code: &'static str,
+    /// Message: the failure, then its causes from the nearest to the deepest one.
+    pub(super) message: String,
+    /// Imperative sentence that says what to do.
+    pub(super) hint: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    /// Returns a failure with a hint.
+    pub(super) fn new(
+        exit: ExitCode,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            exit,
+            code,
+            message: without_error_numbers(&message.into()),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// Returns a failure without a hint: the message names all that can be done.
+    pub(super) fn without_hint(
+        exit: ExitCode,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            hint: None,
+            ..Self::new(exit, code, message, "")
+        }
+    }
+
+    /// Returns a failure for wrong usage.
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, "usage", message, hint)
+    }
+
+    /// Returns the failure of a command that was ended by Ctrl-C.
+    pub(super) fn interrupted() -> Self {
+        Self {
+            exit: ExitCode::Interrupted,
+            code: "interrupted",
+            message: "interrupted".to_owned(),
+            hint: None,
+        }
+    }
+
+    /// Returns an exit code without a message, for a command that has reported the failure in its answer.
+    pub(super) fn silent(exit: ExitCode) -> Self {
+        Self {
+            exit,
+            code: "reported",
+            message: String::new(),
+            hint: None,
+        }
+    }
+
+    /// Classifies an error by the first cause with a known type.
+    pub(super) fn from_error(error: &anyhow::Error) -> Self {
+        if let Some(failure) = error.downcast_ref::<Self>() {
+            return failure.clone();
+        }
+        let (exit, code, hint) = error
+            .chain()
+            .find_map(|cause| {
+                cause
+                    .downcast_ref::<AppError>()
+                    .map(classify_app)
+                    .or_else(|| cause.downcast_ref::<StoreError>().map(classify_store))
+                    .or_else(|| cause.downcast_ref::<CopyError>().map(classify_copy))
+                    .or_else(|| cause.downcast_ref::<DeliveryError>().map(classify_delivery))
+                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (ExitCode::Usage, "settings", None)))
+                    .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (ExitCode::Usage, "template", Some("unset MOVIE_BAG_TEMPLATES to use the built-in templates, or run \"movie-bag templates eject\" to write them to a folder".to_owned()))))
+            })
+            .unwrap_or((ExitCode::Failed, "failed", None));
+        let mut message = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Many errors repeat the message of their source.
+            if !message.contains(&cause) {
+                message = format!("{message}: {cause}");
+            }
+        }
+        Self {
+            exit,
+            code,
+            message: without_error_numbers(&message),
+            hint,
+        }
+    }
+}
+
+/// Exit code, name in JSON, and hint.
+type Classification = (ExitCode, &'static str, Option<String>);
+
+/// Classifies an error of a use case. Exhaustive: a new error must be classified here.
+fn classify_app(error: &AppError) -> Classification {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        AppError::InvalidEmail { .. } => (
+            ExitCode::Usage,
+            "invalid_email",
+            hint("write one address such as ann@example.com"),
+        ),
+        AppError::WeakPassword(_) => (
+            ExitCode::PasswordRefused,
+            "weak_password",
+            hint("choose another password, such as several words in a row"),
+        ),
+        AppError::AddressTaken(email) => (
+            ExitCode::AlreadyExists,
+            "email_already_exists",
+            Some(format!(
+                "run \"movie-bag user show --email {email}\" to see the account"
+            )),
+        ),
+        AppError::SignupClosed => (ExitCode::Failed, "signup_closed", None),
+        AppError::WrongPassword => (ExitCode::Failed, "unauthorized", None),
+        AppError::NoSuchAccount(_) => (
+            ExitCode::NotFound,
+            "email_does_not_exist",
+            hint("run \"movie-bag user list\" to see all accounts"),
+        ),
+        AppError::BadToken => (
+            ExitCode::BadToken,
+            "bad_token",
+            hint(
+                "paste the whole link from the newest mail, or run \"movie-bag forgot\" to send another",
+            ),
+        ),
+        AppError::ExpiredToken => (
+            ExitCode::BadToken,
+            "expired_token",
+            hint("run \"movie-bag forgot\" to send another link"),
+        ),
+        AppError::NoSuchMail(_) => (
+            ExitCode::NotFound,
+            "no_such_mail",
+            hint("run \"movie-bag outbox list\" to see all mails; this one may have been sent"),
+        ),
+        AppError::MailHeld(_) => (
+            ExitCode::Failed,
+            "mail_held",
+            hint("run the command again in a few seconds"),
+        ),
+        AppError::NoSuchMovie => (ExitCode::NotFound, "movie_not_exists", None),
+        AppError::MovieNameTaken => (ExitCode::AlreadyExists, "movie_already_exists", None),
+        AppError::NotYourMovie(_) => (ExitCode::Failed, "not_your_movie", None),
+        AppError::RateLimited { .. } => (ExitCode::Failed, "rate_limited", hint("try again later")),
+        AppError::Busy { .. } => (
+            ExitCode::Unavailable,
+            "unavailable",
+            hint("try again in a moment"),
+        ),
+        AppError::DatabaseBusy(_) => (
+            ExitCode::Unavailable,
+            "unavailable",
+            hint("run the command again"),
+        ),
+        AppError::Unavailable(_) => (
+            ExitCode::Unavailable,
+            "unavailable",
+            hint("run \"movie-bag check\" to find the cause"),
+        ),
+        AppError::Internal(_) => (ExitCode::Failed, "internal_error", None),
+    }
+}
+
+fn classify_store(error: &StoreError) -> Classification {
+    match error {
+        StoreError::Unavailable(_) => (
+            ExitCode::Unavailable,
+            "unavailable",
+            Some("run \"movie-bag check\" to find the cause".to_owned()),
+        ),
+        StoreError::Busy(_) => (
+            ExitCode::Unavailable,
+            "unavailable",
+            Some("run the command again".to_owned()),
+        ),
+        StoreError::Broken(_) => (ExitCode::Failed, "database", None),
+    }
+}
+
+fn classify_copy(error: &CopyError) -> Classification {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        CopyError::Source(error) | CopyError::Target(error) => {
+            let (exit, code, _) = classify_store(error);
+            (
+                exit,
+                code,
+                hint(
+                    "fix the cause and run the command again: it starts over, and the source is unchanged",
+                ),
+            )
+        }
+        CopyError::NotEmpty(_) => (
+            ExitCode::AlreadyExists,
+            "not_empty",
+            hint("name an empty database with --to"),
+        ),
+        CopyError::Orphans(_) => (
+            ExitCode::Failed,
+            "orphans",
+            hint(
+                "delete those movies in the source or give them an owner, then run the command again",
+            ),
+        ),
+        CopyError::Differs(_) => (
+            ExitCode::Failed,
+            "differs",
+            hint(
+                "stop the servers that use the source, then run the command again: it starts over",
+            ),
+        ),
+    }
+}
+
+fn classify_delivery(error: &DeliveryError) -> Classification {
+    match error {
+        DeliveryError::Unreachable { hint, .. } => {
+            (ExitCode::Unavailable, "mail_server", Some(hint.clone()))
+        }
+        DeliveryError::Transient { .. } => (ExitCode::Unavailable, "mail_refused", None),
+        DeliveryError::Policy { hint, .. } => {
+            (ExitCode::Unavailable, "mail_refused", Some(hint.clone()))
+        }
+        DeliveryError::Permanent { .. } => (ExitCode::Failed, "mail_refused", None),
+        DeliveryError::Unsendable { hint, .. } => {
+            (ExitCode::Failed, "mail_unsendable", Some(hint.clone()))
+        }
+    }
+}
+
+/// Removes the numbers that the standard library appends to errors of the operating system. The first letter of such an error
+/// becomes lower case, as usual for a cause after a colon.
+pub(super) fn without_error_numbers(text: &str) -> String {
+    const MARKER: &str = " (os error ";
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(MARKER) {
+        let numbered = after
+            .split_once(')')
+            .filter(|(number, _)| number.parse::<i32>().is_ok());
+        let Some((_, after)) = numbered else {
+            // Part of a file name or of the text of another program. Later numbers must still be removed.
+            plain.push_str(before);
+            plain.push_str(MARKER);
+            rest = after;
+            continue;
+        };
+        let start = before.rfind([':', '(', '\n']).map_or(0, |at| at + 1);
+        let (context, cause) = before.split_at(start);
+        plain.push_str(context);
+        let is_cause = !context.is_empty();
+        plain.extend(cause.char_indices().map(|(at, char)| {
+            // The cause may be preceded by a space.
+            let is_first = is_cause && cause[..at].trim().is_empty();
+            if is_first {
+                char.to_ascii_lowercase()
+            } else {
+                char
+            }
+        }));
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_system_errors_are_removed() {
+        for (text, shown) in [
+            (
+                "cannot read a: No such file or directory (os error 2)",
+                "cannot read a: no such file or directory",
+            ),
+            (
+                "no server (db:1: Connection refused (os error 111), db:2: Timed out (os error 110))",
+                "no server (db:1: connection refused, db:2: timed out)",
+            ),
+            ("Permission denied (os error 13)", "Permission denied"),
+            ("a (os error", "a (os error"),
+            ("a: Ännlich (os error 2)", "a: Ännlich"),
+            ("a: B (os error 2", "a: B (os error 2"),
+            (
+                "cannot read a (os error b: No such file or directory (os error 2)",
+                "cannot read a (os error b: no such file or directory",
+            ),
+            ("a (os error x) b (os error -1) c", "a (os error x) b c"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_error_numbers(text), shown);
+        }
+    }
+}
