@@ -16,6 +16,7 @@ pub mod compat;
 pub mod compose;
 mod duration;
 pub mod extract;
+pub mod faults;
 pub mod html;
 pub mod inbox;
 mod invisible;
@@ -46,10 +47,10 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
+/// What goes wrong on demand, read from text.
+pub use crate::sink::faults::Rule as FaultRule;
 /// Name under which a message was kept.
 pub use crate::smtp::MessageId;
-/// What goes wrong on demand, read from text.
-pub use crate::smtp::fault::Rule as FaultRule;
 pub use inbox::{Inbox, ReceivedMessage};
 pub use stream::Stream;
 
@@ -60,7 +61,7 @@ use net::SharedListener;
 use net::slots::Slots;
 use supervision::{Reporter, RunOnce, StartTask, TaskFailed, TaskSupervisor, on_thread, reports};
 
-use crate::smtp::fault::Faults;
+use crate::sink::faults::Faults;
 
 /// Ids of messages that may wait to be shown. Beyond it the clients are slowed down.
 const WAITING_TO_BE_SHOWN: usize = 256;

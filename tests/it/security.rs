@@ -227,7 +227,7 @@ promises! {
 sink_promises! {
     d1: "A web page cannot write a message through the SMTP port, and no command runs for its request"
         [smtp_port::a_web_page_stores_no_message, smtp_port::no_http_request_stores_a_message]
-        ["`smtp::session::tests`"];
+        ["`smtp::machine::tests`"];
     d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
         [
             web_inbox::hostile::windows_and_prefetches_of_another_site_read_and_change_nothing,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{ApiState, bad_request};
-use crate::smtp::fault::{Chaos, Trigger};
+use crate::sink::faults::{Chaos, Trigger};
 
 /// Trigger in JSON. A missing field has its initial value.
 #[derive(Serialize, Deserialize)]

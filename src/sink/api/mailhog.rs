@@ -15,10 +15,10 @@ use super::bounded_response::{LIST_MEMORY, Pieces, append_json, stream_json};
 use super::mailpit_json::rfc3339;
 use super::messages::Page;
 use super::{ApiState, bad_request, blocking, not_found, parameter, searching};
+use crate::sink::faults::{Chaos, Trigger};
 use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
 use crate::sink::search::Query;
 use crate::sink::view::{self, RawPart};
-use crate::smtp::fault::{Chaos, Trigger};
 
 /// Memory reserved for a list: the pieces of an item with the maximum number of parts.
 const ITEMS_MEMORY: usize = 8 * LIST_MEMORY;

@@ -43,7 +43,7 @@ use super::inbox::{Inbox, ReceivedMessage};
 use super::search::{Query, QueryError};
 use super::supervision::{RunOnce, TaskSupervisor};
 use super::web;
-use crate::smtp::fault::Faults;
+use crate::sink::faults::Faults;
 use bounded_response::Answers;
 
 /// Maximum size of a request body, in bytes, except for `/api/v1/send`.
