@@ -18,7 +18,6 @@
 //! | [`http`] | JSON API and web pages: one request calls one use case | `app`, `templates`, `metrics` |
 //! | [`metrics`] | counters of the running server, and their form for Prometheus | `domain`, `supervisor` |
 //! | [`config`] | options, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
-//! | [`terminal_text`] | escapes foreign text for a terminal | nothing |
 //! | [`private`] | files and folders that only their owner can read | nothing |
 //! | [`supervisor`] | restarts background tasks that end or panic, and reports which are down | nothing |
 //! | [`cli`] | one file for each command; chooses the implementations | everything |
@@ -45,5 +44,3 @@ pub mod sink;
 pub mod smtp;
 pub mod store;
 pub mod supervisor;
-
-pub use domain::terminal_text;

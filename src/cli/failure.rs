@@ -5,9 +5,9 @@ use std::fmt;
 use super::exit_code::ExitCode;
 use crate::app::{AppError, CopyError};
 use crate::config::ConfigError;
+use crate::mail::templates::TemplateError;
 use crate::ports::mail::DeliveryError;
 use crate::store::StoreError;
-use crate::mail::templates::TemplateError;
 
 /// Failure of a command, as it is shown.
 #[derive(Debug, Clone)]

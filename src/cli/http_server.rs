@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use tokio::net::TcpListener;
 
-use super::report::Failure;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
 use crate::http::{HttpOptions, answer_instead};
 use crate::sink::net::{self, http1};
 
@@ -35,7 +36,7 @@ pub(super) async fn serve(
 pub(super) fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     net::listen(address).map_err(|error| {
         Failure::new(
-            1,
+            ExitCode::Failed,
             "address",
             format!("cannot listen on {address}: {}", net::listen_error(&error)),
             listen_hint(&error, setting),

@@ -1,7 +1,7 @@
 //! Help topics: texts of `movie-bag help` that are not about one command. They are man pages too.
 
-use crate::cli::exit_code::ExitCode;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::exit_code::ExitCode;
 use crate::config::keys::{KEYS, Subject};
 
 /// Text of `movie-bag help TOPIC`.

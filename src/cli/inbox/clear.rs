@@ -5,8 +5,8 @@ use serde_json::json;
 use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
-use super::{Url, request};
 use super::client::InboxClient;
+use super::{Url, request};
 
 /// Delete all messages in the inbox
 ///

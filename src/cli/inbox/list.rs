@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::super::ui::{Ui, local_time};
-use super::{Url, format_address, format_addresses, request};
 use super::client::InboxClient;
+use super::{Url, format_address, format_addresses, request};
 use crate::domain::terminal_text::escape_line;
 
 /// List messages, newest first

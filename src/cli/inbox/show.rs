@@ -4,8 +4,8 @@ use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::super::help::Offering;
 use super::super::ui::{Ui, counted};
-use super::{Part, Url, format_address, format_addresses, print, request};
 use super::client::{Fetched, InboxClient};
+use super::{Part, Url, format_address, format_addresses, print, request};
 use crate::domain::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes

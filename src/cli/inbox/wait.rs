@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
-use super::{Part, Url, print, request};
 use super::client::{InboxClient, Wanted};
+use super::{Part, Url, print, request};
 use crate::domain::span::span;
 
 /// Wait for a message, and print its link, token or code

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use crate::domain::terminal_text::{escape_json, escape_line};
 use crate::sink::{ReceivedMessage, extract, view};
-use crate::terminal_text::{escape_json, escape_line};
 
 /// Maximum text of a message that is printed, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -341,12 +341,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::terminal_text::needs_escape;
     use crate::fuzz::Target;
     use crate::sink::Inbox;
     use crate::sink::clock::SystemRng;
     use crate::sink::unsafe_text;
     use crate::smtp::{Envelope, Received, Recipient, Transcript};
-    use crate::terminal_text::needs_escape;
 
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
 

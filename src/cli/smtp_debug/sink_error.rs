@@ -1,11 +1,12 @@
 //! Failure of a sink that cannot start, with the option to change.
 
+use super::super::exit_code::ExitCode;
+use super::super::failure::Failure;
 use super::super::http_server::listen_hint;
-use super::super::report::Failure;
 use crate::sink::{Port, SinkError};
 
 pub(super) fn failure(error: &SinkError) -> Failure {
-    Failure::new(1, "address", error.to_string(), hint(error))
+    Failure::new(ExitCode::Failed, "address", error.to_string(), hint(error))
 }
 
 fn hint(error: &SinkError) -> String {

@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::Ui;
+use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
-use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::mail::templates::{BuiltIn, file_in};
 
 /// Write the built-in templates to a folder for editing

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::Ui;
-use crate::cli::failure::Failure;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::failure::Failure;
 use crate::cli::help::Offering;
 use crate::domain::outbox::MailKind;
 use crate::domain::spelling;

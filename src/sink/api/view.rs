@@ -151,11 +151,7 @@ fn data_url(part: &Attachment, available: usize) -> Option<String> {
 }
 
 /// Returns the HTML of a message in the given form.
-pub(crate) fn render_html(
-    message: &ReceivedMessage,
-    content: &Content,
-    form: Form,
-) -> String {
+pub(crate) fn render_html(message: &ReceivedMessage, content: &Content, form: Form) -> String {
     let page = html::without_loaders(&resolve_content_ids(content, message));
     match form {
         Form::Bare => page,
