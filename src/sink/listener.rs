@@ -16,12 +16,12 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::SinkSettings;
+use super::faults::Faults;
 use super::inbox::memory::Charge;
 use super::inbox::{Inbox, ReceivedMessage};
 use super::stream::Stream;
 use crate::domain::clock::{Clock, Rng, draw};
 use crate::net::slots::{Phase, Slot, Slots};
-use crate::smtp::fault::Faults;
 use crate::smtp::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 
 /// The name the server goes by; it needs none, and looks none up.
@@ -215,7 +215,6 @@ impl Connection {
             offers_tls: starttls.is_some(),
             tls,
             nonce: nonce.concat(),
-            faults: Arc::clone(&shared.faults),
         });
         let held = shared.inbox.memory().charge_incoming(0);
         Ok(Connection {
@@ -275,18 +274,23 @@ impl Connection {
 
     /// Tells the session what happened and carries out what it asks for.
     async fn step(&mut self, input: Input<'_>) -> io::Result<()> {
-        let mut effects = self.session.step(input);
+        let mut effects = self.step_session(input);
         // A message is the last effect of its list; the verdict on it brings the next list.
         while let Some(verdict) = self.carry_out(effects).await? {
-            effects = self.session.step(verdict);
+            effects = self.step_session(verdict);
         }
         // The oldest messages give way first, as they would once this one is kept; then the session that needs more.
         if self.held.resize(self.session.held()) && !self.make_room().await {
-            let effects = self.session.step(Input::NoRoom);
+            let effects = self.step_session(Input::OutOfMemory);
             self.held.resize(self.session.held());
             self.carry_out(effects).await?;
         }
         self.reply().await
+    }
+
+    fn step_session(&mut self, input: Input<'_>) -> Vec<Effect> {
+        let faults = &self.shared.faults;
+        self.session.step(input, &mut |stage| faults.decide(stage))
     }
 
     async fn make_room(&self) -> bool {

@@ -15,6 +15,7 @@ pub mod client;
 pub mod compat;
 pub mod compose;
 pub mod extract;
+pub mod faults;
 pub mod html;
 pub mod inbox;
 pub mod listener;
@@ -46,17 +47,17 @@ use crate::net::slots::Slots;
 use crate::net::{self, SharedListener};
 use crate::supervisor::{Reporter, Supervisor, fault_points, reports};
 
+/// What goes wrong on demand, read from text.
+pub use crate::sink::faults::Rule as FaultRule;
 /// Name under which a message was kept.
 pub use crate::smtp::MessageId;
-/// What goes wrong on demand, read from text.
-pub use crate::smtp::fault::Rule as FaultRule;
 pub use inbox::{Inbox, ReceivedMessage};
 pub use stream::Stream;
 
 use listener::Encryption;
 use maildir::Maildir;
 
-use crate::smtp::fault::Faults;
+use crate::sink::faults::Faults;
 
 /// Ids of messages that may wait to be shown. Beyond it the clients are slowed down.
 const WAITING_TO_BE_SHOWN: usize = 256;

@@ -1,5 +1,5 @@
-//! Logging in (RFC 4954) as the server sees it: a mechanism's questions and what the client answers. Any credentials are
-//! taken, since this server is for tests; what is wrong in form is refused as a real one would.
+//! SASL exchange of AUTH (RFC 4954), server side. All credentials are accepted, since this server is for tests; malformed
+//! responses are refused, as a real server does.
 
 use std::fmt;
 
@@ -7,32 +7,29 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-/// The longest answer of a client, in base64 (RFC 4954 4).
-pub const LONGEST_ANSWER: usize = 12_288;
-
-/// How a client proves who it is.
+/// SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mechanism {
     /// RFC 4616.
     Plain,
-    /// Of no RFC, and everywhere.
+    /// In no RFC, but widely used.
     Login,
     /// RFC 2195.
     CramMd5,
 }
 
 impl Mechanism {
-    /// All of them, the one to be preferred first.
+    /// All mechanisms, in the order in which the reply to EHLO lists them.
     pub const ALL: [Self; 3] = [Self::Plain, Self::Login, Self::CramMd5];
 
-    /// The mechanism with this name, in any case.
-    pub fn named(name: &str) -> Option<Self> {
-        let is_it = |mechanism: &Self| mechanism.name().eq_ignore_ascii_case(name);
-        Self::ALL.into_iter().find(is_it)
+    /// Finds a mechanism by its name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let has_name = |mechanism: &Self| mechanism.name().eq_ignore_ascii_case(name);
+        Self::ALL.into_iter().find(has_name)
     }
 
-    /// The name by which it is offered.
+    /// Returns its name in the reply to EHLO.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
@@ -42,12 +39,12 @@ impl Mechanism {
     }
 }
 
-/// Who logged in. The password is looked at for its form, and kept nowhere.
+/// Result of a successful login. The form of the password is checked; the password is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// How.
+    /// Mechanism of the login.
     pub mechanism: Mechanism,
-    /// The name that the client gave.
+    /// User name that the client sent.
     pub user: String,
 }
 
@@ -57,51 +54,51 @@ impl fmt::Display for Login {
     }
 }
 
-/// A log-in under way.
+/// Login in progress.
 #[derive(Debug)]
 pub struct Exchange {
     mechanism: Mechanism,
-    /// LOGIN's first answer.
+    /// First response of LOGIN.
     user: Option<String>,
 }
 
-/// What comes next.
+/// State of an exchange after a response of the client.
 #[derive(Debug)]
 pub enum Progress {
-    /// 334 with this text in base64, and then a line from the client.
-    Ask(Exchange, String),
-    /// It is done.
-    Done(Login),
-    /// What the client said has not the form of an answer.
+    /// The server sends this challenge, and the client responds.
+    Challenge(Exchange, String),
+    /// The login succeeded.
+    Complete(Login),
+    /// The response does not have the form that the mechanism requires.
     Malformed,
 }
 
 impl Exchange {
-    /// Begins one. `initial` is what stood behind the mechanism in AUTH, `challenge` a text that was never used before.
+    /// Begins an exchange. `initial` is the initial response of AUTH; `challenge` is a text that was never used before.
     pub fn begin(mechanism: Mechanism, initial: Option<&str>, challenge: &str) -> Progress {
         let exchange = Self {
             mechanism,
             user: None,
         };
         match (mechanism, initial) {
-            // "=" is an empty answer (RFC 4954 4).
-            (_, Some("=")) => exchange.take(""),
+            // "=" is an empty response (RFC 4954 4).
+            (_, Some("=")) => exchange.respond(""),
             (Mechanism::CramMd5, Some(_)) => Progress::Malformed,
-            (_, Some(answer)) => exchange.take(answer),
-            (Mechanism::Plain, None) => Progress::Ask(exchange, String::new()),
-            (Mechanism::Login, None) => Progress::Ask(exchange, "Username:".to_owned()),
-            (Mechanism::CramMd5, None) => Progress::Ask(exchange, challenge.to_owned()),
+            (_, Some(response)) => exchange.respond(response),
+            (Mechanism::Plain, None) => Progress::Challenge(exchange, String::new()),
+            (Mechanism::Login, None) => Progress::Challenge(exchange, "Username:".to_owned()),
+            (Mechanism::CramMd5, None) => Progress::Challenge(exchange, challenge.to_owned()),
         }
     }
 
-    /// Takes the client's next line, which is base64.
-    pub fn take(mut self, answer: &str) -> Progress {
-        let Some(answer) = decoded(answer) else {
+    /// Continues with a response of the client, in base64.
+    pub fn respond(mut self, response: &str) -> Progress {
+        let Some(response) = decode(response) else {
             return Progress::Malformed;
         };
         let user = match self.mechanism {
             Mechanism::Plain => {
-                let parts: Vec<&str> = answer.split('\0').collect();
+                let parts: Vec<&str> = response.split('\0').collect();
                 match parts[..] {
                     [_, user, _password] if !user.is_empty() => user.to_owned(),
                     _ => return Progress::Malformed,
@@ -110,11 +107,11 @@ impl Exchange {
             Mechanism::Login => match self.user.take() {
                 Some(user) => user,
                 None => {
-                    self.user = Some(answer);
-                    return Progress::Ask(self, "Password:".to_owned());
+                    self.user = Some(response);
+                    return Progress::Challenge(self, "Password:".to_owned());
                 }
             },
-            Mechanism::CramMd5 => match answer.rsplit_once(' ') {
+            Mechanism::CramMd5 => match response.rsplit_once(' ') {
                 Some((user, digest))
                     if digest.len() == 32
                         && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
@@ -124,19 +121,19 @@ impl Exchange {
                 _ => return Progress::Malformed,
             },
         };
-        Progress::Done(Login {
+        Progress::Complete(Login {
             mechanism: self.mechanism,
             user,
         })
     }
 }
 
-/// The text of a challenge as it travels.
-pub fn encoded(text: &str) -> String {
+/// Encodes a challenge.
+pub fn encode(text: &str) -> String {
     STANDARD.encode(text)
 }
 
-fn decoded(text: &str) -> Option<String> {
+fn decode(text: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(text).ok()?).ok()
 }
 
@@ -146,55 +143,55 @@ mod tests {
 
     fn user(progress: Progress) -> Option<String> {
         match progress {
-            Progress::Done(login) => Some(login.user),
-            Progress::Ask(..) | Progress::Malformed => None,
+            Progress::Complete(login) => Some(login.user),
+            Progress::Challenge(..) | Progress::Malformed => None,
         }
     }
 
-    fn asked(progress: Progress) -> (Exchange, String) {
+    fn challenge(progress: Progress) -> (Exchange, String) {
         match progress {
-            Progress::Ask(exchange, text) => (exchange, text),
+            Progress::Challenge(exchange, text) => (exchange, text),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn each_mechanism_tells_who_it_is() {
-        let plain = encoded("\0ann\0secret");
+    fn each_mechanism_yields_the_user_name() {
+        let plain = encode("\0ann\0secret");
         assert_eq!(
             user(Exchange::begin(Mechanism::Plain, Some(&plain), "")).as_deref(),
             Some("ann")
         );
-        let (exchange, text) = asked(Exchange::begin(Mechanism::Plain, None, ""));
+        let (exchange, text) = challenge(Exchange::begin(Mechanism::Plain, None, ""));
         assert_eq!(text, "");
-        assert_eq!(user(exchange.take(&plain)).as_deref(), Some("ann"));
+        assert_eq!(user(exchange.respond(&plain)).as_deref(), Some("ann"));
 
-        let (exchange, text) = asked(Exchange::begin(Mechanism::Login, None, ""));
+        let (exchange, text) = challenge(Exchange::begin(Mechanism::Login, None, ""));
         assert_eq!(text, "Username:");
-        let (exchange, text) = asked(exchange.take(&encoded("ann")));
+        let (exchange, text) = challenge(exchange.respond(&encode("ann")));
         assert_eq!(text, "Password:");
         assert_eq!(
-            user(exchange.take(&encoded("secret"))).as_deref(),
+            user(exchange.respond(&encode("secret"))).as_deref(),
             Some("ann")
         );
-        let (exchange, _) = asked(Exchange::begin(Mechanism::Login, Some(&encoded("ann")), ""));
-        assert_eq!(user(exchange.take("")).as_deref(), Some("ann"));
+        let (exchange, _) = challenge(Exchange::begin(Mechanism::Login, Some(&encode("ann")), ""));
+        assert_eq!(user(exchange.respond("")).as_deref(), Some("ann"));
 
-        let (exchange, text) = asked(Exchange::begin(Mechanism::CramMd5, None, "<1@x>"));
+        let (exchange, text) = challenge(Exchange::begin(Mechanism::CramMd5, None, "<1@x>"));
         assert_eq!(text, "<1@x>");
-        let answer = encoded(&format!("ann of x {}", "0f".repeat(16)));
-        assert_eq!(user(exchange.take(&answer)).as_deref(), Some("ann of x"));
+        let answer = encode(&format!("ann of x {}", "0f".repeat(16)));
+        assert_eq!(user(exchange.respond(&answer)).as_deref(), Some("ann of x"));
     }
 
     #[test]
-    fn what_has_not_the_form_is_refused() {
+    fn malformed_responses_are_refused() {
         for (mechanism, answer) in [
             (Mechanism::Plain, "no base64!"),
             (Mechanism::Plain, "="),
-            (Mechanism::Plain, &encoded("ann\0secret")),
-            (Mechanism::Plain, &encoded("\0ann\0sec\0ret")),
+            (Mechanism::Plain, &encode("ann\0secret")),
+            (Mechanism::Plain, &encode("\0ann\0sec\0ret")),
             (Mechanism::Plain, &STANDARD.encode(b"\0\xff\0x")),
-            (Mechanism::CramMd5, &encoded("ann 00")),
+            (Mechanism::CramMd5, &encode("ann 00")),
         ] {
             let progress = Exchange::begin(mechanism, Some(answer), "");
             assert!(matches!(progress, Progress::Malformed), "{answer}");

@@ -1,99 +1,99 @@
-//! What a client may say: one line in, one [`Command`] or [`SyntaxError`] out.
+//! Parser of command lines: one line in, one [`Command`] or [`SyntaxError`] out.
 //!
-//! Knows nothing of the session's state, so it can't say whether a command is allowed now. Lenient where a person
-//! at a keyboard or an old client errs harmlessly (noted in [`Path`]), strict where a real server would not
-//! know whom a message is for. A new verb or parameter starts here.
+//! The parser has no access to the session, so it does not check whether a command is allowed in the current state. It accepts
+//! harmless deviations of people who type and of old clients (recorded in [`Path`]), and is strict where a real server could
+//! not determine the recipient. A new verb or parameter starts here.
 
 use super::auth::Mechanism;
 use super::envelope::Warning;
 
-/// One line that makes sense.
+/// Command of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// EHLO with the client's name.
+    /// EHLO with the client's host name.
     Ehlo(String),
-    /// HELO with the client's name.
+    /// HELO with the client's host name.
     Helo(String),
     /// MAIL FROM.
     Mail(Path, MailParams),
-    /// RCPT TO, with its parameters as they were typed.
+    /// RCPT TO, with its parameters as the client sent them.
     Rcpt(Path, Vec<String>),
     /// DATA.
     Data,
-    /// BDAT: so many bytes follow at once, and they are the last of the message or not (RFC 3030).
+    /// BDAT: size of the chunk that follows, and whether it is the last of its message (RFC 3030).
     Bdat(u64, bool),
     /// STARTTLS (RFC 3207).
     StartTls,
-    /// AUTH, with the first answer where the client gives it at once (RFC 4954).
+    /// AUTH, with the initial response if the client sends one (RFC 4954).
     Auth(Mechanism, Option<String>),
-    /// LHLO with the client's name: LMTP from now on (RFC 2033).
+    /// LHLO with the client's host name; the session speaks LMTP from here on (RFC 2033).
     Lhlo(String),
     /// RSET.
     Rset,
-    /// NOOP, whatever follows.
+    /// NOOP; its argument is ignored.
     Noop,
-    /// VRFY with what is to be verified.
+    /// VRFY with the address to verify.
     Vrfy(String),
-    /// HELP, whatever follows.
+    /// HELP; its argument is ignored.
     Help,
     /// QUIT.
     Quit,
 }
 
-/// An address with what was lenient in reading it.
+/// Address of MAIL or RCPT, with the deviations that were accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Path {
-    /// The address without angle brackets and source route; empty for `<>`.
+    /// Address without angle brackets and source route; empty for `<>`.
     pub address: String,
-    /// What a stricter server would have refused.
+    /// Deviations that a stricter server refuses.
     pub warnings: Vec<Warning>,
 }
 
-/// The parameters of MAIL.
+/// Parameters of MAIL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailParams {
-    /// SIZE: how large the client says the message is.
+    /// SIZE: size of the message as the client announces it.
     pub size: Option<u64>,
     /// SMTPUTF8: addresses and headers may hold UTF-8.
     pub smtputf8: bool,
-    /// All of them as they were typed.
+    /// All parameters as the client sent them.
     pub typed: Vec<String>,
 }
 
-/// Which address a [`SyntaxError`] speaks of.
+/// Address that a [`SyntaxError`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The address of MAIL.
+    /// Address of MAIL.
     Sender,
-    /// The address of RCPT.
+    /// Address of RCPT.
     Recipient,
 }
 
-/// Why a line makes no sense. Its reply is in [`reply`](super::reply).
+/// Error for a line that is not a valid command. Its reply is in [`reply`](super::reply).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyntaxError {
-    /// No such command.
+    /// Unknown command.
     Unknown(String),
-    /// A command of SMTP that this server does not do.
+    /// Command of SMTP that this server does not support.
     NotImplemented(&'static str),
-    /// The form of this command is another one, which is named.
+    /// Wrong syntax; the value is the right one.
     Form(&'static str),
-    /// Control characters, or bytes that are no UTF-8.
+    /// Control characters, or bytes that are not UTF-8.
     NotText,
-    /// What stands between the angle brackets is no address.
+    /// The text between the angle brackets is not an address.
     Address(Role),
-    /// A parameter that is known, with a value that is not.
+    /// Known parameter with an invalid value.
     ParameterValue(String),
-    /// A parameter that is there twice.
+    /// Parameter that occurs more than once.
     RepeatedParameter(&'static str),
-    /// A way to log in that nobody announced.
+    /// Mechanism that the reply to EHLO does not list.
     UnknownMechanism(String),
-    /// A parameter that nobody announced.
+    /// Parameter of an extension that the reply to EHLO does not list.
     UnknownParameter(String),
 }
 
 impl Command {
-    /// Reads one line, given without its line end.
+    /// Parses one line, given without its line end.
     pub fn parse(line: &[u8]) -> Result<Command, SyntaxError> {
         let text = std::str::from_utf8(line).map_err(|_| SyntaxError::NotText)?;
         if text.chars().any(|char| char.is_control() && char != '\t') {
@@ -112,14 +112,14 @@ impl Command {
             "LHLO" => Err(SyntaxError::Form("LHLO hostname")),
             "MAIL" => parse_mail(rest),
             "RCPT" => parse_rcpt(rest),
-            "DATA" => alone(rest, Command::Data, "DATA"),
-            "RSET" => alone(rest, Command::Rset, "RSET"),
-            "QUIT" => alone(rest, Command::Quit, "QUIT"),
+            "DATA" => without_argument(rest, Command::Data, "DATA"),
+            "RSET" => without_argument(rest, Command::Rset, "RSET"),
+            "QUIT" => without_argument(rest, Command::Quit, "QUIT"),
             "NOOP" => Ok(Command::Noop),
             "HELP" => Ok(Command::Help),
             "VRFY" if !rest.is_empty() => Ok(Command::Vrfy(rest.to_owned())),
             "VRFY" => Err(SyntaxError::Form("VRFY address")),
-            "STARTTLS" => alone(rest, Command::StartTls, "STARTTLS"),
+            "STARTTLS" => without_argument(rest, Command::StartTls, "STARTTLS"),
             "AUTH" => parse_auth(rest),
             "BDAT" => parse_bdat(rest).ok_or(SyntaxError::Form("BDAT size [LAST]")),
             "EXPN" => Err(SyntaxError::NotImplemented("EXPN")),
@@ -128,10 +128,15 @@ impl Command {
     }
 }
 
-fn alone(rest: &str, command: Command, form: &'static str) -> Result<Command, SyntaxError> {
-    match rest.is_empty() {
-        true => Ok(command),
-        false => Err(SyntaxError::Form(form)),
+fn without_argument(
+    rest: &str,
+    command: Command,
+    form: &'static str,
+) -> Result<Command, SyntaxError> {
+    if rest.is_empty() {
+        Ok(command)
+    } else {
+        Err(SyntaxError::Form(form))
     }
 }
 
@@ -140,12 +145,12 @@ fn parse_mail(rest: &str) -> Result<Command, SyntaxError> {
     let after = strip_keyword(rest, "FROM:").ok_or(FORM)?;
     let (path, rest) = parse_path(after, Role::Sender).ok_or(FORM)??;
     let mut params = MailParams {
-        typed: parameters(rest, MAIL_PARAMETERS)?,
+        typed: parse_parameters(rest, MAIL_PARAMETERS)?,
         ..MailParams::default()
     };
     for typed in &params.typed {
         match typed.split_once('=') {
-            // More digits than a number holds is certainly too large, which is the session's to say.
+            // A number that overflows is above every limit; the session refuses it.
             Some((keyword, size)) if keyword.eq_ignore_ascii_case("SIZE") => {
                 params.size = Some(size.parse().unwrap_or(u64::MAX));
             }
@@ -156,7 +161,7 @@ fn parse_mail(rest: &str) -> Result<Command, SyntaxError> {
     Ok(Command::Mail(path, params))
 }
 
-/// A parameter's keyword, and what its value must be; `None` where it has none.
+/// Keyword of a parameter, and the check of its value; `None` if the parameter has no value.
 type Parameter = (&'static str, Option<fn(&str) -> bool>);
 
 const MAIL_PARAMETERS: &[Parameter] = &[
@@ -196,13 +201,13 @@ fn is_notify(value: &str) -> bool {
 
 fn is_original_recipient(value: &str) -> bool {
     value.split_once(';').is_some_and(|(kind, address)| {
-        // RFC 6533 3 has addresses beyond ASCII, and more ways to write them.
+        // RFC 6533 3 allows addresses beyond ASCII, in several encodings.
         let is_utf8 = kind.eq_ignore_ascii_case("utf-8") && !address.is_empty();
         !kind.is_empty() && (is_utf8 || is_xtext(address))
     })
 }
 
-/// Printable ASCII in which `+` and two digits stand for what can't be (RFC 3461 4).
+/// Returns whether a value is xtext: printable ASCII, with `+` and two hexadecimal digits for other bytes (RFC 3461 4).
 fn is_xtext(value: &str) -> bool {
     let mut parts = value.split('+');
     let is_plain = |text: &str| {
@@ -218,8 +223,8 @@ fn is_xtext(value: &str) -> bool {
         })
 }
 
-/// The parameters as they were typed, each known, well formed and there once.
-fn parameters(text: &str, known: &[Parameter]) -> Result<Vec<String>, SyntaxError> {
+/// Splits parameters, and checks that each is known, well formed and unique.
+fn parse_parameters(text: &str, known: &[Parameter]) -> Result<Vec<String>, SyntaxError> {
     let mut seen = Vec::new();
     let mut all = Vec::new();
     for typed in text.split_whitespace() {
@@ -227,8 +232,8 @@ fn parameters(text: &str, known: &[Parameter]) -> Result<Vec<String>, SyntaxErro
             Some((keyword, value)) => (keyword, Some(value)),
             None => (typed, None),
         };
-        let is_it = |parameter: &&Parameter| parameter.0.eq_ignore_ascii_case(keyword);
-        let Some((keyword, form)) = known.iter().find(is_it) else {
+        let has_keyword = |parameter: &&Parameter| parameter.0.eq_ignore_ascii_case(keyword);
+        let Some((keyword, form)) = known.iter().find(has_keyword) else {
             return Err(SyntaxError::UnknownParameter(keyword.to_ascii_uppercase()));
         };
         let is_well_formed = match (form, value) {
@@ -254,7 +259,10 @@ fn parse_rcpt(rest: &str) -> Result<Command, SyntaxError> {
     if path.address.is_empty() {
         return Err(SyntaxError::Address(Role::Recipient));
     }
-    Ok(Command::Rcpt(path, parameters(rest, RCPT_PARAMETERS)?))
+    Ok(Command::Rcpt(
+        path,
+        parse_parameters(rest, RCPT_PARAMETERS)?,
+    ))
 }
 
 fn parse_bdat(rest: &str) -> Option<Command> {
@@ -275,7 +283,7 @@ fn parse_auth(rest: &str) -> Result<Command, SyntaxError> {
     let mut words = rest.split_whitespace();
     match (words.next(), words.next(), words.next()) {
         (Some(name), initial, None) => {
-            let mechanism = Mechanism::named(name)
+            let mechanism = Mechanism::from_name(name)
                 .ok_or_else(|| SyntaxError::UnknownMechanism(name.to_owned()))?;
             Ok(Command::Auth(mechanism, initial.map(ToOwned::to_owned)))
         }
@@ -288,7 +296,7 @@ fn strip_keyword<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
     head.eq_ignore_ascii_case(keyword).then_some(rest)
 }
 
-/// The path and what follows it; `None` where the line has not even the form of one.
+/// Parses a path, and returns it with the rest of the line. `None` if the line does not have the form of a path.
 fn parse_path(text: &str, role: Role) -> Option<Result<(Path, &str), SyntaxError>> {
     let mut path = Path::default();
     let trimmed = text.trim_start();
@@ -310,10 +318,11 @@ fn parse_path(text: &str, role: Role) -> Option<Result<(Path, &str), SyntaxError
     {
         return None;
     }
-    // A source route `@a,@b:` was obsolete in 2001; servers are to ignore it.
-    let address = match inner.starts_with('@') {
-        true => inner.split_once(':').map_or(inner, |(_, address)| address),
-        false => inner,
+    // Source routes `@a,@b:` are obsolete since 2001; servers should ignore them (RFC 5321 appendix C).
+    let address = if inner.starts_with('@') {
+        inner.split_once(':').map_or(inner, |(_, address)| address)
+    } else {
+        inner
     };
     if !address.is_empty() && !is_address(address) {
         return Some(Err(SyntaxError::Address(role)));
@@ -322,7 +331,7 @@ fn parse_path(text: &str, role: Role) -> Option<Result<(Path, &str), SyntaxError
     Some(Ok((path, rest)))
 }
 
-/// Where the `>` stands that is not inside a quoted local part.
+/// Returns the position of the first `>` outside of a quoted local part.
 fn closing_bracket(text: &str) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -337,18 +346,19 @@ fn closing_bracket(text: &str) -> Option<usize> {
     None
 }
 
-/// A local part alone is taken too: `root` and `postmaster` are what cron and bounces say.
+/// Returns whether a text is an address. A local part alone is one too: cron sends to `root`, bounces go to `postmaster`.
 fn is_address(address: &str) -> bool {
-    let (local, domain) = match address.starts_with('"') {
-        true => match closing_quote(address) {
+    let (local, domain) = if address.starts_with('"') {
+        match closing_quote(address) {
             Some(end) => (&address[..=end], &address[end + 1..]),
             None => return false,
-        },
-        false => address.split_at(address.find('@').unwrap_or(address.len())),
+        }
+    } else {
+        address.split_at(address.find('@').unwrap_or(address.len()))
     };
-    let local_is_fine =
+    let is_local_valid =
         local.starts_with('"') || (!local.is_empty() && local.chars().all(is_local_char));
-    local_is_fine
+    is_local_valid
         && match domain.strip_prefix('@') {
             None => domain.is_empty(),
             Some(literal) if literal.starts_with('[') => {
@@ -359,7 +369,7 @@ fn is_address(address: &str) -> bool {
                         .all(|byte| byte.is_ascii_alphanumeric() || b".:-".contains(&byte))
             }
             Some(name) => {
-                // An underscore is no host name, yet what containers are called.
+                // Host names have no underscore, but names of containers do.
                 !name.is_empty()
                     && name.chars().all(|char| {
                         char.is_alphanumeric() || !char.is_ascii() || "-._".contains(char)
@@ -401,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn verbs_are_read_in_any_case() {
+    fn verbs_are_recognized_in_any_case() {
         assert_eq!(parse("ehlo there"), Ok(Command::Ehlo("there".into())));
         assert_eq!(parse("NoOp what ever"), Ok(Command::Noop));
         assert_eq!(parse("quit "), Ok(Command::Quit));
@@ -442,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_taken() {
+    fn addresses_are_accepted_in_every_usual_form() {
         for (typed, expected) in [
             ("RCPT TO:<ann@example.com>", "ann@example.com"),
             ("rcpt to:<ann@example.com>  ", "ann@example.com"),
@@ -467,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_refused() {
+    fn malformed_addresses_are_refused() {
         for typed in [
             "RCPT TO:<>",
             "RCPT TO:<@example.com>",
@@ -493,16 +503,16 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_mail() {
+    fn parameters_are_checked_and_repeats_are_refused() {
         let Ok(Command::Mail(_, params)) = parse("MAIL FROM:<a@b> size=12 BODY=8BITMIME SMTPUTF8")
         else {
-            panic!("these are announced");
+            panic!("announced parameters are accepted");
         };
         assert_eq!((params.size, params.smtputf8), (Some(12), true));
         assert_eq!(params.typed, ["size=12", "BODY=8BITMIME", "SMTPUTF8"]);
         let Ok(Command::Mail(_, params)) = parse("MAIL FROM:<a@b> SIZE=99999999999999999999999")
         else {
-            panic!("a number all the same");
+            panic!("a size that overflows is accepted");
         };
         assert_eq!(params.size, Some(u64::MAX));
         for wrong in [

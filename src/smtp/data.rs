@@ -1,34 +1,34 @@
-//! Takes a message out of the bytes after DATA: undoes dot-stuffing and finds the end.
+//! Decoder of the bytes after DATA: undoes dot-stuffing and finds the end of the message.
 //!
-//! Only CRLF `.` CRLF ends a message, or `.` CRLF where it comes first. Every laxer rule (a bare LF, a bare CR,
-//! `CRLF . CR CR LF`) lets a message smuggle a second one past a server that is stricter, so here those bytes
-//! stay in the message as they came, and are counted.
+//! Only CRLF `.` CRLF ends a message, or `.` CRLF at its beginning. Every laxer rule (a bare LF, a bare CR,
+//! `CRLF . CR CR LF`) allows SMTP smuggling: a second message hidden in the first one passes a server that is stricter.
+//! Such bytes therefore stay in the message unchanged, and are counted.
 //!
 //! ```text
 //! LineStart ──'.'──▶ Dot ──CR──▶ DotCr ──LF──▶ (end)
-//!     ▲  └─other─┐    └─other─┐    └─other: the CR was the message's─┐
+//!     ▲  └─other─┐    └─other─┐    └─other: the CR is of the message─┐
 //!     │          ▼            ▼                                      ▼
 //!     │        Middle ────────┴──CR──▶ Cr ◀──────────────────────────┘
 //!     └──────────────────────LF────────┘  └─other─▶ Middle
 //! ```
 
-/// What was odd about a message's lines; the message is kept all the same.
+/// Deviations in the lines of a message; they are accepted and counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Oddities {
-    /// CRs that no LF followed.
+    /// CRs without a following LF.
     pub bare_cr: u64,
-    /// LFs that no CR preceded.
+    /// LFs without a preceding CR.
     pub bare_lf: u64,
-    /// Lines that began with one dot that was not doubled; RFC 5321 has it removed.
+    /// Lines that began with a dot that was not doubled; the dot was removed (RFC 5321 4.5.2).
     pub unstuffed_dots: u64,
     /// NUL bytes.
     pub nul: u64,
-    /// The longest line in bytes, without its CRLF.
+    /// Length of the longest line in bytes, without its CRLF.
     pub longest_line: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum At {
+enum Position {
     #[default]
     LineStart,
     Dot,
@@ -37,61 +37,61 @@ enum At {
     Cr,
 }
 
-/// The decoder of one message; a new one is made for each.
+/// Decoder of one message.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    at: At,
-    line: u64,
+    position: Position,
+    line_length: u64,
     oddities: Oddities,
 }
 
 impl Decoder {
-    /// Appends the message's bytes to `out`: how many bytes were used, and whether the message ended there.
+    /// Appends decoded bytes to `out`. Returns how many bytes of `input` were used, and whether the message ended there.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
-        // Once, not line by line.
+        // One allocation, instead of one for each line.
         out.reserve(input.len());
         let mut at = 0;
         while at < input.len() {
             let byte = input[at];
-            // Each arm either uses bytes or moves to a state that will.
-            match self.at {
-                At::LineStart if byte == b'.' => {
-                    self.at = At::Dot;
+            // Each arm uses bytes, or changes to a position whose arm does.
+            match self.position {
+                Position::LineStart if byte == b'.' => {
+                    self.position = Position::Dot;
                     at += 1;
                 }
-                At::LineStart => self.at = At::Middle,
-                At::Dot if byte == b'\r' => {
-                    self.at = At::DotCr;
+                Position::LineStart => self.position = Position::Middle,
+                Position::Dot if byte == b'\r' => {
+                    self.position = Position::DotCr;
                     at += 1;
                 }
-                At::Dot => {
+                Position::Dot => {
                     self.oddities.unstuffed_dots += u64::from(byte != b'.');
-                    self.at = At::Middle;
+                    self.position = Position::Middle;
                 }
-                At::DotCr if byte == b'\n' => return (at + 1, true),
-                At::DotCr => {
+                Position::DotCr if byte == b'\n' => return (at + 1, true),
+                Position::DotCr => {
                     self.oddities.unstuffed_dots += 1;
                     out.push(b'\r');
-                    self.at = At::Cr;
+                    self.position = Position::Cr;
                 }
-                At::Cr if byte == b'\n' => {
+                Position::Cr if byte == b'\n' => {
                     out.push(b'\n');
-                    self.line = 0;
-                    self.at = At::LineStart;
+                    self.line_length = 0;
+                    self.position = Position::LineStart;
                     at += 1;
                 }
-                At::Cr => {
+                Position::Cr => {
                     self.oddities.bare_cr += 1;
-                    self.line += 1;
-                    self.at = At::Middle;
+                    self.line_length += 1;
+                    self.position = Position::Middle;
                 }
-                At::Middle => at += self.take_run(&input[at..], out),
+                Position::Middle => at += self.take_run(&input[at..], out),
             }
         }
         (at, false)
     }
 
-    /// What was odd about the lines so far.
+    /// Returns the deviations so far.
     pub fn oddities(&self) -> Oddities {
         self.oddities
     }
@@ -102,33 +102,34 @@ impl Decoder {
             .iter()
             .position(|byte| matches!(byte, b'\r' | b'\n' | 0))
             .unwrap_or(input.len());
-        self.line += end as u64;
+        self.line_length += end as u64;
         let used = match input.get(end) {
             None => end,
             Some(special) => {
                 match special {
-                    b'\r' => self.at = At::Cr,
+                    b'\r' => self.position = Position::Cr,
                     b'\n' => {
                         self.oddities.bare_lf += 1;
-                        self.oddities.longest_line = self.oddities.longest_line.max(self.line);
-                        self.line = 0;
+                        self.oddities.longest_line =
+                            self.oddities.longest_line.max(self.line_length);
+                        self.line_length = 0;
                     }
                     _ => {
                         self.oddities.nul += 1;
-                        self.line += 1;
+                        self.line_length += 1;
                     }
                 }
                 end + 1
             }
         };
-        self.oddities.longest_line = self.oddities.longest_line.max(self.line);
+        self.oddities.longest_line = self.oddities.longest_line.max(self.line_length);
         out.extend_from_slice(&input[..used]);
         used
     }
 }
 
-/// What is odd about a message that came in chunks, where no dot is stuffed (RFC 3030 2).
-pub fn oddities_of(source: &[u8]) -> Oddities {
+/// Counts the deviations of a message from BDAT, which has no dot-stuffing (RFC 3030 2).
+pub fn count_oddities(source: &[u8]) -> Oddities {
     let mut oddities = Oddities::default();
     let mut start = 0;
     for (at, byte) in source.iter().enumerate() {
@@ -149,7 +150,7 @@ pub fn oddities_of(source: &[u8]) -> Oddities {
     oddities
 }
 
-/// Doubles the dots that begin a line, as a client does before it sends a message.
+/// Doubles the dots at the beginning of lines, as a client does.
 #[cfg(test)]
 pub(crate) fn stuff(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len());
@@ -162,7 +163,7 @@ pub(crate) fn stuff(message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The rule of RFC 5321 4.5.2 line by line, on a message without its end.
+/// Reference implementation of RFC 5321 4.5.2, for a message without its end.
 #[cfg(test)]
 pub(crate) fn naive_unstuff(wire: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -187,7 +188,7 @@ mod tests {
         (out, ended.then_some(used), decoder.oddities())
     }
 
-    /// The rule as a sentence: the first `.` CRLF at the start, or after a CRLF.
+    /// Reference implementation: the first `.` CRLF at the start, or after a CRLF.
     fn naive_end(wire: &[u8]) -> Option<usize> {
         (0..wire.len())
             .find(|&at| {
@@ -220,12 +221,12 @@ mod tests {
             b"\n.\r\n",
             b"a.\r\n",
         ] {
-            assert_eq!(decode(wire).1, None, "{wire:?} goes on");
+            assert_eq!(decode(wire).1, None, "{wire:?} does not end");
         }
     }
 
     #[test]
-    fn bare_line_ends_stay_in_the_message_and_are_counted() {
+    fn bare_line_ends_are_kept_and_counted() {
         let (message, _, odd) = decode(b"a\nb\rc\0d\r\n.e\r\n.\r\n");
         assert_eq!(message, b"a\nb\rc\0d\r\ne\r\n");
         assert_eq!(
@@ -249,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_end_is_where_the_naive_rule_says(wire in wire()) {
+        fn the_end_is_found_as_by_the_reference_implementation(wire in wire()) {
             let (message, end, _) = decode(&wire);
             prop_assert_eq!(end, naive_end(&wire));
             if let Some(end) = end {
@@ -271,7 +272,7 @@ mod tests {
         }
 
         #[test]
-        fn cuts_change_nothing(wire in wire(), cuts in proptest::collection::vec(1_usize..5, 1..20)) {
+        fn the_division_into_pieces_changes_nothing(wire in wire(), cuts in proptest::collection::vec(1_usize..5, 1..20)) {
             let mut decoder = Decoder::default();
             let mut out = Vec::new();
             let (mut rest, mut ended) = (&wire[..], false);

@@ -1,6 +1,6 @@
-//! What a session hands over: the message's bytes with everything the protocol said about them.
+//! Result of a transaction: the bytes of the message, its envelope and facts about the session.
 //!
-//! Nothing here is parsed out of the message itself; headers are the business of whoever shows it.
+//! Nothing here is parsed from the message itself; headers are read where they are shown.
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use super::auth::Login;
 use super::transcript::Transcript;
 
-/// SMTP sender and recipients; they may differ from what the headers say.
+/// Sender and recipients of the SMTP transaction; the headers may name others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// The address of MAIL FROM; empty for the null sender `<>` of bounces.
+    /// Address of MAIL FROM; empty for the null sender `<>` of bounces.
     pub sender: String,
-    /// The parameters of MAIL as they were typed, such as `SIZE=1234`.
+    /// Parameters of MAIL as the client sent them, such as `SIZE=1234`.
     pub params: Vec<String>,
-    /// The accepted recipients, in order, repeats included.
+    /// Accepted recipients, in order, repeats included.
     pub recipients: Vec<Recipient>,
 }
 
 impl Envelope {
-    /// Bytes that it takes in memory.
+    /// Returns an upper estimate of its memory, in bytes.
     pub fn size(&self) -> usize {
-        // A vector may have twice the capacity that it needs.
+        // A vector may have twice the capacity it needs.
         const ENTRY: usize = 2 * size_of::<Recipient>();
         let texts =
             |params: &[String]| -> usize { params.iter().map(|text| text.len() + 48).sum() };
@@ -33,35 +33,35 @@ impl Envelope {
     }
 }
 
-/// One accepted RCPT TO.
+/// Accepted recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {
-    /// The address as it was typed, without angle brackets and source route.
+    /// Address as the client sent it, without angle brackets and source route.
     pub address: String,
-    /// The parameters of this RCPT as they were typed.
+    /// Parameters of RCPT as the client sent them.
     pub params: Vec<String>,
 }
 
-/// One message whose end was seen, before it is kept.
+/// Completely received message, before it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The message byte for byte as the client meant it: dot-stuffing undone, nothing else touched.
+    /// Bytes of the message with dot-stuffing undone and nothing else changed.
     pub source: Vec<u8>,
     /// Sender and recipients.
     pub envelope: Envelope,
-    /// The name the client gave in HELO or EHLO.
+    /// Host name that the client gave in EHLO, HELO or LHLO.
     pub helo: String,
-    /// The version of TLS; `None` where it came in clear text.
+    /// Version of TLS; `None` for a plaintext connection.
     pub tls: Option<String>,
-    /// Who logged in.
+    /// Login of the session, if any.
     pub login: Option<Login>,
-    /// Commands and replies that led here: those that opened the session and those of this transaction.
+    /// Commands and replies that opened the session, and those of this transaction.
     pub transcript: Transcript,
-    /// What was odd, though accepted.
+    /// Accepted deviations from the standards.
     pub warnings: Vec<Warning>,
 }
 
-/// The name under which a message was kept.
+/// Identifier of a stored message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MessageId(pub String);
 
@@ -71,34 +71,34 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// Why a message could not be kept.
+/// Error for a message that cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is larger than everything that may be kept; it will never fit.
+    /// Permanent: the message is larger than the server's limit.
     TooLarge,
-    /// Not now; the client may try again.
+    /// Temporary: the client may try again.
     Unavailable(String),
 }
 
-/// Something a stricter server would refuse, or that will look wrong to a reader.
+/// Deviation that a stricter server refuses, or that readers display wrongly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
-    /// CRs in the message that no LF followed.
+    /// Number of CRs in the message without a following LF.
     BareCr(u64),
-    /// LFs in the message that no CR preceded.
+    /// Number of LFs in the message without a preceding CR.
     BareLf(u64),
-    /// Lines that began with a single dot; it was removed as RFC 5321 says.
+    /// Number of lines that began with a single dot; it was removed (RFC 5321 4.5.2).
     UnstuffedDots(u64),
-    /// NUL bytes in the message.
+    /// Number of NUL bytes in the message.
     Nul(u64),
-    /// A line of the message beyond the 998 bytes of RFC 5322.
+    /// Length of the longest line, above the 998 bytes of RFC 5322.
     LongLine(u64),
     /// A command line ended in LF without CR.
     CommandEndsInLf,
-    /// An address stood without its angle brackets.
+    /// An address without angle brackets.
     NoAngleBrackets,
-    /// A space stood between the colon and the address.
+    /// A space between the colon and the address.
     SpaceBeforeAddress,
 }
 

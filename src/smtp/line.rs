@@ -1,26 +1,26 @@
-//! Cuts bytes into command lines, with a limit on what it holds.
+//! Division of the byte stream into command lines, with a limit on the buffered bytes.
 //!
-//! Knows nothing of commands. A line ends at LF; one that lacks the CR before it is taken, so that a person
-//! can type into `nc`, but marked. (Inside a message it is different: see [`data`](super::data).)
+//! A line ends at LF. A line that ends in LF without CR is accepted and marked, so that a person can type into `nc`. Inside a
+//! message the rules differ: see [`data`](super::data).
 
-/// One line without its end, or the beginning of one over the limit.
+/// Command line without its line end.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// The line's bytes, and whether its end lacked the CR.
+    /// Line within the limit.
     Whole {
-        /// What stands before the line's end.
+        /// Bytes before the line end.
         text: &'a [u8],
-        /// True where the line ended in LF alone.
+        /// Whether the line ended in LF without CR.
         bare_lf: bool,
     },
-    /// A line over the limit.
+    /// Line over the limit.
     TooLong {
-        /// Its first bytes, as many as the limit allows. The rest was dropped.
+        /// First bytes, up to the limit. The rest was discarded.
         start: &'a [u8],
     },
 }
 
-/// Gathers one line at a time; never holds more than its limit and a CR.
+/// Buffer for one line; never holds more than the limit and a CR.
 #[derive(Debug)]
 pub struct LineBuffer {
     bytes: Vec<u8>,
@@ -30,7 +30,7 @@ pub struct LineBuffer {
 }
 
 impl LineBuffer {
-    /// An empty buffer for lines of up to `limit` bytes, their end not counted.
+    /// Returns an empty buffer for lines of up to `limit` bytes, line end not counted.
     pub fn new(limit: usize) -> LineBuffer {
         LineBuffer {
             bytes: Vec::new(),
@@ -40,12 +40,12 @@ impl LineBuffer {
         }
     }
 
-    /// Bytes that it holds.
+    /// Returns its memory, in bytes.
     pub fn held(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Takes bytes up to the end of one line: how many were used, and the line if that completed it.
+    /// Reads bytes up to the end of a line. Returns how many were used, and the line if it is complete.
     pub fn take(&mut self, input: &[u8]) -> (usize, Option<Line<'_>>) {
         if self.delivered {
             self.bytes.clear();
@@ -54,33 +54,32 @@ impl LineBuffer {
         }
         let end = input.iter().position(|&byte| byte == b'\n');
         let part = &input[..end.unwrap_or(input.len())];
-        // One byte more than the limit, since the last may be the CR of the line's end.
-        let room = (self.limit + 1).saturating_sub(self.bytes.len());
-        self.overflowed |= part.len() > room;
-        self.bytes.extend_from_slice(&part[..part.len().min(room)]);
+        // One byte more than the limit, since the last one may be the CR of the line end.
+        let free = (self.limit + 1).saturating_sub(self.bytes.len());
+        self.overflowed |= part.len() > free;
+        self.bytes.extend_from_slice(&part[..part.len().min(free)]);
         let Some(end) = end else {
             return (input.len(), None);
         };
         self.delivered = true;
         let bare_lf = self.bytes.last() != Some(&b'\r');
         let text = self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes);
-        let line = match self.overflowed || text.len() > self.limit {
-            true => Line::TooLong {
+        let line = if self.overflowed || text.len() > self.limit {
+            Line::TooLong {
                 start: &text[..text.len().min(self.limit)],
-            },
-            false => Line::Whole { text, bare_lf },
+            }
+        } else {
+            Line::Whole { text, bare_lf }
         };
         (end + 1, Some(line))
     }
-}
 
-impl LineBuffer {
-    /// First byte of the line whose end has not arrived yet.
+    /// Returns the first byte of the unfinished line.
     pub fn first_pending(&self) -> Option<u8> {
         self.bytes.first().copied().filter(|_| !self.delivered)
     }
 
-    /// Returns whether the line whose end has not arrived yet is over the limit already.
+    /// Returns whether the unfinished line is over the limit already.
     pub fn is_over_limit(&self) -> bool {
         self.overflowed && !self.delivered
     }
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_come_in_pieces() {
+    fn a_line_may_arrive_in_pieces() {
         let got = lines(10, &[b"NO", b"OP\r", b"\nQUIT\r\n", b"\n"]);
         assert_eq!(
             got,
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_counts_the_text_alone_and_the_next_line_is_whole_again() {
+    fn the_limit_does_not_count_the_line_end_and_applies_to_each_line() {
         assert_eq!(lines(4, &[b"NOOP\r\n"]), [Some(b"NOOP".to_vec())]);
         assert_eq!(
             lines(4, &[b"NOOPS\nNOOP\n"]),
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_ends_in_lf_alone_is_marked() {
+    fn a_line_that_ends_in_lf_without_cr_is_marked() {
         let mut buffer = LineBuffer::new(10);
         assert_eq!(
             buffer.take(b"NOOP\n").1,

@@ -1,7 +1,7 @@
-//! All that a client may hear, with its code and enhanced code (RFC 5321, RFC 3463), in one file.
+//! All replies, with their codes and enhanced status codes (RFC 5321, RFC 3463).
 //!
-//! A reply that is written nowhere else can be reviewed in one sitting, and tests compare values. Texts say what
-//! to do. Nothing a client sent is repeated but through `shown`.
+//! They are in one file so that their wording can be reviewed at once, and so that tests compare values. A text tells the
+//! person at the client what to do. Text from the client is repeated only through `printable`.
 
 use std::borrow::Cow;
 
@@ -9,28 +9,28 @@ use super::auth::{self, Mechanism};
 use super::command::{Role, SyntaxError};
 use super::envelope::{MessageId, Refusal};
 
-/// One answer of one or more lines.
+/// Reply of one or more lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     code: u16,
-    /// Class, subject and detail; banner, EHLO and 354 have none.
+    /// Class, subject and detail; absent in banner, EHLO, 334 and 354.
     enhanced: Option<(u8, u8, u8)>,
     first: Cow<'static, str>,
     more: Vec<Cow<'static, str>>,
 }
 
 impl Reply {
-    /// The three digits.
+    /// Returns the reply code.
     pub fn code(&self) -> u16 {
         self.code
     }
 
-    /// False for 334 and 354, which ask for more.
+    /// Returns false for 334 and 354, which ask for more input.
     pub fn is_final(&self) -> bool {
         !(300..400).contains(&self.code)
     }
 
-    /// The lines as they travel, without CRLF.
+    /// Returns the lines on the wire, without CRLF.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let enhanced = match self.enhanced {
             Some((class, subject, detail)) => format!("{class}.{subject}.{detail} "),
@@ -45,7 +45,7 @@ impl Reply {
             })
     }
 
-    /// Appends the reply as it travels, so that those of one batch leave in one write.
+    /// Appends the reply with CRLFs, so that the replies of one step can be sent in one write.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         for line in self.lines() {
             out.extend_from_slice(line.as_bytes());
@@ -79,7 +79,7 @@ impl Reply {
         Reply::plain(250, host.to_owned())
     }
 
-    /// What EHLO announces. An extension is announced here once the session does it.
+    /// Reply to EHLO and LHLO: the supported extensions.
     pub(super) fn extensions(host: &str, max_size: u64, starttls: bool) -> Reply {
         let mechanisms = Mechanism::ALL.map(Mechanism::name).join(" ");
         let mut more: Vec<Cow<'static, str>> = vec![
@@ -106,7 +106,7 @@ impl Reply {
         Reply::new(220, (2, 0, 0), "Ready to start TLS")
     }
 
-    /// The person at the client reads this, and has most likely started the server too.
+    /// Names the option, since the person at the client has most likely started the server too.
     pub(super) fn no_start_tls() -> Reply {
         Reply::new(
             502,
@@ -115,9 +115,9 @@ impl Reply {
         )
     }
 
-    /// The text in base64, as RFC 4954 4 has it.
+    /// Challenge of a mechanism, in base64 (RFC 4954 4).
     pub(super) fn challenge(text: &str) -> Reply {
-        Reply::plain(334, auth::encoded(text))
+        Reply::plain(334, auth::encode(text))
     }
 
     pub(super) fn logged_in() -> Reply {
@@ -128,11 +128,11 @@ impl Reply {
         )
     }
 
-    pub(super) fn log_in_cancelled() -> Reply {
+    pub(super) fn login_cancelled() -> Reply {
         Reply::new(501, (5, 7, 0), "Authentication cancelled")
     }
 
-    pub(super) fn log_in_malformed() -> Reply {
+    pub(super) fn malformed_login() -> Reply {
         Reply::new(
             501,
             (5, 5, 2),
@@ -140,12 +140,12 @@ impl Reply {
         )
     }
 
-    pub(super) fn chunk_taken(bytes: u64) -> Reply {
+    pub(super) fn chunk_received(bytes: u64) -> Reply {
         Reply::new(250, (2, 0, 0), format!("{bytes} bytes received"))
     }
 
-    /// A code that a rule asked for.
-    pub(super) fn on_demand(code: u16) -> Reply {
+    /// Reply of an injected fault.
+    pub(super) fn injected_fault(code: u16) -> Reply {
         let class = if code < 500 { 4 } else { 5 };
         Reply::new(code, (class, 0, 0), "Requested by --fail")
     }
@@ -183,9 +183,10 @@ impl Reply {
     }
 
     pub(super) fn help(starttls: bool) -> Reply {
-        let commands = match starttls {
-            true => "EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
-            false => "EHLO HELO LHLO AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+        let commands = if starttls {
+            "EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"
+        } else {
+            "EHLO HELO LHLO AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"
         };
         Reply {
             more: vec!["Messages are kept for inspection and never delivered".into()],
@@ -237,12 +238,8 @@ impl Reply {
         )
     }
 
-    pub(super) fn out_of_order(what_first: &'static str) -> Reply {
-        Reply::new(
-            503,
-            (5, 5, 1),
-            format!("Bad sequence of commands: {what_first}"),
-        )
+    pub(super) fn out_of_order(hint: &'static str) -> Reply {
+        Reply::new(503, (5, 5, 1), format!("Bad sequence of commands: {hint}"))
     }
 
     pub(super) fn too_many_recipients(limit: usize) -> Reply {
@@ -320,10 +317,10 @@ impl Reply {
     pub(super) fn refused(refusal: &Refusal, limit: u64) -> Reply {
         match refusal {
             Refusal::TooLarge => Reply::message_too_large(limit),
-            Refusal::Unavailable(why) => Reply::new(
+            Refusal::Unavailable(reason) => Reply::new(
                 451,
                 (4, 3, 0),
-                format!("Not stored, try again: {}", shown(why)),
+                format!("Not stored, try again: {}", printable(reason)),
             ),
         }
     }
@@ -335,7 +332,7 @@ impl From<&SyntaxError> for Reply {
             SyntaxError::Unknown(verb) => Reply::new(
                 500,
                 (5, 5, 1),
-                format!("Command not recognized: {}", shown(verb)),
+                format!("Command not recognized: {}", printable(verb)),
             ),
             SyntaxError::NotImplemented(verb) => {
                 Reply::new(502, (5, 5, 1), format!("{verb} is not implemented here"))
@@ -352,28 +349,30 @@ impl From<&SyntaxError> for Reply {
             SyntaxError::Address(Role::Recipient) => {
                 Reply::new(553, (5, 1, 3), "Not an address: write <local@domain>")
             }
-            SyntaxError::ParameterValue(typed) => {
-                Reply::new(501, (5, 5, 4), format!("Wrong parameter: {}", shown(typed)))
-            }
+            SyntaxError::ParameterValue(typed) => Reply::new(
+                501,
+                (5, 5, 4),
+                format!("Wrong parameter: {}", printable(typed)),
+            ),
             SyntaxError::RepeatedParameter(keyword) => {
                 Reply::new(501, (5, 5, 4), format!("Parameter given twice: {keyword}"))
             }
             SyntaxError::UnknownMechanism(name) => Reply::new(
                 504,
                 (5, 5, 4),
-                format!("No such mechanism: {}", shown(name)),
+                format!("No such mechanism: {}", printable(name)),
             ),
             SyntaxError::UnknownParameter(keyword) => Reply::new(
                 555,
                 (5, 5, 4),
-                format!("Parameter not recognized: {}", shown(keyword)),
+                format!("Parameter not recognized: {}", printable(keyword)),
             ),
         }
     }
 }
 
-/// Text from elsewhere, cut and made printable ASCII: a reply line has at most 512 bytes.
-fn shown(text: &str) -> String {
+/// Returns text from the client as printable ASCII, shortened: a reply line has at most 512 bytes (RFC 5321 4.5.3.1.5).
+fn printable(text: &str) -> String {
     text.chars()
         .map(|char| {
             if char == ' ' || char.is_ascii_graphic() {
@@ -391,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reply_of_many_lines_has_its_codes_on_each() {
+    fn each_line_of_a_reply_has_the_codes() {
         let mut out = Vec::new();
         Reply::help(true).write_to(&mut out);
         let text = String::from_utf8(out).unwrap();
@@ -408,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sent_is_repeated_cut_and_printable() {
+    fn text_from_the_client_is_shortened_and_printable() {
         let reply = Reply::from(&SyntaxError::Unknown("é".repeat(5000)));
         assert!(
             reply

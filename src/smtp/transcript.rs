@@ -1,39 +1,40 @@
-//! The commands and replies of a session, as text for people; no message body, and never without a limit.
+//! Commands and replies of a session as text for people, without message bodies and with a limit.
 //!
-//! One string holds all lines, since every kept message has a copy.
+//! One string holds all lines, since every stored message has a copy.
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a transcript before further lines are left out.
-const LIMIT: usize = 64 * 1024;
+/// Size above which further lines are left out, in bytes.
+const MAX_SIZE: usize = 64 * 1024;
 
-/// Bytes of an opening. Who says EHLO before each mail would make it grow with each of them, and all keep it.
-const OPENING_LIMIT: usize = 4 * 1024;
+/// Maximum size of the opening, in bytes. A client that sends EHLO before each message would make it grow with each of them, and
+/// every message has a copy.
+const MAX_OPENING: usize = 4 * 1024;
 
-/// The last line of a transcript that reached the limit.
+/// Last line of a transcript that reached the limit.
 const MORE: &str = "   (more lines)\n";
 
-/// Lines such as `C: EHLO there` and `S: 250 HELP`.
+/// Transcript: lines such as `C: EHLO there` and `S: 250 HELP`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transcript {
     text: String,
-    /// The length of the part that opened the session, which every message of it shows.
+    /// Length of the part that opened the session, which all its messages have.
     #[serde(skip)]
     opening: usize,
 }
 
 impl Transcript {
-    /// The lines, in the order in which they were said.
+    /// Returns the lines, in order.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.text.lines()
     }
 
-    /// The bytes it takes.
+    /// Returns its size, in bytes.
     pub fn len(&self) -> usize {
         self.text.len()
     }
 
-    /// True where nothing was said yet.
+    /// Returns whether it has no lines.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
@@ -46,38 +47,39 @@ impl Transcript {
         self.push("S: ", line);
     }
 
-    /// A line that neither side said, such as the size of the message.
+    /// Adds a remark of the server's, such as the size of the message.
     pub(super) fn note(&mut self, line: &str) {
         self.push("   ", line);
     }
 
-    /// Everything so far belongs to the opening of the session, unless that is too much.
+    /// Makes everything so far part of the opening, unless it is too long for that.
     pub(super) fn end_opening(&mut self) {
-        if self.text.len() <= OPENING_LIMIT {
+        if self.text.len() <= MAX_OPENING {
             self.opening = self.text.len();
         }
     }
 
-    /// Forgets what was said since the opening.
+    /// Removes everything after the opening.
     pub(super) fn restart(&mut self) {
         self.text.truncate(self.opening);
     }
 
     fn push(&mut self, speaker: &str, line: &str) {
-        // No line of either side looks like that one.
+        // Lines of either side begin with another prefix.
         if self.text.ends_with(MORE) {
             return;
         }
-        if self.text.len() + line.len() > LIMIT {
+        if self.text.len() + line.len() > MAX_SIZE {
             self.text.push_str(MORE);
             return;
         }
         self.text.push_str(speaker);
-        // A control character would break the line, or the terminal that shows it.
+        // A control character could break the line, or the terminal that shows it.
         for char in line.chars() {
-            match char.is_control() {
-                true => self.text.extend(char.escape_default()),
-                false => self.text.push(char),
+            if char.is_control() {
+                self.text.extend(char.escape_default());
+            } else {
+                self.text.push(char);
             }
         }
         self.text.push('\n');
@@ -96,7 +98,7 @@ mod tests {
         for _ in 0..100 {
             transcript.client(&[b'x'; 1000]);
         }
-        assert!(transcript.len() < LIMIT + 100);
+        assert!(transcript.len() < MAX_SIZE + 100);
         assert_eq!(transcript.lines().last(), Some("   (more lines)"));
         transcript.restart();
         transcript.client(b"a\nb\x1b");

@@ -228,7 +228,7 @@ promises! {
 sink_promises! {
     d1: "A web page cannot write a message through the SMTP port, and no command runs for its request"
         [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
-        ["`smtp::session::tests`"];
+        ["`smtp::machine::tests`"];
     d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
         [
             web_inbox::hostile::pages_of_other_sites_read_and_change_nothing,

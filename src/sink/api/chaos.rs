@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{ApiState, bad_request};
-use crate::smtp::fault::{Chaos, Trigger};
+use crate::sink::faults::{Chaos, Trigger};
 
 /// What is left out is as if it were never set.
 #[derive(Serialize, Deserialize)]

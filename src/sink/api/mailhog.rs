@@ -15,10 +15,10 @@ use super::answer::{LIST, Pieces, append_json, streamed};
 use super::messages::Page;
 use super::shapes::rfc3339;
 use super::{ApiState, bad_request, blocking, not_found, parameter, searching};
+use crate::sink::faults::{Chaos, Trigger};
 use crate::sink::inbox::{Inbox, ReceivedMessage, Which};
 use crate::sink::search::Query;
 use crate::sink::view::{self, RawPart};
-use crate::smtp::fault::{Chaos, Trigger};
 
 /// Memory for a list: the pieces of an item with as many parts as a message may have.
 const ITEMS: usize = 8 * LIST;

@@ -41,7 +41,7 @@ use super::inbox::{Inbox, ReceivedMessage};
 use super::search::{Query, QueryError};
 use super::web;
 use crate::domain::clock::{Clock, Rng};
-use crate::smtp::fault::Faults;
+use crate::sink::faults::Faults;
 use crate::supervisor::Supervisor;
 use answer::Answers;
 

@@ -1,15 +1,15 @@
-//! AUTH within a session (RFC 4954): any credentials are taken, none are written down.
+//! AUTH (RFC 4954): all credentials are accepted, and no password is kept.
 
-use super::{Effects, Session, State};
+use super::{Session, State, Step};
 use crate::smtp::auth::{Exchange, Mechanism, Progress};
 use crate::smtp::reply::Reply;
 
 impl Session {
-    pub(super) fn begin_log_in(
+    pub(super) fn begin_auth(
         &mut self,
         mechanism: Mechanism,
         initial: Option<&str>,
-        effects: &mut Effects,
+        step: &mut Step<'_>,
     ) -> Result<(), Reply> {
         match self.state {
             State::Ready if self.login.is_none() => {}
@@ -23,18 +23,22 @@ impl Session {
         }
         let challenge = format!("<{}@{}>", self.setup.nonce, self.setup.host);
         let progress = Exchange::begin(mechanism, initial, &challenge);
-        self.go_on_with_log_in(progress, effects)
+        self.apply_auth_progress(progress, step)
     }
 
-    pub(super) fn take_answer(&mut self, answer: &str, effects: &mut Effects) -> Result<(), Reply> {
+    pub(super) fn continue_auth(
+        &mut self,
+        response: &str,
+        step: &mut Step<'_>,
+    ) -> Result<(), Reply> {
         match std::mem::replace(&mut self.state, State::Ready) {
-            // RFC 4954 4: how a client gives up.
-            State::Authenticating(_) if answer == "*" => {
-                self.say(Reply::log_in_cancelled(), effects);
+            // The client cancels the exchange (RFC 4954 4).
+            State::Authenticating(_) if response == "*" => {
+                self.reply(Reply::login_cancelled(), step);
                 Ok(())
             }
             State::Authenticating(exchange) => {
-                self.go_on_with_log_in(exchange.take(answer), effects)
+                self.apply_auth_progress(exchange.respond(response), step)
             }
             other => {
                 self.state = other;
@@ -43,29 +47,29 @@ impl Session {
         }
     }
 
-    fn go_on_with_log_in(
+    fn apply_auth_progress(
         &mut self,
         progress: Progress,
-        effects: &mut Effects,
+        step: &mut Step<'_>,
     ) -> Result<(), Reply> {
         match progress {
-            Progress::Ask(exchange, text) => {
+            Progress::Challenge(exchange, text) => {
                 self.state = State::Authenticating(exchange);
-                self.say(Reply::challenge(&text), effects);
+                self.reply(Reply::challenge(&text), step);
             }
-            Progress::Done(login) => {
+            Progress::Complete(login) => {
                 self.transcript.note(&format!("({login})"));
                 self.login = Some(login);
-                self.say(Reply::logged_in(), effects);
+                self.reply(Reply::logged_in(), step);
                 self.transcript.end_opening();
             }
-            Progress::Malformed => return Err(Reply::log_in_malformed()),
+            Progress::Malformed => return Err(Reply::malformed_login()),
         }
         Ok(())
     }
 }
 
-/// The line without the first answer of AUTH, which may be a password.
+/// Returns the line without the initial response of AUTH, which may be a password.
 pub(super) fn without_secret(line: &[u8]) -> &[u8] {
     let is_auth = line
         .get(..5)

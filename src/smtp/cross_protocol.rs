@@ -1,4 +1,4 @@
-//! Recognition of lines that no SMTP client sends: HTTP requests, headers, other protocols.
+//! Recognition of lines that no SMTP client sends: HTTP requests, headers, other protocols (cross-protocol attacks).
 //!
 //! A web page can make a browser send an HTTP request with any path and body to this port. If the session answered the
 //! request line with an error and read on, the body could hold a whole SMTP dialogue. The session therefore ends at the
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_recognized_and_a_command_is_none() {
+    fn a_header_is_recognized_and_a_command_is_not_one() {
         for line in ["Host: x", "content-type:", "X-A_1: b", "Sec-CH-UA: ?"] {
             assert!(is_header(line.as_bytes()), "{line}");
         }

@@ -1,4 +1,4 @@
-//! Any bytes, in any pieces: one and the same dialogue, well formed, and 250 only for what was sent.
+//! Any bytes in any pieces give the same well-formed dialogue, and 250 confirms exactly the bytes that were sent.
 
 use lettre::transport::smtp::response::Response;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::fuzz::Target;
 use crate::smtp::data::naive_unstuff;
 
-/// Sizes of pieces that differ from input to input, and are the same whenever it is replayed.
+/// Returns sizes of pieces: derived from the input, so that a replay uses the same ones.
 fn sizes(bytes: &[u8], longest: u64) -> Vec<usize> {
     let mut state = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -43,14 +43,14 @@ fn assert_well_formed(reply: &Reply) {
     assert!(text.parse::<Response>().is_ok(), "{text}");
 }
 
-/// Byte by byte, so that it is known which bytes of the wire each acknowledged message came from.
-fn assert_kept_as_sent(bytes: &[u8], limits: &Limits) {
+/// Asserts that each confirmed message equals the bytes sent for it. Feeds single bytes to find out where a message begins.
+fn assert_stored_as_sent(bytes: &[u8], limits: &Limits) {
     let mut session = Session::new(Setup {
         limits: limits.clone(),
-        ..Setup::of("test")
+        ..Setup::new("test")
     });
-    session.step(Input::Connected);
-    // Where the message after DATA began, or what came in chunks so far.
+    step(&mut session, Input::Connected);
+    // Start of the message after DATA, or the bytes of its chunks so far.
     let mut begun = None;
     let mut chunks = Vec::new();
     for (at, byte) in bytes.iter().enumerate() {
@@ -59,7 +59,7 @@ fn assert_kept_as_sent(bytes: &[u8], limits: &Limits) {
             State::Chunks(_) => {}
             _ => chunks.clear(),
         }
-        let effects = session.step(Input::Bytes(&[*byte]));
+        let effects = step(&mut session, Input::Bytes(&[*byte]));
         match effects.last() {
             Some(Effect::Reply(reply)) if reply.code() == 354 => begun = Some(at + 1),
             Some(Effect::Store(received)) => {
@@ -72,17 +72,17 @@ fn assert_kept_as_sent(bytes: &[u8], limits: &Limits) {
                 }
                 assert!(received.source.len() as u64 <= limits.message_size);
                 assert!(!received.envelope.recipients.is_empty());
-                let verdict = session.step(Input::Stored(Ok(MessageId("x".into()))));
-                // LMTP says it once for each recipient.
-                assert!(codes(&verdict).iter().all(|code| *code == 250));
+                let effects = step(&mut session, Input::Stored(Ok(MessageId("x".into()))));
+                // LMTP replies once for each recipient.
+                assert!(codes(&effects).iter().all(|code| *code == 250));
             }
             _ => {}
         }
-        // The transcript, the envelope and a line have limits of their own.
+        // Transcript, envelope and command line have limits of their own.
         let others = 256 * 1024;
-        let room = limits.message_size + limits.pipelined as u64 + others;
+        let limit = limits.message_size + limits.pipelined as u64 + others;
         assert!(
-            session.held() <= 2 * room,
+            session.held() <= 2 * limit,
             "{} bytes are held",
             session.held()
         );
@@ -135,7 +135,7 @@ fn any_bytes_in_any_pieces_are_one_well_formed_dialogue() {
         cases: 600,
     };
     target.run(|bytes| {
-        for limits in [Limits::default(), tight()] {
+        for limits in [Limits::default(), tight_limits()] {
             let whole = play(bytes, &[usize::MAX], 0, limits.clone());
             for (longest, delay) in [(1, 0), (7, 0), (40, 2), (4096, 1)] {
                 let cut = play(bytes, &sizes(bytes, longest), delay, limits.clone());
@@ -144,7 +144,7 @@ fn any_bytes_in_any_pieces_are_one_well_formed_dialogue() {
                     "pieces of up to {longest} bytes change something"
                 );
             }
-            let (effects, kept) = whole;
+            let (effects, stored) = whole;
             let first_close = effects.iter().position(|effect| *effect == Effect::Close);
             assert!(first_close.is_none_or(|at| at + 1 == effects.len()));
             for effect in &effects {
@@ -152,7 +152,7 @@ fn any_bytes_in_any_pieces_are_one_well_formed_dialogue() {
                     assert_well_formed(reply);
                 }
             }
-            for received in &kept {
+            for received in &stored {
                 assert!(received.transcript.len() <= 2 * 64 * 1024);
                 assert!(
                     received
@@ -161,7 +161,7 @@ fn any_bytes_in_any_pieces_are_one_well_formed_dialogue() {
                         .all(|line| !line.contains(char::is_control))
                 );
             }
-            assert_kept_as_sent(bytes, &limits);
+            assert_stored_as_sent(bytes, &limits);
         }
     });
 }
