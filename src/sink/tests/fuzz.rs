@@ -13,7 +13,7 @@ use crate::sink::api::{ApiState, shapes};
 use crate::sink::inbox::tests::{Counting, received};
 use crate::sink::inbox::{Inbox, ReceivedMessage};
 use crate::sink::print::{Format, Style, print};
-use crate::sink::{extract, html, mime, view, web};
+use crate::sink::{content, extract, html, mime, view, web};
 
 const MAIL: &[&str] = &[
     "From: ",
@@ -230,11 +230,11 @@ fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
         cases: 250,
     };
     target.run(|bytes| {
-        // Without the guard of `view`, so that a panic is seen here and not only survived there.
+        // Without the guard of `content`, so that a panic is seen here and not only survived there.
         let source = Bytes::copy_from_slice(bytes);
         let parsed = mime::Message::read(&source);
-        view::digest_of(&parsed);
-        view::content_of(&parsed, &source);
+        content::digest_of(&parsed);
+        content::content_of(&parsed, &source);
         for (index, part) in parsed.parts().iter().enumerate() {
             let id = parsed.part_id(index);
             let found = parsed.part_by_id(&id).map(|(index, _)| index);
@@ -247,7 +247,7 @@ fn any_mail_is_shown_in_time_and_obeyed_by_nobody() {
         let (inbox, message) = inbox_with(bytes);
         let digest = message.digest();
         assert!(digest.snippet.len() <= 203);
-        assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * view::MOST_ADDRESSES);
+        assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * content::MAX_ADDRESSES);
         assert_harmless_on_a_terminal(&message);
         let state = ApiState::for_tests(inbox, Arc::new(Stopped));
         assert_harmless_in_a_browser(&web::render(&state));
