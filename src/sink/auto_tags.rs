@@ -1,5 +1,5 @@
-//! Tags that a message brings along, by Mailpit's rules: those named in its X-Tags header, and the `TAG` of plus addresses
-//! (`ann+TAG@example.com`) in From, To, Cc, Bcc and the envelope's recipients.
+//! Automatic tags of a message, by Mailpit's rules: those in its X-Tags header, and the `TAG` of plus addresses
+//! (`ann+TAG@example.com`) in From, To, Cc, Bcc and the recipients of the envelope.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,35 +7,40 @@ use mail_parser::{Address, HeaderName, MessageParser};
 
 use super::received::ReceivedMessage;
 
-/// Bytes of headers that are searched for tags.
-const LONGEST_HEADERS: usize = 256 * 1024;
+/// Maximum size of headers that are searched for tags, in bytes.
+const MAX_HEADERS: usize = 256 * 1024;
 
-/// Tags that one message can bring.
-const MOST_TAGS: usize = 20;
+/// Maximum number of automatic tags of a message.
+const MAX_TAGS: usize = 20;
 
-/// Returns the tags as they were written: neither cleaned nor unique.
+/// Returns the tags as the sender wrote them: not cleaned and not unique.
 ///
-/// A session waits for this, so the parser runs only where a header can hold a tag at all.
+/// An SMTP session waits for this, so the parser runs only if a header can contain a tag.
 pub fn of(message: &ReceivedMessage) -> Vec<String> {
     let headers = header_section(&message.source);
-    let mut tags = match headers.split(|byte| *byte == b'\n').any(may_hold_tags) {
-        true => catch_unwind(AssertUnwindSafe(|| of_headers(headers))).unwrap_or_default(),
-        false => Vec::new(),
+    let mut tags = if headers.split(|byte| *byte == b'\n').any(may_contain_tags) {
+        catch_unwind(AssertUnwindSafe(|| tags_of_headers(headers))).unwrap_or_default()
+    } else {
+        Vec::new()
     };
     let recipients = &message.envelope.recipients;
-    tags.extend(recipients.iter().flat_map(|to| of_address(&to.address)));
-    tags.truncate(MOST_TAGS);
+    tags.extend(
+        recipients
+            .iter()
+            .flat_map(|to| tags_of_address(&to.address)),
+    );
+    tags.truncate(MAX_TAGS);
     tags
 }
 
 fn header_section(source: &[u8]) -> &[u8] {
-    let source = &source[..source.len().min(LONGEST_HEADERS)];
+    let source = &source[..source.len().min(MAX_HEADERS)];
     let empty_line = (0..source.len())
         .find(|&at| source[at..].starts_with(b"\n\r\n") || source[at..].starts_with(b"\n\n"));
     empty_line.map_or(source, |at| &source[..=at])
 }
 
-fn may_hold_tags(line: &[u8]) -> bool {
+fn may_contain_tags(line: &[u8]) -> bool {
     let plus = line.iter().position(|byte| *byte == b'+');
     plus.is_some_and(|plus| line[plus..].contains(&b'@'))
         || line
@@ -43,7 +48,7 @@ fn may_hold_tags(line: &[u8]) -> bool {
             .is_some_and(|name| name.eq_ignore_ascii_case(b"x-tags"))
 }
 
-fn of_headers(headers: &[u8]) -> Vec<String> {
+fn tags_of_headers(headers: &[u8]) -> Vec<String> {
     const X_TAGS: HeaderName<'_> = HeaderName::Other(std::borrow::Cow::Borrowed("X-Tags"));
     let parser = MessageParser::new()
         .with_address_headers()
@@ -52,7 +57,7 @@ fn of_headers(headers: &[u8]) -> Vec<String> {
     let Some(parsed) = parser.parse_headers(headers) else {
         return Vec::new();
     };
-    // Of repeated headers the first counts.
+    // The first of repeated headers counts.
     let first = |name: HeaderName<'_>| {
         let mut headers = parsed.headers().iter();
         headers.find(|header| header.name == name)
@@ -71,13 +76,13 @@ fn of_headers(headers: &[u8]) -> Vec<String> {
     ] {
         let addresses = first(name).and_then(|header| header.value.as_address());
         let addresses = addresses.into_iter().flat_map(Address::iter);
-        tags.extend(addresses.flat_map(|one| of_address(one.address().unwrap_or_default())));
+        tags.extend(addresses.flat_map(|one| tags_of_address(one.address().unwrap_or_default())));
     }
     tags
 }
 
-/// The tags of one address: `ann+one+two@example.com` has two.
-fn of_address(address: &str) -> Vec<String> {
+/// Returns the tags of an address: `ann+one+two@example.com` has two.
+fn tags_of_address(address: &str) -> Vec<String> {
     let tags = address
         .split_once('+')
         .and_then(|(_, rest)| rest.split_once('@'))
@@ -101,9 +106,9 @@ mod tests {
         .tags()
     }
 
-    /// The headers of Mailpit's own test (internal/storage/testdata/tags.eml), and what it expects.
+    /// Headers and expected tags of Mailpit's own test (internal/storage/testdata/tags.eml).
     #[test]
-    fn a_message_brings_the_tags_that_mailpit_finds() {
+    fn tags_are_those_that_mailpit_finds() {
         let headers = "From: Sender Smith <sender+FromFag@example.com>\r\n\
                        To: Recipient Ross <recipient+ToTag@example.com>\r\n\
                        Cc: Recipient Ross <cc+CcTag@example.com>\r\n\
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn only_addresses_have_plus_tags() {
-        // The recipient that no header names is one; the envelope's sender, other headers and the body are none.
+        // A recipient that no header names counts; the sender of the envelope, other headers and the body do not.
         let headers =
             "Subject: a+b@c\r\nReply-To: r+eply@x\r\nTo: \"n+ame@x\" <ann+one+two@example.com>";
         assert_eq!(

@@ -171,12 +171,12 @@ pub fn check(html: &str) -> Report {
                     }
                 }
             }
-            Piece::Unseen(content) if is_style => {
+            Piece::Invisible(content) if is_style => {
                 let css = without_comments(content);
                 count(&mut counts, |mark| in_sheet(mark, &css));
             }
             // The head of a document is not seen, and has its style sheets in it.
-            Piece::Unseen(content) => {
+            Piece::Invisible(content) => {
                 if let Some(end) = content.rfind("</")
                     && end > 0
                 {

@@ -1,5 +1,5 @@
-//! Makes a message of what a program says in JSON: addresses, texts, attachments. What it says is checked, so that no line of it
-//! becomes a header that nobody wrote.
+//! Builds a message from JSON of the send API: addresses, texts, attachments. Input is checked, so that no value can inject a
+//! header.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::smtp::{Envelope, Received, Recipient, Transcript};
 
-/// Headers that have fields of their own.
+/// Headers that have a field of their own in the JSON.
 const OWN_HEADERS: [&str; 9] = [
     "to",
     "from",
@@ -31,7 +31,7 @@ const OWN_HEADERS: [&str; 9] = [
     "mime-version",
 ];
 
-/// An address and the name of whose it is.
+/// Address and name.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Person {
@@ -39,20 +39,20 @@ pub struct Person {
     name: String,
 }
 
-/// A file that goes with a letter.
+/// Attachment.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Enclosure {
-    /// In base64, or a `data:` URL.
+    /// Content in base64, or a `data:` URL.
     content: String,
     filename: String,
     content_type: String,
-    /// Where there is one, the part belongs into the HTML.
+    /// If it is not empty, the part belongs to the HTML.
     #[serde(rename = "ContentID")]
     content_id: String,
 }
 
-/// What a program says.
+/// Request to send a message.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Letter {
@@ -66,15 +66,15 @@ pub struct Letter {
     #[serde(rename = "HTML")]
     html: String,
     headers: BTreeMap<String, String>,
-    /// Not of the message: of the inbox.
+    /// Tags in the inbox; not part of the message.
     pub tags: Vec<String>,
     attachments: Vec<Enclosure>,
 }
 
-/// The message, and an envelope for all whom it names. `nonce` makes its Message-ID another one than all others.
+/// Builds the message and its envelope, with all recipients that it names. `nonce` makes the Message-ID unique.
 ///
 /// # Errors
-/// What is wrong with the letter, in words.
+/// Describes the invalid value.
 pub fn compose(letter: Letter, now: Timestamp, nonce: &str) -> Result<Received, String> {
     let from = mailbox(&letter.from).map_err(|error| format!("From: {error}"))?;
     let mut builder = Message::builder()
@@ -124,7 +124,7 @@ pub fn compose(letter: Letter, now: Timestamp, nonce: &str) -> Result<Received, 
         Body::Many(parts) => builder.multipart(parts),
     };
     let mut source = message.map_err(|error| error.to_string())?.formatted();
-    // lettre ends every part with a CRLF. Before a boundary it belongs to the boundary, here it would belong to the text.
+    // lettre ends every part with a CRLF. Before a boundary it belongs to the boundary; here it would belong to the text.
     if is_one && source.ends_with(b"\r\n") {
         source.truncate(source.len() - 2);
     }
@@ -155,8 +155,8 @@ enum Body {
 }
 
 impl Body {
-    /// With other parts behind it, where there are any.
-    fn before(self, others: Vec<SinglePart>, parent: MultiPartBuilder) -> Body {
+    /// Adds other parts after this one, if there are any.
+    fn join(self, others: Vec<SinglePart>, parent: MultiPartBuilder) -> Body {
         if others.is_empty() {
             return self;
         }
@@ -169,8 +169,8 @@ impl Body {
 }
 
 fn body(text: String, html: String, enclosures: Vec<Enclosure>) -> Result<Body, String> {
-    let plain = |text| exactly(text, ContentType::TEXT_PLAIN);
-    let hypertext = |html| exactly(html, ContentType::TEXT_HTML);
+    let plain = |text| text_part(text, ContentType::TEXT_PLAIN);
+    let hypertext = |html| text_part(html, ContentType::TEXT_HTML);
     let body = match (text.is_empty(), html.is_empty()) {
         (_, true) => Body::One(plain(text)),
         (true, false) => Body::One(hypertext(html)),
@@ -182,19 +182,20 @@ fn body(text: String, html: String, enclosures: Vec<Enclosure>) -> Result<Body, 
     let (mut inline, mut attached) = (Vec::new(), Vec::new());
     for enclosure in enclosures {
         let is_inline = !enclosure.content_id.is_empty();
-        let part = part_of(enclosure)?;
-        match is_inline {
-            true => inline.push(part),
-            false => attached.push(part),
+        let part = attachment_part(enclosure)?;
+        if is_inline {
+            inline.push(part);
+        } else {
+            attached.push(part);
         }
     }
-    let body = body.before(inline, MultiPart::related());
-    Ok(body.before(attached, MultiPart::mixed()))
+    let body = body.join(inline, MultiPart::related());
+    Ok(body.join(attached, MultiPart::mixed()))
 }
 
-/// A part that decodes to this text, line ends included. lettre makes CRLF of every line end of a string; quoted-printable
-/// bytes keep a bare LF, as `=0A`.
-fn exactly(text: String, kind: ContentType) -> SinglePart {
+/// Builds a part that decodes to exactly this text, including its line ends. lettre converts line ends of a string to CRLF;
+/// quoted-printable bytes keep a bare LF, as `=0A`.
+fn text_part(text: String, kind: ContentType) -> SinglePart {
     let part = SinglePart::builder().header(kind);
     if !text.replace("\r\n", "").contains(['\r', '\n']) {
         return part.body(text);
@@ -203,7 +204,7 @@ fn exactly(text: String, kind: ContentType) -> SinglePart {
         .body(text.into_bytes())
 }
 
-fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
+fn attachment_part(enclosure: Enclosure) -> Result<SinglePart, String> {
     let name = one_line("Filename", enclosure.filename)?;
     let (url_type, content) = match enclosure.content.strip_prefix("data:") {
         Some(url) => {
@@ -214,10 +215,11 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
         }
         None => (String::new(), enclosure.content),
     };
-    // Without a further copy of what may be large.
-    let decoded = match content.contains(|char: char| char.is_ascii_whitespace()) {
-        true => STANDARD.decode(content.split_ascii_whitespace().collect::<String>()),
-        false => STANDARD.decode(&content),
+    // Content may be large; it is copied only if it contains white space.
+    let decoded = if content.contains(|char: char| char.is_ascii_whitespace()) {
+        STANDARD.decode(content.split_ascii_whitespace().collect::<String>())
+    } else {
+        STANDARD.decode(&content)
     };
     drop(content);
     let bytes =
@@ -225,7 +227,7 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
     let kind = [
         enclosure.content_type,
         url_type,
-        guessed_type(&name).to_owned(),
+        guess_type(&name).to_owned(),
     ]
     .into_iter()
     .find(|kind| !kind.is_empty())
@@ -236,9 +238,10 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
         return Ok(LettreAttachment::new(name).body(bytes, kind));
     }
     let id = one_line("ContentID", enclosure.content_id)?;
-    let disposition = match name.is_empty() {
-        true => ContentDisposition::inline(),
-        false => ContentDisposition::inline_with_name(&name),
+    let disposition = if name.is_empty() {
+        ContentDisposition::inline()
+    } else {
+        ContentDisposition::inline_with_name(&name)
     };
     Ok(SinglePart::builder()
         .header(kind)
@@ -250,10 +253,10 @@ fn part_of(enclosure: Enclosure) -> Result<SinglePart, String> {
         .body(bytes))
 }
 
-/// Of the endings that mails often have.
-fn guessed_type(name: &str) -> &'static str {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    match ending.to_ascii_lowercase().as_str() {
+/// Guesses a media type from the extension of a file name.
+fn guess_type(name: &str) -> &'static str {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    match extension.to_ascii_lowercase().as_str() {
         "png" => "image/png",
         "jpg" | "jpeg" => "image/jpeg",
         "gif" => "image/gif",
@@ -281,12 +284,12 @@ fn mailbox(person: &Person) -> Result<Mailbox, String> {
     Ok(Mailbox::new(name, address))
 }
 
-/// What stands in a header, and must not end it.
-fn one_line(what: &str, text: String) -> Result<String, String> {
-    match text.chars().any(char::is_control) {
-        true => Err(format!(
-            "{what} must be one line without control characters"
-        )),
-        false => Ok(text),
+/// Checks that a text cannot end the header it becomes a part of.
+fn one_line(field: &str, text: String) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err(format!(
+            "{field} must be one line without control characters"
+        ));
     }
+    Ok(text)
 }

@@ -1,13 +1,13 @@
-//! Structure of a message: which bytes are which part of it, and how they decode.
+//! MIME structure of a message: the bytes of each part, and their decoding.
 //!
-//! The sink hands out what a mail holds, byte for byte, and reads damaged mails as far as they can be read. The libraries at
-//! hand do not: mail-parser re-encodes parts that are text, finds boundaries in the middle of a line and drops a multipart
-//! that is not closed; mailparse calls itself for each level, scans every level anew, and refuses what it cannot decode. So
-//! the walk over the parts and the transfer encodings are our own, after Python's `email.feedparser`. Charsets are read by
-//! the crate `charset`, addresses and dates by mail-parser.
+//! The sink returns the content of a message byte for byte, and reads damaged messages as far as possible. The available libraries
+//! do not: mail-parser re-encodes text parts, finds boundaries in the middle of a line and drops an unclosed multipart;
+//! mailparse recurses into each level, scans every level again, and refuses what it cannot decode. The division into parts
+//! and the transfer encodings are therefore our own, modelled on Python's `email.feedparser`. Charsets are decoded by the
+//! crate `charset`, addresses and dates by mail-parser.
 //!
-//! One pass over the bytes, without recursion. Parts are slices of the message; nothing is decoded before it is asked for.
-//! A message within a message is one part, and is not taken apart: it is handed out as the mail that it is.
+//! The parser makes one pass over the bytes, without recursion. Parts are slices of the message; nothing is decoded before it is
+//! requested. A message within a message is one part and is not divided: it is downloaded as a message.
 
 pub mod fields;
 pub mod parameters;
@@ -24,31 +24,31 @@ use fields::{Fields, Line, first_line, without_line_end};
 use parameters::Parameterized;
 use transfer::Encoding;
 
-/// Levels of multiparts that are numbered. Deeper ones are read too, and numbered as if they stood at this level; otherwise the
-/// numbers of many deep parts would take more space than the message.
-const DEEPEST: usize = 100;
+/// Maximum depth of numbered multiparts. Deeper ones are read too, and numbered as if they were at this level; otherwise the
+/// numbers of many deep parts would take more memory than the message.
+const MAX_DEPTH: usize = 100;
 
-/// Maximum number of parts of a message. The rest of a message that has more is its last part. A part of seven bytes takes some
-/// hundred bytes of memory while its message is read.
-const MOST_PARTS: usize = 20_000;
+/// Maximum number of parts of a message. In a message with more, the last part is the rest of the message. A part of seven bytes
+/// uses some hundred bytes of memory while its message is read.
+const MAX_PARTS: usize = 20_000;
 
-/// Characters of a name that a [`Defect`] quotes.
-const SHORT: usize = 40;
+/// Maximum number of characters of a name in a [`Defect`].
+const MAX_NAME: usize = 40;
 
-/// Something in a message that could not be read as it was meant.
+/// Defect of a message: it cannot be read as its sender meant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defect {
-    /// A header ends without a blank line.
+    /// Header without a blank line at its end.
     NoBlankLine,
-    /// A multipart names no boundary.
+    /// Multipart without a boundary parameter.
     NoBoundary,
-    /// The boundary of a multipart does not occur in it.
+    /// Multipart in which its boundary does not occur.
     BoundaryNotFound,
-    /// A multipart ends without its closing boundary.
+    /// Multipart without its closing boundary.
     NotClosed,
-    /// Multiparts are nested deeper than [`DEEPEST`].
+    /// Multiparts nested deeper than [`MAX_DEPTH`].
     TooDeep,
-    /// There are more than [`MOST_PARTS`] parts.
+    /// More than [`MAX_PARTS`] parts.
     TooManyParts,
     /// base64 with bytes that are not base64.
     Base64Strays,
@@ -58,13 +58,13 @@ pub enum Defect {
     QuotedPrintable,
     /// uuencode without its begin or its end.
     Uuencode,
-    /// A transfer encoding that nothing is known of.
+    /// Unknown transfer encoding.
     UnknownEncoding(String),
-    /// A charset that nothing is known of.
+    /// Unknown charset.
     UnknownCharset(String),
-    /// Text that is not valid in its charset.
+    /// Text with bytes that are invalid in its charset.
     Undecodable,
-    /// A header field that may occur once, and how often it occurs.
+    /// Header field that may occur once, and the number of its occurrences.
     Repeated(&'static str, usize),
 }
 
@@ -80,9 +80,9 @@ impl fmt::Display for Defect {
                 "the boundary of the multipart does not occur, shown as text"
             ),
             Defect::NotClosed => write!(f, "the closing boundary of the multipart is missing"),
-            Defect::TooDeep => write!(f, "multiparts are nested more than {DEEPEST} levels deep"),
+            Defect::TooDeep => write!(f, "multiparts are nested more than {MAX_DEPTH} levels deep"),
             Defect::TooManyParts => {
-                write!(f, "more than {MOST_PARTS} parts, the rest is shown as one")
+                write!(f, "more than {MAX_PARTS} parts, the rest is shown as one")
             }
             Defect::Base64Strays => write!(f, "characters that are not base64 were ignored"),
             Defect::Base64Cut => write!(f, "the base64 is incomplete: its last bits are lost"),
@@ -105,24 +105,24 @@ impl fmt::Display for Defect {
     }
 }
 
-/// Shortens a name for a [`Defect`], and takes out what is not a plain character.
-fn short(name: &str) -> String {
+/// Shortens a name for a [`Defect`], and removes all but printable ASCII.
+fn shorten(name: &str) -> String {
     name.chars()
         .filter(|char| char.is_ascii_graphic())
-        .take(SHORT)
+        .take(MAX_NAME)
         .collect()
 }
 
-/// One part of a message; the first is the message itself.
+/// Part of a message; the first is the message itself.
 #[derive(Debug)]
 pub struct Part<'x> {
-    /// Its header, as it is written.
+    /// Header as the sender wrote it.
     pub header: &'x [u8],
-    /// Its body, as it is written. Of a multipart, the bytes of all its parts.
+    /// Body as the sender wrote it; of a multipart, the bytes of all its parts.
     pub body: &'x [u8],
     /// Header, blank line and body.
     pub whole: &'x [u8],
-    /// Content-Type; `None` where it is missing or broken.
+    /// Content-Type; `None` if it is missing or invalid.
     pub content_type: Option<Parameterized>,
     /// Content-Disposition.
     pub disposition: Parameterized,
@@ -130,18 +130,18 @@ pub struct Part<'x> {
     pub content_id: String,
     /// Content-Transfer-Encoding.
     pub encoding: Encoding,
-    /// Whether other parts are within it.
+    /// Whether it contains other parts.
     pub is_multipart: bool,
-    /// Index of the multipart that it is in.
+    /// Index of the multipart that contains it.
     pub parent: Option<usize>,
-    /// Place among the parts of its multipart, from 1 on; 0 for the message itself.
+    /// Position among the parts of its multipart, from 1; 0 for the message itself.
     pub ordinal: usize,
     is_in_digest: bool,
     defects: Vec<Defect>,
 }
 
 impl<'x> Part<'x> {
-    /// Type in lower case, such as `text/plain`, which is also the default (RFC 2045 5.2).
+    /// Returns its type in lower case; the default is `text/plain` (RFC 2045 5.2).
     pub fn kind(&self) -> &str {
         match &self.content_type {
             Some(content_type) => &content_type.value,
@@ -150,7 +150,7 @@ impl<'x> Part<'x> {
         }
     }
 
-    /// Charset that its type names.
+    /// Returns the charset parameter of its type.
     pub fn charset(&self) -> Option<&str> {
         let charset = self.content_type.as_ref()?.parameter("charset")?;
         // `charset=us-ascii (comment)`
@@ -159,7 +159,7 @@ impl<'x> Part<'x> {
         (!charset.is_empty()).then_some(charset)
     }
 
-    /// File name, from either of the fields that may have it.
+    /// Returns the file name from Content-Disposition, else from Content-Type.
     pub fn file_name(&self) -> Option<String> {
         let of_type = || self.content_type.as_ref()?.name("name");
         self.disposition.name("filename").or_else(of_type)
@@ -173,12 +173,12 @@ impl<'x> Part<'x> {
     /// Decodes the body as text.
     pub fn text(&self) -> String {
         let bytes = self.bytes();
-        text::decoded(&bytes, self.charset().unwrap_or_default())
+        text::decode(&bytes, self.charset().unwrap_or_default())
             .0
             .into_owned()
     }
 
-    /// Lists what could not be read of this part; decodes it for that.
+    /// Lists the defects of this part; decodes it for that.
     pub fn defects(&self) -> Vec<Defect> {
         let mut defects = self.defects.clone();
         if !self.is_multipart {
@@ -187,7 +187,7 @@ impl<'x> Part<'x> {
             if matches!(self.kind(), "text/plain" | "text/html")
                 && self.disposition.value != "attachment"
             {
-                defects.extend(text::decoded(&bytes, self.charset().unwrap_or_default()).1);
+                defects.extend(text::decode(&bytes, self.charset().unwrap_or_default()).1);
             }
         }
         defects
@@ -225,7 +225,7 @@ impl<'x> Part<'x> {
     }
 }
 
-/// Whether it is a type and a subtype.
+/// Returns whether a value is a type and a subtype.
 fn is_type(value: &str) -> bool {
     value.split_once('/').is_some_and(|(kind, subtype)| {
         let is_word = |word: &str| {
@@ -235,7 +235,7 @@ fn is_type(value: &str) -> bool {
     })
 }
 
-/// A message with its parts, in the order in which they begin.
+/// Message with its parts, in the order in which they begin.
 #[derive(Debug)]
 pub struct Message<'x> {
     parts: Vec<Part<'x>>,
@@ -244,28 +244,30 @@ pub struct Message<'x> {
 impl<'x> Message<'x> {
     /// Reads the structure of a message.
     pub fn read(source: &'x [u8]) -> Message<'x> {
-        let mut walk = Walk {
+        let mut parser = Parser {
             source,
             parts: Vec::new(),
             open: Vec::new(),
             by_boundary: HashMap::new(),
             state: State::Between,
         };
-        walk.run();
-        Message { parts: walk.parts }
+        parser.run();
+        Message {
+            parts: parser.parts,
+        }
     }
 
-    /// The message itself.
+    /// Returns the message itself as a part.
     pub fn root(&self) -> &Part<'x> {
         &self.parts[0]
     }
 
-    /// All parts, multiparts too, with their indices.
+    /// Returns all parts, including multiparts.
     pub fn parts(&self) -> &[Part<'x>] {
         &self.parts
     }
 
-    /// Parts that hold something themselves, with their indices.
+    /// Returns the parts other than multiparts, with their indices.
     pub fn leaves(&self) -> impl Iterator<Item = (usize, &Part<'x>)> {
         self.parts
             .iter()
@@ -273,12 +275,13 @@ impl<'x> Message<'x> {
             .filter(|(_, part)| !part.is_multipart)
     }
 
-    /// Fields of the message's header.
+    /// Returns the fields of the message's header.
     pub fn fields(&self) -> Fields<'x> {
         fields::fields(self.parts[0].header)
     }
 
-    /// Number of a part as enmime, and so Mailpit, counts: `2.1` is the first part of the second, `0` the message itself.
+    /// Returns the number of a part as enmime, and therefore Mailpit, counts: `2.1` is the first part of the second one, `0` the
+    /// message itself.
     pub fn part_id(&self, index: usize) -> String {
         let mut ordinals = Vec::new();
         let mut at = index;
@@ -297,19 +300,19 @@ impl<'x> Message<'x> {
     pub fn part_by_id(&self, id: &str) -> Option<(usize, &Part<'x>)> {
         let last = id.rsplit('.').next()?.parse::<usize>().ok()?;
         let mut found = self.leaves().filter(|(index, part)| {
-            // Compared first, so that not every number is written out.
+            // The ordinal is compared first, so that few numbers are formatted.
             (part.ordinal == last || part.parent.is_none()) && self.part_id(*index) == id
         });
         found.next()
     }
 }
 
-/// State of the walk at the beginning of a line.
+/// State of the parser at the beginning of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Before the first boundary of a multipart or behind its last one: text that no program shows.
+    /// Before the first boundary of a multipart or after its last one: text that no program shows.
     Between,
-    /// Behind a boundary, with nothing read yet.
+    /// Directly after a boundary.
     AfterBoundary,
     /// In the header of a part that begins at `start`.
     Header { part: usize, start: usize },
@@ -321,41 +324,41 @@ enum State {
     },
 }
 
-/// A multipart that is not closed yet.
-struct Open {
+/// Multipart that is not closed yet.
+struct OpenMultipart {
     part: usize,
     start: usize,
     body: usize,
     boundary: String,
-    /// Parts that are numbered under it.
+    /// Number of parts that are numbered under it.
     children: usize,
     /// Whether its boundary has occurred.
     is_begun: bool,
 }
 
-struct Walk<'x> {
+struct Parser<'x> {
     source: &'x [u8],
     parts: Vec<Part<'x>>,
-    open: Vec<Open>,
-    /// Depths in `open` at which a boundary is in force. Comparing each line with each boundary would take quadratic time.
+    open: Vec<OpenMultipart>,
+    /// Depths in `open` at which a boundary is valid. Comparing each line with each boundary would take quadratic time.
     by_boundary: HashMap<String, Vec<usize>>,
     state: State,
 }
 
-impl<'x> Walk<'x> {
+impl<'x> Parser<'x> {
     fn run(&mut self) {
         self.begin_part(0);
         let mut at = 0;
         while at < self.source.len() {
             if matches!(self.state, State::Body { .. } | State::Between) {
-                // Nothing but a boundary changes the state.
+                // Only a boundary changes the state.
                 match self.next_candidate(at) {
                     Some(next) => at = next,
                     None => break,
                 }
             }
             let line = first_line(&self.source[at..]);
-            self.line(at, line);
+            self.process_line(at, line);
             at += line.len();
         }
         let end = self.source.len();
@@ -365,7 +368,7 @@ impl<'x> Walk<'x> {
         }
     }
 
-    /// Finds the next line that may be a boundary, from the beginning of a line on.
+    /// Finds the next line that may be a boundary. `at` is the beginning of a line.
     fn next_candidate(&self, at: usize) -> Option<usize> {
         if self.by_boundary.is_empty() {
             return None;
@@ -377,7 +380,7 @@ impl<'x> Walk<'x> {
         memmem::find(rest, b"\n--").map(|found| at + found + 1)
     }
 
-    fn line(&mut self, at: usize, line: &'x [u8]) {
+    fn process_line(&mut self, at: usize, line: &'x [u8]) {
         if let Some((depth, is_last)) = self.boundary(line) {
             return self.at_boundary(at, line, depth, is_last);
         }
@@ -396,13 +399,13 @@ impl<'x> Walk<'x> {
         }
     }
 
-    /// Returns the depth of the open multipart whose boundary a line is, and whether it closes it.
+    /// If a line is a boundary, returns the depth of its multipart and whether it is the closing one.
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
         let line = line.strip_prefix(b"--")?;
         if self.by_boundary.is_empty() {
             return None;
         }
-        let line = text::guessed(without_line_end(line));
+        let line = text::decode_unknown(without_line_end(line));
         let line = line.trim_end_matches([' ', '\t']);
         let depth = |name: &str| self.by_boundary.get(name)?.last().copied();
         let opening = depth(line).map(|depth| (depth, false));
@@ -415,8 +418,8 @@ impl<'x> Walk<'x> {
     }
 
     fn at_boundary(&mut self, at: usize, line: &[u8], depth: usize, is_last: bool) {
-        if self.parts.len() >= MOST_PARTS && !is_last {
-            return self.stop_at(at);
+        if self.parts.len() >= MAX_PARTS && !is_last {
+            return self.end_division(at);
         }
         self.end_part(at);
         while self.open.len() > depth + 1 {
@@ -427,13 +430,13 @@ impl<'x> Walk<'x> {
             self.state = State::Between;
         } else {
             self.open[depth].is_begun = true;
-            // A boundary right behind another begins no part.
+            // A boundary directly after another one begins no part.
             self.state = State::AfterBoundary;
         }
     }
 
-    /// Takes the rest of the message as one part.
-    fn stop_at(&mut self, at: usize) {
+    /// Makes the rest of the message one part.
+    fn end_division(&mut self, at: usize) {
         self.parts[0].defects.push(Defect::TooManyParts);
         self.by_boundary.clear();
         if matches!(self.state, State::Between | State::AfterBoundary) {
@@ -445,8 +448,8 @@ impl<'x> Walk<'x> {
     }
 
     fn begin_part(&mut self, start: usize) {
-        let owner = self.open.len().min(DEEPEST).checked_sub(1);
-        if self.open.len() == DEEPEST + 1 && !self.parts[0].defects.contains(&Defect::TooDeep) {
+        let owner = self.open.len().min(MAX_DEPTH).checked_sub(1);
+        if self.open.len() == MAX_DEPTH + 1 && !self.parts[0].defects.contains(&Defect::TooDeep) {
             self.parts[0].defects.push(Defect::TooDeep);
         }
         let (parent, ordinal) = match owner.map(|owner| &mut self.open[owner]) {
@@ -499,7 +502,7 @@ impl<'x> Walk<'x> {
             .entry(boundary.clone())
             .or_default()
             .push(self.open.len());
-        self.open.push(Open {
+        self.open.push(OpenMultipart {
             part,
             start,
             body,
@@ -510,7 +513,7 @@ impl<'x> Walk<'x> {
         self.state = State::Between;
     }
 
-    /// Ends the part that is read, at the beginning of a boundary or at the end of the message.
+    /// Ends the current part, at the beginning of a boundary or at the end of the message.
     fn end_part(&mut self, at: usize) {
         if let State::Header { part, start } = self.state {
             self.end_header(part, start, at, at);
@@ -521,8 +524,8 @@ impl<'x> Walk<'x> {
         }
     }
 
-    /// Sets the bytes of a part. The line end before a boundary belongs to the boundary (RFC 2046 5.1.1); of a multipart that is
-    /// not closed the last line end is left out too, as Python does.
+    /// Sets the bytes of a part. The line end before a boundary belongs to the boundary (RFC 2046 5.1.1). The last line end of an
+    /// unclosed multipart is left out too, as in Python.
     fn set_end(&mut self, part: usize, start: usize, body: usize, end: usize) {
         let is_whole = part == 0;
         let cut = |bytes: &'x [u8]| {

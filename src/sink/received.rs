@@ -1,4 +1,4 @@
-//! One message as the sink keeps it: its bytes, which never change, its envelope, and the marks people put on it.
+//! Stored message: its bytes, which never change, its envelope, and the marks that users set.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -8,72 +8,72 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::content::{self, Digest};
 use super::inbox::memory::Charge;
 use super::search::Facts;
-use super::view::{self, Digest};
 use crate::smtp::auth::Login;
 use crate::smtp::{Envelope, MessageId, Received, Transcript, Warning};
 
-/// Bytes that a kept message takes beside those that are counted one by one: its structures, its entries in the inbox, and what
-/// the allocator adds. Measured generously, so that the memory limit holds.
+/// Memory of a stored message beyond what is counted individually, in bytes: its structures, its entries in the inbox, and the
+/// overhead of the allocator. The value is generous, so that the memory limit holds.
 const OVERHEAD: usize = 1024;
 
-/// Size up to which a digest is cached with its message, in bytes. It is a part of every message's weight, so that a list that
-/// is read takes no memory that was not counted. Larger digests are derived again each time they are needed.
-const CACHED_DIGEST: usize = 1024;
+/// Maximum size of a digest that is cached with its message, in bytes. The weight of every message includes it, so that reading a
+/// list uses no memory that was not counted. Larger digests are derived again on each use.
+const MAX_CACHED_DIGEST: usize = 1024;
 
-/// Bytes that a string takes beside its characters.
+/// Memory of a string beyond its characters, in bytes.
 const STRING: usize = 48;
 
-/// One accepted message with its envelope and arrival time.
+/// Stored message with its envelope and arrival time.
 #[derive(Debug)]
 pub struct ReceivedMessage {
     /// 22 characters of `[0-9A-Za-z]`.
     pub id: MessageId,
-    /// When its last byte had come.
+    /// Time at which its last byte arrived.
     pub received_at: Timestamp,
-    /// The bytes as the client sent them, dot-stuffing undone.
+    /// Bytes as the client sent them, with dot-stuffing undone.
     pub source: Bytes,
-    /// SMTP sender and recipients.
+    /// Sender and recipients of the SMTP transaction.
     pub envelope: Envelope,
-    /// How it came.
+    /// SMTP session the message arrived in.
     pub session: SessionFacts,
     read: AtomicBool,
     tags: RwLock<Vec<String>>,
-    /// Cached where it is small.
+    /// Cached if it is small.
     digest: OnceLock<Box<Digest>>,
-    /// Returned with the message, so that a dropped message counts for as long as an answer reads it.
+    /// Returned when the message is dropped, so that a deleted message counts for as long as a response reads it.
     charge: OnceLock<Charge>,
 }
 
-/// What is known of the way a message came.
+/// Properties of the SMTP session that a message arrived in.
 #[derive(Debug, Clone, Default)]
 pub struct SessionFacts {
-    /// Where the client was; none for a message that was written by the sink's own API.
+    /// Address of the client; `None` for a message from the sink's own API.
     pub peer: Option<SocketAddr>,
-    /// The name it gave.
+    /// Host name that the client gave in EHLO, HELO or LHLO.
     pub helo: String,
-    /// The version of TLS; none where it came in clear text.
+    /// Version of TLS; `None` for a plaintext connection.
     pub tls: Option<String>,
-    /// Who logged in.
+    /// Login of the session, if any.
     pub login: Option<Login>,
-    /// What was said.
+    /// Commands and replies.
     pub transcript: Transcript,
-    /// What was odd, though accepted.
+    /// Accepted deviations from the standards.
     pub warnings: Vec<Warning>,
 }
 
-/// Id and time of a message, which are the name of its files on disk.
+/// Id and time of a message, which form the names of its files on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Its id.
+    /// Id of the message.
     pub id: MessageId,
-    /// When its last byte had arrived.
+    /// Time at which its last byte arrived.
     pub received_at: Timestamp,
 }
 
 impl ReceivedMessage {
-    /// Returns the name of its files on disk.
+    /// Returns its identity on disk.
     pub fn identity(&self) -> Identity {
         Identity {
             id: self.id.clone(),
@@ -81,7 +81,7 @@ impl ReceivedMessage {
         }
     }
 
-    /// A message that nobody opened yet.
+    /// Returns an unread message without tags.
     pub fn new(
         id: MessageId,
         received_at: Timestamp,
@@ -91,7 +91,7 @@ impl ReceivedMessage {
         ReceivedMessage {
             id,
             received_at,
-            // What it grew by in advance goes back: a message is kept for long.
+            // Spare capacity is freed, since a message is stored for long.
             source: Bytes::from(received.source.into_boxed_slice()),
             envelope: received.envelope,
             session: SessionFacts {
@@ -109,12 +109,12 @@ impl ReceivedMessage {
         }
     }
 
-    /// True once it was opened.
+    /// Returns whether it was opened.
     pub fn is_read(&self) -> bool {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// The tags it has, in order.
+    /// Returns its tags, in order.
     pub fn tags(&self) -> Vec<String> {
         self.tags
             .read()
@@ -122,7 +122,7 @@ impl ReceivedMessage {
             .clone()
     }
 
-    /// Who logged in to send it; empty where nobody did.
+    /// Returns the user name of the login; empty without one.
     pub fn username(&self) -> &str {
         self.session
             .login
@@ -130,24 +130,24 @@ impl ReceivedMessage {
             .map_or("", |login| login.user.as_str())
     }
 
-    /// Returns the summary that lists show: cached where it is small, derived again where it is not.
+    /// Returns the summary for lists. A small one is cached, a large one is derived again.
     pub fn digest(&self) -> Cow<'_, Digest> {
         if let Some(digest) = self.digest.get() {
             return Cow::Borrowed(digest);
         }
-        let digest = view::digest(self);
-        match digest.size() <= CACHED_DIGEST {
-            true => Cow::Borrowed(self.digest.get_or_init(|| Box::new(digest))),
-            false => Cow::Owned(digest),
+        let digest = content::read_digest(&self.source, &self.envelope);
+        if digest.size() > MAX_CACHED_DIGEST {
+            return Cow::Owned(digest);
         }
+        Cow::Borrowed(self.digest.get_or_init(|| Box::new(digest)))
     }
 
-    /// Lists what is irregular: no header, damage in the message, and the SMTP session.
+    /// Lists irregularities: a missing header, defects of the message, and deviations in the SMTP session.
     pub fn warnings(&self) -> Vec<String> {
         let unreadable = (!self.digest().is_parsed)
             .then(|| "no header could be read, the source is shown".to_owned());
         let of_session = self.session.warnings.iter().map(ToString::to_string);
-        let of_content = view::warnings(self);
+        let of_content = content::list_defects(&self.source);
         unreadable
             .into_iter()
             .chain(of_content)
@@ -155,7 +155,7 @@ impl ReceivedMessage {
             .collect()
     }
 
-    /// Whether a search fits it that asks for these facts; see [`Query::fits`](super::search::Query::fits).
+    /// Returns whether it matches a query; see [`Query::fits`](super::search::Query::fits).
     pub fn fits(&self, query: &super::search::Query) -> bool {
         let tags = self.tags();
         let facts = Facts {
@@ -164,34 +164,36 @@ impl ReceivedMessage {
             is_read: self.is_read(),
             tags: &tags,
         };
-        query.fits(facts, || self.digest(), || view::searchable(self))
+        let search_text =
+            || content::read_search_text(&self.source, &self.digest(), &self.envelope);
+        query.fits(facts, || self.digest(), search_text)
     }
 
-    /// Bytes that it is counted with: everything that is kept of it.
+    /// Returns the memory that it is charged for, in bytes.
     pub fn weight(&self) -> u64 {
         let session = &self.session;
         let login = session.login.as_ref().map_or(0, |login| login.user.len());
         let own_tags = self.tags.read().unwrap_or_else(PoisonError::into_inner);
-        // The index of tags has two more copies.
+        // The index of tags holds two more copies.
         let tags: usize = own_tags.iter().map(|tag| 3 * (tag.len() + STRING)).sum();
         let text = session.helo.len() + session.transcript.len() + login;
         let warnings = size_of_val(session.warnings.as_slice());
         let envelope = self.envelope.size();
         let all = self.source.len() + text + warnings + envelope + tags;
-        (OVERHEAD + CACHED_DIGEST + all) as u64
+        (OVERHEAD + MAX_CACHED_DIGEST + all) as u64
     }
 
-    /// Sets the charge for its weight. The inbox does so once, when it keeps the message.
+    /// Sets the charge for its weight. The inbox does so once, when it stores the message.
     pub(super) fn set_charge(&self, charge: Charge) {
         let _ = self.charge.set(charge);
     }
 
-    /// Marks it; true where that changed something. The inbox counts, so it alone may do this.
+    /// Marks it as read or unread, and returns whether that changed it. Only the inbox may call this, since it keeps counts.
     pub(super) fn set_read(&self, read: bool) -> bool {
         self.read.swap(read, Ordering::Relaxed) != read
     }
 
-    /// Replaces its tags, and answers those it had. The inbox counts, so it alone may do this.
+    /// Replaces its tags and returns the old ones. Only the inbox may call this, since it keeps counts.
     pub(super) fn set_tags(&self, tags: Vec<String>) -> Vec<String> {
         let mut own = self.tags.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *own, tags);

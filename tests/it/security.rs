@@ -236,7 +236,7 @@ sink_promises! {
         ["`web_inbox::hostile`", "`sink::api::access_control::tests`"];
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
         [web_inbox::documents::hostile_documents_open_no_connection]
-        ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
+        ["`web_inbox::hostile`", "`sink::html::rewriting::tests`", "`sink::api::part::tests`"];
     d4: "`--max-memory` limits everything that the sink holds, with 64 MiB more for the program and the answers being sent: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names, many large messages at once, and deleted messages that can be restored"
         [
             memory::lists_of_whole_messages_take_little_memory,

@@ -1,4 +1,4 @@
-//! What must be found, and what must not.
+//! Results that must be found, and results that must not.
 
 use super::*;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ fn html(html: &str) -> Extracted {
 }
 
 #[test]
-fn links_are_found_whole_and_without_the_sentence_round_them() {
+fn links_are_complete_and_without_surrounding_punctuation() {
     for (given, expected) in [
         (
             "Open http://localhost:3000/reset/abc now",
@@ -54,7 +54,7 @@ fn links_are_found_whole_and_without_the_sentence_round_them() {
 }
 
 #[test]
-fn only_what_a_reader_can_click_is_a_link_of_html() {
+fn only_clickable_addresses_are_links_of_html() {
     let found = html(
         r#"<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1.dtd">
         <html xmlns="http://www.w3.org/1999/xhtml"><head><link href="https://fonts.example/css"></head>
@@ -69,7 +69,7 @@ fn only_what_a_reader_can_click_is_a_link_of_html() {
 }
 
 #[test]
-fn both_parts_are_read_and_repeats_are_left_out() {
+fn both_parts_are_read_and_repeats_are_removed() {
     let found = extract(
         Some("https://a.example/1"),
         Some("<a href='https://a.example/1'>x</a><a href='https://a.example/2'>"),
@@ -78,7 +78,7 @@ fn both_parts_are_read_and_repeats_are_left_out() {
 }
 
 #[test]
-fn tokens_are_jwts_in_links_and_alone() {
+fn jwts_are_tokens_in_links_and_in_text() {
     let link = format!("http://localhost:3000/reset/{JWT}");
     let found = text(&format!("Open {link} soon"));
     assert_eq!(
@@ -94,7 +94,7 @@ fn tokens_are_jwts_in_links_and_alone() {
     ] {
         let found = text(&given);
         assert_eq!(found.tokens, [JWT], "{given}");
-        assert!(found.reset_tokens.is_empty(), "not a link of ours: {given}");
+        assert!(found.reset_tokens.is_empty(), "not a reset link: {given}");
     }
     let (unsigned, _) = JWT.rsplit_once('.').unwrap();
     for given in [
@@ -109,7 +109,7 @@ fn tokens_are_jwts_in_links_and_alone() {
 }
 
 #[test]
-fn codes_are_found_near_their_keyword() {
+fn codes_are_found_near_a_keyword() {
     for (given, expected) in [
         ("Your verification code is 123456.", &["123456"][..]),
         ("Your PIN: 0042", &["0042"]),
@@ -134,7 +134,7 @@ fn codes_are_found_near_their_keyword() {
 }
 
 #[test]
-fn other_numbers_are_no_codes() {
+fn other_numbers_are_not_codes() {
     for given in [
         "Meet me in 2026",
         "Your order #12345 is on its way",
@@ -157,7 +157,7 @@ fn other_numbers_are_no_codes() {
 
 proptest! {
     #[test]
-    fn anything_can_be_read(
+    fn any_text_can_be_read(
         pieces in proptest::collection::vec(
             prop::sample::select(vec!["http", "https://", "://", "a", "é", ".", ")", "(", "1234", "code", " ", "\n", "İ", "<a href=", "\"", ">", "eyJ"]),
             0..50,
@@ -168,9 +168,9 @@ proptest! {
     }
 }
 
-/// Mails as many senders write them, in many languages, charsets and encodings; `expected.json` says what is in them.
+/// Mails of many senders, languages, charsets and encodings; `expected.json` has the expected results.
 #[test]
-fn what_a_corpus_of_mails_holds_is_found_and_nothing_else() {
+fn the_corpus_of_mails_has_exactly_the_expected_results() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
     let expected = std::fs::read_to_string(folder.join("expected.json")).unwrap();
     let expected: serde_json::Map<String, serde_json::Value> =
@@ -180,7 +180,7 @@ fn what_a_corpus_of_mails_holds_is_found_and_nothing_else() {
     assert_eq!(
         mails,
         expected.len(),
-        "each mail is expected to hold something, or nothing"
+        "each mail has an entry in expected.json"
     );
     let mut wrong = Vec::new();
     for (name, expected) in expected {

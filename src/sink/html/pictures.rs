@@ -1,6 +1,8 @@
 //! Pictures that a mail loads from other servers.
 
-use super::{Piece, begins_with, decode_entities, pieces};
+use super::decode_entities;
+use super::pieces::{Piece, pieces};
+use super::rewriting::begins_with;
 
 /// Attributes by which an element loads a picture.
 const PICTURES: [&str; 7] = [
@@ -13,16 +15,17 @@ const PICTURES: [&str; 7] = [
     "xlink:href",
 ];
 
-/// Elements whose addresses load no picture: links, and what the mail's policy refuses anyway.
+/// Elements whose addresses load no picture: links, and elements that the content security policy of mails blocks.
 const NO_PICTURES: [&str; 8] = [
     "a", "area", "audio", "base", "embed", "iframe", "link", "script",
 ];
 
-/// Reports whether a document names pictures that are not part of it. In doubt it does: then the page offers to load them.
+/// Returns whether a document refers to pictures that are not part of the message. In doubt it returns true: then the page offers
+/// to load them.
 pub fn has_remote_pictures(html: &str) -> bool {
     pieces(html).any(|piece| match piece {
         Piece::Text(_) | Piece::Comment(_) => false,
-        Piece::Unseen(text) => has_remote_style(text),
+        Piece::Invisible(text) => has_remote_style(text),
         Piece::Tag(tag) => {
             let style = tag.attribute("style").map(decode_entities);
             let name = tag.name();
@@ -36,7 +39,7 @@ pub fn has_remote_pictures(html: &str) -> bool {
     })
 }
 
-/// Reports whether a style sheet names a picture that is not part of it.
+/// Returns whether a style sheet refers to a picture that is not part of the message.
 fn has_remote_style(style: &str) -> bool {
     let style = style.to_ascii_lowercase();
     let mut addresses = style.split("url(").skip(1);
@@ -44,7 +47,7 @@ fn has_remote_style(style: &str) -> bool {
         || addresses.any(|address| is_remote(address.trim_start().trim_start_matches(['"', '\''])))
 }
 
-/// Reports whether an address leads out of the document.
+/// Returns whether an address is outside of the message.
 fn is_remote(address: &str) -> bool {
     let address = address.trim_start();
     let is_own = ["data:", "cid:", "#"]
@@ -58,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn remote_pictures_are_recognized_wherever_they_are_named() {
+    fn remote_pictures_are_recognized_in_attributes_and_styles() {
         for html in [
             "<img src=http://x.example/a.png>",
             "<IMG SRC = '//x.example/a.png'>",

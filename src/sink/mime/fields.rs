@@ -1,20 +1,20 @@
-//! Header fields as they are written: names, values with their line ends, and where a header ends.
+//! Header fields as the sender wrote them: names, values with their line ends, and the end of a header.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// One header field.
+/// Header field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field<'x> {
-    /// Name as it is written.
+    /// Name as the sender wrote it.
     pub name: &'x str,
-    /// Everything behind the colon, line ends of folded lines included, the last line end excluded.
+    /// Everything after the colon, including the line ends of folded lines, without the last line end.
     pub value: &'x [u8],
 }
 
 impl<'x> Field<'x> {
-    /// Compares names as RFC 5322 does: case does not count.
+    /// Compares names without regard to case (RFC 5322).
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
@@ -25,25 +25,25 @@ impl<'x> Field<'x> {
     }
 }
 
-/// Role of one line of a header.
+/// Role of a line in a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// `Name: value`.
     Field,
-    /// The next line of a folded field.
+    /// Further line of a folded field.
     Continuation,
-    /// The envelope line of an mbox file.
+    /// Envelope line of an mbox file.
     Envelope,
-    /// The blank line that ends the header.
+    /// Blank line that ends the header.
     Blank,
-    /// Text: the blank line is missing, and the body begins here.
+    /// Beginning of the body; the blank line is missing.
     Text,
 }
 
 impl Line {
-    /// Classifies a line, given with its line end. As in Python's parser, a line that is not a field ends the header, so that
-    /// its text is shown as a part of the body and is not lost.
-    /// Only the first line can be an envelope line, and only a later one can continue a field.
+    /// Classifies a line, given with its line end. As in Python's parser, a line that is not a field ends the header, so that its
+    /// text is shown as a part of the body and is not lost. Only the first line can be an envelope line, and only a later one
+    /// can continue a field.
     pub fn of(line: &[u8], is_first: bool) -> Line {
         match line {
             b"\r\n" | b"\n" | b"" => Line::Blank,
@@ -55,7 +55,7 @@ impl Line {
     }
 }
 
-/// Length of the field name that a line begins with. White space before the colon is obsolete, and still valid (RFC 5322 4.5).
+/// Returns the length of the field name that a line begins with. White space before the colon is obsolete but valid (RFC 5322 4.5).
 fn name_end(line: &[u8]) -> Option<usize> {
     let end = line
         .iter()
@@ -67,7 +67,7 @@ fn name_end(line: &[u8]) -> Option<usize> {
     (line.get(end + spaces) == Some(&b':')).then_some(end)
 }
 
-/// Returns the first line of `bytes` with its line end. A CR alone ends no line.
+/// Returns the first line of `bytes` with its line end. A bare CR does not end a line.
 pub fn first_line(bytes: &[u8]) -> &[u8] {
     match memchr(b'\n', bytes) {
         Some(at) => &bytes[..=at],
@@ -81,13 +81,13 @@ pub fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// Fields of a header, in their order.
+/// Iterator over the fields of a header.
 #[derive(Debug, Clone)]
 pub struct Fields<'x> {
     rest: &'x [u8],
 }
 
-/// Reads the fields of a header. Lines that belong to no field are skipped.
+/// Returns the fields of a header. Lines that do not belong to a field are skipped.
 pub fn fields(header: &[u8]) -> Fields<'_> {
     Fields { rest: header }
 }
@@ -128,9 +128,9 @@ impl<'x> Iterator for Fields<'x> {
     }
 }
 
-/// Returns a value on one line, without white space at its ends; a fold counts as one space.
+/// Returns a value on one line, without white space at its ends; a fold becomes one space.
 pub fn unfolded(value: &[u8]) -> Cow<'_, str> {
-    let text = super::text::guessed(value);
+    let text = super::text::decode_unknown(value);
     if memchr(b'\n', text.as_bytes()).is_none() {
         return match text {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_as_they_are_written() {
+    fn fields_keep_their_name_and_value() {
         let header = b"From x\r\nSubject: a\r\n b\r\n\tc\r\nX :y\r\n: z\r\nEmpty:\r\nlast:1";
         let read: Vec<_> = fields(header)
             .map(|field| (field.name, field.unfolded().into_owned()))

@@ -1,14 +1,14 @@
-//! Values with parameters: Content-Type and Content-Disposition, with the continuations and charsets of RFC 2231.
+//! Field values with parameters: Content-Type and Content-Disposition, with the continuations and charsets of RFC 2231.
 
 use std::borrow::Cow;
 
 use super::fields::unfolded;
 use super::text;
 
-/// Parameters that are read from one field. No program writes so many; each continuation of a file name is one.
-const MOST_PARAMETERS: usize = 1_000;
+/// Maximum number of parameters of one field. No program writes as many, even though each continuation of a file name is one.
+const MAX_PARAMETERS: usize = 1_000;
 
-/// A value such as `text/csv; charset=utf-8; name="a.csv"`.
+/// Value such as `text/csv; charset=utf-8; name="a.csv"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameterized {
     /// Text before the first `;`, in lower case and without comments.
@@ -24,7 +24,7 @@ struct Piece {
 }
 
 impl Parameterized {
-    /// Reads the value of a field.
+    /// Parses the value of a field.
     pub fn of(raw: &[u8]) -> Parameterized {
         let line = unfolded(raw);
         let end = line.find(';').unwrap_or(line.len());
@@ -35,7 +35,7 @@ impl Parameterized {
         let mut rest = line.get(end + 1..).unwrap_or_default();
         let mut parameters: Vec<(String, String)> = Vec::new();
         let mut pieces: Vec<Piece> = Vec::new();
-        for _ in 0..MOST_PARAMETERS {
+        for _ in 0..MAX_PARAMETERS {
             let Some((name, text, after)) = next_parameter(rest) else {
                 break;
             };
@@ -60,8 +60,8 @@ impl Parameterized {
         }
         pieces.sort_by(|a, b| (&a.name, a.index).cmp(&(&b.name, b.index)));
         for group in pieces.chunk_by(|a, b| a.name == b.name) {
-            // The form of RFC 2231 wins over the plain one, which is there for old readers (RFC 6266 4.3).
-            parameters.insert(0, (group[0].name.clone(), joined(group)));
+            // The form of RFC 2231 has precedence over the plain one, which is for old programs (RFC 6266 4.3).
+            parameters.insert(0, (group[0].name.clone(), join(group)));
         }
         Parameterized { value, parameters }
     }
@@ -72,16 +72,16 @@ impl Parameterized {
         found.next().map(|(_, value)| value.as_str())
     }
 
-    /// Returns a parameter that is a name for people: encoded words in it are decoded, though RFC 2047 forbids them there.
+    /// Returns a parameter that is a name for people. Encoded words in it are decoded, although RFC 2047 forbids them there.
     pub fn name(&self, name: &str) -> Option<String> {
         let value = self.parameter(name)?;
-        let decoded = text::with_words_decoded(value);
+        let decoded = text::decode_words(value);
         let decoded = decoded.trim();
         (!decoded.is_empty()).then(|| decoded.to_owned())
     }
 }
 
-/// Reads one parameter: its name, its value without quotes, and what follows it.
+/// Parses one parameter; returns its name, its value without quotes, and the rest of the text.
 fn next_parameter(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     let text = text.trim_start_matches(|char: char| char.is_whitespace() || char == ';');
     if text.is_empty() {
@@ -95,24 +95,25 @@ fn next_parameter(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     };
     let rest = rest.trim_start();
     if let Some(quoted) = rest.strip_prefix('"') {
-        let (value, rest) = unquoted(quoted);
+        let (value, rest) = unquote(quoted);
         let end = rest.find(';').unwrap_or(rest.len());
         return Some((name, Cow::Owned(value), &rest[end..]));
     }
-    // Without quotes a space is not allowed, and many file names have one.
+    // A space requires quotes, but many programs write file names with spaces and without quotes.
     let end = rest.find(';').unwrap_or(rest.len());
     Some((name, Cow::Borrowed(rest[..end].trim()), &rest[end..]))
 }
 
-/// Reads a quoted string behind its first quote, and returns what follows it. Without a second quote it ends with the text.
-fn unquoted(text: &str) -> (String, &str) {
+/// Parses a quoted string after its first quote; returns it and the rest of the text. Without a closing quote it ends with the
+/// text.
+fn unquote(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();
     while let Some((at, char)) = chars.next() {
         match char {
             '"' => return (value, &text[at + 1..]),
             '\\' => match chars.next() {
-                // Windows paths are written without doubling the backslash.
+                // Windows paths have single backslashes.
                 Some((_, escaped @ ('"' | '\\'))) => value.push(escaped),
                 Some((_, other)) => value.extend(['\\', other]),
                 None => value.push('\\'),
@@ -124,27 +125,28 @@ fn unquoted(text: &str) -> (String, &str) {
 }
 
 /// Joins the pieces of one parameter (RFC 2231 3 and 4).
-fn joined(pieces: &[Piece]) -> String {
+fn join(pieces: &[Piece]) -> String {
     let mut charset = "";
     let mut bytes = Vec::new();
-    for (place, piece) in pieces.iter().enumerate() {
+    for (index, piece) in pieces.iter().enumerate() {
         let mut value = piece.value.as_str();
-        if place == 0
+        if index == 0
             && piece.is_encoded
             && let Some((named, rest)) = value.split_once('\'')
         {
             charset = named;
             value = rest.split_once('\'').map_or(rest, |(_, value)| value);
         }
-        match piece.is_encoded {
-            true => bytes.extend(percent_decoded(value.as_bytes())),
-            false => bytes.extend(value.as_bytes()),
+        if piece.is_encoded {
+            bytes.extend(decode_percent(value.as_bytes()));
+        } else {
+            bytes.extend(value.as_bytes());
         }
     }
-    text::decoded(&bytes, charset).0.into_owned()
+    text::decode(&bytes, charset).0.into_owned()
 }
 
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
+fn decode_percent(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -168,7 +170,7 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Removes comments in parentheses, nested ones too.
+/// Removes comments in parentheses, including nested ones.
 fn without_comments(text: &str) -> String {
     let mut depth = 0_usize;
     let outside = text.chars().filter(|char| match char {
@@ -191,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_read_as_mail_programs_write_them() {
+    fn parameters_are_read_in_the_forms_that_mail_programs_write() {
         for (raw, name, value) in [
             ("a/b; boundary=x", "boundary", "x"),
             ("a/b; boundary=\"x y\"; c=d", "boundary", "x y"),

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The leaves of a message: number, type, decoded bytes.
+/// Returns number, type and decoded bytes of each leaf.
 fn leaves(source: &str) -> Vec<(String, String, String)> {
     let message = Message::read(source.as_bytes());
     message
@@ -50,9 +50,9 @@ fn parts_are_numbered_as_enmime_numbers_them() {
 }
 
 #[test]
-fn damage_loses_no_text_and_is_told() {
-    for (source, parts, told) in [
-        // Not closed, by the end and by an outer boundary.
+fn damage_loses_no_text_and_is_reported() {
+    for (source, parts, expected) in [
+        // Unclosed, at the end and at an outer boundary.
         (format!("{MIXED}--b\r\n\r\none\r\n"), vec![leaf("1", "text/plain", "one")], vec![Defect::NotClosed]),
         (
             format!(
@@ -61,7 +61,7 @@ fn damage_loses_no_text_and_is_told() {
             vec![leaf("1.1", "text/plain", "one"), leaf("2", "text/plain", "two")],
             vec![Defect::NotClosed],
         ),
-        // A boundary is a line of its own, but for white space at its end.
+        // A boundary is a whole line; white space may follow it.
         (
             format!("{MIXED}--b\r\n\r\nsee --b here\r\n--bc\r\n --b\r\n--b-- no\r\n--b-- \r\n"),
             vec![leaf("1", "text/plain", "see --b here\r\n--bc\r\n --b\r\n--b-- no")],
@@ -82,19 +82,19 @@ fn damage_loses_no_text_and_is_told() {
             vec![leaf("0", "text/plain", "text without a blank line\r\nmore: text\r\n")],
             vec![Defect::NoBlankLine],
         ),
-        // A header that nothing follows, boundaries behind each other, and a part that is nothing.
+        // A header without a body, consecutive boundaries, and an empty part.
         (
             format!("{MIXED}--b\r\n--b\r\nContent-Type: image/png\r\n--b\r\n\r\n--b--\r\n"),
             vec![leaf("1", "image/png", ""), leaf("2", "text/plain", "")],
             vec![],
         ),
-        // A boundary that ends as a closing one does.
+        // A boundary that ends in `--`.
         (
             "Content-Type: multipart/mixed; boundary=\"b--\"\r\n\r\n--b--\r\n\r\none\r\n--b----\r\n".to_owned(),
             vec![leaf("1", "text/plain", "one")],
             vec![],
         ),
-        // Both levels have the same boundary.
+        // The same boundary at both levels.
         (
             format!("{MIXED}--b\r\n{MIXED}--b\r\n\r\none\r\n--b--\r\n--b\r\n\r\ntwo\r\n--b--\r\n"),
             vec![leaf("1.1", "text/plain", "one"), leaf("2", "text/plain", "two")],
@@ -107,7 +107,7 @@ fn damage_loses_no_text_and_is_told() {
         ),
     ] {
         assert_eq!(leaves(&source), parts, "{source}");
-        assert_eq!(defects(&source), told, "{source}");
+        assert_eq!(defects(&source), expected, "{source}");
     }
 }
 
@@ -150,13 +150,13 @@ fn numbers_of_deep_parts_are_unique_and_short() {
 }
 
 #[test]
-fn behind_too_many_parts_the_rest_is_one() {
+fn the_rest_of_a_message_with_too_many_parts_is_one_part() {
     let source = format!(
         "{MIXED}{}last\r\n--b--\r\n",
-        "--b\n\nx\n".repeat(MOST_PARTS + 10)
+        "--b\n\nx\n".repeat(MAX_PARTS + 10)
     );
     let message = Message::read(source.as_bytes());
-    assert_eq!(message.parts().len(), MOST_PARTS);
+    assert_eq!(message.parts().len(), MAX_PARTS);
     let (_, last) = message.leaves().last().unwrap();
     assert!(last.text().ends_with("x\nlast\r\n--b--"), "{}", last.text());
     assert!(message.root().defects().contains(&Defect::TooManyParts));

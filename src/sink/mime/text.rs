@@ -1,4 +1,4 @@
-//! Text from bytes: charsets, and the encoded words of RFC 2047.
+//! Decoding of text: charsets, and the encoded words of RFC 2047.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use memchr::memmem;
 use super::Defect;
 use super::transfer;
 
-/// Charset names that mean no more than "not said".
+/// Charset names that mean "unspecified".
 const UNSPECIFIC: [&str; 6] = [
     "",
     "us-ascii",
@@ -20,8 +20,8 @@ const UNSPECIFIC: [&str; 6] = [
     "default",
 ];
 
-/// Decodes text whose charset is not known: UTF-8 where it is valid, else Windows-1252, in which every byte is a character.
-pub fn guessed(bytes: &[u8]) -> Cow<'_, str> {
+/// Decodes text of unknown charset: as UTF-8 if it is valid, else as Windows-1252, in which every byte is a character.
+pub fn decode_unknown(bytes: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => {
@@ -33,19 +33,20 @@ pub fn guessed(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// Decodes text by the name of its charset.
-pub fn decoded<'x>(bytes: &'x [u8], label: &str) -> (Cow<'x, str>, Option<Defect>) {
+pub fn decode<'x>(bytes: &'x [u8], label: &str) -> (Cow<'x, str>, Option<Defect>) {
     let label = label.trim();
     if UNSPECIFIC
         .iter()
         .any(|name| label.eq_ignore_ascii_case(name))
     {
-        let text = guessed(bytes);
+        let text = decode_unknown(bytes);
         let is_guess = matches!(text, Cow::Owned(_));
         return (text, is_guess.then_some(Defect::Undecodable));
     }
-    let known = match label.eq_ignore_ascii_case("utf8mb4") {
-        true => Some(Charset::for_encoding(encoding_rs::UTF_8)),
-        false => Charset::for_label_no_replacement(label.as_bytes()),
+    let known = if label.eq_ignore_ascii_case("utf8mb4") {
+        Some(Charset::for_encoding(encoding_rs::UTF_8))
+    } else {
+        Charset::for_label_no_replacement(label.as_bytes())
     };
     match known {
         Some(charset) => {
@@ -53,16 +54,16 @@ pub fn decoded<'x>(bytes: &'x [u8], label: &str) -> (Cow<'x, str>, Option<Defect
             (text, has_errors.then_some(Defect::Undecodable))
         }
         None => (
-            guessed(bytes),
-            Some(Defect::UnknownCharset(super::short(label))),
+            decode_unknown(bytes),
+            Some(Defect::UnknownCharset(super::shorten(label))),
         ),
     }
 }
 
-/// Decodes the encoded words in a text (RFC 2047). Other text stays as it is, but for white space between two such words.
-pub fn with_words_decoded(text: &str) -> String {
+/// Decodes the encoded words in a text (RFC 2047). Other text is unchanged, except for white space between two such words.
+pub fn decode_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // Bytes of adjacent words in one charset: some programs cut a character in two.
+    // Bytes of adjacent words in one charset: some programs split a character between two words.
     let mut pending = Pending::default();
     let mut rest = text;
     let mut has_end = true;
@@ -91,16 +92,16 @@ pub fn with_words_decoded(text: &str) -> String {
 struct Word<'x> {
     charset: &'x str,
     bytes: Vec<u8>,
-    /// Bytes that it takes in the text.
+    /// Length in the text, in bytes.
     size: usize,
 }
 
 impl<'x> Word<'x> {
-    /// Reads the word that a text begins with. `has_end` becomes false where no word can end any more, so that its end is not
-    /// searched again.
+    /// Parses the word that a text begins with. Sets `has_end` to false if no further word can end, so that the end is not searched
+    /// again.
     fn at(text: &'x str, has_end: &mut bool) -> Option<Word<'x>> {
         let inner = &text[2..];
-        // A charset name is short; without a limit, a text of nothing but `=?` would take time by the square of its length.
+        // Names of charsets are short; without a limit, a text of nothing but `=?` would take quadratic time.
         let head = inner.as_bytes();
         let charset_end = memchr::memchr(b'?', &head[..head.len().min(60)])?;
         let charset = inner.get(..charset_end)?;
@@ -108,7 +109,7 @@ impl<'x> Word<'x> {
         if charset.is_empty() || !charset.bytes().all(is_token) {
             return None;
         }
-        // An unknown encoding ends the attempt here: searching the word's end for each `=?` would take quadratic time.
+        // With an unknown encoding the end is not searched: doing so for each `=?` would take quadratic time.
         let [encoding @ (b'b' | b'B' | b'q' | b'Q'), b'?', ..] =
             inner.as_bytes()[charset_end + 1..]
         else {
@@ -129,7 +130,7 @@ impl<'x> Word<'x> {
                     .filter(|byte| transfer::is_base64(*byte))
                     .collect();
                 let whole = clean.len() - usize::from(clean.len() % 4 == 1);
-                let engine = transfer::lenient();
+                let engine = transfer::lenient_base64();
                 engine
                     .decode(&clean[..whole])
                     .or_else(|_| STANDARD_NO_PAD.decode(&clean[..whole]))
@@ -140,7 +141,7 @@ impl<'x> Word<'x> {
                     .iter()
                     .map(|byte| if *byte == b'_' { b' ' } else { *byte })
                     .collect();
-                transfer::quoted_printable(&spaced).0
+                transfer::decode_quoted_printable(&spaced).0
             }
         };
         let charset = charset.split('*').next().unwrap_or(charset);
@@ -175,7 +176,7 @@ impl<'x> Pending<'x> {
 
     fn flush(&mut self, out: &mut String) {
         if self.is_open {
-            out.push_str(&decoded(&self.bytes, self.charset).0);
+            out.push_str(&decode(&self.bytes, self.charset).0);
             self.bytes.clear();
             self.is_open = false;
         }
@@ -186,15 +187,15 @@ impl<'x> Pending<'x> {
 mod tests {
     use super::*;
 
-    /// Takes hours where each `=?` is followed to the end.
+    /// Takes hours if the end is searched for each `=?`.
     #[test]
     fn words_in_an_unknown_encoding_take_linear_time() {
         let text = "=?a?x? ".repeat(1_000_000) + "?=";
-        assert_eq!(with_words_decoded(&text), text);
+        assert_eq!(decode_words(&text), text);
     }
 
     #[test]
-    fn encoded_words_are_read_where_they_are_valid() {
+    fn valid_encoded_words_are_decoded() {
         for (text, read) in [
             ("plain", "plain"),
             ("=?utf-8?q?a_b=C3=A9?= c", "a bé c"),
@@ -212,12 +213,12 @@ mod tests {
             ("=?=?=?", "=?=?=?"),
             ("é=?utf-8?q?=C3=A9?=é", "ééé"),
         ] {
-            assert_eq!(with_words_decoded(text), read, "{text}");
+            assert_eq!(decode_words(text), read, "{text}");
         }
     }
 
     #[test]
-    fn charsets_are_read_and_doubts_are_told() {
+    fn charsets_are_decoded_and_doubts_are_reported() {
         for (bytes, label, text, has_defect) in [
             (&b"\xe9"[..], "iso-8859-1", "é", false),
             (b"\xe9", "", "é", true),
@@ -227,7 +228,7 @@ mod tests {
             (b"\xff", "utf-8", "\u{fffd}", true),
             (b"a\xe9", "klingon-8", "aé", true),
         ] {
-            let (read, defect) = decoded(bytes, label);
+            let (read, defect) = decode(bytes, label);
             assert_eq!((&*read, defect.is_some()), (text, has_defect), "{label}");
         }
     }

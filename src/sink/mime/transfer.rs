@@ -1,6 +1,6 @@
-//! Transfer encodings: bytes of a part as they were before they were made fit for mail.
+//! Transfer encodings.
 //!
-//! Each decoder keeps all that it can read, in linear time, and names what it could not.
+//! Each decoder keeps everything that it can decode, in linear time, and reports a defect otherwise.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::Defect;
 /// Transfer encoding of a part.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Encoding {
-    /// 7bit, 8bit, binary, or none named.
+    /// 7bit, 8bit, binary, or none.
     #[default]
     Identity,
     /// base64 (RFC 2045 6.8).
@@ -23,12 +23,12 @@ pub enum Encoding {
     QuotedPrintable,
     /// uuencode, older than MIME.
     Uuencode,
-    /// Another name; the part is shown as it came.
+    /// Unknown encoding; the part is not decoded.
     Unknown(String),
 }
 
 impl Encoding {
-    /// Reads the value of Content-Transfer-Encoding. Comments and parameters behind the name are passed over.
+    /// Parses the value of Content-Transfer-Encoding. Comments and parameters after the name are ignored.
     pub fn of(value: &str) -> Encoding {
         let end = value.find(|char: char| char.is_whitespace() || ";(,".contains(char));
         let name = value[..end.unwrap_or(value.len())]
@@ -41,11 +41,11 @@ impl Encoding {
             "base64" => Encoding::Base64,
             "quoted-printable" => Encoding::QuotedPrintable,
             "x-uuencode" | "uuencode" | "uue" | "x-uue" => Encoding::Uuencode,
-            _ => Encoding::Unknown(super::short(&name)),
+            _ => Encoding::Unknown(super::shorten(&name)),
         }
     }
 
-    /// Decodes a body. Without an encoding it is the body itself, not a copy.
+    /// Decodes a body. Without an encoding the result is the body itself, not a copy.
     pub fn decode<'x>(&self, body: &'x [u8]) -> (Cow<'x, [u8]>, Option<Defect>) {
         let (bytes, defect) = match self {
             Encoding::Identity => return (Cow::Borrowed(body), None),
@@ -55,9 +55,9 @@ impl Encoding {
                     Some(Defect::UnknownEncoding(name.clone())),
                 );
             }
-            Encoding::Base64 => base64(body),
-            Encoding::QuotedPrintable => quoted_printable(body),
-            Encoding::Uuencode => match uuencode(body) {
+            Encoding::Base64 => decode_base64(body),
+            Encoding::QuotedPrintable => decode_quoted_printable(body),
+            Encoding::Uuencode => match decode_uuencode(body) {
                 Some(decoded) => decoded,
                 None => return (Cow::Borrowed(body), Some(Defect::Uuencode)),
             },
@@ -66,33 +66,33 @@ impl Encoding {
     }
 }
 
-/// Whether a byte carries six bits of base64.
+/// Returns whether a byte is in the alphabet of base64.
 pub fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/'
 }
 
-/// The decoder of base64 that takes what encoders really write: no padding, and bits left over.
-pub fn lenient() -> GeneralPurpose {
+/// Returns a decoder of base64 that accepts what encoders write in practice: missing padding and trailing bits.
+pub fn lenient_base64() -> GeneralPurpose {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     GeneralPurpose::new(&alphabet::STANDARD, config)
 }
 
-/// Decodes base64. Bytes outside the alphabet are ignored, as RFC 2045 asks; `=` ends a group, behind which another may
-/// begin, since some programs join encoded pieces.
-fn base64(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
-    let engine = lenient();
+/// Decodes base64. Bytes outside the alphabet are ignored, as RFC 2045 requires. `=` ends a group, after which another one may
+/// begin, since some programs concatenate encoded pieces.
+fn decode_base64(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
+    let engine = lenient_base64();
     let mut out = Vec::with_capacity(body.len() / 4 * 3 + 3);
     let mut group: Vec<u8> = Vec::with_capacity(body.len());
     let (mut strays, mut is_cut) = (false, false);
     let mut flush = |group: &mut Vec<u8>| {
         if group.len() % 4 == 1 {
-            // Six bits are no byte.
+            // Six bits are less than a byte.
             group.pop();
             is_cut = true;
         }
-        // Nothing but the alphabet is in it, so this cannot fail.
+        // Cannot fail, since the group contains only bytes of the alphabet.
         let _ = engine.decode_vec(&group[..], &mut out);
         group.clear();
     };
@@ -114,8 +114,8 @@ fn base64(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
     (out, defect)
 }
 
-/// Decodes quoted-printable. An escape that a soft line break cuts is joined first; one that is none stays as it is.
-pub fn quoted_printable(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
+/// Decodes quoted-printable. An escape that a soft line break divides is joined first; an invalid escape is kept unchanged.
+pub fn decode_quoted_printable(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
     let mut out = Vec::with_capacity(body.len());
     let mut is_broken = false;
     let mut rest = body;
@@ -153,7 +153,7 @@ pub fn quoted_printable(body: &[u8]) -> (Vec<u8>, Option<Defect>) {
     (out, is_broken.then_some(Defect::QuotedPrintable))
 }
 
-/// Text behind a soft line break, given what follows its `=`. White space before the line end was added on the way.
+/// Returns the text after a soft line break, given the text after its `=`. White space before the line end was added in transit.
 fn after_soft_break(rest: &[u8]) -> Option<&[u8]> {
     let spaces = rest
         .iter()
@@ -171,8 +171,8 @@ fn hex_value(byte: u8) -> Option<u8> {
     (byte as char).to_digit(16).map(|value| value as u8)
 }
 
-/// Decodes uuencode from its `begin` line to its `end`; `None` where it has no `begin`.
-fn uuencode(body: &[u8]) -> Option<(Vec<u8>, Option<Defect>)> {
+/// Decodes uuencode from its `begin` line to its `end`; `None` without a `begin`.
+fn decode_uuencode(body: &[u8]) -> Option<(Vec<u8>, Option<Defect>)> {
     let mut lines = body
         .split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -185,7 +185,7 @@ fn uuencode(body: &[u8]) -> Option<(Vec<u8>, Option<Defect>)> {
             && words.next().is_some()
     })?;
     let mut out = Vec::with_capacity(body.len() / 4 * 3);
-    // Zeroes that short lines may add: without a limit, a line of one letter would become 63 bytes.
+    // Maximum number of zeroes that short lines add: without a limit, a line of one letter would become 63 bytes.
     let mut padding = body.len();
     let mut is_padded = false;
     for line in lines {
@@ -195,22 +195,22 @@ fn uuencode(body: &[u8]) -> Option<(Vec<u8>, Option<Defect>)> {
         let Some((&first, encoded)) = line.split_first() else {
             continue;
         };
-        let mut room = usize::from(first.wrapping_sub(b' ') & 63);
+        let mut left = usize::from(first.wrapping_sub(b' ') & 63);
         for group in encoded.chunks(4) {
-            // Spaces at the end of a line may have been lost on the way.
+            // Spaces at the end of a line may have been lost in transit.
             let bits = |at: usize| {
                 u32::from(group.get(at).copied().unwrap_or(b' ').wrapping_sub(b' ') & 63)
             };
             let value = bits(0) << 18 | bits(1) << 12 | bits(2) << 6 | bits(3);
             let bytes = value.to_be_bytes();
-            let taken = room.min(3);
+            let taken = left.min(3);
             out.extend_from_slice(&bytes[1..1 + taken]);
-            room -= taken;
+            left -= taken;
         }
-        // Groups that are wholly lost were zeroes.
-        if room > 0 && encoded.len() < 60 {
-            is_padded |= room > padding;
-            let added = room.min(padding);
+        // Missing groups were zeroes.
+        if left > 0 && encoded.len() < 60 {
+            is_padded |= left > padding;
+            let added = left.min(padding);
             padding -= added;
             out.resize(out.len() + added, 0);
         }
@@ -224,7 +224,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn base64_keeps_every_byte_that_is_there() {
+    fn base64_keeps_every_complete_byte() {
         for (encoded, decoded, defect) in [
             (&b"aGVsbG8="[..], &b"hello"[..], None),
             (b"aGVsbG8", b"hello", None),
@@ -235,19 +235,23 @@ mod tests {
             (b"", b"", None),
             (b"====", b"", None),
         ] {
-            let (bytes, told) = base64(encoded);
-            assert_eq!((bytes.as_slice(), told), (decoded, defect), "{encoded:?}");
+            let (bytes, reported) = decode_base64(encoded);
+            assert_eq!(
+                (bytes.as_slice(), reported),
+                (decoded, defect),
+                "{encoded:?}"
+            );
         }
     }
 
     #[test]
-    fn quoted_printable_is_read_as_far_as_it_is_valid() {
+    fn quoted_printable_is_decoded_as_far_as_it_is_valid() {
         for (encoded, decoded, is_broken) in [
             (&b"a=3Db"[..], &b"a=b"[..], false),
             (b"a=\r\nb", b"ab", false),
             (b"a=  \t\r\nb", b"ab", false),
             (b"a=\nb", b"ab", false),
-            // An escape that a soft line break cuts.
+            // An escape that a soft line break divides.
             (b"caf=C=\r\n3=A9", b"caf\xc3\xa9", false),
             (b"caf=C3=A=\r\n9", b"caf\xc3\xa9", false),
             (b"a=c3b", b"a\xc3b", false),
@@ -257,7 +261,7 @@ mod tests {
             (b"a=3", b"a=3", true),
             (b"https://x/?a=b", b"https://x/?a=b", true),
         ] {
-            let (bytes, defect) = quoted_printable(encoded);
+            let (bytes, defect) = decode_quoted_printable(encoded);
             assert_eq!(
                 (bytes.as_slice(), defect.is_some()),
                 (decoded, is_broken),
@@ -267,24 +271,24 @@ mod tests {
     }
 
     #[test]
-    fn uuencode_is_read_between_its_begin_and_its_end() {
+    fn uuencode_is_decoded_between_its_begin_and_its_end() {
         let encoded = b"text\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n";
-        assert_eq!(uuencode(encoded), Some((b"Cat".to_vec(), None)));
-        assert_eq!(uuencode(b"no begin"), None);
-        // Short lines are padded, and not without a limit.
+        assert_eq!(decode_uuencode(encoded), Some((b"Cat".to_vec(), None)));
+        assert_eq!(decode_uuencode(b"no begin"), None);
+        // Short lines are padded, with a limit.
         let body = b"begin 644 x\n".to_vec();
         let body = [body, b"_\n".repeat(10_000), b"end\n".to_vec()].concat();
-        let (decoded, defect) = uuencode(&body).unwrap();
+        let (decoded, defect) = decode_uuencode(&body).unwrap();
         assert_eq!(
             (decoded.len(), defect),
             (body.len(), Some(Defect::Uuencode))
         );
-        let cut = uuencode(b"begin 644 a\n#0V%T\n");
+        let cut = decode_uuencode(b"begin 644 a\n#0V%T\n");
         assert_eq!(cut, Some((b"Cat".to_vec(), Some(Defect::Uuencode))));
     }
 
     #[test]
-    fn an_encoding_is_known_whatever_stands_behind_its_name() {
+    fn an_encoding_is_recognized_with_text_after_its_name() {
         assert_eq!(Encoding::of("BASE64"), Encoding::Base64);
         assert_eq!(Encoding::of("base64; x=y"), Encoding::Base64);
         assert_eq!(
@@ -297,11 +301,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_encoded_comes_out_again(bytes: Vec<u8>) {
+        fn decoding_reverses_encoding(bytes: Vec<u8>) {
             let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes);
-            prop_assert_eq!(base64(encoded.as_bytes()).0, bytes.clone());
+            prop_assert_eq!(decode_base64(encoded.as_bytes()).0, bytes.clone());
             let encoded: String = bytes.iter().map(|byte| format!("={byte:02X}")).collect();
-            prop_assert_eq!(quoted_printable(encoded.as_bytes()).0, bytes);
+            prop_assert_eq!(decode_quoted_printable(encoded.as_bytes()).0, bytes);
         }
     }
 }

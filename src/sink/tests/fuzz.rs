@@ -14,7 +14,7 @@ use crate::sink::api::{ApiState, mailpit_json};
 use crate::sink::inbox::tests::{Counting, received};
 use crate::sink::inbox::{Inbox, ReceivedMessage};
 use crate::sink::unsafe_text::needs_escape;
-use crate::sink::{extract, html, mime, view, web};
+use crate::sink::{content, extract, html, mime, view, web};
 
 const MAIL: &[&str] = &[
     "From: ",
@@ -193,11 +193,11 @@ fn any_message_is_displayed_safely_and_in_proportional_time() {
         cases: 250,
     };
     target.run(|bytes| {
-        // Calls the parser without the panic handling of `view`, so that a panic fails this test.
+        // Calls the parser without the panic handling of `content`, so that a panic fails this test.
         let source = Bytes::copy_from_slice(bytes);
         let parsed = mime::Message::read(&source);
-        view::digest_of(&parsed);
-        view::content_of(&parsed, &source);
+        content::digest_of(&parsed);
+        content::content_of(&parsed, &source);
         for (index, part) in parsed.parts().iter().enumerate() {
             let id = parsed.part_id(index);
             let found = parsed.part_by_id(&id).map(|(index, _)| index);
@@ -210,7 +210,7 @@ fn any_message_is_displayed_safely_and_in_proportional_time() {
         let (inbox, message) = inbox_with(bytes);
         let digest = message.digest();
         assert!(digest.snippet.len() <= 203);
-        assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * view::MOST_ADDRESSES);
+        assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * content::MAX_ADDRESSES);
         let state = ApiState::for_tests(inbox, Arc::new(Stopped));
         assert_harmless_in_a_browser(&web::render(&state));
         // Repeated references to a part must not inflate the page.

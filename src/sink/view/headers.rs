@@ -1,21 +1,22 @@
-//! Headers and parts as they were written: unfolded, nothing decoded.
+//! Headers and parts as the sender wrote them: unfolded, not decoded.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{ReceivedMessage, guarded};
+use crate::sink::content::guarded;
 use crate::sink::mime::Message;
 use crate::sink::mime::fields::{self, Fields};
+use crate::sink::received::ReceivedMessage;
 
-/// Fields of one header that are returned by name. A map of tiny fields takes many times their size.
-const MOST_FIELDS: usize = 10_000;
+/// Maximum number of fields returned by name. A map of tiny fields takes many times their size.
+const MAX_FIELDS: usize = 10_000;
 
-/// Bytes of one header that are returned by name.
-const LONGEST_HEADER: usize = 1024 * 1024;
+/// Maximum size of the fields returned by name, in bytes.
+const MAX_HEADER: usize = 1024 * 1024;
 
-/// Returns the header fields by name, each with its values as they were written, unfolded: those of the message, and those
-/// that a delivering server adds.
+/// Returns the header fields by name, each with its unfolded values: those of the message, and those that a delivering server
+/// adds.
 pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if let Some(peer) = message.session.peer {
@@ -47,22 +48,22 @@ pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
     headers
 }
 
-/// Headers as they were written, in their order.
+/// Header fields as the sender wrote them, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderLines {
-    /// Each name, and its value with its line ends.
+    /// Names, and values with their line ends.
     pub lines: Vec<(String, String)>,
-    /// How many more there are.
+    /// Number of further fields.
     pub left: usize,
 }
 
-/// Returns the first `most` header fields of a message.
-pub fn header_lines(message: &ReceivedMessage, most: usize) -> HeaderLines {
+/// Returns the first `limit` header fields of a message.
+pub fn header_lines(message: &ReceivedMessage, limit: usize) -> HeaderLines {
     guarded(&message.source, |parsed| {
         let mut all = parsed.fields();
         let lines: Vec<_> = all
             .by_ref()
-            .take(most)
+            .take(limit)
             .map(|field| {
                 let value = String::from_utf8_lossy(field.value);
                 (field.name.to_owned(), value.trim().to_owned())
@@ -77,13 +78,13 @@ pub fn header_lines(message: &ReceivedMessage, most: usize) -> HeaderLines {
 }
 
 fn add_fields(headers: &mut BTreeMap<String, Vec<String>>, fields: Fields<'_>) {
-    let mut room = LONGEST_HEADER;
-    for field in fields.take(MOST_FIELDS) {
+    let mut left = MAX_HEADER;
+    for field in fields.take(MAX_FIELDS) {
         let size = field.name.len() + field.value.len();
-        let Some(left) = room.checked_sub(size) else {
+        let Some(rest) = left.checked_sub(size) else {
             break;
         };
-        room = left;
+        left = rest;
         let value = field.unfolded();
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         let values = headers.entry(canonical(field.name)).or_default();
@@ -104,18 +105,18 @@ fn canonical(name: &str) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
-/// Levels of multiparts that [`raw_parts`] nests. The body of a multipart repeats those of its parts, so that without a limit
-/// the answer would grow by the square of the message.
-const DEEPEST: usize = 8;
+/// Maximum depth of nested multiparts in [`raw_parts`]. The body of a multipart repeats those of its parts; without a limit the
+/// response would grow with the square of the message.
+const MAX_DEPTH: usize = 8;
 
-/// A part as it was written, not decoded. Its bytes are shared with the message.
+/// Part as the sender wrote it, not decoded. Its bytes are shared with the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawPart {
-    /// Header with its line ends; see [`part_headers`].
+    /// Header with line ends; see [`part_headers`].
     pub header: Bytes,
-    /// Body.
+    /// Body, not decoded.
     pub body: Bytes,
-    /// Bytes of header and body.
+    /// Size of header and body, in bytes.
     pub size: usize,
     /// Parts of a multipart.
     pub parts: Vec<RawPart>,
@@ -128,7 +129,7 @@ pub fn part_headers(header: &[u8]) -> BTreeMap<String, Vec<String>> {
     headers
 }
 
-/// Returns the parts of a multipart message, nested as they are; none of any other message.
+/// Returns the parts of a multipart message as a tree; empty for other messages.
 pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
     guarded(&message.source, |parsed| {
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); parsed.parts().len()];
@@ -142,7 +143,7 @@ pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
             parsed,
             children: &children,
         };
-        nesting.of(0, DEEPEST)
+        nesting.of(0, MAX_DEPTH)
     })
     .unwrap_or_default()
 }

@@ -4,12 +4,12 @@ use super::*;
 use crate::smtp::envelope::{Envelope, Received, Recipient};
 
 mod chunks;
-mod cross_protocol;
 mod encryption;
 mod faults;
 mod fuzz;
 mod limits;
 mod login;
+mod other_protocols;
 mod properties;
 mod waiting;
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::other_protocols::SMUGGLED;
 use super::*;
 
 /// Input of a client: valid and invalid commands, bodies, invalid ends of messages, arbitrary bytes.
@@ -128,12 +129,11 @@ proptest! {
                 Effect::Reply(reply) => Some(reply),
                 _ => None,
             }).collect();
-            match in_message {
-                true => prop_assert!(replies.len() <= 1 && replies.iter().all(|reply| reply.is_final())),
-                false => {
-                    prop_assert_eq!(replies.len(), 1, "{:?}", line);
-                    prop_assert!(replies[0].is_final() || matches!(session.state, State::Data(_)));
-                }
+            if in_message {
+                prop_assert!(replies.len() <= 1 && replies.iter().all(|reply| reply.is_final()));
+            } else {
+                prop_assert_eq!(replies.len(), 1, "{:?}", line);
+                prop_assert!(replies[0].is_final() || matches!(session.state, State::Data(_)));
             }
             if session.is_closed() {
                 break;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Message that is stored if the session continues.
-const SMUGGLED: &str =
+pub(super) const SMUGGLED: &str =
     "\r\nEHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n\r\n.\r\nQUIT\r\n";
 
 /// Returns the codes after the banner. They are the same for all divisions into pieces, and nothing is stored.
