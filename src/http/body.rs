@@ -177,8 +177,8 @@ impl<S: Sync> FromRequest<S> for JsonBody {
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let body = read_body(request, "application/json").await?;
         let object: Object = serde_json::from_slice(&body).map_err(|error| {
-            // `from_slice` reports a body of another type before it has read all of it, so the rest may not be JSON. A string
-            // within an object that is not UTF-8 is no error of the data category.
+            // A body that is not an object fails at its first byte, so the second pass checks whether all of it is JSON. That pass
+            // accepts invalid UTF-8 in strings, which the first one reports as a syntax error.
             let reason = match serde_json::from_slice::<IgnoredAny>(&body) {
                 Err(error) => format!("Invalid JSON: {error}"),
                 Ok(_) if error.is_data() => "must be a JSON object".to_owned(),

@@ -49,8 +49,8 @@ use pages::Pages;
 /// Settings of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// Maximum number of open connections. To accept another one, the server closes the connection that has been idle for
-    /// longest; while all connections have a request in progress, the new one waits.
+    /// Maximum number of open connections. To accept another one, the server closes the connection on whose client it has
+    /// waited for longest. While it is computing a response on every connection, the new one waits.
     pub max_connections: usize,
     /// Maximum time to receive the head of a request, and maximum idle time of a kept-alive connection.
     pub header_timeout: Duration,

@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_limit_or_start_is_refused_with_its_field() {
+    fn an_invalid_limit_or_after_is_refused_with_its_field() {
         let id = "0101010101010101010101AA";
         assert_eq!(
             Range::parse(&format!("limit=20&after={id}&t=1")).unwrap(),

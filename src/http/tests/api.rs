@@ -12,21 +12,21 @@ const MOVIE: &str = r#"{"name":"Metropolis","casts":["Brigitte Helm"],"genres":[
 #[tokio::test]
 async fn a_reset_replaces_the_password_and_ends_earlier_sessions() {
     let server = Server::start().await;
-    let answer = server
+    let response = server
         .post(
             "/api/auth/signup",
             r#"{"email":"Ann@Example.com","password":"first password of ann"}"#,
         )
         .await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.json()["id"].as_str().unwrap().len(), 24);
+    assert_eq!(response.status, 200);
+    assert_eq!(response.json()["id"].as_str().unwrap().len(), 24);
     let old_login = server.log_in("ann").await;
 
-    let answer = server
+    let response = server
         .post("/api/auth/forgot", r#"{"email":"ann@example.com"}"#)
         .await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    assert!(answer.json()["message"].is_string());
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert!(response.json()["message"].is_string());
     assert_eq!(server.store.mails.lock().unwrap().len(), 1);
 
     let token = server.reset_token("ann").await;
@@ -157,10 +157,10 @@ async fn settings_can_conceal_accounts_and_close_sign_up() {
         rules.signup_open = false;
     })
     .await;
-    let answer = server
+    let response = server
         .post("/api/auth/forgot", r#"{"email":"nobody@example.com"}"#)
         .await;
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     let closed = server
         .post(
             "/api/auth/signup",
@@ -196,8 +196,8 @@ async fn only_the_account_that_added_a_movie_changes_and_deletes_it() {
         (&ann, "PUT", r#"{"name":null}"#, "400 schema_validation"),
         (&ann, "PUT", r#"{"added_by":"x"}"#, "400 schema_validation"),
     ] {
-        let answer = server.call_as(token, method, &path, json).await;
-        assert_eq!(answer.error(), expected, "{method} {json}");
+        let response = server.call_as(token, method, &path, json).await;
+        assert_eq!(response.error(), expected, "{method} {json}");
     }
     let changed = server.call_as(&ann, "PUT", &path, r#"{"name":"M"}"#).await;
     assert_eq!((changed.status, changed.body.as_str()), (200, r#""""#));
@@ -244,7 +244,7 @@ async fn a_movie_cannot_be_added_without_a_valid_access_token() {
             "Bearer error=\"invalid_token\"",
         ),
     ] {
-        let answer = server
+        let response = server
             .call(
                 "POST",
                 "/api/movies",
@@ -252,14 +252,14 @@ async fn a_movie_cannot_be_added_without_a_valid_access_token() {
                 MOVIE.as_bytes(),
             )
             .await;
-        assert_eq!(answer.error(), expected);
-        assert_eq!(answer.header("www-authenticate"), Some(challenge));
+        assert_eq!(response.error(), expected);
+        assert_eq!(response.header("www-authenticate"), Some(challenge));
     }
     let lower = format!("authorization: bearer {token}\r\n{body}");
-    let answer = server
+    let response = server
         .call("POST", "/api/movies", &lower, MOVIE.as_bytes())
         .await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(response.status, 200, "{}", response.body);
     server.advance_clock(HOUR);
     let expired = server.call_as(&token, "POST", "/api/movies", MOVIE).await;
     assert_eq!(expired.error(), "401 invalid_access_token");
@@ -323,12 +323,12 @@ fn insert_movies(server: &Server, count: u32, unreadable: Option<u32>) {
 async fn fetch(server: &Server, path: &str) -> Result<(Value, Option<String>), ureq::Error> {
     let url = format!("http://{}{path}", server.address);
     tokio::task::spawn_blocking(move || {
-        let mut answer = ureq::get(url).call()?;
-        let link = answer
+        let mut response = ureq::get(url).call()?;
+        let link = response
             .headers()
             .get("link")
             .map(|link| link.to_str().unwrap().to_owned());
-        Ok((answer.body_mut().read_json()?, link))
+        Ok((response.body_mut().read_json()?, link))
     })
     .await
     .unwrap()
@@ -383,9 +383,9 @@ async fn an_incomplete_list_is_an_error_for_the_client() {
     insert_movies(&server, 1_000, Some(700));
     assert!(fetch(&server, "/api/movies").await.is_err());
     insert_movies(&server, 1_000, Some(7));
-    let answer = server.get("/api/movies").await;
-    assert_eq!(answer.error(), "500 internal_error");
-    assert!(!answer.body.contains("row"), "{}", answer.body);
+    let response = server.get("/api/movies").await;
+    assert_eq!(response.error(), "500 internal_error");
+    assert!(!response.body.contains("row"), "{}", response.body);
 }
 
 #[tokio::test]
@@ -395,16 +395,16 @@ async fn a_database_failure_is_reported_without_the_message_of_the_database() {
     assert_eq!(server.get("/readyz").await.status, 200);
     server.store.is_down.store(true, Ordering::SeqCst);
     assert_eq!(server.get("/healthz").await.status, 200);
-    for answer in [
+    for response in [
         server.get("/readyz").await,
         server.get("/api/movies").await,
         server
             .post("/api/auth/forgot", r#"{"email":"a@example.com"}"#)
             .await,
     ] {
-        assert_eq!(answer.error(), "503 unavailable");
-        assert!(answer.header("retry-after").is_some());
-        assert!(!answer.body.contains("disk") && !answer.body.contains("SELECT"));
+        assert_eq!(response.error(), "503 unavailable");
+        assert!(response.header("retry-after").is_some());
+        assert!(!response.body.contains("disk") && !response.body.contains("SELECT"));
     }
 }
 

@@ -13,8 +13,11 @@ async fn start_with_origins(origins: &[&str]) -> Server {
     Server::start_with(options, |_| {}).await
 }
 
-fn cors_headers(answer: &Answer) -> Vec<&str> {
-    let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+fn cors_headers(response: &Response) -> Vec<&str> {
+    let lines = response
+        .head
+        .lines()
+        .filter_map(|line| line.split_once(": "));
     lines
         .filter(|(name, _)| name.to_ascii_lowercase().starts_with("access-control-"))
         .map(|(name, _)| name)
@@ -67,14 +70,14 @@ async fn a_page_of_a_listed_origin_can_read_responses_and_errors() {
         // Not a preflight request, since it does not name a method.
         ("OPTIONS", "/api/movies", b"", 405),
     ] {
-        let answer = server.call(method, path, &origin, body).await;
-        assert_eq!(answer.status, status, "{method} {path}");
-        assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+        let response = server.call(method, path, &origin, body).await;
+        assert_eq!(response.status, status, "{method} {path}");
+        assert_eq!(response.header("access-control-allow-origin"), Some(PAGE));
         assert_eq!(
-            answer.header("access-control-expose-headers"),
+            response.header("access-control-expose-headers"),
             Some("Link, Retry-After, WWW-Authenticate, X-Request-Id")
         );
-        assert_eq!(answer.header("vary"), Some("Origin"));
+        assert_eq!(response.header("vary"), Some("Origin"));
     }
 }
 
@@ -128,15 +131,19 @@ async fn only_api_paths_have_cors_headers_and_none_by_default() {
         "/apis",
     ] {
         for method in ["GET", "OPTIONS"] {
-            let answer = server.call(method, path, &origin, b"").await;
-            assert_eq!(cors_headers(&answer), Vec::<&str>::new(), "{method} {path}");
-            assert!(answer.header("vary").is_none(), "{method} {path}");
+            let response = server.call(method, path, &origin, b"").await;
+            assert_eq!(
+                cors_headers(&response),
+                Vec::<&str>::new(),
+                "{method} {path}"
+            );
+            assert!(response.header("vary").is_none(), "{method} {path}");
         }
     }
     let default = Server::start().await;
     for method in ["GET", "OPTIONS"] {
-        let answer = default.call(method, "/api/movies", &origin, b"").await;
-        assert_eq!(cors_headers(&answer), Vec::<&str>::new());
-        assert!(answer.header("vary").is_none());
+        let response = default.call(method, "/api/movies", &origin, b"").await;
+        assert_eq!(cors_headers(&response), Vec::<&str>::new());
+        assert!(response.header("vary").is_none());
     }
 }

@@ -80,13 +80,13 @@ struct Server {
 }
 
 /// A response as received from the socket.
-struct Answer {
+struct Response {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Answer {
+impl Response {
     /// Parses a response. The body is kept as received: chunks are not decoded.
     fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -202,8 +202,8 @@ impl Server {
     async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect().await;
         let (mut reader, mut writer) = stream.split();
-        let mut answer = Vec::new();
-        let read = reader.read_to_end(&mut answer);
+        let mut response = Vec::new();
+        let read = reader.read_to_end(&mut response);
         let (written, read) = tokio::join!(writer.write_all(bytes), read);
         let _ = written;
         read.unwrap_or_else(|error| {
@@ -212,26 +212,26 @@ impl Server {
                 &bytes[..bytes.len().min(80)]
             )
         });
-        answer
+        response
     }
 
-    async fn call(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+    async fn call(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Response {
         let mut request = format!(
             "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         )
         .into_bytes();
         request.extend_from_slice(body);
-        let answer = Answer::parse(&self.raw(&request).await);
-        answer.check_against_openapi(method, path);
-        answer
+        let response = Response::parse(&self.raw(&request).await);
+        response.check_against_openapi(method, path);
+        response
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> Response {
         self.call("GET", path, "", b"").await
     }
 
-    async fn post(&self, path: &str, json: &str) -> Answer {
+    async fn post(&self, path: &str, json: &str) -> Response {
         self.call(
             "POST",
             path,
@@ -242,20 +242,20 @@ impl Server {
     }
 
     /// Calls the API with an access token.
-    async fn call_as(&self, token: &str, method: &str, path: &str, json: &str) -> Answer {
+    async fn call_as(&self, token: &str, method: &str, path: &str, json: &str) -> Response {
         let headers =
             format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
         self.call(method, path, &headers, json.as_bytes()).await
     }
 
-    async fn submit(&self, path: &str, form: &str) -> Answer {
+    async fn submit(&self, path: &str, form: &str) -> Response {
         let headers = "content-type: application/x-www-form-urlencoded\r\n";
         self.call("POST", path, headers, form.as_bytes()).await
     }
 
     /// Creates an account with the password that [`Server::log_in`] uses.
     async fn sign_up(&self, name: &str) {
-        let answer = self
+        let response = self
             .post(
                 "/api/auth/signup",
                 &format!(
@@ -263,11 +263,11 @@ impl Server {
                 ),
             )
             .await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(response.status, 200, "{}", response.body);
     }
 
     async fn log_in(&self, name: &str) -> String {
-        let answer = self
+        let response = self
             .post(
                 "/api/auth/login",
                 &format!(
@@ -275,7 +275,7 @@ impl Server {
                 ),
             )
             .await;
-        answer.json()["token"].as_str().unwrap().to_owned()
+        response.json()["token"].as_str().unwrap().to_owned()
     }
 
     async fn reset_token(&self, name: &str) -> String {

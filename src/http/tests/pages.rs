@@ -27,11 +27,11 @@ async fn a_password_can_be_reset_with_the_pages_alone() {
         ("password=short&password_again=short", "at least 8"),
         ("password=&password_again=", "at least 8"),
     ] {
-        let answer = server.submit(&path, form).await;
-        assert_eq!(answer.status, 400);
-        assert!(answer.body.contains(reason), "{form}: {}", answer.body);
+        let response = server.submit(&path, form).await;
+        assert_eq!(response.status, 400);
+        assert!(response.body.contains(reason), "{form}: {}", response.body);
         assert!(
-            answer.body.contains("name=\"password_again\""),
+            response.body.contains("name=\"password_again\""),
             "the form is not shown again"
         );
     }
@@ -65,19 +65,19 @@ async fn an_unusable_link_explains_itself_and_offers_a_new_one() {
     server.advance_clock(HOUR);
     let same = "password=new+password&password_again=new+password";
     let other = "password=new+password&password_again=new";
-    for answer in [
+    for response in [
         server.get(&path).await,
         server.submit(&path, same).await,
         server.submit(&path, other).await,
     ] {
-        assert_eq!(answer.status, 403);
-        assert!(answer.body.contains("has expired"), "{}", answer.body);
+        assert_eq!(response.status, 403);
+        assert!(response.body.contains("has expired"), "{}", response.body);
     }
     for path in ["/reset/x", "/reset/%ff", "/reset/", "/reset"] {
-        let answer = server.get(path).await;
-        assert_eq!(answer.status, 403, "{path}");
-        assert!(answer.body.contains("link is incomplete"), "{path}");
-        assert!(answer.body.contains("forgot\""), "{path}");
+        let response = server.get(path).await;
+        assert_eq!(response.status, 403, "{path}");
+        assert!(response.body.contains("link is incomplete"), "{path}");
+        assert!(response.body.contains("forgot\""), "{path}");
     }
 }
 
@@ -93,7 +93,7 @@ async fn every_error_of_a_form_is_a_page() {
     let error = "No account has this email address";
     assert!(unknown.body.contains(error), "{}", unknown.body);
     let large = "email=".to_owned() + &"x".repeat(100_000);
-    for (answer, status) in [
+    for (response, status) in [
         (server.submit("/forgot", &large).await, 413),
         (server.submit("/forgot", "").await, 400),
         (server.submit("/forgot", "email=a&email=b").await, 400),
@@ -102,12 +102,12 @@ async fn every_error_of_a_form_is_a_page() {
         (server.post("/forgot", "{}").await, 415),
         (server.call("PUT", "/forgot", "", b"").await, 405),
     ] {
-        assert_eq!(answer.status, status);
+        assert_eq!(response.status, status);
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("text/html; charset=utf-8")
         );
-        assert!(answer.body.contains("<h1>"), "{}", answer.body);
+        assert!(response.body.contains("<h1>"), "{}", response.body);
     }
 }
 
@@ -148,10 +148,10 @@ async fn an_unknown_path_is_a_page_for_browsers_and_json_for_programs() {
         ("/api/nothing", BROWSER, false),
         ("/api/movies/x/y", BROWSER, false),
     ] {
-        let answer = server.call("GET", path, headers, b"").await;
-        assert_eq!(answer.status, 404, "{path}");
-        assert_eq!(answer.body.contains("<h1>"), is_page, "{path} {headers}");
-        assert_eq!(answer.body.contains("not_found"), !is_page, "{path}");
+        let response = server.call("GET", path, headers, b"").await;
+        assert_eq!(response.status, 404, "{path}");
+        assert_eq!(response.body.contains("<h1>"), is_page, "{path} {headers}");
+        assert_eq!(response.body.contains("not_found"), !is_page, "{path}");
     }
     let deep = server.call("GET", "/nothing/at/all", BROWSER, b"").await;
     assert!(deep.body.contains("href=\"../../assets/style.css\""));
@@ -160,9 +160,9 @@ async fn an_unknown_path_is_a_page_for_browsers_and_json_for_programs() {
 #[tokio::test]
 async fn the_well_known_url_redirects_password_managers_to_the_form() {
     let server = Server::start().await;
-    let answer = server.get("/.well-known/change-password").await;
+    let response = server.get("/.well-known/change-password").await;
     assert_eq!(
-        (answer.status, answer.header("location")),
+        (response.status, response.header("location")),
         (303, Some("../forgot"))
     );
 }

@@ -23,9 +23,13 @@ async fn unknown_paths_and_methods_are_refused_in_json() {
         ("POST", "/api/movies/1", "GET,HEAD,PUT,DELETE"),
         ("BREW", "/healthz", "GET,HEAD"),
     ] {
-        let answer = server.call(method, path, "", b"").await;
-        assert_eq!(answer.error(), "405 method_not_allowed", "{method} {path}");
-        assert_eq!(answer.header("allow"), Some(allowed));
+        let response = server.call(method, path, "", b"").await;
+        assert_eq!(
+            response.error(),
+            "405 method_not_allowed",
+            "{method} {path}"
+        );
+        assert_eq!(response.header("allow"), Some(allowed));
     }
 }
 
@@ -40,21 +44,24 @@ async fn every_response_has_a_request_id_and_security_headers() {
         "/forgot",
         "/api/auth/login",
     ] {
-        let answer = server.get(path).await;
+        let response = server.get(path).await;
         assert_eq!(
-            answer.header("x-content-type-options"),
+            response.header("x-content-type-options"),
             Some("nosniff"),
             "{path}"
         );
         assert_eq!(
-            answer.header("referrer-policy"),
+            response.header("referrer-policy"),
             Some("no-referrer"),
             "{path}"
         );
-        assert!(answer.header("cache-control").is_some(), "{path}");
-        assert!(answer.header("content-security-policy").is_some(), "{path}");
-        assert!(answer.header("server").is_none(), "{path}");
-        assert!(ids.insert(answer.header("x-request-id").unwrap().to_owned()));
+        assert!(response.header("cache-control").is_some(), "{path}");
+        assert!(
+            response.header("content-security-policy").is_some(),
+            "{path}"
+        );
+        assert!(response.header("server").is_none(), "{path}");
+        assert!(ids.insert(response.header("x-request-id").unwrap().to_owned()));
     }
 }
 
@@ -100,7 +107,7 @@ async fn the_log_contains_the_route_and_no_secrets() {
         .await;
     server.call_as(&access, "POST", "/api/movies", "{}").await;
     server.call(&reset, &format!("/{reset}"), "", b"").await;
-    let answer = server
+    let response = server
         .post(
             "/api/auth/reset",
             &format!(r#"{{"reset_token":"{reset}","password":"second password"}}"#),
@@ -112,7 +119,7 @@ async fn the_log_contains_the_route_and_no_secrets() {
         "{log}"
     );
     assert!(
-        log.contains(answer.header("x-request-id").unwrap()),
+        log.contains(response.header("x-request-id").unwrap()),
         "{log}"
     );
     for secret in [
@@ -157,8 +164,8 @@ async fn a_body_over_the_limit_is_read_to_its_end_and_refused() {
     );
     for size in [64 * 1024 + 1, 1_000_000, 20_000_000] {
         for path in ["/api/auth/forgot", "/nowhere"] {
-            let answer = server.call("POST", path, json, &vec![b'x'; size]).await;
-            assert_eq!(answer.error(), "413 payload_too_large", "{size}");
+            let response = server.call("POST", path, json, &vec![b'x'; size]).await;
+            assert_eq!(response.error(), "413 payload_too_large", "{size}");
         }
     }
     let mut chunked = b"POST /api/auth/forgot HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
@@ -168,8 +175,8 @@ async fn a_body_over_the_limit_is_read_to_its_end_and_refused() {
         chunked.extend_from_slice(b"\r\n");
     }
     chunked.extend_from_slice(b"0\r\n\r\n");
-    let answer = Answer::parse(&server.raw(&chunked).await);
-    assert_eq!(answer.error(), "413 payload_too_large");
+    let response = Response::parse(&server.raw(&chunked).await);
+    assert_eq!(response.error(), "413 payload_too_large");
 }
 
 #[tokio::test]
@@ -181,8 +188,8 @@ async fn a_body_of_another_media_type_is_refused() {
         "content-type: \r\n",
         "content-type: \u{ff}\r\n",
     ] {
-        let answer = server.call("POST", "/api/auth/login", headers, b"{}").await;
-        assert_eq!(answer.error(), "415 unsupported_media_type", "{headers}");
+        let response = server.call("POST", "/api/auth/login", headers, b"{}").await;
+        assert_eq!(response.error(), "415 unsupported_media_type", "{headers}");
     }
 }
 
@@ -271,20 +278,20 @@ async fn a_malformed_request_gets_a_client_error() {
     assert!(requests.len() >= 40);
     for request in &requests {
         let shown = String::from_utf8_lossy(&request[..request.len().min(90)]).into_owned();
-        let answer = Answer::parse(&server.raw(request).await);
+        let response = Response::parse(&server.raw(request).await);
         assert!(
-            (400..500).contains(&answer.status),
+            (400..500).contains(&response.status),
             "{shown}: {}",
-            answer.head
+            response.head
         );
-        if answer.header("content-type") == Some("application/json") {
-            answer.error();
+        if response.header("content-type") == Some("application/json") {
+            response.error();
         } else {
             assert!(
-                answer.body.contains("<h1>"),
+                response.body.contains("<h1>"),
                 "{shown}: {} {}",
-                answer.head,
-                answer.body
+                response.head,
+                response.body
             );
         }
     }
@@ -305,11 +312,11 @@ async fn a_slow_client_is_disconnected() {
     let started_at = Instant::now();
     assert_eq!(server.raw(b"GET /healthz HT").await, b"");
     let idle = server.raw(b"GET /healthz HTTP/1.1\r\n\r\n").await;
-    assert_eq!(Answer::parse(&idle).status, 200);
+    assert_eq!(Response::parse(&idle).status, 200);
     let cut = server
         .raw(b"POST /api/auth/login HTTP/1.1\r\ncontent-length: 10\r\n\r\n{")
         .await;
-    assert_eq!(Answer::parse(&cut).error(), "408 request_timeout");
+    assert_eq!(Response::parse(&cut).error(), "408 request_timeout");
     // Without permits, the handler waits in its ping.
     server.store.pings.forget_permits(1_000);
     assert_eq!(server.get("/readyz").await.error(), "503 unavailable");
@@ -343,15 +350,15 @@ async fn a_new_client_waits_while_all_connections_have_a_request_in_progress() {
         .write_all(b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n")
         .await
         .unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let early =
-        tokio::time::timeout(Duration::from_millis(100), second.read_buf(&mut answer)).await;
+        tokio::time::timeout(Duration::from_millis(100), second.read_buf(&mut response)).await;
     assert!(early.is_err(), "the second request did not wait");
     server.store.pings.add_permits(1);
     for mut stream in [first, second] {
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
-        assert_eq!(Answer::parse(&answer).status, 200);
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).await.unwrap();
+        assert_eq!(Response::parse(&response).status, 200);
     }
 }
 
@@ -371,14 +378,14 @@ async fn a_connection_that_waits_for_its_client_gives_way_to_a_new_one() {
             "half a body",
             b"POST /api/auth/login HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{",
         ),
-        ("requests, and reads no answer", &unread),
+        ("requests, and reads no response", &unread),
     ];
     for (case, sent) in waiting {
         let mut held = server.connect().await;
         // Writes until the responses fill all buffers between server and client.
         let _ = tokio::time::timeout(Duration::from_secs(1), held.write_all(sent)).await;
-        let answer = server.get("/healthz").await;
-        assert_eq!(answer.status, 200, "{case}");
+        let response = server.get("/healthz").await;
+        assert_eq!(response.status, 200, "{case}");
     }
 }
 
@@ -406,9 +413,9 @@ async fn a_shutdown_completes_requests_in_flight_and_closes_idle_connections() {
     assert!(TcpStream::connect(server.address).await.is_err());
     assert!(!server.running.is_finished());
     server.store.pings.add_permits(1);
-    let mut answer = Vec::new();
-    waiting.read_to_end(&mut answer).await.unwrap();
-    assert_eq!(Answer::parse(&answer).status, 200);
+    let mut response = Vec::new();
+    waiting.read_to_end(&mut response).await.unwrap();
+    assert_eq!(Response::parse(&response).status, 200);
     server.running.await.unwrap();
 }
 

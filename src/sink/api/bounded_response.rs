@@ -44,7 +44,7 @@ const CONTENDED_CHUNK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Memory for the responses in progress.
 #[derive(Debug, Clone)]
-pub struct Answers {
+pub struct ResponseMemory {
     memory: Arc<Semaphore>,
     /// Number of responses that wait for memory.
     waiting: Arc<AtomicUsize>,
@@ -99,9 +99,9 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Default for Answers {
-    fn default() -> Answers {
-        Answers {
+impl Default for ResponseMemory {
+    fn default() -> ResponseMemory {
+        ResponseMemory {
             memory: Arc::new(Semaphore::new(MEMORY as usize)),
             waiting: Arc::default(),
             chunk_timeout: CHUNK_TIMEOUT,
@@ -109,7 +109,7 @@ impl Default for Answers {
     }
 }
 
-impl Answers {
+impl ResponseMemory {
     /// Reserves memory as soon as it is free. A response that needs more than the total waits until it is the only one.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
         let units = u32::try_from(bytes.div_ceil(UNIT))
@@ -239,7 +239,7 @@ pub async fn hold_response(response: Response, mut reservation: Reservation) -> 
             Response::from_parts(parts, reservation.hold(body, ()))
         }
         Err(error) => {
-            tracing::error!(%error, "cannot read an answer");
+            tracing::error!(%error, "cannot read a response");
             failed()
         }
     }
@@ -260,7 +260,7 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 pub fn append_json<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) {
     if let Err(error) = serde_json::to_writer(body, value) {
         // Unreachable: writing to a vector does not fail, and neither does serializing the types of this module.
-        tracing::error!(%error, "cannot write an answer");
+        tracing::error!(%error, "cannot write a response");
     }
 }
 
@@ -335,52 +335,52 @@ mod tests {
 
     #[tokio::test]
     async fn a_response_is_complete_and_releases_its_memory() {
-        let answers = Answers::default();
+        let memory = ResponseMemory::default();
         for lines in [1, 65, 66, 67, 1000] {
-            let response = stream_json(answers.reserve(LIST_MEMORY).await, Lines(lines)).await;
+            let response = stream_json(memory.reserve(LIST_MEMORY).await, Lines(lines)).await;
             assert_eq!(size_of(response).await, 1000 * lines);
         }
-        let reservation = answers.reserve(usize::MAX).await;
+        let reservation = memory.reserve(usize::MAX).await;
         let large = Bytes::from(vec![b'x'; 1_000_000]);
         let response = hold_response(large.into_response(), reservation).await;
         assert_eq!(response.headers()[header::CONTENT_LENGTH], "1000000");
         assert_eq!(size_of(response).await, 1_000_000);
-        drop(answers.reserve(usize::MAX).await);
+        drop(memory.reserve(usize::MAX).await);
     }
 
     #[tokio::test]
     async fn a_response_waits_until_there_is_memory_for_it() {
-        let answers = Answers::default();
-        let all = answers.reserve(usize::MAX).await;
-        let waiting = timeout(Duration::ZERO, answers.reserve(1));
+        let memory = ResponseMemory::default();
+        let all = memory.reserve(usize::MAX).await;
+        let waiting = timeout(Duration::ZERO, memory.reserve(1));
         assert!(waiting.await.is_err());
         let mut rest = all;
         rest.shrink(UNIT);
-        drop(answers.reserve(UNIT).await);
-        let waiting = timeout(Duration::ZERO, answers.reserve(usize::MAX));
+        drop(memory.reserve(UNIT).await);
+        let waiting = timeout(Duration::ZERO, memory.reserve(usize::MAX));
         assert!(waiting.await.is_err());
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_is_disconnected_earlier_while_others_wait() {
-        let answers = Answers::default();
+        let memory = ResponseMemory::default();
         let large = vec![b'x'; 1_000_000];
-        let all = answers.reserve(usize::MAX).await;
+        let all = memory.reserve(usize::MAX).await;
         let body = all.hold(Bytes::from(large), ());
         // Earlier than the timeout without contention.
-        let waited = timeout(CHUNK_TIMEOUT / 2, answers.reserve(1)).await;
+        let waited = timeout(CHUNK_TIMEOUT / 2, memory.reserve(1)).await;
         assert!(waited.is_ok());
         assert!(to_bytes(body, usize::MAX).await.is_err());
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_is_disconnected_and_its_memory_released() {
-        let answers = Answers {
+        let memory = ResponseMemory {
             chunk_timeout: Duration::from_millis(1),
-            ..Answers::default()
+            ..ResponseMemory::default()
         };
-        let response = stream_json(answers.reserve(LIST_MEMORY).await, Lines(10_000)).await;
-        drop(answers.reserve(usize::MAX).await);
+        let response = stream_json(memory.reserve(LIST_MEMORY).await, Lines(10_000)).await;
+        drop(memory.reserve(usize::MAX).await);
         let read = to_bytes(response.into_body(), usize::MAX).await;
         assert!(read.is_err(), "the response looks complete");
     }

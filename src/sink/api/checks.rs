@@ -19,7 +19,7 @@ pub async fn html(State(state): State<ApiState>, Path(id): Path<String>, uri: Ur
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         let html = view::content(&message).html;
         if html.is_empty() {
@@ -136,7 +136,7 @@ pub async fn links(State(state): State<ApiState>, Path(id): Path<String>, uri: U
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         let links = extract::of(&view::content(&message)).links;
         let links: Vec<Value> = links

@@ -32,7 +32,7 @@ const STATS_DELAY: Duration = Duration::from_millis(250);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum number of websocket clients.
-pub const MOST_CLIENTS: usize = 256;
+pub const MAX_CLIENTS: usize = 256;
 
 /// Size of the buffers of a connection, in bytes.
 const BUFFER: usize = 8 * 1024;

@@ -78,7 +78,7 @@ async fn list_response(state: &ApiState, total: usize, start: usize, page: Vec<u
         has_written_item: false,
         item: Vec::new(),
     };
-    stream_json(state.answers.reserve(ITEMS_MEMORY).await, items).await
+    stream_json(state.response_memory.reserve(ITEMS_MEMORY).await, items).await
 }
 
 /// JSON object around a list.

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::sink::inbox::ReceivedMessage;
 use crate::sink::view::{Attachment, Content, Digest, Mailbox};
 
+/// Name and address of a mailbox.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Addr<'m> {

@@ -18,7 +18,7 @@ pub async fn show(State(state): State<ApiState>, Path(id): Path<String>, uri: Ur
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         state.inbox.mark_read(&message);
         let (digest, content) = (message.digest(), view::content(&message));
@@ -33,7 +33,7 @@ pub async fn headers(State(state): State<ApiState>, Path(id): Path<String>, uri:
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || Ok(json(&view::headers(&message)))).await
 }
 
@@ -43,7 +43,7 @@ pub async fn raw(State(state): State<ApiState>, Path(id): Path<String>, uri: Uri
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve(RAW_MEMORY).await;
+    let reservation = state.response_memory.reserve(RAW_MEMORY).await;
     let (id, source) = (message.id.clone(), message.source.clone());
     let size = source.len();
     // The response owns the message, so that its memory stays accounted for while the client reads.

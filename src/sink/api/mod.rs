@@ -44,7 +44,7 @@ use super::search::{Query, QueryError};
 use super::supervision::{RunOnce, TaskSupervisor};
 use super::web;
 use crate::sink::faults::Faults;
-use bounded_response::Answers;
+use bounded_response::ResponseMemory;
 
 /// Maximum size of a request body, in bytes, except for `/api/v1/send`.
 const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -60,7 +60,7 @@ pub struct ApiState {
     pub(super) options: Arc<WebOptions>,
     pub(super) stopped: watch::Receiver<bool>,
     supervisor: Arc<dyn TaskSupervisor>,
-    pub(super) answers: Answers,
+    pub(super) response_memory: ResponseMemory,
     /// Free slots for websocket clients.
     pub(super) websockets: Arc<Semaphore>,
     /// Permit for a search. Searches run one at a time, so that a thread stays free for all other work.
@@ -99,8 +99,8 @@ impl ApiState {
             options: Arc::new(options),
             stopped,
             supervisor: Arc::new(RunOnce),
-            answers: Answers::default(),
-            websockets: Arc::new(Semaphore::new(events::MOST_CLIENTS)),
+            response_memory: ResponseMemory::default(),
+            websockets: Arc::new(Semaphore::new(events::MAX_CLIENTS)),
             searches: Arc::new(Semaphore::new(1)),
         }
     }

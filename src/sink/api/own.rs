@@ -82,7 +82,7 @@ pub async fn wait(State(state): State<ApiState>, uri: Uri) -> Response {
             );
         }
     };
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         state.inbox.mark_read(&message);
         let (digest, content) = (message.digest(), view::content(&message));
@@ -148,7 +148,7 @@ pub async fn extract(State(state): State<ApiState>, Path(id): Path<String>, uri:
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         Ok(json(&Found::new(None, &view::content(&message))))
     })
@@ -161,7 +161,7 @@ pub async fn envelope(State(state): State<ApiState>, Path(id): Path<String>, uri
         Ok(message) => message,
         Err(refusal) => return refusal,
     };
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || Ok(json(&envelope_of(&message)))).await
 }
 

@@ -64,7 +64,7 @@ async fn find_part(
     uri: &Uri,
 ) -> Result<(Attachment, Reservation), Response> {
     let message = find(state, id, uri).await?;
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     let part = part.to_owned();
     let found = blocking(move || view::part(&message, &part)).await?;
     Ok((found.ok_or_else(not_found)?, reservation))

@@ -27,7 +27,7 @@ pub async fn find(State(state): State<ApiState>, uri: Uri) -> Response {
     match found.await {
         Ok(found) => {
             let pieces = ListPieces::new(Arc::clone(&state.inbox), &page, found);
-            stream_json(state.answers.reserve(LIST_MEMORY).await, pieces).await
+            stream_json(state.response_memory.reserve(LIST_MEMORY).await, pieces).await
         }
         Err(failure) => failure,
     }

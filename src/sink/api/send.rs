@@ -28,7 +28,7 @@ pub async fn send(
     };
     // The parsed JSON, its decoded attachments and the composed message exist at the same time.
     let reservation = state
-        .answers
+        .response_memory
         .reserve(body.len().saturating_mul(MEMORY_FACTOR))
         .await;
     let login = access_control::user_of(&headers).map(|user| Login {

@@ -82,7 +82,7 @@ pub async fn show(
         return (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
     }
     let is_html = kind == "html";
-    let reservation = state.answers.reserve_for(&message).await;
+    let reservation = state.response_memory.reserve_for(&message).await;
     let form = Form::of(&uri);
     // For a frame, the surrounding page marks the message, since a link of another site may have opened that page.
     let is_opened = !is_html || !matches!(form, Form::Framed { .. });

@@ -14,11 +14,11 @@ async fn chaos_refuses_the_configured_commands() {
     });
     assert_eq!(sink.json("/api/v1/chaos").await, disabled);
     let body = json!({"Recipient": {"ErrorCode": 550, "Probability": 100}}).to_string();
-    let (status, answer) = sink.call("PUT", "/api/v1/chaos", &body).await;
+    let (status, response) = sink.call("PUT", "/api/v1/chaos", &body).await;
     assert_eq!(status, 200);
     let mut enabled = disabled.clone();
     enabled["Recipient"] = json!({"ErrorCode": 550, "Probability": 100});
-    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), enabled);
+    assert_eq!(serde_json::from_str::<Value>(&response).unwrap(), enabled);
     let replies = sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
     assert!(
         replies.contains("\r\n550 ") && replies.contains("\r\n503 "),

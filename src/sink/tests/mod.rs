@@ -95,9 +95,9 @@ impl Running {
         spawn_blocking(move || {
             let mut stream = TcpStream::connect(smtp).unwrap();
             stream.write_all(&bytes).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            answer
+            let mut response = String::new();
+            stream.read_to_string(&mut response).unwrap();
+            response
         })
         .await
         .unwrap()
@@ -114,10 +114,10 @@ impl Running {
                 "\r\nConnection: close\r\n\r\n"
             };
             write!(stream, "{request}{end}").unwrap();
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).unwrap();
-            let answer = String::from_utf8_lossy(&answer);
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            let mut response = Vec::new();
+            stream.read_to_end(&mut response).unwrap();
+            let response = String::from_utf8_lossy(&response);
+            let (head, body) = response.split_once("\r\n\r\n").unwrap();
             (head[9..12].parse().unwrap(), body.to_owned())
         })
         .await

@@ -11,15 +11,15 @@ async fn submit(sink: &Running, path: &str, form: &str) -> (u16, String) {
             .max_redirects(0)
             .build()
             .into();
-        let answer = agent
+        let response = agent
             .post(format!("http://{web}{path}"))
             .header("Origin", format!("http://{web}"))
             .header("Content-Type", "application/x-www-form-urlencoded")
             .send(form)
             .unwrap();
-        let location = answer.headers().get("location");
+        let location = response.headers().get("location");
         (
-            answer.status().as_u16(),
+            response.status().as_u16(),
             location.map_or("", |to| to.to_str().unwrap()).to_owned(),
         )
     })
@@ -248,7 +248,14 @@ async fn a_deletion_by_the_api_is_final() {
         assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 200);
         assert_eq!(sink.inbox.totals().messages, 0, "{path}");
     }
-    assert_eq!(sink.inbox.memory().used(), 0);
+    // The output may hold the last message for a moment after its deletion.
+    let released = async {
+        while sink.inbox.memory().used() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(300), released).await;
+    assert!(waited.is_ok(), "{} bytes", sink.inbox.memory().used());
     sink.end().await;
 }
 
@@ -376,8 +383,8 @@ async fn the_frame_of_a_mail_loads_only_pictures_and_only_on_request() {
     sink.send_smtp(mail("ann@example.com", &source)).await;
     let id = sink.inbox.latest().unwrap().id.clone();
     let frame = sink.get(&format!("/view/{id}.html?frame=1")).await;
-    let policy = |answer: &ureq::http::Response<String>| {
-        answer.headers()["content-security-policy"]
+    let policy = |response: &ureq::http::Response<String>| {
+        response.headers()["content-security-policy"]
             .to_str()
             .unwrap()
             .to_owned()

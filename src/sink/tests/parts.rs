@@ -29,12 +29,12 @@ async fn a_part_keeps_its_bytes_and_its_charset() {
     let id = message["ID"].as_str().unwrap();
     let url = format!("http://{}/api/v1/message/{id}/part/2", sink.web);
     let (kind, bytes) = spawn_blocking(move || {
-        let mut answer = ureq::get(url).call().unwrap();
-        let kind = answer.headers()["content-type"]
+        let mut response = ureq::get(url).call().unwrap();
+        let kind = response.headers()["content-type"]
             .to_str()
             .unwrap()
             .to_owned();
-        (kind, answer.body_mut().read_to_vec().unwrap())
+        (kind, response.body_mut().read_to_vec().unwrap())
     })
     .await
     .unwrap();
@@ -104,11 +104,11 @@ async fn deeply_nested_parts_do_not_inflate_a_list_of_the_mailhog_api() {
     let mut source: String = (0..2_000).map(level).collect();
     source.push_str("\r\ntext\r\n");
     sink.send_smtp(mail("ann@example.com", &source)).await;
-    let answer = sink.get("/api/v2/messages").await;
+    let response = sink.get("/api/v2/messages").await;
     assert!(
-        answer.body().len() < 16 * source.len(),
+        response.body().len() < 16 * source.len(),
         "{}",
-        answer.body().len()
+        response.body().len()
     );
     sink.end().await;
 }

@@ -30,10 +30,10 @@ async fn messages_found_by_a_search_can_be_listed_marked_and_deleted() {
         (&json!(3), &json!(1), &json!(2), &json!(1))
     );
     for query in ["", "?query=", "?query=%20"] {
-        let answer = sink
+        let response = sink
             .call("GET", &format!("/api/v1/search{query}"), "")
             .await;
-        assert_eq!(answer, (400, "Error: no search query".to_owned()));
+        assert_eq!(response, (400, "Error: no search query".to_owned()));
     }
     let ok = (200, "ok".to_owned());
     let mark = |body: Value| body.to_string();
@@ -72,8 +72,8 @@ async fn messages_found_by_a_search_can_be_listed_marked_and_deleted() {
         ("GET", "/view/latest.html?query=larger:abc", ""),
         ("GET", "/api/movie-bag/wait?query=larger:abc&timeout=1s", ""),
     ] {
-        let answer = sink.call(method, path, body).await;
-        assert_eq!(answer, invalid, "{method} {path}");
+        let response = sink.call(method, path, body).await;
+        assert_eq!(response, invalid, "{method} {path}");
     }
     let flood = format!("/api/v1/search?query={}", "-x%20".repeat(10_000));
     let flood = sink.call("GET", &flood, "").await;

@@ -22,13 +22,13 @@ async fn a_message_in_json_is_composed_and_stored() {
             {"Content": "data:image/png;base64,iVBO", "Filename": "p.png", "ContentID": "pic"},
         ],
     });
-    let (status, answer) = sink.call("POST", "/api/v1/send", &letter.to_string()).await;
-    assert_eq!(status, 200, "{answer}");
-    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let (status, response) = sink.call("POST", "/api/v1/send", &letter.to_string()).await;
+    assert_eq!(status, 200, "{response}");
+    let response: Value = serde_json::from_str(&response).unwrap();
     let message = sink
         .json(&format!(
             "/api/v1/message/{}",
-            answer["ID"].as_str().unwrap()
+            response["ID"].as_str().unwrap()
         ))
         .await;
     assert_eq!(message["Subject"], "Grüße");
@@ -130,10 +130,10 @@ async fn a_message_in_json_is_composed_and_stored() {
         let mut letter = minimal.as_object().unwrap().clone();
         letter.extend(change.as_object().unwrap().clone());
         let body = Value::from(letter).to_string();
-        let (got, answer) = sink.call("POST", "/api/v1/send", &body).await;
-        assert_eq!(got, status, "{:.200}: {answer}", change.to_string());
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        assert!(answer["Error"].is_string());
+        let (got, response) = sink.call("POST", "/api/v1/send", &body).await;
+        assert_eq!(got, status, "{:.200}: {response}", change.to_string());
+        let response: Value = serde_json::from_str(&response).unwrap();
+        assert!(response["Error"].is_string());
     }
     assert_eq!(sink.inbox.totals().messages, 2);
     sink.end().await;

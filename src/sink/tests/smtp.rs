@@ -45,14 +45,14 @@ async fn a_message_sent_by_lettre_is_stored_and_passed_to_the_output() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipelined_batch_is_answered_in_order() {
     let sink = start(|_| {}).await;
-    let answer = sink
+    let reply = sink
         .send_smtp(format!(
             "{}{}",
             mail("ann@example.com", SIMPLE).replace("QUIT\r\n", ""),
             mail("bob@example.com", "")
         ))
         .await;
-    let codes: Vec<&str> = answer
+    let codes: Vec<&str> = reply
         .lines()
         .filter(|line| line.as_bytes()[3] == b' ')
         .map(|line| &line[..3])
@@ -139,14 +139,14 @@ async fn sessions_that_bring_nothing_give_way_to_new_ones() {
             held.push(open_session(sink.smtp, commands).await);
         }
         // A new session is not closed within its first second.
-        let answer = loop {
-            let answer = sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
-            if answer.starts_with("220 ") {
-                break answer;
+        let reply = loop {
+            let reply = sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
+            if reply.starts_with("220 ") {
+                break reply;
             }
-            assert!(answer.starts_with("421 4.3.2 "), "{answer}");
+            assert!(reply.starts_with("421 4.3.2 "), "{reply}");
         };
-        assert!(answer.contains("\r\n250 2.0.0 "), "{commands:?}: {answer}");
+        assert!(reply.contains("\r\n250 2.0.0 "), "{commands:?}: {reply}");
         let mut oldest = held.remove(0);
         let end = spawn_blocking(move || {
             let mut end = String::new();
@@ -190,43 +190,43 @@ async fn unfinished_messages_do_not_exceed_the_memory_limit() {
         "x".repeat(400_000)
     );
     let smtp = sink.smtp;
-    let (mut open, answers) = spawn_blocking(move || {
+    let (mut open, refusals) = spawn_blocking(move || {
         let mut open: Vec<TcpStream> = (0..6).map(|_| TcpStream::connect(smtp).unwrap()).collect();
         for stream in &mut open {
             stream.write_all(begun.as_bytes()).unwrap();
         }
         // Sessions that started first may continue. The others get 451 at the end of their message because memory was exhausted.
-        let mut answers = Vec::new();
+        let mut refusals = Vec::new();
         for stream in &mut open {
             stream.write_all(b"\r\n.\r\nQUIT\r\n").unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            answers.push(answer.contains("\r\n451 4.3.0 "));
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).unwrap();
+            refusals.push(reply.contains("\r\n451 4.3.0 "));
         }
-        (open, answers)
+        (open, refusals)
     })
     .await
     .unwrap();
     open.clear();
-    let refused = answers.iter().filter(|refused| **refused).count();
-    assert!((1..6).contains(&refused), "{answers:?}");
+    let refused = refusals.iter().filter(|refused| **refused).count();
+    assert!((1..6).contains(&refused), "{refusals:?}");
     // After they have disconnected, memory is available again.
-    let answer = sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
-    assert!(answer.contains("250 2.0.0 OK"), "{answer}");
+    let reply = sink.send_smtp(mail("ann@example.com", SIMPLE)).await;
+    assert!(reply.contains("250 2.0.0 OK"), "{reply}");
     sink.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_oversized_message_is_refused_and_counted() {
     let sink = start(|settings| settings.max_size = 1000).await;
-    let answer = sink
+    let reply = sink
         .send_smtp(mail(
             "ann@example.com",
             &format!("{}\r\n", "x".repeat(2000)),
         ))
         .await;
-    assert!(answer.contains("\r\n552 5.3.4 "), "{answer}");
-    assert!(answer.contains("SIZE 1000\r\n"), "{answer}");
+    assert!(reply.contains("\r\n552 5.3.4 "), "{reply}");
+    assert!(reply.contains("SIZE 1000\r\n"), "{reply}");
     assert_eq!(
         sink.json("/api/v1/info").await["RuntimeStats"]["SMTPRejected"],
         1

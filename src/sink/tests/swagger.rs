@@ -5,13 +5,13 @@ use serde_json::json;
 use super::*;
 
 /// Resolves `$ref`, and compares the keys of a response with the properties of its definition, at every depth.
-fn assert_described(document: &Value, schema: &Value, answer: &Value, path: &str) {
+fn assert_described(document: &Value, schema: &Value, response: &Value, path: &str) {
     if let Some(name) = schema["$ref"].as_str() {
         let definition = &document["definitions"][name.trim_start_matches("#/definitions/")];
         assert!(definition.is_object(), "{path}: {name}");
-        return assert_described(document, definition, answer, path);
+        return assert_described(document, definition, response, path);
     }
-    let kind = match answer {
+    let kind = match response {
         Value::Object(_) => "object",
         Value::Array(_) => "array",
         Value::String(_) => "string",
@@ -24,12 +24,12 @@ fn assert_described(document: &Value, schema: &Value, answer: &Value, path: &str
         .unwrap()
         .replace("integer", "number");
     assert_eq!(described, kind, "{path}");
-    if let Some(items) = answer.as_array() {
+    if let Some(items) = response.as_array() {
         for item in items {
             assert_described(document, &schema["items"], item, path);
         }
     }
-    let Some(fields) = answer.as_object() else {
+    let Some(fields) = response.as_object() else {
         return;
     };
     match schema["properties"].as_object() {
@@ -88,11 +88,11 @@ async fn every_response_matches_the_swagger_document() {
                 _ => String::new(),
             };
             let (status, text) = sink.call(&method.to_uppercase(), &called, &body).await;
-            let answer = &operation["responses"][status.to_string()];
-            assert!(answer.is_object(), "{method} {called}: {status} {text}");
+            let response = &operation["responses"][status.to_string()];
+            assert!(response.is_object(), "{method} {called}: {status} {text}");
             if operation["produces"] == json!(["application/json"]) {
                 let json = serde_json::from_str(&text).unwrap();
-                assert_described(&document, &answer["schema"], &json, path);
+                assert_described(&document, &response["schema"], &json, path);
             }
         }
     }

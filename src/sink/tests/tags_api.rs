@@ -29,10 +29,10 @@ async fn tags_are_set_renamed_listed_and_removed() {
         ("b", "NEW", "tag already exists: NEW"),
     ] {
         let body = json!({"Name": name}).to_string();
-        let answer = sink
+        let response = sink
             .call("PUT", &format!("/api/v1/tags/{tag}"), &body)
             .await;
-        assert_eq!(answer, (400, refusal.to_owned()));
+        assert_eq!(response, (400, refusal.to_owned()));
     }
     let unknown = sink.call("DELETE", "/api/v1/tags/unknown", "").await;
     assert_eq!(unknown, (400, "tag not found: unknown".to_owned()));

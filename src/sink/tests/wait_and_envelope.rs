@@ -51,7 +51,7 @@ async fn a_wait_returns_the_first_matching_message() {
         assert_eq!(sink.call("GET", &path, "").await.0, 400, "{wrong}");
     }
     // A waiting client does not delay the stop.
-    let (answer, ()) = tokio::join!(
+    let (response, ()) = tokio::join!(
         sink.call(
             "GET",
             "/api/movie-bag/wait?query=subject:never&timeout=1h",
@@ -64,7 +64,7 @@ async fn a_wait_returns_the_first_matching_message() {
             sink.stop();
         }
     );
-    assert_eq!(answer.0, 503);
+    assert_eq!(response.0, 503);
     sink.end().await;
 }
 

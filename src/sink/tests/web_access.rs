@@ -144,17 +144,17 @@ async fn long_lists_are_compressed_if_the_client_accepts_gzip() {
     let (sink, _) = start_with_messages(&["one"; 20]).await;
     let request = "GET /api/v1/messages HTTP/1.1\nHost: localhost\nAccept-Encoding: gzip\nConnection: close\n\n";
     let (web, request) = (sink.web, request.replace('\n', "\r\n"));
-    let answer = spawn_blocking(move || {
+    let response = spawn_blocking(move || {
         let mut stream = TcpStream::connect(web).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        answer
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).unwrap();
+        response
     })
     .await
     .unwrap();
-    let head = String::from_utf8_lossy(&answer[..400]).to_lowercase();
+    let head = String::from_utf8_lossy(&response[..400]).to_lowercase();
     assert!(head.contains("content-encoding: gzip"), "{head}");
-    assert!(answer.len() < 2000);
+    assert!(response.len() < 2000);
     sink.end().await;
 }

@@ -258,7 +258,7 @@ pub(super) enum Act {
     MarkAllRead,
     /// Asks for confirmation before deleting all messages.
     AskToDeleteAll,
-    /// Deletes all messages received before this time, which is the time of the question.
+    /// Deletes all messages received before this time, which the form of the question contains.
     DeleteAll {
         before: Timestamp,
     },

@@ -232,7 +232,7 @@ struct ListAlone {
 /// message, the page says so.
 pub async fn opened(state: ApiState, id: String, headers: HeaderMap, uri: Uri) -> Response {
     let reservation = match state.inbox.get(&id) {
-        Some(message) => Some(state.answers.reserve_for(&message).await),
+        Some(message) => Some(state.response_memory.reserve_for(&message).await),
         None => None,
     };
     let page = blocking(move || {
