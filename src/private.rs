@@ -1,8 +1,8 @@
-//! Files and folders that are their owner's alone, for what holds secrets, hashes and mails.
+//! Files and folders that only their owner can access, for secrets, hashes and mails.
 //!
-//! On Unix their mode says so from the first moment: 0600 and 0700. Windows has no modes: what is made there takes over the
-//! access list of the folder that it is made in. That of a user's profile, where the data folder is, lets in the user, the
-//! administrators and the system; who names another folder decides by that who may read.
+//! On Unix they are created with mode 0600 and 0700. Windows has no modes: a new file or folder inherits the access control
+//! list of its parent folder. In a user's profile, where the data folder is, it admits the user, the administrators and the
+//! system. With another data folder, the administrator decides who can read it.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -11,7 +11,7 @@ use std::path::Path;
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 
-/// Makes a folder, and those above it that are missing. One that is there stays as it is.
+/// Creates a folder and its missing parents. An existing folder is not changed.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -20,7 +20,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// For writing a file; whether it is to be made, and whether it may be there, is for the caller to add.
+/// Returns options for writing a file. The caller adds whether it is created and whether it may exist.
 pub fn writing() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
@@ -29,7 +29,7 @@ pub fn writing() -> OpenOptions {
     options
 }
 
-/// Shuts others out of a file that somebody has opened to them, such as by copying it.
+/// Makes a file private again after its mode was widened, for example by copying it.
 #[cfg(unix)]
 pub fn shut(file: &Path) -> io::Result<()> {
     let mut permissions = std::fs::metadata(file)?.permissions();
@@ -40,7 +40,7 @@ pub fn shut(file: &Path) -> io::Result<()> {
     std::fs::set_permissions(file, permissions)
 }
 
-/// Does nothing: here it is the folder that says who may read.
+/// Does nothing: on Windows, the folder determines who can read the file.
 #[cfg(not(unix))]
 pub fn shut(_: &Path) -> io::Result<()> {
     Ok(())
