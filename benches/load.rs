@@ -1,17 +1,17 @@
-//! Measures `serve` under load, beside what the machine gives to the same thing done bare, in one run.
+//! Measures `serve` under load, relative to bare operations on the same machine in the same run.
 //!
 //! ```sh
-//! apt-get install wrk                    # the load
+//! apt-get install wrk                    # the load generator
 //! cargo bench --bench load               # all but growth, some four minutes
 //! cargo bench --bench load -- http       # the API on SQLite, as ratios to /healthz
-//! cargo bench --bench load -- hashing    # log-in, reset and import, as ratios to a bare loop of the bcrypt crate
+//! cargo bench --bench load -- hashing    # login, reset and import, as ratios to a bare loop of the bcrypt crate
 //! cargo bench --bench load -- mongodb    # the API on MongoDB, as ratios to a bare loop of the driver
-//! cargo bench --bench load -- start      # --version, forgot, the first answer of serve, and memory when idle
+//! cargo bench --bench load -- start      # --version, forgot, the first answer of serve, and idle memory
 //! cargo bench --bench load -- growth     # a million accounts, 100,000 movies, 100,000 waiting mails; some six minutes
 //! ```
 //!
-//! Server, sink and load share the machine. Limits are off, logs from `warn` on; SQLite is as always (`synchronous=FULL`).
-//! With `BLESS=1` the bar chart `docs/performance.svg` is drawn from what was measured.
+//! Server, sink and load share the machine. Rate limits are off, the log level is `warn`, SQLite has its usual settings
+//! (`synchronous=FULL`). With `BLESS=1` the results are drawn as the bar chart `docs/performance.svg`.
 
 #![allow(
     dead_code,
@@ -19,7 +19,7 @@
     unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
-    reason = "it uses a part of the tests' harness, and ends where it is surprised"
+    reason = "the benchmark uses a part of the harness, and may panic on any surprise"
 )]
 
 #[macro_use]
@@ -48,13 +48,14 @@ use chart::Bar;
 use harness::mongodb::blocking;
 use harness::{Home, NEW_PASSWORD, PASSWORD, Server, Sink, wait_until};
 
-/// How many clients at once, and for how long.
+/// Number of concurrent clients.
 const CLIENTS: &str = "32";
+/// Duration of each measurement.
 const SECONDS: u64 = 5;
-/// As many accounts as Django's and Flask's figures were taken with.
+/// Number of accounts, which is that of the measurements of Django and Flask.
 const ACCOUNTS: usize = 200;
 const MOVIES: usize = 100;
-/// bcrypt's cost where hashing is measured: the usual one.
+/// bcrypt cost where hashing is measured, which is the default.
 const COST: u32 = 12;
 
 fn main() {
@@ -100,18 +101,18 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What a load came to.
+/// Result of a load.
 #[derive(Debug, Clone, Copy)]
 struct Load {
-    /// Answers a second.
+    /// Responses per second.
     rate: f64,
-    /// 99 of 100 answers came within this, in milliseconds.
+    /// 99th percentile of the latency, in milliseconds.
     p99: f64,
-    /// How many were answered with something else than 2xx and 3xx.
+    /// Number of responses other than 2xx and 3xx.
     refused: u64,
 }
 
-/// Asks by `wrk`; `script` is in Lua.
+/// Sends requests by `wrk`, with a script in Lua.
 fn wrk(url: &str, clients: &str, seconds: u64, script: Option<&Path>) -> Load {
     let mut command = Command::new("wrk");
     command
@@ -124,7 +125,7 @@ fn wrk(url: &str, clients: &str, seconds: u64, script: Option<&Path>) -> Load {
     let output = command
         .arg(url)
         .output()
-        .expect("wrk, of Debian's package wrk, is the load");
+        .expect("wrk is needed, which is Debian's package wrk");
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     let after = |mark: &str| {
@@ -145,8 +146,8 @@ fn wrk(url: &str, clients: &str, seconds: u64, script: Option<&Path>) -> Load {
     }
 }
 
-/// A script that posts these documents in turn.
-fn posting(home: &Home, name: &str, documents: &[Value]) -> std::path::PathBuf {
+/// Writes a script that posts these documents in turn.
+fn write_post_script(home: &Home, name: &str, documents: &[Value]) -> std::path::PathBuf {
     let bodies: Vec<String> = documents
         .iter()
         .map(|body| format!("{:?}", body.to_string()))
@@ -159,7 +160,7 @@ fn posting(home: &Home, name: &str, documents: &[Value]) -> std::path::PathBuf {
     home.write(name, script)
 }
 
-/// Resident memory of a process, in bytes; `VmHWM` is the most it ever was.
+/// Returns the resident memory of a process, in bytes; `VmHWM` is its peak.
 fn memory(pid: u32, which: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
@@ -179,7 +180,7 @@ fn email(number: usize) -> String {
     format!("user{number}@example.com")
 }
 
-/// A home with accounts and movies, a sink in a process of its own, and the server.
+/// A home with accounts and movies, a sink in a separate process, and the server.
 struct System {
     home: Home,
     sink: Sink,
@@ -218,7 +219,7 @@ impl System {
     }
 }
 
-/// How many mails a sink has.
+/// Returns the number of messages in a sink.
 fn delivered(sink: &Sink) -> u64 {
     let url = format!("http://{}/api/v1/info", sink.web());
     let info: Value = ureq::get(url)
@@ -230,7 +231,7 @@ fn delivered(sink: &Sink) -> u64 {
     info["Messages"].as_u64().unwrap()
 }
 
-/// A sink that keeps all there is.
+/// Starts a sink that keeps all messages.
 fn large_sink(home: &Home) -> Sink {
     home.sink(&[
         "--format",
@@ -242,7 +243,7 @@ fn large_sink(home: &Home) -> Sink {
     ])
 }
 
-/// Makes accounts that all have one password.
+/// Creates accounts that all have the same password.
 fn import(home: &Home, accounts: usize, cost: u32) {
     let hash = bcrypt::hash(PASSWORD, cost).unwrap();
     let mut lines = String::from("email,password_hash\n");
@@ -253,7 +254,7 @@ fn import(home: &Home, accounts: usize, cost: u32) {
     home.run(&["user", "import", file.to_str().unwrap()]).ok();
 }
 
-/// The API on a database, and forgot with all that comes after it.
+/// Measures the API on a database, and `forgot` with the delivery of its mails.
 fn http(home: Home) -> Vec<Bar> {
     let name = if home.is_on_mongodb() {
         "MongoDB"
@@ -291,9 +292,9 @@ fn http(home: Home) -> Vec<Bar> {
     let emails: Vec<Value> = (0..ACCOUNTS)
         .map(|number| json!({"email": email(number)}))
         .collect();
-    let script = posting(&system.home, "forgot.lua", &emails);
+    let script = write_post_script(&system.home, "forgot.lua", &emails);
     let before = delivered(&system.sink);
-    let begun = Instant::now();
+    let start = Instant::now();
     let load = wrk(
         &system.url("/api/auth/forgot"),
         CLIENTS,
@@ -302,13 +303,15 @@ fn http(home: Home) -> Vec<Bar> {
     );
     show("POST /api/auth/forgot, accepted", load);
     let under_load = delivered(&system.sink) - before;
-    wait_until("all is delivered", || system.home.outbox().is_empty());
+    wait_until("all mails are delivered", || {
+        system.home.outbox().is_empty()
+    });
     let (all, took) = (
         delivered(&system.sink) - before,
-        begun.elapsed().as_secs_f64(),
+        start.elapsed().as_secs_f64(),
     );
     say(&format!(
-        "{all} mails delivered in {took:.1} s: {:.0}/s, of these {:.0}/s under load; memory of serve at its most {} MiB",
+        "{all} mails delivered in {took:.1} s: {:.0}/s, of these {:.0}/s under load; peak memory of serve {} MiB",
         all as f64 / took,
         under_load as f64 / SECONDS as f64,
         memory(system.server.pid(), "VmHWM") >> 20
@@ -320,22 +323,22 @@ fn http(home: Home) -> Vec<Bar> {
     bars
 }
 
-/// How many hashes a second the bare crate does on all cores.
+/// Returns the number of hashes per second of the bare crate on all cores.
 fn bare_bcrypt(cost: u32) -> f64 {
     let hash = bcrypt::hash(PASSWORD, cost).unwrap();
     let done = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..cores() {
             scope.spawn(|| {
-                while begun.elapsed() < Duration::from_secs(SECONDS) {
+                while start.elapsed() < Duration::from_secs(SECONDS) {
                     assert!(bcrypt::verify(PASSWORD, &hash).unwrap());
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
     });
-    done.into_inner() as f64 / begun.elapsed().as_secs_f64()
+    done.into_inner() as f64 / start.elapsed().as_secs_f64()
 }
 
 fn hashing() -> Vec<Bar> {
@@ -351,7 +354,7 @@ fn hashing() -> Vec<Bar> {
     };
     show("bare loop of the bcrypt crate", bare);
     let log_in = [json!({"email": email(1), "password": PASSWORD})];
-    let log_in = posting(&system.home, "login.lua", &log_in);
+    let log_in = write_post_script(&system.home, "login.lua", &log_in);
     let url = system.url("/api/auth/login");
     for clients in ["1", "2", "4", "16", "64"] {
         let load = wrk(&url, clients, 2 * SECONDS, Some(&log_in));
@@ -361,12 +364,12 @@ fn hashing() -> Vec<Bar> {
             load.rate,
         );
     }
-    // Each link works once, so there is one for each account.
+    // Each link can be used once, so there is one for each account.
     let tokens: Vec<String> = (0..ACCOUNTS)
         .map(|number| system.home.reset_token(&email(number)))
         .collect();
     let next = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
@@ -378,25 +381,25 @@ fn hashing() -> Vec<Bar> {
     });
     show(
         "POST /api/auth/reset, 16 at once",
-        ACCOUNTS as f64 / begun.elapsed().as_secs_f64(),
+        ACCOUNTS as f64 / start.elapsed().as_secs_f64(),
     );
     let mut lines = String::from("email,password\n");
     for number in 0..ACCOUNTS {
         let _ = writeln!(lines, "new{number}@example.com,correct horse {number}");
     }
     let file = system.home.write("passwords.csv", lines);
-    let begun = Instant::now();
+    let start = Instant::now();
     system
         .home
         .run(&["user", "import", file.to_str().unwrap()])
         .ok();
     show(
         "user import with passwords",
-        ACCOUNTS as f64 / begun.elapsed().as_secs_f64(),
+        ACCOUNTS as f64 / start.elapsed().as_secs_f64(),
     );
 
     let log_in = [json!({"email": email(1), "password": NEW_PASSWORD})];
-    let log_in = posting(&system.home, "login.lua", &log_in);
+    let log_in = write_post_script(&system.home, "login.lua", &log_in);
     let movies = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| wrk(&url, "64", SECONDS + 2, Some(&log_in)));
         std::thread::sleep(Duration::from_secs(1));
@@ -405,7 +408,7 @@ fn hashing() -> Vec<Bar> {
         movies
     });
     say(&format!(
-        "GET /api/movies while 64 log-ins wait, 4 clients: {:.0}/s, p99 {:.1} ms",
+        "GET /api/movies while 64 logins wait, 4 clients: {:.0}/s, p99 {:.1} ms",
         movies.rate, movies.p99
     ));
     bars
@@ -427,9 +430,8 @@ fn mongodb() -> Vec<Bar> {
         let movies = database.collection::<Document>("movie");
         let movie = movies.find_one(doc! {}).await.unwrap().unwrap();
         let id = movie.get_object_id("_id").unwrap();
-        let one =
-            for_a_while(|| async { movies.find_one(doc! { "_id": id }).await.map(drop) }).await;
-        let all = for_a_while(|| async {
+        let one = rate_of(|| async { movies.find_one(doc! { "_id": id }).await.map(drop) }).await;
+        let all = rate_of(|| async {
             use futures_util::TryStreamExt as _;
             movies
                 .find(doc! {})
@@ -441,8 +443,8 @@ fn mongodb() -> Vec<Bar> {
                 .map(drop)
         });
         let all = all.await;
-        // Two that write at once collide at times: the transaction is to be begun anew.
-        let forgot = for_a_while(|| async {
+        // Two concurrent transactions may conflict, and then must be started again.
+        let forgot = rate_of(|| async {
             loop {
                 match forgot_and_delivery(&client, &database).await {
                     Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) => {}
@@ -453,7 +455,7 @@ fn mongodb() -> Vec<Bar> {
         [
             ("find one movie", one),
             ("find 100 movies", all),
-            ("what a forgot and its mail ask for", forgot.await),
+            ("the operations of a forgot and its mail", forgot.await),
         ]
     });
     for (what, rate) in loops {
@@ -462,9 +464,9 @@ fn mongodb() -> Vec<Bar> {
     bars
 }
 
-/// What a forgot and the delivery of its mail ask of the database: the account and its revocation are found, a mail and a
-/// line of history are written in one transaction; the mail is leased, the account found again, the mail taken out and a
-/// line written in another transaction.
+/// Does the database operations of a `forgot` and of the delivery of its mail: find the account and its revocation; write a mail and
+/// a line of history in one transaction; lease the mail and find the account again; remove the mail and write a line in another
+/// transaction.
 async fn forgot_and_delivery(
     client: &::mongodb::Client,
     database: &::mongodb::Database,
@@ -533,16 +535,16 @@ async fn forgot_and_delivery(
     session.commit_transaction().await
 }
 
-/// How often a second something can be done, 32 at once.
-async fn for_a_while<F>(doing: impl Fn() -> F) -> f64
+/// Returns how often per second an operation can be done, with 32 at once.
+async fn rate_of<F>(operation: impl Fn() -> F) -> f64
 where
     F: Future<Output = Result<(), ::mongodb::error::Error>>,
 {
-    let begun = Instant::now();
+    let start = Instant::now();
     let one = async || {
         let mut done = 0;
-        while begun.elapsed() < Duration::from_secs(SECONDS) {
-            doing().await.unwrap();
+        while start.elapsed() < Duration::from_secs(SECONDS) {
+            operation().await.unwrap();
             done += 1;
         }
         done
@@ -551,7 +553,7 @@ where
         .await
         .into_iter()
         .sum();
-    done as f64 / begun.elapsed().as_secs_f64()
+    done as f64 / start.elapsed().as_secs_f64()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -559,20 +561,20 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The median time of something done often, in milliseconds.
-fn time_of(times: usize, mut doing: impl FnMut()) -> f64 {
+/// Returns the median time of an operation, in milliseconds.
+fn time_of(times: usize, mut operation: impl FnMut()) -> f64 {
     median(
         (0..times)
             .map(|_| {
-                let begun = Instant::now();
-                doing();
-                begun.elapsed().as_secs_f64() * 1e3
+                let start = Instant::now();
+                operation();
+                start.elapsed().as_secs_f64() * 1e3
             })
             .collect(),
     )
 }
 
-fn quietly(mut command: Command) {
+fn run_silently(mut command: Command) {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     assert!(status.unwrap().success());
 }
@@ -580,8 +582,8 @@ fn quietly(mut command: Command) {
 fn start() {
     say("\nStart, medians in ms");
     let home = Home::fresh();
-    let version = time_of(101, || quietly(home.command(&["--version"])));
-    let nothing = time_of(101, || quietly(Command::new("/bin/true")));
+    let version = time_of(101, || run_silently(home.command(&["--version"])));
+    let nothing = time_of(101, || run_silently(Command::new("/bin/true")));
     say(&format!("--version {version:.1}, /bin/true {nothing:.1}"));
     let sink = home.sink(&["--format", "none"]);
     let home = home
@@ -589,7 +591,7 @@ fn start() {
         .with("MOVIE_BAG_LOG", "warn");
     home.create_account("ann@example.com", PASSWORD);
     let forgot = time_of(31, || {
-        quietly(home.command(&["forgot", "--email", "ann@example.com"]))
+        run_silently(home.command(&["forgot", "--email", "ann@example.com"]))
     });
     say(&format!("forgot --email, mail delivered: {forgot:.1}"));
     let address = std::net::TcpListener::bind("127.0.0.1:0")

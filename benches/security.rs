@@ -1,17 +1,17 @@
-//! Measures what a test must not: the times that security rests on, each against another of the same run.
+//! Measures the times on which security depends, relative to other times of the same run. A test cannot assert them, since they
+//! depend on the load of the machine.
 //!
 //! ```sh
-//! cargo bench --bench security                  # all of it, some ten minutes
-//! cargo bench --bench security -- concealment   # can known and unknown addresses be told apart by time?
-//! cargo bench --bench security -- limits        # what do limits cost, and a call that they refuse?
-//! cargo bench --bench security -- flood         # how long do other calls take while passwords are hashed on every core?
+//! cargo bench --bench security                  # all parts, some ten minutes
+//! cargo bench --bench security -- concealment   # does time distinguish known from unknown addresses?
+//! cargo bench --bench security -- limits        # cost of rate limits, and of a request that they refuse
+//! cargo bench --bench security -- flood         # latency of other requests while passwords are hashed on every core
 //! ```
 //!
-//! `concealment` asks in pairs, in an order that is drawn, and answers for each kind of call the area under the ROC
-//! curve of a classifier that guesses by the time alone (Mann and Whitney, ties half): 0.5 is guessing, 1 is knowing.
-//! Outside of 0.45 to 0.55 the command fails; `MOVIE_BAG_BENCH_SEED` repeats an order, `MOVIE_BAG_BENCH_PAIRS` says how
-//! many pairs. 500 pairs have a standard error of 0.018, so one in 200 runs of a perfect server fails by chance: look at
-//! it again with more pairs.
+//! `concealment` sends requests in pairs, in random order. For each kind of request it reports the area under the ROC curve of a
+//! classifier that guesses by the time alone (Mann and Whitney, ties half): 0.5 is guessing, 1 is certainty. Outside of 0.45 to 0.55
+//! the command fails. `MOVIE_BAG_BENCH_SEED` repeats an order, `MOVIE_BAG_BENCH_PAIRS` sets the number of pairs. With 500 pairs
+//! the standard error is 0.018, so that one in 200 runs of a perfect server fails by chance: repeat a failed run with more pairs.
 
 #![allow(
     dead_code,
@@ -19,7 +19,7 @@
     unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
-    reason = "it uses a part of the tests' harness, and ends where it is surprised"
+    reason = "the benchmark uses a part of the harness, and may panic on any surprise"
 )]
 
 #[macro_use]
@@ -36,7 +36,7 @@ use serde_json::{Value, json};
 
 use harness::{Connection, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, wait_until};
 
-/// What of the ROC curve's area is as good as guessing.
+/// Areas under the ROC curve that are as good as guessing.
 const GUESSING: std::ops::RangeInclusive<f64> = 0.45..=0.55;
 
 fn main() -> ExitCode {
@@ -45,17 +45,17 @@ fn main() -> ExitCode {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
-    let mut is_well = true;
+    let mut has_passed = true;
     if is_wanted("concealment") {
-        is_well &= concealment();
+        has_passed &= concealment();
     }
     if is_wanted("limits") {
-        is_well &= limits();
+        has_passed &= limits();
     }
     if is_wanted("flood") {
         flood();
     }
-    if is_well {
+    if has_passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -70,11 +70,11 @@ fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |number| number.parse().unwrap())
 }
 
-/// Chance that can be repeated (xorshift64*, Vigna 2016).
-struct Dice(u64);
+/// A reproducible random generator (xorshift64*, Vigna 2016).
+struct Generator(u64);
 
-impl Dice {
-    fn toss(&mut self) -> bool {
+impl Generator {
+    fn next_bool(&mut self) -> bool {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -82,7 +82,7 @@ impl Dice {
     }
 }
 
-/// A client that measures, over one connection.
+/// A client that measures times over one connection.
 struct Stopwatch(Connection);
 
 impl Stopwatch {
@@ -90,7 +90,7 @@ impl Stopwatch {
         Self(Connection::to(server))
     }
 
-    /// The status, and how long it took.
+    /// Returns the status, and the time until the response.
     fn post(&mut self, path: &str, client: &str, body: &Value) -> (u16, Duration) {
         let body = body.to_string();
         let length = body.len();
@@ -106,9 +106,9 @@ impl Stopwatch {
     }
 
     fn send(&mut self, request: &str) -> (u16, Duration) {
-        let begun = Instant::now();
+        let start = Instant::now();
         let answer = self.0.exchange(request.as_bytes(), false).unwrap();
-        (answer.status, begun.elapsed())
+        (answer.status, start.elapsed())
     }
 }
 
@@ -122,7 +122,7 @@ fn median(times: &[Duration]) -> Duration {
     quantile(times, 0.5)
 }
 
-/// How often one of the first takes longer than one of the second.
+/// Returns how often a time of the first list is longer than one of the second.
 fn area(first: &[Duration], second: &[Duration]) -> f64 {
     let wins: f64 = first
         .iter()
@@ -136,7 +136,7 @@ fn area(first: &[Duration], second: &[Duration]) -> f64 {
     wins / (first.len() * second.len()) as f64
 }
 
-/// Asks `pairs` times for the one and the other, whichever first, and tells what the times give away.
+/// Measures both operations `pairs` times in random order, and reports whether their times distinguish them.
 fn classify(
     what: &str,
     pairs: u64,
@@ -144,10 +144,10 @@ fn classify(
     mut other: impl FnMut(u64) -> Duration,
 ) -> bool {
     let seed = setting("MOVIE_BAG_BENCH_SEED", 0x6d6f_7669_6562_6167);
-    let mut dice = Dice(seed | 1);
+    let mut random = Generator(seed | 1);
     let (mut ones, mut others) = (Vec::new(), Vec::new());
     for number in 0..pairs {
-        if dice.toss() {
+        if random.next_bool() {
             ones.push(one(number));
             others.push(other(number));
         } else {
@@ -156,15 +156,15 @@ fn classify(
         }
     }
     let area = area(&ones, &others);
-    let is_well = GUESSING.contains(&area);
+    let is_guessing = GUESSING.contains(&area);
     say(&format!(
         "| {what} | {pairs} | {:.3} | {:.2?} | {:.2?} | {} |",
         area,
         median(&ones),
         median(&others),
-        if is_well { "" } else { "TOLD APART" }
+        if is_guessing { "" } else { "DISTINGUISHED" }
     ));
-    is_well
+    is_guessing
 }
 
 fn known(number: u64) -> String {
@@ -175,7 +175,7 @@ fn unknown(number: u64) -> String {
     format!("other{number}@example.com")
 }
 
-/// Each caller comes from another network, so that the limit for one client is in nobody's way.
+/// Returns a client address. Each is in another network, so that the limit per client has no effect.
 fn client(number: u64) -> String {
     format!("10.{}.{}.1", number / 250, number % 250)
 }
@@ -194,7 +194,7 @@ fn with_accounts(home: &Home, count: u64) -> Server {
     server
 }
 
-/// The databases to measure on.
+/// Returns the databases to measure.
 fn homes() -> Vec<(&'static str, Home)> {
     let mut homes = vec![("SQLite", Home::fresh())];
     if std::env::var_os("MOVIE_BAG_TEST_MONGODB").is_some() {
@@ -207,7 +207,7 @@ fn concealment() -> bool {
     say("\n| call | pairs | area | median, known | median, unknown | |");
     say("| --- | --- | --- | --- | --- | --- |");
     let pairs = setting("MOVIE_BAG_BENCH_PAIRS", 500);
-    let mut is_well = true;
+    let mut has_passed = true;
     for mail in ["answering", "hanging", "refusing"] {
         for (database, home) in homes() {
             let mail_server = match mail {
@@ -228,7 +228,7 @@ fn concealment() -> bool {
                 assert_eq!(status, 200);
                 time
             };
-            is_well &= classify(
+            has_passed &= classify(
                 &format!("`forgot`, {database}, mail server {mail}"),
                 pairs,
                 |number| forgot(&mut watch, known(number)),
@@ -249,7 +249,9 @@ fn concealment() -> bool {
             let client = client(caller);
             let header = ("X-Forwarded-For", client.as_str());
             let body = json!({"email": email});
-            server.post_with("/api/auth/forgot", body, header).status
+            server
+                .post_with_header("/api/auth/forgot", body, header)
+                .status
         };
         for number in 0..pairs {
             for email in [known(number), unknown(number)] {
@@ -258,8 +260,8 @@ fn concealment() -> bool {
                 }
             }
         }
-        wait_until("all mails are out", || {
-            mail_server.kept().len() as u64 == 3 * pairs
+        wait_until("all mails are delivered", || {
+            mail_server.stored().len() as u64 == 3 * pairs
         });
         let (mut watch, mut other_watch) = (Stopwatch::at(&server), Stopwatch::at(&server));
         let limited = |watch: &mut Stopwatch, email: String, number: u64| {
@@ -271,7 +273,7 @@ fn concealment() -> bool {
             assert_eq!(status, 429);
             time
         };
-        is_well &= classify(
+        has_passed &= classify(
             &format!("`forgot`, {database}, limited"),
             pairs,
             |number| limited(&mut watch, known(number), number),
@@ -280,7 +282,7 @@ fn concealment() -> bool {
     }
     let too_long = "x".repeat(73);
     for (database, cost, stored, password, pairs) in [
-        // 10 is the least that a real system may have.
+        // 10 is the minimum in production.
         ("SQLite", "10", "10", NEW_PASSWORD, pairs),
         ("SQLite", "10", "6", NEW_PASSWORD, pairs),
         ("SQLite", "10", "12", NEW_PASSWORD, pairs),
@@ -298,7 +300,7 @@ fn concealment() -> bool {
             time
         };
         let bytes = password.len();
-        is_well &= classify(
+        has_passed &= classify(
             &format!(
                 "`login`, {database}, a hash of cost {stored} where {cost} is set, a password of {bytes} bytes"
             ),
@@ -307,7 +309,7 @@ fn concealment() -> bool {
             |number| log_in(&mut other_watch, unknown(number)),
         );
     }
-    is_well
+    has_passed
 }
 
 fn limits() -> bool {
@@ -337,7 +339,7 @@ fn limits() -> bool {
     let home = home.with("MOVIE_BAG_RATE_LIMITS", "on");
     let server = home.serve_alone(&[]);
     let mut watch = Stopwatch::at(&server);
-    // Ten failures make a delay of one second, and each further one doubles it: four seconds are enough.
+    // Ten failures cause a delay of one second, and each further one doubles it. Four seconds are enough.
     for (failures, delay) in [(10, 1), (1, 2), (1, 4)] {
         for _ in 0..failures {
             assert_eq!(log_in(&mut watch, 50, NEW_PASSWORD).0, 401);
@@ -361,11 +363,11 @@ fn limits() -> bool {
         "| a login, cost 12, without limits | {verified:.2?} |"
     ));
     say(&format!(
-        "| a login that is refused during its delay | {:.2?} |",
+        "| a login that is refused within its delay | {:.2?} |",
         median(&refused)
     ));
     say(&format!(
-        "| a call that only reads, for comparison | {:.2?} |",
+        "| a request that only reads, for comparison | {:.2?} |",
         median(&idle)
     ));
     say(&format!(
@@ -386,7 +388,7 @@ fn flood() {
         let call = |_| {
             let (status, time) = watch.get(path);
             assert_eq!(status, 200);
-            // Spread, so that they meet the hashing at any moment of it.
+            // Distributed, so that requests arrive at different times of a hash.
             thread::sleep(Duration::from_millis(5));
             time
         };

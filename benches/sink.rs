@@ -356,7 +356,7 @@ fn arrival() {
         if there > 0 {
             send(&ours.smtp, there, true);
         }
-        browser.appearance(Theme::Light, Device::Desktop);
+        browser.emulate_screen(Theme::Light, Device::Desktop);
         browser.visit(&format!("http://{}/", ours.web));
         wait_until("it is live", || browser.text("#live") == "Live");
         browser.run(WATCH, serde_json::json!([]));

@@ -1,10 +1,10 @@
-//! Runs `serve --smtp-debug` under mixed load with a hundred hostile clients beside it, and reports memory, file descriptors
-//! and latency over time: all three are to stay flat.
+//! Runs `serve --smtp-debug` under mixed load, with a hundred hostile clients at the same time, and reports memory, file descriptors
+//! and latency over time. All three must stay constant.
 //!
 //! ```sh
 //! cargo bench --bench soak               # ten minutes
-//! cargo bench --bench soak -- 60         # so many seconds
-//! cargo bench --bench soak -- 60 alone   # without the hostile clients, to compare with
+//! cargo bench --bench soak -- 60         # this many seconds
+//! cargo bench --bench soak -- 60 alone   # without the hostile clients, for comparison
 //! ```
 //!
 //! Load, hostile clients and server share the machine. Rate limits are off, since all clients have one address; bcrypt runs at
@@ -16,7 +16,7 @@
     unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
-    reason = "it uses a part of the tests' harness, and ends where it is surprised"
+    reason = "the benchmark uses a part of the harness, and may panic on any surprise"
 )]
 
 #[macro_use]
@@ -36,11 +36,11 @@ use harness::{Home, PASSWORD};
 
 /// Clients of the mixed load.
 const CLIENTS: usize = 16;
-/// Accounts that they ask for.
+/// Number of accounts that the clients use.
 const ACCOUNTS: usize = 200;
 /// Time between two lines of the report.
 const INTERVAL: Duration = Duration::from_secs(15);
-/// A client that gets no answer for so long counts a failure.
+/// Maximum wait of a client for a response, after which it counts a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Behaviour of a hostile client, until its connection ends.
@@ -48,19 +48,23 @@ type Attack = fn(&Target);
 
 /// The hostile clients: name, number, and behaviour.
 const HOSTILE: &[(&str, usize, Attack)] = &[
-    ("half a request head to the API", 20, half_a_head_to_the_api),
+    (
+        "half a request head to the API",
+        20,
+        send_half_a_head_to_the_api,
+    ),
     (
         "half a request head to the inbox",
         15,
-        half_a_head_to_the_inbox,
+        send_half_a_head_to_the_inbox,
     ),
-    ("a silent SMTP session", 15, silent_session),
-    ("a websocket that reads nothing", 10, deaf_websocket),
-    ("a list of everything, not read", 10, unread_list),
-    ("HTTP through SMTP", 10, http_through_smtp),
-    ("long names in SMTP", 10, long_names),
-    ("garbage to the API", 5, garbage),
-    ("ten thousand search words", 5, many_words),
+    ("a silent SMTP session", 15, open_silent_session),
+    ("a websocket that reads nothing", 10, open_unread_websocket),
+    ("a list of everything, not read", 10, request_unread_list),
+    ("HTTP through SMTP", 10, send_http_through_smtp),
+    ("long names in SMTP", 10, send_long_names),
+    ("garbage to the API", 5, send_garbage),
+    ("ten thousand search words", 5, search_many_words),
 ];
 
 /// Addresses of the server, and whether the run is over.
@@ -79,9 +83,10 @@ struct Measured {
     resets: AtomicU64,
 }
 
-struct Served(Child);
+/// The server. It is killed on drop.
+struct ServerProcess(Child);
 
-impl Drop for Served {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -98,9 +103,9 @@ fn main() {
     let is_alone = words.iter().any(|word| word == "alone");
     let home = Home::fresh().with("MOVIE_BAG_LOG", "warn");
     import(&home);
-    let (mut served, target) = serve(&home);
+    let (mut server, target) = serve(&home);
     let measured = Measured::default();
-    let pid = served.0.id();
+    let pid = server.0.id();
     say(&format!(
         "{CLIENTS} clients, {} hostile ones, {} s",
         if is_alone {
@@ -115,7 +120,7 @@ fn main() {
     std::thread::scope(|scope| {
         for number in 0..CLIENTS {
             let (target, measured) = (&target, &measured);
-            scope.spawn(move || use_it(number, target, measured));
+            scope.spawn(move || run_client(number, target, measured));
         }
         for (_, count, attack) in HOSTILE {
             for _ in 0..if is_alone { 0 } else { *count } {
@@ -123,15 +128,15 @@ fn main() {
                 scope.spawn(move || {
                     while !target.is_over.load(Ordering::Relaxed) {
                         attack(target);
-                        // A refused connection is tried again, but not in a tight loop that takes the processor.
+                        // A refused connection is retried, but not in a busy loop.
                         std::thread::sleep(Duration::from_millis(50));
                     }
                 });
             }
         }
-        report(pid, length, &measured, &mut served);
+        report(pid, length, &measured, &mut server);
         target.is_over.store(true, Ordering::Relaxed);
-        drop(served);
+        drop(server);
     });
 }
 
@@ -153,8 +158,8 @@ fn email(number: usize) -> String {
     format!("user{number}@example.com")
 }
 
-/// Starts the server; what it prints of each mail is dropped.
-fn serve(home: &Home) -> (Served, Target) {
+/// Starts the server. Its standard output is discarded.
+fn serve(home: &Home) -> (ServerProcess, Target) {
     let mut child = home
         .command(&[
             "serve",
@@ -201,16 +206,16 @@ fn serve(home: &Home) -> (Served, Target) {
             (_, address) => target.api = address,
         }
     }
-    (Served(child), target)
+    (ServerProcess(child), target)
 }
 
-/// Prints a line for each interval, and at the end the first full minute beside the last.
-fn report(pid: u32, length: Duration, measured: &Measured, served: &mut Served) {
-    let begun = Instant::now();
+/// Prints a line for each interval, and at the end compares the second minute with the last.
+fn report(pid: u32, length: Duration, measured: &Measured, server: &mut ServerProcess) {
+    let start = Instant::now();
     let mut lines = Vec::new();
-    while begun.elapsed() < length {
+    while start.elapsed() < length {
         std::thread::sleep(INTERVAL.min(length));
-        if let Ok(Some(status)) = served.0.try_wait() {
+        if let Ok(Some(status)) = server.0.try_wait() {
             say(&format!("the server has ended: {status}"));
             std::process::exit(1);
         }
@@ -227,7 +232,7 @@ fn report(pid: u32, length: Duration, measured: &Measured, served: &mut Served) 
         let rate = latencies.len() as f64 / INTERVAL.as_secs_f64();
         say(&format!(
             "| {} | {rate:.0} | {:.1} | {:.1} | {memory:.0} | {descriptors} | {} |",
-            begun.elapsed().as_secs(),
+            start.elapsed().as_secs(),
             part(50),
             part(99),
             measured.failures.load(Ordering::Relaxed),
@@ -238,7 +243,7 @@ fn report(pid: u32, length: Duration, measured: &Measured, served: &mut Served) 
         lines.iter().map(|line| line[column]).sum::<f64>() / lines.len().max(1) as f64
     };
     let minute = 4.min(lines.len());
-    // The inbox fills up at first, to its limits.
+    // The inbox fills up to its limits in the first minute.
     let second = &lines[minute.min(lines.len() - minute)..][..minute];
     let last = &lines[lines.len() - minute..];
     for (column, name) in ["requests/s", "p50", "p99", "RSS", "descriptors"]
@@ -270,8 +275,8 @@ fn resident(pid: u32) -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// Acts as one client of the mixed load: reads, requests resets, and now and then logs in or completes a reset.
-fn use_it(number: usize, target: &Target, measured: &Measured) {
+/// Runs one client of the mixed load: it reads, requests resets, and sometimes logs in or completes a reset.
+fn run_client(number: usize, target: &Target, measured: &Measured) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
@@ -281,8 +286,8 @@ fn use_it(number: usize, target: &Target, measured: &Measured) {
     let (mut turn, mut last_mail) = (number * 31, String::new());
     while !target.is_over.load(Ordering::Relaxed) {
         turn += 1;
-        let who = email(turn * 7 % (ACCOUNTS / 2));
-        let begun = Instant::now();
+        let address = email(turn * 7 % (ACCOUNTS / 2));
+        let start = Instant::now();
         let answer = match turn % 100 {
             0..40 => agent.get(api("/api/movies")).call(),
             40..60 => agent.get(api("/healthz")).call(),
@@ -291,11 +296,11 @@ fn use_it(number: usize, target: &Target, measured: &Measured) {
                 .call(),
             70 => agent
                 .post(api("/api/auth/login"))
-                .send_json(json!({"email": who, "password": PASSWORD})),
+                .send_json(json!({"email": address, "password": PASSWORD})),
             71 => {
-                // Accounts of its own: a reset of one client does not end that of another.
-                let own = email(ACCOUNTS / 2 + number);
-                match reset(&agent, target, &own, &mut last_mail) {
+                // Each client resets its own account, so that its reset does not invalidate that of another client.
+                let address = email(ACCOUNTS / 2 + number);
+                match reset(&agent, target, &address, &mut last_mail) {
                     Some(()) => measured.resets.fetch_add(1, Ordering::Relaxed),
                     None => measured.failures.fetch_add(1, Ordering::Relaxed),
                 };
@@ -303,40 +308,45 @@ fn use_it(number: usize, target: &Target, measured: &Measured) {
             }
             _ => agent
                 .post(api("/api/auth/forgot"))
-                .send_json(json!({"email": who})),
+                .send_json(json!({"email": address})),
         };
-        let is_good = answer.is_ok_and(|mut answer| {
+        let is_ok = answer.is_ok_and(|mut answer| {
             answer.status() == 200 && answer.body_mut().read_to_vec().is_ok()
         });
         if target.is_over.load(Ordering::Relaxed) {
             return;
         }
-        if !is_good {
+        if !is_ok {
             measured.failures.fetch_add(1, Ordering::Relaxed);
         }
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap();
+        let micros = u64::try_from(start.elapsed().as_micros()).unwrap();
         measured.latencies.lock().unwrap().push(micros);
     }
 }
 
-/// Requests a link, takes it from the inbox, and sets the same password again by it.
-fn reset(agent: &ureq::Agent, target: &Target, who: &str, last_mail: &mut String) -> Option<()> {
-    let forgot = json!({"email": who});
+/// Requests a reset, takes the link from the inbox, and sets the same password again.
+fn reset(
+    agent: &ureq::Agent,
+    target: &Target,
+    address: &str,
+    last_mail: &mut String,
+) -> Option<()> {
+    let forgot = json!({"email": address});
     agent
         .post(format!("http://{}/api/auth/forgot", target.api))
         .send_json(forgot)
         .ok()?;
     let wait = format!(
-        "http://{}/api/movie-bag/wait?to={who}&subject=Reset+Your&after={last_mail}&timeout=20s",
+        "http://{}/api/movie-bag/wait?to={address}&subject=Reset+Your&after={last_mail}&timeout=20s",
         target.web
     );
     let found: Value = agent.get(wait).call().ok()?.body_mut().read_json().ok()?;
     let token = found["tokens"][0].as_str()?;
     *last_mail = found["message"]["ID"].as_str()?.to_owned();
-    let chosen = json!({"reset_token": token, "password": PASSWORD});
+    let new_password = json!({"reset_token": token, "password": PASSWORD});
     let answer = agent
         .post(format!("http://{}/api/auth/reset", target.api))
-        .send_json(chosen)
+        .send_json(new_password)
         .ok()?;
     (answer.status() == 200).then_some(())
 }
@@ -350,7 +360,7 @@ fn connect(address: &str) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Sends a byte now and then until the other side ends it or the run is over.
+/// Sends one byte at a time until the server closes the connection or the run is over.
 fn drip(target: &Target, stream: &mut TcpStream, bytes: &[u8]) {
     for byte in bytes.iter().cycle() {
         if target.is_over.load(Ordering::Relaxed) || stream.write_all(&[*byte]).is_err() {
@@ -360,7 +370,7 @@ fn drip(target: &Target, stream: &mut TcpStream, bytes: &[u8]) {
     }
 }
 
-/// Holds a connection without reading from it until the run is over or some time has passed.
+/// Holds a connection without reading from it, until the run is over or 20 seconds have passed.
 fn hold(target: &Target, stream: TcpStream) {
     let until = Instant::now() + Duration::from_secs(20);
     while !target.is_over.load(Ordering::Relaxed) && Instant::now() < until {
@@ -369,7 +379,7 @@ fn hold(target: &Target, stream: TcpStream) {
     drop(stream);
 }
 
-fn half_a_head(target: &Target, address: &str) {
+fn send_half_a_head(target: &Target, address: &str) {
     let Some(mut stream) = connect(address) else {
         return;
     };
@@ -381,15 +391,15 @@ fn half_a_head(target: &Target, address: &str) {
     }
 }
 
-fn half_a_head_to_the_api(target: &Target) {
-    half_a_head(target, &target.api);
+fn send_half_a_head_to_the_api(target: &Target) {
+    send_half_a_head(target, &target.api);
 }
 
-fn half_a_head_to_the_inbox(target: &Target) {
-    half_a_head(target, &target.web);
+fn send_half_a_head_to_the_inbox(target: &Target) {
+    send_half_a_head(target, &target.web);
 }
 
-fn silent_session(target: &Target) {
+fn open_silent_session(target: &Target) {
     let Some(mut stream) = connect(&target.smtp) else {
         return;
     };
@@ -401,7 +411,7 @@ fn silent_session(target: &Target) {
     }
 }
 
-fn deaf_websocket(target: &Target) {
+fn open_unread_websocket(target: &Target) {
     let Some(mut stream) = connect(&target.web) else {
         return;
     };
@@ -412,7 +422,7 @@ fn deaf_websocket(target: &Target) {
     }
 }
 
-fn unread_list(target: &Target) {
+fn request_unread_list(target: &Target) {
     for path in ["/api/v2/messages?limit=0", "/api/v1/messages?limit=0"] {
         let Some(mut stream) = connect(&target.web) else {
             return;
@@ -424,7 +434,7 @@ fn unread_list(target: &Target) {
     }
 }
 
-fn http_through_smtp(target: &Target) {
+fn send_http_through_smtp(target: &Target) {
     let Some(mut stream) = connect(&target.smtp) else {
         return;
     };
@@ -437,20 +447,20 @@ fn http_through_smtp(target: &Target) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-fn long_names(target: &Target) {
+fn send_long_names(target: &Target) {
     let Some(mut stream) = connect(&target.smtp) else {
         return;
     };
     let (helo, sender) = ("h".repeat(2_000), "s".repeat(1_500));
-    let talk = format!(
+    let session = format!(
         "EHLO {helo}\r\nMAIL FROM:<{sender}@x.example>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nSubject: long\r\n\r\n{}\r\n.\r\nQUIT\r\n",
         "text\r\n".repeat(5_000)
     );
-    let _ = stream.write_all(talk.as_bytes());
+    let _ = stream.write_all(session.as_bytes());
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-fn garbage(target: &Target) {
+fn send_garbage(target: &Target) {
     let Some(mut stream) = connect(&target.api) else {
         return;
     };
@@ -461,7 +471,7 @@ fn garbage(target: &Target) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-fn many_words(target: &Target) {
+fn search_many_words(target: &Target) {
     let Some(mut stream) = connect(&target.web) else {
         return;
     };

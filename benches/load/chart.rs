@@ -1,8 +1,7 @@
-//! A bar chart as SVG, without a script and in the colours of whoever looks.
+//! A bar chart as SVG, without a script and with colors for light and dark pages.
 
 use std::fmt::Write as _;
 
-/// One rate.
 pub struct Bar {
     what: String,
     rate: f64,
@@ -17,7 +16,7 @@ impl Bar {
     }
 }
 
-/// Draws the bars one below the other, on a logarithmic scale: the rates are apart by thousands.
+/// Draws the bars one below the other, on a logarithmic scale, since the rates differ by factors of thousands.
 pub fn draw(bars: &[Bar]) -> String {
     const ROW: usize = 26;
     const LEFT: f64 = 330.0;

@@ -1,4 +1,4 @@
-//! Whether what one request costs stays the same however much there is.
+//! Cost of one request, which must not grow with the amount of data.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,46 +10,46 @@ use ::mongodb::bson::{doc, oid::ObjectId};
 use super::harness::mongodb::blocking;
 use super::harness::{Home, PASSWORD, Server, wait_until};
 use super::{
-    ACCOUNTS, SECONDS, delivered, email, import, json, large_sink, memory, posting, say, time_of,
-    wrk,
+    ACCOUNTS, SECONDS, delivered, email, import, json, large_sink, memory, say, time_of,
+    write_post_script, wrk,
 };
 
-/// More and more accounts, on both databases.
+/// Measures with more and more accounts, on both databases.
 pub fn accounts() {
     accounts_on("SQLite", &[10, 1_000, 100_000, 1_000_000], || {
         Some(Home::fresh())
     });
-    // The most come first: the tests' server takes no more once it has been worked on for a while.
+    // The largest number comes first, since the server of the tests becomes slow after much work.
     accounts_on("MongoDB", &[100_000, 1_000, 10], Home::on_mongodb);
 }
 
-/// Log-in and forgot, with more and more accounts.
+/// Measures login and `forgot` with more and more accounts.
 fn accounts_on(database: &str, counts: &[usize], home: impl Fn() -> Option<Home>) {
     say(&format!(
         "\nAccounts on {database}: medians of 200 in ms, one client (bcrypt's cost 4)"
     ));
-    say("| accounts | log-in | forgot | start until /readyz | made a second |");
+    say("| accounts | login | forgot | start until /readyz | created a second |");
     say("| ---: | ---: | ---: | ---: | ---: |");
     for accounts in counts.iter().copied() {
         let Some(home) = home() else {
             return say("no server");
         };
         let home = home.with("MOVIE_BAG_LOG", "warn");
-        // Makes the indexes, which takes long once there are many.
+        // Creates the indexes, which takes long once there are many accounts.
         home.run(&["user", "list"]).ok();
-        let begun = Instant::now();
+        let start = Instant::now();
         match home.mongodb_uri() {
-            // An import makes a transaction of each account, of which the tests' server does 200 a second.
+            // An import uses one transaction per account, of which the server of the tests does 200 a second.
             Some(uri) => insert(uri, accounts),
             None => import(&home, accounts, 4),
         }
-        let import = accounts as f64 / begun.elapsed().as_secs_f64();
+        let import = accounts as f64 / start.elapsed().as_secs_f64();
         let sink = large_sink(&home);
         let home = home.with("MAIL_PORT", sink.port());
-        let begun = Instant::now();
+        let start = Instant::now();
         let server = home.serve_alone(&[]);
         server.get("/readyz").is(200);
-        let ready = begun.elapsed().as_secs_f64() * 1e3;
+        let ready = start.elapsed().as_secs_f64() * 1e3;
         let mut number = 0;
         let mut next = || {
             number += accounts / 7 + 1;
@@ -63,7 +63,7 @@ fn accounts_on(database: &str, counts: &[usize], home: impl Fn() -> Option<Home>
     }
 }
 
-/// Makes accounts behind the program's back.
+/// Inserts accounts directly into the database.
 fn insert(uri: &str, accounts: usize) {
     let hash = bcrypt::hash(PASSWORD, 4).unwrap();
     blocking(async {
@@ -80,7 +80,7 @@ fn insert(uri: &str, accounts: usize) {
     });
 }
 
-/// The processor time that a process has taken, in seconds.
+/// Returns the processor time that a process has used, in seconds.
 fn processor_time(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
@@ -90,30 +90,30 @@ fn processor_time(pid: u32) -> f64 {
         .take(2)
         .map(|ticks| ticks.parse::<f64>().unwrap())
         .sum();
-    // Linux tells it in hundredths on every architecture that we know.
+    // Linux reports it in hundredths of a second on every known architecture.
     ticks / 100.0
 }
 
-/// Asks for mails until so many wait, while the mail server does not say a word.
+/// Requests mails until so many are queued, while the mail server does not answer. Returns their number.
 fn fill_outbox(home: &Home, mails: usize) -> usize {
     let server = home.serve_alone(&[]);
     let emails: Vec<_> = (0..ACCOUNTS)
         .map(|number| json!({"email": email(number)}))
         .collect();
-    let script = posting(home, "forgot.lua", &emails);
+    let script = write_post_script(home, "forgot.lua", &emails);
     let url = format!("http://{}/api/auth/forgot", server.address());
-    let mut asked = 0;
-    while asked < mails {
+    let mut requests = 0;
+    while requests < mails {
         let load = wrk(&url, "32", 1, Some(&script));
         assert_eq!(load.refused, 0);
-        asked += load.rate as usize;
+        requests += load.rate as usize;
     }
-    asked
+    requests
 }
 
-/// What the delivery of one mail costs, while more and more wait.
+/// Measures the cost of the delivery of one mail while more and more are queued.
 pub fn waiting_mails() {
-    /// How many are measured.
+    /// Number of measured mails.
     const MEASURED: u64 = 5_000;
     say(&format!(
         "\nWaiting mails on SQLite: the first {MEASURED} of them"
@@ -132,13 +132,13 @@ pub fn waiting_mails() {
         let sink = large_sink(&home);
         let home = home.with("MAIL_PORT", sink.port());
         let server = home.serve_alone(&[]);
-        wait_until("the first is delivered", || delivered(&sink) > 0);
-        let (first, begun) = (delivered(&sink), Instant::now());
+        wait_until("the first mail is delivered", || delivered(&sink) > 0);
+        let (first, start) = (delivered(&sink), Instant::now());
         let spent = processor_time(server.pid());
-        wait_until("enough are delivered", || {
+        wait_until("enough mails are delivered", || {
             delivered(&sink) >= first + MEASURED
         });
-        let took = begun.elapsed().as_secs_f64();
+        let took = start.elapsed().as_secs_f64();
         let spent = processor_time(server.pid()) - spent;
         let mails = (delivered(&sink) - first) as f64;
         say(&format!(
@@ -150,7 +150,7 @@ pub fn waiting_mails() {
     }
 }
 
-/// Makes so many movies.
+/// Adds movies.
 fn add_movies(server: &Server, movies: usize) {
     let access = server.access_token(&email(0), PASSWORD);
     let next = AtomicUsize::new(0);
@@ -171,7 +171,7 @@ fn add_movies(server: &Server, movies: usize) {
     });
 }
 
-/// The whole list by 20 clients at once, with more and more movies.
+/// Measures the whole list, requested by 20 clients at once, with more and more movies.
 pub fn movies() {
     say("\nMovies on SQLite: the whole list, 20 clients");
     say("| movies | lists a second | movies a second | memory, MiB |");
@@ -180,7 +180,7 @@ pub fn movies() {
         let home = Home::fresh().with("MOVIE_BAG_LOG", "off");
         import(&home, 1, 4);
         add_movies(&home.serve_alone(&[]), movies);
-        // Another process, so that its memory is that of the lists.
+        // A new process, so that its memory is that of the lists.
         let server = home.serve_alone(&[]);
         let load = wrk(
             &format!("http://{}/api/movies", server.address()),

@@ -1,7 +1,7 @@
-//! What the commands answer, to people and to programs: each table and each JSON document, as snapshots to be read.
+//! Output of the commands as text and as JSON: each table and each document, as reviewed snapshots.
 //!
-//! What differs from run to run is replaced by its name; everything else is as it was printed. The documents are held to
-//! `docs/json.md` besides: what is printed is named there, and what is named there is printed.
+//! Values that differ from run to run are replaced by their names; everything else is as printed. The documents are also compared
+//! with `docs/json.md`, in both directions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,16 +13,16 @@ use serde_json::Value;
 use crate::generated::{commands, redacted};
 use crate::harness::{Home, Output, PASSWORD, Person, Sink, now, raw, wait_until};
 
-/// One command line, with variables before it, and what came of it.
+/// A command line, with variables before it, and its output.
 struct Answer {
     line: String,
     output: Output,
 }
 
-/// What a person at a terminal does, command by command.
+/// A sequence of commands.
 struct Script {
     home: Home,
-    /// What a line on stdin is, where a command reads one.
+    /// Standard input of the commands.
     input: &'static str,
     answers: Vec<Answer>,
 }
@@ -38,7 +38,7 @@ impl Script {
 
     /// Runs a command line without quotes, with variables before it.
     fn run(&mut self, line: &str) -> &Output {
-        let output = Output::of(self.command(line), self.input);
+        let output = Output::run(self.command(line), self.input);
         assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
         self.answers.push(Answer {
             line: line.to_owned(),
@@ -56,9 +56,9 @@ impl Script {
         command
     }
 
-    /// What a terminal of so many columns shows of it.
+    /// Records the screen of a terminal of this width.
     fn at_width(&mut self, columns: u16, line: &str) {
-        let screen = Person::before(&self.command(line), columns).ends(0);
+        let screen = Person::runs_at_width(&self.command(line), columns).ends(0);
         self.answers.push(Answer {
             line: format!("{line}    # before {columns} columns"),
             output: Output {
@@ -69,20 +69,20 @@ impl Script {
         });
     }
 
-    /// The same for people and for programs.
+    /// Runs a command with text output and with JSON output.
     fn both(&mut self, line: &str) {
         self.run(line);
         self.run(&format!("{line} --json"));
     }
 }
 
-/// Accounts are listed by the second in which they were made, and those of one second by chance.
+/// Waits, since accounts are listed by the second in which they were created, and those of one second in random order.
 fn next_second() {
     let second = now().as_secs();
     wait_until("the next second", || now().as_secs() > second);
 }
 
-/// A home with a sink that takes all mails.
+/// Creates a home with a sink that accepts all mails.
 fn home_with_sink() -> (Home, Sink) {
     let home = Home::fresh();
     let sink = home.sink(&[]);
@@ -207,11 +207,11 @@ static INBOX: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.both("inbox show latest");
     script.run("inbox clear");
     script.run("inbox clear --json");
-    script.answers.push(shown_by_a_sink());
+    script.answers.push(printed_by_a_sink());
     script.answers
 });
 
-/// A mail of another program, with all that a mail may have.
+/// A message of another program, with everything that a message can have.
 const ORDER: &str = "EHLO shop.example\r
 MAIL FROM:<shop@example.com>\r
 RCPT TO:<ann@example.com>\r
@@ -250,8 +250,8 @@ cinema,9\r
 QUIT\r
 ";
 
-/// What a sink shows of that mail to programs, here the one of a server.
-fn shown_by_a_sink() -> Answer {
+/// Returns the JSON output of a server's sink for that message.
+fn printed_by_a_sink() -> Answer {
     let home = Home::fresh();
     let server = home.serve(&["--json"]);
     raw(server.smtp(), ORDER.as_bytes());
@@ -312,7 +312,7 @@ static TEMPLATES: LazyLock<Vec<Answer>> = LazyLock::new(|| {
 static CHECK: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     let (home, _sink) = home_with_sink();
     home.create_account("ann@example.com", PASSWORD);
-    // Where no server is, whoever else works on this machine.
+    // A port on which no server listens.
     let mut script = Script::new(home.with("MOVIE_BAG_BIND", "127.0.0.1:1"));
     script.both("check");
     script.run("check --all");
@@ -321,7 +321,7 @@ static CHECK: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.answers
 });
 
-/// All of them, by their names.
+/// Returns all answers, by subject.
 fn all() -> [(&'static str, &'static [Answer]); 7] {
     [
         ("check", &CHECK),
@@ -334,8 +334,8 @@ fn all() -> [(&'static str, &'static [Answer]); 7] {
     ]
 }
 
-/// A document as it is read: over several lines, and without the length of long texts.
-fn as_read(line: &str) -> String {
+/// Formats a JSON document over several lines, with long texts shortened.
+fn formatted(line: &str) -> String {
     let line = line.trim_end_matches('\n');
     fn shorten(value: &mut Value) {
         match value {
@@ -356,26 +356,30 @@ fn as_read(line: &str) -> String {
     }
 }
 
-/// The lines of an import that are refused, as they stand in the file: which is told first is chance.
-fn in_order(text: &str) -> Vec<&str> {
+/// Sorts the refused lines of an import by their position in the file, since they are reported in random order.
+fn sorted_by_line(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-    lines.sort_by_key(
-        |line| match line.starts_with("line ") || line.starts_with("{\"line\"") {
-            true => (0, *line),
-            false => (1, ""),
-        },
-    );
+    lines.sort_by_key(|line| {
+        if line.starts_with("line ") || line.starts_with("{\"line\"") {
+            (0, *line)
+        } else {
+            (1, "")
+        }
+    });
     lines
 }
 
 #[test]
-fn the_answers_as_they_are_read() {
-    let user = Output::of(Command::new("whoami"), "").ok().stdout;
+fn the_answers_equal_their_snapshots() {
+    let user = Output::run(Command::new("whoami"), "").ok().stdout;
     for (subject, answers) in all() {
         let mut text = String::new();
         for Answer { line, output } in answers {
-            let stdout: String = in_order(&output.stdout).into_iter().map(as_read).collect();
-            let stderr: String = in_order(&output.stderr).concat();
+            let stdout: String = sorted_by_line(&output.stdout)
+                .into_iter()
+                .map(formatted)
+                .collect();
+            let stderr: String = sorted_by_line(&output.stderr).concat();
             let code = output.code.unwrap();
             write!(
                 text,
@@ -398,12 +402,12 @@ fn the_answers_as_they_are_read() {
                 ),
                 (r"\$2b\$04\$[./A-Za-z0-9]{53}", "[HASH]"),
                 (r"\b[A-Za-z0-9]{22}\b", "[MAIL]"),
-                // The mail names the user of the operating system.
+                // The mail contains the name of the operating system's user.
                 (r"SIZE=\d+", "SIZE=[BYTES]"),
                 (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
                 (r"MAIL_PORT=\d{2,}", "MAIL_PORT=[PORT]"),
                 (r#""Size": \d+"#, r#""Size": [BYTES]"#),
-                // Its width is that of the port.
+                // The width of the column depends on the port.
                 (r"(MAIL_PORT +)\d{4,} +", "${1}[PORT] "),
                 (r"(127\.0\.0\.1:\[PORT\]) +", "${1} "),
                 (r"[\d.]+ [MGT]iB free on", "[SIZE] free on"),
@@ -420,10 +424,10 @@ fn the_answers_as_they_are_read() {
     }
 }
 
-/// By commands, and by fields, which type each has; the commands of one table are one entry.
+/// Documented type of each field, by the heading with its commands.
 type Fields = BTreeMap<String, BTreeMap<String, String>>;
 
-/// The tables of `docs/json.md`.
+/// Reads the tables of `docs/json.md`.
 fn documented() -> Fields {
     let mut tables = Fields::new();
     let mut commands = String::new();
@@ -432,11 +436,11 @@ fn documented() -> Fields {
             heading.clone_into(&mut commands);
         } else if let Some(row) = line.strip_prefix("| `") {
             let (field, rest) = row.split_once("` | ").unwrap();
-            let (of, meaning) = rest.split_once(" | ").unwrap();
+            let (kind, meaning) = rest.split_once(" | ").unwrap();
             let table = tables.entry(commands.clone()).or_default();
-            let before = table.insert(field.to_owned(), of.to_owned());
-            assert!(before.is_none(), "{commands}: {field} stands there twice");
-            // A list of what another one, above it, is a list of.
+            let before = table.insert(field.to_owned(), kind.to_owned());
+            assert!(before.is_none(), "{commands}: {field} occurs twice");
+            // The items have the fields of another list, which is documented above.
             let like = meaning
                 .split_once("as in `")
                 .and_then(|(_, name)| name.split_once('`'));
@@ -446,7 +450,9 @@ fn documented() -> Fields {
                 let parts: Vec<_> = table
                     .range(like.clone()..)
                     .take_while(|(part, _)| part.starts_with(&like))
-                    .map(|(part, of)| (format!("{field}[].{}", &part[like.len()..]), of.clone()))
+                    .map(|(part, kind)| {
+                        (format!("{field}[].{}", &part[like.len()..]), kind.clone())
+                    })
                     .collect();
                 assert!(!parts.is_empty(), "{commands}: {field} is as in {like}");
                 table.extend(parts);
@@ -456,16 +462,16 @@ fn documented() -> Fields {
     tables
 }
 
-/// Calls `see` with each field of a document, its value, and whether what is in that is to be seen too.
-fn fields(value: &Value, path: &str, see: &mut impl FnMut(&str, &Value) -> bool) {
+/// Calls `visit` with each field of a document. `visit` returns whether the fields within are visited too.
+fn visit_fields(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value) -> bool) {
     for (name, value) in value.as_object().into_iter().flatten() {
         let path = format!("{path}{name}");
-        if !see(&path, value) {
+        if !visit(&path, value) {
             continue;
         }
-        fields(value, &format!("{path}."), see);
+        visit_fields(value, &format!("{path}."), visit);
         for item in value.as_array().into_iter().flatten() {
-            fields(item, &format!("{path}[]."), see);
+            visit_fields(item, &format!("{path}[]."), visit);
         }
     }
 }
@@ -482,7 +488,7 @@ fn type_of(value: &Value) -> &'static str {
 }
 
 #[test]
-fn every_field_that_is_printed_is_documented_with_its_type_and_the_other_way_round() {
+fn printed_and_documented_fields_are_the_same() {
     let documented = documented();
     let mut left: BTreeSet<(&str, &str)> = documented
         .iter()
@@ -509,13 +515,13 @@ fn every_field_that_is_printed_is_documented_with_its_type_and_the_other_way_rou
                 found.unwrap_or_else(|| panic!("docs/json.md has no section of {line}"))
             };
             let table = &documented[commands];
-            fields(&document, "", &mut |field, value| {
+            visit_fields(&document, "", &mut |field, value| {
                 left.retain(|(of, name)| (*of, *name) != (commands, field));
-                let says = table.get(field).map_or("nothing", String::as_str);
-                let is_map = says == "names and values" && value.is_object();
-                if !is_map && !says.contains(type_of(value)) {
+                let kind = table.get(field).map_or("nothing", String::as_str);
+                let is_map = kind == "names and values" && value.is_object();
+                if !is_map && !kind.contains(type_of(value)) {
                     wrong.insert(format!(
-                        "{commands}: {field} is {}, and documented as {says}",
+                        "{commands}: {field} is {}, and documented as {kind}",
                         type_of(value)
                     ));
                 }
@@ -528,18 +534,18 @@ fn every_field_that_is_printed_is_documented_with_its_type_and_the_other_way_rou
 }
 
 #[test]
-fn every_command_that_prints_json_of_its_own_is_documented() {
+fn every_command_with_its_own_json_is_documented() {
     let home = Home::fresh();
     let mut found = Vec::new();
     commands(&home, &[], &mut found);
     let documented: Vec<String> = documented().into_keys().collect();
     for path in found {
         let help = home.run(&[&["help".to_owned()], path.as_slice()].concat());
-        let says_so = help.ok().stdout.contains("\nOutput with --json:\n");
+        let has_section = help.ok().stdout.contains("\nOutput with --json:\n");
         let name = format!("`{}`", path.join(" "));
         let is_documented = documented.iter().any(|commands| commands.contains(&name));
         assert_eq!(
-            says_so, is_documented,
+            has_section, is_documented,
             "the detailed help of {name} and docs/json.md"
         );
     }

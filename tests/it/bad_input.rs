@@ -1,4 +1,4 @@
-//! What is wrong gets its clear error, and changes nothing.
+//! Invalid input gets an error that names the problem, and changes nothing.
 
 pub mod random;
 
@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::harness::{Home, PASSWORD, Server};
 
 on_every_database! {
-    every_malformed_body_and_path_has_its_error,
-    an_authorization_header_is_bearer_and_one_token,
-    bytes_that_are_no_request_hurt_nobody,
+    malformed_bodies_and_paths_get_specific_errors,
+    an_authorization_header_must_be_bearer_and_one_token,
+    bytes_that_are_not_http_do_no_harm,
     sign_up_can_be_closed,
 }
 
@@ -21,7 +21,7 @@ fn with_account(home: &Home) -> Server {
     server
 }
 
-pub fn every_wrong_type_in_every_field_is_a_400_that_names_the_field(home: Home) {
+pub fn a_wrong_type_in_any_field_is_a_400_that_names_the_field(home: Home) {
     let server = with_account(&home);
     let calls = [
         (
@@ -82,7 +82,7 @@ pub fn every_wrong_type_in_every_field_is_a_400_that_names_the_field(home: Home)
     server.access_token(ANN, PASSWORD);
 }
 
-fn every_malformed_body_and_path_has_its_error(home: Home) {
+fn malformed_bodies_and_paths_get_specific_errors(home: Home) {
     let server = with_account(&home);
     const OTHER: &str = "must be a JSON object";
     const INVALID: &str = "Invalid JSON: ";
@@ -182,7 +182,7 @@ fn every_malformed_body_and_path_has_its_error(home: Home) {
     );
 }
 
-pub fn a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set(home: Home) {
+pub fn a_password_of_more_than_72_bytes_is_refused_wherever_it_is_set(home: Home) {
     let server = with_account(&home);
     for (number, longest) in ["x7".repeat(36), "üä".repeat(18), "映画館".repeat(8)]
         .into_iter()
@@ -211,19 +211,19 @@ pub fn a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set(hom
         server.reset(&token, &longest).is(200);
         server.access_token(ANN, &longest);
 
-        let made = format!("made-{number}@example.com");
-        for (command, email) in [("create", made.as_str()), ("set-password", ANN)] {
+        let created = format!("made-{number}@example.com");
+        for (command, email) in [("create", created.as_str()), ("set-password", ANN)] {
             let arguments = ["user", command, "--email", email, "--password-stdin"];
             home.run_with_input(&arguments, &format!("{too_long}\n"))
                 .exits(5);
             home.run_with_input(&arguments, &format!("{longest}\n"))
                 .ok();
         }
-        server.access_token(&made, &longest);
+        server.access_token(&created, &longest);
     }
 }
 
-fn an_authorization_header_is_bearer_and_one_token(home: Home) {
+fn an_authorization_header_must_be_bearer_and_one_token(home: Home) {
     let server = with_account(&home);
     let token = server.access_token(ANN, PASSWORD);
     let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
@@ -256,7 +256,7 @@ fn an_authorization_header_is_bearer_and_one_token(home: Home) {
     assert!(post(format!("bearer {token}").as_bytes()).starts_with("HTTP/1.1 200"));
 }
 
-fn bytes_that_are_no_request_hurt_nobody(home: Home) {
+fn bytes_that_are_not_http_do_no_harm(home: Home) {
     let server = with_account(&home);
     let long_header = format!(
         "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
@@ -282,7 +282,7 @@ fn bytes_that_are_no_request_hurt_nobody(home: Home) {
     server.get("/readyz").is(200);
 }
 
-pub fn many_sign_ups_for_one_address_make_one_account(home: Home) {
+pub fn concurrent_sign_ups_for_one_address_create_one_account(home: Home) {
     let server = home.serve(&[]);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let attempts: Vec<_> = (0..20)

@@ -1,4 +1,4 @@
-//! The browser of the harness sees what is wrong: a check that can't fail would promise nothing.
+//! The browser of the harness detects problems of a page, so that the checks of other tests can fail.
 
 use serde_json::json;
 
@@ -15,27 +15,27 @@ const INNER: &str = "<!doctype html><html lang=en><title>Inner</title><p id=inne
 <link rel=stylesheet href='http://frames.test:9/style.css'>";
 
 #[test]
-fn the_browser_tells_what_is_wrong_with_a_page() {
+fn the_browser_reports_problems_of_a_page() {
     let Some(browser) = Browser::open() else {
         return;
     };
     let home = Home::fresh();
     home.write("inner.html", INNER);
     let url = format!("file://{}", home.write("outer.html", OUTER).display());
-    browser.appearance(Theme::Dark, Device::Phone);
+    browser.emulate_screen(Theme::Dark, Device::Phone);
     browser.visit(&url);
     browser.shows("Outer");
 
     let requested = browser.requested_urls();
     for part in ["outer.html", "elsewhere.test", "inner.html", "frames.test"] {
-        let is_told = requested.iter().any(|url| url.contains(part));
-        assert!(is_told, "{part}: {requested:?}");
+        let is_reported = requested.iter().any(|url| url.contains(part));
+        assert!(is_reported, "{part}: {requested:?}");
     }
-    assert_eq!(requested, browser.requested_urls(), "it is told again");
+    assert_eq!(requested, browser.requested_urls(), "the log is kept");
     let errors = browser.console_errors();
     for part in ["on purpose", "elsewhere.test", "frames.test"] {
-        let is_told = errors.iter().any(|error| error.contains(part));
-        assert!(is_told, "{part}: {errors:?}");
+        let is_reported = errors.iter().any(|error| error.contains(part));
+        assert!(is_reported, "{part}: {errors:?}");
     }
     assert!(browser.overflow(Device::Phone) > 1_600);
     let is_dark = "return matchMedia('(prefers-color-scheme: dark)').matches";
@@ -43,10 +43,14 @@ fn the_browser_tells_what_is_wrong_with_a_page() {
 
     let text = browser.in_frame("iframe", |browser| browser.text("#inner"));
     assert_eq!(text, "within");
-    assert_eq!(browser.count("#inner"), 0, "it has come back");
+    assert_eq!(
+        browser.count("#inner"),
+        0,
+        "the outer page is selected again"
+    );
 
     let findings = browser.accessibility_findings();
-    // Where axe-core can't be had that has been told, and CI has failed.
+    // If axe-core is unavailable, that has been reported.
     for rule in ["color-contrast: ", "image-alt: "] {
         let is_found = findings.iter().any(|finding| finding.starts_with(rule));
         assert!(is_found || axe().is_none(), "{rule}: {findings:?}");

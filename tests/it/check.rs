@@ -1,5 +1,5 @@
-//! `check`: each thing it looks at, well and ill. Its dialogue with the mail server is in `mail.rs`, what it says of the
-//! templates in `templates.rs`, `--deploy` in `security/terminal.rs`.
+//! `check`: each item in a good and in a bad state. `mail.rs` tests its dialogue with the mail server, `templates.rs` its results
+//! for templates, `security/terminal.rs` the option `--deploy`.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -15,20 +15,20 @@ use crate::harness::{Home, Output, PASSWORD, now};
 const ANN: &str = "ann@example.com";
 
 on_every_database! {
-    what_is_well_is_said_of_each_thing,
-    an_index_that_is_gone_is_named_and_not_made,
-    a_mail_that_was_given_up_is_a_warning,
-    history_that_is_still_to_come_is_a_wrong_clock,
+    a_good_state_is_reported_for_each_item,
+    a_missing_index_is_named_and_not_created,
+    a_dead_mail_is_a_warning,
+    history_in_the_future_is_reported_as_a_wrong_clock,
 }
 
-/// A collection of the home's database on MongoDB.
+/// Returns a collection of a MongoDB database.
 async fn collection(uri: &str, name: &str) -> Collection<Document> {
     let client = Client::with_uri_str(uri).await.unwrap();
     client.default_database().unwrap().collection(name)
 }
 
-/// The verdict on one thing, its message and its mend.
-fn of(answer: &Value, name: &str) -> (String, String, String) {
+/// Returns verdict, message and hint of one item.
+fn item(answer: &Value, name: &str) -> (String, String, String) {
     let checks = answer["checks"].as_array().unwrap();
     let mut found = checks.iter().filter(|check| check["name"] == name);
     let check = found.next().unwrap_or_else(|| panic!("{name}: {answer}"));
@@ -36,11 +36,11 @@ fn of(answer: &Value, name: &str) -> (String, String, String) {
     (text("verdict"), text("message"), text("hint"))
 }
 
-fn look(home: &Home) -> Value {
+fn run_check(home: &Home) -> Value {
     home.run(&["check", "--json"]).json()
 }
 
-fn what_is_well_is_said_of_each_thing(home: Home) {
+fn a_good_state_is_reported_for_each_item(home: Home) {
     home.create_account(ANN, PASSWORD);
     let server = home.serve(&[]);
     let home = home
@@ -52,7 +52,7 @@ fn what_is_well_is_said_of_each_thing(home: Home) {
     let answer = home.run(&["check", "--json"]).ok().json();
     assert_eq!(answer["ok"], true);
     let checks = answer["checks"].as_array().unwrap();
-    let told: Vec<_> = checks
+    let verdicts: Vec<_> = checks
         .iter()
         .map(|check| {
             (
@@ -72,15 +72,16 @@ fn what_is_well_is_said_of_each_thing(home: Home) {
         "disk",
         "templates",
     ];
-    let mut wanted: Vec<_> = names.iter().map(|name| (*name, "ok")).collect();
+    let mut expected: Vec<_> = names.iter().map(|name| (*name, "ok")).collect();
     if home.is_on_mongodb() {
-        // Not every server tells of its disk.
-        wanted.retain(|(name, _)| *name != "disk" || told.iter().any(|(told, _)| told == name));
+        // Some servers do not report their disk.
+        expected
+            .retain(|(name, _)| *name != "disk" || verdicts.iter().any(|(found, _)| found == name));
     }
-    assert_eq!(told, wanted, "{answer}");
-    assert!(of(&answer, "database").1.contains("indexes"));
+    assert_eq!(verdicts, expected, "{answer}");
+    assert!(item(&answer, "database").1.contains("indexes"));
     assert!(
-        of(&answer, "clock")
+        item(&answer, "clock")
             .1
             .contains(" UTC, in agreement with the ")
     );
@@ -94,7 +95,7 @@ fn what_is_well_is_said_of_each_thing(home: Home) {
     assert_eq!(shown.stderr, "");
 }
 
-fn an_index_that_is_gone_is_named_and_not_made(home: Home) {
+fn a_missing_index_is_named_and_not_created(home: Home) {
     home.create_account(ANN, PASSWORD);
     let is_gone = |home: &Home| match home.mongodb_uri() {
         Some(uri) => blocking(async {
@@ -125,7 +126,7 @@ fn an_index_that_is_gone_is_named_and_not_made(home: Home) {
             .unwrap(),
     }
     let output = home.run(&["check", "--json"]).exits(1);
-    let (verdict, message, hint) = of(&output.json(), "database");
+    let (verdict, message, hint) = item(&output.json(), "database");
     let name = if home.is_on_mongodb() {
         "movie.name"
     } else {
@@ -139,17 +140,17 @@ fn an_index_that_is_gone_is_named_and_not_made(home: Home) {
     assert!(!hint.is_empty());
     assert!(is_gone(&home));
     if home.is_on_mongodb() {
-        // The mend is what it says.
+        // The hint is true: the next command creates the index.
         home.run(&["user", "list"]).ok();
-        assert_eq!(of(&look(&home), "database").0, "ok");
+        assert_eq!(item(&run_check(&home), "database").0, "ok");
     }
 }
 
-fn a_mail_that_was_given_up_is_a_warning(home: Home) {
+fn a_dead_mail_is_a_warning(home: Home) {
     home.create_account(ANN, PASSWORD);
     let home = home.with("MAIL_PORT", "1");
     home.run(&["forgot", "--email", ANN]).exits(7);
-    let (verdict, message, _) = of(&look(&home), "outbox");
+    let (verdict, message, _) = item(&run_check(&home), "outbox");
     assert_eq!(verdict, "ok");
     assert!(
         message.starts_with("1 waiting, the oldest since "),
@@ -167,7 +168,7 @@ fn a_mail_that_was_given_up_is_a_warning(home: Home) {
             home.database().execute(dead, []).unwrap();
         }
     }
-    let (verdict, message, hint) = of(&look(&home), "outbox");
+    let (verdict, message, hint) = item(&run_check(&home), "outbox");
     assert_eq!(
         (verdict.as_str(), message.as_str()),
         ("warning", "0 waiting; 1 given up")
@@ -175,7 +176,7 @@ fn a_mail_that_was_given_up_is_a_warning(home: Home) {
     assert!(hint.contains("movie-bag outbox list"));
 }
 
-fn history_that_is_still_to_come_is_a_wrong_clock(home: Home) {
+fn history_in_the_future_is_reported_as_a_wrong_clock(home: Home) {
     home.create_account(ANN, PASSWORD);
     let at = i64::try_from(now().as_millis()).unwrap() + 3_600_000;
     match home.mongodb_uri() {
@@ -191,14 +192,14 @@ fn history_that_is_still_to_come_is_a_wrong_clock(home: Home) {
         }
     }
     let output = home.run(&["check", "--json"]).exits(1);
-    let (verdict, message, hint) = of(&output.json(), "clock");
+    let (verdict, message, hint) = item(&output.json(), "clock");
     assert_eq!(verdict, "error");
     assert!(message.contains(", in the future"), "{message}");
     assert!(hint.contains("NTP"), "{hint}");
 }
 
 #[test]
-fn an_older_database_is_not_brought_up_to_date_and_a_newer_one_is_an_error() {
+fn an_older_database_is_not_migrated_and_a_newer_one_is_an_error() {
     let home = Home::fresh();
     home.create_account(ANN, PASSWORD);
     let version = || -> i64 {
@@ -211,7 +212,7 @@ fn an_older_database_is_not_brought_up_to_date_and_a_newer_one_is_an_error() {
     home.database()
         .pragma_update(None, "user_version", newest - 1)
         .unwrap();
-    let (verdict, message, hint) = of(&look(&home), "database");
+    let (verdict, message, hint) = item(&run_check(&home), "database");
     assert_eq!(verdict, "warning");
     assert!(message.contains("the next start migrates it"), "{message}");
     assert!(hint.contains("backup"), "{hint}");
@@ -221,30 +222,30 @@ fn an_older_database_is_not_brought_up_to_date_and_a_newer_one_is_an_error() {
         .pragma_update(None, "user_version", newest + 1)
         .unwrap();
     let output = home.run(&["check", "--json"]).exits(1);
-    let (verdict, message, _) = of(&output.json(), "database");
+    let (verdict, message, _) = item(&output.json(), "database");
     assert_eq!(verdict, "error");
     assert!(message.contains("upgrade movie-bag"), "{message}");
 }
 
 #[test]
-fn a_secret_that_is_broken_or_easily_guessed_is_told() {
+fn an_invalid_or_guessable_secret_is_reported() {
     let home = Home::fresh();
     home.create_account(ANN, PASSWORD);
-    assert!(of(&look(&home), "secret").1.contains("generated"));
+    assert!(item(&run_check(&home), "secret").1.contains("generated"));
     std::fs::write(home.data_dir().join("jwt-secret"), "short").unwrap();
     let output = home.run(&["check", "--json"]).exits(1);
-    let (verdict, message, _) = of(&output.json(), "secret");
+    let (verdict, message, _) = item(&output.json(), "secret");
     assert_eq!(verdict, "error");
     assert!(message.contains("32 bytes"), "{message}");
 
     let home = home.with("JWT_SECRET_KEY", "abc".repeat(20));
-    let answer = look(&home);
-    assert_eq!(of(&answer, "secret").0, "warning");
+    let answer = run_check(&home);
+    assert_eq!(item(&answer, "secret").0, "warning");
     assert!(!answer.to_string().contains("abcabc"));
 }
 
-/// Answers every request of HTTP alike, and says nothing where that is empty.
-fn answering(answer: &'static str) -> String {
+/// Starts a server that gives every HTTP request the same answer, or never answers if that is empty. Returns its URL.
+fn start_server(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -266,9 +267,9 @@ fn answering(answer: &'static str) -> String {
 fn a_public_url_that_leads_elsewhere_is_a_warning() {
     let of_url = |base: String| {
         let home = Home::fresh().with("MOVIE_BAG_PUBLIC_URL", base);
-        of(&look(&home), "public URL")
+        item(&run_check(&home), "public URL")
     };
-    let (verdict, message, hint) = of_url(answering(
+    let (verdict, message, hint) = of_url(start_server(
         "HTTP/1.1 301 Moved\r\nLocation: https://movies.example/\r\nContent-Length: 0\r\n\r\n",
     ));
     assert_eq!(verdict, "warning");
@@ -278,7 +279,7 @@ fn a_public_url_that_leads_elsewhere_is_a_warning() {
     );
     assert!(hint.contains("MOVIE_BAG_PUBLIC_URL"));
 
-    let (verdict, message, hint) = of_url(answering(
+    let (verdict, message, hint) = of_url(start_server(
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     ));
     assert_eq!(verdict, "warning");
@@ -294,13 +295,13 @@ fn a_public_url_that_leads_elsewhere_is_a_warning() {
 }
 
 #[test]
-fn another_clock_is_told_of_by_the_public_url() {
-    let base = answering(
+fn a_clock_difference_to_the_public_url_is_reported() {
+    let base = start_server(
         "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}",
     );
     let home = Home::fresh().with("MOVIE_BAG_PUBLIC_URL", base);
     let output = home.run(&["check", "--json"]).exits(1);
-    let (verdict, message, _) = of(&output.json(), "clock");
+    let (verdict, message, _) = item(&output.json(), "clock");
     assert_eq!(verdict, "error");
     assert!(
         message.contains("ahead of the public URL's clock"),
@@ -310,7 +311,7 @@ fn another_clock_is_told_of_by_the_public_url() {
 
 #[test]
 fn a_service_that_never_answers_is_an_error() {
-    let silent = answering("");
+    let silent = start_server("");
     let (_, port) = silent.rsplit_once(':').unwrap();
     let home = Home::fresh()
         .with("MAIL_SERVER", "127.0.0.1")
@@ -322,15 +323,15 @@ fn a_service_that_never_answers_is_an_error() {
         .with("MOVIE_BAG_PUBLIC_URL", &*silent);
     let output = home.run(&["check", "--json"]).exits(1);
     let answer = output.json();
-    assert_eq!(of(&answer, "database").0, "error");
-    let (verdict, message, hint) = of(&answer, "mail server");
+    assert_eq!(item(&answer, "database").0, "error");
+    let (verdict, message, hint) = item(&answer, "mail server");
     assert_eq!(verdict, "error");
     assert!(message.contains("in time at greeting (8.0 s)"), "{message}");
     assert!(hint.contains("MAIL_USE_SSL"), "{hint}");
-    assert_eq!(of(&answer, "public URL").0, "warning");
+    assert_eq!(item(&answer, "public URL").0, "warning");
 }
 
-/// A submission server that answers like Dovecot 2.3: a wrong password after two seconds, and MAIL only after a login.
+/// Starts a submission server that answers like Dovecot 2.3: a wrong password after two seconds, and MAIL only after a login.
 fn submission_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -363,14 +364,14 @@ fn submission_server() -> u16 {
 }
 
 #[test]
-fn a_wrong_password_is_an_error_with_the_server_s_reply() {
+fn a_wrong_password_is_an_error_with_the_reply_of_the_server() {
     let home = Home::fresh()
         .with("MAIL_PORT", submission_server().to_string())
         .with("MAIL_USERNAME", "owner")
         .with("MAIL_PASSWORD", "wrong");
     for arguments in [&["check", "--json"][..], &["check", "--deploy", "--json"]] {
         let answer = home.run(arguments).exits(1).json();
-        let (verdict, message, hint) = of(&answer, "mail server");
+        let (verdict, message, hint) = item(&answer, "mail server");
         assert_eq!(verdict, "error");
         assert!(
             message.ends_with("rejected the login: 535 5.7.8 Authentication failed."),
@@ -381,7 +382,7 @@ fn a_wrong_password_is_an_error_with_the_server_s_reply() {
 }
 
 #[test]
-fn a_user_name_without_a_password_is_an_error_unless_the_server_is_a_local_one_without_login() {
+fn a_user_name_without_a_password_is_an_error_except_for_a_local_server_without_login() {
     // The env file of the tutorial, with its debugging server on another port.
     let home = Home::fresh();
     let sink = home.sink(&[]);
@@ -397,8 +398,8 @@ MAIL_PASSWORD = \"\"
         ),
     );
     let answer = home.run(&["check", "--json"]).ok().json();
-    assert_eq!(of(&answer, "mail server").0, "ok");
-    let (verdict, message, hint) = of(&answer, "mail login");
+    assert_eq!(item(&answer, "mail server").0, "ok");
+    let (verdict, message, hint) = item(&answer, "mail login");
     assert_eq!(verdict, "warning");
     assert_eq!(
         message,
@@ -407,7 +408,7 @@ MAIL_PASSWORD = \"\"
     assert!(hint.starts_with("set MAIL_PASSWORD, or remove MAIL_USERNAME"));
 
     let answer = home.run(&["check", "--deploy", "--json"]).exits(1).json();
-    assert_eq!(of(&answer, "mail login").0, "error");
+    assert_eq!(item(&answer, "mail login").0, "error");
     for (key, value) in [
         ("MAIL_SERVER", "smtp.invalid"),
         ("MAIL_USE_TLS", "true"),
@@ -415,9 +416,9 @@ MAIL_PASSWORD = \"\"
     ] {
         let mut command = home.command(&["check", "--json"]);
         command.env(key, value);
-        let answer = Output::of(command, "").exits(1).json();
+        let answer = Output::run(command, "").exits(1).json();
         if key == "MAIL_PORT" {
-            let (verdict, message, _) = of(&answer, "mail server");
+            let (verdict, message, _) = item(&answer, "mail server");
             assert_eq!(verdict, "error");
             assert!(
                 message.ends_with(
@@ -426,13 +427,13 @@ MAIL_PASSWORD = \"\"
                 "{message}"
             );
         } else {
-            assert_eq!(of(&answer, "mail login").0, "error", "{key}");
+            assert_eq!(item(&answer, "mail login").0, "error", "{key}");
         }
     }
 }
 
-/// The value and the source of a setting in the table of `--all`, as a person reads it.
-fn shown(home: &Home, arguments: &[&str], key: &str) -> String {
+/// Returns the value and the source of a setting in the table of `--all`.
+fn value_and_source(home: &Home, arguments: &[&str], key: &str) -> String {
     let output = home.run(&[&["check", "--all"], arguments].concat());
     let line = output
         .stdout
@@ -446,14 +447,14 @@ fn shown(home: &Home, arguments: &[&str], key: &str) -> String {
 }
 
 #[test]
-fn effective_values_are_shown_and_not_the_defaults_of_another_profile() {
+fn the_values_of_the_current_profile_are_shown() {
     let home = Home::fresh();
     for (key, value) in [
         ("MOVIE_BAG_RESET_TOKEN_LIFETIME", "24h default"),
         ("MOVIE_BAG_CONCEAL_ACCOUNTS", "false default"),
         ("MAIL_HELO_NAME", "movie-bag.com default"),
     ] {
-        assert_eq!(shown(&home, &[], key), value);
+        assert_eq!(value_and_source(&home, &[], key), value);
     }
     let home = home
         .with("MOVIE_BAG_PROFILE", "production")
@@ -466,12 +467,12 @@ fn effective_values_are_shown_and_not_the_defaults_of_another_profile() {
         ("MOVIE_BAG_CONCEAL_ACCOUNTS", "true default"),
         ("MAIL_HELO_NAME", "movies.invalid default"),
     ] {
-        assert_eq!(shown(&home, &[], key), value);
+        assert_eq!(value_and_source(&home, &[], key), value);
     }
 }
 
 #[test]
-fn verdicts_come_first_and_settings_on_request() {
+fn verdicts_come_first_and_settings_are_shown_on_request() {
     let home = Home::fresh();
     let output = home.run(&["check"]);
     assert!(
@@ -487,9 +488,9 @@ fn verdicts_come_first_and_settings_on_request() {
         output.stdout
     );
     assert!(output.stdout.contains("SETTING"), "{}", output.stdout);
-    // Programs get all of it.
+    // The JSON output has both.
     assert!(
-        look(&home)["settings"]
+        run_check(&home)["settings"]
             .as_array()
             .is_some_and(|all| !all.is_empty())
     );
@@ -497,7 +498,7 @@ fn verdicts_come_first_and_settings_on_request() {
 
 #[cfg(unix)]
 #[test]
-fn an_env_file_with_secrets_that_others_can_read_is_told() {
+fn an_env_file_with_secrets_that_others_can_read_is_reported() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let home = Home::fresh().with("MOVIE_BAG_PUBLIC_URL", "https://movies.invalid");
@@ -512,7 +513,7 @@ fn an_env_file_with_secrets_that_others_can_read_is_told() {
         command
             .env("MOVIE_BAG_PROFILE", profile)
             .env("MOVIE_BAG_BCRYPT_COST", "10");
-        of(&Output::of(command, "").json(), "env file")
+        item(&Output::run(command, "").json(), "env file")
     };
     let (verdict, message, hint) = verdict_on(0o644, "production");
     assert_eq!(verdict, "error");

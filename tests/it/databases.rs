@@ -246,7 +246,7 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
     let list = |home: &Home, more: &[&str], folder: &Path| {
         let mut command = home.command(&[&["user", "list"], more].concat());
         command.current_dir(folder);
-        crate::harness::Output::of(command, "")
+        crate::harness::Output::run(command, "")
     };
     let own = home.data_dir().join("movie-bag.sqlite3");
     assert_eq!(list(&home, &[], home.path()).ok().stderr, "");

@@ -1,7 +1,7 @@
-//! The documentation: its shell blocks run, its links lead somewhere, and its pages have the form that readers rely on.
+//! The documentation: its shell blocks run, its links resolve, and its pages have the format that readers rely on.
 //!
-//! A page is a Markdown file at the root of the repository or in `docs`. Pages are found on the disk, so a new one is tested
-//! without being named here.
+//! A page is a Markdown file at the root of the repository or in `docs`. Pages are found on disk, so that a new page is tested
+//! without being listed here.
 
 mod commands;
 mod form;

@@ -1,7 +1,7 @@
 //! The examples of every `--help`, pasted into a shell one by one.
 //!
-//! They are read at 80 columns, the usual width of a terminal: what is broken there can't be pasted. What is not listed
-//! below runs as it stands, in a home that has the accounts ann and bob, their mails, and the files that are named.
+//! They are read at 80 columns, the usual width of a terminal, since an example that is wrapped there cannot be pasted. Examples that
+//! are not listed below run unchanged, in a home with the accounts ann and bob, their mails, and the files that are named.
 
 use std::fs;
 use std::sync::Mutex;
@@ -10,23 +10,23 @@ use crate::generated::commands;
 use crate::harness::mongodb::FreshDatabase;
 use crate::harness::{Home, Output, PASSWORD, Shell};
 
-/// The link of the newest mail to ann, which a person pastes.
+/// The reset link of the newest mail to ann, which a person would paste.
 const LINK: &str =
     "--token \"$(movie-bag inbox wait --to ann@example.com --subject 'Reset your' --print link)\"";
 
-/// What an example says of a machine that is not this one, and what stands for it here.
-const RULES: &[(&str, &str)] = &[
+/// Text of an example that does not fit this machine, and its replacement.
+const REPLACEMENTS: &[(&str, &str)] = &[
     ("--token LINK", LINK),
     ("--token http://localhost:3000/reset/eyJ0…", LINK),
-    // The id of some mail. An account is listed behind it as behind any other.
+    // The id of a mail. The outbox also has the mails of another account.
     (
         "6b04933dbb18cc05d63b86dd",
         "$(movie-bag outbox list --json | jq -rn 'first(inputs).id')",
     ),
-    // Ports are free ones, since tests run beside each other.
+    // Free ports, since tests run in parallel.
     ("0.0.0.0:3000", "127.0.0.1:0"),
     ("127.0.0.1:9090", "127.0.0.1:0"),
-    // The folders of zsh, which is not run here.
+    // The function path of zsh, which is not run here.
     ("${fpath[1]}", "$HOME"),
     (
         "'mongodb://db1.example/movie-bag?replicaSet=rs0'",
@@ -35,8 +35,8 @@ const RULES: &[(&str, &str)] = &[
     ("mongodb://localhost/movie-bag", "$OTHER_MONGODB"),
 ];
 
-/// What goes before an example, which would wait in vain.
-const BEFORE: &[(&str, &str)] = &[
+/// Commands before an example that could not succeed alone.
+const PREPARATIONS: &[(&str, &str)] = &[
     (
         "--database mongodb://localhost/movie-bag copy",
         "movie-bag --database mongodb://localhost/movie-bag user create --email ann@example.com --generate\n",
@@ -51,15 +51,15 @@ const BEFORE: &[(&str, &str)] = &[
     ),
 ];
 
-/// The examples that do not end with 0, and why.
-const ENDS: &[(&str, u32)] = &[
-    // Nothing here is as production needs it.
+/// Exit codes of the examples that do not exit with 0.
+const EXIT_CODES: &[(&str, u32)] = &[
+    // The settings are not those of production.
     ("movie-bag check --deploy", 1),
-    // The dead mails are left.
+    // The dead mails remain.
     ("movie-bag outbox flush", 1),
 ];
 
-/// What is prepared once: the accounts, and two mails to bob that were given up.
+/// State that is created once: the accounts, and two dead mails to bob.
 struct Prepared {
     data: Home,
     mongodb: [FreshDatabase; 2],
@@ -75,13 +75,13 @@ impl Prepared {
         for _ in 0..2 {
             let mut forgot = data.command(&["forgot", "--email", "bob@example.com"]);
             forgot.env("MAIL_PORT", refusing.port());
-            Output::of(forgot, "").exits(1);
+            Output::run(forgot, "").exits(1);
         }
         drop(refusing);
         Some(Self { data, mongodb })
     }
 
-    /// A home that has it; without any account where one is about to be made.
+    /// Returns a home with that state, or without accounts if the example creates one.
     fn home(&self, example: &str) -> Home {
         let home = Home::fresh();
         if !example.contains("user create --email") {
@@ -105,7 +105,7 @@ impl Prepared {
         home
     }
 
-    /// Runs an example, or several that belong together.
+    /// Runs an example, or several that depend on each other.
     fn run(&self, example: &str) {
         let home = self.home(example);
         let sink = home.sink(&[]);
@@ -117,29 +117,30 @@ impl Prepared {
             .with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()))
             .with("MONGODB", &*self.mongodb[0].uri)
             .with("OTHER_MONGODB", &*self.mongodb[1].uri);
-        // So that there is a link in the inbox.
-        let asked = match home.data_dir().is_dir() {
-            true => "movie-bag forgot --email ann@example.com\n",
-            false => "",
+        // The inbox needs a message with a link.
+        let request = if home.data_dir().is_dir() {
+            "movie-bag forgot --email ann@example.com\n"
+        } else {
+            ""
         };
-        let before = value(BEFORE, example).unwrap_or_default();
-        let mut script = format!("{asked}{before}{example}");
-        for (says, here) in RULES {
-            script = script.replace(says, here);
+        let preparation = value(PREPARATIONS, example).unwrap_or_default();
+        let mut script = format!("{request}{preparation}{example}");
+        for (text, replacement) in REPLACEMENTS {
+            script = script.replace(text, replacement);
         }
-        let code = value(ENDS, example).unwrap_or(0);
+        let code = value(EXIT_CODES, example).unwrap_or(0);
         let screen = shell.with("PASSWORD", PASSWORD).exits(&script, code);
         assert!(!screen.contains("panicked"), "{screen}");
     }
 }
 
-/// What a list has for an example.
+/// Returns the value that a list has for an example.
 fn value<T: Copy>(list: &[(&str, T)], example: &str) -> Option<T> {
     let found = list.iter().find(|(what, _)| example.contains(what));
     found.map(|(_, value)| *value)
 }
 
-/// What a help tells to type: each example, and what belongs together in one.
+/// Returns the examples of a help text. Lines that depend on each other are one example.
 fn examples(help: &str) -> Vec<String> {
     const ONE_BY_ONE: [&str; 2] = ["Example:", "Examples:"];
     const TOGETHER: [&str; 2] = ["First steps:", "To customize a mail or a page:"];
@@ -151,16 +152,17 @@ fn examples(help: &str) -> Vec<String> {
         }
         let block: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
         let block = block.join("\n").replace("\\\n", "");
-        match TOGETHER.contains(&line) {
-            true => examples.push(block),
-            false => examples.extend(block.lines().map(|line| line.trim().to_owned())),
+        if TOGETHER.contains(&line) {
+            examples.push(block);
+        } else {
+            examples.extend(block.lines().map(|line| line.trim().to_owned()));
         }
     }
     examples
 }
 
 #[test]
-fn the_examples_of_every_help_do_what_they_say() {
+fn the_examples_of_every_help_run() {
     let Some(prepared) = &Prepared::new() else {
         return;
     };
@@ -174,15 +176,15 @@ fn the_examples_of_every_help_do_what_they_say() {
         all.extend(of_one.into_iter().map(|example| (path.join(" "), example)));
     }
     assert!(all.len() > 60, "{all:?}");
-    for what in RULES
+    for what in REPLACEMENTS
         .iter()
-        .map(|(says, _)| says)
-        .chain(BEFORE.iter().map(|(of, _)| of))
-        .chain(ENDS.iter().map(|(of, _)| of))
+        .map(|(text, _)| text)
+        .chain(PREPARATIONS.iter().map(|(text, _)| text))
+        .chain(EXIT_CODES.iter().map(|(text, _)| text))
     {
         assert!(
             all.iter().any(|(_, example)| example.contains(what)),
-            "no example says {what}: the rule is stale"
+            "no example contains {what}: the rule is stale"
         );
     }
     let (left, failed) = (Mutex::new(all.into_iter()), Mutex::new(Vec::new()));
@@ -194,7 +196,7 @@ fn the_examples_of_every_help_do_what_they_say() {
                     let Some((help_of, example)) = next else {
                         break;
                     };
-                    // What it panics with has the name of the thread before it.
+                    // A panic message begins with the name of the thread.
                     let name = format!("movie-bag {help_of} --help: {example}");
                     let named = std::thread::Builder::new().name(name.clone());
                     let run = named.spawn_scoped(scope, move || prepared.run(&example));

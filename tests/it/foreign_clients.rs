@@ -1,7 +1,7 @@
-//! Mail clients of other makers, in their default configuration, against the real binary.
+//! Mail clients of other vendors, in their default configuration, with the real binary.
 //!
-//! A client gets the host, the port and nothing else. The lines that `smtp-debug` prints at start are read from its output
-//! and used as they stand; the clients without a line are below them. No test here switches off TLS or its verification.
+//! A client gets the host, the port and nothing else. The lines that `smtp-debug` prints at start are read from its output and used
+//! unchanged; clients without a line follow. No test here turns off TLS or its verification.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ const TO: &str = "ann@example.com";
 /// Letters beyond ASCII, lines that begin with dots, an empty line.
 const TEXT: &str = "Grüße, Ann!\n.\n..two dots\n\nlast line";
 
-/// The versions that are installed for the tests. All of them run on Python 3.10 and on Node 18, which Debian 12 has.
+/// Pinned versions, which run on Python 3.10 and Node 18. Debian 12 has both or later ones.
 const PYTHON_PACKAGES: [&str; 4] = [
     "aiosmtplib==5.1.3",
     "Django==5.2.19",
@@ -25,7 +25,7 @@ const PYTHON_PACKAGES: [&str; 4] = [
 ];
 const NODEMAILER: &str = "nodemailer@9.1.1";
 
-/// A client, the way it is run, and its mail.
+/// A mail client and its home.
 struct Client<'a> {
     name: &'a str,
     home: &'a Home,
@@ -40,10 +40,10 @@ impl<'a> Client<'a> {
         format!("Grüße von {}", self.name)
     }
 
-    /// The first of these programs that can run, with the mail in its environment; `None` where this machine has none, which
-    /// is reported.
+    /// Returns the first of these programs that can run, with the mail in its environment. Returns `None` if there is none; that has
+    /// been reported then.
     ///
-    /// `probe` are arguments with which a program only shows that it can run.
+    /// `probe` are arguments that make a program exit successfully without sending anything.
     fn program(&self, programs: &[&str], probe: &[&str], advice: &str) -> Option<Command> {
         let can_run = |program: &&&str| {
             let mut probing = self.command(Path::new(program));
@@ -64,7 +64,7 @@ impl<'a> Client<'a> {
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
-            // No configuration of this machine gets in.
+            // Without the configuration of this machine.
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
@@ -110,7 +110,7 @@ impl<'a> Client<'a> {
     fn ruby(&self, library: &str, file: &str) -> Option<Command> {
         let probe = ["-e", &format!("require \"{library}\"")];
         let advice = "Install Debian's ruby-mail and ruby-actionmailer.";
-        // Debian's own finds Debian's libraries where another Ruby comes first on the PATH.
+        // Debian's Ruby finds the libraries of Debian if another Ruby is first on the PATH.
         let mut command = self.program(&["ruby", "/usr/bin/ruby"], &probe, advice)?;
         command.arg(script(file));
         Some(command)
@@ -141,7 +141,7 @@ fn script(file: &str) -> PathBuf {
         .join(file)
 }
 
-/// The clients for which the binary prints a line: the way such a line is run. A line without a client here is a failure.
+/// Returns the command that uses a printed line. A line without a client here is a failure.
 fn client_of_line(client: &Client<'_>, settings: &str) -> Option<Command> {
     let (mut command, argument) = match client.name {
         "Flask" => (client.python("flask_client.py")?, settings),
@@ -167,14 +167,14 @@ fn client_of_line(client: &Client<'_>, settings: &str) -> Option<Command> {
     Some(command)
 }
 
-/// The lines that the binary prints for clients, each with the client's name.
+/// Returns the names and settings that the binary prints for clients.
 fn printed_lines(sink: &Sink) -> Vec<(String, String)> {
     const BEFORE: &str = "Point your program at it:\n";
     let mut lines = Vec::new();
-    wait_until("it prints the settings of clients", || {
-        let said = sink.stderr();
-        let block = said.split_once(BEFORE).map(|(_, rest)| rest);
-        // An empty line is its end.
+    wait_until("the settings of clients are printed", || {
+        let stderr = sink.stderr();
+        let block = stderr.split_once(BEFORE).map(|(_, rest)| rest);
+        // An empty line ends the block.
         let block = block.and_then(|rest| rest.split_once("\n\n"));
         lines = block.map_or(Vec::new(), |(block, _)| block.lines().map(line).collect());
         !lines.is_empty()
@@ -187,20 +187,20 @@ fn line(text: &str) -> (String, String) {
     (name.to_owned(), settings.trim().to_owned())
 }
 
-/// Runs a client, and looks at what arrived.
-fn sends(client: &Client<'_>, command: &mut Command, sink: &Sink) {
+/// Runs a client, and checks the message that arrived.
+fn assert_sends(client: &Client<'_>, command: &mut Command, sink: &Sink) {
     let output = run(command);
     assert_eq!(output.code, Some(0), "{}: {output:?}", client.name);
-    arrived(client, sink);
+    assert_arrived(client, sink);
 }
 
 fn run(command: &mut Command) -> Output {
     command.stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    Output::of_started(command.spawn().unwrap())
+    Output::wait_for(command.spawn().unwrap())
 }
 
-fn arrived(client: &Client<'_>, sink: &Sink) {
+fn assert_arrived(client: &Client<'_>, sink: &Sink) {
     let inbox = sink.inbox();
     let message = &inbox.messages()[0];
     assert_eq!(message["Subject"], client.subject(), "{}", client.name);
@@ -210,7 +210,7 @@ fn arrived(client: &Client<'_>, sink: &Sink) {
     assert_eq!(envelope["to"], serde_json::json!([TO]), "{}", client.name);
     let mail = inbox.mail(id);
     assert_eq!(mail.from, FROM, "{}", client.name);
-    // The gem "mail" 2.7 ends its lines with =0D and a line end, which is two CRs.
+    // The gem "mail" 2.7 encodes CR as =0D before a line end, which decodes to two CRs.
     let line_end = match client.name {
         "Rails" | "mail" => "\r\r\n",
         _ => "\r\n",
@@ -220,7 +220,7 @@ fn arrived(client: &Client<'_>, sink: &Sink) {
 }
 
 #[test]
-fn every_line_that_is_printed_at_start_sends_a_mail() {
+fn every_printed_line_for_a_client_sends_a_mail() {
     let home = Home::fresh();
     let sink = home.sink(&[]);
     let lines = printed_lines(&sink);
@@ -244,10 +244,10 @@ fn every_line_that_is_printed_at_start_sends_a_mail() {
         if name == "lettre" {
             send_by_lettre(&client, settings, &sink);
         } else if let Some(mut command) = client_of_line(&client, settings) {
-            sends(&client, &mut command, &sink);
+            assert_sends(&client, &mut command, &sink);
         }
     }
-    // The help has the same lines, for the usual address.
+    // The help has the same lines, with the default port.
     let help = home.run(&["help", "smtp-debug"]).ok().stdout;
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for (name, settings) in &lines {
@@ -257,14 +257,13 @@ fn every_line_that_is_printed_at_start_sends_a_mail() {
     }
 }
 
-/// Runs the printed expression, which must be the one that is compiled here.
+/// Sends by the printed expression, which must equal the one that is compiled here.
 fn send_by_lettre(client: &Client<'_>, printed: &str, sink: &Sink) {
-    macro_rules! with_its_text {
+    macro_rules! with_source {
         ($($expression:tt)*) => { (stringify!($($expression)*), $($expression)*) };
     }
     let (host, port) = ("127.0.0.1", sink.port().parse().unwrap());
-    let (text, transport) =
-        with_its_text!(SmtpTransport::builder_dangerous(host).port(port).build());
+    let (text, transport) = with_source!(SmtpTransport::builder_dangerous(host).port(port).build());
     let without_spaces = |text: &str| text.replace([' ', '\n'], "");
     let printed = printed
         .replace("\"127.0.0.1\"", "host")
@@ -277,7 +276,7 @@ fn send_by_lettre(client: &Client<'_>, printed: &str, sink: &Sink) {
         .body(TEXT.to_owned())
         .unwrap();
     transport.send(&message).unwrap();
-    arrived(client, sink);
+    assert_arrived(client, sink);
 }
 
 #[test]
@@ -291,17 +290,17 @@ fn clients_without_a_line_send_with_host_and_port_alone() {
         let client = Client::new(&home, name);
         if let Some(mut command) = client.ruby(library, file) {
             command.args(["127.0.0.1", sink.port()]);
-            sends(&client, &mut command, &sink);
+            assert_sends(&client, &mut command, &sink);
         }
     }
     let client = Client::new(&home, "aiosmtplib");
     if let Some(mut command) = client.python("aiosmtplib_client.py") {
         command.args(["127.0.0.1", sink.port()]);
-        sends(&client, &mut command, &sink);
+        assert_sends(&client, &mut command, &sink);
     }
 }
 
-/// A message with everything that a client or server could be tempted to change.
+/// A message with everything that a client or server could change in transit.
 const EXACT: &[u8] = b"From: me@example.com\r\nTo: ann@example.com\r\nSubject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe_von_curl?=\r\n\
     MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
     Gr\xc3\xbc\xc3\x9fe, Ann!\r\n.\r\n..two dots\r\n\r\nlast line\r\n";
@@ -316,7 +315,7 @@ fn curl_sends_with_host_and_port_alone_and_every_byte_arrives() {
     let Some(mut command) = client.shell("curl", &curl(&url)) else {
         return;
     };
-    sends(&client, &mut command, &sink);
+    assert_sends(&client, &mut command, &sink);
     assert_eq!(sink.inbox().source("latest"), EXACT);
 }
 
@@ -345,7 +344,7 @@ fn clients_that_log_in_need_no_encryption() {
         let Some(mut command) = client_of_line(&client, &settings) else {
             continue;
         };
-        sends(&client, command.env("LOGIN", "1"), &sink);
+        assert_sends(&client, command.env("LOGIN", "1"), &sink);
         let envelope = sink.inbox().envelope("latest");
         assert_eq!(envelope["auth"]["user"], "ann", "{name}");
         assert_eq!(envelope["tls"], serde_json::Value::Null, "{name}");
@@ -362,19 +361,19 @@ fn starttls_is_offered_only_where_it_is_asked_for() {
         (&["--starttls", "--tls", "127.0.0.1:0"], true),
     ] {
         let sink = home.sink(options);
-        let said = crate::harness::raw(&sink.smtp, b"EHLO me\r\nSTARTTLS\r\nQUIT\r\n");
+        let replies = crate::harness::raw(&sink.smtp, b"EHLO me\r\nSTARTTLS\r\nQUIT\r\n");
         assert_eq!(
-            said.contains("250-STARTTLS"),
+            replies.contains("250-STARTTLS"),
             offered,
-            "{options:?}: {said}"
+            "{options:?}: {replies}"
         );
         let hint = "\r\n502 5.5.1 STARTTLS is off: start smtp-debug with --starttls";
-        assert_eq!(said.contains(hint), !offered, "{options:?}: {said}");
+        assert_eq!(replies.contains(hint), !offered, "{options:?}: {replies}");
     }
 }
 
 #[test]
-fn clients_that_trust_the_written_authority_send_encrypted_and_others_not_at_all() {
+fn clients_send_encrypted_only_if_they_trust_the_authority() {
     let home = Home::fresh();
     let ca = home.path().join("ca.pem");
     let ca = ca.to_str().unwrap();
@@ -383,7 +382,7 @@ fn clients_that_trust_the_written_authority_send_encrypted_and_others_not_at_all
     let lines = printed_lines(&sink);
     let of = |name: &str| -> &str { &lines.iter().find(|line| line.0 == name).unwrap().1 };
 
-    // These upgrade by themselves, and verify. The environment is the one that their manuals name for trust.
+    // These clients use STARTTLS by default, and verify. Trust is set by the environment variables of their manuals.
     for (name, trust) in [
         ("Nodemailer", "NODE_EXTRA_CA_CERTS"),
         ("Rails", "SSL_CERT_FILE"),
@@ -397,18 +396,18 @@ fn clients_that_trust_the_written_authority_send_encrypted_and_others_not_at_all
         assert_ne!(refused.code, Some(0), "{name}: {refused:?}");
         let before = sink.inbox().messages().len();
         let mut trusting = client_of_line(&client, of(name)).unwrap();
-        sends(&client, trusting.env(trust, ca), &sink);
+        assert_sends(&client, trusting.env(trust, ca), &sink);
         assert_eq!(sink.inbox().messages().len(), before + 1, "{name}");
-        came_encrypted(name, &sink);
+        assert_encrypted(name, &sink);
     }
     let aiosmtplib = Client::new(&home, "aiosmtplib");
     if let Some(mut command) = aiosmtplib.python("aiosmtplib_client.py") {
         command.args(["127.0.0.1", sink.port()]);
-        sends(&aiosmtplib, command.env("SSL_CERT_FILE", ca), &sink);
-        came_encrypted("aiosmtplib", &sink);
+        assert_sends(&aiosmtplib, command.env("SSL_CERT_FILE", ca), &sink);
+        assert_encrypted("aiosmtplib", &sink);
     }
 
-    // These encrypt because their options say so.
+    // These clients encrypt if their options say so.
     let python = Client::new(&home, "Python");
     let implicit = format!(
         "smtplib.SMTP_SSL(\"127.0.0.1\", {}, context=context)",
@@ -416,8 +415,8 @@ fn clients_that_trust_the_written_authority_send_encrypted_and_others_not_at_all
     );
     for expression in [of("Python"), &implicit] {
         if let Some(mut command) = client_of_line(&python, expression) {
-            sends(&python, command.env("CA_FILE", ca), &sink);
-            came_encrypted(expression, &sink);
+            assert_sends(&python, command.env("CA_FILE", ca), &sink);
+            assert_encrypted(expression, &sink);
         }
     }
     let curl_client = Client::new(&home, "curl");
@@ -425,19 +424,19 @@ fn clients_that_trust_the_written_authority_send_encrypted_and_others_not_at_all
     for url in [&format!("smtp://{}", sink.smtp), &implicit] {
         let line = format!("{} --ssl-reqd --cacert {ca}", curl(url));
         if let Some(mut command) = curl_client.shell("curl", &line) {
-            sends(&curl_client, &mut command, &sink);
-            came_encrypted(url, &sink);
+            assert_sends(&curl_client, &mut command, &sink);
+            assert_encrypted(url, &sink);
         }
     }
 }
 
-fn came_encrypted(what: &str, sink: &Sink) {
+fn assert_encrypted(what: &str, sink: &Sink) {
     let envelope = sink.inbox().envelope("latest");
     assert_eq!(envelope["tls"], "TLS 1.3", "{what}: {envelope}");
 }
 
 #[test]
-fn the_authority_is_written_only_where_a_certificate_is_made() {
+fn the_authority_is_written_only_with_a_generated_certificate() {
     let home = Home::fresh();
     let refused = |options: &[&str], code| {
         home.run(
@@ -452,7 +451,7 @@ fn the_authority_is_written_only_where_a_certificate_is_made() {
     };
     let none = refused(&["--tls-ca-out", "ca.pem"], 2);
     assert!(none.contains("--starttls|--tls"), "{none}");
-    let own = refused(
+    let conflicting = refused(
         &[
             "--starttls",
             "--tls-ca-out",
@@ -464,7 +463,7 @@ fn the_authority_is_written_only_where_a_certificate_is_made() {
         ],
         2,
     );
-    assert!(own.contains("cannot be used with"), "{own}");
+    assert!(conflicting.contains("cannot be used with"), "{conflicting}");
     let nowhere = refused(&["--starttls", "--tls-ca-out", "missing/ca.pem"], 1);
     assert!(
         nowhere.contains("cannot write the certificate authority to missing/ca.pem"),

@@ -1,6 +1,6 @@
-//! Generated files are committed and compared: completions, the help of every command, the mails. `BLESS=1 cargo test` rewrites
-//! the completions; snapshots are reviewed with `cargo insta review` or rewritten with `INSTA_UPDATE=always`. The unit tests of
-//! the help compare docs/cli.md and docs/settings.md.
+//! Generated files are committed and compared: completions, help texts, mails. `BLESS=1 cargo test` rewrites the completions.
+//! Snapshots are reviewed with `cargo insta review` or rewritten with `INSTA_UPDATE=always`. Unit tests of the help compare
+//! docs/cli.md and docs/settings.md.
 
 use std::fs;
 use std::path::Path;
@@ -34,9 +34,9 @@ fn the_completions_are_those_of_the_binary() {
     }
 }
 
-/// What bash offers on Tab, asked as it asks.
+/// Calls the completion function as bash does on Tab.
 #[test]
-fn bash_completes_commands_and_values_and_offers_files_only_where_one_is_meant() {
+fn bash_completes_commands_and_values_and_offers_files_only_for_file_arguments() {
     const ASK: &str = "
 source \"$COMPLETIONS\"
 compopt() { :; }
@@ -54,7 +54,7 @@ echo \"${COMPREPLY[@]}\"
         ("movie-bag user show --em", "--email"),
         ("movie-bag user show --email ", ""),
         ("movie-bag user list --limit ", ""),
-        // Then bash offers files by itself.
+        // bash itself offers files if the function offers nothing.
         ("movie-bag user import acc", ""),
         ("movie-bag --env-file acc", "accounts.csv"),
         ("movie-bag smtp-debug --tls-key acc", "accounts.csv"),
@@ -73,7 +73,7 @@ echo \"${COMPREPLY[@]}\"
             .args(typed.split(' '))
             .env("COMPLETIONS", &completions)
             .current_dir(home.path());
-        let output = Output::of(bash, "").ok();
+        let output = Output::run(bash, "").ok();
         assert_eq!(
             output.stdout.trim(),
             offered,
@@ -83,7 +83,7 @@ echo \"${COMPREPLY[@]}\"
     }
 }
 
-/// Every command there is, found by its own help.
+/// Adds every command below `path`, as listed in the help texts.
 pub fn commands(home: &Home, path: &[String], found: &mut Vec<Vec<String>>) {
     found.push(path.to_vec());
     let help = home
@@ -104,7 +104,7 @@ pub fn commands(home: &Home, path: &[String], found: &mut Vec<Vec<String>>) {
 }
 
 #[test]
-fn the_help_of_every_command() {
+fn the_help_of_every_command_equals_its_snapshot() {
     let home = Home::fresh();
     let mut found = Vec::new();
     commands(&home, &[], &mut found);
@@ -147,7 +147,7 @@ fn the_man_pages_cover_every_command() {
             }
         }
     }
-    // The name of a command and of a topic.
+    // `templates` is the name of a command and of a topic.
     let templates = fs::read_to_string(home.path().join("man/movie-bag-templates.1")).unwrap();
     for part in [
         "movie\\-bag\\-templates\\-eject(1)",
@@ -159,12 +159,12 @@ fn the_man_pages_cover_every_command() {
         let page = home.path().join(format!("man/movie-bag-{topic}.1"));
         let page = fs::read_to_string(page).unwrap();
         assert!(page.contains(".SH DESCRIPTION"), "{topic}");
-        let said = home.run(&["help", topic]).ok().stdout;
-        assert!(said.lines().count() > 10, "{topic}: {said}");
+        let help = home.run(&["help", topic]).ok().stdout;
+        assert!(help.lines().count() > 10, "{topic}: {help}");
     }
 }
 
-/// Hides what differs from run to run, and so asserts its shape.
+/// Replaces values that differ from run to run in snapshots, and thereby asserts their format.
 pub fn redacted<T>(run: impl FnOnce() -> T) -> T {
     let mut settings = insta::Settings::clone_current();
     for (pattern, name) in [
@@ -184,7 +184,7 @@ pub fn redacted<T>(run: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-fn the_mails_as_they_are_read() {
+fn the_mails_equal_their_snapshots() {
     let home = Home::fresh();
     let server = home.serve(&[]);
     server.sign_up("ann@example.com", PASSWORD);
@@ -207,7 +207,7 @@ fn the_mails_as_they_are_read() {
 }
 
 #[test]
-fn the_errors_as_they_are_read() {
+fn the_errors_equal_their_snapshots() {
     let home = Home::fresh().with("MAIL_PORT", "1");
     let sink = home.sink(&[]);
     let home = home.with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()));
@@ -291,7 +291,7 @@ fn the_errors_as_they_are_read() {
     redacted(|| insta::assert_snapshot!("errors", all));
 }
 
-/// Largest help of a command with up to six options of its own, and of any command: a terminal has 24 lines, a window 45.
+/// Maximum number of lines of a help with up to six options, and of any help: a terminal has 24 lines, a window 45.
 const LINES: [usize; 2] = [24, 45];
 
 #[test]
@@ -327,7 +327,7 @@ fn every_help_fits_one_screen() {
 }
 
 #[test]
-fn the_detailed_help_has_what_the_short_one_leaves_out() {
+fn the_detailed_help_has_everything_that_the_short_one_omits() {
     let home = Home::fresh().with("COLUMNS", "80");
     let help = home.run(&["help", "user", "create"]).ok().stdout;
     for part in [

@@ -1,4 +1,4 @@
-//! Text from outside that wants to be obeyed by a terminal: of messages, of inbox servers and of mail servers.
+//! Text with control characters, from messages, inbox servers and mail servers, which a terminal must not execute.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Home, PASSWORD, Person, wait_for};
 
-/// Sets the title, clears the screen, changes colours in C0 and C1, turns text round, breaks and overwrites lines.
+/// Sets the title, clears the screen, changes colors in C0 and C1, reverses text, breaks and overwrites lines.
 const HOSTILE: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{61c}\u{200e}\u{200f}\u{202e}\u{2066}\u{2028}\u{85}\u{8}\u{7f}\u{206f}x";
 
 const ANN: &str = "ann@example.com";
 
-/// Characters that a terminal obeys, or that show the text around them otherwise. The list is not taken from the binary.
+/// Returns whether a terminal executes a character, or displays the text around it differently. The list is independent of the binary.
 fn is_raw(char: char) -> bool {
     (char.is_control() && char != '\n')
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
@@ -27,7 +27,7 @@ fn assert_safe(what: &str, output: &str) {
 
 /// Runs a command with its output in pipes.
 #[track_caller]
-fn is_safe(home: &Home, arguments: &[&str]) -> String {
+fn assert_safe_in_pipes(home: &Home, arguments: &[&str]) -> String {
     let output = home.run(arguments);
     let what = arguments.join(" ");
     assert!(
@@ -48,14 +48,14 @@ fn is_safe(home: &Home, arguments: &[&str]) -> String {
 
 /// Runs a command on a terminal, where each line ends in CR LF.
 #[track_caller]
-fn is_safe_on_a_terminal(home: &Home, arguments: &[&str]) -> String {
+fn assert_safe_on_terminal(home: &Home, arguments: &[&str]) -> String {
     let command = home.command(arguments);
-    let screen = Person::before(&command, 1000).ends(0);
+    let screen = Person::runs_at_width(&command, 1000).ends(0);
     assert_safe(&arguments.join(" "), &screen.replace("\r\n", "\n"));
     screen
 }
 
-/// An inbox server that answers each request for a path with this status and body.
+/// Starts an inbox server that answers each request with a status and body that depend on the path.
 fn inbox_server(answer: impl Fn(&str) -> (u16, Vec<u8>) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -76,7 +76,7 @@ fn inbox_server(answer: impl Fn(&str) -> (u16, Vec<u8>) + Send + 'static) -> Str
     url
 }
 
-/// A message with hostile text wherever the API has text, and where it has numbers.
+/// Returns a message with hostile text in every field, including those that are numbers in the API.
 fn hostile_message() -> Value {
     let address = json!({"Name": HOSTILE, "Address": HOSTILE});
     let part = json!({"FileName": HOSTILE, "Size": HOSTILE, "PartID": HOSTILE, "ContentType": HOSTILE, "ContentID": HOSTILE});
@@ -89,7 +89,7 @@ fn hostile_message() -> Value {
     })
 }
 
-pub fn an_inbox_server_sends_nothing_to_a_terminal(home: Home) {
+pub fn text_of_an_inbox_server_reaches_a_terminal_escaped(home: Home) {
     let message = hostile_message();
     let url = inbox_server(move |path| {
         let body = match path {
@@ -102,7 +102,7 @@ pub fn an_inbox_server_sends_nothing_to_a_terminal(home: Home) {
                 json!({"messages": [message], "total": HOSTILE, "count": HOSTILE, "error": HOSTILE})
             }
         };
-        // Not escaped, as JSON allows beyond C0.
+        // Characters beyond C0 are not escaped, which JSON allows.
         (200, body.to_string().into_bytes())
     });
     let home = home.with("MOVIE_BAG_INBOX_URL", url);
@@ -124,23 +124,23 @@ pub fn an_inbox_server_sends_nothing_to_a_terminal(home: Home) {
     ] {
         let without_styles = !arguments.contains(&"--color");
         if without_styles {
-            shown += &is_safe(&home, arguments);
+            shown += &assert_safe_in_pipes(&home, arguments);
         } else {
             let styled = home.run(arguments).stdout;
             assert_safe("styled", &styled.replace("\u{1b}[0m", ""));
         }
     }
-    is_safe(&home, &["inbox", "wait", "--to", ANN, "--timeout", HOSTILE]);
-    is_safe(&home, &["inbox", HOSTILE]);
+    assert_safe_in_pipes(&home, &["inbox", "wait", "--to", ANN, "--timeout", HOSTILE]);
+    assert_safe_in_pipes(&home, &["inbox", HOSTILE]);
     assert!(shown.contains("title"), "{shown}");
-    // The parts that a pipe gets byte for byte.
+    // Parts that are written unchanged to a pipe.
     for arguments in [
         &["inbox", "list"][..],
         &["inbox", "show", "latest"],
         &["inbox", "show", "latest", "--print", "text,html,id,link"],
         &["inbox", "wait", "--to", ANN, "--print", "text,html,id"],
     ] {
-        let screen = is_safe_on_a_terminal(&home, arguments);
+        let screen = assert_safe_on_terminal(&home, arguments);
         assert!(screen.contains("title"), "{screen}");
     }
     for (status, body) in [
@@ -156,27 +156,27 @@ pub fn an_inbox_server_sends_nothing_to_a_terminal(home: Home) {
             &["inbox", "show", "x"],
             &["inbox", "clear"],
         ] {
-            is_safe(&home, &[arguments, &["--url", &url]].concat());
-            is_safe(&home, &[arguments, &["--json", "--url", &url]].concat());
+            assert_safe_in_pipes(&home, &[arguments, &["--url", &url]].concat());
+            assert_safe_in_pipes(&home, &[arguments, &["--json", "--url", &url]].concat());
         }
     }
 }
 
-/// When a mail server answers with hostile text.
+/// Point of the SMTP session at which a mail server fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
+enum Failure {
     Greeting,
     Nonsense,
     Ehlo,
     Auth,
     Mail,
     Rcpt,
-    RcptForNow,
+    TemporaryRcpt,
     Data,
     Message,
 }
 
-impl When {
+impl Failure {
     const ALL: [Self; 9] = [
         Self::Greeting,
         Self::Nonsense,
@@ -184,83 +184,83 @@ impl When {
         Self::Auth,
         Self::Mail,
         Self::Rcpt,
-        Self::RcptForNow,
+        Self::TemporaryRcpt,
         Self::Data,
         Self::Message,
     ];
 }
 
-/// A mail server whose every reply is hostile, and which refuses at one point.
-fn mail_server(when: When) -> String {
+/// Starts a mail server whose replies are all hostile, and which fails at one point. Returns its port.
+fn start_mail_server(failure: Failure) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || converse(client, when));
+            thread::spawn(move || converse(client, failure));
         }
     });
     port
 }
 
-fn converse(client: TcpStream, when: When) -> Option<()> {
+fn converse(client: TcpStream, failure: Failure) -> Option<()> {
     let mut out = client.try_clone().ok()?;
     let lines = BufReader::new(client).lines().map_while(Result::ok);
-    let mut say = |code: &str| {
+    let mut reply = |code: &str| {
         out.write_all(format!("{code} {HOSTILE} words\r\n").as_bytes())
             .ok()
     };
-    match when {
-        When::Greeting => say("554")?,
-        When::Nonsense => return say("HTTP/1.1"),
-        _ => say("220")?,
+    match failure {
+        Failure::Greeting => reply("554")?,
+        Failure::Nonsense => return reply("HTTP/1.1"),
+        _ => reply("220")?,
     }
     let mut in_message = false;
     for line in lines {
-        let refused = |at: When, code| if when == at { code } else { "250" };
+        let code_at = |at: Failure, code| if failure == at { code } else { "250" };
         let verb = line.get(..4).unwrap_or_default();
         match (in_message, verb) {
             (true, _) if line == "." => {
                 in_message = false;
-                say(refused(When::Message, "554"))?;
+                reply(code_at(Failure::Message, "554"))?;
             }
             (true, _) => {}
-            (_, "EHLO") if when == When::Ehlo => say("554")?,
+            (_, "EHLO") if failure == Failure::Ehlo => reply("554")?,
             (_, "EHLO") => {
-                say("250-x")?;
-                say("250-AUTH PLAIN")?;
-                say("250")?;
+                reply("250-x")?;
+                reply("250-AUTH PLAIN")?;
+                reply("250")?;
             }
-            (_, "AUTH") if when == When::Auth => say("535")?,
-            (_, "AUTH") => say("235")?,
-            (_, "MAIL") => say(refused(When::Mail, "550"))?,
-            (_, "RCPT") if when == When::RcptForNow => say("450")?,
-            (_, "RCPT") => say(refused(When::Rcpt, "550"))?,
-            (_, "DATA") if when == When::Data => say("554")?,
+            (_, "AUTH") if failure == Failure::Auth => reply("535")?,
+            (_, "AUTH") => reply("235")?,
+            (_, "MAIL") => reply(code_at(Failure::Mail, "550"))?,
+            (_, "RCPT") if failure == Failure::TemporaryRcpt => reply("450")?,
+            (_, "RCPT") => reply(code_at(Failure::Rcpt, "550"))?,
+            (_, "DATA") if failure == Failure::Data => reply("554")?,
             (_, "DATA") => {
                 in_message = true;
-                say("354")?;
+                reply("354")?;
             }
-            (_, "QUIT") => return say("221"),
-            _ => say("250")?,
+            (_, "QUIT") => return reply("221"),
+            _ => reply("250")?,
         }
     }
     Some(())
 }
 
-pub fn a_mail_server_sends_nothing_to_a_terminal(home: Home) {
+pub fn text_of_a_mail_server_reaches_a_terminal_escaped(home: Home) {
     home.create_account(ANN, PASSWORD);
-    for when in When::ALL {
-        let (server, port) = ("127.0.0.1".to_owned(), mail_server(when));
+    for failure in Failure::ALL {
+        let (server, port) = ("127.0.0.1".to_owned(), start_mail_server(failure));
         let mut mail = vec![("MAIL_SERVER", server), ("MAIL_PORT", port)];
-        if when == When::Auth {
+        if failure == Failure::Auth {
             mail.push(("MAIL_USERNAME", "user".to_owned()));
             mail.push(("MAIL_PASSWORD", "password".to_owned()));
         }
         let run = |arguments: &[&str]| {
             let mut command = home.command(arguments);
             command.envs(mail.iter().map(|(key, value)| (key, value)));
-            let output = crate::harness::Output::of(command, "");
-            let what = format!("{when:?}, {}", arguments.join(" "));
+            let output = crate::harness::Output::run(command, "");
+            let what = format!("{failure:?}, {}", arguments.join(" "));
             assert_ne!(output.code, Some(101), "{what}: {}", output.stderr);
             assert_safe(&what, &output.stdout);
             assert_safe(&what, &output.stderr);
@@ -281,17 +281,17 @@ pub fn a_mail_server_sends_nothing_to_a_terminal(home: Home) {
         ] {
             shown += &run(arguments);
         }
-        let in_words = ["title", "words"].iter().any(|word| shown.contains(word));
+        let is_shown = ["title", "words"].iter().any(|word| shown.contains(word));
         assert!(
-            in_words,
-            "{when:?}: no word of the server is shown: {shown}"
+            is_shown,
+            "{failure:?}: no text of the server is shown: {shown}"
         );
     }
-    // The log of a server, and what it has kept of the words of others.
+    // The log of a server, which contains replies.
     for format in ["text", "json"] {
         let home = Home::fresh()
             .with("MAIL_SERVER", "127.0.0.1")
-            .with("MAIL_PORT", mail_server(When::Rcpt))
+            .with("MAIL_PORT", start_mail_server(Failure::Rcpt))
             .with("MOVIE_BAG_LOG", "debug")
             .with("MOVIE_BAG_LOG_FORMAT", format);
         home.create_account(ANN, PASSWORD);
@@ -311,8 +311,8 @@ pub fn a_mail_server_sends_nothing_to_a_terminal(home: Home) {
     }
 }
 
-pub fn a_message_sends_nothing_to_a_terminal(home: Home) {
-    // In the headers as it is and encoded, in file names, in both bodies, in the envelope and the name of a login.
+pub fn text_of_a_message_reaches_a_terminal_escaped(home: Home) {
+    // In headers as is and encoded, in file names, in both bodies, in the envelope and in a user name.
     let encoded = HOSTILE
         .bytes()
         .map(|byte| format!("={byte:02X}"))
@@ -327,19 +327,19 @@ pub fn a_message_sends_nothing_to_a_terminal(home: Home) {
     );
     // base64 of "NUL ESC [2J U+202E NUL x".
     let login = "ABtbMkrigK4AeA==";
-    let dialogue = format!(
+    let session = format!(
         "EHLO x\u{202e}\r\nAUTH PLAIN {login}\r\nMAIL FROM:<a\u{202e}\u{61c}@example.com> SMTPUTF8\r\n\
          RCPT TO:<{ANN}>\r\nRCPT TO:<b\u{2066}@example.com>\r\nDATA\r\n{source}\r\n.\r\nQUIT\r\n"
     );
     for format in ["text", "json", "raw", "classic", "none"] {
         let sink = home.sink(&["--format", format]);
         let mut stream = TcpStream::connect(&sink.smtp).unwrap();
-        stream.write_all(dialogue.as_bytes()).unwrap();
+        stream.write_all(session.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains("stored as"), "{answer}");
         assert_safe("replies", &answer.replace("\r\n", "\n"));
-        // The exact source in a pipe is what `raw` is for.
+        // `raw` writes the exact source to a pipe.
         if format != "none" && format != "raw" {
             let stdout = sink.stdout_once(|text| text.contains("123456"));
             assert_safe(format, &stdout);
@@ -352,10 +352,10 @@ pub fn a_message_sends_nothing_to_a_terminal(home: Home) {
             &["inbox", "show", "latest", "--json"],
             &["inbox", "show", "latest", "--print", "link,code,id,json"],
         ] {
-            let shown = is_safe(&home, &[arguments, &["--url", &url]].concat());
+            let shown = assert_safe_in_pipes(&home, &[arguments, &["--url", &url]].concat());
             assert!(!shown.is_empty());
         }
-        is_safe_on_a_terminal(
+        assert_safe_on_terminal(
             &home,
             &[
                 "inbox",
@@ -383,11 +383,11 @@ pub fn a_message_sends_nothing_to_a_terminal(home: Home) {
             "--format",
             format,
         ]);
-        let mut person = Person::before(&command, 1000);
+        let mut person = Person::runs_at_width(&command, 1000);
         person.sees("SMTP on ");
         let smtp = person.rest_of_line();
         let mut stream = TcpStream::connect(smtp.trim()).unwrap();
-        stream.write_all(dialogue.as_bytes()).unwrap();
+        stream.write_all(session.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let screen = person.ends(0);

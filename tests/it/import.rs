@@ -1,47 +1,45 @@
-//! Accounts that come from another system and go to one: `user import` and `user export`; and the list of them.
+//! `user import`, `user export`, and `user list`.
+
+mod interruption;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, ChildStdin, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::mongodb::{MongoServer, Topology};
-use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD, wait_until};
+use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
 const CID: &str = "cid@example.com";
 
 on_every_database! {
-    accounts_come_with_passwords_and_with_the_hashes_of_others,
-    what_is_there_is_left_alone_or_updated,
+    accounts_are_imported_with_passwords_or_foreign_hashes,
+    existing_accounts_are_unchanged_or_updated,
     a_dry_run_changes_nothing,
-    each_wrong_line_is_named_and_the_others_are_taken,
-    a_wrong_file_ends_it_before_anything_is_done,
-    an_export_comes_back_as_the_same_accounts,
-    an_import_that_is_killed_goes_on,
-    control_c_says_how_far_it_came,
-    two_imports_at_once_make_each_account_once,
-    a_list_is_searched_and_comes_in_pages,
+    invalid_lines_are_reported_and_the_others_imported,
+    an_invalid_file_is_refused_before_any_change,
+    an_export_can_be_imported_as_the_same_accounts,
+    two_concurrent_imports_create_each_account_once,
+    a_list_can_be_searched_and_paged,
 }
 
 fn hash(password: &str, version: bcrypt::Version) -> String {
-    let made = bcrypt::hash_with_salt(password, 4, *b"sixteen of salt!").unwrap();
-    made.format_for_version(version)
+    let hash = bcrypt::hash_with_salt(password, 4, *b"sixteen of salt!").unwrap();
+    hash.format_for_version(version)
 }
 
-/// As many as `sqlite` there, and an eighth on the database server of the tests, which all of them share and which is slow.
-fn fitting(home: &Home, sqlite: usize) -> usize {
-    match home.is_on_mongodb() {
-        true => sqlite / 8,
-        false => sqlite,
+/// Returns `sqlite` on SQLite, and an eighth of it on the database server of the tests, which all tests share and which is slow.
+fn account_count(home: &Home, sqlite: usize) -> usize {
+    if home.is_on_mongodb() {
+        sqlite / 8
+    } else {
+        sqlite
     }
 }
 
-/// A file of accounts that have one hash.
-fn many(count: usize) -> String {
+/// Returns a CSV file of accounts that have the same hash.
+fn csv_of(count: usize) -> String {
     let hash = hash(PASSWORD, bcrypt::Version::TwoY);
     let lines = (0..count).map(|number| format!("user{number}@example.com,{hash}\n"));
     format!("email,password_hash\n{}", lines.collect::<String>())
@@ -52,7 +50,7 @@ fn import(home: &Home, name: &str, text: impl AsRef<[u8]>, options: &[&str]) -> 
     home.run(&[&["--json", "user", "import", name], options].concat())
 }
 
-/// The last document: what became of all lines.
+/// Returns the counts in the last document: created, updated, unchanged, refused.
 #[track_caller]
 fn counts(output: &Output) -> [u64; 4] {
     let last = output.stdout.lines().last().unwrap();
@@ -77,8 +75,8 @@ fn listed(output: &Output) -> Vec<String> {
         .collect()
 }
 
-/// A second database of the same kind.
-fn another(home: &Home) -> Home {
+/// Returns a home with a second database of the same kind.
+fn second_home(home: &Home) -> Home {
     if home.is_on_mongodb() {
         Home::on_mongodb().unwrap()
     } else {
@@ -86,7 +84,7 @@ fn another(home: &Home) -> Home {
     }
 }
 
-fn accounts_come_with_passwords_and_with_the_hashes_of_others(home: Home) {
+fn accounts_are_imported_with_passwords_or_foreign_hashes(home: Home) {
     let server = home.serve(&[]);
     let csv = format!(
         "\u{feff}password_hash,email\r\n{},Ann@Example.com\r\n\r\n\"{}\",{BOB}",
@@ -122,11 +120,11 @@ fn accounts_come_with_passwords_and_with_the_hashes_of_others(home: Home) {
             (&json!("created"), &json!("imported"))
         );
     }
-    assert!(server.inbox().messages().is_empty(), "nobody is mailed");
+    assert!(server.inbox().messages().is_empty(), "no mail is sent");
     assert!(home.outbox().is_empty());
 }
 
-fn what_is_there_is_left_alone_or_updated(home: Home) {
+fn existing_accounts_are_unchanged_or_updated(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let access = server.access_token(ANN, PASSWORD);
@@ -137,7 +135,7 @@ fn what_is_there_is_left_alone_or_updated(home: Home) {
         counts(&import(&home, "a.csv", &text, &[]).ok()),
         [0, 0, 2, 0]
     );
-    // What fits already is no change, and ends no login.
+    // An equal password is no change, and ends no session.
     let same = format!("email,password\n{ANN},{PASSWORD}\n");
     let output = import(&home, "same.csv", same, &["--update"]).ok();
     assert_eq!(counts(&output), [0, 0, 1, 0]);
@@ -153,8 +151,8 @@ fn what_is_there_is_left_alone_or_updated(home: Home) {
         .fails_with(401, "invalid_access_token");
     assert_eq!(home.history(ANN)[0]["kind"], "password_set");
     assert_eq!(home.history(ANN)[0]["detail"], "imported");
-    assert!(server.inbox().messages().is_empty(), "nobody is mailed");
-    // Again, it is there already. Of several lines the last one holds.
+    assert!(server.inbox().messages().is_empty(), "no mail is sent");
+    // A second import has no effect. Of several lines for one account, the last one takes effect.
     let lines = |passwords: [&str; 3]| {
         let lines = passwords.map(|password| {
             json!({"email": ANN, "password_hash": hash(password, bcrypt::Version::TwoB)})
@@ -188,7 +186,7 @@ fn a_dry_run_changes_nothing(home: Home) {
     assert_eq!(home.stored_values(), before);
 }
 
-fn each_wrong_line_is_named_and_the_others_are_taken(home: Home) {
+fn invalid_lines_are_reported_and_the_others_imported(home: Home) {
     let long = "x".repeat(1_000_000);
     let hash_of_cost = |cost: &str| hash(PASSWORD, bcrypt::Version::TwoB).replace("$04$", cost);
     let cases = [
@@ -245,7 +243,7 @@ fn each_wrong_line_is_named_and_the_others_are_taken(home: Home) {
         output.stderr
     );
     assert_eq!(counts(&output), [1, 0, 0, cases.len() as u64]);
-    let mut told: Vec<(u64, String)> = output
+    let mut reported: Vec<(u64, String)> = output
         .stdout
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
@@ -257,23 +255,26 @@ fn each_wrong_line_is_named_and_the_others_are_taken(home: Home) {
             (document["line"].as_u64().unwrap(), code)
         })
         .collect();
-    told.sort();
-    let told: Vec<(u64, &str)> = told.iter().map(|(line, code)| (*line, &**code)).collect();
-    assert_eq!(told, expected);
-    // For people the same, and by none of them what may be a password.
+    reported.sort();
+    let reported: Vec<(u64, &str)> = reported
+        .iter()
+        .map(|(line, code)| (*line, &**code))
+        .collect();
+    assert_eq!(reported, expected);
+    // The text output names the same lines. Neither output contains anything that may be a password.
     let output = home.run(&["user", "import", "a.csv"]).exits(1);
     for (line, _) in &expected {
         assert!(output.stderr.contains(&format!("line {line}: ")), "{line}");
     }
     assert!(output.stderr.contains("PBKDF2") && output.stderr.contains("Argon2id"));
     for secret in ["secret", "c2VjcmV0", "short,", "x7x7", PASSWORD] {
-        let said = output.stderr.clone() + &output.stdout;
-        assert!(!said.contains(secret), "{secret}: {said}");
+        let text = output.stderr.clone() + &output.stdout;
+        assert!(!text.contains(secret), "{secret}: {text}");
     }
     assert_eq!(addresses(&home), [ANN]);
 }
 
-fn a_wrong_file_ends_it_before_anything_is_done(home: Home) {
+fn an_invalid_file_is_refused_before_any_change(home: Home) {
     for (name, text, exit, named) in [
         ("a.csv", "", 2, "empty"),
         (
@@ -316,14 +317,14 @@ fn a_wrong_file_ends_it_before_anything_is_done(home: Home) {
     assert!(addresses(&home).is_empty());
 }
 
-fn an_export_comes_back_as_the_same_accounts(home: Home) {
+fn an_export_can_be_imported_as_the_same_accounts(home: Home) {
     home.create_account(ANN, PASSWORD);
     home.create_account("=o'brien+x@xn--mnchen-3ya.example", NEW_PASSWORD);
     home.create_account("bücher@example.com", NEW_PASSWORD);
-    // More than one page of them where that is quick.
-    let count = fitting(&home, 1_100);
+    // More than one page of accounts on SQLite, which is fast.
+    let count = account_count(&home, 1_100);
     let all = count as u64 + 3;
-    import(&home, "many.csv", many(count), &[]).ok();
+    import(&home, "many.csv", csv_of(count), &[]).ok();
     let accounts = |home: &Home| {
         let exported = home.run(&["--json", "user", "export"]).ok().stdout;
         let mut lines: Vec<String> = exported.lines().map(str::to_owned).collect();
@@ -339,11 +340,11 @@ fn an_export_comes_back_as_the_same_accounts(home: Home) {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let text = std::fs::read_to_string(&path).unwrap();
-        // What is there is not written over.
+        // An existing file is not overwritten.
         home.run(&["user", "export", name]).exits(6);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 
-        let other = another(&home);
+        let other = second_home(&home);
         other.write(name, &text);
         let arguments = ["--json", "user", "import", name];
         assert_eq!(counts(&other.run(&arguments).ok()), [all, 0, 0, 0]);
@@ -359,116 +360,19 @@ fn an_export_comes_back_as_the_same_accounts(home: Home) {
     assert!(names.into_iter().all(|name| !name.contains(".part")));
     home.run(&["user", "export", "all.xml"]).exits(2);
     home.run(&["user", "export", "nowhere/all.csv"]).exits(1);
-    // Through a pipe, as CSV.
+    // Without a file name, the export is CSV on standard output.
     let piped = home.run(&["user", "export"]).ok();
     assert!(piped.stdout.starts_with("email,password_hash\n"));
     assert!(piped.stderr.is_empty(), "{}", piped.stderr);
-    let other = another(&home);
+    let other = second_home(&home);
     let arguments = ["--json", "user", "import", "-"];
     let output = other.run_with_input(&arguments, &piped.stdout).ok();
     assert_eq!(counts(&output), [all, 0, 0, 0]);
 }
 
-/// An import that waits for more.
-struct Fed {
-    child: Child,
-    input: ChildStdin,
-}
-
-impl Fed {
-    fn begins(home: &Home) -> Self {
-        let mut child = home
-            .command(&["user", "import", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take().unwrap();
-        Self { child, input }
-    }
-
-    fn gets(&mut self, text: &str) {
-        self.input.write_all(text.as_bytes()).unwrap();
-        self.input.flush().unwrap();
-    }
-
-    fn ends(self) -> Output {
-        drop(self.input);
-        let output = self.child.wait_with_output().unwrap();
-        Output {
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-            code: output.status.code(),
-        }
-    }
-}
-
-fn an_import_that_is_killed_goes_on(home: Home) {
-    let count = fitting(&home, 600);
-    let text = many(count);
-    let mut fed = Fed::begins(&home);
-    fed.gets(&text);
-    wait_until("the first account", || !addresses(&home).is_empty());
-    fed.child.kill().unwrap();
-    fed.ends();
-    let left = addresses(&home).len() as u64;
-    // On MongoDB, what the killed one was writing is held by its transaction for up to a minute.
-    let mut output = import(&home, "all.csv", &text, &[]);
-    wait_until("all of it", || {
-        if output.code == Some(7) && home.is_on_mongodb() {
-            output = import(&home, "all.csv", &text, &[]);
-        }
-        output.code == Some(0)
-    });
-    let [created, updated, unchanged, refused] = counts(&output);
-    assert!(unchanged >= left, "{unchanged} of {left}");
-    assert_eq!(
-        (created + unchanged, updated, refused),
-        (count as u64, 0, 0)
-    );
-    let all = addresses(&home);
-    let distinct: BTreeSet<&String> = all.iter().collect();
-    assert_eq!((all.len(), distinct.len()), (count, count));
-    for number in [0, count / 2, count - 1] {
-        assert_eq!(home.history(&format!("user{number}@example.com")).len(), 1);
-    }
-}
-
-fn control_c_says_how_far_it_came(home: Home) {
-    let text = many(50);
-    let mut fed = Fed::begins(&home);
-    fed.gets(&text);
-    wait_until("all of them", || addresses(&home).len() == 50);
-    // The result of a later line is reported after theirs.
-    fed.gets("late@example.com,short\n");
-    let mut stderr = BufReader::new(fed.child.stderr.take().unwrap());
-    let mut refused = String::new();
-    stderr.read_line(&mut refused).unwrap();
-    assert!(refused.starts_with("Created database "), "{refused}");
-    refused.clear();
-    stderr.read_line(&mut refused).unwrap();
-    assert!(refused.starts_with("line 52: "), "{refused}");
-    let interrupt = std::process::Command::new("kill")
-        .args(["-INT", &fed.child.id().to_string()])
-        .status();
-    assert!(interrupt.unwrap().success());
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).unwrap();
-    let stderr = rest;
-    assert_eq!(fed.child.wait().unwrap().code(), Some(130), "{stderr}");
-    assert!(
-        stderr.contains("all lines up to 52 are imported"),
-        "{stderr}"
-    );
-    assert!(stderr.contains("run the same import again"), "{stderr}");
-    let output = import(&home, "all.csv", many(60), &[]).ok();
-    assert_eq!(counts(&output), [10, 0, 50, 0]);
-}
-
-fn two_imports_at_once_make_each_account_once(home: Home) {
-    let count = fitting(&home, 300);
-    home.write("all.csv", many(count));
+fn two_concurrent_imports_create_each_account_once(home: Home) {
+    let count = account_count(&home, 300);
+    home.write("all.csv", csv_of(count));
     let arguments = ["--json", "user", "import", "all.csv"];
     let outputs = std::thread::scope(|scope| {
         let running = [(), ()].map(|()| scope.spawn(|| home.run(&arguments)));
@@ -480,9 +384,9 @@ fn two_imports_at_once_make_each_account_once(home: Home) {
     assert_eq!(addresses(&home).len(), count);
 }
 
-fn a_list_is_searched_and_comes_in_pages(home: Home) {
-    let count = fitting(&home, 960);
-    import(&home, "many.csv", many(count), &[]).ok();
+fn a_list_can_be_searched_and_paged(home: Home) {
+    let count = account_count(&home, 960);
+    import(&home, "many.csv", csv_of(count), &[]).ok();
     home.create_account("Ann%Lee@Example.com", PASSWORD);
     let all = addresses(&home);
     assert_eq!(all.len(), count + 1);
@@ -530,86 +434,4 @@ fn a_list_is_searched_and_comes_in_pages(home: Home) {
     home.run(&["user", "list", "--after", "nonsense"]).exits(2);
     let none = home.run(&["user", "list", "--search", "nobody"]).ok();
     assert!(none.stdout.is_empty() && none.stderr.contains("No matching"));
-}
-
-#[test]
-fn a_long_file_takes_no_more_memory_than_a_short_one() {
-    let home = Home::fresh();
-    let mut fed = Fed::begins(&home);
-    let pid = fed.child.id();
-    // The most it has taken at any time, in KiB.
-    let taken = || -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        line.unwrap()
-            .split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse()
-            .unwrap()
-    };
-    let text = many(20_000);
-    let (first, rest) = text.split_at(text.find("user1000@").unwrap());
-    fed.gets(first);
-    wait_until("the first ones", || addresses(&home).len() == 1_000);
-    let short = taken();
-    fed.gets(rest);
-    wait_until("all of them", || addresses(&home).len() == 20_000);
-    let long = taken();
-    assert_eq!(fed.ends().ok().stdout.lines().count(), 1);
-    assert!(long < short + 6 * 1024, "{short} KiB, then {long} KiB");
-}
-
-#[test]
-fn a_database_that_another_program_holds_ends_it_with_7() {
-    let home = Home::fresh();
-    import(&home, "a.csv", many(10), &[]).ok();
-    let other = home.database();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    home.write("all.csv", many(400));
-    let output = home.run(&["user", "import", "all.csv"]).exits(7);
-    assert!(
-        output.stderr.contains("all lines up to 11 are imported"),
-        "{output:?}"
-    );
-    assert!(
-        output.stderr.contains("run the same import again"),
-        "{output:?}"
-    );
-    let error = home.run(&["--json", "user", "import", "all.csv"]).exits(7);
-    assert_eq!(error.json()["error"]["code"], "unavailable");
-    drop(other);
-    let output = home.run(&["--json", "user", "import", "all.csv"]).ok();
-    assert_eq!(counts(&output), [390, 0, 10, 0]);
-}
-
-#[test]
-fn a_database_server_that_goes_away_ends_it_with_7() {
-    let Some(mut server) = MongoServer::start(Topology::Standalone, &[]) else {
-        return;
-    };
-    let home = Home::fresh()
-        .on_database(&format!("{}/movies", server.uri()))
-        .with("MOVIE_BAG_DATABASE_TIMEOUT", "3s");
-    let mut fed = Fed::begins(&home);
-    let text = many(40);
-    let (first, rest) = text.split_at(text.find("user20@").unwrap());
-    fed.gets(first);
-    wait_until("the first ones", || addresses(&home).len() == 20);
-    server.kill();
-    fed.gets(rest);
-    let output = fed.ends().exits(7);
-    assert!(
-        output.stderr.contains("all lines up to 21 are imported"),
-        "{output:?}"
-    );
-    assert!(
-        output.stderr.contains("run the same import again"),
-        "{output:?}"
-    );
-    server.restart();
-    assert_eq!(
-        counts(&import(&home, "all.csv", text, &[]).ok()),
-        [20, 0, 20, 0]
-    );
 }

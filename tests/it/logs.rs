@@ -1,11 +1,11 @@
-//! The log, where nobody reads it. What must never stand in it is promise T2 of `security.rs`.
+//! The log without a reader. The promise T2 of `security.rs` states what the log must never contain.
 
 use crate::harness::Home;
 
-/// Ends with the test, however that ends. The harness's own server can't be used where its stderr is closed.
-struct Killed(std::process::Child);
+/// A server without the collection of its output, which the harness always reads. It is killed on drop.
+struct BareServer(std::process::Child);
 
-impl Drop for Killed {
+impl Drop for BareServer {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -13,13 +13,13 @@ impl Drop for Killed {
 }
 
 #[test]
-fn a_log_that_nobody_reads_any_more_fails_no_request() {
+fn a_closed_log_fails_no_request() {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::process::Stdio;
 
     let home = Home::fresh();
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
-    let mut server = Killed(command.stderr(Stdio::piped()).spawn().unwrap());
+    let mut server = BareServer(command.stderr(Stdio::piped()).spawn().unwrap());
     let mut stderr = BufReader::new(server.0.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();

@@ -1,4 +1,4 @@
-//! The way to the mail server, tried from the terminal: `check --send-test-mail`, and the settings it goes by.
+//! Delivery to the mail server, tested with `check --send-test-mail`, and the settings of mail.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -12,8 +12,8 @@ use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD};
 
 const ANN: &str = "ann@example.com";
 
-/// A mail server that takes everybody's log-in and nobody's mail.
-fn refusing() -> u16 {
+/// Starts a mail server that accepts every login and no mail. Returns its port.
+fn start_refusing_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -40,7 +40,7 @@ fn refuse(mut stream: TcpStream) {
     }
 }
 
-/// The steps of a dialogue: name, whether it went well, what was said.
+/// Returns the steps of a dialogue: name, whether it succeeded, reply.
 fn steps(answer: &Value) -> Vec<(String, bool, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let steps = answer["dialogue"].as_array().unwrap().iter();
@@ -79,7 +79,7 @@ fn a_test_mail_shows_the_dialogue_and_arrives() {
     assert_eq!(mail.subject, "Test mail: [Movie-bag] Reset your password");
     assert!(mail.raw.contains("Auto-Submitted: auto-generated"));
     assert!(mail.message_id.ends_with("@movie-bag.com"), "{mail:?}");
-    // It belongs to no account, and a look makes no database.
+    // The test mail belongs to no account, and the check creates no database.
     assert!(!home.data_dir().join("movie-bag.sqlite3").exists());
 
     let output = home.run(&["check", "--send-test-mail", ANN]).ok();
@@ -95,9 +95,11 @@ fn a_test_mail_shows_the_dialogue_and_arrives() {
 }
 
 #[test]
-fn a_test_mail_that_nobody_takes_says_where_it_failed_and_the_fix() {
-    let nobody = Home::fresh().with("MAIL_PORT", "1");
-    let output = nobody.run(&["check", "--send-test-mail", ANN]).exits(1);
+fn a_refused_test_mail_shows_the_failed_step_and_a_hint() {
+    let unreachable = Home::fresh().with("MAIL_PORT", "1");
+    let output = unreachable
+        .run(&["check", "--send-test-mail", ANN])
+        .exits(1);
     for line in [
         "failed connect cannot connect to mail server localhost:1: connection refused",
         "error test mail cannot connect to mail server localhost:1",
@@ -107,7 +109,7 @@ fn a_test_mail_that_nobody_takes_says_where_it_failed_and_the_fix() {
     }
 
     let refused = Home::fresh()
-        .with("MAIL_PORT", refusing().to_string())
+        .with("MAIL_PORT", start_refusing_server().to_string())
         .with("MAIL_USERNAME", "support")
         .with("MAIL_PASSWORD", "hunter2hunter2");
     let arguments = ["check", "--send-test-mail", ANN, "--json"];
@@ -129,14 +131,14 @@ fn a_test_mail_that_nobody_takes_says_where_it_failed_and_the_fix() {
         check["hint"],
         "allow this login to relay mails at that server"
     );
-    // Neither as it is nor as it travels.
+    // Neither in plaintext nor as sent.
     for secret in ["hunter2", "AHN1cHBvcnQAaHVudGVyMmh1bnRlcjI"] {
         assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret));
     }
 }
 
 #[test]
-fn a_test_mail_has_the_shape_of_a_reset_mail_and_a_link_that_cannot_be_used() {
+fn a_test_mail_resembles_a_reset_mail_and_has_an_invalid_link() {
     let home = Home::fresh();
     let sink = home.sink(&[]);
     let home = home.with("MAIL_PORT", sink.port());
@@ -162,7 +164,7 @@ fn a_test_mail_has_the_shape_of_a_reset_mail_and_a_link_that_cannot_be_used() {
 #[test]
 fn a_test_mail_shows_that_reset_mails_are_too_large_for_the_server() {
     let home = Home::fresh();
-    // A mail of two sentences passes here.
+    // A short mail of two sentences would pass.
     let sink = home.sink(&["--max-size", "1500"]);
     let home = home.with("MAIL_PORT", sink.port());
     let output = home
@@ -175,9 +177,9 @@ fn a_test_mail_shows_that_reset_mails_are_too_large_for_the_server() {
     assert!(hint.contains("message size limit"), "{hint}");
 }
 
-/// The reply of Postfix with postgrey to a first attempt.
+/// Uses the reply of Postfix with postgrey to a first attempt.
 #[test]
-fn a_test_mail_that_is_greylisted_is_to_be_sent_again_later() {
+fn a_greylisted_test_mail_gets_the_hint_to_try_again() {
     let greylisting = MailServer::start(&[Fault::AnswersRcpt(
         "450 4.2.0 <localhost[127.0.0.1]>: Client host rejected: Greylisted, see http://postgrey.schweikert.ch/help/lab.test.html",
     )]);
@@ -191,7 +193,7 @@ fn a_test_mail_that_is_greylisted_is_to_be_sent_again_later() {
         "{hint}"
     );
     home.run(&arguments).ok();
-    assert_eq!(greylisting.kept().len(), 1);
+    assert_eq!(greylisting.stored().len(), 1);
 }
 
 #[test]
@@ -204,7 +206,7 @@ fn a_test_mail_needs_an_address() {
 }
 
 #[test]
-fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
+fn an_invalid_certificate_file_stops_every_command() {
     let home = Home::fresh();
     home.write("empty.pem", "");
     home.write(
@@ -220,7 +222,7 @@ fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
         command
             .env("MAIL_CA_FILE", file)
             .env("MAIL_USE_TLS", "true");
-        let output = crate::harness::Output::of(command, "").exits(2);
+        let output = crate::harness::Output::run(command, "").exits(2);
         let named = format!("invalid MAIL_CA_FILE {file}: ");
         assert!(
             output.stderr.contains(&named) && output.stderr.contains(words),
@@ -239,15 +241,15 @@ fn a_file_of_certificates_that_can_not_be_used_stops_every_command() {
 }
 
 #[test]
-fn a_password_that_travels_in_clear_text_is_a_warning() {
-    let home = || {
+fn a_password_sent_in_plaintext_is_a_warning() {
+    let home_with_login = || {
         Home::fresh()
             .with("MAIL_USERNAME", "support")
             .with("MAIL_PASSWORD", "hunter2hunter2")
     };
-    let far = home().with("MAIL_SERVER", "smtp.example.com");
-    far.create_account(ANN, PASSWORD);
-    let output = far.run(&["user", "list"]).ok();
+    let remote = home_with_login().with("MAIL_SERVER", "smtp.example.com");
+    remote.create_account(ANN, PASSWORD);
+    let output = remote.run(&["user", "list"]).ok();
     assert!(
         output
             .stderr
@@ -255,14 +257,14 @@ fn a_password_that_travels_in_clear_text_is_a_warning() {
         "{}",
         output.stderr
     );
-    for quiet in [home(), far_encrypted(home())] {
+    for quiet in [home_with_login(), with_encrypted_server(home_with_login())] {
         quiet.create_account(ANN, PASSWORD);
         let output = quiet.run(&["user", "list"]).ok();
         assert!(!output.stderr.contains("warning"), "{}", output.stderr);
     }
 }
 
-fn far_encrypted(home: Home) -> Home {
+fn with_encrypted_server(home: Home) -> Home {
     home.with("MAIL_SERVER", "smtp.example.com")
         .with("MAIL_USE_TLS", "true")
 }
@@ -312,7 +314,7 @@ fn mails_name_an_administrator_and_the_history_names_the_user_of_the_server() {
 }
 
 #[test]
-fn an_invitation_says_who_invites_to_what_and_how_long_it_is_valid() {
+fn an_invitation_states_its_origin_and_its_lifetime() {
     let home = Home::fresh()
         .with("MOVIE_BAG_PUBLIC_URL", "https://movies.example/accounts")
         .with("MOVIE_BAG_INVITATION_LIFETIME", "3d")
@@ -344,7 +346,7 @@ fn an_invitation_says_who_invites_to_what_and_how_long_it_is_valid() {
     }
 }
 
-/// Blocks of settings in the documentation that name a mail server.
+/// Returns the blocks of settings in the documentation that name a mail server, each with its place.
 fn documented_settings() -> Vec<(String, String)> {
     let pages = Page::all().into_iter();
     let blocks = pages.flat_map(|page| {
@@ -366,7 +368,7 @@ fn documented_settings_of_mail_servers_are_accepted_as_they_are() {
     assert!(all.len() >= 3, "{all:?}");
     for (place, settings) in all {
         let home = Home::fresh();
-        // The files of the page are made here.
+        // The file that the settings name is created here.
         let certificate = rcgen::generate_simple_self_signed(["relay.example".to_owned()]).unwrap();
         home.write("ca.pem", certificate.cert.pem());
         let lines = settings.lines().map(|line| match line.split_once('=') {

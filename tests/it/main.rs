@@ -1,12 +1,12 @@
-//! The tests that look at movie-bag from outside: the real binary, real SMTP, a real database file.
+//! End-to-end tests: the real binary, real SMTP, real database files.
 //!
-//! One binary for all of them, so that they are linked once. Start reading at [`harness`]: it knows how to start
-//! things, and nothing else does. Each file is one subject, each test one promise.
+//! All of them are one test binary, so that it is linked once. Start reading at [`harness`], which starts all processes. Each
+//! file is one subject, each test one promise.
 
 #![expect(
     clippy::unwrap_used,
     unreachable_pub,
-    reason = "a test ends where it is surprised, and nothing outside sees its modules"
+    reason = "a test may panic on any surprise, and no other crate sees its modules"
 )]
 
 #[macro_use]

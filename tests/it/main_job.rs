@@ -1,5 +1,5 @@
-//! The main job, as a developer meets it: over HTTP, from the terminal, and both at once. What is public here is run by
-//! `security.rs`, under the number of its promise.
+//! The main use cases, over HTTP, on the terminal, and both at the same time. `security.rs` runs the public functions under the
+//! numbers of their promises.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,8 +12,8 @@ use crate::harness::{ClosedPort, Home, NEW_PASSWORD, PASSWORD, wait_until};
 on_every_database! {
     a_forgotten_password_is_reset_over_http,
     one_confirmation_follows_one_reset,
-    an_earlier_login_survives_a_restart,
-    stopping_lets_a_request_in_flight_finish,
+    a_session_survives_a_restart,
+    a_request_in_progress_is_answered_before_the_server_stops,
 }
 
 const ANN: &str = "ann@example.com";
@@ -38,7 +38,7 @@ fn a_forgotten_password_is_reset_over_http(home: Home) {
         "http://localhost:{}/reset/",
         server.address().rsplit_once(':').unwrap().1
     )));
-    // The sink shows it.
+    // The sink prints the mail.
     server.stdout_once(|stdout| stdout.contains(mail.link()));
 
     let answer = server.reset(&mail.token(), NEW_PASSWORD).is(200);
@@ -49,7 +49,7 @@ fn a_forgotten_password_is_reset_over_http(home: Home) {
     assert!(server.stop().success());
 }
 
-pub fn a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server(home: Home) {
+pub fn a_forgotten_password_is_reset_on_the_terminal_while_a_server_runs(home: Home) {
     let server = home.serve(&[]);
     let port = server.smtp().rsplit_once(':').unwrap().1.to_owned();
     let home = home
@@ -59,7 +59,7 @@ pub fn a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server(hom
     home.create_account(ANN, PASSWORD);
     server.access_token(ANN, PASSWORD);
     home.run(&["forgot", "--email", ANN]).ok();
-    // It has returned, so the mail is there: nothing is waited for.
+    // The command returns after the mail has been accepted, so that no wait is needed.
     let [summary] = <[_; 1]>::try_from(server.inbox().messages()).unwrap();
     let mail = server.inbox().mail(summary["ID"].as_str().unwrap());
     assert!(
@@ -68,7 +68,7 @@ pub fn a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server(hom
         mail.link()
     );
 
-    // The whole link, as a person pastes it.
+    // The complete link, as a person pastes it.
     home.run_with_input(
         &["reset", "--token", mail.link(), "--password-stdin"],
         &format!("{NEW_PASSWORD}\n"),
@@ -77,7 +77,7 @@ pub fn a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server(hom
     assert_eq!(server.inbox().count(ANN, CONFIRMATION), 1);
     server.log_in(ANN, PASSWORD).fails_with(401, "unauthorized");
     server.access_token(ANN, NEW_PASSWORD);
-    // The token was used: the server says so as the terminal does.
+    // The token was used: the API and the command refuse it.
     server
         .reset(&mail.token(), PASSWORD)
         .fails_with(403, "bad_token");
@@ -98,7 +98,7 @@ fn one_confirmation_follows_one_reset(home: Home) {
         }
     });
     server.inbox().wait_for_count(ANN, CONFIRMATION, 1);
-    // A later mail is there, so an earlier second confirmation would be, too.
+    // A later mail has arrived, so an earlier second confirmation would have arrived too.
     server
         .post("/api/auth/forgot", json!({"email": ANN}))
         .is(200);
@@ -108,7 +108,7 @@ fn one_confirmation_follows_one_reset(home: Home) {
     assert_eq!(server.inbox().count(ANN, CONFIRMATION), 1);
 }
 
-pub fn a_token_opens_only_what_it_is_for(home: Home) {
+pub fn a_token_is_valid_only_for_its_purpose(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let access = server.access_token(ANN, PASSWORD);
@@ -128,7 +128,7 @@ pub fn a_token_opens_only_what_it_is_for(home: Home) {
     server.log_in(ANN, PASSWORD).is(200);
 }
 
-pub fn a_reset_ends_earlier_logins_and_earlier_links(home: Home) {
+pub fn a_reset_ends_earlier_sessions_and_reset_links(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let access = server.access_token(ANN, PASSWORD);
@@ -143,7 +143,7 @@ pub fn a_reset_ends_earlier_logins_and_earlier_links(home: Home) {
         .send("POST", "/api/movies", Some(&access), &movie)
         .fails_with(401, "invalid_access_token");
     server.reset(&first, PASSWORD).fails_with(403, "bad_token");
-    // Also with the same password, and the same token.
+    // The used token is refused even with the same password.
     server
         .reset(&second, NEW_PASSWORD)
         .fails_with(403, "bad_token");
@@ -188,7 +188,7 @@ pub fn the_request_does_not_choose_the_link(home: Home) {
     assert!(!mail.raw.contains("evil"), "{}", mail.raw);
 }
 
-pub fn the_link_is_whole_on_one_line_of_both_parts_as_the_mail_travels(home: Home) {
+pub fn the_link_is_on_one_line_of_both_parts_of_the_sent_mail(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     server
@@ -227,7 +227,7 @@ pub fn opening_the_link_changes_nothing(home: Home) {
     assert_eq!(server.get(&format!("/reset/{token}")).status, 403);
 }
 
-pub fn a_mail_server_that_is_down_loses_no_mail(home: Home) {
+pub fn a_mail_outage_loses_no_mail(home: Home) {
     let down = ClosedPort::reserve();
     let home = home.with("MAIL_PORT", down.port());
     let server = home.serve_alone(&[]);
@@ -235,7 +235,7 @@ pub fn a_mail_server_that_is_down_loses_no_mail(home: Home) {
     server
         .post("/api/auth/forgot", json!({"email": ANN}))
         .is(200);
-    // The server dies as well: what was acknowledged is in the database.
+    // The server is killed as well: the acknowledged mail is in the database.
     server.kill();
     let sink = home.sink(&["--listen", &down.address()]);
     let _server = home.serve_alone(&[]);
@@ -243,7 +243,7 @@ pub fn a_mail_server_that_is_down_loses_no_mail(home: Home) {
     assert_eq!(mail.subject, "[Movie-bag] Reset your password");
 }
 
-fn an_earlier_login_survives_a_restart(home: Home) {
+fn a_session_survives_a_restart(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let access = server.access_token(ANN, PASSWORD);
@@ -256,7 +256,7 @@ fn an_earlier_login_survives_a_restart(home: Home) {
         .is(200);
 }
 
-fn stopping_lets_a_request_in_flight_finish(home: Home) {
+fn a_request_in_progress_is_answered_before_the_server_stops(home: Home) {
     let server = home.serve(&[]);
     let body = json!({"email": ANN, "password": PASSWORD}).to_string();
     let mut stream = TcpStream::connect(server.address()).unwrap();
@@ -267,12 +267,12 @@ fn stopping_lets_a_request_in_flight_finish(home: Home) {
         body.len()
     )
     .unwrap();
-    // Once it asks for the body, the request is in flight; once it accepts nobody any more, it is stopping.
-    let mut asks = [0; 25];
-    stream.read_exact(&mut asks).unwrap();
-    assert_eq!(asks, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    // The request is in progress once the server asks for the body. The server is stopping once it accepts no connection.
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
+    assert_eq!(interim, *b"HTTP/1.1 100 Continue\r\n\r\n");
     server.terminate();
-    wait_until("it accepts no connection", || {
+    wait_until("the server accepts no connection", || {
         TcpStream::connect(server.address()).is_err()
     });
     stream.write_all(body.as_bytes()).unwrap();

@@ -1,28 +1,28 @@
-//! `/metrics`: what is counted, and where it is shown. That nothing secret is in it is T2 and C4 of `security.rs`.
+//! `/metrics`: the counts, and the address. T2 and C4 of `security.rs` promise that metrics contain nothing secret.
 
 use crate::harness::mongodb::{MongoServer, Topology};
 use crate::harness::{
-    Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, value_of, wait_for, wait_until,
+    Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, metric_value, wait_for, wait_until,
 };
 
 const ANN: &str = "ann@example.com";
 
 on_every_database! {
-    what_happened_is_counted,
-    a_mail_that_waits_is_seen_on_every_server,
-    they_are_shown_where_the_setting_says_and_nowhere_else,
+    events_are_counted,
+    a_waiting_mail_is_shown_by_every_server,
+    metrics_are_served_only_at_the_configured_address,
 }
 
-fn shown(home: Home) -> Home {
+fn with_metrics(home: Home) -> Home {
     home.with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0")
 }
 
-/// Waits until a metric is what it must be.
+/// Waits until a metric has this value.
 #[track_caller]
-fn becomes(server: &Server, series: &str, wanted: f64) {
+fn wait_for_metric(server: &Server, series: &str, wanted: f64) {
     wait_for(&format!("{series} {wanted}"), || {
         let text = server.metrics().is(200).text;
-        if value_of(&text, series) == Some(wanted) {
+        if metric_value(&text, series) == Some(wanted) {
             Ok(())
         } else {
             Err(text)
@@ -30,13 +30,13 @@ fn becomes(server: &Server, series: &str, wanted: f64) {
     });
 }
 
-fn what_happened_is_counted(home: Home) {
+fn events_are_counted(home: Home) {
     let faults = [
         Fault::AnswersRcpt("451 4.2.0 later"),
         Fault::AnswersRcpt("550 5.1.1 no such mailbox"),
     ];
     let mails = MailServer::start(&faults);
-    let home = shown(home)
+    let home = with_metrics(home)
         .with("MAIL_PORT", mails.port())
         .with("MOVIE_BAG_RATE_LIMITS", "on");
     let server = home.serve_alone(&[]);
@@ -44,14 +44,14 @@ fn what_happened_is_counted(home: Home) {
     server.log_in(ANN, "a wrong one").is(401);
     server.log_in(ANN, PASSWORD).is(200);
 
-    // One mail is put off and then given up, the next one is taken.
+    // The first mail is deferred and then given up, the next one is sent.
     server.forgot(ANN).is(200);
     let mail = r#"movie_bag_mails_total{kind="reset_password",result="#;
-    becomes(&server, &format!("{mail}\"deferred\"}}"), 1.0);
-    becomes(&server, &format!("{mail}\"dead\"}}"), 1.0);
-    becomes(&server, r#"movie_bag_outbox_entries{state="dead"}"#, 1.0);
+    wait_for_metric(&server, &format!("{mail}\"deferred\"}}"), 1.0);
+    wait_for_metric(&server, &format!("{mail}\"dead\"}}"), 1.0);
+    wait_for_metric(&server, r#"movie_bag_outbox_entries{state="dead"}"#, 1.0);
     server.forgot(ANN).is(200);
-    becomes(&server, &format!("{mail}\"sent\"}}"), 1.0);
+    wait_for_metric(&server, &format!("{mail}\"sent\"}}"), 1.0);
     server.forgot(ANN).is(200);
     server.forgot(ANN).is(429);
 
@@ -61,14 +61,18 @@ fn what_happened_is_counted(home: Home) {
     server.reset(&token, NEW_PASSWORD).is(200);
     server.reset(&token, NEW_PASSWORD).is(403);
     server.get("/nothing/here").is(404);
-    let brewed = server.raw(b"BREW /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    assert!(brewed.starts_with("HTTP/1.1 405"), "{brewed}");
-    becomes(
+    let unknown_method =
+        server.raw(b"BREW /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(
+        unknown_method.starts_with("HTTP/1.1 405"),
+        "{unknown_method}"
+    );
+    wait_for_metric(
         &server,
         r#"movie_bag_mails_total{kind="reset_successful",result="sent"}"#,
         1.0,
     );
-    becomes(&server, r#"movie_bag_outbox_entries{state="waiting"}"#, 0.0);
+    wait_for_metric(&server, r#"movie_bag_outbox_entries{state="waiting"}"#, 0.0);
 
     let text = server.metrics().is(200).text;
     let request = |method: &str, route: &str, status: u16| {
@@ -118,42 +122,46 @@ fn what_happened_is_counted(home: Home) {
             1.0,
         ),
     ] {
-        assert_eq!(value_of(&text, &series), Some(wanted), "{series}: {text}");
+        assert_eq!(
+            metric_value(&text, &series),
+            Some(wanted),
+            "{series}: {text}"
+        );
     }
-    let started = value_of(&text, "process_start_time_seconds").unwrap();
+    let started = metric_value(&text, "process_start_time_seconds").unwrap();
     let age = crate::harness::now().as_secs_f64() - started;
     assert!((0.0..60.0).contains(&age), "{started}");
     let sum = r#"movie_bag_http_request_duration_seconds_sum{route="/api/auth/login"}"#;
-    assert!(value_of(&text, sum).unwrap() > 0.001, "{text}");
+    assert!(metric_value(&text, sum).unwrap() > 0.001, "{text}");
     for private in [ANN, "example.com", &token, "127.0.0.1", "nothing/here"] {
         assert!(!text.contains(private), "{private}: {text}");
     }
 }
 
-fn a_mail_that_waits_is_seen_on_every_server(home: Home) {
-    let home = shown(home).with("MAIL_PORT", "1");
+fn a_waiting_mail_is_shown_by_every_server(home: Home) {
+    let home = with_metrics(home).with("MAIL_PORT", "1");
     let first = home.serve_alone(&[]);
     let second = home.serve_alone(&[]);
     first.sign_up(ANN, PASSWORD);
     first.forgot(ANN).is(200);
     for server in [&first, &second] {
-        becomes(server, r#"movie_bag_outbox_entries{state="waiting"}"#, 1.0);
-        wait_until("its age is shown", || {
+        wait_for_metric(server, r#"movie_bag_outbox_entries{state="waiting"}"#, 1.0);
+        wait_until("the age of the mail is shown", || {
             let text = server.metrics().text;
-            let age = value_of(&text, "movie_bag_outbox_oldest_waiting_seconds").unwrap();
+            let age = metric_value(&text, "movie_bag_outbox_oldest_waiting_seconds").unwrap();
             (1.0..120.0).contains(&age)
         });
     }
     let id = home.outbox()[0]["id"].as_str().unwrap().to_owned();
-    wait_until("no worker holds it", || {
+    wait_until("no worker holds a lease", || {
         home.run(&["outbox", "drop", &id]).code == Some(0)
     });
     for server in [&first, &second] {
-        becomes(server, r#"movie_bag_outbox_entries{state="waiting"}"#, 0.0);
+        wait_for_metric(server, r#"movie_bag_outbox_entries{state="waiting"}"#, 0.0);
     }
 }
 
-fn they_are_shown_where_the_setting_says_and_nowhere_else(home: Home) {
+fn metrics_are_served_only_at_the_configured_address(home: Home) {
     let without = home.serve_alone(&[]);
     without.get("/metrics").is(404);
     without.get("/healthz").is(200);
@@ -164,7 +172,7 @@ fn they_are_shown_where_the_setting_says_and_nowhere_else(home: Home) {
     );
     assert!(without.stop().success());
 
-    let home = shown(home);
+    let home = with_metrics(home);
     let server = home.serve_alone(&[]);
     server.get("/metrics").is(404);
     let answer = server.metrics().is(200);
@@ -186,66 +194,68 @@ fn they_are_shown_where_the_setting_says_and_nowhere_else(home: Home) {
     ] {
         let request = format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n");
         let answer = crate::harness::raw(&address, request.as_bytes());
-        let wanted = format!("HTTP/1.1 {status}");
-        assert!(answer.starts_with(&wanted), "{request}: {answer}");
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&expected), "{request}: {answer}");
     }
 
-    let taken = home.with("MOVIE_BAG_METRICS_BIND", &address);
-    let output = taken.run(&["serve", "--bind", "127.0.0.1:0"]).exits(1);
-    for said in [&address, "MOVIE_BAG_METRICS_BIND"] {
-        assert!(output.stderr.contains(said), "{}", output.stderr);
+    let conflicting = home.with("MOVIE_BAG_METRICS_BIND", &address);
+    let output = conflicting
+        .run(&["serve", "--bind", "127.0.0.1:0"])
+        .exits(1);
+    for part in [&address, "MOVIE_BAG_METRICS_BIND"] {
+        assert!(output.stderr.contains(part), "{}", output.stderr);
     }
     assert!(server.stop().success());
 }
 
 #[test]
-fn a_database_that_fails_is_told_and_the_rest_is_shown() {
-    let home = shown(Home::fresh());
+fn a_failing_database_is_reported_and_other_metrics_are_shown() {
+    let home = with_metrics(Home::fresh());
     let server = home.serve_alone(&[]);
-    becomes(&server, "movie_bag_database_up", 1.0);
+    wait_for_metric(&server, "movie_bag_database_up", 1.0);
     let database = home.database();
     database
         .execute_batch("ALTER TABLE outbox RENAME TO hidden")
         .unwrap();
-    becomes(&server, "movie_bag_database_up", 0.0);
+    wait_for_metric(&server, "movie_bag_database_up", 0.0);
     let text = server.metrics().text;
     assert!(!text.contains("movie_bag_outbox"), "{text}");
     assert!(text.contains("movie_bag_mails_total"), "{text}");
     database
         .execute_batch("ALTER TABLE hidden RENAME TO outbox")
         .unwrap();
-    becomes(&server, "movie_bag_database_up", 1.0);
+    wait_for_metric(&server, "movie_bag_database_up", 1.0);
 }
 
-/// Killed, and halted, which is worse: then it is connected and silent. A request for metrics that waited for it would not
-/// be answered before the test gives up.
+/// Kills the database server, and pauses it, which is worse: a paused server is connected and silent. A request for metrics that
+/// waited for it would not be answered within the deadline of the test.
 #[test]
-fn a_database_that_is_gone_is_told_in_time() {
+fn a_lost_database_is_reported_in_time() {
     let Some(mut database) = MongoServer::start(Topology::ReplicaSet, &[]) else {
         return;
     };
-    let home = shown(Home::fresh().on_database(&format!("{}/watched", database.uri())))
+    let home = with_metrics(Home::fresh().on_database(&format!("{}/watched", database.uri())))
         .with("MOVIE_BAG_DATABASE_TIMEOUT", "10m");
     let server = home.serve_alone(&[]);
-    becomes(&server, "movie_bag_database_up", 1.0);
-    for is_halted in [true, false] {
-        if is_halted {
+    wait_for_metric(&server, "movie_bag_database_up", 1.0);
+    for is_paused in [true, false] {
+        if is_paused {
             database.halt();
         } else {
             database.kill();
         }
-        // The previous answer is reused for a second.
-        becomes(&server, "movie_bag_database_up", 0.0);
+        // The previous result is reused for a second.
+        wait_for_metric(&server, "movie_bag_database_up", 0.0);
         for _ in 0..3 {
             let text = server.metrics().is(200).text;
-            assert_eq!(value_of(&text, "movie_bag_database_up"), Some(0.0));
+            assert_eq!(metric_value(&text, "movie_bag_database_up"), Some(0.0));
             assert!(text.contains("movie_bag_resets_total"), "{text}");
         }
-        if is_halted {
+        if is_paused {
             database.go_on();
         } else {
             database.restart();
         }
-        becomes(&server, "movie_bag_database_up", 1.0);
+        wait_for_metric(&server, "movie_bag_database_up", 1.0);
     }
 }

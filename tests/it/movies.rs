@@ -1,14 +1,14 @@
-//! Movies over HTTP: the shapes that an existing client relies on, and who may do what.
+//! Movies over HTTP: the document format of existing clients, and permissions.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Home, PASSWORD, Server};
 
 on_every_database! {
-    a_movie_has_the_shape_that_existing_clients_know,
-    only_who_added_a_movie_changes_it,
-    a_long_list_comes_whole_or_in_pages,
-    what_another_process_changes_shows_at_once,
+    a_movie_has_the_format_of_existing_clients,
+    only_the_account_that_added_a_movie_can_change_it,
+    a_list_is_returned_whole_or_in_pages,
+    changes_of_another_process_are_visible_at_once,
     deleting_an_account_deletes_its_movies,
 }
 
@@ -23,7 +23,7 @@ fn add(server: &Server, token: &str, name: &str) -> String {
         .to_owned()
 }
 
-fn a_movie_has_the_shape_that_existing_clients_know(home: Home) {
+fn a_movie_has_the_format_of_existing_clients(home: Home) {
     let server = home.serve(&[]);
     let ann = server.sign_up("ann@example.com", PASSWORD);
     let token = server.access_token("ann@example.com", PASSWORD);
@@ -31,15 +31,15 @@ fn a_movie_has_the_shape_that_existing_clients_know(home: Home) {
     let whole = format!(
         r#"{{"_id":{{"$oid":"{id}"}},"name":"Metropolis","casts":["Ann Actor"],"genres":["drama"],"added_by":{{"$oid":"{ann}"}}}}"#
     );
-    let one = server.get(&format!("/api/movies/{id}")).is(200);
+    let answer = server.get(&format!("/api/movies/{id}")).is(200);
     assert_eq!(
-        (one.text.as_str(), one.header("content-type")),
+        (answer.text.as_str(), answer.header("content-type")),
         (whole.as_str(), Some("application/json"))
     );
     assert_eq!(server.get("/api/movies").is(200).text, format!("[{whole}]"));
 }
 
-fn only_who_added_a_movie_changes_it(home: Home) {
+fn only_the_account_that_added_a_movie_can_change_it(home: Home) {
     let server = home.serve(&[]);
     let [ann, bob] = ["ann@example.com", "bob@example.com"].map(|email| {
         server.sign_up(email, PASSWORD);
@@ -77,7 +77,7 @@ fn only_who_added_a_movie_changes_it(home: Home) {
         .fails_with(400, "movie_already_exists");
 }
 
-fn a_long_list_comes_whole_or_in_pages(home: Home) {
+fn a_list_is_returned_whole_or_in_pages(home: Home) {
     let server = home.serve(&[]);
     server.sign_up("ann@example.com", PASSWORD);
     let token = server.access_token("ann@example.com", PASSWORD);
@@ -112,7 +112,7 @@ fn a_long_list_comes_whole_or_in_pages(home: Home) {
     assert_eq!((paged, pages), (ids, 3));
 }
 
-fn what_another_process_changes_shows_at_once(home: Home) {
+fn changes_of_another_process_are_visible_at_once(home: Home) {
     let (server, other) = (home.serve(&[]), home.serve(&[]));
     server.sign_up("ann@example.com", PASSWORD);
     let token = server.access_token("ann@example.com", PASSWORD);
@@ -123,7 +123,7 @@ fn what_another_process_changes_shows_at_once(home: Home) {
             .map(|movie| movie["name"].as_str().unwrap().to_owned())
             .collect()
     };
-    // Both know the list before each change.
+    // Both servers have read the list before each change, and may have cached it.
     let both_list = |names: &[&str]| {
         for server in [&server, &other] {
             assert_eq!(listed(server), names);

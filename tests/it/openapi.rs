@@ -1,16 +1,16 @@
-//! The description of the API is true: schemathesis reads it, calls everything in it with what it allows and with what
-//! it forbids, and compares the answers.
+//! The OpenAPI document is true: schemathesis calls every operation with valid and with invalid input, and compares the answers with
+//! the document.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::harness::{Home, PASSWORD, virtual_env};
 
-/// Another version finds other things: it is changed by hand, and what it finds is mended then.
+/// Pinned by hand: another version finds other problems, which are fixed with the update.
 const PACKAGES: &[&str] = &["schemathesis==4.32.5"];
 
 #[test]
-fn the_description_is_true() {
+fn the_openapi_document_is_true() {
     let python = match virtual_env::install("test-schemathesis", PACKAGES) {
         Ok(python) => python,
         Err(why) => {
@@ -24,9 +24,9 @@ fn the_description_is_true() {
     };
     let home = Home::fresh();
     let server = home.serve(&[]);
-    // Whom the examples in the document name.
+    // The account that the examples in the document name.
     server.sign_up("ann@example.com", PASSWORD);
-    // Who calls, and is named nowhere in the document: a sign-up or reset of the other must not end this login.
+    // The caller, which the document does not name: a sign-up or reset of the other account must not end this session.
     server.sign_up("bob@example.com", PASSWORD);
     let token = server.access_token("bob@example.com", PASSWORD);
     let output = Command::new(python.with_file_name("schemathesis"))
@@ -35,7 +35,7 @@ fn the_description_is_true() {
         .env("ACCESS_TOKEN", token)
         .env("NO_COLOR", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        // Where its settings are; it writes nothing.
+        // Schemathesis reads its settings there, and writes nothing.
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it"))
         .output()
         .unwrap();

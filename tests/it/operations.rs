@@ -1,10 +1,10 @@
-//! What `docs/operations.md` tells an administrator to do, done with the running binary.
+//! The procedures of `docs/operations.md`, carried out with the running binary.
 
 use serde_json::json;
 
 use crate::harness::markdown::Page;
 use crate::harness::{
-    Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, package, wait_for, wait_until,
+    Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, unpack_package, wait_for, wait_until,
 };
 
 const ANN: &str = "ann@example.com";
@@ -17,8 +17,8 @@ on_every_database! {
     the_secret_is_rotated_step_by_step,
 }
 
-/// Whether an access token opens anything.
-fn opens(server: &crate::harness::Server, access: &str) -> bool {
+/// Returns whether an access token is accepted.
+fn is_accepted(server: &crate::harness::Server, access: &str) -> bool {
     let movie = json!({"name": access, "casts": ["a"], "genres": ["b"]}).to_string();
     let answer = server.send("POST", "/api/movies", Some(access), &movie);
     assert!([200, 400, 401].contains(&answer.status), "{}", answer.text);
@@ -30,41 +30,41 @@ fn the_secret_is_rotated_step_by_step(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     server.sign_up(BOB, PASSWORD);
-    let login = server.access_token(ANN, PASSWORD);
+    let access = server.access_token(ANN, PASSWORD);
     let first_link = server.reset_token(ANN);
     let second_link = server.reset_token(ANN);
     assert!(server.stop().success());
-    // A mail that waits was decided under the old secret.
+    // The token of a mail in the outbox is bound to the old secret.
     let mut forgot = home.command(&["forgot", "--email", BOB]);
     forgot.env("MAIL_PORT", "1");
-    crate::harness::Output::of(forgot, "").exits(7);
+    crate::harness::Output::run(forgot, "").exits(7);
 
-    // Both: what was signed before is good, and what is signed now is signed with the new one.
+    // Both secrets: tokens of the old one are accepted, new tokens are signed with the new one.
     let both = home
         .with("JWT_SECRET_KEY", NEW_SECRET)
         .with("JWT_SECRET_KEY_PREVIOUS", OLD_SECRET);
     let server = both.serve(&[]);
-    assert!(opens(&server, &login));
+    assert!(is_accepted(&server, &access));
     server.get(&format!("/reset/{first_link}")).is(200);
-    let waited = server.inbox().wait_for_count(BOB, RESET, 1).token();
-    let new_login = server.access_token(ANN, PASSWORD);
+    let queued_link = server.inbox().wait_for_count(BOB, RESET, 1).token();
+    let new_access = server.access_token(ANN, PASSWORD);
     let new_link = server.reset_token(BOB);
     assert!(server.stop().success());
 
-    // The new one alone.
+    // The new secret alone.
     let done = both.with("JWT_SECRET_KEY_PREVIOUS", "");
     let server = done.serve(&[]);
-    assert!(!opens(&server, &login));
+    assert!(!is_accepted(&server, &access));
     for old in [&first_link, &second_link] {
         server.reset(old, NEW_PASSWORD).fails_with(403, "bad_token");
     }
-    assert!(opens(&server, &new_login));
-    server.get(&format!("/reset/{waited}")).is(200);
+    assert!(is_accepted(&server, &new_access));
+    server.get(&format!("/reset/{queued_link}")).is(200);
     server.reset(&new_link, NEW_PASSWORD).is(200);
     server.access_token(BOB, NEW_PASSWORD);
 }
 
-/// A home that has nothing but these files in its data folder.
+/// Creates a home with nothing but these files in its data folder.
 fn restored(files: &[(&std::path::Path, &str)]) -> Home {
     let home = Home::fresh();
     std::fs::create_dir_all(home.data_dir()).unwrap();
@@ -79,7 +79,7 @@ fn a_backup_of_sqlite_is_taken_while_the_server_works_and_restored() {
     let home = Home::fresh();
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
-    let login = server.access_token(ANN, PASSWORD);
+    let access = server.access_token(ANN, PASSWORD);
     let link = server.reset_token(ANN);
     let backup = home.path().join("backup.sqlite3");
     std::thread::scope(|scope| {
@@ -92,9 +92,9 @@ fn a_backup_of_sqlite_is_taken_while_the_server_works_and_restored() {
         home.database().execute("VACUUM INTO ?1", [into]).unwrap();
         signing_up.join().unwrap();
     });
-    // After the backup the link is used up, and the login ends with it.
+    // After the backup, the link is used, which ends the session.
     server.reset(&link, NEW_PASSWORD).is(200);
-    assert!(!opens(&server, &login));
+    assert!(!is_accepted(&server, &access));
     server.kill();
 
     let secret = home.data_dir().join("jwt-secret");
@@ -103,16 +103,16 @@ fn a_backup_of_sqlite_is_taken_while_the_server_works_and_restored() {
     let server = home.serve(&[]);
     server.access_token(ANN, PASSWORD);
     server.log_in(ANN, NEW_PASSWORD).is(401);
-    // The database knows nothing of what came after it: with the same secret, old logins and links are good again.
-    assert!(opens(&server, &login));
+    // The backup does not contain later changes: with the same secret, old access tokens and links are valid again.
+    assert!(is_accepted(&server, &access));
     server.get(&format!("/reset/{link}")).is(200);
     assert!(server.stop().success());
 
-    // With another secret they are not; this is why the manual has one made.
+    // With another secret they are invalid, which is why the manual says to create one.
     let home = restored(&[database]);
     let server = home.serve(&[]);
     server.access_token(ANN, PASSWORD);
-    assert!(!opens(&server, &login));
+    assert!(!is_accepted(&server, &access));
     server
         .reset(&link, NEW_PASSWORD)
         .fails_with(403, "bad_token");
@@ -128,8 +128,8 @@ fn a_copy_of_mongodb_into_a_file_is_a_backup() {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let link = server.reset_token(ANN);
-    // The mail has come, and may not be written down yet.
-    wait_until("nothing is written any more", || home.outbox().is_empty());
+    // The mail has arrived, and its result may not be stored yet.
+    wait_until("the outbox is empty", || home.outbox().is_empty());
     let file = home.path().join("backup.sqlite3");
     home.run(&["copy", "--to", &format!("sqlite:{}", file.display())])
         .ok();
@@ -141,10 +141,10 @@ fn a_copy_of_mongodb_into_a_file_is_a_backup() {
     server.access_token(ANN, NEW_PASSWORD);
 }
 
-/// The filter that the documentation prints finds the client of each failed login in a real log, in both formats.
+/// The documented filter finds the client of each failed login in a real log, in both formats.
 #[test]
 fn fail2ban_reads_failed_logins() {
-    let Some(files) = package("fail2ban", "fail2ban_reads_failed_logins") else {
+    let Some(files) = unpack_package("fail2ban", "fail2ban_reads_failed_logins") else {
         return;
     };
     let files = files.join("files");
@@ -153,7 +153,7 @@ fn fail2ban_reads_failed_logins() {
     let filter = blocks.find(|block| block.text.starts_with("[Definition]"));
     let filter = &filter.unwrap().text;
     for format in ["text", "json"] {
-        // The reply of a mail server is in the log too, and the owner of the recipient's domain may choose it.
+        // The reply of a mail server is logged too, and the owner of the recipient's domain may choose it.
         const FORGED: &str = "450 4.2.0 2026-11-27T00:00:00.000000Z  INFO request{id=\"0\"}: login failed client=203.0.113.9";
         let mail = MailServer::start(&[Fault::AnswersRcpt(FORGED)]);
         let home = Home::fresh()
@@ -164,7 +164,7 @@ fn fail2ban_reads_failed_logins() {
         server.sign_up(ANN, PASSWORD);
         let log_in = |email: &str, password: &str, client: &str| {
             let body = json!({"email": email, "password": password});
-            server.post_with("/api/auth/login", body, ("X-Forwarded-For", client))
+            server.post_with_header("/api/auth/login", body, ("X-Forwarded-For", client))
         };
         log_in(ANN, NEW_PASSWORD, "192.0.2.1").is(401);
         log_in(BOB, NEW_PASSWORD, "2001:db8::2").is(401);
@@ -176,9 +176,10 @@ fn fail2ban_reads_failed_logins() {
         });
         let log = wait_for("the login is logged", || {
             let log = server.stderr();
-            match log.contains("logged in") {
-                true => Ok(log),
-                false => Err(log),
+            if log.contains("logged in") {
+                Ok(log)
+            } else {
+                Err(log)
             }
         });
         assert!(!log.contains(ANN), "{log}");

@@ -1,4 +1,4 @@
-//! Mail that is never lost: a mail server in every kind of trouble, servers that die, and the administrator's commands.
+//! The outbox: no mail is lost although mail servers fail and servers die, and the commands of the administrator.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -14,12 +14,12 @@ use crate::harness::{
 };
 
 on_every_database! {
-    the_outbox_is_listed_tried_and_dropped_on_the_terminal,
-    a_flush_sends_all_that_waits_beside_a_running_server,
-    a_flush_with_dead_mails_alone_says_so_by_its_exit_code,
+    outbox_entries_are_listed_retried_and_dropped_on_the_terminal,
+    a_flush_sends_all_waiting_mails_while_a_server_runs,
+    a_flush_with_only_dead_mails_exits_with_1,
     an_invitation_that_is_not_sent_is_reported_as_queued_or_given_up,
-    a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail,
-    many_mails_go_over_few_connections,
+    a_command_that_cannot_deliver_reports_the_cause_and_keeps_the_mail,
+    many_mails_are_sent_over_few_connections,
 }
 
 const ANN: &str = "ann@example.com";
@@ -31,12 +31,12 @@ pub fn forgot(server: &Server, email: &str) {
         .is(200);
 }
 
-/// A number for those who want more of it than a test run does: `MOVIE_BAG_TEST_KILLS=100`.
-fn setting(name: &str, usual: usize) -> usize {
+/// Reads a number that makes a test larger than usual, for example `MOVIE_BAG_TEST_KILLS=100`.
+fn test_size(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |number| number.parse().unwrap())
 }
 
-fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
+fn outbox_entries_are_listed_retried_and_dropped_on_the_terminal(home: Home) {
     let server = MailServer::start(&[
         Fault::AnswersRcpt("451 4.2.0 try later"),
         Fault::AnswersRcpt("550 5.1.1 nobody here"),
@@ -103,7 +103,7 @@ fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
         refused.stderr.contains("550 5.1.1 still nobody"),
         "{refused:?}"
     );
-    // Not due for a second yet.
+    // The mail is not due for another second.
     let sent = home.run(&["outbox", "retry", waiting, "--json"]).ok();
     assert_eq!(sent.json()["reply"], "250 2.0.0 kept");
     home.run(&["outbox", "retry", waiting]).exits(3);
@@ -115,11 +115,11 @@ fn the_outbox_is_listed_tried_and_dropped_on_the_terminal(home: Home) {
     assert_eq!(home.outbox(), Vec::<Value>::new());
     let history = home.run(&["user", "show", "--email", BOB]).ok().stdout;
     assert!(history.contains("mail_dropped"), "{history}");
-    let kept = server.kept();
-    assert_eq!((kept.len(), kept[0].to.as_str()), (1, ANN));
+    let stored = server.stored();
+    assert_eq!((stored.len(), stored[0].to.as_str()), (1, ANN));
 }
 
-fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
+fn a_flush_sends_all_waiting_mails_while_a_server_runs(home: Home) {
     let down = ClosedPort::reserve();
     let home = home.with("MAIL_PORT", down.port());
     for number in 0..12 {
@@ -130,29 +130,32 @@ fn a_flush_sends_all_that_waits_beside_a_running_server(home: Home) {
     let failed = home.run(&["outbox", "flush", "--json"]).exits(7);
     assert_eq!(failed.json()["total"], 12);
     assert_eq!(failed.json()["sent"], 0);
-    let said = home.run(&["outbox", "flush"]).exits(7);
+    let failed = home.run(&["outbox", "flush"]).exits(7);
     assert!(
-        said.stderr
+        failed
+            .stderr
             .contains("error: cannot send all mails, the rest stay queued: ")
-            && said.stderr.contains("connection refused"),
-        "{said:?}"
+            && failed.stderr.contains("connection refused"),
+        "{failed:?}"
     );
     let sink = home.sink(&["--listen", &down.address()]);
-    // The server's worker and the flush work on the same queue.
+    // The worker of the server and the command work on the same queue.
     let _server = home.serve_alone(&[]);
     let flushed = home.run(&["outbox", "flush", "--json"]).ok().json();
     assert_eq!(
         (&flushed["waiting"], &flushed["dead"]),
         (&json!(0), &json!(0))
     );
-    wait_until("all are there", || sink.inbox().messages().len() == 12);
+    wait_until("all mails have arrived", || {
+        sink.inbox().messages().len() == 12
+    });
     wait_until("the outbox is empty", || home.outbox().is_empty());
     assert_eq!(sink.inbox().messages().len(), 12);
     let nothing = home.run(&["outbox", "flush"]).ok();
     assert_eq!(nothing.stdout, "No mail is waiting.\n");
 }
 
-fn a_flush_with_dead_mails_alone_says_so_by_its_exit_code(home: Home) {
+fn a_flush_with_only_dead_mails_exits_with_1(home: Home) {
     let refusing = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 nobody here"); 2]);
     let home = home.with("MAIL_PORT", refusing.port());
     for email in [ANN, BOB] {
@@ -178,7 +181,7 @@ fn a_flush_with_dead_mails_alone_says_so_by_its_exit_code(home: Home) {
         ),
         (&json!(0), &json!(0), &json!(2))
     );
-    // Nothing was tried.
+    // No delivery was attempted.
     assert!(home.outbox().iter().all(|mail| mail["attempts"] == 1));
     let retried = home
         .run(&["outbox", "retry", "--all", "--json"])
@@ -225,7 +228,7 @@ fn an_invitation_that_is_not_sent_is_reported_as_queued_or_given_up(home: Home) 
     assert_eq!(states, ["waiting", "dead"]);
 }
 
-fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
+fn a_command_that_cannot_deliver_reports_the_cause_and_keeps_the_mail(home: Home) {
     let home = home.with("MAIL_PORT", "1");
     home.create_account(ANN, PASSWORD);
     let link = home.run(&["forgot", "--email", ANN, "--print-link"]).ok();
@@ -257,7 +260,7 @@ fn a_terminal_that_cannot_deliver_says_why_and_keeps_the_mail(home: Home) {
     );
 }
 
-pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
+pub fn every_failure_of_a_mail_server_is_recorded_and_retried(home: Home) {
     for (fault, words, copies) in [
         (Fault::GreetsWith421, "421", 1),
         (Fault::LeavesAtRcpt, "421 4.3.0 going down", 1),
@@ -279,32 +282,34 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
         command
             .env("MAIL_PORT", mail_server.port())
             .env("MOVIE_BAG_MAIL_TIMEOUT", "1s");
-        let server = Server::of(command);
+        let server = Server::start_command(command);
         server.sign_up(&email, PASSWORD);
         forgot(&server, &email);
-        wait_until("it arrives", || mail_server.kept().len() == copies);
+        wait_until("the mail arrives", || mail_server.stored().len() == copies);
         let history = || home.run(&["user", "show", "--email", &email]).ok().stdout;
-        wait_until("it is noted", || history().contains("mail_sent"));
+        wait_until("the success is recorded", || {
+            history().contains("mail_sent")
+        });
         let history = history();
         assert!(
             history.contains("mail_failed") && history.contains(words),
             "{fault:?}: {history}"
         );
         let ids: BTreeSet<_> = mail_server
-            .kept()
+            .stored()
             .into_iter()
-            .map(|kept| kept.message_id)
+            .map(|mail| mail.message_id)
             .collect();
-        assert_eq!(ids.len(), 1, "a repeat is known by its Message-ID");
+        assert_eq!(ids.len(), 1, "a repeated mail has the same Message-ID");
     }
-    // What is refused for good is dead at once, with the server's own words.
+    // A mail that is refused permanently is dead at once, with the reply of the server as its reason.
     let mail_server = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 nobody here")]);
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command.env("MAIL_PORT", mail_server.port());
-    let server = Server::of(command);
+    let server = Server::start_command(command);
     server.sign_up(ANN, PASSWORD);
     forgot(&server, ANN);
-    wait_until("it is given up", || {
+    wait_until("the mail is given up", || {
         home.outbox().iter().any(|mail| mail["state"] == "dead")
     });
     let [dead] = home.outbox().try_into().unwrap();
@@ -317,7 +322,7 @@ pub fn each_trouble_of_a_mail_server_is_told_and_outlived(home: Home) {
     );
 }
 
-pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Home) {
+pub fn mails_queued_under_load_during_an_outage_all_arrive(home: Home) {
     let down = ClosedPort::reserve();
     let home = home
         .with("MAIL_PORT", down.port())
@@ -330,7 +335,7 @@ pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Hom
     emails
         .iter()
         .for_each(|email| drop(server.sign_up(email, PASSWORD)));
-    let seconds = setting("MOVIE_BAG_TEST_DOWN_SECONDS", 3);
+    let seconds = test_size("MOVIE_BAG_TEST_DOWN_SECONDS", 3);
     let end = Instant::now() + Duration::from_secs(seconds as u64);
     let mut acknowledged: BTreeMap<&str, usize> = BTreeMap::new();
     while Instant::now() < end {
@@ -342,20 +347,20 @@ pub fn a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards(home: Hom
     }
     let sink = home.sink(&["--listen", &down.address()]);
     let total: usize = acknowledged.values().sum();
-    // Each waits for at most as long again as it has waited, and a fifth.
+    // The delay before an attempt is at most the time waited so far and a fifth of it.
     let patience = PATIENCE + 3 * Duration::from_secs(seconds as u64);
-    wait_until_within(patience, "all are there", || {
+    wait_until_within(patience, "all mails have arrived", || {
         sink.inbox().messages().len() >= total
     });
     wait_until("the outbox is empty", || home.outbox().is_empty());
     for (email, count) in acknowledged {
-        let came = sink.inbox().count(email, "[Movie-bag] Reset your password");
-        assert_eq!(came, count, "{email}");
+        let arrived = sink.inbox().count(email, "[Movie-bag] Reset your password");
+        assert_eq!(arrived, count, "{email}");
     }
 }
 
-pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: Home) {
-    let kills = setting("MOVIE_BAG_TEST_KILLS", 12);
+pub fn acknowledged_mails_arrive_after_repeated_kills_of_the_server(home: Home) {
+    let kills = test_size("MOVIE_BAG_TEST_KILLS", 12);
     let sink = home.sink(&["--format", "none", "--max-messages", "100000"]);
     let home = home
         .with("MAIL_PORT", sink.port())
@@ -378,10 +383,10 @@ pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: 
             let server = home.serve_alone(&[]);
             *address.lock().unwrap() = server.address().to_owned();
             let before = count.load(Ordering::Relaxed);
-            wait_until("one is acknowledged", || {
+            wait_until("one request is acknowledged", || {
                 count.load(Ordering::Relaxed) > before
             });
-            // The moments of death are spread over half a second. They are not random, so that a failure can be repeated.
+            // The kills are spread over half a second. They are not random, so that a failure can be reproduced.
             thread::sleep(Duration::from_millis(20 + kill * 197 % 500));
             server.kill();
         }
@@ -408,7 +413,7 @@ pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: 
     }
     let acknowledged: usize = acknowledged.iter().sum();
     assert!(acknowledged > 0, "there was a load");
-    // For whoever runs it with --nocapture.
+    // Shown with --nocapture.
     let _ = writeln!(
         std::io::stderr(),
         "{kills} kills: {acknowledged} acknowledged, {distinct} mails arrived, {} of them twice",
@@ -416,22 +421,22 @@ pub fn every_acknowledged_mail_arrives_however_often_the_server_is_killed(home: 
     );
 }
 
-/// Requests one reset after the other from the present server. Counts those that are acknowledged: those of all threads in
-/// `count`, and returns its own.
+/// Requests one reset after the other from the current server. Returns the number of acknowledged requests, and adds it to `count`,
+/// which all threads share.
 fn load(email: &str, address: &Mutex<String>, count: &AtomicUsize, is_over: &AtomicBool) -> usize {
     let body = json!({"email": email}).to_string();
     let mut acknowledged = 0;
     while !is_over.load(Ordering::Relaxed) {
         let url = format!("http://{}/api/auth/forgot", address.lock().unwrap());
-        let asked = ureq::post(url)
+        let answer = ureq::post(url)
             .header("Content-Type", "application/json")
             .send(&body);
-        match asked {
+        match answer {
             Ok(answer) if answer.status() == 200 => {
                 acknowledged += 1;
                 count.fetch_add(1, Ordering::Relaxed);
             }
-            // There is no server, or it died before it answered.
+            // No server is running, or the server was killed before it answered.
             _ => {}
         }
         thread::sleep(Duration::from_millis(10));
@@ -439,10 +444,10 @@ fn load(email: &str, address: &Mutex<String>, count: &AtomicUsize, is_over: &Ato
     acknowledged
 }
 
-pub fn many_mails_over_two_servers_go_out_once_each(home: Home) {
-    // The packaged server that speaks MongoDB's protocol is a slow one.
+pub fn two_servers_send_each_mail_once(home: Home) {
+    // The MongoDB-compatible server of the tests is slow.
     let usual = if home.is_on_mongodb() { 400 } else { 1_000 };
-    let mails = setting("MOVIE_BAG_TEST_MAILS", usual);
+    let mails = test_size("MOVIE_BAG_TEST_MAILS", usual);
     let sink = home.sink(&["--format", "none"]);
     let home = home
         .with("MAIL_PORT", sink.port())
@@ -460,7 +465,9 @@ pub fn many_mails_over_two_servers_go_out_once_each(home: Home) {
             });
         }
     });
-    wait_until("all are there", || sink.inbox().messages().len() >= mails);
+    wait_until("all mails have arrived", || {
+        sink.inbox().messages().len() >= mails
+    });
     wait_until("the outbox is empty", || home.outbox().is_empty());
     let messages = sink.inbox().messages();
     let ids: BTreeSet<_> = messages
@@ -469,11 +476,14 @@ pub fn many_mails_over_two_servers_go_out_once_each(home: Home) {
         .collect();
     assert_eq!((messages.len(), ids.len()), (mails, mails));
     for server in &servers {
-        assert!(server.stderr().contains("mail sent"), "both have delivered");
+        assert!(
+            server.stderr().contains("mail sent"),
+            "both servers have sent mails"
+        );
     }
 }
 
-fn many_mails_go_over_few_connections(home: Home) {
+fn many_mails_are_sent_over_few_connections(home: Home) {
     let mail_server = MailServer::start(&[]);
     let home = home
         .with("MAIL_PORT", mail_server.port())
@@ -483,7 +493,9 @@ fn many_mails_go_over_few_connections(home: Home) {
     for _ in 0..100 {
         forgot(&server, ANN);
     }
-    wait_until("all are there", || mail_server.kept().len() == 100);
+    wait_until("all mails have arrived", || {
+        mail_server.stored().len() == 100
+    });
     assert!(
         mail_server.connections() <= 16,
         "{}",
@@ -492,7 +504,7 @@ fn many_mails_go_over_few_connections(home: Home) {
 }
 
 #[test]
-fn a_long_history_is_cut_for_people_and_whole_for_programs() {
+fn a_long_history_is_shortened_in_text_and_complete_in_json() {
     let home = Home::fresh();
     home.create_account(ANN, PASSWORD);
     for _ in 0..59 {

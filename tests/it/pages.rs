@@ -1,5 +1,5 @@
-//! The pages of `serve` and the HTML of its mails in a real browser. Without a browser, each test returns early: the harness
-//! reports it then, and fails in CI.
+//! The pages of `serve` and the HTML of its mails in a real browser. Without a browser, each test returns early: the harness has
+//! reported that, and fails in CI.
 
 mod looks;
 mod mails;
@@ -19,10 +19,10 @@ struct Site {
 
 impl Site {
     fn open() -> Option<Self> {
-        Self::at(Home::fresh())
+        Self::in_home(Home::fresh())
     }
 
-    fn at(home: Home) -> Option<Self> {
+    fn in_home(home: Home) -> Option<Self> {
         let browser = Browser::open()?;
         let server = home.serve(&[]);
         server.sign_up(ANN, PASSWORD);
@@ -33,24 +33,24 @@ impl Site {
         })
     }
 
-    /// The base of every link in a mail, where nothing else is set.
+    /// Returns the default base of links in mails.
     fn url(&self) -> String {
         let (_, port) = self.server.address().rsplit_once(':').unwrap();
         format!("http://localhost:{port}")
     }
 
-    /// A link that was not used yet.
+    /// Returns an unused link.
     fn link(&self) -> String {
         format!("{}/reset/{}", self.url(), self.server.reset_token(ANN))
     }
 
-    /// A link that has expired.
+    /// Returns an expired link.
     fn expired_link(&self) -> String {
         let mut forgot = self
             .home
             .command(&["forgot", "--email", ANN, "--print-link"]);
         forgot.env("MOVIE_BAG_RESET_TOKEN_LIFETIME", "1s");
-        let printed = Output::of(forgot, "").ok().stdout;
+        let printed = Output::run(forgot, "").ok().stdout;
         let (_, token) = printed.trim().rsplit_once('/').unwrap();
         let link = format!("{}/reset/{token}", self.url());
         self.browser.waits_for("the link expires", |browser| {
@@ -60,24 +60,24 @@ impl Site {
         link
     }
 
-    /// The link of the mail that was asked for as the `count`th.
+    /// Returns the link of the mail number `count`.
     fn mailed_link(&self, count: usize) -> String {
         let mail = self.server.inbox().wait_for_count(ANN, SUBJECT, count);
         mail.link().to_owned()
     }
 
-    fn submits(&self) {
+    fn submit(&self) {
         self.browser.click("button[type=submit]");
     }
 
-    fn chooses(&self, password: &str, again: &str) {
+    fn choose_password(&self, password: &str, again: &str) {
         self.browser.types("#password", password);
         self.browser.types("#password_again", again);
-        self.submits();
+        self.submit();
     }
 
-    /// The new password opens the account, and the old one does not.
-    fn is_reset(&self) {
+    /// Asserts that the new password is valid, and the old one is not.
+    fn assert_reset(&self) {
         self.server.access_token(ANN, NEW_PASSWORD);
         self.server
             .log_in(ANN, PASSWORD)
@@ -85,20 +85,20 @@ impl Site {
     }
 }
 
-fn resets_a_forgotten_password(site: &Site) {
+fn reset_a_forgotten_password(site: &Site) {
     let browser = &site.browser;
     browser.visit(&site.url());
     browser.click("a.button");
     browser.shows("Forgot your password?");
     browser.types("#email", ANN);
-    site.submits();
+    site.submit();
     browser.shows("Check your mailbox");
     assert!(browser.text("main").contains(ANN));
 
     let link = site.mailed_link(1);
     browser.visit(&link);
     browser.shows("Choose a new password");
-    site.chooses(NEW_PASSWORD, NEW_PASSWORD);
+    site.choose_password(NEW_PASSWORD, NEW_PASSWORD);
     browser.shows("Your password was changed");
     assert!(browser.is_displayed(".tick"));
     assert!(
@@ -106,17 +106,17 @@ fn resets_a_forgotten_password(site: &Site) {
             .text("main")
             .contains("log in with your new password")
     );
-    // The server of this test is a test server: the confirmation is in its inbox.
+    // The server has a sink, so that the page links to its inbox.
     let inbox = browser.attribute("main a[href^=http]", "href").unwrap();
     assert!(inbox.contains(site.server.inbox().address()), "{inbox}");
-    site.is_reset();
+    site.assert_reset();
 
     browser.visit(&link);
     browser.shows("This link does not work");
     let why = "This link is invalid or was already used. Request a new one:";
     assert!(browser.text("main").contains(why));
     browser.types("#email", ANN);
-    site.submits();
+    site.submit();
     browser.shows("Check your mailbox");
     assert_ne!(site.mailed_link(2), link);
 }
@@ -124,16 +124,16 @@ fn resets_a_forgotten_password(site: &Site) {
 #[test]
 fn a_forgotten_password_is_reset_and_a_used_link_offers_a_new_one() {
     if let Some(site) = Site::open() {
-        resets_a_forgotten_password(&site);
+        reset_a_forgotten_password(&site);
     }
 }
 
 #[test]
-fn all_of_it_works_without_scripts() {
+fn a_reset_works_without_scripts() {
     let Some(site) = Site::open() else { return };
     let browser = site.browser.without_scripts();
     let site = Site { browser, ..site };
-    resets_a_forgotten_password(&site);
+    reset_a_forgotten_password(&site);
 
     site.browser.visit(&site.link());
     for helper in ["#strength", "#meter", "#show", "#show_again"] {
@@ -142,13 +142,13 @@ fn all_of_it_works_without_scripts() {
             "{helper} needs a script"
         );
     }
-    site.chooses(NEW_PASSWORD, PASSWORD);
-    is_mismatch(&site.browser);
+    site.choose_password(NEW_PASSWORD, PASSWORD);
+    assert_mismatch(&site.browser);
 }
 
-/// Checks that an element has the focus, and shows it.
+/// Asserts that an element has the focus, and shows it.
 #[track_caller]
-fn has_focus(browser: &Browser, css: &str) {
+fn assert_focus(browser: &Browser, css: &str) {
     browser.waits_for(&format!("the focus is on {css}"), |browser| {
         browser.count(&format!("{css}:focus-visible")) == 1
     });
@@ -157,48 +157,48 @@ fn has_focus(browser: &Browser, css: &str) {
 }
 
 #[test]
-fn all_of_it_works_by_keyboard_alone() {
+fn a_reset_works_with_the_keyboard_alone() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;
     browser.visit(&site.url());
     browser.press(Key::Tab);
-    has_focus(browser, ".brand a");
+    assert_focus(browser, ".brand a");
     browser.press(Key::Tab);
-    has_focus(browser, "a.button");
+    assert_focus(browser, "a.button");
     browser.press(Key::Enter);
     browser.shows("Forgot your password?");
-    has_focus(browser, "#email");
+    assert_focus(browser, "#email");
     browser.types(":focus", ANN);
     browser.press(Key::Enter);
     browser.shows("Check your mailbox");
 
     browser.visit(&site.mailed_link(1));
-    has_focus(browser, "#password");
+    assert_focus(browser, "#password");
     browser.types(":focus", NEW_PASSWORD);
     browser.press(Key::Tab);
-    has_focus(browser, "#show");
+    assert_focus(browser, "#show");
     for (key, kind) in [(Key::Space, "text"), (Key::Enter, "password")] {
         browser.press(key);
         assert_eq!(browser.property("#password", "type"), kind);
     }
     browser.press(Key::Tab);
-    has_focus(browser, "#password_again");
+    assert_focus(browser, "#password_again");
     browser.types(":focus", NEW_PASSWORD);
     browser.press(Key::Tab);
-    has_focus(browser, "#show_again");
+    assert_focus(browser, "#show_again");
     browser.press(Key::Tab);
-    has_focus(browser, "button[type=submit]");
+    assert_focus(browser, "button[type=submit]");
     browser.press(Key::BackTab);
-    has_focus(browser, "#show_again");
+    assert_focus(browser, "#show_again");
     browser.press(Key::Tab);
     browser.press(Key::Enter);
     browser.shows("Your password was changed");
-    site.is_reset();
+    site.assert_reset();
 }
 
-/// Checks that the error of a field is below it, and that a screen reader reads it with the field.
+/// Asserts that the error of a field is shown below it, and that a screen reader reads it with the field.
 #[track_caller]
-fn is_reported_at(browser: &Browser, field: &str, words: &str) {
+fn assert_error_at(browser: &Browser, field: &str, words: &str) {
     browser.waits_for(&format!("{field} is wrong"), |browser| {
         browser.count(&format!("{field}[aria-invalid=true]")) == 1
     });
@@ -208,13 +208,13 @@ fn is_reported_at(browser: &Browser, field: &str, words: &str) {
     assert_eq!(browser.attribute(&error, "role").as_deref(), Some("alert"));
     let distance = distance(browser, field, &error);
     assert!((0.0..16.0).contains(&distance), "{field}: {distance}");
-    let colours = [(&*error, "color"), (field, "border-top-color")];
-    let [words_are, border_is] = colours.map(|(css, property)| browser.style(css, property));
-    assert_eq!(words_are, border_is, "{field}");
+    let colors = [(&*error, "color"), (field, "border-top-color")];
+    let [text_color, border_color] = colors.map(|(css, property)| browser.style(css, property));
+    assert_eq!(text_color, border_color, "{field}");
     assert!(browser.title().starts_with("Error: "), "{words}");
 }
 
-/// Returns the height of the space between an element and one below it, in pixels.
+/// Returns the vertical distance between an element and one below it, in pixels.
 #[track_caller]
 fn distance(browser: &Browser, above: &str, below: &str) -> f64 {
     let script = "const [above, below] = arguments.map((css) => document.querySelector(css)); \
@@ -224,12 +224,12 @@ fn distance(browser: &Browser, above: &str, below: &str) -> f64 {
     distance.as_f64().unwrap()
 }
 
-/// Checks the page that the server returns if the passwords differ.
+/// Asserts that the page is the one that the server returns if the passwords differ.
 #[track_caller]
-fn is_mismatch(browser: &Browser) {
-    is_reported_at(browser, "#password_again", "do not match");
-    // Both fields are empty again, so the first one has the focus, and reads the error too.
-    has_focus(browser, "#password");
+fn assert_mismatch(browser: &Browser) {
+    assert_error_at(browser, "#password_again", "do not match");
+    // Both fields are empty again, so the first one has the focus, and is described by the error too.
+    assert_focus(browser, "#password");
     let described = browser.attribute("#password", "aria-describedby").unwrap();
     assert!(described.starts_with("match "), "{described}");
     for field in ["#password", "#password_again"] {
@@ -238,7 +238,7 @@ fn is_mismatch(browser: &Browser) {
 }
 
 #[test]
-fn a_wrong_entry_is_reported_below_its_field() {
+fn an_invalid_entry_is_reported_below_its_field() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;
     for (typed, words) in [
@@ -247,24 +247,32 @@ fn a_wrong_entry_is_reported_below_its_field() {
     ] {
         browser.visit(&format!("{}/forgot", site.url()));
         browser.types("#email", typed);
-        site.submits();
-        is_reported_at(browser, "#email", words);
-        has_focus(browser, "#email");
-        assert_eq!(browser.property("#email", "value"), typed, "it is kept");
+        site.submit();
+        assert_error_at(browser, "#email", words);
+        assert_focus(browser, "#email");
+        assert_eq!(
+            browser.property("#email", "value"),
+            typed,
+            "the entry is kept"
+        );
     }
 
     browser.visit(&site.link());
-    site.chooses("short", "short");
-    is_reported_at(browser, "#password", "at least 8 characters");
-    has_focus(browser, "#password");
-    assert_eq!(browser.property("#password", "value"), "", "it is not kept");
-    site.chooses(NEW_PASSWORD, NEW_PASSWORD);
+    site.choose_password("short", "short");
+    assert_error_at(browser, "#password", "at least 8 characters");
+    assert_focus(browser, "#password");
+    assert_eq!(
+        browser.property("#password", "value"),
+        "",
+        "the entry is not kept"
+    );
+    site.choose_password(NEW_PASSWORD, NEW_PASSWORD);
     browser.shows("Your password was changed");
-    site.is_reset();
+    site.assert_reset();
 }
 
 #[test]
-fn passwords_that_differ_are_reported_below_the_second_field_and_stay_in_the_form() {
+fn different_passwords_are_reported_below_the_second_field_and_kept() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;
     let link = site.link();
@@ -273,10 +281,10 @@ fn passwords_that_differ_are_reported_below_the_second_field_and_stay_in_the_for
     // No space is reserved for an error.
     let before = gap();
     assert!(before < 24.0, "{before}");
-    site.chooses(NEW_PASSWORD, PASSWORD);
+    site.choose_password(NEW_PASSWORD, PASSWORD);
     let mismatch = "The passwords do not match";
     browser.waits_for(mismatch, |browser| browser.text("#match") == mismatch);
-    has_focus(browser, "#password_again");
+    assert_focus(browser, "#password_again");
     assert_eq!(
         browser
             .attribute("#password_again", "aria-invalid")
@@ -288,7 +296,7 @@ fn passwords_that_differ_are_reported_below_the_second_field_and_stay_in_the_for
     assert_eq!(browser.property("#password", "value"), NEW_PASSWORD);
     assert_eq!(browser.property("#password_again", "value"), PASSWORD);
     assert_eq!(browser.url(), link, "nothing was sent");
-    // Corrected, which ends the error.
+    // A correction clears the error.
     browser.run(
         "document.getElementById('password_again').value = ''",
         serde_json::json!([]),
@@ -296,9 +304,9 @@ fn passwords_that_differ_are_reported_below_the_second_field_and_stay_in_the_for
     browser.types("#password_again", NEW_PASSWORD);
     browser.waits_for("no error", |browser| browser.text("#match").is_empty());
     assert_eq!(browser.attribute("#password_again", "aria-invalid"), None);
-    site.submits();
+    site.submit();
     browser.shows("Your password was changed");
-    site.is_reset();
+    site.assert_reset();
 }
 
 #[test]
@@ -319,7 +327,11 @@ fn the_strength_is_shown_while_a_password_is_typed() {
     }
     let mismatch = "The passwords do not match";
     browser.types("#password_again", "password of");
-    assert_eq!(browser.text("#match"), "", "it may become the same");
+    assert_eq!(
+        browser.text("#match"),
+        "",
+        "the passwords may still become equal"
+    );
     browser.types("#password_again", "f");
     browser.waits_for(mismatch, |browser| browser.text("#match") == mismatch);
 }
@@ -344,19 +356,19 @@ fn a_button_in_each_field_shows_and_hides_both_passwords() {
             assert_eq!(browser.property(field, "type"), kind, "{field} {click:?}");
             let pressed = browser.attribute(button, "aria-pressed");
             assert_eq!(pressed.as_deref(), Some(is_pressed), "{button} {click:?}");
-            // The name of a button that has a state does not change with it.
+            // The name of a toggle button does not change with its state.
             let name = browser.attribute(button, "aria-label");
             assert_eq!(name.as_deref(), Some("Show passwords"));
             let is_slashed = browser.is_displayed(&format!("{button} .slash"));
             assert_eq!(is_slashed, is_pressed == "true", "{button} {click:?}");
-            lies_within(browser, button, field);
+            assert_within(browser, button, field);
         }
     }
 }
 
-/// Checks that an element lies within another one, and is large enough for a finger (WCAG 2.5.5).
+/// Asserts that an element lies within another one, and is large enough for a finger (WCAG 2.5.5).
 #[track_caller]
-fn lies_within(browser: &Browser, inner: &str, outer: &str) {
+fn assert_within(browser: &Browser, inner: &str, outer: &str) {
     let script = "const [inner, outer] = Array.from(arguments).map((css) => \
           document.querySelector(css).getBoundingClientRect()); \
         return inner.left > outer.left && inner.right <= outer.right && inner.top >= outer.top - 1 \
@@ -369,7 +381,7 @@ fn lies_within(browser: &Browser, inner: &str, outer: &str) {
 fn buttons_have_the_full_width_on_a_phone() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;
-    browser.appearance(Theme::Light, Device::Phone);
+    browser.emulate_screen(Theme::Light, Device::Phone);
     for (path, button, as_wide_as) in [
         ("/", "a.button", "h1"),
         ("/forgot", "button[type=submit]", "#email"),
@@ -389,7 +401,7 @@ fn buttons_have_the_full_width_on_a_phone() {
 }
 
 #[test]
-fn a_link_that_a_mail_program_broke_says_so_and_offers_a_new_one() {
+fn a_broken_link_is_reported_and_a_new_one_offered() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;
     let link = site.link();
@@ -411,26 +423,28 @@ fn a_link_that_a_mail_program_broke_says_so_and_offers_a_new_one() {
         assert!(text.contains("Copy the whole link from the mail"), "{text}");
     }
     browser.types("#email", ANN);
-    site.submits();
+    site.submit();
     browser.shows("Check your mailbox");
-    // The whole one works still.
+    // The complete link still works.
     browser.visit(&link);
     browser.shows("Choose a new password");
 }
 
 #[test]
-fn the_page_of_a_rate_limit_points_to_the_mailbox_whether_there_is_an_account_or_not() {
+fn the_page_of_a_rate_limit_does_not_depend_on_an_account() {
     let home = Home::fresh()
         .with("MOVIE_BAG_RATE_LIMITS", "on")
         .with("MOVIE_BAG_CONCEAL_ACCOUNTS", "on");
-    let Some(site) = Site::at(home) else { return };
+    let Some(site) = Site::in_home(home) else {
+        return;
+    };
     let browser = &site.browser;
     let mut pages = Vec::new();
     for email in [ANN, "nobody@example.com"] {
         browser.waits_for("the limit", |browser| {
             browser.visit(&format!("{}/forgot", site.url()));
             browser.types("#email", email);
-            site.submits();
+            site.submit();
             browser.waits_for("an answer", |browser| {
                 browser.text("h1") != "Forgot your password?"
             });
@@ -447,7 +461,7 @@ fn the_page_of_a_rate_limit_points_to_the_mailbox_whether_there_is_an_account_or
 }
 
 #[test]
-fn the_page_of_a_link_does_not_say_whose_it_is() {
+fn the_page_of_a_link_does_not_reveal_its_account() {
     let Some(site) = Site::open() else { return };
     site.browser.visit(&site.link());
     site.browser.shows("Choose a new password");
@@ -458,13 +472,13 @@ fn the_page_of_a_link_does_not_say_whose_it_is() {
 }
 
 #[test]
-fn an_expired_link_says_so_and_offers_a_new_one() {
+fn an_expired_link_is_reported_and_a_new_one_offered() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;
     browser.visit(&site.expired_link());
     browser.shows("This link has expired");
     browser.types("#email", ANN);
-    site.submits();
+    site.submit();
     browser.shows("Check your mailbox");
     browser.visit(&site.mailed_link(1));
     browser.shows("Choose a new password");

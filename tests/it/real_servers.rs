@@ -1,4 +1,4 @@
-//! Delivery to mail servers that others wrote, in their default configuration.
+//! Delivery to real mail servers in their default configuration.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use crate::harness::{Home, PASSWORD, Postfix, postfix, wait_until};
 
 const RECIPIENTS: [&str; 3] = ["ann@a.example", "bob@b.example", "carl@c.example"];
 
-/// The most failures that growing delays with their jitter allow within this time.
-fn most_failures(within: Duration) -> usize {
+/// Returns the maximum number of failures within a time, given the growing delays and their jitter.
+fn max_failures(within: Duration) -> usize {
     let (mut at, mut delay, mut failures) = (Duration::ZERO, Duration::from_millis(800), 0);
     while at <= within {
         failures += 1;
@@ -19,10 +19,10 @@ fn most_failures(within: Duration) -> usize {
 }
 
 #[test]
-fn a_reset_goes_through_postfix_with_starttls_once_the_password_is_right() {
+fn postfix_relays_a_reset_once_the_password_is_right() {
     let home = Home::fresh();
     let sink = home.sink(&["--format", "none"]);
-    // As many providers do.
+    // A limit that many providers have.
     let Some(server) = Postfix::start(sink.port(), "smtpd_client_connection_count_limit = 3")
     else {
         return;
@@ -32,7 +32,7 @@ fn a_reset_goes_through_postfix_with_starttls_once_the_password_is_right() {
         .with("MAIL_USE_TLS", "true")
         .with("MAIL_CA_FILE", server.certificate().display().to_string());
 
-    // Without a login Postfix refuses to relay, at RCPT and for good: no mail dies of it.
+    // Without a login, Postfix refuses to relay with a permanent error at RCPT. No mail is given up for it.
     let serving = home.serve_alone(&[]);
     for email in RECIPIENTS {
         serving.sign_up(email, PASSWORD);
@@ -41,7 +41,7 @@ fn a_reset_goes_through_postfix_with_starttls_once_the_password_is_right() {
     wait_until("relaying is denied", || {
         server.logged("Relay access denied").len() >= 3
     });
-    wait_until("the refusals are kept", || {
+    wait_until("the refusals are recorded", || {
         home.outbox().iter().any(|mail| {
             mail["last_error"]
                 .as_str()
@@ -51,7 +51,7 @@ fn a_reset_goes_through_postfix_with_starttls_once_the_password_is_right() {
     assert!(serving.stop().success());
     assert!(home.outbox().iter().all(|mail| mail["state"] == "waiting"));
 
-    // A wrong password: one login for each delay, however many mails wait.
+    // With a wrong password there is one login per delay, however many mails are queued.
     let home = home
         .with("MAIL_USERNAME", postfix::USER)
         .with("MAIL_PASSWORD", "not that one");
@@ -65,26 +65,25 @@ fn a_reset_goes_through_postfix_with_starttls_once_the_password_is_right() {
     let failed_logins = || server.logged("authentication failed").len();
     wait_until("four logins have failed", || failed_logins() >= 4);
     let (failures, within) = (failed_logins(), began.elapsed());
-    assert!(
-        failures <= most_failures(within),
-        "{failures} in {within:?}"
-    );
+    assert!(failures <= max_failures(within), "{failures} in {within:?}");
     assert!(serving.stop().success());
     let waiting = home.outbox();
     assert_eq!(waiting.len(), 33);
     assert!(waiting.iter().all(|mail| mail["state"] == "waiting"));
     let untried = waiting.iter().filter(|mail| mail["attempts"] == 0).count();
     assert!(untried >= 30, "{waiting:?}");
-    // One flush is one login.
+    // A flush is one login.
     let before = failed_logins();
     home.run(&["outbox", "flush"]).exits(7);
     wait_until("the login is refused", || failed_logins() > before);
     assert_eq!(failed_logins(), before + 1);
 
-    // The right one: all arrive, over no more connections than Postfix takes.
+    // With the right password all mails arrive, over no more connections than Postfix accepts.
     let home = home.with("MAIL_PASSWORD", postfix::LOGIN_PASSWORD);
     let serving = home.serve_alone(&[]);
-    wait_until("all are delivered", || sink.inbox().messages().len() >= 33);
+    wait_until("all mails have arrived", || {
+        sink.inbox().messages().len() >= 33
+    });
     let mail = sink.inbox().wait_for(RECIPIENTS[0]);
     assert!(mail.link().contains("/reset/"));
     wait_until("the outbox is empty", || home.outbox().is_empty());
@@ -97,7 +96,7 @@ fn a_reset_goes_through_postfix_with_starttls_once_the_password_is_right() {
         .collect();
     assert_eq!((sink.inbox().messages().len(), ids.len()), (33, 33));
 
-    // Each session ended in order.
+    // Each session has ended in order.
     wait_until("the last session is logged", || {
         server.logged(": disconnect from").len() == server.logged(": connect from").len()
     });

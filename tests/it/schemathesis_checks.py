@@ -1,12 +1,12 @@
-"""A check of our own for schemathesis, which schemathesis.toml names."""
+"""A custom check for schemathesis, which schemathesis.toml loads."""
 
 import schemathesis
 
 
 @schemathesis.check
 def only_meaning_is_refused(ctx, response, case):
-    """What the description allows is never refused for its form, but at most for what it means."""
+    """Fails if a request that the document allows is refused for its form instead of its meaning."""
     if case.meta is None or case.meta.generation.mode.is_negative or response.status_code != 400:
         return
     code = response.json()["code"]
-    assert code != "schema_validation", f"the description allows this, and it is refused: {response.text}"
+    assert code != "schema_validation", f"the document allows this request, and it is refused: {response.text}"

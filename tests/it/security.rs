@@ -28,7 +28,6 @@ use crate::{
     terminal as commands, web_inbox,
 };
 
-/// One promise.
 struct Promise {
     number: &'static str,
     what: &'static str,
@@ -37,7 +36,7 @@ struct Promise {
     nearer: &'static [&'static str],
 }
 
-/// The name of a test that tries to break a promise, and the test.
+/// Name and function of a test that tries to break a promise.
 type Attack = (&'static str, fn(Home));
 
 /// The sections of the list, by the first letter of the numbers.
@@ -91,124 +90,124 @@ macro_rules! promises {
 
 promises! {
     t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, and contains no address or hash in plaintext"
-        [token::it_is_random_and_says_nothing];
+        [token::a_reset_token_is_random_and_reveals_nothing];
     t2: "Nothing in the database, the outbox, the log at any level, a metric or the process list can be redeemed"
-        [token::nothing_that_is_kept_can_be_redeemed];
+        [token::nothing_stored_or_logged_can_be_redeemed];
     t3: "A reset token works once; a second use fails, also with the same password"
-        [token::it_works_once];
+        [token::a_reset_token_works_once];
     t4: "Of 50 redemptions at the same time, over two servers and a command, one succeeds, and one confirmation is sent"
-        [token::of_fifty_at_once_one_succeeds]
+        [token::one_of_fifty_concurrent_redemptions_succeeds]
         ["`mongodb::of_fifty_resets_at_once_over_two_servers_and_the_terminal_one_succeeds` (without transactions)"];
     t5: "A reset token expires exactly at its limit; the answer distinguishes expired from invalid only for an authentic token"
-        [token::it_expires_at_its_second];
+        [token::a_reset_token_expires_at_its_second];
     t6: "Any change of the password or the address, by reset, command or `user import --update`, ends every reset token of the account, and the reset mails that are still queued"
-        [token::any_change_kills_tokens_and_queued_mails, main_job::a_reset_ends_earlier_logins_and_earlier_links];
+        [token::a_changed_account_ends_reset_tokens_and_queued_mails, main_job::a_reset_ends_earlier_sessions_and_reset_links];
     t7: "An access token resets no password (403); a reset token gives no access to the API (401 with `WWW-Authenticate`)"
-        [main_job::a_token_opens_only_what_it_is_for];
+        [main_job::a_token_is_valid_only_for_its_purpose];
     t8: "A reset token changes only its own account, whatever else the body names; unknown fields are refused"
-        [token::it_changes_its_own_account_alone];
+        [token::a_reset_token_changes_only_its_account];
     t9: "Only HS256 is accepted: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots all get one and the same refusal. A page only tells whether a link has the form of a reset link, which needs no secret"
-        [token::every_forgery_is_one_and_the_same_refusal, token::a_page_tells_a_forger_no_more_than_the_form] ["`domain::token::tests::fuzz`"];
+        [token::every_forged_token_gets_the_same_refusal, token::a_page_reveals_only_whether_a_link_is_well_formed] ["`domain::token::tests::fuzz`"];
     t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"} and 1 MB as a token get a 4xx, and nothing changes"
-        [token::values_that_are_no_token_change_nothing, bad_input::every_wrong_type_in_every_field_is_a_400_that_names_the_field];
+        [token::invalid_token_values_change_nothing, bad_input::a_wrong_type_in_any_field_is_a_400_that_names_the_field];
     t11: "Weak or published secrets are refused in production, files have mode 0600, and two secrets may be active during a rotation"
         [
             token::a_secret_can_be_rotated,
-            settings::production_takes_no_guessable_secret_for_the_present_or_the_past,
-            settings::what_is_kept_is_readable_by_its_owner_alone,
+            settings::production_refuses_guessable_current_and_previous_secrets,
+            settings::stored_files_are_readable_only_by_their_owner,
         ];
 
     e1: "`forgot` gives the same answer for known and unknown addresses, also when limited: the same status, body and `Retry-After`"
-        [enumeration::forgot_answers_alike];
+        [enumeration::forgot_answers_known_and_unknown_addresses_alike];
     e2: "The time of `forgot` does not distinguish known from unknown addresses, also while the mail server hangs: an unknown address costs an equal durable write"
         [enumeration::forgot_does_equal_work] ["`cargo bench --bench security -- concealment`"];
     e3: "`login` does not distinguish an unknown address from a wrong password by bytes or time, whatever the cost of the stored hash, and also with a password that cannot be hashed"
-        [enumeration::login_answers_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
+        [enumeration::login_answers_known_and_unknown_addresses_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
 
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
         [main_job::the_request_does_not_choose_the_link];
     l2: "No redirect or callback from a request reaches a mail or a `Location` header"
-        [link::no_request_leads_elsewhere];
+        [link::no_request_redirects_to_another_site];
     l3: "GET and HEAD of the link, however often, consume nothing"
         [main_job::opening_the_link_changes_nothing];
     l4: "Pages send `Referrer-Policy: no-referrer` and `Cache-Control: no-store`; the access log shows the route, not the token"
-        [link::a_page_and_its_log_keep_the_token];
+        [link::pages_and_the_log_do_not_leak_the_token];
     l5: "The link is whole on one line in both parts, after any transfer encoding"
-        [main_job::the_link_is_whole_on_one_line_of_both_parts_as_the_mail_travels];
+        [main_job::the_link_is_on_one_line_of_both_parts_of_the_sent_mail];
 
     r1: "A flood of requests for one address sends few mails, and changes nothing else"
         [limits::a_flood_sends_few_mails];
     r2: "Limits hold across servers and restarts; a forged `X-Forwarded-For` or an extra field starts no new count"
-        [limits::they_hold_across_servers_and_restarts, limits::a_forged_client_is_the_same_client];
+        [limits::rate_limits_hold_across_servers_and_restarts, limits::a_forged_client_address_starts_no_new_count];
     r3: "Guessing a password is slowed down per account, and the account is never locked for good; the right password works after the delay; a reset ends the delay"
-        [limits::guessing_is_slowed_and_never_locked] ["`domain::limit::tests`"];
+        [limits::guessing_passwords_is_delayed_and_never_locks_the_account] ["`domain::limit::tests`"];
     r4: "While passwords are hashed on every core, other calls answer; the queue is bounded and refuses with 503"
-        [limits::a_flood_of_hashing_leaves_the_rest_alone] ["`cargo bench --bench security -- flood`"];
+        [limits::other_requests_are_answered_during_a_flood_of_hashing] ["`cargo bench --bench security -- flood`"];
     r5: "A flood of failed logins leaves one line a day in the history of the account, and displaces no other line"
-        [limits::failed_logins_leave_one_line] ["`store::contract` (counted lines)"];
+        [limits::failed_logins_leave_one_line_a_day] ["`store::contract` (counted lines)"];
 
     p1: "One password policy applies to sign-up, reset, `user create`, `user set-password` and `user import`; older passwords remain valid at login"
-        [passwords::one_policy_for_every_way_in, passwords::older_ones_go_on_working];
+        [passwords::one_policy_applies_wherever_a_password_is_set, passwords::older_passwords_remain_valid];
     p2: "The minimum is counted in code points; at least 64 characters are accepted; over 72 bytes is refused, never cut; NUL is refused"
-        [bad_input::a_password_may_take_72_bytes_and_not_one_more_whichever_way_it_is_set, passwords::its_length_is_in_characters];
+        [bad_input::a_password_of_more_than_72_bytes_is_refused_wherever_it_is_set, passwords::the_minimum_length_is_counted_in_characters];
     p3: "Common passwords, the service's name and the address are refused; there are no composition rules; any script is accepted; NFC and NFD are equal"
-        [passwords::it_is_not_easily_guessed_and_else_free];
+        [passwords::guessable_passwords_are_refused_and_all_others_accepted];
     p4: "A refused password leaves the token usable"
         [main_job::a_refused_password_leaves_the_token_usable];
 
     i1: "Mail goes to the stored address: dotless i, full-width letters and capitals cannot redirect it"
         [identity::mail_goes_to_the_stored_address];
     i2: "One account per canonical address, decided by the database, also under a race of 20 sign-ups"
-        [bad_input::many_sign_ups_for_one_address_make_one_account];
+        [bad_input::concurrent_sign_ups_for_one_address_create_one_account];
     i3: "`email` is one string with one mailbox; no header is injected; typed text is escaped in HTML and harmless in text"
-        [identity::an_address_is_one_mailbox] ["`domain::email_address::tests::fuzz`", "`templates::what_somebody_typed_is_escaped_in_the_mail_and_never_run`"];
+        [identity::an_address_is_one_mailbox] ["`domain::email_address::tests::fuzz`", "`templates::typed_text_is_escaped_in_mails_and_never_executed`"];
     i4: "No operator or SQL injection through any field"
         [identity::no_field_is_a_query];
     i5: "Sign-up cannot set an id, replace an account or read one"
-        [identity::a_sign_up_makes_its_own_account_alone];
+        [identity::a_sign_up_creates_only_its_own_account];
     i6: "No malformed input gets a 5xx: 5,000 random methods, types and shapes"
-        [bad_input::random::five_thousand_random_requests_get_no_5xx_and_keep_their_connections] ["`openapi::the_description_is_true`"];
+        [bad_input::random::five_thousand_random_requests_get_no_5xx_and_keep_their_connections] ["`openapi::the_openapi_document_is_true`"];
 
     s1: "A reset ends every earlier access token, on every server, at the next request"
-        [state::a_reset_ends_logins_on_every_server];
+        [state::a_reset_ends_sessions_on_every_server];
     s2: "After kill -9 at random points of 200 resets, password, confirmation and history are all stored or none; no plaintext password is on disk"
-        [state::a_reset_is_whole_or_not_at_all_whenever_the_server_dies];
+        [state::a_reset_is_atomic_when_the_server_is_killed];
     s3: "A reset does not log in"
-        [state::a_reset_is_no_login];
+        [state::a_reset_does_not_log_in];
     s4: "The confirmation names the UTC time and the source, and what to do if the owner did not make the change"
-        [state::the_confirmation_says_when_from_where_and_what_to_do];
+        [state::the_confirmation_states_time_source_and_what_to_do];
     s5: "`user revoke` ends every earlier access token, on every server, at the next request, however quickly revocations follow one another and whatever the clocks say"
-        [state::a_revocation_ends_every_earlier_login] ["`store::contract` (ids of one second, descending, and from the far future; many at once)", "`store::mongo::tests::steps`"];
+        [state::a_revocation_ends_every_earlier_session] ["`store::contract` (ids of one second, descending, and from the far future; many at once)", "`store::mongo::tests::steps`"];
     s6: "Nothing of an account outlives its deletion: no mail, no line of history, also if requests for it race with the deletion"
-        [state::nothing_of_a_deleted_account_is_left] ["`store::contract` (races)", "`store::mongo::tests::races`"];
+        [state::a_deleted_account_leaves_no_mail_and_no_history] ["`store::contract` (races)", "`store::mongo::tests::races`"];
 
     m1: "An acknowledged mail survives kill -9, a restart and a mail outage; once its token can no longer be used it is dead and visible, never silently deleted"
         [
-            outbox::every_acknowledged_mail_arrives_however_often_the_server_is_killed,
-            outbox::a_mail_server_that_is_down_under_load_gets_all_of_it_afterwards,
-            main_job::a_mail_server_that_is_down_loses_no_mail,
-            mail::a_link_that_was_used_up_is_dead_and_visible,
+            outbox::acknowledged_mails_arrive_after_repeated_kills_of_the_server,
+            outbox::mails_queued_under_load_during_an_outage_all_arrive,
+            main_job::a_mail_outage_loses_no_mail,
+            mail::a_mail_with_an_invalidated_link_is_dead_and_visible,
         ];
     m2: "A mail held by a worker that dies is sent by another; two servers do not send one mail twice; a repeat has the same Message-ID"
         [
-            mail::a_mail_in_the_hands_of_a_dead_server_is_sent_by_another,
-            outbox::many_mails_over_two_servers_go_out_once_each,
-            outbox::each_trouble_of_a_mail_server_is_told_and_outlived,
+            mail::a_mail_leased_by_a_dead_server_is_sent_by_another,
+            outbox::two_servers_send_each_mail_once,
+            outbox::every_failure_of_a_mail_server_is_recorded_and_retried,
         ];
     m3: "STARTTLS is required if it is set: no fallback to plaintext, and certificates are verified"
-        [mail::without_encryption_there_is_no_mail] ["`mail::smtp::tests::encryption`"];
+        [mail::no_mail_is_sent_without_the_required_encryption] ["`mail::smtp::tests::encryption`"];
     m4: "Custom templates are compiled and rendered at start; a broken one stops the start with its name and line"
         [settings::a_broken_template_stops_every_command_with_its_name_and_line];
 
     c1: "The commands have the same outcomes as the API, each with its exit code"
-        [commands::each_outcome_has_its_exit_code, main_job::a_forgotten_password_is_reset_on_the_terminal_beside_a_running_server];
+        [commands::each_outcome_has_its_exit_code, main_job::a_forgotten_password_is_reset_on_the_terminal_while_a_server_runs];
     c2: "No password or token is in an argument that `ps` would show, unless the user put it there; typed passwords are not echoed"
-        [terminal::nothing_secret_need_be_an_argument, commands::a_password_is_asked_for_twice_and_never_shown];
+        [terminal::secrets_need_not_be_arguments, commands::prompts::a_password_is_prompted_for_twice_and_never_echoed];
     c3: "`forgot --print-link` works while mail is down and is in the history; the confirmation of the reset notifies the owner"
         [terminal::a_printed_link_is_in_the_history];
     c4: "`/metrics` is off unless it has its own address; `check --deploy` reports that open sign-up reveals addresses"
-        [terminal::what_would_reveal_is_off_or_said, terminal::metrics_name_nobody]
-        ["`metrics::they_are_shown_where_the_setting_says_and_nowhere_else`"];
+        [terminal::revealing_settings_are_off_or_reported, terminal::metrics_contain_no_personal_data]
+        ["`metrics::metrics_are_served_only_at_the_configured_address`"];
     c5: "A command that only reads never creates a database: if there is none, it exits with 7 and names the place and the setting"
         [databases::reading_creates_no_database];
 
@@ -217,8 +216,8 @@ promises! {
         ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
     a2: "A task of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
         [
-            supervision::each_task_that_dies_is_reported_and_comes_back,
-            supervision::a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice,
+            supervision::a_task_that_dies_is_reported_and_restarted,
+            supervision::a_worker_that_dies_holding_leases_loses_no_mail_and_sends_none_twice,
             supervision::a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again,
             supervision::a_task_that_keeps_dying_ends_the_process,
         ]
@@ -227,40 +226,40 @@ promises! {
 
 sink_promises! {
     d1: "A web page cannot write a message through the SMTP port, and no command runs for its request"
-        [smtp_port::a_web_page_writes_no_mail, smtp_port::no_request_writes_a_mail]
+        [smtp_port::a_web_page_stores_no_message, smtp_port::no_http_request_stores_a_message]
         ["`smtp::session::tests`"];
     d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
         [
-            web_inbox::hostile::pages_of_other_sites_read_and_change_nothing,
-            web_inbox::hostile::a_page_of_another_site_can_do_nothing_here,
+            web_inbox::hostile::windows_and_prefetches_of_another_site_read_and_change_nothing,
+            web_inbox::hostile::forms_and_frames_of_another_site_have_no_effect,
         ]
         ["`web_inbox::hostile`", "`sink::api::guard::tests`"];
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
-        [web_inbox::documents::hostile_documents_connect_nowhere_however_they_are_opened]
+        [web_inbox::documents::hostile_documents_open_no_connection]
         ["`web_inbox::hostile`", "`sink::html::tests`", "`sink::api::part::tests`"];
     d4: "`--max-memory` limits everything that the sink holds, with 64 MiB more for the program and the answers being sent: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names, many large messages at once, and deleted messages that can be restored"
         [
             memory::lists_of_whole_messages_take_little_memory,
-            memory::lists_keep_nothing_that_is_not_counted,
+            memory::memory_of_lists_is_counted,
             memory::websocket_clients_that_never_read_hold_no_messages,
             memory::a_slow_command_holds_no_messages,
             memory::a_blocked_standard_output_holds_no_messages,
             memory::long_names_are_counted,
-            memory::many_letters_at_once_are_counted,
+            memory::concurrent_send_requests_are_counted,
             memory::deleted_messages_that_can_be_restored_are_counted,
         ]
         ["`sink::inbox::memory::tests`", "`sink::api::answer::tests`"];
     d5: "Nothing of a deleted message stays in the Maildir, also if flag changes race the deletion or the process is killed"
-        [deletion::nothing_of_a_deleted_message_stays]
+        [deletion::deleted_messages_leave_no_files]
         ["`sink::maildir::tests`"];
     d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message do not stop the inbox, its API and SMTP, even with a limit of 1,024 open files"
         [half_open::half_open_requests_do_not_stop_the_inbox]
         ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
     d7: "Nothing from a message, an inbox server or a mail server reaches a terminal unescaped: no control character and no direction mark"
         [
-            hostile_text::a_message_sends_nothing_to_a_terminal,
-            hostile_text::an_inbox_server_sends_nothing_to_a_terminal,
-            hostile_text::a_mail_server_sends_nothing_to_a_terminal,
+            hostile_text::text_of_a_message_reaches_a_terminal_escaped,
+            hostile_text::text_of_an_inbox_server_reaches_a_terminal_escaped,
+            hostile_text::text_of_a_mail_server_reaches_a_terminal_escaped,
         ]
         ["`terminal_text::tests`", "`sink::tests::fuzz`"];
 }
@@ -346,9 +345,10 @@ fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
         let promises: Vec<_> = all_promises()
             .filter(|promise| promise.number.starts_with(letter))
             .collect();
-        let columns = match promises.iter().any(|promise| is_of_sink(promise)) {
-            true => "| | promise | attacks | |\n| --- | --- | --- | --- |",
-            false => "| | promise | attacks | SQLite | MongoDB |\n| --- | --- | --- | --- | --- |",
+        let columns = if promises.iter().any(|promise| is_of_sink(promise)) {
+            "| | promise | attacks | |\n| --- | --- | --- | --- |"
+        } else {
+            "| | promise | attacks | SQLite | MongoDB |\n| --- | --- | --- | --- | --- |"
         };
         if promises.is_empty() {
             continue;
@@ -366,9 +366,10 @@ fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
                 Outcome::Broken => "BROKEN",
                 Outcome::Untried => "not tried",
             };
-            let databases: &[Database] = match is_of_sink(promise) {
-                true => &[Database::None],
-                false => &[Database::Sqlite, Database::Mongodb],
+            let databases: &[Database] = if is_of_sink(promise) {
+                &[Database::None]
+            } else {
+                &[Database::Sqlite, Database::Mongodb]
             };
             let outcomes: Vec<_> = databases.iter().map(outcome).collect();
             let _ = writeln!(
@@ -399,7 +400,7 @@ fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")
 }
 
-/// The page before the generated section, and that section.
+/// Returns the page before the generated section, and that section.
 fn parts_of_page() -> (String, String) {
     let text = std::fs::read_to_string(page()).unwrap();
     let start = text.find(&format!("\n{GENERATED}")).unwrap() + 1;
@@ -419,7 +420,7 @@ fn compare(table: &str) {
     );
 }
 
-/// Two servers on one database: the first has the sink, to which both deliver.
+/// Starts two servers on one database. The first has the sink, to which both deliver.
 fn two_servers(home: Home) -> (Home, Server, Server) {
     let first = home.serve(&[]);
     let port = first.smtp().rsplit_once(':').unwrap().1.to_owned();

@@ -1,4 +1,4 @@
-//! Settings: the env file of the contract, and what a mistake in it says.
+//! Settings: the env file of the API contract, precedence, and error messages.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -11,7 +11,7 @@ MAIL_USERNAME = \"support@movie-bag.com\"
 MAIL_PASSWORD = \"\"
 ";
 
-/// What `check --json` says of a setting: its value and where it comes from.
+/// Returns the value and the source of a setting, as reported by `check --json`.
 fn setting(home: &Home, arguments: &[&str], key: &str) -> (String, String) {
     let output = home.run(&[&["check", "--json"], arguments].concat());
     let settings = output.json()["settings"].as_array().unwrap().clone();
@@ -26,7 +26,7 @@ fn setting(home: &Home, arguments: &[&str], key: &str) -> (String, String) {
 }
 
 #[test]
-fn the_env_file_of_the_contract_works_as_it_is() {
+fn the_env_file_of_the_contract_works_unchanged() {
     let home = Home::fresh();
     home.write(".env", CONTRACT);
     assert_eq!(
@@ -38,7 +38,7 @@ fn the_env_file_of_the_contract_works_as_it_is() {
         source == ".env:1" && !secret.contains("t1NP63"),
         "{secret} from {source}"
     );
-    // Published, and so a warning.
+    // This secret is published, so that there is a warning.
     home.create_account("ann@example.com", PASSWORD);
     let output = home.run(&["user", "list"]).ok();
     assert!(
@@ -49,7 +49,7 @@ fn the_env_file_of_the_contract_works_as_it_is() {
 }
 
 #[test]
-fn a_flag_wins_over_the_environment_over_the_env_file_over_the_default() {
+fn precedence_is_option_environment_env_file_default() {
     let home = Home::fresh();
     assert_eq!(setting(&home, &[], "MAIL_PORT").0, "1025");
     home.write(".env", "MAIL_PORT = 1026\n");
@@ -83,8 +83,8 @@ fn home_path(file: &str) -> &str {
 }
 
 #[test]
-fn a_line_that_cannot_be_read_names_file_line_and_fix() {
-    for (text, said) in [
+fn an_invalid_line_is_reported_with_file_line_and_fix() {
+    for (text, parts) in [
         (
             "# a comment\nMAIL_PORT: 1025\n",
             vec![".env", "2", "MAIL_PORT = "],
@@ -118,10 +118,10 @@ fn a_line_that_cannot_be_read_names_file_line_and_fix() {
         let home = Home::fresh();
         home.create_account("ann@example.com", PASSWORD);
         home.write(".env", text);
-        // The environment of the harness sets the cost, and wins.
-        let code = if said.is_empty() { 0 } else { 2 };
+        // The environment of the harness sets the cost, and takes precedence.
+        let code = if parts.is_empty() { 0 } else { 2 };
         let output = home.run(&["user", "list"]).exits(code);
-        for word in said {
+        for word in parts {
             assert!(
                 output.stderr.contains(word),
                 "{text:?} should say {word}: {}",
@@ -134,8 +134,8 @@ fn a_line_that_cannot_be_read_names_file_line_and_fix() {
 
 pub fn a_broken_template_stops_every_command_with_its_name_and_line(home: Home) {
     std::fs::create_dir_all(home.path().join("own/email")).unwrap();
-    let own = home.path().join("own").display().to_string();
-    let home = home.with("MOVIE_BAG_TEMPLATES", own);
+    let folder = home.path().join("own").display().to_string();
+    let home = home.with("MOVIE_BAG_TEMPLATES", folder);
     for (text, place) in [("<p>\n{% if %}</p>", ":2:"), ("\n\n{{ nope }}", ":3:")] {
         home.write("own/email/reset_password.html", text);
         let output = home.run(&["user", "list"]).exits(2);
@@ -153,8 +153,8 @@ pub fn a_broken_template_stops_every_command_with_its_name_and_line(home: Home) 
 }
 
 #[test]
-fn what_is_wrong_with_a_setting_is_said_before_anything_is_sent() {
-    for (key, value, said) in [
+fn an_invalid_setting_is_reported_before_anything_is_sent() {
+    for (key, value, part) in [
         ("MAIL_DEFAULT_SENDER", "foo@", "MAIL_DEFAULT_SENDER"),
         ("MOVIE_BAG_DATABASE", "sqlite::memory:", "name a file"),
         ("MOVIE_BAG_DATABASE", "mongo://admin:hunter2@db/x", "…@db/x"),
@@ -163,7 +163,7 @@ fn what_is_wrong_with_a_setting_is_said_before_anything_is_sent() {
             .with(key, value)
             .run(&["user", "list"])
             .exits(2);
-        assert!(output.stderr.contains(said), "{}", output.stderr);
+        assert!(output.stderr.contains(part), "{}", output.stderr);
         assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
     }
     let mistyped = Home::fresh()
@@ -177,7 +177,7 @@ fn what_is_wrong_with_a_setting_is_said_before_anything_is_sent() {
     );
 }
 
-pub fn production_takes_no_guessable_secret_for_the_present_or_the_past(home: Home) {
+pub fn production_refuses_guessable_current_and_previous_secrets(home: Home) {
     home.create_account("ann@example.com", PASSWORD);
     let home = home
         .with("MOVIE_BAG_PROFILE", "production")
@@ -188,7 +188,7 @@ pub fn production_takes_no_guessable_secret_for_the_present_or_the_past(home: Ho
         command
             .env("JWT_SECRET_KEY", current)
             .env("JWT_SECRET_KEY_PREVIOUS", previous);
-        Output::of(command, "")
+        Output::run(command, "")
     };
     let good = "Zk3vQ9tLr8Xw2Yb7Nc5Md1Pf6Hg4Js0aUeIoRiTy";
     let published = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
@@ -208,14 +208,14 @@ pub fn production_takes_no_guessable_secret_for_the_present_or_the_past(home: Ho
 }
 
 #[test]
-fn an_empty_variable_switches_a_setting_of_the_env_file_off() {
+fn an_empty_variable_overrides_the_env_file() {
     let home = Home::fresh().with("MAIL_SERVER", "");
     home.write(".env", "MAIL_SERVER = mail.example\n");
     assert_eq!(setting(&home, &[], "MAIL_SERVER").0, "localhost");
 }
 
 #[test]
-fn a_misspelt_key_gets_the_nearest_right_name() {
+fn a_misspelt_setting_is_reported_with_the_nearest_name() {
     let home = Home::fresh().with("MOVIE_BAG_DATABSE", "sqlite:x");
     home.create_account("ann@example.com", PASSWORD);
     home.write(".env", "MAIL_SERVR = localhost\n");
@@ -231,7 +231,7 @@ fn a_misspelt_key_gets_the_nearest_right_name() {
 }
 
 #[test]
-fn production_refuses_to_start_and_names_all_that_is_missing() {
+fn production_refuses_to_start_and_names_all_missing_settings() {
     let home = Home::fresh()
         .with("MOVIE_BAG_PROFILE", "production")
         .with("MOVIE_BAG_BCRYPT_COST", "12");
@@ -251,7 +251,7 @@ fn production_refuses_to_start_and_names_all_that_is_missing() {
     );
 }
 
-pub fn what_is_kept_is_readable_by_its_owner_alone(home: Home) {
+pub fn stored_files_are_readable_only_by_their_owner(home: Home) {
     let _server = home.serve(&[]);
     let mode =
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -1,4 +1,4 @@
-//! A part of a server that dies is reported, restarted, and makes the server unready meanwhile; one that keeps dying ends the
+//! A task of a server that dies is reported and restarted, and makes the server unready meanwhile. A task that keeps dying ends the
 //! process. Faults are injected into the debug binary (`src/supervisor/fault_points.rs`).
 
 use std::io::{Read as _, Write as _};
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::harness::virtual_env::left_out;
 use crate::harness::{
-    Fault, Home, MailServer, PASSWORD, PATIENCE, Server, raw, value_of, wait_for, wait_until,
+    Fault, Home, MailServer, PASSWORD, PATIENCE, Server, metric_value, raw, wait_for, wait_until,
 };
 
 const RESET: &str = "[Movie-bag] Reset your password";
 
-/// Tasks of `serve --smtp-debug` with metrics. `database` is SQLite's writing thread.
+/// Tasks of `serve --smtp-debug` with metrics. `database` is the writer thread of SQLite.
 const TASKS: [&str; 8] = [
     "api",
     "delivery",
@@ -27,7 +27,7 @@ const TASKS: [&str; 8] = [
     "sink-output",
 ];
 
-/// Kinds of failure: a future or a function can also return.
+/// Returns the kinds of failure of a task. A future can also return.
 fn faults(task: &str) -> &'static [&'static str] {
     match task {
         "database" | "sink-output" => &["panic"],
@@ -35,7 +35,7 @@ fn faults(task: &str) -> &'static [&'static str] {
     }
 }
 
-/// Names the folder of faults; `None` where the binary has no fault points.
+/// Sets the folder of faults. Returns `None` if the binary has no fault points.
 fn with_fault_points(home: Home) -> Option<Home> {
     if !cfg!(debug_assertions) {
         left_out(
@@ -55,14 +55,14 @@ fn folder(home: &Home) -> PathBuf {
     home.path().join("faults")
 }
 
-/// Injects a fault. The file appears whole.
+/// Injects a fault. The file is renamed into the folder, so that it is never read incomplete.
 fn inject(home: &Home, task: &str, fault: &str) {
     let written = home.write("fault", fault);
     std::fs::rename(written, folder(home).join(task)).unwrap();
 }
 
-/// Makes a call over a connection of its own: a task that dies takes kept-alive ones with it. The answer is empty where the
-/// connection was refused or cut off.
+/// Sends a request over a new connection, since a task that dies closes its connections. The answer is empty if the connection was
+/// refused or reset.
 fn call(address: &str, head: &str, body: &str) -> String {
     let request = format!(
         "{head} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -86,7 +86,7 @@ fn readiness(server: &Server) -> String {
 }
 
 fn metric(server: &Server, series: &str) -> Option<f64> {
-    value_of(&call(&server.metrics_address(), "GET /metrics", ""), series)
+    metric_value(&call(&server.metrics_address(), "GET /metrics", ""), series)
 }
 
 fn sign_up(server: &Server, email: &str) -> String {
@@ -108,10 +108,10 @@ fn entries(log: &str, task: &str, message: &str) -> Vec<String> {
     log.lines().filter(is_wanted).map(str::to_owned).collect()
 }
 
-/// Injects a fault, and waits for the answer to a readiness probe that names the task. Injects it again where the machine was
-/// so slow that the task was up before the first probe. Returns the answer and the number of faults.
+/// Injects a fault, and waits until a readiness probe names the task. If the machine was so slow that the task was up again before
+/// the first probe, the fault is injected again. Returns the answer and the number of faults.
 #[track_caller]
-fn unready(
+fn wait_until_unready(
     home: &Home,
     (task, fault): (&str, &str),
     trigger: impl Fn(),
@@ -125,10 +125,12 @@ fn unready(
         trigger();
         let answer = wait_for("an answer that the task is down", || {
             let answer = probe();
-            match answer.starts_with("HTTP/1.1 503") {
-                true => Ok(Some(answer)),
-                false if ups() > before => Ok(None),
-                false => Err(answer),
+            if answer.starts_with("HTTP/1.1 503") {
+                Ok(Some(answer))
+            } else if ups() > before {
+                Ok(None)
+            } else {
+                Err(answer)
             }
         });
         if let Some(answer) = answer {
@@ -138,29 +140,29 @@ fn unready(
     panic!("{task} was never seen to be down");
 }
 
-/// Sends a mail to the sink.
+/// Sends a message to the sink.
 fn send_mail(server: &Server) {
     let session = "EHLO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n";
     raw(server.smtp(), session.as_bytes());
 }
 
 #[track_caller]
-fn is_ok(answer: &str) {
+fn assert_ok(answer: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-/// Signs up, asks for a reset, and waits for the mail in the inbox and on standard output: every part has worked then.
+/// Signs up, requests a reset, and waits for the mail in the inbox and on standard output, which needs every task.
 #[track_caller]
-fn everything_works(server: &Server, email: &str) {
-    is_ok(&sign_up(server, email));
-    is_ok(&forgot(server, email));
+fn assert_all_tasks_work(server: &Server, email: &str) {
+    assert_ok(&sign_up(server, email));
+    assert_ok(&forgot(server, email));
     server.inbox().wait_for_count(email, RESET, 1);
     server.stdout_once(|stdout| stdout.contains(email));
 }
 
-/// Attack: makes each task panic and end. Each time the log names it, `/readyz` is 503 with its name and then 200 again, the
+/// Attack: makes each task panic and end. Each time the log names the task, `/readyz` is 503 with its name and then 200 again, the
 /// restart is counted, and everything works as before.
-pub fn each_task_that_dies_is_reported_and_comes_back(home: Home) {
+pub fn a_task_that_dies_is_reported_and_restarted(home: Home) {
     let Some(home) = with_fault_points(home) else {
         return;
     };
@@ -171,7 +173,7 @@ pub fn each_task_that_dies_is_reported_and_comes_back(home: Home) {
         number += 1;
         format!("user{number}@example.com")
     };
-    everything_works(&server, &next_email());
+    assert_all_tasks_work(&server, &next_email());
     let tasks = TASKS
         .into_iter()
         .filter(|task| *task != "database" || !home.is_on_mongodb());
@@ -181,13 +183,13 @@ pub fn each_task_that_dies_is_reported_and_comes_back(home: Home) {
         for fault in faults(task) {
             let before = metric(&server, &restarts).unwrap();
             let logged = entries(&server.stderr(), task, "is restarted").len();
-            // Some faults wait for a write, and for a mail that is shown.
+            // Some faults take effect at the next write, or when the next message is printed.
             let email = next_email();
             let trigger = || match task {
                 "sink-output" => send_mail(&server),
                 _ => drop(sign_up(&server, &email)),
             };
-            let (answer, faults) = unready(
+            let (answer, faults) = wait_until_unready(
                 &home,
                 (task, fault),
                 trigger,
@@ -198,7 +200,7 @@ pub fn each_task_that_dies_is_reported_and_comes_back(home: Home) {
             assert!(answer.contains(&format!("The task {task} ")), "{answer}");
             let line = wait_for("the entry of the log", || {
                 let log = server.stderr();
-                // The last one may be that of the fault before.
+                // The last entry may belong to the previous fault.
                 let mut entries = entries(&log, task, "is restarted").split_off(logged);
                 entries.pop().ok_or(log)
             });
@@ -216,14 +218,14 @@ pub fn each_task_that_dies_is_reported_and_comes_back(home: Home) {
                 "{task}"
             );
             assert_eq!(metric(&server, &up), Some(1.0), "{task}");
-            everything_works(&server, &next_email());
+            assert_all_tasks_work(&server, &next_email());
         }
     }
     assert!(server.stop().success());
 }
 
-/// Attack: kills the delivery worker while it has mails in hand. Each of them arrives, and none twice.
-pub fn a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice(home: Home) {
+/// Attack: kills the delivery worker while it holds leases. Each mail arrives exactly once.
+pub fn a_worker_that_dies_holding_leases_loses_no_mail_and_sends_none_twice(home: Home) {
     const MAILS: usize = 40;
     let Some(home) = with_fault_points(home) else {
         return;
@@ -233,10 +235,10 @@ pub fn a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice(hom
         .map(|number| format!("user{number}@example.com"))
         .collect();
     for email in &emails {
-        is_ok(&sign_up(&server, email));
+        assert_ok(&sign_up(&server, email));
     }
     for (number, email) in emails.iter().enumerate() {
-        is_ok(&forgot(&server, email));
+        assert_ok(&forgot(&server, email));
         if number % (MAILS / 2) == MAILS / 4 {
             inject(&home, "delivery", "panic");
         }
@@ -249,7 +251,7 @@ pub fn a_worker_that_dies_with_mails_in_hand_loses_none_and_sends_none_twice(hom
     }
 }
 
-/// Attack: kills the delivery worker after the mail server has taken a mail and before it has said so.
+/// Attack: kills the delivery worker after the mail server has stored a mail and before it has answered.
 pub fn a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again(home: Home) {
     let Some(home) = with_fault_points(home) else {
         return;
@@ -257,53 +259,53 @@ pub fn a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again(home: Home
     let mail_server = MailServer::start(&[Fault::AnswersOnRequest]);
     let home = home.with("MAIL_PORT", mail_server.port());
     let server = home.serve_alone(&[]);
-    is_ok(&sign_up(&server, "ann@example.com"));
-    is_ok(&forgot(&server, "ann@example.com"));
-    wait_until("the mail is taken", || mail_server.kept().len() == 1);
+    assert_ok(&sign_up(&server, "ann@example.com"));
+    assert_ok(&forgot(&server, "ann@example.com"));
+    wait_until("the mail is stored", || mail_server.stored().len() == 1);
     inject(&home, "delivery", "panic");
     wait_until("the worker is restarted", || {
         !entries(&server.stderr(), "delivery", "is running again").is_empty()
     });
     mail_server.answer();
-    wait_until("the mail is settled", || home.outbox().is_empty());
-    assert_eq!(mail_server.kept().len(), 1);
+    wait_until("the outbox is empty", || home.outbox().is_empty());
+    assert_eq!(mail_server.stored().len(), 1);
 }
 
-/// Attack: one task fails again and again. The process ends, and says which and why.
+/// Attack: one task fails repeatedly. The process ends, and reports the task and the cause.
 pub fn a_task_that_keeps_dying_ends_the_process(home: Home) {
     let Some(home) = with_fault_points(home) else {
         return;
     };
-    ends_by(&home, "delivery");
+    assert_repeated_failure_ends_the_process(&home, "delivery");
 }
 
-fn ends_by(home: &Home, task: &str) {
+fn assert_repeated_failure_ends_the_process(home: &Home, task: &str) {
     let mut server = home.serve(&[]);
     inject(home, task, "panic always");
     let mut number = 0;
-    // SQLite's thread fails where something is to be written.
+    // The writer thread of SQLite fails at the next write.
     while task == "database" && !sign_up(&server, &format!("user{number}@example.com")).is_empty() {
         number += 1;
     }
-    let status = server.ended();
+    let status = server.wait_for_exit();
     assert_eq!(status.code(), Some(1), "{}", server.stderr());
-    let said = server.stderr();
+    let stderr = server.stderr();
     let error = format!("error: task {task} failed 5 times in a row: it panicked: injected fault");
-    assert!(said.contains(&error), "{said}");
+    assert!(stderr.contains(&error), "{stderr}");
     assert!(
-        said.contains("a task failed repeatedly: the process ends"),
-        "{said}"
+        stderr.contains("a task failed repeatedly: the process ends"),
+        "{stderr}"
     );
 }
 
 #[test]
-fn each_task_that_keeps_dying_ends_the_process() {
+fn any_task_that_keeps_dying_ends_the_process() {
     thread::scope(|scope| {
         for task in TASKS.into_iter().filter(|task| *task != "sink-output") {
             scope.spawn(move || {
                 let home = Home::fresh().with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0");
                 if let Some(home) = with_fault_points(home) {
-                    ends_by(&home, task);
+                    assert_repeated_failure_ends_the_process(&home, task);
                 }
             });
         }
@@ -311,7 +313,7 @@ fn each_task_that_keeps_dying_ends_the_process() {
 }
 
 #[test]
-fn a_sink_of_its_own_restarts_its_parts_and_ends_where_that_is_in_vain() {
+fn smtp_debug_restarts_its_tasks_and_ends_after_repeated_failure() {
     let Some(home) = with_fault_points(Home::fresh()) else {
         return;
     };
@@ -319,22 +321,25 @@ fn a_sink_of_its_own_restarts_its_parts_and_ends_where_that_is_in_vain() {
     let mut sink = home.sink(&[]);
     for task in ["sink-smtp", "sink-inbox"] {
         let probe = || call(sink.web(), "GET /readyz", "");
-        let (answer, _) = unready(&home, (task, "panic"), || {}, probe, || sink.stderr());
+        let (answer, _) =
+            wait_until_unready(&home, (task, "panic"), || {}, probe, || sink.stderr());
         assert!(
             answer.contains(&format!("the task {task} has failed")),
             "{answer}"
         );
-        wait_until("it is ready again", || probe().starts_with("HTTP/1.1 200"));
+        wait_until("the sink is ready again", || {
+            probe().starts_with("HTTP/1.1 200")
+        });
     }
     inject(&home, "sink-smtp", "end always");
-    let status = sink.ended();
-    let said = sink.stderr();
-    assert_eq!(status.code(), Some(1), "{said}");
+    let status = sink.wait_for_exit();
+    let stderr = sink.stderr();
+    assert_eq!(status.code(), Some(1), "{stderr}");
     let error = "error: task sink-smtp failed";
-    assert!(said.contains(error), "{said}");
+    assert!(stderr.contains(error), "{stderr}");
 }
 
-/// A job that panics fails its own requests; the next ones are served by another thread.
+/// A job that panics fails its own request. The next one is served by another thread.
 #[test]
 fn a_panic_while_passwords_are_hashed_fails_one_request() {
     let Some(home) = with_fault_points(Home::fresh()) else {
@@ -344,36 +349,38 @@ fn a_panic_while_passwords_are_hashed_fails_one_request() {
     inject(&home, "hasher", "panic");
     let failed = sign_up(&server, "ann@example.com");
     assert!(failed.starts_with("HTTP/1.1 500"), "{failed}");
-    is_ok(&sign_up(&server, "ann@example.com"));
-    is_ok(&readiness(&server));
+    assert_ok(&sign_up(&server, "ann@example.com"));
+    assert_ok(&readiness(&server));
 }
 
-/// An attempt that panics leaves its mail to the next one, and the worker goes on.
+/// After an attempt that panics, the mail is sent by the next attempt, and the worker continues.
 #[test]
 fn a_panic_while_a_mail_is_sent_delays_that_mail() {
     let Some(home) = with_fault_points(Home::fresh()) else {
         return;
     };
     let server = home.serve(&[]);
-    is_ok(&sign_up(&server, "ann@example.com"));
+    assert_ok(&sign_up(&server, "ann@example.com"));
     inject(&home, "attempt", "panic");
-    is_ok(&forgot(&server, "ann@example.com"));
+    assert_ok(&forgot(&server, "ann@example.com"));
     server.inbox().wait_for_count("ann@example.com", RESET, 1);
     let log = server.stderr();
     assert!(log.contains("injected fault"), "{log}");
 }
 
 #[test]
-fn a_panic_is_one_document_of_a_log_in_json() {
+fn a_panic_is_one_document_in_a_json_log() {
     let Some(home) = with_fault_points(Home::fresh()) else {
         return;
     };
     let home = home.with("MOVIE_BAG_LOG_FORMAT", "json");
     let server = home.serve_alone(&[]);
     inject(&home, "history", "panic");
-    wait_until("it is logged", || server.stderr().contains("is restarted"));
-    let said = server.stderr();
-    let entries: Vec<Value> = said
+    wait_until("the failure is logged", || {
+        server.stderr().contains("is restarted")
+    });
+    let stderr = server.stderr();
+    let entries: Vec<Value> = stderr
         .lines()
         .skip_while(|line| !line.starts_with('{'))
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))

@@ -1,7 +1,7 @@
-//! What is built into the program, held against `deny.toml`: licences, sources, banned crates, second versions.
+//! The dependencies, checked against `deny.toml`: licenses, sources, banned crates, duplicate versions.
 //!
-//! `cargo deny` would say the same and more, but it takes longer to build than everything else here, and its binary is
-//! not to be had everywhere; what Cargo itself knows is enough for all but the advisories, and needs no network.
+//! `cargo deny` would check the same and more, but it takes longer to build than everything else here, and its binary is not
+//! available everywhere. The data of Cargo is enough for all checks except advisories, and needs no network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The packages that are here.
+/// Packages of this repository.
 const OURS: [&str; 2] = [env!("CARGO_PKG_NAME"), "hashing"];
 
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
@@ -23,7 +23,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// The strings of a list in `deny.toml`: of each entry the first, and behind it the reason where there is one.
+/// Returns the entries of a list in `deny.toml`: the first string of each, and the reason if there is one.
 fn list<'a>(policy: &'a str, section: &str, key: &str) -> Vec<(&'a str, Option<&'a str>)> {
     let (_, body) = policy.split_once(&format!("\n[{section}]\n")).unwrap();
     let body = body.split("\n[").next().unwrap();
@@ -48,19 +48,20 @@ fn metadata(more: &[&str]) -> Result<Value, String> {
         .current_dir(root())
         .output()
         .unwrap();
-    match output.status.success() {
-        true => Ok(serde_json::from_slice(&output.stdout).unwrap()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    if output.status.success() {
+        Ok(serde_json::from_slice(&output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 
-/// What Cargo knows of all packages on all platforms; where only those of this one were ever fetched, of these.
+/// Returns the metadata of the packages of all platforms, or of this platform if only those are downloaded.
 fn packages() -> Vec<Value> {
     let mut known = metadata(&[]).unwrap_or_else(|error| {
         let host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
         let host = String::from_utf8(host).unwrap();
         let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-        let _ = writeln!(std::io::stderr(), "The licences of packages for other platforms than {host} are NOT checked, since they are not here (cargo fetch brings them): {error}");
+        let _ = writeln!(std::io::stderr(), "The licenses of packages for platforms other than {host} are NOT checked, since those packages are not downloaded (run cargo fetch): {error}");
         metadata(&["--filter-platform", host]).unwrap()
     });
     match known["packages"].take() {
@@ -73,7 +74,7 @@ fn text<'a>(package: &'a Value, key: &str) -> &'a str {
     package[key].as_str().unwrap_or_default()
 }
 
-/// Name, version and source of each package of `Cargo.lock`: of all platforms, whatever was fetched.
+/// Returns name, version and source of each package in `Cargo.lock`, for all platforms.
 fn locked(lock: &str) -> Vec<(&str, &str, Option<&str>)> {
     let of = |block: &'_ str, key: &str| -> Option<(usize, usize)> {
         let start = block.find(&format!("\n{key} = \""))? + key.len() + 5;
@@ -92,38 +93,38 @@ fn locked(lock: &str) -> Vec<(&str, &str, Option<&str>)> {
         .collect()
 }
 
-/// Whether a licence expression (SPDX, or the old form with a slash) leaves a choice that is allowed throughout.
+/// Returns whether a license expression (SPDX, or the old form with a slash) can be satisfied by allowed licenses alone.
 fn is_allowed(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let spaced = expression
         .replace('/', " OR ")
         .replace('(', " ( ")
         .replace(')', " ) ");
     let mut words = spaced.split_whitespace().peekable();
-    let verdict = either(&mut words, allowed);
+    let verdict = parse_or(&mut words, allowed);
     verdict && words.next().is_none()
 }
 
 type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
 
-fn either(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> bool {
-    let mut verdict = both(words, allowed);
+fn parse_or(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> bool {
+    let mut verdict = parse_and(words, allowed);
     while words.next_if_eq(&"OR").is_some() {
-        verdict |= both(words, allowed);
+        verdict |= parse_and(words, allowed);
     }
     verdict
 }
 
-fn both(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> bool {
-    let mut verdict = one(words, allowed);
+fn parse_and(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> bool {
+    let mut verdict = parse_license(words, allowed);
     while words.next_if_eq(&"AND").is_some() {
-        verdict &= one(words, allowed);
+        verdict &= parse_license(words, allowed);
     }
     verdict
 }
 
-fn one(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> bool {
+fn parse_license(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> bool {
     if words.next_if_eq(&"(").is_some() {
-        let verdict = either(words, allowed);
+        let verdict = parse_or(words, allowed);
         return words.next_if_eq(&")").is_some() && verdict;
     }
     let mut name = words.next().unwrap_or_default().to_owned();
@@ -134,7 +135,7 @@ fn one(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> bool {
 }
 
 #[test]
-fn every_licence_is_allowed_and_every_allowed_one_occurs() {
+fn every_license_is_allowed_and_every_allowed_license_occurs() {
     let policy = read("deny.toml");
     let allowed: BTreeSet<_> = list(&policy, "licenses", "allow")
         .iter()
@@ -155,7 +156,7 @@ fn every_licence_is_allowed_and_every_allowed_one_occurs() {
         .collect();
     assert!(
         wrong.is_empty(),
-        "deny.toml allows no licence of {wrong:?}: do without, or argue for it there"
+        "deny.toml allows no license of {wrong:?}: remove the package, or allow the license with a reason"
     );
     for name in &allowed {
         let occurs = packages
@@ -163,13 +164,13 @@ fn every_licence_is_allowed_and_every_allowed_one_occurs() {
             .any(|package| text(package, "license").contains(name));
         assert!(
             occurs,
-            "nothing has the licence {name} any more: take it out of deny.toml"
+            "no package has the license {name}: remove it from deny.toml"
         );
     }
 }
 
 #[test]
-fn everything_comes_from_the_registry_at_a_version_that_was_chosen() {
+fn every_package_is_from_the_registry_at_a_specified_version() {
     let lock = read("Cargo.lock");
     for (name, version, source) in locked(&lock) {
         let is_ours = OURS.contains(&name);
@@ -188,17 +189,17 @@ fn everything_comes_from_the_registry_at_a_version_that_was_chosen() {
         assert_ne!(
             text(dependency, "req"),
             "*",
-            "{name} may be of any version: name one"
+            "{name} may have any version: specify one"
         );
         assert!(
             dependency["path"].is_null() || OURS.contains(&name),
-            "{name} is a folder of somebody's machine"
+            "{name} is a path dependency outside the repository"
         );
     }
 }
 
 #[test]
-fn what_is_banned_is_not_built_and_each_second_version_has_a_reason() {
+fn banned_crates_are_absent_and_duplicate_versions_have_reasons() {
     let policy = read("deny.toml");
     let lock = read("Cargo.lock");
     let locked = locked(&lock);
@@ -230,7 +231,7 @@ fn what_is_banned_is_not_built_and_each_second_version_has_a_reason() {
             .is_some_and(|all| all.len() > 1 && all.contains(version));
         assert!(
             is_second,
-            "{name} {version} is no second version any more: take it out of deny.toml"
+            "{name} {version} is not a duplicate version: remove it from deny.toml"
         );
     }
     for (name, versions) in versions {
@@ -241,13 +242,13 @@ fn what_is_banned_is_not_built_and_each_second_version_has_a_reason() {
         assert_eq!(
             unexplained.len(),
             1,
-            "{name} is there {unexplained:?}: bring it to one version, or say in deny.toml why not"
+            "{name} occurs in the versions {unexplained:?}: use one version, or add a reason to deny.toml"
         );
     }
 }
 
 #[test]
-fn no_code_of_ours_is_unsafe() {
+fn unsafe_code_is_forbidden() {
     let manifest = read("Cargo.toml");
     let (_, lints) = manifest.split_once("\n[workspace.lints.rust]\n").unwrap();
     assert!(
@@ -263,7 +264,7 @@ fn no_code_of_ours_is_unsafe() {
 }
 
 #[test]
-fn a_licence_is_a_choice_among_the_allowed_ones() {
+fn license_expressions_are_evaluated() {
     let allowed = BTreeSet::from(["MIT", "ISC", "Apache-2.0 WITH LLVM-exception"]);
     for expression in [
         "MIT",

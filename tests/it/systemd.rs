@@ -1,4 +1,4 @@
-//! What systemd offers: sockets that are bound for us, and somebody who wants to know how we are.
+//! Integration with systemd: socket activation and notifications.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,19 +10,19 @@ use std::process::{Child, Command, Stdio};
 use crate::harness::virtual_env::left_out;
 use crate::harness::{Home, Output, PATIENCE, Server, raw};
 
-/// Ends with the test, however that ends.
-struct Killed(Child);
+/// A server that inherits sockets. It is killed on drop.
+struct ActivatedServer(Child);
 
-impl Drop for Killed {
+impl Drop for ActivatedServer {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-impl Killed {
-    /// Reads what it says until it said `mark`, and answers what followed there.
-    fn said(&mut self, marks: &[&str]) -> Vec<String> {
+impl ActivatedServer {
+    /// Reads standard error until it contains all marks. Returns the word after each mark.
+    fn wait_for_marks(&mut self, marks: &[&str]) -> Vec<String> {
         let mut stderr = BufReader::new(self.0.stderr.take().unwrap());
         let mut all = String::new();
         for mark in marks {
@@ -30,7 +30,7 @@ impl Killed {
                 assert!(stderr.read_line(&mut all).unwrap() > 0, "{mark}: {all}");
             }
         }
-        // It goes on talking, and must not be cut off.
+        // The rest is read too, since the server would fail to write to a closed pipe.
         std::thread::spawn(move || stderr.read_to_string(&mut String::new()));
         let after = |mark: &&str| {
             let rest = all.split_once(mark).unwrap().1;
@@ -40,7 +40,7 @@ impl Killed {
     }
 }
 
-/// `serve` with sockets at 3 and 4, as systemd hands them over: a shell puts them there.
+/// Returns a command that runs `serve` with sockets at descriptors 3 and 4, as systemd passes them. A shell moves them there.
 fn with_sockets(home: &Home, first: OwnedFd, second: Option<OwnedFd>, names: &str) -> Command {
     let (count, more) = match &second {
         Some(_) => (2, "4<&1"),
@@ -67,30 +67,30 @@ fn with_sockets(home: &Home, first: OwnedFd, second: Option<OwnedFd>, names: &st
     command
 }
 
-const ALIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+const HEALTH_REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-fn listening() -> (TcpListener, SocketAddr) {
+fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
 #[test]
-fn who_connects_while_no_server_runs_is_answered_by_the_next_one() {
-    // The setting names another place: what was handed over wins.
+fn a_connection_made_while_no_server_runs_is_answered_by_the_next_one() {
+    // The setting names another address. Inherited sockets take precedence.
     let home = Home::fresh().with("MOVIE_BAG_BIND", "127.0.0.1:1");
-    let (listener, address) = listening();
+    let (listener, address) = listener();
     for _ in 0..2 {
         let mut early = TcpStream::connect(address).unwrap();
-        early.write_all(ALIVE).unwrap();
+        early.write_all(HEALTH_REQUEST).unwrap();
         let socket = OwnedFd::from(listener.try_clone().unwrap());
-        let mut server = Killed(
+        let mut server = ActivatedServer(
             with_sockets(&home, socket, None, "movie-bag.socket")
                 .spawn()
                 .unwrap(),
         );
-        let said = server.said(&["listens on http://"]);
-        assert_eq!(said, [address.to_string()]);
+        let found = server.wait_for_marks(&["listens on http://"]);
+        assert_eq!(found, [address.to_string()]);
         let mut answer = String::new();
         early.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -107,30 +107,30 @@ fn who_connects_while_no_server_runs_is_answered_by_the_next_one() {
 }
 
 #[test]
-fn a_socket_that_is_named_metrics_shows_them() {
+fn a_socket_named_metrics_serves_metrics() {
     let home = Home::fresh().with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:1");
-    let ((api, api_address), (metrics, metrics_address)) = (listening(), listening());
-    // In either order: the names decide.
+    let ((api, api_address), (metrics, metrics_address)) = (listener(), listener());
+    // The names decide, not the order.
     for names in ["api:metrics", "metrics:api"] {
         let (api, metrics) = (api.try_clone().unwrap(), metrics.try_clone().unwrap());
         let (first, second) = match names {
             "api:metrics" => (api, metrics),
             _ => (metrics, api),
         };
-        let mut server = Killed(
+        let mut server = ActivatedServer(
             with_sockets(&home, first.into(), Some(second.into()), names)
                 .spawn()
                 .unwrap(),
         );
-        let said = server.said(&["listens on http://", "metrics are on http://"]);
+        let found = server.wait_for_marks(&["listens on http://", "metrics are on http://"]);
         assert_eq!(
-            said,
+            found,
             [
                 api_address.to_string(),
                 format!("{metrics_address}/metrics")
             ]
         );
-        let answer = raw(&api_address.to_string(), ALIVE);
+        let answer = raw(&api_address.to_string(), HEALTH_REQUEST);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         let answer = raw(&metrics_address.to_string(), request);
@@ -141,20 +141,20 @@ fn a_socket_that_is_named_metrics_shows_them() {
 }
 
 #[test]
-fn what_is_no_listening_socket_is_a_clear_error() {
+fn an_unsuitable_inherited_socket_is_a_clear_error() {
     let home = Home::fresh();
-    let (listener, address) = listening();
+    let (tcp, address) = listener();
     let connected = TcpStream::connect(address).unwrap();
     let local = UnixListener::bind(home.path().join("local.sock")).unwrap();
-    let other = OwnedFd::from(listening().0);
-    for (first, second, names, said) in [
+    let other = OwnedFd::from(listener().0);
+    for (first, second, names, part) in [
         (connected.into(), None, "api", "does not listen"),
         (OwnedFd::from(local), None, "api", "tcp socket"),
-        (listener.into(), Some(other), "api:other", "is not used"),
+        (tcp.into(), Some(other), "api:other", "is not used"),
     ] {
         let output =
-            Output::of_started(with_sockets(&home, first, second, names).spawn().unwrap()).exits(1);
-        assert!(output.stderr.contains(said), "{}", output.stderr);
+            Output::wait_for(with_sockets(&home, first, second, names).spawn().unwrap()).exits(1);
+        assert!(output.stderr.contains(part), "{}", output.stderr);
         assert!(
             output.stderr.contains("from the service manager"),
             "{}",
@@ -164,11 +164,11 @@ fn what_is_no_listening_socket_is_a_clear_error() {
 }
 
 #[test]
-fn sockets_for_another_process_are_left_alone() {
+fn sockets_for_another_process_are_ignored() {
     let home = Home::fresh();
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command.env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
-    Server::of(command).get("/healthz").is(200);
+    Server::start_command(command).get("/healthz").is(200);
 }
 
 /// Binds the socket of a service manager. Returns a function that waits for its next message.
@@ -183,7 +183,7 @@ fn manager_at(path: &Path) -> impl Fn() -> String {
 }
 
 #[test]
-fn the_service_manager_is_told_when_we_serve_live_and_stop() {
+fn the_service_manager_is_notified_of_start_watchdog_and_stop() {
     let home = Home::fresh();
     let path = home.path().join("notify.sock");
     let next = manager_at(&path);
@@ -191,19 +191,22 @@ fn the_service_manager_is_told_when_we_serve_live_and_stop() {
     command
         .env("NOTIFY_SOCKET", &path)
         .env("WATCHDOG_USEC", "200000");
-    let server = Server::of(command);
-    let mut news = vec![next(), next(), next(), next()];
-    news.sort();
-    assert_eq!(news, ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    let server = Server::start_command(command);
+    let mut notifications = vec![next(), next(), next(), next()];
+    notifications.sort();
+    assert_eq!(
+        notifications,
+        ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]
+    );
     server.get("/healthz").is(200);
     server.terminate();
     while next() != "STOPPING=1" {}
     assert!(server.stop().success());
 }
 
-/// The supervisor has a limit of its own for restarts, so the service manager need not end the process meanwhile.
+/// The supervisor has its own limit for restarts, so the service manager need not kill the process meanwhile.
 #[test]
-fn signs_of_life_go_on_while_a_task_is_restarted_and_end_with_the_process() {
+fn watchdog_notifications_continue_while_a_task_is_restarted() {
     if !cfg!(debug_assertions) {
         let why = "A release build has no fault points.";
         return left_out("a test of the watchdog", why, "Run it with a debug build.");
@@ -217,7 +220,7 @@ fn signs_of_life_go_on_while_a_task_is_restarted_and_end_with_the_process() {
         .env("NOTIFY_SOCKET", &path)
         .env("WATCHDOG_USEC", "200000")
         .env("MOVIE_BAG_TEST_FAULTS", &faults);
-    let mut server = Server::of(command);
+    let mut server = Server::start_command(command);
     std::fs::write(faults.join("history"), "panic always").unwrap();
     let failures = || {
         server
@@ -226,21 +229,24 @@ fn signs_of_life_go_on_while_a_task_is_restarted_and_end_with_the_process() {
             .count()
     };
     while failures() < 2 {
-        // A sign of life came while the task was down.
+        // A watchdog notification was sent while the task was down.
         while next() != "WATCHDOG=1" {}
     }
     while next() != "STOPPING=1" {}
-    assert_eq!(server.ended().code(), Some(1));
+    assert_eq!(server.wait_for_exit().code(), Some(1));
 }
 
 #[test]
-fn a_service_manager_that_is_gone_stops_nobody() {
+fn a_missing_service_manager_is_logged_and_ignored() {
     let home = Home::fresh();
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command.env("NOTIFY_SOCKET", home.path().join("nobody.sock"));
-    let server = Server::of(command);
+    let server = Server::start_command(command);
     server.get("/healthz").is(200);
-    let told = server.stderr();
-    assert!(told.contains("cannot notify the service manager"), "{told}");
+    let stderr = server.stderr();
+    assert!(
+        stderr.contains("cannot notify the service manager"),
+        "{stderr}"
+    );
     assert!(server.stop().success());
 }

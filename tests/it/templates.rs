@@ -1,4 +1,4 @@
-//! The templates of mails and pages: listed, ejected, previewed, and those of one's own in their place.
+//! Templates of mails and pages: list, eject, preview, and custom templates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use crate::harness::{Home, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
 
-/// A home with a folder of its own templates, and these files in it.
+/// Creates a home with a folder of custom templates, which has these files.
 fn home_with(files: &[(&str, &str)]) -> (Home, PathBuf) {
     let home = Home::fresh();
-    let own = home.path().join("own");
+    let folder = home.path().join("own");
     for (name, text) in files {
-        fs::create_dir_all(own.join(name).parent().unwrap()).unwrap();
-        fs::write(own.join(name), text).unwrap();
+        fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        fs::write(folder.join(name), text).unwrap();
     }
-    let setting = own.display().to_string();
-    (home.with("MOVIE_BAG_TEMPLATES", setting), own)
+    let setting = folder.display().to_string();
+    (home.with("MOVIE_BAG_TEMPLATES", setting), folder)
 }
 
 fn listed(home: &Home) -> Vec<Value> {
@@ -33,8 +33,8 @@ fn listed(home: &Home) -> Vec<Value> {
 }
 
 #[test]
-fn the_list_says_what_each_is_for_and_whose_it_is() {
-    let (home, own) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
+fn the_list_shows_purpose_and_origin_of_each_template() {
+    let (home, folder) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
     let templates = listed(&home);
     let find = |name: &str| {
         let mut found = templates.iter().filter(|template| template["name"] == name);
@@ -43,13 +43,13 @@ fn the_list_says_what_each_is_for_and_whose_it_is() {
     let reset = find("email/reset_password.html");
     assert_eq!(reset["path"], Value::Null);
     assert!(reset["variables"]["url"].as_str().unwrap().contains("link"));
-    let done = own.join("web/done.html").display().to_string();
+    let done = folder.join("web/done.html").display().to_string();
     assert_eq!(find("web/done.html")["path"], done);
     let shown = home.run(&["templates", "list"]).ok().stdout;
     for template in &templates {
         for part in ["name", "purpose"] {
             let part = template[part].as_str().unwrap();
-            // A cell may be broken into lines.
+            // A cell may be wrapped.
             assert!(shown.contains(part.split(' ').next().unwrap()), "{shown}");
         }
     }
@@ -57,20 +57,20 @@ fn the_list_says_what_each_is_for_and_whose_it_is() {
 }
 
 #[test]
-fn what_is_ejected_is_whole_and_can_be_started_with() {
+fn ejected_templates_are_complete_and_usable() {
     let home = Home::fresh();
-    let own = home.path().join("new/own");
-    let said = home.run(&["templates", "eject", "new/own"]).ok();
-    let setting = format!("MOVIE_BAG_TEMPLATES={}", own.display());
-    assert!(said.stderr.contains(&setting), "{}", said.stderr);
+    let folder = home.path().join("new/own");
+    let ejected = home.run(&["templates", "eject", "new/own"]).ok();
+    let setting = format!("MOVIE_BAG_TEMPLATES={}", folder.display());
+    assert!(ejected.stderr.contains(&setting), "{}", ejected.stderr);
     let names: Vec<String> = listed(&home)
         .iter()
         .map(|template| template["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(said.stdout.lines().count(), names.len());
-    assert!(said.stdout.lines().all(|path| fs::exists(path).unwrap()));
+    assert_eq!(ejected.stdout.lines().count(), names.len());
+    assert!(ejected.stdout.lines().all(|path| fs::exists(path).unwrap()));
 
-    let home = home.with("MOVIE_BAG_TEMPLATES", own.display().to_string());
+    let home = home.with("MOVIE_BAG_TEMPLATES", folder.display().to_string());
     assert!(
         listed(&home)
             .iter()
@@ -80,12 +80,12 @@ fn what_is_ejected_is_whole_and_can_be_started_with() {
     server.sign_up(ANN, PASSWORD);
     server.reset_token(ANN);
     assert!(!server.stderr().contains("warning"), "{}", server.stderr());
-    // And once more, which changes nothing.
+    // A second run changes nothing.
     let again = home
         .run(&["templates", "eject", "new/own", "--json"])
         .ok()
         .json();
-    assert_eq!(again["folder"], own.display().to_string());
+    assert_eq!(again["folder"], folder.display().to_string());
     assert_eq!(
         (&again["written"], &again["unchanged"]),
         (&json!([]), &json!(names))
@@ -94,7 +94,7 @@ fn what_is_ejected_is_whole_and_can_be_started_with() {
 
 #[test]
 fn eject_overwrites_nothing_that_differs() {
-    let (home, own) = home_with(&[
+    let (home, folder) = home_with(&[
         ("email/invitation.txt", "Ours: {{ url }}"),
         ("web/style.css", "/* ours */"),
     ]);
@@ -103,9 +103,12 @@ fn eject_overwrites_nothing_that_differs() {
         assert!(refused.stderr.contains(word), "{}", refused.stderr);
     }
     assert!(refused.stdout.is_empty());
-    assert!(!own.join("web/done.html").exists(), "something was written");
+    assert!(
+        !folder.join("web/done.html").exists(),
+        "something was written"
+    );
     assert_eq!(
-        fs::read_to_string(own.join("web/style.css")).unwrap(),
+        fs::read_to_string(folder.join("web/style.css")).unwrap(),
         "/* ours */"
     );
     let code = home.run(&["templates", "eject", "own", "--json"]).exits(6);
@@ -114,10 +117,10 @@ fn eject_overwrites_nothing_that_differs() {
     home.run(&["templates", "eject", "own", "--force"]).ok();
     let style = include_str!("../../templates/web/style.css");
     assert_eq!(
-        fs::read_to_string(own.join("web/style.css")).unwrap(),
+        fs::read_to_string(folder.join("web/style.css")).unwrap(),
         style
     );
-    // A folder that can't be made or written is a failure that says so.
+    // A folder that cannot be created is reported.
     home.write("file", "x");
     let failed = home.run(&["templates", "eject", "file"]).exits(1);
     assert!(failed.stderr.contains("file/email"), "{}", failed.stderr);
@@ -126,10 +129,10 @@ fn eject_overwrites_nothing_that_differs() {
 #[cfg(unix)]
 #[test]
 fn eject_writes_through_no_link() {
-    let (home, own) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
+    let (home, folder) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
     let elsewhere = home.path().join("elsewhere");
-    std::os::unix::fs::symlink(&elsewhere, own.join("web/style.css")).unwrap();
-    // The link leads nowhere, so this folder can't be loaded, and eject all the same can be asked.
+    std::os::unix::fs::symlink(&elsewhere, folder.join("web/style.css")).unwrap();
+    // The link is dangling, so that the folder cannot be loaded. Eject works nevertheless.
     home.run(&["templates", "list"]).exits(2);
     let refused = home.run(&["templates", "eject", "own"]).exits(6);
     assert!(
@@ -202,7 +205,7 @@ fn a_preview_of_an_invitation_has_its_own_lifetime() {
     assert!(words.contains(lifetime), "{words}");
 }
 
-/// A table of docs/templates.md, with its name.
+/// Returns the generated tables of docs/templates.md, each with its name.
 fn tables() -> [(&'static str, String); 2] {
     let code = |name: &&str| format!("`{name}`");
     let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
@@ -219,7 +222,7 @@ fn tables() -> [(&'static str, String); 2] {
         ])
     });
     let variables = VARIABLES.iter().map(|variable| {
-        // The sample of the link is a long one.
+        // The sample link is too long for a table.
         let sample = Some(variable.sample).filter(|text| (1..50).contains(&text.len()));
         let sample = sample.unwrap_or_default().to_owned();
         row(&[code(&variable.name), variable.meaning.to_owned(), sample])
@@ -261,7 +264,7 @@ fn the_documentation_lists_every_template_variable_and_subject() {
 }
 
 #[test]
-fn mails_and_pages_of_ones_own_are_what_people_get() {
+fn custom_mails_and_pages_replace_the_built_in_ones() {
     let (home, _) = home_with(&[
         (
             "email/reset_password.txt",
@@ -308,11 +311,11 @@ fn mails_and_pages_of_ones_own_are_what_people_get() {
 }
 
 #[test]
-fn a_broken_one_stops_every_command_that_needs_it_before_anything_is_done() {
-    let (home, own) = home_with(&[]);
-    fs::create_dir_all(own.join("web")).unwrap();
+fn a_broken_custom_template_stops_commands_before_any_change() {
+    let (home, folder) = home_with(&[]);
+    fs::create_dir_all(folder.join("web")).unwrap();
     home.create_account(ANN, PASSWORD);
-    // A page, of which the commands on the terminal have no need today; a server that starts tomorrow has.
+    // A page, which the commands of the terminal do not need now. The next start of a server needs it.
     home.write("own/web/done.html", "<h1>\n\n{{ nope }}</h1>");
     for command in [
         vec!["serve", "--bind", "127.0.0.1:0"],
@@ -352,7 +355,7 @@ fn a_broken_one_stops_every_command_that_needs_it_before_anything_is_done() {
             .unwrap()
             .contains("own/web/done.html:3:4")
     );
-    // It goes on to say all else that there is to say.
+    // The other checks are reported nevertheless.
     assert!(checks.iter().any(|check| check["name"] == "mail server"));
     let shown = home.run(&["check"]).exits(2);
     assert!(
@@ -360,12 +363,12 @@ fn a_broken_one_stops_every_command_that_needs_it_before_anything_is_done() {
         "{}",
         shown.stdout
     );
-    // Eject is how to get out of it.
+    // Eject works, since it repairs the folder.
     home.run(&["templates", "eject", "fresh"]).ok();
 }
 
 #[test]
-fn a_file_that_wins_over_nothing_is_warned_of() {
+fn an_unknown_template_file_is_a_warning() {
     let (home, _) = home_with(&[
         ("email/reset-password.html", "x"),
         ("done.html", "x"),
@@ -392,7 +395,7 @@ fn a_file_that_wins_over_nothing_is_warned_of() {
 }
 
 #[test]
-fn what_somebody_typed_is_escaped_in_the_mail_and_never_run() {
+fn typed_text_is_escaped_in_mails_and_never_executed() {
     let home = Home::fresh();
     let server = home.serve(&[]);
     let typed = "a&b'{{7*7}}@example.com";
@@ -406,7 +409,7 @@ fn what_somebody_typed_is_escaped_in_the_mail_and_never_run() {
         mail.html
     );
     assert!(mail.text.contains(typed), "{}", mail.text);
-    // On the page too, whatever it is.
+    // On the page too, whatever the input is.
     let page = server.raw(
         b"POST /forgot HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 47\r\nConnection: close\r\n\r\nemail=%22%3E%3Cscript%3E%7B%7B7*7%7D%7D%3C%2Fsc",
     );
@@ -417,7 +420,7 @@ fn what_somebody_typed_is_escaped_in_the_mail_and_never_run() {
 }
 
 #[test]
-fn a_terminal_does_not_obey_a_template_and_a_pipe_gets_it_as_it_is() {
+fn templates_are_escaped_on_a_terminal_and_unchanged_in_a_pipe() {
     let (home, _) = home_with(&[(
         "email/invitation.txt",
         "\u{1b}[31mred\u{9b}1m\n{{ url }}\n\n",

@@ -1,17 +1,14 @@
-//! The terminal: exit codes, what goes to stdout and what to stderr, JSON, and the prompts on a real pseudo-terminal.
+//! The command line: exit codes, stdout and stderr, JSON.
+
+pub mod prompts;
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
-
-on_every_database! {
-    deleting_says_what_goes_and_asks_first,
-}
 
 pub fn each_outcome_has_its_exit_code(home: Home) {
     home.create_account(ANN, PASSWORD);
@@ -111,7 +108,7 @@ pub fn each_outcome_has_its_exit_code(home: Home) {
 }
 
 #[test]
-fn a_mail_server_that_is_down_is_exit_7_and_the_mail_waits() {
+fn an_unreachable_mail_server_is_exit_code_7_and_the_mail_stays_queued() {
     let home = Home::fresh().with("MAIL_PORT", "1");
     home.create_account(ANN, PASSWORD);
     let output = home.run(&["forgot", "--email", ANN]).exits(7);
@@ -145,7 +142,7 @@ fn a_confirmation_that_cannot_be_sent_is_a_warning() {
         .run(&["forgot", "--email", ANN, "--print-link"])
         .ok()
         .stdout;
-    // Link and password both through stdin: nothing in the process list.
+    // Link and password on standard input, so that neither is in the process list.
     let output = home
         .run_with_input(
             &["reset", "--token", "-", "--password-stdin"],
@@ -156,7 +153,7 @@ fn a_confirmation_that_cannot_be_sent_is_a_warning() {
 }
 
 #[test]
-fn the_answer_is_on_stdout_alone_and_as_json_when_asked() {
+fn the_answer_is_on_stdout_and_as_json_with_the_option() {
     let home = Home::fresh();
     let created = home
         .run_with_input(
@@ -216,8 +213,8 @@ fn the_answer_is_on_stdout_alone_and_as_json_when_asked() {
 }
 
 #[test]
-fn an_answer_that_can_not_be_written_is_a_failure_and_a_closed_pipe_is_none() {
-    // The default is the sink of a developer, who may run one.
+fn a_write_error_is_a_failure_and_a_closed_pipe_is_not() {
+    // The default port is that of a developer's sink, which may be running.
     let home = Home::fresh().with("MAIL_PORT", "1");
     let full = std::fs::OpenOptions::new()
         .write(true)
@@ -236,7 +233,7 @@ fn an_answer_that_can_not_be_written_is_a_failure_and_a_closed_pipe_is_none() {
     assert_eq!(ended.status.code(), Some(0));
     assert!(ended.stderr.is_empty(), "{ended:?}");
 
-    // Unless it was a password that nobody can ask for again.
+    // A generated password that is lost is a failure, since it cannot be shown again.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = home.command(&["user", "set-password", "--email", ANN, "--generate"]);
@@ -245,7 +242,7 @@ fn an_answer_that_can_not_be_written_is_a_failure_and_a_closed_pipe_is_none() {
 }
 
 #[test]
-fn the_sink_shows_mails_as_json_lines_when_asked() {
+fn the_sink_prints_messages_as_json_lines_with_the_option() {
     let home = Home::fresh();
     let server = home.serve(&["--json"]);
     server.sign_up(ANN, PASSWORD);
@@ -263,7 +260,7 @@ fn the_sink_shows_mails_as_json_lines_when_asked() {
 }
 
 #[test]
-fn set_password_tells_the_owner() {
+fn set_password_notifies_the_owner() {
     let home = Home::fresh();
     let sink = home.sink(&[]);
     let home = home.with("MAIL_PORT", sink.port());
@@ -280,7 +277,7 @@ fn set_password_tells_the_owner() {
 }
 
 #[test]
-fn an_administrator_ends_all_logins_and_the_owner_is_told() {
+fn revoking_ends_all_sessions_and_notifies_the_owner() {
     let home = Home::fresh();
     let server = home.serve(&[]);
     let port = server.smtp().rsplit_once(':').unwrap().1.to_owned();
@@ -294,9 +291,9 @@ fn an_administrator_ends_all_logins_and_the_owner_is_told() {
     add().fails_with(401, "invalid_access_token");
     assert_eq!(home.history(ANN)[0]["kind"], "mail_sent");
     assert_eq!(home.history(ANN)[1]["kind"], "access_revoked");
-    let told = server.inbox().wait_for(ANN);
-    assert!(told.text.contains("an administrator"), "{}", told.text);
-    // The password and a link that was asked for go on working.
+    let mail = server.inbox().wait_for(ANN);
+    assert!(mail.text.contains("an administrator"), "{}", mail.text);
+    // The password and an earlier reset link remain valid.
     server.access_token(ANN, PASSWORD);
     server.reset(&reset, NEW_PASSWORD).is(200);
     home.run(&["user", "revoke", "--email", "nobody@example.com"])
@@ -304,7 +301,7 @@ fn an_administrator_ends_all_logins_and_the_owner_is_told() {
 }
 
 #[test]
-fn an_administrator_changes_the_address_and_both_are_told() {
+fn changing_the_address_notifies_both_addresses() {
     const NEW: &str = "ann.new@example.com";
     let home = Home::fresh();
     let server = home.serve(&[]);
@@ -319,9 +316,9 @@ fn an_administrator_changes_the_address_and_both_are_told() {
     set_email(ANN, "no address").exits(2);
     assert!(server.inbox().messages().is_empty());
     set_email(ANN, NEW).ok();
-    for told in [ANN, NEW] {
-        let mail = server.inbox().wait_for(told);
-        assert!(mail.text.contains(told), "{}", mail.text);
+    for address in [ANN, NEW] {
+        let mail = server.inbox().wait_for(address);
+        assert!(mail.text.contains(address), "{}", mail.text);
     }
     let history = home.history(NEW);
     assert!(
@@ -338,11 +335,11 @@ fn an_invited_person_chooses_the_password() {
     let home = Home::fresh();
     let sink = home.sink(&[]);
     let home = home.with("MAIL_PORT", sink.port());
-    let made = home
+    let created = home
         .run(&["--json", "user", "create", "--email", ANN, "--invite"])
         .ok()
         .json();
-    assert_eq!(made["invitation_sent"], true);
+    assert_eq!(created["invitation_sent"], true);
     let link = sink.inbox().wait_for(ANN).link().to_owned();
     home.run_with_input(
         &["reset", "--token", &link, "--password-stdin"],
@@ -354,196 +351,11 @@ fn an_invited_person_chooses_the_password() {
 }
 
 #[test]
-fn nothing_is_asked_where_nobody_can_answer() {
-    let home = Home::fresh();
-    home.create_account(ANN, PASSWORD);
-    for (arguments, option) in [
-        (
-            vec!["user", "create", "--email", "bob@example.com"],
-            "--password-stdin",
-        ),
-        (
-            vec!["user", "set-password", "--email", ANN],
-            "--password-stdin",
-        ),
-        (vec!["user", "delete", "--email", ANN], "--yes"),
-        (vec!["forgot"], "--email"),
-        (vec!["reset"], "--token"),
-    ] {
-        let output = home.run(&arguments).exits(2);
-        assert!(
-            output.stderr.contains(option),
-            "{arguments:?}: {}",
-            output.stderr
-        );
-    }
-}
-
-pub fn a_password_is_asked_for_twice_and_never_shown(home: Home) {
-    let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
-    for (prompt, typed) in [
-        ("New password", "short\r"),
-        // Too short: asked anew.
-        ("New password", "correct horse battery\r"),
-        ("Confirm new password", "something different\r"),
-        // They don't match: asked anew.
-        ("New password", "correct horse battery\r"),
-        ("Confirm new password", "correct horse battery\r"),
-    ] {
-        person.sees(&format!("{prompt}: "));
-        person.types_hidden(typed);
-        person.sees("[hidden]");
-    }
-    let screen = person.ends(0);
-    assert!(
-        !screen.contains("horse")
-            && !screen.contains("different")
-            && screen.contains("Strength: ["),
-        "{screen}"
-    );
-    let link = home
-        .run(&["forgot", "--email", ANN, "--print-link"])
-        .ok()
-        .stdout;
-    home.run_with_input(
-        &["reset", "--token", link.trim(), "--password-stdin"],
-        &format!("{NEW_PASSWORD}\n"),
-    )
-    .ok();
-}
-
-#[test]
-fn control_c_at_a_prompt_is_130_and_leaves_the_terminal_as_it_was() {
-    let home = Home::fresh();
-    let mut person = Person::runs(&home, &["user", "create", "--email", ANN]);
-    let master = Arc::clone(&person.master);
-    let modes = || master.lock().unwrap().get_termios().unwrap();
-    let before = modes();
-    person.sees("New password: ");
-    person.types_hidden("begun\u{3}");
-    let screen = person.ends(130);
-    assert_eq!(modes(), before, "the shell would not show what is typed");
-    let (hidden, shown) = (screen.rfind("\u{1b}[?25l"), screen.rfind("\u{1b}[?25h"));
-    assert!(hidden.is_none() || shown > hidden, "{screen:?}");
-    home.run(&["user", "show", "--email", ANN]).exits(3);
-}
-
-#[test]
-fn what_follows_a_question_that_control_c_ends_is_on_a_line_of_its_own() {
-    let home = Home::fresh().with("NO_COLOR", "1");
-    home.create_account(ANN, PASSWORD);
-    let questions: &[(&[&str], &str)] = &[
-        (&["user", "delete", "--email", ANN], "[y/N]"),
-        (&["forgot"], "Email address of the account"),
-        (&["reset"], "Reset link from the mail"),
-        (&["user", "set-password", "--email", ANN], "New password: "),
-    ];
-    for (arguments, question) in questions {
-        let mut person = Person::runs(&home, arguments);
-        person.sees(question);
-        if question.ends_with(": ") {
-            person.types_hidden("\u{3}");
-        } else {
-            person.types("\u{3}");
-        }
-        let screen = person.ends(130);
-        // Without the codes that hide and show the cursor.
-        let screen = screen.replace("\u{1b}[?25l", "").replace("\u{1b}[?25h", "");
-        let before = screen
-            .split_once("error: interrupted")
-            .map(|(before, _)| before);
-        assert!(
-            before.is_some_and(|before| before.trim_end_matches('\r').ends_with('\n')),
-            "{screen:?}"
-        );
-    }
-    home.run(&["user", "show", "--email", ANN]).ok();
-}
-
-#[test]
-fn an_inbox_is_emptied_after_a_question_on_a_terminal_alone() {
-    let home = Home::fresh();
-    let sink = home.sink(&[]);
-    let home = home
-        .with("MAIL_PORT", sink.port())
-        .with("MOVIE_BAG_INBOX_URL", format!("http://{}", sink.web()));
-    home.create_account(ANN, PASSWORD);
-    home.run(&["forgot", "--email", ANN]).ok();
-    let count = || sink.inbox().messages().len();
-    for (answer, code) in [("n\r", 1), ("\r", 1), ("\u{3}", 130)] {
-        let mut person = Person::runs(&home, &["inbox", "clear"]);
-        person.sees(&format!("The inbox at http://{} has 1 message", sink.web()));
-        person.sees("Delete 1 message? [y/N]");
-        person.types(answer);
-        person.ends(code);
-        assert_eq!(count(), 1);
-    }
-    let mut person = Person::runs(&home, &["inbox", "clear"]);
-    person.sees("[y/N]");
-    person.types("y\r");
-    assert!(person.ends(0).contains("Deleted 1 message."));
-    assert_eq!(count(), 0);
-    // There is nothing to ask about.
-    let screen = Person::runs(&home, &["inbox", "clear"]).ends(0);
-    assert!(!screen.contains("[y/N]"), "{screen}");
-    home.run(&["forgot", "--email", ANN]).ok();
-    let screen = Person::runs(&home, &["inbox", "clear", "--yes"]).ends(0);
-    assert!(!screen.contains("[y/N]"), "{screen}");
-    // A program is not asked.
-    home.run(&["forgot", "--email", ANN]).ok();
-    let cleared = home.run(&["inbox", "clear", "--json"]).ok();
-    assert_eq!((cleared.json()["deleted"].as_u64(), count()), (Some(1), 0));
-}
-
-fn deleting_says_what_goes_and_asks_first(home: Home) {
-    // Nobody takes mail: what is sent waits.
-    let home = home.with("MAIL_PORT", "1");
-    let server = home.serve_alone(&[]);
-    server.sign_up(ANN, PASSWORD);
-    let access = server.access_token(ANN, PASSWORD);
-    for name in ["Faust", "Metropolis"] {
-        let movie = serde_json::json!({"name": name, "casts": ["a"], "genres": ["b"]}).to_string();
-        let added = server.send("POST", "/api/movies", Some(&access), &movie);
-        added.is(200);
-    }
-    assert!(server.stop().success());
-    home.run(&["forgot", "--email", ANN]).exits(7);
-    let goes = "with 2 movies, 1 waiting mail and 4 history entries.";
-    for (options, answer) in [(&[][..], "n\r"), (&["--quiet"], "\r")] {
-        let arguments = [&["user", "delete", "--email", ANN], options].concat();
-        let mut person = Person::runs(&home, &arguments);
-        person.sees(&format!("This deletes account {ANN} {goes}"));
-        person.sees(&format!("Delete {ANN}?"));
-        person.types(answer);
-        let screen = person.ends(1);
-        assert!(screen.contains("nothing was deleted"), "{screen}");
-    }
-    let shown = home.run(&["user", "show", "--email", ANN, "--json"]).ok();
-    let count = |list: &str| shown.json()[list].as_array().unwrap().len();
-    assert_eq!((count("mails"), count("history")), (1, 4), "{shown:?}");
-    let mut person = Person::runs(&home, &["user", "delete", "--email", ANN]);
-    person.sees("?");
-    person.types("y\r");
-    let screen = person.ends(0);
-    assert!(
-        screen.contains(&format!("Deleted account {ANN} {goes}")),
-        "{screen}"
-    );
-    home.run(&["user", "show", "--email", ANN]).exits(3);
-    home.create_account(ANN, PASSWORD);
-    let deleted = home.run(&["user", "delete", "--email", ANN, "--yes"]).ok();
-    assert_eq!(
-        deleted.stdout,
-        format!("Deleted account {ANN} with 0 movies, 0 waiting mails and 1 history entry.\n")
-    );
-}
-
-#[test]
-fn a_mail_stands_whole_on_a_terminal_that_also_shows_the_log() {
+fn a_message_is_not_interrupted_by_log_lines_on_a_terminal() {
     const MAILS: usize = 30;
     const LINES: usize = 300;
     let home = Home::fresh().with("MOVIE_BAG_LOG", "info");
-    let mut person = Person::before(
+    let mut person = Person::runs_at_width(
         &home.command(&[
             "serve",
             "--bind",
@@ -563,7 +375,7 @@ fn a_mail_stands_whole_on_a_terminal_that_also_shows_the_log() {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            // Each answer is a line of the log.
+            // Each response is a line in the log.
             scope.spawn(|| {
                 while !is_done.load(Ordering::Relaxed) {
                     ureq::get(format!("{api}/api/movies")).call().unwrap();

@@ -1,6 +1,6 @@
-//! Five thousand requests of any method, path and shape, over connections that are kept.
+//! Five thousand requests of random method, path and body, over persistent connections.
 //!
-//! The seed of a run is in every failure; `MOVIE_BAG_TEST_SEED` repeats it, `MOVIE_BAG_TEST_REQUESTS` prolongs it.
+//! Each failure shows the seed of its run. `MOVIE_BAG_TEST_SEED` repeats a run, `MOVIE_BAG_TEST_REQUESTS` makes it longer.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -110,11 +110,11 @@ const TEXTS: &[&str] = &[
     "abc.def.ghi",
 ];
 
-/// Chance that can be repeated (xorshift64*, Vigna 2016).
-struct Dice(u64);
+/// A reproducible random generator (xorshift64*, Vigna 2016).
+struct Generator(u64);
 
-impl Dice {
-    fn roll(&mut self) -> u64 {
+impl Generator {
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -122,7 +122,7 @@ impl Dice {
     }
 
     fn below(&mut self, sides: usize) -> usize {
-        (self.roll() % sides as u64) as usize
+        (self.next() % sides as u64) as usize
     }
 
     fn one_in(&mut self, sides: usize) -> bool {
@@ -135,7 +135,7 @@ impl Dice {
 
     fn bytes(&mut self, most: usize) -> Vec<u8> {
         (0..self.below(most + 1))
-            .map(|_| self.roll() as u8)
+            .map(|_| self.next() as u8)
             .collect()
     }
 
@@ -151,8 +151,8 @@ impl Dice {
         match self.below(if depth == 0 { 7 } else { 10 }) {
             0 => json!(null),
             1 => json!(self.one_in(2)),
-            2 => json!(self.roll() as i64 - (1 << 40)),
-            3 => json!(self.roll() as f64 * 1e290),
+            2 => json!(self.next() as i64 - (1 << 40)),
+            3 => json!(self.next() as f64 * 1e290),
             4..=6 => json!(self.text()),
             7 => (0..self.below(4)).map(|_| self.value(depth - 1)).collect(),
             _ => self.object(depth - 1),
@@ -162,7 +162,7 @@ impl Dice {
     fn object(&mut self, depth: usize) -> Value {
         let fields = (0..self.below(5)).map(|_| {
             let name = self.pick(FIELDS).to_owned();
-            // Most fields are strings, or few requests would come further than the first look at their types.
+            // Most fields are strings, since a value of another type is refused at once in most fields.
             let value = if self.one_in(3) {
                 self.value(depth)
             } else {
@@ -173,8 +173,8 @@ impl Dice {
         Value::Object(fields.collect())
     }
 
-    /// A body that one of the calls would take, with at most one field gone wrong.
-    fn nearly_right(&mut self) -> Value {
+    /// Returns a body that one of the endpoints would accept, with at most one random field.
+    fn almost_valid_body(&mut self) -> Value {
         let mut body = match self.below(4) {
             0 => json!({"email": self.text(), "password": PASSWORD}),
             1 => json!({"email": ANN}),
@@ -214,7 +214,7 @@ impl Dice {
             4 | 5 => self.form().into_bytes(),
             6 => self.value(3).to_string().into_bytes(),
             7 => self.object(3).to_string().into_bytes(),
-            _ => self.nearly_right().to_string().into_bytes(),
+            _ => self.almost_valid_body().to_string().into_bytes(),
         }
     }
 
@@ -232,7 +232,7 @@ impl Dice {
         path
     }
 
-    /// A request whose end can be told, whatever is in it.
+    /// Returns a request whose end a server can determine, whatever its content is.
     fn request(&mut self, access_token: &str) -> (&'static str, Vec<u8>) {
         let method = self.pick(METHODS);
         let mut request =
@@ -309,23 +309,23 @@ pub fn five_thousand_random_requests_get_no_5xx_and_keep_their_connections(home:
     let seed =
         number("MOVIE_BAG_TEST_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let requests = number("MOVIE_BAG_TEST_REQUESTS").unwrap_or(5_000);
-    let mut dice = Dice(seed | 1);
+    let mut random = Generator(seed | 1);
     let server = with_account(&home);
     let token = server.access_token(ANN, PASSWORD);
     let mut connection = Connection::to(&server);
-    let (mut ended, mut taken) = (0, 0);
+    let (mut ended, mut successful) = (0, 0);
     for number in 0..requests {
-        let (method, request) = dice.request(&token);
-        let said = || {
+        let (method, request) = random.request(&token);
+        let context = || {
             let request = String::from_utf8_lossy(&request[..request.len().min(2000)]);
             format!("MOVIE_BAG_TEST_SEED={seed}, request {number}:\n{request}")
         };
         let answer = connection.exchange(&request, method == "HEAD");
-        let answer = answer.unwrap_or_else(|error| panic!("no answer: {error}\n{}", said()));
+        let answer = answer.unwrap_or_else(|error| panic!("no answer: {error}\n{}", context()));
         assert!(
             (200..500).contains(&answer.status),
             "{answer:?}\n{}",
-            said()
+            context()
         );
         let is_json = answer.head.contains("\r\ncontent-type: application/json");
         if is_json && method != "HEAD" {
@@ -334,28 +334,28 @@ pub fn five_thousand_random_requests_get_no_5xx_and_keep_their_connections(home:
                 answer.status < 400
                     || (body["status"] == answer.status && body["code"].is_string()),
                 "{body}\n{}",
-                said()
+                context()
             );
         }
-        taken += usize::from(answer.status < 300);
+        successful += usize::from(answer.status < 300);
         if answer.ends_the_connection() {
-            // Only what is no HTTP ends it: then nobody knows where the next request would begin.
+            // Only invalid HTTP ends a connection, since the start of the next request is unknown then.
             let is_unreadable = answer.status == 400
                 && (method == "HEAD"
                     || String::from_utf8_lossy(&answer.body).contains("is not valid HTTP"));
             assert!(
                 is_unreadable || method == "CONNECT",
                 "{answer:?}\n{}",
-                said()
+                context()
             );
             connection = Connection::to(&server);
             ended += 1;
         }
     }
-    // Else it would have tried the door alone.
+    // Otherwise too few requests would have passed the first checks.
     assert!(
-        taken as u64 > requests / 50 && ended < requests / 4,
-        "{taken} were taken, {ended} connections ended"
+        successful as u64 > requests / 50 && ended < requests / 4,
+        "{successful} were successful, {ended} connections ended"
     );
     server.access_token(ANN, PASSWORD);
     server.get("/readyz").is(200);

@@ -1,4 +1,4 @@
-//! Commands that pages name in the middle of a sentence or a table.
+//! Commands in sentences and tables of pages.
 
 use clap::Command;
 use clap::error::ErrorKind;
@@ -6,10 +6,10 @@ use movie_bag::cli::definition;
 
 use crate::harness::markdown::Page;
 
-/// Returns what is wrong with a command line: it names a command or an option that does not exist. Missing arguments and
-/// placeholders are no faults.
+/// Returns the fault of a command line: a command or an option that does not exist. Missing arguments and placeholders are no
+/// faults.
 fn fault(definition: &mut Command, line: &str) -> Option<String> {
-    // What follows belongs to another program.
+    // The rest belongs to another program.
     let line = line.split(" -- ").next().unwrap_or_default();
     let line = line.split(['|', '>', '…', '[']).next().unwrap_or_default();
     let words: Vec<_> = line

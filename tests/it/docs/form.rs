@@ -1,13 +1,13 @@
-//! The form of the pages.
+//! Format of the pages.
 
 use crate::harness::markdown::{Page, repository};
 
-/// Words of headings that tell how the project came about instead of how it is used.
+/// Words of headings that describe the history of the project instead of its use.
 const HISTORY: &[&str] = &["tried", "what was", "what came", "what we"];
 
-/// Fails with all faults at once.
+/// Fails with all faults.
 #[track_caller]
-fn none(faults: &[String]) {
+fn assert_none(faults: &[String]) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -27,7 +27,7 @@ fn each_page_has_one_title_and_opens_with_a_sentence() {
             ));
         }
     }
-    none(&faults);
+    assert_none(&faults);
 }
 
 #[test]
@@ -44,11 +44,11 @@ fn no_heading_tells_the_history_of_the_project() {
             }
         }
     }
-    none(&faults);
+    assert_none(&faults);
 }
 
 #[test]
-fn the_readme_is_read_in_a_minute() {
+fn the_readme_is_short() {
     let readme = Page::read("README.md").text;
     let (lines, bytes) = (readme.lines().count(), readme.len());
     assert!(
@@ -74,5 +74,5 @@ fn each_page_and_each_picture_is_linked_from_another_page() {
             faults.push(format!("no page links to {path}"));
         }
     }
-    none(&faults);
+    assert_none(&faults);
 }

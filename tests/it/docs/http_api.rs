@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::harness::markdown::Page;
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
 
-/// Codes that the page tells once for all calls.
-const OF_ANY_CALL: &[&str] = &[
+/// Codes that the page describes once for all endpoints.
+const COMMON_CODES: &[&str] = &[
     "internal_error",
     "payload_too_large",
     "request_timeout",
@@ -20,7 +20,7 @@ const OF_ANY_CALL: &[&str] = &[
     "unsupported_media_type",
 ];
 
-/// A call, as `POST /api/movies/ID`, with the codes that it may answer with, and their statuses.
+/// Codes of each endpoint, such as `POST /api/movies/ID`, with their statuses.
 type Calls = BTreeMap<String, BTreeMap<String, BTreeSet<u64>>>;
 
 fn described(document: &Value) -> Calls {
@@ -41,7 +41,7 @@ fn described(document: &Value) -> Calls {
     calls
 }
 
-/// A path with its parameters as the page writes them.
+/// Returns a path with its parameters written as on the page.
 fn as_written(path: &str) -> String {
     let parts = path.split('/').map(|part| match part.strip_prefix('{') {
         Some(name) => name.trim_end_matches('}').to_uppercase(),
@@ -50,7 +50,7 @@ fn as_written(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Codes in a schema: the values that its field `code` may have.
+/// Returns the codes in a schema: the values that its field `code` may have.
 fn codes_of(document: &Value, schema: &Value) -> Vec<String> {
     let resolved = schema["$ref"].as_str().map(|target| {
         let pointer = target.strip_prefix('#').unwrap();
@@ -83,14 +83,14 @@ fn codes_of(document: &Value, schema: &Value) -> Vec<String> {
     codes
 }
 
-/// Text in backticks.
+/// Returns the text spans in backticks.
 fn code_spans(text: &str) -> impl Iterator<Item = &str> {
     text.split("\n```")
         .step_by(2)
         .flat_map(|text| text.split('`').skip(1).step_by(2))
 }
 
-/// Sections of third level whose heading is a call, by that call.
+/// Returns the sections of third level whose heading is an endpoint, by that endpoint.
 fn sections(page: &Page) -> BTreeMap<String, String> {
     let mut sections = BTreeMap::new();
     let mut parts = page
@@ -104,7 +104,7 @@ fn sections(page: &Page) -> BTreeMap<String, String> {
     sections
 }
 
-/// The table of codes: code and statuses.
+/// Reads the table of codes: code and statuses.
 fn table(page: &Page) -> BTreeMap<String, BTreeSet<u64>> {
     let (_, errors) = page.text.split_once("\n## Errors\n").unwrap();
     let (errors, _) = errors.split_once("\n## ").unwrap();
@@ -138,17 +138,17 @@ fn the_reference_has_each_call_and_each_code_and_no_other() {
         all.entry(code.clone()).or_default().extend(statuses);
     }
     for (call, codes) in &calls {
-        let (_, told) = sections[call].rsplit_once("Errors:").unwrap_or_default();
-        let told: BTreeSet<_> = code_spans(told)
+        let (_, errors) = sections[call].rsplit_once("Errors:").unwrap_or_default();
+        let documented: BTreeSet<_> = code_spans(errors)
             .filter(|span| all.contains_key(*span))
             .map(str::to_owned)
             .collect();
-        let own = names(codes)
+        let specific = names(codes)
             .into_iter()
-            .filter(|code| !OF_ANY_CALL.contains(&code.as_str()) || told.contains(code));
-        assert_eq!(told, own.collect(), "{call}");
+            .filter(|code| !COMMON_CODES.contains(&code.as_str()) || documented.contains(code));
+        assert_eq!(documented, specific.collect(), "{call}");
     }
-    // No call is described for what these are about.
+    // These codes are answers to paths and methods that have no section.
     all.entry("not_found".to_owned()).or_default().insert(404);
     all.entry("method_not_allowed".to_owned())
         .or_default()
@@ -163,7 +163,7 @@ fn the_reference_names_no_path_that_does_not_exist() {
         .into_iter()
         .map(as_written)
         .collect();
-    // A part of others, and the route in the log.
+    // A prefix of other paths, and the route in the log.
     known.extend(["/api/", "/api/…", "/64", "/reset/{token}"].map(str::to_owned));
     let mut count = 0;
     for span in code_spans(&page.text) {
@@ -179,7 +179,7 @@ fn the_reference_names_no_path_that_does_not_exist() {
     assert!(count > 30, "{count}");
 }
 
-/// The answers that the page prints, without what differs from run to run.
+/// Compares the answers on the page with real ones, without values that differ from run to run.
 #[test]
 fn the_answers_in_the_reference_are_real() {
     const EMAIL: &str = "ann@example.com";

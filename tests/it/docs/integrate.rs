@@ -1,5 +1,5 @@
-//! The examples of `docs/integrate.md`, run as programs: against a real server, and against a server that fails in ways that a
-//! real one rarely does.
+//! The examples of `docs/integrate.md`, run as programs: against a real server, and against a server whose failures a real one
+//! rarely has.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::harness::markdown::Page;
 use crate::harness::virtual_env::left_out;
 use crate::harness::{Home, PATIENCE};
 
-/// A language of the examples.
+/// A programming language of the examples.
 struct Language {
     name: &'static str,
     program: &'static str,
@@ -52,7 +52,7 @@ console.log((await loginForm("ann@example.com", "correct horse battery")).proble
 "#,
 };
 
-/// Answers in their order: status, headers and body. An empty one closes the connection.
+/// Responses in their order: status, headers and body. An empty one closes the connection.
 const FAILURES: &[&str] = &[
     "503 x\r\nRetry-After: 1\r\n\r\n{\"message\":\"m\",\"status\":503,\"code\":\"unavailable\"}",
     "",
@@ -71,7 +71,7 @@ Login does not work at the moment. Try again in a minute.
 ";
 
 impl Language {
-    /// The first blocks of this language, as one program, and `more` behind them.
+    /// Joins the first blocks of this language to one program, and appends `more`.
     fn program(&self, count: usize, more: &str) -> String {
         let page = Page::read("docs/integrate.md");
         let blocks = page.blocks_in(self.name).take(count);
@@ -80,7 +80,7 @@ impl Language {
         format!("{}{more}", blocks.join("\n"))
     }
 
-    /// Runs a program and returns what it prints; `None` where the language is not installed, which has been reported then.
+    /// Runs a program, and returns its output. Returns `None` if the language is not installed; that has been reported then.
     fn run(&self, home: &Home, text: &str, environment: &[(&str, String)]) -> Option<String> {
         let Some(program) = found(self.program) else {
             left_out(
@@ -110,8 +110,8 @@ fn found(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// All blocks together are a test of the whole flow.
-fn resets_a_password(language: &Language) {
+/// Runs all blocks together, which test the whole flow.
+fn reset_a_password(language: &Language) {
     let home = Home::fresh();
     let server = home.serve(&[]);
     let environment = [
@@ -127,16 +127,16 @@ fn resets_a_password(language: &Language) {
 
 #[test]
 fn the_example_in_python_resets_a_password() {
-    resets_a_password(&PYTHON);
+    reset_a_password(&PYTHON);
 }
 
 #[test]
 fn the_example_in_javascript_resets_a_password() {
-    resets_a_password(&JAVASCRIPT);
+    reset_a_password(&JAVASCRIPT);
 }
 
-/// Answers requests with [`FAILURES`]. Returns its port, and the heads of the requests.
-fn failing_server() -> (u16, mpsc::Receiver<String>) {
+/// Starts a server that answers requests with [`FAILURES`]. Returns its port, and the heads of the requests.
+fn start_failing_server() -> (u16, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, heads) = mpsc::channel();
@@ -168,9 +168,9 @@ fn failing_server() -> (u16, mpsc::Receiver<String>) {
     (port, heads)
 }
 
-fn handles_failures(language: &Language) {
+fn handle_failures(language: &Language) {
     let home = Home::fresh();
-    let (port, heads) = failing_server();
+    let (port, heads) = start_failing_server();
     let environment = [("ACCOUNTS_URL", format!("http://127.0.0.1:{port}"))];
     let program = language.program(2, language.client);
     let Some(printed) = language.run(&home, &program, &environment) else {
@@ -180,7 +180,7 @@ fn handles_failures(language: &Language) {
     for number in 0..FAILURES.len() {
         let head = heads.recv_timeout(PATIENCE).unwrap().to_lowercase();
         assert!(head.starts_with("post /api/auth/login "), "{head}");
-        // The first call, with its repetitions.
+        // The first call, with its retries.
         let is_for_a_client = head.contains("\r\nx-forwarded-for: 203.0.113.9\r\n");
         assert_eq!(is_for_a_client, number < 3, "{head}");
     }
@@ -188,10 +188,10 @@ fn handles_failures(language: &Language) {
 
 #[test]
 fn the_example_in_python_handles_failures() {
-    handles_failures(&PYTHON);
+    handle_failures(&PYTHON);
 }
 
 #[test]
 fn the_example_in_javascript_handles_failures() {
-    handles_failures(&JAVASCRIPT);
+    handle_failures(&JAVASCRIPT);
 }

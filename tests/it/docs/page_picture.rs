@@ -10,7 +10,7 @@ fn take(browser: &Browser) -> Vec<u8> {
     let server = home.serve(&[]);
     server.sign_up("ann@example.com", PASSWORD);
     let token = server.reset_token("ann@example.com");
-    browser.appearance(Theme::Light, Device::Desktop);
+    browser.emulate_screen(Theme::Light, Device::Desktop);
     browser.visit(&format!("http://{}/reset/{token}", server.address()));
     browser.types("#password", NEW_PASSWORD);
     browser.types("#password_again", NEW_PASSWORD);

@@ -40,13 +40,13 @@ pub fn in_repository(page: &str, target: &str) -> (String, Option<String>) {
     (parts.join("/"), anchor)
 }
 
-/// The pages by their paths.
+/// Returns all pages by their paths.
 fn pages() -> BTreeMap<String, Page> {
     let pages = Page::all().into_iter();
     pages.map(|page| (page.path.clone(), page)).collect()
 }
 
-/// Returns what is wrong with a reference to a file and perhaps to an anchor in it.
+/// Returns the fault of a reference to a file and, if given, to an anchor in it.
 fn fault(pages: &BTreeMap<String, Page>, path: &str, anchor: Option<&str>) -> Option<String> {
     let Some(page) = pages.get(path) else {
         return match anchor {
@@ -77,13 +77,12 @@ fn each_link_leads_to_a_file_and_a_heading() {
                 continue;
             }
             count += 1;
-            let fault = match is_foreign {
-                // It would tell another server who reads the page, and be missing without a network.
-                true => Some(format!("an image from {}", link.target)),
-                false => {
-                    let (path, anchor) = in_repository(&page.path, &link.target);
-                    fault(&pages, &path, anchor.as_deref())
-                }
+            let fault = if is_foreign {
+                // An image of another server would reveal the readers of the page, and be missing without a network.
+                Some(format!("an image from {}", link.target))
+            } else {
+                let (path, anchor) = in_repository(&page.path, &link.target);
+                fault(&pages, &path, anchor.as_deref())
             };
             if let Some(fault) = fault {
                 faults.push(format!("{}:{}: {fault}", page.path, link.line));
@@ -94,7 +93,7 @@ fn each_link_leads_to_a_file_and_a_heading() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A page that text names, as `docs/json.md#error` or `README.md`.
+/// Returns the pages that a line names, such as `docs/json.md#error` or `README.md`.
 fn mentions(line: &str) -> Vec<(String, Option<String>)> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let is_anchor = |c: char| c.is_alphanumeric() || "_-".contains(c);
@@ -124,7 +123,7 @@ fn walk(path: &Path, found: &mut Vec<String>, pages: &BTreeMap<String, Page>) {
         }
         return;
     }
-    // Pictures and recorded messages are not text, or not ours.
+    // Pictures are not text, and recorded messages name no pages.
     let Ok(text) = fs::read_to_string(path) else {
         return;
     };
@@ -139,7 +138,7 @@ fn walk(path: &Path, found: &mut Vec<String>, pages: &BTreeMap<String, Page>) {
 }
 
 #[test]
-fn each_mention_of_a_page_leads_to_it() {
+fn each_mention_of_a_page_resolves() {
     let pages = pages();
     let mut faults = Vec::new();
     for source in SOURCES {
@@ -148,7 +147,7 @@ fn each_mention_of_a_page_leads_to_it() {
     for page in pages.values() {
         for (number, line) in page.text.lines().enumerate() {
             for (path, anchor) in mentions(line) {
-                // Within `docs` a link names its neighbours without the folder.
+                // Within `docs`, a link names other pages without the folder.
                 if path.starts_with("docs/")
                     && let Some(fault) = fault(&pages, &path, anchor.as_deref())
                 {
@@ -161,7 +160,7 @@ fn each_mention_of_a_page_leads_to_it() {
 }
 
 #[test]
-fn faults_are_found() {
+fn faulty_references_are_found() {
     let text = "# A title\n\nA sentence with [a][b] and [x].\n\n## `serve`, and more\n\n## `serve`, and more\n";
     let page = Page::parse("docs/sample.markdown", text.to_owned());
     assert_eq!(page.undefined, ["[a][b]"]);

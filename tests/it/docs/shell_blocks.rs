@@ -1,5 +1,5 @@
-//! The code blocks of the pages. Blocks marked `sh` are run: all of a page, in their order, as one script in a fresh home
-//! beside a running server. Blocks in other languages are checked as far as [`LANGUAGES`] tells.
+//! The code blocks of the pages. Blocks in `sh` are run: all blocks of a page, in their order, as one script in a fresh home with a
+//! running server. Blocks in other languages are checked as listed in [`LANGUAGES`].
 
 use std::path::Path;
 use std::process::Command;
@@ -20,8 +20,7 @@ const PYTHON: &[&str] = &[
 ];
 const NODE: &[&str] = &["node", "--check"];
 
-/// Languages of blocks that are no commands, each with a command that checks the syntax of a file. None of them checks
-/// nothing.
+/// Languages of blocks that are not run, each with a command that checks the syntax of a file. An empty command checks nothing.
 const LANGUAGES: &[(&str, &[&str])] = &[
     // Examples of commands, in a page that is generated from them; `examples.rs` runs them one by one.
     ("bash", &["bash", "-n"]),
@@ -44,7 +43,7 @@ const LANGUAGES: &[(&str, &[&str])] = &[
     ("yaml", &["ruby", "-ryaml", "-e", "YAML.load_file(ARGV[0])"]),
 ];
 
-/// Replacement of what a page says about another machine. In `here`, `{api}`, `{smtp}` and `{web}` are the ports of the server,
+/// Replacement for text of a page about another machine. In `here`, `{api}`, `{smtp}` and `{web}` are the ports of the server,
 /// `{home}` is the home, and `{mongodb}` and `{restored}` are the URIs of two databases.
 struct Rule {
     says: &'static str,
@@ -100,13 +99,13 @@ const RULES: &[Rule] = &[Rule {
 struct Setup {
     page: &'static str,
     rules: &'static [Rule],
-    /// Programs of this machine that its commands need, besides those of all pages.
+    /// Programs of this machine that its commands need, in addition to those of all pages.
     programs: &'static [&'static str],
     /// Replaced programs, each with the reason.
     stand_ins: &'static [(&'static str, &'static str, &'static str)],
-    /// Arguments of a mail server of its own; none where the sink of the server will do.
+    /// Arguments of a separate mail server; empty if the sink of the server is used.
     sink: &'static [&'static str],
-    /// Variables of the tests that its commands do not get.
+    /// Variables of the tests that are not passed to its commands.
     without: &'static [&'static str],
     /// Prepares the home before the first block.
     prepare: fn(&Home, &Page, &Places),
@@ -137,7 +136,7 @@ const SETUPS: &[Setup] = &[
     OPERATIONS,
 ];
 
-/// A machine with systemd: folders of root's are in the home, and the mail server is the sink, with its certificate.
+/// A machine with systemd: folders of root are in the home, and the mail server is a sink with a certificate.
 const OPERATIONS: Setup = Setup {
     page: "docs/operations.md",
     rules: &[
@@ -197,7 +196,7 @@ const OPERATIONS: Setup = Setup {
         "MOVIE_BAG_RATE_LIMITS",
     ],
     prepare: |home, page, places| {
-        // The page shows the units and tells where they belong.
+        // The page shows the units, and the text before each names its file.
         let folder = home.path().join("etc/systemd/system");
         fs::create_dir_all(&folder).unwrap();
         let mut count = 0;
@@ -216,7 +215,7 @@ const OPERATIONS: Setup = Setup {
             count += 1;
         }
         assert_eq!(count, 3);
-        // Each machine has these.
+        // Every machine has these folders.
         for folder in [
             "usr/local/bin",
             "usr/local/share/man",
@@ -227,14 +226,14 @@ const OPERATIONS: Setup = Setup {
         }
     },
     check: |home, _, _| {
-        // The account of the first day is in the database of the last one.
+        // The account that was created first is in the restored database.
         let env_file = home.path().join("etc/movie-bag/env");
         let arguments = ["--env-file", env_file.to_str().unwrap(), "user", "list"];
         let mut command = home.command(&arguments);
         for key in OPERATIONS.without {
             command.env_remove(key);
         }
-        let list = Output::of(command, "").ok();
+        let list = Output::run(command, "").ok();
         assert!(list.stdout.contains("ann@example.com"), "{}", list.stdout);
     },
 };
@@ -245,7 +244,7 @@ struct Places {
     smtp: String,
     web: String,
     home: String,
-    /// Empty where no rule of the page names them.
+    /// Empty if no rule of the page needs it.
     mongodb: String,
     restored: String,
 }
@@ -280,8 +279,8 @@ fn is_not_run(page: &Page, block: &Block) -> bool {
         .any(|(path, line, _)| *path == page.path && Some(*line) == first)
 }
 
-/// The blocks that are run, as one script; `None` where there are none. Each section begins in the home, which stands for a
-/// clone of the repository.
+/// Joins the blocks that are run to one script. Returns `None` if there are none. Each section starts in the home, which stands for
+/// a clone of the repository.
 fn script(page: &Page) -> Option<String> {
     let mut script = String::new();
     let mut section = 0;
@@ -357,14 +356,14 @@ fn run(page: &Page) {
     (setup.check)(&home, &server, &screen);
 }
 
-/// Leaves two mails in the outbox that were given up.
+/// Leaves two dead mails in the outbox.
 fn give_up_two_mails(home: &Home) {
     home.create_account("dora@example.com", PASSWORD);
     let refusing = home.sink(&["--fail", "message:*:550"]);
     for _ in 0..2 {
         let mut forgot = home.command(&["forgot", "--email", "dora@example.com"]);
         forgot.env("MAIL_PORT", refusing.port());
-        Output::of(forgot, "").exits(1);
+        Output::run(forgot, "").exits(1);
     }
 }
 
@@ -427,7 +426,7 @@ fn each_rule_is_about_something_that_a_page_says() {
     }
 }
 
-/// Whether a text is commands rather than their output.
+/// Returns whether a text is commands rather than their output.
 fn begins_with_command(text: &str) -> bool {
     let mut words = text.split_whitespace();
     let first = words.next().unwrap_or_default();
@@ -436,10 +435,10 @@ fn begins_with_command(text: &str) -> bool {
     first == "$" || (is_name && words.next().is_some_and(is_argument))
 }
 
-/// The page whose examples are in `bash`, and whose synopses are in `text`.
+/// Page whose examples are in `bash`, and whose synopses are in `text`.
 const EXAMPLES: &str = "docs/cli.md";
 
-/// Returns what is wrong with a block that is not run.
+/// Returns the fault of a block that is not run.
 fn fault(page: &Page, block: &Block, folder: &Path) -> Option<String> {
     let Some(name) = &block.language else {
         let is_settings = block.text.lines().all(is_setting);
@@ -467,8 +466,8 @@ fn fault(page: &Page, block: &Block, folder: &Path) -> Option<String> {
         );
         return None;
     };
-    let said = [output.stdout, output.stderr].concat();
-    (!output.status.success()).then(|| String::from_utf8_lossy(&said).into_owned())
+    let messages = [output.stdout, output.stderr].concat();
+    (!output.status.success()).then(|| String::from_utf8_lossy(&messages).into_owned())
 }
 
 #[test]
@@ -494,7 +493,7 @@ fn each_block_that_is_not_run_is_in_a_known_language_and_has_its_syntax() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Whether a line could stand in an env file.
+/// Returns whether a line could be in an env file.
 fn is_setting(line: &str) -> bool {
     let is_key = |key: &str| key.bytes().all(|c| c.is_ascii_uppercase() || c == b'_');
     line.is_empty()

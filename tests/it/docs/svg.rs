@@ -12,8 +12,8 @@ const MARGIN: usize = 18;
 /// Height of the bar with the three buttons.
 const BAR: usize = 34;
 
-/// Colours of the default terminal text and of the eight basic colours with their bright variants. The window is dark, and its
-/// border shows on dark pages too.
+/// Colors of the default terminal text and of the eight basic colors with their bright variants. The window is dark, and its border
+/// is visible on dark pages too.
 const BACKGROUND: &str = "#161b22";
 const BORDER: &str = "#444c56";
 const TEXT: &str = "#d1d7e0";
@@ -37,14 +37,14 @@ pub struct Line {
 }
 
 impl Line {
-    /// Reads one row of a screen, without the spaces at its end.
+    /// Reads one row of a screen, without trailing spaces.
     pub fn of(screen: &vt100::Screen, row: u16, columns: u16) -> Self {
         let mut line = Self {
             text: Vec::new(),
             styles: Vec::new(),
         };
         for cell in (0..columns).filter_map(|column| screen.cell(row, column)) {
-            // The program writes no wide characters and no combined ones.
+            // The program writes no wide and no combining characters.
             line.text
                 .push(cell.contents().chars().next().unwrap_or(' '));
             line.styles.push(Style {
@@ -63,7 +63,8 @@ impl Line {
         line
     }
 
-    /// Pieces of one style each, as position and text. They have no two spaces in a row, since some viewers join these.
+    /// Splits the line into pieces of one style, as position and text. They contain no two consecutive spaces, since some viewers
+    /// collapse them.
     fn pieces(&self) -> Vec<(usize, String, Style)> {
         let mut pieces = Vec::new();
         let mut rest = 0..self.text.len();

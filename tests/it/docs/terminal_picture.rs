@@ -14,7 +14,7 @@ const COLUMNS: u16 = 100;
 /// More lines than the run prints.
 const ROWS: u16 = 200;
 
-/// Shows each command after a prompt, as if it were typed. Of the history only the first columns are shown: the next one names
+/// Shows each command after a prompt, as if it were typed. Only the first columns of the history are shown, since the next one names
 /// the user who runs the tests.
 const SCRIPT: &str = r#"
 run() {
@@ -31,12 +31,12 @@ echo
 run 'movie-bag user show --email ann@example.com | cut -c 1-40'
 "#;
 
-/// Replacements for values that differ from run to run. Each has the length of what it replaces, so columns stay in line.
+/// Replacements for values that differ from run to run. Each has the length of the value, so that columns stay aligned.
 const ID: &str = "6b04933dbb18cc05d63b86dd";
 const MESSAGE: &str = "8E1dDWNqJhKDOq1OYY43R1";
 const TIME: &str = "2027-03-15 09:26:53";
 
-/// Replaces each run of characters of one length that `is_value`.
+/// Replaces each value whose characters satisfy `is_value` and that has the length of the replacement.
 fn redact(text: &mut [char], is_value: impl Fn(char) -> bool, by: &str) {
     let mut start = 0;
     for end in 0..=text.len() {
@@ -66,7 +66,7 @@ fn redact_times(text: &mut [char]) {
     }
 }
 
-/// Runs the commands and draws what the terminal shows at the end.
+/// Runs the commands, and draws the final screen.
 fn picture() -> Option<String> {
     let home = Home::fresh();
     let server = home.serve(&[]);
@@ -99,11 +99,11 @@ fn the_terminal_picture_shows_a_real_run() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, &picture).unwrap();
     }
-    let kept = std::fs::read_to_string(path).unwrap_or_default();
-    let mut lines = picture.lines().zip(kept.lines());
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let mut lines = picture.lines().zip(committed.lines());
     let differs = lines.find(|(new, old)| new != old);
     assert!(
-        kept == picture,
+        committed == picture,
         "{PICTURE} is not what the commands print: BLESS=1 cargo test terminal_picture writes it\n{differs:?}"
     );
 }

@@ -1,4 +1,4 @@
-"""Sends a mail by Flask-Mail. The argument holds its settings: KEY=value, separated by spaces."""
+"""Sends a mail by Flask-Mail. The argument has its settings: KEY=value, separated by spaces."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
 """Sends a mail by Python's smtplib. The argument is an expression for the connection.
 
-With LOGIN it logs in, and with CA_FILE it demands STARTTLS and a certificate of that authority.
+With LOGIN it logs in, and with CA_FILE it requires STARTTLS and a certificate of that authority.
 """
 
 import os

@@ -1,14 +1,14 @@
-//! A real browser, and somebody who reads, clicks and types in it.
+//! A real browser, and a person who reads, clicks and types in it.
 //!
 //! ```text
-//! let Some(browser) = Browser::open() else { return };  // none here: that has been told, and CI has failed
+//! let Some(browser) = Browser::open() else { return };  // a missing browser has been reported; in CI it is a failure
 //! browser.visit("http://localhost:8080/forgot");
 //! browser.types("#email", "ann@example.com");           // key by key
 //! browser.click("button");
 //! browser.shows("Check your mailbox");              // waits for that heading
 //! ```
 //!
-//! Elements are named by CSS selectors and found anew each time: none is kept while the page becomes another one.
+//! Elements are selected by CSS selectors and found anew by each call: no handle is kept while the page is replaced.
 
 use std::cell::RefCell;
 use std::fs;
@@ -20,22 +20,22 @@ use super::npm;
 use super::web_driver::Session;
 use super::{wait_for, wait_until};
 
-/// A browser with one window. It does not outlive the test, however that ends.
+/// A browser with one window. It ends with the test.
 pub struct Browser {
     session: Session,
-    /// The browser tells each of these once, so that they are kept here.
+    /// Log entries so far. The browser returns each of them once.
     requested: RefCell<Vec<String>>,
     console: RefCell<Vec<String>>,
 }
 
-/// What a person has set for the whole machine.
+/// Color scheme of the operating system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     Light,
     Dark,
 }
 
-/// What a page is looked at with.
+/// Screen that shows a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
     /// 1280 x 800.
@@ -47,7 +47,7 @@ pub enum Device {
 }
 
 impl Device {
-    /// Its width, in the pixels of style sheets.
+    /// Returns the width in CSS pixels.
     pub fn width(self) -> u64 {
         match self {
             Self::Desktop => 1280,
@@ -57,21 +57,21 @@ impl Device {
     }
 }
 
-/// A key, pressed and let go.
+/// A key that is pressed and released.
 #[derive(Debug, Clone, Copy)]
 pub enum Key {
-    /// One that writes itself.
+    /// A key that writes a character.
     Letter(&'static str),
     Escape,
     Tab,
     Enter,
     Space,
-    /// Tab with the shift key held.
+    /// Shift and Tab.
     BackTab,
 }
 
 impl Key {
-    /// What is held down and let go one after the other, in WebDriver's code points.
+    /// Returns the keys in the order in which they are pressed, as WebDriver code points.
     fn codes(self) -> Vec<&'static str> {
         match self {
             Self::Letter(letter) => vec![letter],
@@ -85,7 +85,7 @@ impl Key {
 }
 
 impl Browser {
-    /// Starts one; `None` where there is none, which has been told by then.
+    /// Starts a browser. Returns `None` if there is none; that has been reported then.
     pub fn open() -> Option<Self> {
         match Session::open() {
             Ok(session) => Some(Self::on_an_empty_page(session)),
@@ -100,7 +100,7 @@ impl Browser {
         }
     }
 
-    /// Leaves the browser's own start page, and forgets what that has asked for.
+    /// Leaves the start page of the browser, and discards its log entries.
     fn on_an_empty_page(session: Session) -> Self {
         let browser = Self {
             session,
@@ -113,7 +113,7 @@ impl Browser {
         browser
     }
 
-    /// The same, where no page can run a script; [`Browser::run`] still can.
+    /// Turns off scripts in all pages; [`Browser::run`] still runs scripts.
     #[track_caller]
     pub fn without_scripts(self) -> Self {
         self.chromium(
@@ -137,18 +137,18 @@ impl Browser {
         string(&self.get("/title"))
     }
 
-    /// The page's HTML as it is now.
+    /// Returns the HTML of the page in its current state.
     pub fn source(&self) -> String {
         string(&self.get("/source"))
     }
 
-    /// What can be read in an element; nothing where it is hidden.
+    /// Returns the visible text of an element, which is empty if the element is hidden.
     #[track_caller]
     pub fn text(&self, css: &str) -> String {
         string(&self.at(css, |element| self.session.get(&format!("{element}/text"))))
     }
 
-    /// How many elements there are.
+    /// Returns the number of matching elements.
     #[track_caller]
     pub fn count(&self, css: &str) -> u64 {
         let script = "return document.querySelectorAll(arguments[0]).length";
@@ -162,7 +162,7 @@ impl Browser {
         });
     }
 
-    /// Types into a field, after what is there, key by key.
+    /// Types into a field, after its present text, key by key.
     #[track_caller]
     pub fn types(&self, css: &str, text: &str) {
         self.at(css, |element| {
@@ -171,7 +171,7 @@ impl Browser {
         });
     }
 
-    /// Presses a key, wherever the focus is.
+    /// Presses a key at the focused element.
     #[track_caller]
     pub fn press(&self, key: Key) {
         let event = |kind, code| json!({"type": kind, "value": code});
@@ -183,7 +183,7 @@ impl Browser {
         self.post("/actions", json!({"actions": [keyboard]}));
     }
 
-    /// An attribute as the page has it; `None` where it has none.
+    /// Returns an attribute of an element.
     #[track_caller]
     pub fn attribute(&self, css: &str, name: &str) -> Option<String> {
         let script = "return arguments[0].getAttribute(arguments[1])";
@@ -191,20 +191,20 @@ impl Browser {
         value.as_str().map(str::to_owned)
     }
 
-    /// What a script would read, as in `value`.
+    /// Returns a property of an element, such as `value`.
     #[track_caller]
     pub fn property(&self, css: &str, name: &str) -> Value {
         self.run_at(css, "return arguments[0][arguments[1]]", name)
     }
 
-    /// What the style sheets make of a property, as in `outline-style`.
+    /// Returns the computed value of a CSS property, such as `outline-style`.
     #[track_caller]
     pub fn style(&self, css: &str, name: &str) -> String {
         let script = "return getComputedStyle(arguments[0]).getPropertyValue(arguments[1])";
         string(&self.run_at(css, script, name))
     }
 
-    /// Whether a person can see it.
+    /// Returns whether an element is visible.
     #[track_caller]
     pub fn is_displayed(&self, css: &str) -> bool {
         let shown = self.at(css, |element| {
@@ -213,7 +213,7 @@ impl Browser {
         shown.as_bool().unwrap()
     }
 
-    /// Runs a script with these `arguments`, and answers what it returns.
+    /// Runs a script with `arguments`, and returns its result.
     #[track_caller]
     pub fn run(&self, script: &str, arguments: Value) -> Value {
         self.post(
@@ -222,7 +222,7 @@ impl Browser {
         )
     }
 
-    /// Runs a script with these `arguments` and a function as the last one, and answers what that is called with.
+    /// Runs a script with `arguments` and a callback as the last one, and returns the value that the callback receives.
     #[track_caller]
     pub fn run_async(&self, script: &str, arguments: Value) -> Value {
         self.post(
@@ -231,7 +231,7 @@ impl Browser {
         )
     }
 
-    /// Does something within a frame, and comes back.
+    /// Runs `look` within a frame.
     #[track_caller]
     pub fn in_frame<T>(&self, css: &str, look: impl FnOnce(&Self) -> T) -> T {
         let frame = self.post("/element", selector(css));
@@ -241,7 +241,7 @@ impl Browser {
         result
     }
 
-    /// Waits for what happens by itself.
+    /// Waits until a condition holds.
     #[track_caller]
     pub fn waits_for(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         wait_until(what, || is_so(self));
@@ -252,7 +252,7 @@ impl Browser {
     pub fn shows(&self, heading: &str) {
         let script = "return document.readyState === 'complete' && document.querySelector('h1')?.textContent";
         wait_for(&format!("the heading {heading:?}"), || {
-            // While one page replaces another, there may be none that answers.
+            // While one page replaces another, the script may fail.
             let shown = self
                 .session
                 .post("/execute/sync", json!({"script": script, "args": []}));
@@ -263,9 +263,9 @@ impl Browser {
         });
     }
 
-    /// Looks at the page with another machine from now on.
+    /// Emulates a color scheme and a device from now on.
     #[track_caller]
-    pub fn appearance(&self, theme: Theme, device: Device) {
+    pub fn emulate_screen(&self, theme: Theme, device: Device) {
         let scheme = match theme {
             Theme::Light => "light",
             Theme::Dark => "dark",
@@ -290,30 +290,30 @@ impl Browser {
         );
     }
 
-    /// Refuses downloads from now on, which would be left in a folder of the person who runs the tests.
+    /// Refuses downloads from now on, which would be left in a folder of the user who runs the tests.
     #[track_caller]
     pub fn without_downloads(&self) {
         let deny = json!({"behavior": "deny"});
         self.chromium("Browser.setDownloadBehavior", deny);
     }
 
-    /// Follows a URL as typed by a person, also one that is answered with a download.
+    /// Opens a URL that may be answered with a download.
     #[track_caller]
-    pub fn follows(&self, url: &str) {
+    pub fn open_or_download(&self, url: &str) {
         match self.session.post("/url", json!({"url": url})) {
             Err(error) if !error.contains("ERR_ABORTED") => panic!("{url}: {error}"),
             _ => {}
         }
     }
 
-    /// Looks at the page as it would be on paper.
+    /// Emulates the print style of the page.
     #[track_caller]
-    pub fn on_paper(&self) {
+    pub fn emulate_print(&self) {
         let paper = json!({"media": "print", "features": []});
         self.chromium("Emulation.setEmulatedMedia", paper);
     }
 
-    /// Writes what can be seen to `target/screenshots/NAME.png`.
+    /// Writes the visible part of the page to `target/screenshots/NAME.png`.
     #[track_caller]
     pub fn screenshot(&self, name: &str) {
         let folder = super::target_folder().join("screenshots");
@@ -322,7 +322,7 @@ impl Browser {
         fs::write(folder.join(format!("{name}.png")), decoded(&image)).unwrap();
     }
 
-    /// What can be seen of an element, as PNG.
+    /// Returns a picture of an element as PNG.
     #[track_caller]
     pub fn picture_of(&self, css: &str) -> Vec<u8> {
         decoded(&self.at(css, |element| {
@@ -330,7 +330,7 @@ impl Browser {
         }))
     }
 
-    /// Everything that pages and their frames have asked for since the start.
+    /// Returns the URLs that pages and their frames have requested since the start.
     pub fn requested_urls(&self) -> Vec<String> {
         let mut requested = self.requested.borrow_mut();
         for entry in self.log("performance") {
@@ -343,8 +343,8 @@ impl Browser {
         requested.clone()
     }
 
-    /// What the console has complained about since the start: scripts that failed, what a policy has forbidden, what was
-    /// not there.
+    /// Returns the errors in the console since the start: failed scripts, violations of the content security policy, missing
+    /// files.
     pub fn console_errors(&self) -> Vec<String> {
         let mut console = self.console.borrow_mut();
         let entries = self.log("browser");
@@ -353,8 +353,8 @@ impl Browser {
         console.clone()
     }
 
-    /// What shuts people out of the page as it is now, a line for each; nothing where axe-core can't be had, which has
-    /// been told by then.
+    /// Returns the accessibility problems of the page, one line each. Returns none if axe-core is unavailable; that has been
+    /// reported then.
     #[track_caller]
     pub fn accessibility_findings(&self) -> Vec<String> {
         const SEARCH: &str = "const done = arguments[0]; \
@@ -372,21 +372,21 @@ impl Browser {
         found.as_array().unwrap().iter().map(string).collect()
     }
 
-    /// How far the page goes beyond the right edge, in pixels.
+    /// Returns by how many pixels the page is wider than the device.
     #[track_caller]
     pub fn overflow(&self, device: Device) -> u64 {
         let width = self.run("return document.documentElement.scrollWidth", json!([]));
         width.as_u64().unwrap().saturating_sub(device.width())
     }
 
-    /// Does something with an element, found again where the page has become another one meanwhile.
+    /// Does something with an element, and finds the element again if the page was replaced meanwhile.
     #[track_caller]
     fn at(&self, css: &str, act: impl Fn(&str) -> Result<Value, String>) -> Value {
         loop {
             let found = self.session.post("/element", selector(css));
             let element = found.and_then(|found| {
                 let id = found.as_object().and_then(|found| found.values().next());
-                let id = id.and_then(Value::as_str).ok_or("it has no number")?;
+                let id = id.and_then(Value::as_str).ok_or("the element has no id")?;
                 Ok(format!("/element/{id}"))
             });
             match element.and_then(|element| act(&element)) {
@@ -434,7 +434,7 @@ impl Browser {
     }
 }
 
-/// The bytes of a picture.
+/// Decodes the bytes of a picture.
 fn decoded(image: &Value) -> Vec<u8> {
     let engine = base64::engine::general_purpose::STANDARD;
     engine.decode(string(image)).unwrap()

@@ -3,7 +3,7 @@ unknown() {
     exit 1
 }
 
-# Whether a test has such a name. The unit tests are in another binary, so their sources are searched.
+# Fails if no test has this name. The unit tests are in another binary, so their sources are searched.
 has_test() {
     if [[ $is_lib ]]; then
         grep -rq "${1##*::}" "$REPOSITORY/src"

@@ -1,4 +1,4 @@
-//! A home folder, and the commands run in it.
+//! A temporary home folder, and commands that run in it.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -11,31 +11,28 @@ use tempfile::TempDir;
 use super::mongodb::FreshDatabase;
 use super::server::{Server, Sink};
 
-/// An empty home with a cleared environment. Hashes cost as little as bcrypt allows, so that tests are quick.
+/// An empty home with a cleared environment. Hashes have the lowest cost that bcrypt allows, to keep tests fast.
 pub struct Home {
     dir: TempDir,
     environment: Vec<(String, String)>,
-    /// Arguments of `ulimit` for what is started.
+    /// Arguments of `ulimit` for all commands.
     open_files: Option<&'static str>,
     /// Dropped with the home.
     _database: Option<FreshDatabase>,
 }
 
-/// What a finished command left.
+/// Output of a finished command.
 #[derive(Debug)]
 pub struct Output {
-    /// Its standard output.
     pub stdout: String,
-    /// Its standard error.
     pub stderr: String,
-    /// Its exit code.
     pub code: Option<i32>,
 }
 
 impl Home {
     pub fn fresh() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        // Tests hurry, and all of them come from one address.
+        // Tests send many requests, and all of them from one address.
         let environment = [
             ("MOVIE_BAG_BCRYPT_COST", "4"),
             ("MOVIE_BAG_RATE_LIMITS", "off"),
@@ -50,7 +47,7 @@ impl Home {
         }
     }
 
-    /// The same on a fresh database of the shared MongoDB server; `None` where there is none.
+    /// Creates a home on a new database of the shared MongoDB server. Returns `None` if there is no server.
     pub fn on_mongodb() -> Option<Self> {
         let database = FreshDatabase::shared()?;
         let home = Self::fresh().on_database(&database.uri);
@@ -60,19 +57,19 @@ impl Home {
         })
     }
 
-    /// The same on the MongoDB database at this URI.
+    /// Uses the MongoDB database at this URI.
     pub fn on_database(self, uri: &str) -> Self {
         self.with("MOVIE_BAG_DATABASE", uri)
             .with("JWT_SECRET_KEY", "what the servers of the tests share")
     }
 
-    /// The same home with a setting in the environment of all that is started from now on.
+    /// Sets an environment variable for all commands from now on.
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.environment.push((key.to_owned(), value.into()));
         self
     }
 
-    /// The same home with a limit of open files for all that is started from now on, by these arguments of `ulimit`.
+    /// Limits the open files of all commands from now on, by these arguments of `ulimit`.
     pub fn with_open_files(mut self, limit: &'static str) -> Self {
         self.open_files = Some(limit);
         self
@@ -98,7 +95,7 @@ impl Home {
         self.path().join("data")
     }
 
-    /// What is kept there: the embedded database and the generated secret, and nothing where both are elsewhere.
+    /// Returns the files in the data folder: the SQLite database and the generated secret. On MongoDB there are none.
     pub fn files(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(self.data_dir());
         let paths = files.into_iter().flatten().map(|file| file.unwrap().path());
@@ -107,7 +104,7 @@ impl Home {
         paths
     }
 
-    /// The database file, read as any program could.
+    /// Opens the database file.
     pub fn database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.data_dir().join("movie-bag.sqlite3")).unwrap()
     }
@@ -118,7 +115,7 @@ impl Home {
         path
     }
 
-    /// The binary with this home's environment and nothing else.
+    /// Returns a command that runs the binary in the environment of this home and nothing else.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let binary = env!("CARGO_BIN_EXE_movie-bag");
         let mut command = match self.open_files {
@@ -143,14 +140,14 @@ impl Home {
     }
 
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
-        Output::of(self.command(arguments), "")
+        Output::run(self.command(arguments), "")
     }
 
     pub fn run_with_input<S: AsRef<OsStr>>(&self, arguments: &[S], input: &str) -> Output {
-        Output::of(self.command(arguments), input)
+        Output::run(self.command(arguments), input)
     }
 
-    /// `serve --smtp-debug` on free ports, and more arguments.
+    /// Starts `serve --smtp-debug` on free ports, with more arguments.
     pub fn serve(&self, more: &[&str]) -> Server {
         Server::start(
             self,
@@ -168,30 +165,30 @@ impl Home {
         )
     }
 
-    /// `serve` without a sink of its own.
+    /// Starts `serve` without a sink.
     pub fn serve_alone(&self, more: &[&str]) -> Server {
         Server::start(self, more)
     }
 
-    /// `smtp-debug` on free ports, and more arguments.
+    /// Starts `smtp-debug` on free ports, with more arguments.
     pub fn sink(&self, more: &[&str]) -> Sink {
         Sink::start(self, more)
     }
 
-    /// History of an account, newest first, without its logins.
+    /// Returns the history of an account without its logins, newest first.
     pub fn history(&self, email: &str) -> Vec<Value> {
         let mut history = self.whole_history(email);
         history.retain(|event| event["kind"] != "logged_in" && event["kind"] != "login_failed");
         history
     }
 
-    /// History of an account, newest first.
+    /// Returns the history of an account, newest first.
     pub fn whole_history(&self, email: &str) -> Vec<Value> {
         let shown = self.run(&["--json", "user", "show", "--email", email]);
         shown.ok().json()["history"].as_array().unwrap().clone()
     }
 
-    /// What `outbox list` has, one document a mail.
+    /// Returns the entries of `outbox list`.
     pub fn outbox(&self) -> Vec<Value> {
         let output = self.run(&["outbox", "list", "--json"]).ok();
         let lines = output.stdout.lines();
@@ -200,20 +197,20 @@ impl Home {
             .collect()
     }
 
-    /// A reset token without a mail.
+    /// Returns a new reset token, without sending a mail.
     pub fn reset_token(&self, email: &str) -> String {
         let output = self.run(&["forgot", "--email", email, "--print-link"]);
         let link = output.ok().stdout;
         link.trim().rsplit_once('/').unwrap().1.to_owned()
     }
 
-    /// Chooses a new password on the terminal.
+    /// Resets a password with the `reset` command.
     pub fn reset(&self, token: &str, password: &str) -> Output {
         let arguments = ["reset", "--token", token, "--password-stdin"];
         self.run_with_input(&arguments, &format!("{password}\n"))
     }
 
-    /// Every value of every field of every table or collection: numbers as text, bytes in hex.
+    /// Returns every value of every field of every table or collection: numbers as text, bytes in hex.
     pub fn stored_values(&self) -> Vec<String> {
         match self.mongodb_uri() {
             Some(uri) => super::mongodb::stored_values(uri),
@@ -221,7 +218,7 @@ impl Home {
         }
     }
 
-    /// Makes an account from the terminal.
+    /// Creates an account with the `user create` command.
     pub fn create_account(&self, email: &str, password: &str) {
         self.run_with_input(
             &["user", "create", "--email", email, "--password-stdin"],
@@ -232,26 +229,26 @@ impl Home {
 }
 
 impl Output {
-    /// Runs a command to its end.
-    pub fn of(mut command: Command, input: &str) -> Self {
+    /// Runs a command until it exits.
+    pub fn run(mut command: Command, input: &str) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that does not read its input may be gone already.
+        // A command that does not read its input may have exited already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        Self::of_started(child)
+        Self::wait_for(child)
     }
 
-    /// Its standard output, with one space between any two words: as a person reads a table.
+    /// Returns standard output with each run of whitespace replaced by one space.
     pub fn words(&self) -> String {
         self.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Waits for the end of what was started.
-    pub fn of_started(child: Child) -> Self {
+    /// Waits until a process exits.
+    pub fn wait_for(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();
         Self {
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -260,13 +257,13 @@ impl Output {
         }
     }
 
-    /// It did what was asked.
+    /// Asserts exit code 0.
     #[track_caller]
     pub fn ok(self) -> Self {
         self.exits(0)
     }
 
-    /// It ended with this exit code, and without a panic.
+    /// Asserts an exit code, and that there was no panic.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(
@@ -280,7 +277,7 @@ impl Output {
         self
     }
 
-    /// Its standard output as the one JSON document it must be.
+    /// Parses standard output as one JSON document.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)

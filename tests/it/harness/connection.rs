@@ -1,4 +1,4 @@
-//! One connection that is kept, for requests to the byte: what no client library would send.
+//! A persistent HTTP connection that sends requests byte by byte, including those that no client library would send.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,16 +6,15 @@ use std::net::TcpStream;
 use super::PATIENCE;
 use super::server::Server;
 
-/// A connection to the API.
 pub struct Connection {
     stream: BufReader<TcpStream>,
 }
 
-/// An answer as it came.
+/// A final HTTP response.
 #[derive(Debug)]
 pub struct RawAnswer {
     pub status: u16,
-    /// In lower case.
+    /// Status line and headers, in lower case.
     pub head: String,
     pub body: Vec<u8>,
 }
@@ -35,9 +34,9 @@ impl Connection {
         }
     }
 
-    /// Sends bytes, and answers the next answer that is final.
+    /// Sends bytes, and returns the final response.
     pub fn exchange(&mut self, request: &[u8], is_head: bool) -> std::io::Result<RawAnswer> {
-        // It may answer and close before all is written.
+        // The server may answer and close the connection before all is written.
         let _ = self.stream.get_mut().write_all(request);
         loop {
             let answer = self.read_answer(is_head)?;
@@ -56,7 +55,7 @@ impl Connection {
         }
         let status = head[9..12].parse().unwrap();
         let head = head.to_ascii_lowercase();
-        // It never answers in chunks: every answer is made before it is sent.
+        // The server sends no chunked responses: each body is complete before it is sent.
         let length = head
             .split_once("\r\ncontent-length: ")
             .map(|(_, rest)| rest.split("\r\n").next().unwrap().parse().unwrap());

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Returns the folder into which a package is unpacked, under `target/debian`, once for all runs; `None` where it cannot be
-/// had, which has been told by then.
-pub fn package(name: &str, what: &str) -> Option<PathBuf> {
+/// Returns the folder into which a package is unpacked, under `target/debian`, once for all runs. Returns `None` if the
+/// package is unavailable; that has been reported then.
+pub fn unpack_package(name: &str, what: &str) -> Option<PathBuf> {
     match unpack(name) {
         Ok(folder) => Some(folder),
         Err(why) => {
@@ -21,7 +21,7 @@ pub fn package(name: &str, what: &str) -> Option<PathBuf> {
 fn unpack(name: &str) -> Result<PathBuf, String> {
     let target = super::target_folder().join("debian");
     fs::create_dir_all(&target).map_err(|error| error.to_string())?;
-    // Every run wants the same folder.
+    // Parallel test runs share the folder.
     let lock =
         File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
@@ -51,17 +51,15 @@ fn unpack(name: &str) -> Result<PathBuf, String> {
 fn run(command: &mut Command) -> Result<(), String> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{command:?}: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?}: {stderr}"));
     }
+    Ok(())
 }
 
-/// Returns the files in a folder whose names `is_wanted`, in order.
-pub fn files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+/// Returns the files in a folder whose names satisfy `is_wanted`, sorted.
+pub fn files_in(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let entries =
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries

@@ -1,4 +1,4 @@
-//! Clients that connect, never complete what they begin, and come again when they are closed.
+//! Clients that connect, never complete a request, and reconnect when they are disconnected.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,10 +11,10 @@ use movie_bag::net::file_limit::FileLimit;
 
 use super::wait_until;
 
-/// Time between two bytes of each client, and before it connects again: an attacker drips, so that no connection is idle.
+/// Time between two bytes of each client, and before it reconnects. Attackers send single bytes so that no connection is idle.
 const DRIP: Duration = Duration::from_secs(2);
 
-/// Bytes that each client sends at the start, and then one by one.
+/// Bytes that each client sends at the start, and then one at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct HalfOpen {
     pub begins: &'static str,
@@ -22,7 +22,7 @@ pub struct HalfOpen {
 }
 
 impl HalfOpen {
-    /// The head of a request that never ends.
+    /// A request head that never ends.
     pub const HEAD: Self = Self {
         begins: "GET / HTTP/1.1\r\nHost: localhost\r\nX-Drip: ",
         drips: "a",
@@ -38,14 +38,14 @@ impl HalfOpen {
         begins: "",
         drips: "",
     };
-    /// An SMTP session that brings no message.
+    /// An SMTP session that delivers no message.
     pub const SESSION: Self = Self {
         begins: "EHLO me\r\n",
         drips: "NOOP\r\n",
     };
 }
 
-/// Clients that go on until this is dropped.
+/// Half-open clients, which are closed on drop.
 pub struct Crowd {
     is_over: Arc<AtomicBool>,
     opened: Arc<AtomicUsize>,
@@ -53,18 +53,18 @@ pub struct Crowd {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The number of clients that this process can play for one of `ports` ports, up to 2,000.
+/// Returns the number of clients that this process can run for each of `ports` ports, up to 2,000.
 pub fn crowd_of(ports: usize) -> usize {
     let files = FileLimit::read();
     files.raise();
     let mut numbers = vec![2_000; ports];
-    // Other tests run in this process.
+    // Other tests of this process need files too.
     files.fit(&mut numbers.iter_mut().collect::<Vec<_>>(), 500);
     numbers[0]
 }
 
 impl Crowd {
-    /// Opens `count` connections, and holds them as far as the server does.
+    /// Opens `count` connections, and holds them as long as the server does.
     pub fn at(address: &str, count: usize, kind: HalfOpen) -> Self {
         let address: SocketAddr = address.parse().unwrap();
         let is_over = Arc::new(AtomicBool::new(false));
@@ -90,7 +90,7 @@ impl Crowd {
         }
     }
 
-    /// Waits until each of them has tried to connect.
+    /// Waits until each client has tried to connect.
     #[track_caller]
     pub fn wait_until_there(&self) {
         wait_until("the crowd is there", || {
@@ -116,7 +116,7 @@ fn open(address: SocketAddr, kind: HalfOpen) -> Option<TcpStream> {
     Some(client)
 }
 
-/// Sends the next byte. Returns whether the connection is still there.
+/// Sends the next byte. Returns whether the connection is still open.
 fn holds(mut client: &TcpStream, kind: HalfOpen) -> bool {
     let read = client.read(&mut [0; 4096]);
     let is_open = match read {

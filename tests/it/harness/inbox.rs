@@ -10,22 +10,22 @@ pub struct Inbox {
     agent: ureq::Agent,
 }
 
-/// One received mail.
+/// A received message.
 #[derive(Debug)]
 pub struct Mail {
     pub id: String,
-    /// The address of who wrote it.
+    /// Address of the sender.
     pub from: String,
     pub subject: String,
     pub text: String,
     pub html: String,
     pub message_id: String,
-    /// The source, as text; [`Inbox::source`] has the bytes.
+    /// Source as text; [`Inbox::source`] returns the bytes.
     pub raw: String,
 }
 
 impl Mail {
-    /// The link in its text.
+    /// Returns the reset link in the text.
     #[track_caller]
     pub fn link(&self) -> &str {
         self.text
@@ -34,7 +34,7 @@ impl Mail {
             .unwrap_or_else(|| panic!("no link: {}", self.text))
     }
 
-    /// The token in its link.
+    /// Returns the token of the reset link.
     #[track_caller]
     pub fn token(&self) -> String {
         self.link().rsplit_once('/').unwrap().1.to_owned()
@@ -49,12 +49,12 @@ impl Inbox {
         }
     }
 
-    /// Where it is, `http://127.0.0.1:PORT`.
+    /// Returns the base URL, `http://127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.base
     }
 
-    /// The body of an answer.
+    /// Returns the body of a response.
     pub fn get(&self, path: &str) -> Vec<u8> {
         let mut answer = self
             .agent
@@ -65,7 +65,7 @@ impl Inbox {
         body.read_to_vec().unwrap()
     }
 
-    /// A mail's bytes as they came.
+    /// Returns the bytes of a message as received.
     pub fn source(&self, id: &str) -> Vec<u8> {
         self.get(&format!("/api/v1/message/{id}/raw"))
     }
@@ -74,7 +74,7 @@ impl Inbox {
         serde_json::from_slice(&self.get(path)).unwrap()
     }
 
-    /// The summaries, newest first.
+    /// Returns the summaries of all messages, newest first.
     pub fn messages(&self) -> Vec<Value> {
         self.get_json("/api/v1/messages?limit=0")["messages"]
             .as_array()
@@ -82,17 +82,17 @@ impl Inbox {
             .clone()
     }
 
-    /// How a mail came.
+    /// Returns the SMTP session a message arrived in.
     pub fn envelope(&self, id: &str) -> Value {
         self.get_json(&format!("/api/movie-bag/message/{id}/envelope"))
     }
 
-    /// A message as the API answers it; `latest` is the newest.
+    /// Returns a message as the API returns it; the id `latest` is the newest.
     pub fn message(&self, id: &str) -> Value {
         self.get_json(&format!("/api/v1/message/{id}"))
     }
 
-    /// The bytes of a part, decoded.
+    /// Returns the decoded bytes of a MIME part.
     pub fn part(&self, id: &str, part: &str) -> Vec<u8> {
         self.get(&format!("/api/v1/message/{id}/part/{part}"))
     }
@@ -152,13 +152,13 @@ impl Inbox {
         self.mail(&id)
     }
 
-    /// How many mails with this subject have come to an address by now.
+    /// Returns the number of mails with this subject that have arrived at an address.
     pub fn count(&self, to: &str, subject: &str) -> usize {
         with_subject(&self.messages(), to, subject).len()
     }
 }
 
-/// The ids of the mails with this subject to an address, newest first.
+/// Returns the ids of the mails with this subject to an address, newest first.
 fn with_subject<'a>(messages: &'a [Value], to: &str, subject: &str) -> Vec<&'a str> {
     messages
         .iter()

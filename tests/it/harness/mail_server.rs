@@ -1,4 +1,4 @@
-//! A mail server that misbehaves as it is told, one mail after the other, and keeps what it takes.
+//! A mail server that stores the mails it accepts, and fails as configured, mail by mail.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -7,26 +7,26 @@ use std::sync::{Arc, Mutex};
 
 use super::wait_until;
 
-/// What goes wrong with one mail.
+/// Failure while one mail is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The greeting is a 421, and the connection closed.
+    /// Greets with 421 and closes the connection.
     GreetsWith421,
-    /// RCPT is answered by this.
+    /// Answers RCPT with this reply.
     AnswersRcpt(&'static str),
-    /// RCPT is answered by 421, and the connection closed.
+    /// Answers RCPT with 421 and closes the connection.
     LeavesAtRcpt,
-    /// The text is never answered.
+    /// Never answers the message data.
     HangsInData,
-    /// The mail is kept, and the connection closed without an answer.
+    /// Stores the mail, and closes the connection without an answer.
     DropsAfterData,
-    /// The mail is kept, and accepted once the test calls [`MailServer::answer`].
+    /// Stores the mail, and accepts it once the test calls [`MailServer::answer`].
     AnswersOnRequest,
 }
 
-/// A mail that was kept.
+/// A stored mail.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StoredMail {
     pub to: String,
     pub message_id: String,
 }
@@ -34,19 +34,19 @@ pub struct Kept {
 #[derive(Default)]
 struct State {
     faults: VecDeque<Fault>,
-    kept: Vec<Kept>,
+    stored: Vec<StoredMail>,
     connections: usize,
     may_answer: bool,
 }
 
-/// A running one; it goes with the test process.
+/// A running mail server. Its threads end with the test process.
 pub struct MailServer {
     port: u16,
     state: Arc<Mutex<State>>,
 }
 
 impl MailServer {
-    /// Starts it: `faults` befall the first mails, the others are taken.
+    /// Starts a server. `faults` apply to the first mails; all others are accepted.
     pub fn start(faults: &[Fault]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -59,7 +59,7 @@ impl MailServer {
             for stream in listener.incoming().map_while(Result::ok) {
                 let state = Arc::clone(&shared);
                 std::thread::spawn(move || {
-                    // Whoever hangs up ends only its own conversation.
+                    // A client that disconnects ends only its own session.
                     let _ = converse(stream, &state);
                 });
             }
@@ -71,8 +71,8 @@ impl MailServer {
         self.port.to_string()
     }
 
-    pub fn kept(&self) -> Vec<Kept> {
-        self.state.lock().unwrap().kept.clone()
+    pub fn stored(&self) -> Vec<StoredMail> {
+        self.state.lock().unwrap().stored.clone()
     }
 
     /// Lets [`Fault::AnswersOnRequest`] answer.
@@ -80,7 +80,7 @@ impl MailServer {
         self.state.lock().unwrap().may_answer = true;
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
     }
@@ -138,11 +138,11 @@ fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                     lines.by_ref().for_each(drop);
                     return Ok(());
                 }
-                let kept = Kept {
+                let stored = StoredMail {
                     to: to.clone(),
                     message_id,
                 };
-                state.lock().unwrap().kept.push(kept);
+                state.lock().unwrap().stored.push(stored);
                 if fault == Some(Fault::DropsAfterData) {
                     return Ok(());
                 }

@@ -221,7 +221,7 @@ impl<'a> Reading<'a> {
         });
     }
 
-    /// Links and anchors of HTML tags.
+    /// Adds the links and anchors of HTML tags.
     fn take_html(&mut self, html: &str, at: usize) {
         for (name, is_image) in [("href", false), ("src", true), ("srcset", true)] {
             for target in attributes(html, name) {
@@ -259,8 +259,9 @@ fn attributes<'a>(html: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
 /// The anchor of a heading by the rules of GitHub: lower case, spaces become hyphens, and all but letters, digits, `-` and
 /// `_` is dropped.
 pub fn slug(heading: &str) -> String {
-    let kept = heading.trim().to_lowercase();
-    kept.chars()
+    let lower = heading.trim().to_lowercase();
+    lower
+        .chars()
         .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
         .map(|c| if c == ' ' { '-' } else { c })
         .collect()

@@ -1,7 +1,7 @@
-//! Starts the real binary in a home of its own, and speaks to it as people and programs do.
+//! Starts the real binary in a temporary home, and uses it over HTTP, SMTP, the terminal and a browser.
 //!
 //! ```text
-//! let home = Home::fresh();                     // an empty folder; no setting of this machine gets in
+//! let home = Home::fresh();                     // an empty folder and a cleared environment
 //! let server = home.serve(&[]);                 // serve --smtp-debug on free ports
 //! server.post("/api/auth/signup", json!({…}));  // an Answer: status, headers, JSON
 //! server.inbox().wait_for("ann@example.com");   // a Mail: subject, text, the link in it
@@ -36,7 +36,7 @@ pub use browser::{Browser, Device, Key, Theme};
 pub use closed_port::ClosedPort;
 pub use command::{Home, Output};
 pub use connection::Connection;
-pub use debian::{files, package};
+pub use debian::{files_in, unpack_package};
 pub use half_open::{Crowd, HalfOpen, crowd_of};
 pub use mail_server::{Fault, MailServer};
 pub use mongodb::virtual_env;
@@ -46,7 +46,7 @@ pub use person::Person;
 pub use postfix::Postfix;
 pub use proxy::Proxy;
 
-pub use server::{Answer, Server, Sink, raw, value_of};
+pub use server::{Answer, Server, Sink, metric_value, raw};
 pub use shell::Shell;
 pub use waiting::{PATIENCE, wait_for, wait_until, wait_until_within};
 
@@ -58,7 +58,7 @@ macro_rules! on_every_database {
         }
         mod mongodb {
             $(#[test] fn $promise() {
-                // Where there is no server that has been told, and CI has failed.
+                                // `on_mongodb` reports a missing server, and fails the test in CI.
                 if let Some(home) = crate::harness::Home::on_mongodb() {
                     super::$promise(home);
                 }
@@ -71,24 +71,23 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The time since 1970, as the servers see it.
+/// Returns the time since 1970.
 pub fn now() -> Duration {
     #[expect(
         clippy::disallowed_methods,
-        reason = "whoever looks from outside has the machine's clock alone"
+        reason = "a test outside the process has only the system clock"
     )]
     let now = std::time::SystemTime::now();
     now.duration_since(std::time::UNIX_EPOCH).unwrap()
 }
 
-/// Where everything that was built is, and what tests leave there.
+/// Returns the `target` folder of this build.
 fn target_folder() -> PathBuf {
     // target/debug/deps/NAME-HASH
     let exe = std::env::current_exe().unwrap();
     exe.ancestors().nth(3).unwrap().to_owned()
 }
 
-/// A password that every policy takes.
+/// A password that every policy accepts.
 pub const PASSWORD: &str = "correct horse battery";
-/// Another one.
 pub const NEW_PASSWORD: &str = "staple of another kind";

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Another version reports other accessibility problems, so it is changed by hand.
+/// Pinned by hand, since another version reports other accessibility problems.
 const AXE: &str = "axe-core@4.14.1";
 
-/// The source of axe-core, which finds accessibility problems; `None` where it cannot be installed, which is said.
+/// Returns the source of axe-core, which finds accessibility problems. Returns `None` if it cannot be installed; that has
+/// been reported then.
 pub fn axe() -> Option<&'static str> {
     static SOURCE: OnceLock<Option<String>> = OnceLock::new();
     SOURCE
@@ -32,12 +33,12 @@ pub fn axe() -> Option<&'static str> {
         .as_deref()
 }
 
-/// Installs packages into the folder `name` under `target/`, without running their scripts or what they ask for beside
-/// them, and returns the `node_modules` folder.
+/// Installs packages into the folder `name` under `target/`, without their scripts and peer dependencies, and returns the
+/// `node_modules` folder.
 pub fn npm_packages(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let target = super::target_folder();
     let folder = target.join(name);
-    // Tests and runs share the folder.
+    // Parallel tests and test runs share the folder.
     let lock =
         File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
@@ -59,8 +60,8 @@ pub fn npm_packages(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
         .output()
         .map_err(|error| format!("npm cannot be run: {error}."))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("npm failed: {said}"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("npm failed: {stderr}"));
     }
     fs::write(&mark, wanted).map_err(|error| error.to_string())?;
     Ok(modules)

@@ -1,4 +1,4 @@
-//! A pseudo-terminal, and somebody who reads and types there.
+//! A person who reads and types at a pseudo-terminal.
 
 use std::io::{Read as _, Write as _};
 use std::process::Command;
@@ -9,31 +9,30 @@ use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use super::command::Home;
 use super::wait_for;
 
-/// A person at a terminal.
 pub struct Person {
     screen: Arc<Mutex<String>>,
     /// Ends once all that the command wrote is on the screen.
     reading: std::thread::JoinHandle<()>,
     keys: Box<dyn std::io::Write + Send>,
-    /// Its modes can be asked for also when the command has ended.
+    /// Terminal, whose modes can be read after the command has ended.
     pub master: Arc<Mutex<Box<dyn MasterPty + Send>>>,
     child: Arc<Mutex<Box<dyn portable_pty::Child + Send + Sync>>>,
-    /// How much of the screen was waited for already.
+    /// Length of the screen text that was already matched.
     seen: usize,
 }
 
 impl Person {
     pub fn runs(home: &Home, arguments: &[&str]) -> Self {
-        Self::at(&home.command(arguments))
+        Self::runs_command(&home.command(arguments))
     }
 
-    /// Somebody who runs this command, in its environment and folder.
-    pub fn at(prepared: &Command) -> Self {
-        Self::before(prepared, 100)
+    /// Runs a prepared command, in its environment and folder.
+    pub fn runs_command(prepared: &Command) -> Self {
+        Self::runs_at_width(prepared, 100)
     }
 
-    /// The same before a terminal of so many columns.
-    pub fn before(prepared: &Command, columns: u16) -> Self {
+    /// Runs a prepared command at a terminal of this width.
+    pub fn runs_at_width(prepared: &Command, columns: u16) -> Self {
         let pty = native_pty_system()
             .openpty(PtySize {
                 rows: 24,
@@ -75,7 +74,7 @@ impl Person {
         }
     }
 
-    /// Waits until the screen shows `text`, after what was seen before.
+    /// Waits until the screen shows `text` after the part that was already matched.
     #[track_caller]
     pub fn sees(&mut self, text: &str) {
         let screen = Arc::clone(&self.screen);
@@ -88,7 +87,7 @@ impl Person {
         self.seen += found.unwrap() + text.len();
     }
 
-    /// Returns the rest of the line after the text that was waited for, once the line is whole.
+    /// Returns the rest of the line after the matched text, once the line is complete.
     #[track_caller]
     pub fn rest_of_line(&mut self) -> String {
         let start = self.seen;
@@ -97,7 +96,7 @@ impl Person {
         screen[start..self.seen].trim_end().to_owned()
     }
 
-    /// Waits until the terminal shows no more what is typed, and types.
+    /// Waits until the terminal has stopped echoing input, and types.
     #[track_caller]
     pub fn types_hidden(&mut self, keys: &str) {
         const ECHO: u32 = 0o10;
@@ -109,29 +108,29 @@ impl Person {
         self.types(keys);
     }
 
-    /// Answers whatever of this is asked, in any order and as often as it is, until the command ends with this code.
+    /// Answers each of these prompts whenever it appears, until the command exits with this code. Returns the screen.
     #[track_caller]
     pub fn answers(mut self, answers: &[(&str, String)], code: u32) -> String {
         loop {
             let (screen, seen, child) =
                 (Arc::clone(&self.screen), self.seen, Arc::clone(&self.child));
-            let mut asked = None;
-            self.waits_for("question or end", || {
+            let mut found = None;
+            self.waits_for("prompt or exit", || {
                 let screen = screen.lock().unwrap();
-                let questions = answers.iter().filter_map(|(question, answer)| {
-                    let at = screen[seen..].find(question)?;
-                    Some((at + question.len(), question.ends_with(": "), answer))
+                let prompts = answers.iter().filter_map(|(prompt, answer)| {
+                    let at = screen[seen..].find(prompt)?;
+                    Some((at + prompt.len(), prompt.ends_with(": "), answer))
                 });
-                asked = questions.min_by_key(|(end, _, _)| *end);
-                asked.is_some() || child.lock().unwrap().try_wait().unwrap().is_some()
+                found = prompts.min_by_key(|(end, _, _)| *end);
+                found.is_some() || child.lock().unwrap().try_wait().unwrap().is_some()
             });
-            match asked {
+            match found {
                 None => return self.ends(code),
                 Some((end, is_hidden, answer)) => {
                     self.seen += end;
                     if is_hidden {
                         self.types_hidden(answer);
-                        // The question is drawn once more with it.
+                        // The prompt is redrawn with the hidden answer.
                         self.sees("[hidden]");
                     } else {
                         self.types(answer);
@@ -161,9 +160,9 @@ impl Person {
     pub fn ends(self, code: u32) -> String {
         let mut ended = None;
         let child = Arc::clone(&self.child);
-        self.waits_for("end", || {
+        self.waits_for("exit", || {
             ended = child.lock().unwrap().try_wait().unwrap();
-            // What it wrote last may come after its end.
+            // The last output may arrive after the exit.
             ended.is_some() && self.reading.is_finished()
         });
         let status = ended.unwrap();

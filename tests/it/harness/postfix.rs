@@ -1,5 +1,5 @@
-//! A private Postfix with logins by Dovecot, in a folder of its own and on a free port: the mail server that most people
-//! have. It relays what it takes to a sink.
+//! A private Postfix with authentication by Dovecot, in a temporary folder and on a free port: the most common mail server.
+//! It relays everything it accepts to a sink.
 
 use std::fs;
 use std::net::TcpStream;
@@ -9,19 +9,19 @@ use std::process::{Command, Stdio};
 
 use super::{ClosedPort, virtual_env, wait_until};
 
-/// A running one; it is stopped when this is dropped.
+/// A running Postfix. It is stopped on drop.
 pub struct Postfix {
     folder: tempfile::TempDir,
     port: ClosedPort,
 }
 
-/// The login that it takes.
+/// User name that Postfix accepts.
 pub const USER: &str = "moviebag";
-/// Its password.
 pub const LOGIN_PASSWORD: &str = "the password there";
 
 impl Postfix {
-    /// Starts it; it relays to the sink at this port. `None`, loudly, where it is not installed or may not be started.
+    /// Starts Postfix as a relay to the sink at this port. Returns `None` if it is not installed or may not be started; that
+    /// has been reported then.
     pub fn start(sink: &str, more: &str) -> Option<Self> {
         let missing = ["/usr/sbin/postfix", "/usr/sbin/dovecot", "/usr/bin/openssl"]
             .into_iter()
@@ -46,7 +46,7 @@ impl Postfix {
             .tempdir()
             .unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // It cannot be told to bind port 0 and report the port.
+        // Postfix cannot bind port 0 and report the port.
         let postfix = Self {
             folder,
             port: ClosedPort::reserve(),
@@ -72,7 +72,7 @@ impl Postfix {
         postfix
     }
 
-    /// Made by `openssl req -x509` with its defaults.
+    /// Creates a certificate by `openssl req -x509` with its defaults.
     fn make_certificate(&self) {
         ok(Command::new("openssl")
             .args([
@@ -151,12 +151,12 @@ impl Postfix {
         self.port.port()
     }
 
-    /// Its self-signed certificate.
+    /// Returns the path of the self-signed certificate.
     pub fn certificate(&self) -> PathBuf {
         self.path("certificate.pem")
     }
 
-    /// The lines of its log that have this text.
+    /// Returns the log lines that contain this text.
     pub fn logged(&self, text: &str) -> Vec<String> {
         let log = fs::read(self.log_file()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -197,7 +197,7 @@ impl Drop for Postfix {
     }
 }
 
-/// The services that it takes to relay, none of them in a chroot.
+/// Returns the services that relaying needs, none of them in a chroot.
 fn master_cf(address: &str) -> String {
     let mut text = format!("{address} inet n - n - - smtpd\n");
     for (service, kind, private, wakeup, limit, command) in [
@@ -226,7 +226,7 @@ fn master_cf(address: &str) -> String {
     text
 }
 
-/// Runs a command that may leave a daemon behind, which would hold a pipe open.
+/// Runs a command that may leave a daemon running. Pipes would stay open in the daemon, so that there are none.
 #[track_caller]
 fn ok(command: &mut Command) {
     command.stdin(Stdio::null()).stdout(Stdio::null());

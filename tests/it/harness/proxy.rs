@@ -1,41 +1,41 @@
-//! A reverse proxy: another name, and a prefix that the server behind it does not know.
+//! A reverse proxy with another host name and a path prefix that the server behind it does not know.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-/// A proxy that waits for its server. Its thread ends with the tests.
+/// A proxy that is bound before its server starts. Its thread ends with the test process.
 pub struct Proxy {
     listener: TcpListener,
     prefix: &'static str,
 }
 
 impl Proxy {
-    /// On a free port. It takes what is below `prefix`, and nothing else.
-    pub fn below(prefix: &'static str) -> Self {
+    /// Binds a free port. Requests outside `prefix` are refused.
+    pub fn with_prefix(prefix: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         Self { listener, prefix }
     }
 
-    /// Where its pages are, under a name.
+    /// Returns the URL of the prefix, under a host name.
     pub fn url(&self, name: &str) -> String {
         let port = self.listener.local_addr().unwrap().port();
         format!("http://{name}:{port}{}", self.prefix)
     }
 
-    /// Sends everything on to the server at this address from now on.
-    pub fn leads_to(self, address: &str) {
+    /// Forwards all requests to the server at this address from now on.
+    pub fn forward_to(self, address: &str) {
         let address = address.to_owned();
         std::thread::spawn(move || {
             for client in self.listener.incoming().map_while(Result::ok) {
                 let address = address.clone();
-                // A client that goes away is none of a test's business.
+                // A client that disconnects does not fail the test.
                 std::thread::spawn(move || forward(client, &address, self.prefix));
             }
         });
     }
 }
 
-/// Sends one request on, and its answer back.
+/// Forwards one request, and returns the response to the client.
 fn forward(client: TcpStream, address: &str, prefix: &str) -> std::io::Result<()> {
     let mut request = BufReader::new(client.try_clone()?);
     let mut client = client;

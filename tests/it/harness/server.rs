@@ -1,4 +1,4 @@
-//! The processes that go on running: `serve` and `smtp-debug`.
+//! Long-running processes: `serve` and `smtp-debug`.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use super::command::Home;
 use super::inbox::Inbox;
 use super::{PATIENCE, wait_for, wait_until};
 
-/// A process whose output is collected, and which does not outlive its test.
+/// A process whose output is collected, and which is killed at the end of its test.
 struct Process {
     child: Child,
     stdout: Arc<Mutex<String>>,
@@ -19,7 +19,7 @@ struct Process {
 }
 
 impl Process {
-    /// Starts it, and waits until its standard error has a line with each of `marks`; answers what follows them there.
+    /// Starts a process, and waits until its standard error has a line with each of `marks`. Returns the word after each mark.
     fn start(mut command: Command, marks: &[&str]) -> (Self, Vec<String>) {
         let mut child = command
             .stdin(Stdio::null())
@@ -34,7 +34,7 @@ impl Process {
         while found.iter().any(Option::is_none) {
             let Ok(line) = lines.recv_timeout(PATIENCE) else {
                 let _ = child.kill();
-                panic!("it never said {marks:?}: {}", stderr.lock().unwrap());
+                panic!("no line with each of {marks:?}: {}", stderr.lock().unwrap());
             };
             for (mark, found) in marks.iter().zip(&mut found) {
                 if let Some((_, rest)) = line.split_once(mark) {
@@ -57,10 +57,10 @@ impl Process {
         )
     }
 
-    /// Standard output, once it is `enough`: a mail is shown a moment after it is kept.
+    /// Waits until standard output is `enough`, and returns it. A message is printed a moment after it is stored.
     #[track_caller]
     fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
-        wait_for("enough on standard output", || {
+        wait_for("standard output", || {
             let stdout = self.stdout.lock().unwrap().clone();
             if enough(&stdout) {
                 Ok(stdout)
@@ -70,13 +70,13 @@ impl Process {
         })
     }
 
-    /// Waits until it has ended by itself, and all it said is read.
-    fn ended(&mut self) -> ExitStatus {
+    /// Waits until the process has exited by itself, and all its output is read.
+    fn wait_for_exit(&mut self) -> ExitStatus {
         let status = wait_for("the end of the process", || {
-            self.child.try_wait().unwrap().ok_or("it runs")
+            self.child.try_wait().unwrap().ok_or("it is still running")
         });
-        // The readers hold the other handles until they have read all.
-        wait_until("its output is read", || {
+        // The reader threads hold the other references until they have read everything.
+        wait_until("all output is read", || {
             Arc::strong_count(&self.stdout) == 1 && Arc::strong_count(&self.stderr) == 1
         });
         status
@@ -110,7 +110,7 @@ fn collect(
     lines: Option<std::sync::mpsc::Sender<String>>,
 ) -> Arc<Mutex<String>> {
     let all = Arc::new(Mutex::new(String::new()));
-    let kept = Arc::clone(&all);
+    let collected = Arc::clone(&all);
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
@@ -119,7 +119,7 @@ fn collect(
             .is_ok_and(|read| read > 0)
         {
             let text = String::from_utf8_lossy(&line).into_owned();
-            kept.lock().unwrap().push_str(&text);
+            collected.lock().unwrap().push_str(&text);
             if let Some(lines) = &lines {
                 let _ = lines.send(text);
             }
@@ -156,8 +156,8 @@ impl Server {
         }
     }
 
-    /// A command that runs `serve` without a sink, however it was put together.
-    pub fn of(command: Command) -> Self {
+    /// Starts a prepared command that runs `serve` without a sink.
+    pub fn start_command(command: Command) -> Self {
         let (process, found) = Process::start(command, &["listens on http://"]);
         Self {
             process,
@@ -167,18 +167,18 @@ impl Server {
         }
     }
 
-    /// Its address, `127.0.0.1:PORT`.
+    /// Returns the address of the API, `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.api
     }
 
-    /// Where its metrics are, `127.0.0.1:PORT`.
+    /// Returns the address of the metrics, `127.0.0.1:PORT`.
     pub fn metrics_address(&self) -> String {
-        // This line follows the one with the address of the API.
+        // This line follows the one with the address of the API in the log.
         wait_for("the address of the metrics", || {
             let stderr = self.stderr();
-            let said = stderr.split_once("metrics are on http://");
-            let address = said.and_then(|(_, rest)| rest.split_once("/metrics\n"));
+            let rest = stderr.split_once("metrics are on http://");
+            let address = rest.and_then(|(_, rest)| rest.split_once("/metrics\n"));
             address
                 .map(|(address, _)| address.to_owned())
                 .ok_or(stderr.clone())
@@ -190,22 +190,21 @@ impl Server {
         Answer::of(self.agent.get(format!("http://{address}/metrics")).call())
     }
 
-    /// Where its sink takes mail.
+    /// Returns the SMTP address of the sink.
     pub fn smtp(&self) -> &str {
         &self.sink.as_ref().unwrap().0
     }
 
-    /// The inbox of its sink.
+    /// Returns the inbox of the sink.
     pub fn inbox(&self) -> Inbox {
         Inbox::at(&self.sink.as_ref().unwrap().1)
     }
 
-    /// Its number among the processes.
     pub fn pid(&self) -> u32 {
         self.process.child.id()
     }
 
-    /// A form, as a browser sends it.
+    /// Posts a form as a browser does.
     pub fn post_form(&self, path: &str, form: &str) -> Answer {
         let request = self
             .agent
@@ -214,8 +213,8 @@ impl Server {
         Answer::of(request.send(form))
     }
 
-    /// A call with a header of the caller's own.
-    pub fn post_with(&self, path: &str, body: Value, header: (&str, &str)) -> Answer {
+    /// Posts JSON with an additional header.
+    pub fn post_with_header(&self, path: &str, body: Value, header: (&str, &str)) -> Answer {
         let request = self
             .agent
             .post(format!("http://{}{path}", self.api))
@@ -224,7 +223,7 @@ impl Server {
         Answer::of(request.send(body.to_string()))
     }
 
-    /// Chooses a password on the page of a link.
+    /// Sets a new password on the page of a reset link.
     pub fn reset_on_page(&self, token: &str, password: &str) -> Answer {
         let password = password.replace(' ', "+");
         let form = format!("password={password}&password_again={password}");
@@ -243,7 +242,7 @@ impl Server {
         Answer::of(self.agent.get(format!("http://{}{path}", self.api)).call())
     }
 
-    /// Any method with a JSON body, as whoever has `token`.
+    /// Sends a request with any method and a JSON body, with `token` as access token.
     pub fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
         let mut request = ureq::http::Request::builder()
             .method(method)
@@ -255,12 +254,12 @@ impl Server {
         Answer::of(self.agent.run(request.body(body.to_owned()).unwrap()))
     }
 
-    /// Bytes as they are, over a connection of their own; answers all that comes back.
+    /// Sends raw bytes over a new connection, and returns everything that comes back.
     pub fn raw(&self, bytes: &[u8]) -> String {
         raw(&self.api, bytes)
     }
 
-    /// Signs up, and answers the id.
+    /// Signs up, and returns the id.
     pub fn sign_up(&self, email: &str, password: &str) -> String {
         let answer = self
             .post(
@@ -278,7 +277,7 @@ impl Server {
         )
     }
 
-    /// Logs in, and answers the access token.
+    /// Logs in, and returns the access token.
     pub fn access_token(&self, email: &str, password: &str) -> String {
         self.log_in(email, password).is(200).body["token"]
             .as_str()
@@ -286,7 +285,7 @@ impl Server {
             .to_owned()
     }
 
-    /// Asks for a reset, and answers the token from the mail.
+    /// Requests a reset, and returns the token from the mail.
     pub fn reset_token(&self, email: &str) -> String {
         const SUBJECT: &str = "[Movie-bag] Reset your password";
         let before = self.inbox().count(email, SUBJECT);
@@ -308,40 +307,40 @@ impl Server {
         self.process.stderr.lock().unwrap().clone()
     }
 
-    /// Standard output, once it is `enough`.
+    /// Waits until standard output is `enough`, and returns it.
     #[track_caller]
     pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
         self.process.stdout_once(enough)
     }
 
-    /// Waits until it has ended by itself.
-    pub fn ended(&mut self) -> ExitStatus {
-        self.process.ended()
+    /// Waits until the process has exited by itself.
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
+        self.process.wait_for_exit()
     }
 
-    /// Asks it to end, without waiting.
+    /// Sends SIGTERM, without waiting for the exit.
     pub fn terminate(&self) {
         self.process.signal("TERM");
     }
 
-    /// Ends it as an administrator does, and answers how it went.
+    /// Stops the server with SIGTERM, and returns its exit status.
     pub fn stop(mut self) -> ExitStatus {
         self.terminate();
         self.process.child.wait().unwrap()
     }
 
-    /// Ends it as a power cut does.
+    /// Kills the server with SIGKILL.
     pub fn kill(mut self) {
         self.process.child.kill().unwrap();
         self.process.child.wait().unwrap();
     }
 }
 
-/// Sends bytes as they are, over a connection of their own; answers all that comes back.
+/// Sends raw bytes over a new connection, and returns everything that comes back.
 pub fn raw(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // It may answer and close before all is written.
+    // The server may answer and close the connection before all is written.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let mut answer = Vec::new();
@@ -349,8 +348,8 @@ pub fn raw(address: &str, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The value of one series in what `/metrics` answered.
-pub fn value_of(text: &str, series: &str) -> Option<f64> {
+/// Returns the value of one series in the text of `/metrics`.
+pub fn metric_value(text: &str, series: &str) -> Option<f64> {
     let mut lines = text.lines();
     lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
@@ -359,7 +358,7 @@ pub fn value_of(text: &str, series: &str) -> Option<f64> {
 pub struct Sink {
     process: Process,
     pub smtp: String,
-    /// Where SMTP over TLS is, if anywhere.
+    /// Address of SMTP over TLS, if configured.
     smtps: Option<String>,
     web: String,
 }
@@ -374,11 +373,11 @@ impl Sink {
             arguments.extend(["--web", "127.0.0.1:0"]);
         }
         arguments.extend(more);
-        let mut said = vec!["SMTP on ", "inbox on http://"];
+        let mut marks = vec!["SMTP on ", "inbox on http://"];
         if more.contains(&"--tls") {
-            said.push("SMTP over TLS on ");
+            marks.push("SMTP over TLS on ");
         }
-        let (process, found) = Process::start(home.command(&arguments), &said);
+        let (process, found) = Process::start(home.command(&arguments), &marks);
         Self {
             process,
             smtp: found[0].clone(),
@@ -387,35 +386,34 @@ impl Sink {
         }
     }
 
-    /// Where the web port is.
+    /// Returns the address of the web port.
     pub fn web(&self) -> &str {
         &self.web
     }
 
-    /// The port for SMTP over TLS.
+    /// Returns the port of SMTP over TLS.
     #[track_caller]
     pub fn smtps_port(&self) -> &str {
         let smtps = self.smtps.as_ref().expect("it was started with --tls");
         smtps.rsplit_once(':').unwrap().1
     }
 
-    /// Ends it as a power cut does.
+    /// Kills the sink with SIGKILL.
     pub fn kill(mut self) {
         self.process.child.kill().unwrap();
         self.process.child.wait().unwrap();
     }
 
-    /// Halts it, so that it accepts nothing.
-    pub fn halt(&self) {
+    /// Pauses the process with SIGSTOP, so that it accepts no connection.
+    pub fn pause(&self) {
         self.process.signal("STOP");
     }
 
-    /// Lets it go on.
-    pub fn go_on(&self) {
+    /// Continues a paused process with SIGCONT.
+    pub fn resume(&self) {
         self.process.signal("CONT");
     }
 
-    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.child.id()
     }
@@ -428,20 +426,20 @@ impl Sink {
         Inbox::at(&self.web)
     }
 
-    /// Standard output, once it is `enough`.
+    /// Waits until standard output is `enough`, and returns it.
     #[track_caller]
     pub fn stdout_once(&self, enough: impl Fn(&str) -> bool) -> String {
         self.process.stdout_once(enough)
     }
 
-    /// Its standard error so far.
+    /// Returns standard error so far.
     pub fn stderr(&self) -> String {
         self.process.stderr.lock().unwrap().clone()
     }
 
-    /// Waits until it has ended by itself.
-    pub fn ended(&mut self) -> ExitStatus {
-        self.process.ended()
+    /// Waits until the process has exited by itself.
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
+        self.process.wait_for_exit()
     }
 
     pub fn stop(mut self) -> ExitStatus {
@@ -450,13 +448,13 @@ impl Sink {
     }
 }
 
-/// What came back.
+/// An HTTP response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: ureq::http::HeaderMap,
     pub text: String,
-    /// The text as JSON, or null.
+    /// The text as JSON, or null if it is not JSON.
     pub body: Value,
 }
 
@@ -479,7 +477,7 @@ impl Answer {
         self
     }
 
-    /// An error of the contract's table, with this status and code.
+    /// Asserts an error of the API contract, with this status and code.
     #[track_caller]
     pub fn fails_with(self, status: u16, code: &str) -> Self {
         assert_eq!(

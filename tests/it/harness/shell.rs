@@ -1,8 +1,8 @@
-//! Shell scripts as people paste them, at a terminal of a home of its own.
+//! Shell scripts as people paste them, run at a terminal in a temporary home.
 //!
-//! They run as they are written. The differences are in three places: [`FOUND`] are the programs of this machine that a script
-//! finds, [`STAND_INS`] those that are replaced, and `shell.bash` stops `serve` and `smtp-debug`,
-//! which would run for ever. A script that names any other program fails.
+//! Scripts run unchanged. The differences from a real shell are in three places: [`HOST_PROGRAMS`] are the programs of this
+//! machine that a script may use, [`STAND_INS`] are the programs that are replaced, and `shell.bash` stops `serve` and
+//! `smtp-debug`, which would run forever. A script that uses any other program fails.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use super::command::Home;
 use super::person::Person;
 use super::{PASSWORD, markdown, virtual_env};
 
-/// Programs of this machine that every script finds.
-const FOUND: &[&str] = &[
+/// Programs of this machine that every script may use.
+const HOST_PROGRAMS: &[&str] = &[
     "bash", "cat", "chmod", "cp", "curl", "cut", "date", "find", "grep", "head", "jq", "ls",
     "mkdir", "mktemp", "mv", "rm", "sed", "sh", "sleep", "sort", "tail", "tar", "tee", "touch",
 ];
@@ -23,7 +23,7 @@ const STAND_INS: &[(&str, &str, &str)] = &[
     (
         "cargo",
         include_str!("cargo.bash"),
-        "the binary is built and on the PATH; it checks that the targets and tests that are named exist",
+        "the binary is built and on the PATH; the stand-in checks that the named targets and tests exist",
     ),
     (
         "git",
@@ -33,7 +33,7 @@ const STAND_INS: &[(&str, &str, &str)] = &[
     (
         "xdg-open",
         r#"echo "$1" >> opened"#,
-        "there is no desktop; the test reads what was opened",
+        "there is no desktop; the test reads the opened URLs",
     ),
     ("true-editor", ":", "no file is changed"),
     (
@@ -50,27 +50,26 @@ const STAND_INS: &[(&str, &str, &str)] = &[
     (
         "pytest",
         r#"test -n "$MAIL_SERVER$MAIL_PORT$MOVIE_BAG_INBOX_URL""#,
-        "tests of the reader's; it checks the variables that they are promised",
+        "the reader's tests; the stand-in checks that the promised variables are set",
     ),
     (
         "mongod",
         ":",
-        "its folder and network are root's; the server of the tests is used",
+        "its folder and network need root; the tests use their own server",
     ),
-    ("mongosh", ":", "it comes with mongod"),
+    ("mongosh", ":", "mongosh is installed with mongod"),
 ];
 
-/// A shell in a home.
 pub struct Shell<'a> {
     home: &'a Home,
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
-    /// Variables of the home that the shell does not get.
+    /// Variables of the home that are not passed to the shell.
     without: &'static [&'static str],
 }
 
 impl<'a> Shell<'a> {
-    /// Returns `None` where this machine lacks a program; that has been reported then.
+    /// Returns `None` if a program is missing on this machine; that has been reported then.
     pub fn in_home(home: &'a Home) -> Option<Self> {
         let folder = home.path().join("bin");
         std::fs::create_dir_all(&folder).unwrap();
@@ -93,13 +92,13 @@ impl<'a> Shell<'a> {
         let release = home.path().join("target/release");
         std::fs::create_dir_all(&release).unwrap();
         std::os::unix::fs::symlink(binary, release.join("movie-bag")).unwrap();
-        // What `.curlrc` says: an answer of 400 or more is a failure.
+        // An answer of 400 or more is a failure.
         home.write(".curlrc", "fail-with-body\nsilent\nshow-error\n");
         let stand_ins = STAND_INS.iter().map(|(name, script, _)| (*name, *script));
-        shell.replacing(stand_ins).finding(FOUND)
+        shell.replacing(stand_ins).finding(HOST_PROGRAMS)
     }
 
-    /// Lets scripts find more programs of this machine. Returns `None` where one is missing; that has been reported then.
+    /// Makes more programs of this machine available. Returns `None` if one is missing; that has been reported then.
     pub fn finding(self, programs: &[&str]) -> Option<Self> {
         for name in programs {
             let Some(program) = found(name) else {
@@ -126,7 +125,7 @@ impl<'a> Shell<'a> {
         self
     }
 
-    /// Sets a variable that the reader has set.
+    /// Sets a variable that the reader is expected to have set.
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.environment.push((key, value.into()));
         self
@@ -166,7 +165,7 @@ impl<'a> Shell<'a> {
             ("Confirm new password: ", format!("{PASSWORD}\r")),
             ("[y/N]", "y\r".to_owned()),
         ];
-        Person::at(&command).answers(&answers, code)
+        Person::runs_command(&command).answers(&answers, code)
     }
 }
 

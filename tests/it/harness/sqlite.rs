@@ -1,9 +1,9 @@
-//! The embedded database, read as any program could.
+//! Raw access to the SQLite database.
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-/// Every value of every column of every table.
+/// Returns every value of every column of every table.
 pub fn stored_values(database: &Connection) -> Vec<String> {
     let mut tables = database
         .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")

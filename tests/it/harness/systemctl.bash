@@ -1,4 +1,4 @@
-# Starts and stops the installed server as its units say, without a system manager. The sockets are the server's own.
+# Starts and stops the installed server as its units do, without systemd. The server binds its own sockets.
 export ENV_FILE_LOCATION=$HOME/etc/movie-bag/env
 binary=$HOME/usr/local/bin/movie-bag
 
@@ -20,7 +20,7 @@ start_service() {
         is_running || { cat "$HOME/started" && exit 1; }
         sleep 0.02
     done
-    # An account, so that backups and copies have something in them.
+    # An account, so that backups and copies are not empty.
     if [[ ! -f $HOME/used ]]; then
         "$binary" user create --email ann@example.com --generate >"$HOME/used"
     fi

@@ -1,14 +1,14 @@
-//! Waiting for events. No test waits for a fixed time, since a busy machine takes any time.
+//! Waiting for events. No test waits for a fixed time, since duration depends on the load of the machine.
 
 use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest wait for one event. Only a test that fails waits for so long: a machine with many builds on few cores is slow,
-/// and not broken.
+/// Maximum wait for one event. Only a failing test waits this long. It is generous because a machine with many parallel
+/// builds on few cores is slow, and not broken.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Time between two looks.
+/// Interval between two checks.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits until a condition holds.
@@ -17,14 +17,14 @@ pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
     wait_until_within(PATIENCE, what, is_so);
 }
 
-/// Waits until a condition holds that may take longer than [`PATIENCE`], by the settings of a long run.
+/// Waits until a condition holds that may take longer than [`PATIENCE`], as in a long run.
 #[track_caller]
 pub fn wait_until_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     poll(patience, what, || is_so().then_some(()).ok_or("not yet"));
 }
 
-/// Waits until there is a value, and returns it. `look` returns the present state where there is none yet; the last one
-/// is shown where none ever comes.
+/// Waits until there is a value, and returns it. `look` returns the current state while there is none yet; the last state is
+/// part of the message on failure.
 #[track_caller]
 pub fn wait_for<T, State: Debug>(what: &str, look: impl FnMut() -> Result<T, State>) -> T {
     poll(PATIENCE, what, look)

@@ -1,7 +1,7 @@
 //! A session with a real browser, by WebDriver (W3C) as JSON over HTTP.
 //!
-//! By hand, over the HTTP client that is here anyway: the protocol is a dozen calls, and each of the crates for it brings
-//! an asynchronous HTTP client of its own, with more dependencies than all of these tests have.
+//! It uses the HTTP client of the tests instead of a WebDriver crate: the protocol is a dozen calls, and each of the crates
+//! brings its own asynchronous HTTP client, with more dependencies than all of these tests have.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What a browser does by itself would disturb the tests: asking for updates, moving things, looking for a screen.
+/// Flags that turn off what would disturb the tests: update checks, animations, the need for a display.
 const FLAGS: &[&str] = &[
     "--headless=new",
     "--disable-gpu",
@@ -17,30 +17,30 @@ const FLAGS: &[&str] = &[
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // Containers have little of that memory.
+    // Containers have little shared memory.
     "--disable-dev-shm-usage",
     "--no-first-run",
     "--no-proxy-server",
     "--force-prefers-reduced-motion",
     "--hide-scrollbars",
     "--lang=en-US",
-    // It speaks to the driver by a pipe, and so ends when the driver does, however that ends.
+    // The browser is connected to the driver by a pipe, and so ends when the driver ends for any reason.
     "--remote-debugging-pipe",
-    // Every name below `test` is this machine, and no other machine can be reached.
+    // Every name below `test` resolves to this machine, and no other machine is reachable.
     "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ];
 
-/// Ends the driver when its own input ends. A browser that was not asked to end writes to its profile for a moment more,
-/// so that is removed until it stays away.
+/// Ends the driver when the standard input of this script ends. A browser that was killed writes to its profile for a moment
+/// more, so the profile is removed until it stays removed.
 const KEEPER: &str = "chromedriver --port=0 & exec >&-; cat >/dev/null; kill $! 2>/dev/null; wait; \
     while [ -e \"$PROFILE\" ]; do rm -rf \"$PROFILE\"; sleep 1; done";
 
-/// A driver with one browser. Neither outlives the test, however that ends.
+/// A driver with one browser. Both end with the test process.
 pub(super) struct Session {
-    /// Its input ends when this process does, however that ends; and the browser ends with the driver.
+    /// Runs [`KEEPER`]. Its input ends when this process ends for any reason; the browser ends with the driver.
     keeper: Child,
-    /// A driver whose output nobody can take any more would end.
-    _said: BufReader<ChildStdout>,
+    /// Standard output of the driver, held open: the driver would end if nothing could read it.
+    _stdout: BufReader<ChildStdout>,
     profile: TempDir,
     agent: ureq::Agent,
     /// The URL that all commands are below.
@@ -48,8 +48,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Starts a driver, and has it start a browser. The error says why not. A driver takes its port in two families of
-    /// addresses, and ends where somebody else was faster in one of them: then another one is started.
+    /// Starts a driver, and has it start a browser. A driver binds its port on IPv4 and IPv6, and ends if another process has
+    /// the port on one of them. Then another driver is started.
     pub(super) fn open() -> Result<Self, String> {
         Self::try_to_open()
             .or_else(|_| Self::try_to_open())
@@ -62,7 +62,7 @@ impl Session {
             .arg("-c")
             .arg(KEEPER)
             .env("PROFILE", profile.path())
-            // What it leaves elsewhere goes with the profile too.
+            // Other temporary files are removed with the profile too.
             .env("TMPDIR", profile.path())
             .env("XDG_CONFIG_HOME", profile.path())
             .stdin(Stdio::piped())
@@ -70,18 +70,20 @@ impl Session {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| error.to_string())?;
-        let mut said = BufReader::new(keeper.stdout.take().ok_or("it has no output")?);
-        let port = read_port(&mut said).ok_or("There is no chromedriver that starts.");
+        let mut stdout = BufReader::new(keeper.stdout.take().ok_or("the driver has no output")?);
+        let port = read_port(&mut stdout).ok_or("There is no chromedriver that starts.");
         let mut session = Self {
             keeper,
-            _said: said,
+            _stdout: stdout,
             agent: super::server::agent(),
             base: String::new(),
             profile,
         };
         session.base = format!("http://127.0.0.1:{}/session", port?);
-        let asked = session.post("", capabilities(&session.profile))?;
-        let id = asked["sessionId"].as_str().ok_or("it has no number")?;
+        let created = session.post("", capabilities(&session.profile))?;
+        let id = created["sessionId"]
+            .as_str()
+            .ok_or("the answer has no session id")?;
         session.base = format!("{}/{id}", session.base);
         Ok(session)
     }
@@ -94,7 +96,7 @@ impl Session {
         answer_of(self.agent.post(self.url(path)).send_json(body))
     }
 
-    /// A command that only Chromium knows.
+    /// Runs a command of the Chrome DevTools Protocol.
     pub(super) fn chromium(&self, name: &str, parameters: Value) -> Result<Value, String> {
         self.post(
             "/goog/cdp/execute",
@@ -109,7 +111,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Asked to end, the browser has left its profile when this is answered.
+        // The browser has closed its profile when this is answered.
         let _ = self.agent.delete(&self.base).call();
         let _ = std::fs::remove_dir_all(self.profile.path());
         drop(self.keeper.stdin.take());
@@ -117,11 +119,11 @@ impl Drop for Session {
     }
 }
 
-/// The port that the driver has found for itself; `None` where it ends without one.
-fn read_port(said: &mut BufReader<ChildStdout>) -> Option<u16> {
+/// Reads the port that the driver has chosen. Returns `None` if the driver ends without one.
+fn read_port(stdout: &mut BufReader<ChildStdout>) -> Option<u16> {
     loop {
         let mut line = String::new();
-        if said.read_line(&mut line).ok()? == 0 {
+        if stdout.read_line(&mut line).ok()? == 0 {
             return None;
         }
         if let Some((_, port)) = line.split_once("started successfully on port ") {
@@ -133,7 +135,7 @@ fn read_port(said: &mut BufReader<ChildStdout>) -> Option<u16> {
 fn capabilities(profile: &TempDir) -> Value {
     let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
     flags.push(format!("--user-data-dir={}", profile.path().display()));
-    // Its sandbox refuses to be started by root, who runs the tests in most containers.
+    // The sandbox refuses to run as root, which runs the tests in most containers.
     if rustix::process::geteuid().is_root() {
         flags.push("--no-sandbox".to_owned());
     }
@@ -141,7 +143,7 @@ fn capabilities(profile: &TempDir) -> Value {
     json!({"capabilities": {"alwaysMatch": {
         "goog:chromeOptions": {"args": flags},
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-        // Elements that do not exist yet are waited for. In milliseconds.
+                // Time to wait for elements that do not exist yet, in milliseconds.
         "timeouts": {"implicit": 60_000, "pageLoad": patience, "script": patience},
     }}})
 }
@@ -155,11 +157,11 @@ fn answer_of(
     if response.status().is_success() {
         return Ok(answer["value"].take());
     }
-    let told = &answer["value"];
-    let message = told["message"].as_str().unwrap_or_default();
+    let error = &answer["value"];
+    let message = error["message"].as_str().unwrap_or_default();
     Err(format!(
         "{}: {}",
-        told["error"].as_str().unwrap_or("unknown error"),
+        error["error"].as_str().unwrap_or("unknown error"),
         message.lines().next().unwrap_or_default()
     ))
 }

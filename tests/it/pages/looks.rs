@@ -1,4 +1,4 @@
-//! Promises about every page, in all the states that it can have.
+//! Every page, in all its states: accessibility, size, and requests.
 
 use serde_json::json;
 
@@ -6,9 +6,9 @@ use super::{ANN, Site};
 use crate::harness::{Browser, Device, Home, NEW_PASSWORD, Theme};
 
 /// Maximum size of a page with everything that it loads, in bytes.
-const HEAVIEST: u64 = 50_000;
+const MAX_SIZE: u64 = 50_000;
 
-/// Brings a browser to every page, and calls `look` with its name.
+/// Opens every page, and calls `look` with its name.
 fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
     let Site { browser, .. } = site;
     let mut shows = |heading: &str, name: &str| {
@@ -17,17 +17,17 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
     };
     browser.visit(&site.url());
     shows("Account service", "start");
-    let asks_for = |email: &str| {
+    let request_reset = |email: &str| {
         browser.visit(&format!("{}/forgot", site.url()));
         browser.types("#email", email);
-        site.submits();
+        site.submit();
     };
     browser.visit(&format!("{}/forgot", site.url()));
     shows("Forgot your password?", "forgot");
-    asks_for("nobody@example.com");
+    request_reset("nobody@example.com");
     browser.waits_for("an error", |browser| browser.count(".error") == 1);
     shows("Forgot your password?", "forgot-error");
-    asks_for(ANN);
+    request_reset(ANN);
     shows("Check your mailbox", "sent");
 
     browser.visit(&site.mailed_link(1));
@@ -36,11 +36,11 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
     browser.types("#password_again", "hors");
     browser.click("#show");
     shows("Choose a new password", "reset-typed");
-    site.submits();
+    site.submit();
     let is_mismatch = |browser: &Browser| browser.text("#match").contains("do not match");
     browser.waits_for("the error of the script", is_mismatch);
     shows("Choose a new password", "reset-mismatch");
-    // The same form as a browser without scripts sends it.
+    // The same form, sent as by a browser without scripts.
     browser.run("document.getElementById('choose').submit()", json!([]));
     browser.waits_for("the error of the server", |browser| {
         browser
@@ -48,10 +48,10 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
             .contains("Enter the new password twice")
     });
     shows("Choose a new password", "reset-mismatch-without-script");
-    site.chooses("short", "short");
+    site.choose_password("short", "short");
     browser.waits_for("an error", |browser| browser.count("#password-error") == 1);
     shows("Choose a new password", "reset-error");
-    site.chooses(NEW_PASSWORD, NEW_PASSWORD);
+    site.choose_password(NEW_PASSWORD, NEW_PASSWORD);
     shows("Your password was changed", "done");
     let link = site.mailed_link(1);
     browser.visit(&link);
@@ -63,21 +63,21 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
 
     browser.visit(&format!("{}/nothing/at/all", site.url()));
     shows("Page not found", "not-found");
-    // One of them was asked for above, and three are allowed at once.
+    // The first of three allowed requests was made above.
     for _ in 0..2 {
-        asks_for(ANN);
+        request_reset(ANN);
         browser.shows("Check your mailbox");
     }
-    asks_for(ANN);
+    request_reset(ANN);
     shows("Too many requests", "too-many");
 }
 
 fn with_limits() -> Option<Site> {
-    Site::at(Home::fresh().with("MOVIE_BAG_RATE_LIMITS", "on"))
+    Site::in_home(Home::fresh().with("MOVIE_BAG_RATE_LIMITS", "on"))
 }
 
 #[test]
-fn every_page_is_open_to_everybody_on_every_screen() {
+fn every_page_is_accessible_and_fits_every_screen() {
     let Some(site) = with_limits() else { return };
     let browser = &site.browser;
     let mut findings = Vec::new();
@@ -89,7 +89,7 @@ fn every_page_is_open_to_everybody_on_every_screen() {
             (Theme::Dark, Device::Phone),
         ] {
             let name = format!("{page}-{theme:?}-{device:?}").to_lowercase();
-            browser.appearance(theme, device);
+            browser.emulate_screen(theme, device);
             browser.screenshot(&name);
             let found = browser.accessibility_findings();
             findings.extend(found.iter().map(|finding| format!("{name}: {finding}")));
@@ -98,13 +98,13 @@ fn every_page_is_open_to_everybody_on_every_screen() {
                 findings.push(format!("{name}: {overflow} pixels are beyond the edge"));
             }
         }
-        browser.appearance(Theme::Light, Device::Desktop);
+        browser.emulate_screen(Theme::Light, Device::Desktop);
     });
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
-/// Returns the size of the page with everything that it loads. The icon counts too, which only some browsers request.
-fn weight(browser: &Browser, icon: u64) -> u64 {
+/// Returns the size of the page with everything that it loads, including the icon, which only some browsers request.
+fn page_size(browser: &Browser, icon: u64) -> u64 {
     let script = "return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)) \
         .filter(({name}) => !name.endsWith('icon.svg')) \
         .reduce((sum, {encodedBodySize}) => sum + encodedBodySize, 0)";
@@ -112,49 +112,49 @@ fn weight(browser: &Browser, icon: u64) -> u64 {
 }
 
 #[test]
-fn every_page_is_light_and_asks_nobody_else_for_anything() {
+fn every_page_is_small_and_requests_nothing_from_other_sites() {
     let Some(site) = with_limits() else { return };
     let browser = &site.browser;
     let icon = site.server.get("/assets/icon.svg").is(200).text.len() as u64;
-    let mut too_heavy = Vec::new();
+    let mut too_large = Vec::new();
     let mut refused = Vec::new();
     on_every_page(&site, |page| {
-        let weight = weight(browser, icon);
-        assert!(weight > 2 * icon, "{page} is {weight} bytes");
-        if weight > HEAVIEST {
-            too_heavy.push(format!("{page}: {weight} bytes"));
+        let size = page_size(browser, icon);
+        assert!(size > 2 * icon, "{page} is {size} bytes");
+        if size > MAX_SIZE {
+            too_large.push(format!("{page}: {size} bytes"));
         }
         refused.push(format!("{} - Failed to load resource", browser.url()));
     });
-    assert!(too_heavy.is_empty(), "{too_heavy:?}");
+    assert!(too_large.is_empty(), "{too_large:?}");
     let foreign: Vec<_> = browser
         .requested_urls()
         .into_iter()
         .filter(|url| !url.starts_with(&format!("{}/", site.url())))
         .collect();
     assert!(foreign.is_empty(), "{foreign:?}");
-    // That a page itself comes with a status of 400, 403, 404 or 429 is meant, and the console knows only its URL.
+    // A page with a status of 400, 403, 404 or 429 is an entry in the console, which has only its URL.
     let errors = browser.console_errors();
-    let meant = |error: &String| refused.iter().any(|start| error.starts_with(start));
-    let errors: Vec<_> = errors.iter().filter(|error| !meant(error)).collect();
+    let is_expected = |error: &String| refused.iter().any(|start| error.starts_with(start));
+    let errors: Vec<_> = errors.iter().filter(|error| !is_expected(error)).collect();
     assert!(errors.is_empty(), "{errors:?}");
 }
 
 #[test]
-fn a_printed_page_has_the_words_and_no_buttons() {
+fn a_printed_page_has_text_and_no_buttons() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;
-    browser.appearance(Theme::Dark, Device::Desktop);
+    browser.emulate_screen(Theme::Dark, Device::Desktop);
     browser.visit(&format!("{}/forgot", site.url()));
-    browser.on_paper();
+    browser.emulate_print();
     browser.screenshot("forgot-paper");
     assert!(browser.is_displayed("h1"));
     assert!(!browser.is_displayed("button"));
     assert_eq!(browser.style("main", "box-shadow"), "none");
     assert_eq!(browser.style("#email", "outline-style"), "none");
-    // A link that looks like a button is read on paper too.
+    // A link that looks like a button must be readable on paper too.
     browser.visit(&site.url());
-    browser.on_paper();
+    browser.emulate_print();
     let ink = browser.style("h1", "color");
     assert_eq!(browser.style("a.button", "color"), ink);
 }

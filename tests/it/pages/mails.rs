@@ -1,4 +1,4 @@
-//! The HTML of the mails, as a mail program with the engine of a browser shows it.
+//! The HTML of the mails, as shown by a mail program with a browser engine.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ const KINDS: [&str; 5] = [
     "access_revoked",
 ];
 
-/// Every kind of screen, with its name.
+/// Returns every combination of theme and device, with its name.
 fn screens() -> impl Iterator<Item = (Theme, Device, String)> {
     let themes = [Theme::Light, Theme::Dark];
     themes.into_iter().flat_map(|theme| {
@@ -23,7 +23,7 @@ fn screens() -> impl Iterator<Item = (Theme, Device, String)> {
     })
 }
 
-/// Findings on a mail. The landmarks of a page are those of the mail program that shows it.
+/// Returns the accessibility problems of a mail. The landmarks of the page belong to the mail program that shows it.
 fn findings(browser: &Browser) -> Vec<String> {
     let is_about_mails = |finding: &String| {
         !["region:", "landmark-one-main:"]
@@ -53,7 +53,7 @@ fn every_mail_is_readable_on_every_screen_with_and_without_its_style_sheet() {
             let file = home.write(&format!("{what}-{kind}.html"), html);
             browser.visit(&format!("file://{}", file.display()));
             for (theme, device, screen) in screens() {
-                browser.appearance(theme, device);
+                browser.emulate_screen(theme, device);
                 let name = format!("{what}-{kind}-{screen}");
                 if what == "mail" {
                     browser.screenshot(&name);

@@ -1,10 +1,10 @@
-//! The pages hold under whatever name and path they are reached.
+//! The pages work under every host name and below a path.
 
 use super::{ANN, SUBJECT};
 use crate::harness::{Browser, Home, PASSWORD, Proxy, Server};
 
-/// A whole reset below `base`, and the way back to the start page.
-fn resets_below(base: &str, browser: &Browser, server: &Server) {
+/// Resets a password on the pages below `base`, and returns to the start page.
+fn reset_below(base: &str, browser: &Browser, server: &Server) {
     let inbox = server.inbox();
     let before = inbox.count(ANN, SUBJECT);
     let requested = browser.requested_urls().len();
@@ -18,7 +18,7 @@ fn resets_below(base: &str, browser: &Browser, server: &Server) {
 
     browser.visit(&format!("{base}/reset/{token}"));
     browser.shows("Choose a new password");
-    assert!(browser.is_displayed("#show"), "its script runs");
+    assert!(browser.is_displayed("#show"), "the script runs");
     let password = format!("a password for {base}");
     browser.types("#password", &password);
     browser.types("#password_again", &password);
@@ -50,22 +50,22 @@ fn the_pages_work_under_every_name_of_the_machine() {
     server.sign_up(ANN, PASSWORD);
     let (_, port) = server.address().rsplit_once(':').unwrap();
     for name in ["localhost", "127.0.0.1", "movies.test"] {
-        resets_below(&format!("http://{name}:{port}"), &browser, &server);
+        reset_below(&format!("http://{name}:{port}"), &browser, &server);
     }
 }
 
 #[test]
-fn the_pages_work_behind_a_proxy_below_a_path() {
+fn the_pages_work_behind_a_proxy_with_a_path_prefix() {
     let Some(browser) = Browser::open() else {
         return;
     };
-    let proxy = Proxy::below("/accounts");
+    let proxy = Proxy::with_prefix("/accounts");
     let base = proxy.url("movies.test");
     let home = Home::fresh().with("MOVIE_BAG_PUBLIC_URL", base.clone());
     let server = home.serve(&[]);
-    proxy.leads_to(server.address());
+    proxy.forward_to(server.address());
     server.sign_up(ANN, PASSWORD);
-    resets_below(&base, &browser, &server);
+    reset_below(&base, &browser, &server);
     let mail = server.inbox().wait_for_count(ANN, SUBJECT, 2);
     browser.visit(mail.link());
     browser.shows("Choose a new password");

@@ -1,4 +1,4 @@
-//! E: nobody learns which addresses have an account.
+//! E: answers do not reveal which addresses have an account.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,9 +17,9 @@ use crate::harness::{
 
 const UNKNOWN: &str = "zoe@example.com";
 
-/// All of an answer that a client sees, except for what differs between any two and for the seconds to wait, which
-/// depend on when it was asked.
-fn seen(answer: &Answer) -> (u16, String, BTreeMap<String, String>) {
+/// Everything in an answer that could distinguish known from unknown addresses: without the headers that differ between any two
+/// answers, and without the seconds to wait, which depend on the time of the request.
+fn comparable(answer: &Answer) -> (u16, String, BTreeMap<String, String>) {
     let text = match answer.header("retry-after") {
         Some("1") => answer.text.replace(" 1 second", " N seconds"),
         Some(seconds) => answer.text.replace(&format!(" {seconds} "), " N "),
@@ -44,24 +44,24 @@ fn retry_after(answer: &Answer) -> Option<u64> {
         .map(|text| text.parse().unwrap())
 }
 
-pub fn forgot_answers_alike(home: Home) {
+pub fn forgot_answers_known_and_unknown_addresses_alike(home: Home) {
     let home = home
         .with("MOVIE_BAG_CONCEAL_ACCOUNTS", "true")
         .with("MOVIE_BAG_RATE_LIMITS", "on");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
-    let begun = Instant::now();
+    let start = Instant::now();
     for round in 0..6 {
         let (known, unknown) = (server.forgot(ANN), server.forgot(UNKNOWN));
         assert_eq!(known.status, if round < 3 { 200 } else { 429 });
-        assert_eq!(seen(&known), seen(&unknown), "round {round}");
-        // They were asked one after the other, on a machine that may be busy.
+        assert_eq!(comparable(&known), comparable(&unknown), "round {round}");
+        // The requests were sent one after the other, on a machine that may be busy.
         let (known, unknown) = (retry_after(&known), retry_after(&unknown));
         assert_eq!(known.is_some(), round >= 3);
         let apart = known.unwrap_or(0).abs_diff(unknown.unwrap_or(0));
-        assert!(apart <= 1 + begun.elapsed().as_secs());
+        assert!(apart <= 1 + start.elapsed().as_secs());
     }
-    // The pages as well.
+    // The pages give the same answer as well.
     let page = |email: &str| {
         let answer = server.post_form("/forgot", &format!("email={}", email.replace('@', "%40")));
         (answer.status, answer.text.replace(email, "…"))
@@ -70,15 +70,15 @@ pub fn forgot_answers_alike(home: Home) {
     server.sign_up("cleo@example.com", PASSWORD);
     assert_eq!(page("cleo@example.com"), page("bob@example.com"));
     assert_eq!(page(ANN), page(UNKNOWN));
-    // The terminal is the operator's.
+    // The command line is for the administrator, who may know.
     home.run(&["forgot", "--email", UNKNOWN]).exits(3);
 }
 
-/// Counts what a server gives its database to write.
+/// Counts the bytes that a server writes to its database.
 enum Meter {
-    /// By the system, which counts what the process writes to files.
+    /// Bytes that the process writes to files, counted by the kernel.
     Files(u32),
-    /// Between the server and the database.
+    /// Bytes on the connection between the server and the database.
     Proxy(Arc<AtomicU64>),
 }
 
@@ -95,11 +95,11 @@ impl Meter {
     }
 }
 
-/// The URI of a way to the database at this URI that counts what goes there, and the count; `None` where there can't be
-/// one, which is reported.
+/// Starts a counting proxy in front of the database at this URI. Returns the URI of the proxy, and its counter. Returns `None` if
+/// a proxy is impossible; that has been reported then.
 fn metered(uri: &str) -> Option<(String, Arc<AtomicU64>)> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let Some((host, way)) = through(uri, listener.local_addr().unwrap()) else {
+    let Some((host, proxied)) = through(uri, listener.local_addr().unwrap()) else {
         virtual_env::left_out(
             "forgot_does_equal_work on MongoDB",
             "MOVIE_BAG_TEST_MONGODB has TLS or mongodb+srv, and a proxy has neither the name nor the certificate of the server.",
@@ -112,16 +112,16 @@ fn metered(uri: &str) -> Option<(String, Arc<AtomicU64>)> {
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             let database = TcpStream::connect(&host).unwrap();
-            let there = (client.try_clone().unwrap(), database.try_clone().unwrap());
+            let request = (client.try_clone().unwrap(), database.try_clone().unwrap());
             let counter = Arc::clone(&counter);
-            thread::spawn(move || pass(there.0, there.1, Some(&counter)));
-            thread::spawn(move || pass(database, client, None));
+            thread::spawn(move || forward(request.0, request.1, Some(&counter)));
+            thread::spawn(move || forward(database, client, None));
         }
     });
-    Some((way, bytes))
+    Some((proxied, bytes))
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
+fn forward(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
     let mut bytes = [0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut bytes) {
         if let Some(counter) = counter {
@@ -134,13 +134,13 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) {
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
-/// How many mails a server sends at once.
+/// Number of mails that a server sends at the same time.
 const SENT_AT_ONCE: usize = 16;
-/// How many requests are compared.
+/// Number of compared requests.
 const SAMPLES: usize = 40;
 
 pub fn forgot_does_equal_work(home: Home) {
-    // The delivery worker waits for a mail server that hangs: what is written from then on is for requests.
+    // The delivery worker waits for a mail server that hangs, so all further writes belong to requests.
     let mail_server = MailServer::start(&[Fault::HangsInData; 2 * SENT_AT_ONCE]);
     let home = home
         .with("MOVIE_BAG_CONCEAL_ACCOUNTS", "true")
@@ -150,22 +150,22 @@ pub fn forgot_does_equal_work(home: Home) {
     let mut serve = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     let proxy = match home.mongodb_uri() {
         Some(uri) => {
-            let Some((way, bytes)) = metered(uri) else {
+            let Some((proxied, bytes)) = metered(uri) else {
                 return;
             };
-            serve.env("MOVIE_BAG_DATABASE", way);
+            serve.env("MOVIE_BAG_DATABASE", proxied);
             Some(bytes)
         }
         None => None,
     };
-    let server = Server::of(serve);
+    let server = Server::start_command(serve);
     let meter = proxy.map_or_else(|| Meter::Files(server.pid()), Meter::Proxy);
     server.sign_up(ANN, PASSWORD);
-    let mut asked = 0;
-    wait_until("the worker leaves mails untouched", || {
+    let mut requests = 0;
+    wait_until("the worker leaves mails in the queue", || {
         for _ in 0..SENT_AT_ONCE {
             server.forgot(ANN).is(200);
-            asked += 1;
+            requests += 1;
         }
         let untouched = home
             .outbox()
@@ -176,12 +176,12 @@ pub fn forgot_does_equal_work(home: Home) {
     });
     let mut work = [Vec::new(), Vec::new()];
     for round in 0..SAMPLES {
-        let who = round % 2;
+        let address = round % 2;
         let start = meter.read();
-        server.forgot([ANN, UNKNOWN][who]).is(200);
-        work[who].push(meter.read() - start);
+        server.forgot([ANN, UNKNOWN][address]).is(200);
+        work[address].push(meter.read() - start);
     }
-    // The middle one of each: the worker renews its leases in the meantime.
+    // The median of each, since the worker renews its leases in the meantime.
     let [known, unknown] = work.map(|mut bytes| {
         bytes.sort_unstable();
         bytes[bytes.len() / 2] as f64
@@ -190,13 +190,13 @@ pub fn forgot_does_equal_work(home: Home) {
         known > 1_000.0 && (0.9..1.1).contains(&(unknown / known)),
         "{known} bytes for a known address, {unknown} for an unknown one"
     );
-    // And yet a mail waits for each of the one, and none for the other.
+    // Nevertheless each request for the known address has queued a mail, and no request for the unknown address has.
     let waiting = home.outbox();
     assert!(waiting.iter().all(|mail| mail["email"] == ANN));
-    assert_eq!(waiting.len(), asked + SAMPLES / 2);
+    assert_eq!(waiting.len(), requests + SAMPLES / 2);
 }
 
-pub fn login_answers_alike(home: Home) {
+pub fn login_answers_known_and_unknown_addresses_alike(home: Home) {
     let home = home.with("MOVIE_BAG_RATE_LIMITS", "on");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
@@ -204,24 +204,24 @@ pub fn login_answers_alike(home: Home) {
         let wrong = server.log_in(ANN, NEW_PASSWORD);
         let unknown = server.log_in(UNKNOWN, NEW_PASSWORD);
         assert_eq!(wrong.status, if round < 10 { 401 } else { 429 });
-        assert_eq!(seen(&wrong), seen(&unknown), "round {round}");
+        assert_eq!(comparable(&wrong), comparable(&unknown), "round {round}");
         assert_eq!(retry_after(&wrong), retry_after(&unknown), "round {round}");
     }
 }
 
-/// Processor time that a process has used, in the ticks of the system.
+/// Returns the processor time that a process has used, in clock ticks.
 fn processor_time(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name before it may hold spaces.
+    // The name before the fields may contain spaces.
     let (_, fields) = stat.rsplit_once(") ").unwrap();
-    // Fields 14 and 15 are the time in user and in system mode; the first one here is field 3.
+    // Fields 14 and 15 are the time in user and in system mode; the first of `fields` is field 3.
     let ticks = |field: &str| field.parse::<u64>().unwrap();
     fields.split(' ').skip(11).take(2).map(ticks).sum()
 }
 
-/// Compares the processor time of failed logins, which does not depend on how busy the machine is as their duration does.
-/// Without the same work for all, it differs by the factor 64 between the cheapest and the dearest hash, and without any
-/// work for a password that cannot be hashed, by far more.
+/// Compares the processor time of failed logins, which does not depend on the load of the machine as their duration does.
+/// Without equal work, it would differ by a factor of 64 between the cheapest and the most expensive hash, and by far more for a
+/// password that cannot be hashed.
 pub fn login_does_equal_work(home: Home) {
     const SET: &str = "6";
     const ROUNDS: usize = 4;
@@ -252,7 +252,7 @@ pub fn login_does_equal_work(home: Home) {
         (UNKNOWN, &with_nul),
         (UNKNOWN, ""),
     ];
-    // Each of them first once, so that the table below has no work that is done only at the start.
+    // The first round is discarded, since it includes work that is done once after the start.
     let mut work = [0; 11];
     for round in 0..=ROUNDS {
         for (work, (email, password)) in work.iter_mut().zip(attempts) {
@@ -276,7 +276,7 @@ pub fn login_does_equal_work(home: Home) {
             password.len()
         );
     }
-    // The right password is not told by its time either, and a hash of any cost is still verified.
+    // The right password is verified against a hash of any cost.
     server.access_token("cheap@example.com", PASSWORD);
     server.access_token("dear@example.com", PASSWORD);
 }

@@ -1,4 +1,4 @@
-//! A and D: clients that never complete what they begin do not stop the others.
+//! A and D: clients that never complete a request do not stop the others.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,27 +7,25 @@ use std::time::Instant;
 use super::{ANN, RESET};
 use crate::harness::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, crowd_of};
 
-/// Rounds of requests on new connections that must be answered while the crowd holds its own. Where a crowd keeps every new
-/// client waiting until its connections time out, after 15 seconds at best, so many take longer than [`PATIENCE`] together.
+/// Rounds of requests on new connections that must be answered while the crowd holds its connections. If a crowd kept every new
+/// client waiting until its connections time out, after 15 seconds at best, this many rounds would take longer than [`PATIENCE`].
 const ROUNDS: usize = 12;
 
-/// Sends bytes on a new connection. Returns what comes back until the server closes, or as much as comes before the
-/// connection is cut.
+/// Sends bytes on a new connection. Returns everything that arrives before the server closes or resets the connection.
 fn ask(address: &str, request: &str) -> String {
     let mut answer = Vec::new();
-    let asked = TcpStream::connect(address).and_then(|mut stream| {
+    let result = TcpStream::connect(address).and_then(|mut stream| {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(request.as_bytes())?;
         stream.read_to_end(&mut answer)
     });
-    match asked {
-        Ok(_) => {}
-        Err(error) => answer.extend_from_slice(error.to_string().as_bytes()),
+    if let Err(error) = result {
+        answer.extend_from_slice(error.to_string().as_bytes());
     }
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Asks on new connections until `enough` accepts an answer: a client that is cut off asks again.
+/// Sends a request on new connections until `enough` accepts an answer: a client that was disconnected tries again.
 #[track_caller]
 fn answered(address: &str, request: &str, deadline: Instant, enough: impl Fn(&str) -> bool) {
     loop {
@@ -45,7 +43,7 @@ fn get(path: &str) -> String {
 
 pub fn half_open_requests_do_not_stop_the_api(home: Home) {
     let count = crowd_of(1);
-    // So few that the connections are bounded by it, and the rest works beside them.
+    // A limit so low that it bounds the connections, and the rest still works.
     let home = home.with_open_files("-n 512");
     home.create_account(ANN, PASSWORD);
     for (is_at_inbox, kind) in [
@@ -55,9 +53,10 @@ pub fn half_open_requests_do_not_stop_the_api(home: Home) {
     ] {
         let server = home.serve(&[]);
         let inbox = server.inbox();
-        let target = match is_at_inbox {
-            true => inbox.address().trim_start_matches("http://"),
-            false => server.address(),
+        let target = if is_at_inbox {
+            inbox.address().trim_start_matches("http://")
+        } else {
+            server.address()
         };
         let crowd = Crowd::at(target, count, kind);
         crowd.wait_until_there();
@@ -92,12 +91,12 @@ pub fn half_open_requests_do_not_stop_the_inbox(home: Home) {
             Crowd::at(&sink.smtp, count, smtp),
         ];
         crowds.iter().for_each(Crowd::wait_until_there);
-        use_of(&sink);
+        use_sink(&sink);
     }
 }
 
 /// Sends mails and reads them, on new connections.
-fn use_of(sink: &Sink) {
+fn use_sink(sink: &Sink) {
     let deadline = Instant::now() + PATIENCE;
     let mail = "EHLO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n\
                 Subject: Hello\r\n\r\nHello\r\n.\r\nQUIT\r\n";
@@ -105,7 +104,7 @@ fn use_of(sink: &Sink) {
         answered(&sink.smtp, mail, deadline, |answer| {
             answer.contains("\r\n250 2.0.0 ")
         });
-        // A client that is cut off before the reply has sent its mail all the same.
+        // A client that was disconnected before the reply has sent its mail nevertheless.
         answered(sink.web(), &get("/api/v1/info"), deadline, |answer| {
             let messages = answer.split_once(r#""Messages":"#).map(|(_, rest)| rest);
             let messages = messages.and_then(|rest| rest.split(',').next()?.parse().ok());
@@ -119,7 +118,7 @@ fn use_of(sink: &Sink) {
 
 #[cfg(unix)]
 #[test]
-fn commands_inherit_the_limit_of_open_files_of_the_start() {
+fn commands_inherit_the_original_limit_of_open_files() {
     let home = Home::fresh().with_open_files("-S -n 300");
     let output = home.run(&["smtp-debug", "--", "sh", "-c", "ulimit -S -n"]);
     assert_eq!(output.ok().stdout, "300\n");

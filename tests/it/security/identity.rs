@@ -1,4 +1,4 @@
-//! I: who is who, and that input is input.
+//! I: identity of accounts, and injection through input.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ pub fn mail_goes_to_the_stored_address(home: Home) {
     const MIKE: &str = "mike@example.org";
     let server = home.serve(&[]);
     server.sign_up(MIKE, PASSWORD);
-    let mut taken = 0;
+    let mut accepted = 0;
     for typed in [
         "MIKE@EXAMPLE.ORG",
         "ｍｉｋｅ@example.org",
@@ -25,7 +25,7 @@ pub fn mail_goes_to_the_stored_address(home: Home) {
     ] {
         let answer = server.forgot(typed);
         match answer.status {
-            200 => taken += 1,
+            200 => accepted += 1,
             400 => assert!(
                 ["email_does_not_exist", "invalid_email"]
                     .contains(&answer.body["code"].as_str().unwrap()),
@@ -36,11 +36,11 @@ pub fn mail_goes_to_the_stored_address(home: Home) {
         }
     }
     assert!(
-        taken >= 3,
+        accepted >= 3,
         "capitals and full-width letters are the same address"
     );
     let inbox = server.inbox();
-    inbox.wait_for_count(MIKE, RESET, taken);
+    inbox.wait_for_count(MIKE, RESET, accepted);
     for message in inbox.messages() {
         let mail = inbox.mail(message["ID"].as_str().unwrap());
         assert!(
@@ -52,7 +52,7 @@ pub fn mail_goes_to_the_stored_address(home: Home) {
             assert_eq!(message[kind].as_array().map_or(0, Vec::len), 0, "{message}");
         }
     }
-    // A dotless i is another letter, and another address.
+    // A dotless i is another letter, so that the address is another one.
     let other = server.post(
         "/api/auth/signup",
         json!({"email": "m\u{131}ke@example.org", "password": PASSWORD}),
@@ -103,7 +103,7 @@ pub fn an_address_is_one_mailbox(home: Home) {
     server.forgot(ANN).is(200);
     server.inbox().wait_for(ANN);
     assert_eq!(server.inbox().messages().len(), 1);
-    // What is taken is harmless where it is shown.
+    // An accepted address is harmless where it is shown.
     let typed = "a&b'{{7*7}}@example.com";
     server.sign_up(typed, PASSWORD);
     server.forgot(typed).is(200);
@@ -157,12 +157,12 @@ pub fn no_field_is_a_query(home: Home) {
         server
             .get(&format!("/api/movies?after={path}"))
             .fails_with(400, "schema_validation");
-        // What may be any text is kept as it is.
+        // Free text is stored unchanged.
         let movie = json!({"name": query, "casts": [query], "genres": [query]});
-        let made = server
+        let created = server
             .send("POST", "/api/movies", Some(&access), &movie.to_string())
             .is(200);
-        let id = made.body["id"].as_str().unwrap();
+        let id = created.body["id"].as_str().unwrap();
         let shown = server.get(&format!("/api/movies/{id}")).is(200).body;
         assert_eq!(
             (&shown["name"], &shown["casts"][0]),
@@ -188,7 +188,7 @@ pub fn no_field_is_a_query(home: Home) {
     server.access_token(ANN, PASSWORD);
 }
 
-pub fn a_sign_up_makes_its_own_account_alone(home: Home) {
+pub fn a_sign_up_creates_only_its_own_account(home: Home) {
     let server = home.serve(&[]);
     let ann = server.sign_up(ANN, PASSWORD);
     for (field, value) in [

@@ -1,4 +1,4 @@
-//! R: floods and guesses are slowed, and hurt nobody else.
+//! R: floods and guesses are slowed down, without an effect on other accounts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{ANN, BOB, RESET, two_servers};
 use crate::harness::{Answer, Home, NEW_PASSWORD, PASSWORD, Server, wait_for, wait_until};
 
-fn on(home: Home) -> Home {
+fn with_rate_limits(home: Home) -> Home {
     home.with("MOVIE_BAG_RATE_LIMITS", "on")
 }
 
@@ -21,18 +21,18 @@ fn retry_after(answer: Answer) -> u64 {
 }
 
 pub fn a_flood_sends_few_mails(home: Home) {
-    let home = on(home);
+    let home = with_rate_limits(home);
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let access = server.access_token(ANN, PASSWORD);
     let answers: Vec<Answer> = (0..30).map(|_| server.forgot(ANN)).collect();
-    let taken = answers.iter().filter(|answer| answer.status == 200);
-    assert_eq!(taken.count(), 3);
+    let accepted = answers.iter().filter(|answer| answer.status == 200);
+    assert_eq!(accepted.count(), 3);
     for answer in answers.into_iter().skip(3) {
         assert!((1..=300).contains(&retry_after(answer)));
     }
     let mail = server.inbox().wait_for_count(ANN, RESET, 3);
-    // Others are not in the way.
+    // Other accounts are not affected.
     server.sign_up(BOB, PASSWORD);
     server.forgot(BOB).is(200);
     server.inbox().wait_for_count(BOB, RESET, 1);
@@ -45,12 +45,12 @@ pub fn a_flood_sends_few_mails(home: Home) {
     server.reset(&mail.token(), NEW_PASSWORD).is(200);
 }
 
-pub fn they_hold_across_servers_and_restarts(home: Home) {
-    let (home, first, second) = two_servers(on(home));
+pub fn rate_limits_hold_across_servers_and_restarts(home: Home) {
+    let (home, first, second) = two_servers(with_rate_limits(home));
     first.sign_up(ANN, PASSWORD);
     first.forgot(ANN).is(200);
     second.forgot(ANN).is(200);
-    // Another spelling is the same address, and another field is no way round.
+    // Another spelling is the same address, and an additional field does not avoid the limit.
     first.forgot(" ANN@Example.com ").is(200);
     for server in [&first, &second] {
         retry_after(server.forgot(ANN));
@@ -60,7 +60,7 @@ pub fn they_hold_across_servers_and_restarts(home: Home) {
             .post("/api/auth/forgot", body)
             .fails_with(400, "schema_validation");
     }
-    let mut guesses = Guesses::none();
+    let mut guesses = Guesses::new();
     for _ in 0..5 {
         assert_eq!(guesses.refused(&first), None);
         assert_eq!(guesses.refused(&second), None);
@@ -70,28 +70,28 @@ pub fn they_hold_across_servers_and_restarts(home: Home) {
     second.kill();
     let server = home.serve_alone(&[]);
     retry_after(server.forgot(ANN));
-    // The count goes on where it was.
-    guesses.go_on_beyond_a_delay(&server);
-    guesses.go_on_beyond_a_delay(&server);
+    // The count continues after a restart.
+    guesses.continue_after_a_delay(&server);
+    guesses.continue_after_a_delay(&server);
 }
 
-/// Failed logins of one account in a row, as the servers must count them. The delays are compared with the clock, which
-/// may have gone on by any time on a busy machine.
+/// Consecutive failed logins of one account, as the servers must count them. Delays are compared with the clock, since any time may
+/// pass between two requests on a busy machine.
 struct Guesses {
     failures: u32,
-    /// A moment before the server counted the last one.
+    /// A time before the server counted the last failure.
     before_last: Instant,
 }
 
 impl Guesses {
-    fn none() -> Self {
+    fn new() -> Self {
         Self {
             failures: 0,
             before_last: Instant::now(),
         }
     }
 
-    /// Delay after the last failure: 1 second after the tenth, and twice as long after each further one.
+    /// Returns the delay after the last failure: 1 second after the tenth, doubled after each further one.
     fn delay(&self) -> Duration {
         let doublings = self.failures.checked_sub(10);
         doublings.map_or(Duration::ZERO, |doublings| {
@@ -99,7 +99,7 @@ impl Guesses {
         })
     }
 
-    /// Guesses once. Returns how long to wait where the guess is refused because it comes within the delay.
+    /// Guesses once. Returns the time to wait if the guess is refused because it comes within the delay.
     #[track_caller]
     fn refused(&mut self, server: &Server) -> Option<Duration> {
         let now = Instant::now();
@@ -122,9 +122,9 @@ impl Guesses {
         None
     }
 
-    /// Guesses until one is refused, waits as long as the server says, and guesses again.
+    /// Guesses until a guess is refused, waits as long as the server says, and guesses again.
     #[track_caller]
-    fn go_on_beyond_a_delay(&mut self, server: &Server) {
+    fn continue_after_a_delay(&mut self, server: &Server) {
         let rest = loop {
             if let Some(rest) = self.refused(server) {
                 break rest;
@@ -136,7 +136,7 @@ impl Guesses {
 }
 
 impl Server {
-    /// The page asks by the same limits, and answers with a page.
+    /// Requests a reset on the page, which is limited as the API is and answers with a page.
     fn post_form_forgot(&self, email: &str) -> Answer {
         let form = format!("email={}", email.replace('@', "%40"));
         let page = self.post_form("/forgot", &form);
@@ -147,14 +147,14 @@ impl Server {
     }
 }
 
-/// Calls until it is refused, each with another forged address, and answers how many were let in.
+/// Sends logins until one is refused, each with another forged client address. Returns the number of accepted ones.
 fn let_in(server: &Server) -> usize {
     let body = |number| json!({"email": format!("user{number}@example.com"), "password": PASSWORD});
     (0..200)
         .take_while(|number| {
             let forged = format!("198.51.100.{number}");
             let header = ("X-Forwarded-For", forged.as_str());
-            let answer = server.post_with("/api/auth/login", body(*number), header);
+            let answer = server.post_with_header("/api/auth/login", body(*number), header);
             if answer.status != 401 {
                 retry_after(answer);
                 return false;
@@ -164,16 +164,16 @@ fn let_in(server: &Server) -> usize {
         .count()
 }
 
-pub fn a_forged_client_is_the_same_client(home: Home) {
-    let home = on(home);
+pub fn a_forged_client_address_starts_no_new_count(home: Home) {
+    let home = with_rate_limits(home);
     let server = home.serve(&[]);
     assert_eq!(let_in(&server), 60);
     let forwarded = ("Forwarded", "for=198.51.100.7");
-    retry_after(server.post_with("/api/auth/forgot", json!({"email": ANN}), forwarded));
-    // What is no call of these is not counted.
+    retry_after(server.post_with_header("/api/auth/forgot", json!({"email": ANN}), forwarded));
+    // Other requests are not counted.
     server.get("/api/movies").is(200);
     server.kill();
-    // A proxy that is named is believed: as far as its own word goes, which is the last one.
+    // A trusted proxy is believed, but only the last address of the chain, which it added itself.
     let home = home.with("MOVIE_BAG_TRUSTED_PROXIES", "127.0.0.0/8");
     let server = home.serve(&[]);
     assert_eq!(let_in(&server), 200);
@@ -181,34 +181,34 @@ pub fn a_forged_client_is_the_same_client(home: Home) {
     for number in 0..61 {
         let chain = format!("198.51.100.{number}, 203.0.113.9");
         let body = json!({"email": format!("{number}@example.com"), "password": PASSWORD});
-        let answer = server.post_with("/api/auth/login", body, ("X-Forwarded-For", &chain));
+        let answer = server.post_with_header("/api/auth/login", body, ("X-Forwarded-For", &chain));
         *statuses.entry(answer.status).or_insert(0) += 1;
     }
     assert_eq!(statuses, BTreeMap::from([(401, 60), (429, 1)]));
 }
 
-pub fn guessing_is_slowed_and_never_locked(home: Home) {
-    let home = on(home);
+pub fn guessing_passwords_is_delayed_and_never_locks_the_account(home: Home) {
+    let home = with_rate_limits(home);
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
-    // The right password is refused too, and reveals nothing: it is not compared.
+    // The right password is refused within the delay too, without being compared, so that the answer reveals nothing.
     let rest = loop {
-        let mut guesses = Guesses::none();
+        let mut guesses = Guesses::new();
         while guesses.refused(&server).is_none() {}
         let answer = server.log_in(ANN, PASSWORD);
         let elapsed = guesses.before_last.elapsed();
         if answer.status == 429 {
             break Duration::from_secs(retry_after(answer));
         }
-        // It came late on a busy machine, and has cleared the count.
+        // The login came after the delay on a busy machine, and has cleared the count.
         answer.is(200);
         assert!(elapsed >= guesses.delay(), "not refused after {elapsed:?}");
     };
     thread::sleep(rest);
     server.log_in(ANN, PASSWORD).is(200);
-    // That has cleared the count.
-    let mut guesses = Guesses::none();
-    guesses.go_on_beyond_a_delay(&server);
+    // The login has cleared the count.
+    let mut guesses = Guesses::new();
+    guesses.continue_after_a_delay(&server);
     while guesses.refused(&server).is_none() {}
     server.reset(&home.reset_token(ANN), NEW_PASSWORD).is(200);
     server.log_in(ANN, NEW_PASSWORD).is(200);
@@ -216,12 +216,12 @@ pub fn guessing_is_slowed_and_never_locked(home: Home) {
     assert!(kinds.iter().any(|event| event["kind"] == "login_delayed"));
 }
 
-pub fn a_flood_of_hashing_leaves_the_rest_alone(home: Home) {
-    // Some milliseconds a hash, so that they come faster than they are done.
+pub fn other_requests_are_answered_during_a_flood_of_hashing(home: Home) {
+    // Each hash takes some milliseconds, so that logins arrive faster than they are verified.
     let home = home.with("MOVIE_BAG_BCRYPT_COST", "9");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
-    // Each client goes on until it is refused, so that the queue stays full until the rest was tried.
+    // Each client continues until it is refused, so that the queue stays full while the other requests are tried.
     let is_over = AtomicBool::new(false);
     let refused = AtomicUsize::new(0);
     let answered: usize = thread::scope(|scope| {
@@ -251,11 +251,11 @@ pub fn a_flood_of_hashing_leaves_the_rest_alone(home: Home) {
         let join = |client: thread::ScopedJoinHandle<'_, usize>| client.join().unwrap();
         clients.into_iter().map(join).sum()
     });
-    assert!(answered >= 256, "{answered} of those that were queued");
+    assert!(answered >= 256, "{answered} of the queued logins");
     server.access_token(ANN, PASSWORD);
 }
 
-/// Lines of a history with their numbers of events, by kind and UTC day.
+/// Groups the event counts of a history by kind and UTC day.
 fn counted(history: &[Value]) -> BTreeMap<(String, String), Vec<u64>> {
     let mut counted = BTreeMap::<_, Vec<_>>::new();
     for event in history {
@@ -269,7 +269,7 @@ fn counted(history: &[Value]) -> BTreeMap<(String, String), Vec<u64>> {
     counted
 }
 
-pub fn failed_logins_leave_one_line(home: Home) {
+pub fn failed_logins_leave_one_line_a_day(home: Home) {
     const FAILURES: u64 = 40;
     let server = home.serve_alone(&[]);
     server.sign_up(ANN, PASSWORD);
@@ -300,7 +300,7 @@ pub fn failed_logins_leave_one_line(home: Home) {
             Err(format!("{history:?}"))
         }
     });
-    // The run may go on past midnight.
+    // The test may run past midnight.
     for ((kind, day), counts) in counted(&history) {
         assert_eq!(counts.len(), 1, "{kind} on {day}: {history:?}");
     }
@@ -315,11 +315,11 @@ pub fn failed_logins_leave_one_line(home: Home) {
     );
     server.kill();
 
-    // Delays are counted, too: a stranger can cause one every 15 minutes.
-    let home = on(home);
+    // Delays are counted too, since a stranger can cause one every 15 minutes.
+    let home = with_rate_limits(home);
     let server = home.serve_alone(&[]);
-    let mut guesses = Guesses::none();
-    guesses.go_on_beyond_a_delay(&server);
+    let mut guesses = Guesses::new();
+    guesses.continue_after_a_delay(&server);
     let history = wait_for("the delays are counted", || {
         let history = home.whole_history(ANN);
         if sum(&history, "login_delayed") >= 2 {

@@ -1,11 +1,11 @@
-//! L: where links lead, and who learns of them.
+//! L: targets of links, and who can read them.
 
 use serde_json::json;
 
 use super::ANN;
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
-pub fn no_request_leads_elsewhere(home: Home) {
+pub fn no_request_redirects_to_another_site(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     const FIELDS: [&str; 7] = [
@@ -54,7 +54,7 @@ pub fn no_request_leads_elsewhere(home: Home) {
     }
 }
 
-pub fn a_page_and_its_log_keep_the_token(home: Home) {
+pub fn pages_and_the_log_do_not_leak_the_token(home: Home) {
     let home = home.with("MOVIE_BAG_LOG", "info");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
@@ -76,7 +76,7 @@ pub fn a_page_and_its_log_keep_the_token(home: Home) {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'none'"), "{policy}");
-        // Nothing is loaded from where it could be read in a log, and no script runs but the one of these pages.
+        // Nothing is loaded from another server, whose log could show the URL, and no script runs but that of the page.
         assert!(!policy.contains("unsafe") && !policy.contains("http"));
         let loading = answer.text.split('<').filter(|tag| {
             let loads = ["link ", "script", "img", "iframe", "source", "object"];

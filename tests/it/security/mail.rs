@@ -1,9 +1,9 @@
-//! M: mails while other systems fail. More of it is in `outbox.rs`.
+//! M: mail delivery while other systems fail. `outbox.rs` has more of it.
 
 use super::{ANN, BOB, CONFIRMATION, RESET};
 use crate::harness::{ClosedPort, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, wait_until};
 
-pub fn a_link_that_was_used_up_is_dead_and_visible(home: Home) {
+pub fn a_mail_with_an_invalidated_link_is_dead_and_visible(home: Home) {
     let down = ClosedPort::reserve();
     let home = home.with("MAIL_PORT", down.port());
     let server = home.serve_alone(&[]);
@@ -21,7 +21,7 @@ pub fn a_link_that_was_used_up_is_dead_and_visible(home: Home) {
     let inbox = _sink.inbox();
     inbox.wait_for_count(BOB, RESET, 1);
     inbox.wait_for_count(ANN, CONFIRMATION, 1);
-    wait_until("the other one is dead", || {
+    wait_until("the reset mail is dead", || {
         let outbox = home.outbox();
         outbox.len() == 1 && outbox[0]["state"] == "dead" && outbox[0]["email"] == ANN
     });
@@ -30,23 +30,23 @@ pub fn a_link_that_was_used_up_is_dead_and_visible(home: Home) {
     assert!(failed.iter().any(|event| event["kind"] == "mail_failed"));
 }
 
-pub fn a_mail_in_the_hands_of_a_dead_server_is_sent_by_another(home: Home) {
+pub fn a_mail_leased_by_a_dead_server_is_sent_by_another(home: Home) {
     let mail_server = MailServer::start(&[Fault::HangsInData]);
     let home = home.with("MAIL_PORT", mail_server.port());
     let first = home.serve_alone(&[]);
     first.sign_up(ANN, PASSWORD);
     first.forgot(ANN).is(200);
-    wait_until("it is under way", || mail_server.connections() == 1);
+    wait_until("the mail is being sent", || mail_server.connections() == 1);
     first.kill();
-    assert!(mail_server.kept().is_empty());
+    assert!(mail_server.stored().is_empty());
     let _second = home.serve_alone(&[]);
-    wait_until("it arrives", || mail_server.kept().len() == 1);
-    wait_until("it is noted", || home.outbox().is_empty());
-    assert_eq!(mail_server.kept()[0].to, ANN);
+    wait_until("the mail arrives", || mail_server.stored().len() == 1);
+    wait_until("the attempt is recorded", || home.outbox().is_empty());
+    assert_eq!(mail_server.stored()[0].to, ANN);
 }
 
-pub fn without_encryption_there_is_no_mail(home: Home) {
-    // It offers no STARTTLS, and would take whatever comes.
+pub fn no_mail_is_sent_without_the_required_encryption(home: Home) {
+    // The server offers no STARTTLS, and would accept any mail.
     let mail_server = MailServer::start(&[]);
     for key in ["MAIL_USE_TLS", "MAIL_USE_SSL"] {
         let email = format!("{}@example.com", key.to_lowercase().replace('_', "-"));
@@ -58,7 +58,7 @@ pub fn without_encryption_there_is_no_mail(home: Home) {
             .env("MAIL_USERNAME", "postmaster")
             .env("MAIL_PASSWORD", "not in plaintext")
             .env("MOVIE_BAG_MAIL_TIMEOUT", "3s");
-        let output = crate::harness::Output::of(forgot, "").exits(7);
+        let output = crate::harness::Output::run(forgot, "").exits(7);
         assert!(output.stderr.contains("TLS"), "{}", output.stderr);
         let failed = home.history(&email);
         let failed = failed.iter().find(|event| event["kind"] == "mail_failed");
@@ -70,6 +70,6 @@ pub fn without_encryption_there_is_no_mail(home: Home) {
         };
         assert!(detail.contains(why), "{key}: {detail}");
     }
-    assert!(mail_server.kept().is_empty());
-    assert_eq!(home.outbox().len(), 2, "they wait");
+    assert!(mail_server.stored().is_empty());
+    assert_eq!(home.outbox().len(), 2, "the mails stay queued");
 }

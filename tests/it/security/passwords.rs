@@ -1,18 +1,18 @@
-//! P: which passwords are taken, and that it is the same everywhere.
+//! P: the password policy, which is the same everywhere.
 
 use serde_json::json;
 
 use super::ANN;
 use crate::harness::{Home, PASSWORD, Server};
 
-/// Every way in, each told whether this password is to be taken.
-struct Ways<'a> {
+/// All places where a password is set.
+struct EntryPoints<'a> {
     home: &'a Home,
     server: Server,
     number: usize,
 }
 
-impl<'a> Ways<'a> {
+impl<'a> EntryPoints<'a> {
     fn of(home: &'a Home) -> Self {
         let server = home.serve(&[]);
         server.sign_up(ANN, PASSWORD);
@@ -23,14 +23,14 @@ impl<'a> Ways<'a> {
         }
     }
 
-    fn fresh(&mut self) -> String {
+    fn next_address(&mut self) -> String {
         self.number += 1;
         format!("user{}@example.com", self.number)
     }
 
-    fn try_all(&mut self, password: &str, is_taken: bool) {
-        let (status, code) = if is_taken { (200, 0) } else { (400, 5) };
-        let email = self.fresh();
+    fn try_all(&mut self, password: &str, is_accepted: bool) {
+        let (status, code) = if is_accepted { (200, 0) } else { (400, 5) };
+        let email = self.next_address();
         let body = json!({"email": email, "password": password});
         let signed_up = self.server.post("/api/auth/signup", body);
         assert_eq!(
@@ -41,13 +41,13 @@ impl<'a> Ways<'a> {
         let token = self.home.reset_token(ANN);
         let reset = self.server.reset(&token, password);
         assert_eq!(reset.status, status, "reset {password:?}: {}", reset.text);
-        if !is_taken {
+        if !is_accepted {
             for answer in [signed_up, reset] {
                 answer.fails_with(400, "weak_password");
             }
         }
         let token = self.home.reset_token(ANN);
-        let email = self.fresh();
+        let email = self.next_address();
         for arguments in [
             ["reset", "--token", &token, "--password-stdin"].as_slice(),
             &["user", "create", "--email", &email, "--password-stdin"],
@@ -58,13 +58,13 @@ impl<'a> Ways<'a> {
                 .run_with_input(arguments, &format!("{password}\n"));
             assert_eq!(output.code, Some(code), "{password:?}: {output:?}");
         }
-        let imported = self.fresh();
+        let imported = self.next_address();
         self.home.write(
             "one.jsonl",
             json!({"email": imported, "password": password}).to_string(),
         );
         let output = self.home.run(&["--json", "user", "import", "one.jsonl"]);
-        if is_taken {
+        if is_accepted {
             output.ok();
             self.server.access_token(&imported, password);
             self.server.access_token(&email, password);
@@ -75,9 +75,9 @@ impl<'a> Ways<'a> {
     }
 }
 
-pub fn one_policy_for_every_way_in(home: Home) {
-    let mut ways = Ways::of(&home);
-    for (password, is_taken) in [
+pub fn one_policy_applies_wherever_a_password_is_set(home: Home) {
+    let mut entry_points = EntryPoints::of(&home);
+    for (password, is_accepted) in [
         ("", false),
         ("short", false),
         ("1234567", false),
@@ -89,11 +89,11 @@ pub fn one_policy_for_every_way_in(home: Home) {
         ("zaubertrank 9 liter", true),
         (&"x7".repeat(36), true),
     ] {
-        ways.try_all(password, is_taken);
+        entry_points.try_all(password, is_accepted);
     }
 }
 
-pub fn older_ones_go_on_working(home: Home) {
+pub fn older_passwords_remain_valid(home: Home) {
     home.create_account(ANN, "nine char");
     let home = home.with("MOVIE_BAG_PASSWORD_MIN_LENGTH", "20");
     let server = home.serve(&[]);
@@ -104,20 +104,20 @@ pub fn older_ones_go_on_working(home: Home) {
         .fails_with(400, "weak_password");
 }
 
-pub fn its_length_is_in_characters(home: Home) {
-    let mut ways = Ways::of(&home);
-    // Seven of four bytes each are seven; eight are enough, and 64 of any kind are taken where they have 72 bytes.
-    ways.try_all("🎬🐙🚲🌋🪁🧭🦔", false);
-    ways.try_all("🎬🐙🚲🌋🪁🧭🦔🥁", true);
-    ways.try_all(&"a1b2c3d4e5f6g7h8".repeat(4), true);
-    ways.try_all(&format!("{}üäöß", "q9w8e7r6t5z4u3i2".repeat(4)), true);
-    // Nothing is cut: one byte over is no password.
-    ways.try_all(&format!("{}üäößx", "q9w8e7r6t5z4u3i2".repeat(4)), false);
-    ways.try_all("correct\0horse battery", false);
+pub fn the_minimum_length_is_counted_in_characters(home: Home) {
+    let mut entry_points = EntryPoints::of(&home);
+    // Seven characters of four bytes each are seven characters. 64 characters are accepted as long as they have 72 bytes.
+    entry_points.try_all("🎬🐙🚲🌋🪁🧭🦔", false);
+    entry_points.try_all("🎬🐙🚲🌋🪁🧭🦔🥁", true);
+    entry_points.try_all(&"a1b2c3d4e5f6g7h8".repeat(4), true);
+    entry_points.try_all(&format!("{}üäöß", "q9w8e7r6t5z4u3i2".repeat(4)), true);
+    // A password of one byte more is refused instead of cut.
+    entry_points.try_all(&format!("{}üäößx", "q9w8e7r6t5z4u3i2".repeat(4)), false);
+    entry_points.try_all("correct\0horse battery", false);
 }
 
-pub fn it_is_not_easily_guessed_and_else_free(home: Home) {
-    let mut ways = Ways::of(&home);
+pub fn guessable_passwords_are_refused_and_all_others_accepted(home: Home) {
+    let mut entry_points = EntryPoints::of(&home);
     for guessed in [
         "password1",
         "qwertyuiop",
@@ -129,7 +129,7 @@ pub fn it_is_not_easily_guessed_and_else_free(home: Home) {
         "ANN@example.com",
     ] {
         let token = home.reset_token(ANN);
-        let answer = ways.server.reset(&token, guessed);
+        let answer = entry_points.server.reset(&token, guessed);
         assert_eq!(answer.status, 400, "{guessed}");
         answer.fails_with(400, "weak_password");
         home.reset(&token, guessed).exits(5);
@@ -141,10 +141,10 @@ pub fn it_is_not_easily_guessed_and_else_free(home: Home) {
         "  spaces round it  ",
         "حفلة موسيقية",
     ] {
-        ways.try_all(free, true);
+        entry_points.try_all(free, true);
     }
-    // The same letters in other bytes: precomposed, and with accents of their own.
-    let server = &ways.server;
+    // The same letters in other bytes: precomposed, and with combining accents.
+    let server = &entry_points.server;
     server.sign_up("nfc@example.com", "cr\u{e8}me br\u{fb}l\u{e9}e");
     server.access_token("nfc@example.com", "cre\u{300}me bru\u{302}le\u{301}e");
     server.sign_up("nfd@example.com", "cre\u{300}me bru\u{302}le\u{301}e");

@@ -1,4 +1,4 @@
-//! S: what a reset changes, whole or not at all.
+//! S: the effects of a reset, which are atomic.
 
 use std::io::Write as _;
 use std::sync::mpsc;
@@ -11,24 +11,24 @@ use super::{ANN, CONFIRMATION, two_servers};
 use crate::harness::mongodb::blocking;
 use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, now, wait_until};
 
-pub fn a_reset_ends_logins_on_every_server(home: Home) {
+pub fn a_reset_ends_sessions_on_every_server(home: Home) {
     let (_home, first, second) = two_servers(home);
     first.sign_up(ANN, PASSWORD);
-    let logins = [&first, &second].map(|server| server.access_token(ANN, PASSWORD));
+    let access_tokens = [&first, &second].map(|server| server.access_token(ANN, PASSWORD));
     let [used, left] = [first.reset_token(ANN), first.reset_token(ANN)];
     let add = |server: &Server, token: &str, name: &str| {
         let movie = json!({"name": name, "casts": ["a"], "genres": ["b"]}).to_string();
         server.send("POST", "/api/movies", Some(token), &movie)
     };
-    // Both servers know both logins, and may remember them.
-    for (number, login) in logins.iter().enumerate() {
-        add(&first, login, &format!("first {number}")).is(200);
-        add(&second, login, &format!("second {number}")).is(200);
+    // Both servers have verified both access tokens, and may have cached them.
+    for (number, access) in access_tokens.iter().enumerate() {
+        add(&first, access, &format!("first {number}")).is(200);
+        add(&second, access, &format!("second {number}")).is(200);
     }
     first.reset(&used, NEW_PASSWORD).is(200);
-    for login in &logins {
+    for access in &access_tokens {
         for server in [&second, &first] {
-            add(server, login, "x").fails_with(401, "invalid_access_token");
+            add(server, access, "x").fails_with(401, "invalid_access_token");
         }
     }
     for token in [used, left] {
@@ -36,8 +36,8 @@ pub fn a_reset_ends_logins_on_every_server(home: Home) {
     }
 }
 
-/// Requests for an account, and a mail to it that hangs, while it is deleted.
-pub fn nothing_of_a_deleted_account_is_left(home: Home) {
+/// Requests for an account, and a mail to it that hangs, race with the deletion of the account.
+pub fn a_deleted_account_leaves_no_mail_and_no_history(home: Home) {
     let mail_server = MailServer::start(&[Fault::HangsInData]);
     let home = home
         .with("MAIL_PORT", mail_server.port())
@@ -63,9 +63,9 @@ pub fn nothing_of_a_deleted_account_is_left(home: Home) {
                 scope.spawn(move || {
                     for _ in 0..3 {
                         match number % 2 {
-                            // Unknown once it is deleted.
+                            // Refused once the account is deleted.
                             0 => assert!(matches!(server.forgot(ANN).status, 200 | 400)),
-                            // Refused, and written down as long as there is an account.
+                            // Refused, and recorded as long as the account exists.
                             _ => assert_eq!(server.reset(bad, PASSWORD).status, 403),
                         }
                     }
@@ -77,7 +77,7 @@ pub fn nothing_of_a_deleted_account_is_left(home: Home) {
     }
 }
 
-/// How many mails and lines of history there are, of whichever account.
+/// Returns the number of mails and lines of history, of all accounts.
 fn traces(home: &Home) -> i64 {
     let Some(uri) = home.mongodb_uri() else {
         let both = "SELECT (SELECT count(*) FROM history) + (SELECT count(*) FROM outbox)";
@@ -98,11 +98,11 @@ fn traces(home: &Home) -> i64 {
     })
 }
 
-/// Ten times in a row, as fast as it goes: the clock may not move between two of them.
-pub fn a_revocation_ends_every_earlier_login(home: Home) {
+/// Revokes ten times in a row without a pause, since the clock may not advance between two revocations.
+pub fn a_revocation_ends_every_earlier_session(home: Home) {
     let (home, first, second) = two_servers(home);
     first.sign_up(ANN, PASSWORD);
-    // A movie without a name is refused for that, where the login counts.
+    // A valid access token gets 400, since the movie has no name.
     let opens = |server: &Server, token: &str| {
         let answer = server.send("POST", "/api/movies", Some(token), "{}");
         assert!(matches!(answer.status, 400 | 401), "{}", answer.text);
@@ -119,14 +119,14 @@ pub fn a_revocation_ends_every_earlier_login(home: Home) {
         ended.push(token);
         for (number, token) in ended.iter().enumerate() {
             for server in [&first, &second] {
-                assert!(!opens(server, token), "login {number}, round {round}");
+                assert!(!opens(server, token), "token {number}, round {round}");
             }
         }
     }
 }
 
-/// The server is killed after a different number of acknowledged resets each time, while the others are under way.
-pub fn a_reset_is_whole_or_not_at_all_whenever_the_server_dies(home: Home) {
+/// The server is killed after a different number of acknowledged resets in each round, while others are in progress.
+pub fn a_reset_is_atomic_when_the_server_is_killed(home: Home) {
     const ROUNDS: usize = 20;
     const RESETS: usize = 10;
     let home = home.with("MAIL_PORT", "1").with("MOVIE_BAG_LOG", "error");
@@ -175,10 +175,13 @@ pub fn a_reset_is_whole_or_not_at_all_whenever_the_server_dies(home: Home) {
         for (email, acknowledged) in accounts.iter().zip(acknowledged) {
             let changed = server.log_in(email, NEW_PASSWORD).status == 200;
             let unchanged = server.log_in(email, PASSWORD).status == 200;
-            assert!(changed != unchanged, "{email}: one password of the two");
+            assert!(
+                changed != unchanged,
+                "{email}: exactly one password is valid"
+            );
             assert!(
                 changed || !acknowledged,
-                "{email}: what was acknowledged is there"
+                "{email}: an acknowledged reset is stored"
             );
             let history = home.history(email);
             let history = history.iter().filter(|event| event["kind"] == "reset_done");
@@ -201,7 +204,7 @@ pub fn a_reset_is_whole_or_not_at_all_whenever_the_server_dies(home: Home) {
     );
     assert!(
         done > 10 && undone > 10,
-        "{done} and {undone}: the moments say nothing"
+        "{done} and {undone}: too few kills during a reset"
     );
     if !home.is_on_mongodb() {
         let integrity = home
@@ -221,7 +224,7 @@ pub fn a_reset_is_whole_or_not_at_all_whenever_the_server_dies(home: Home) {
     }
 }
 
-pub fn a_reset_is_no_login(home: Home) {
+pub fn a_reset_does_not_log_in(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let answer = server.reset(&home.reset_token(ANN), NEW_PASSWORD).is(200);
@@ -237,7 +240,7 @@ pub fn a_reset_is_no_login(home: Home) {
     }
 }
 
-pub fn the_confirmation_says_when_from_where_and_what_to_do(home: Home) {
+pub fn the_confirmation_states_time_source_and_what_to_do(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let before = now();

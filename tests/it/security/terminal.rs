@@ -1,4 +1,4 @@
-//! C: the commands of the administrator.
+//! C: commands of the administrator.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use super::{ANN, CONFIRMATION};
 use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
-pub fn nothing_secret_need_be_an_argument(home: Home) {
+pub fn secrets_need_not_be_arguments(home: Home) {
     home.create_account(ANN, PASSWORD);
     for arguments in [
         ["user", "create", "--email", "bob@example.com"].as_slice(),
@@ -17,7 +17,7 @@ pub fn nothing_secret_need_be_an_argument(home: Home) {
         let with_password = [arguments, &["--password", NEW_PASSWORD]].concat();
         home.run(&with_password).exits(2);
     }
-    // Token and password by standard input: this is all that anybody sees of it.
+    // Token and password on standard input: `ps` shows only the arguments and the environment.
     let link = home.run(&["forgot", "--email", ANN, "--print-link"]).ok();
     let link = link.stdout.trim().to_owned();
     let mut reset = home
@@ -28,7 +28,7 @@ pub fn nothing_secret_need_be_an_argument(home: Home) {
         .spawn()
         .unwrap();
     let shown = |file: &str| std::fs::read(format!("/proc/{}/{file}", reset.id())).unwrap();
-    wait_until("it runs", || {
+    wait_until("the command runs", || {
         String::from_utf8_lossy(&shown("cmdline")).contains("--password-stdin")
     });
     let seen = [shown("cmdline"), shown("environ")].concat();
@@ -47,27 +47,27 @@ pub fn a_printed_link_is_in_the_history(home: Home) {
     let mut printing = home.command(&["forgot", "--email", ANN, "--print-link"]);
     printing.env("MAIL_PORT", "1");
     home.create_account(ANN, PASSWORD);
-    let printed = crate::harness::Output::of(printing, "").ok();
+    let printed = crate::harness::Output::run(printing, "").ok();
     assert_eq!(
         printed.stdout.lines().count(),
         1,
         "the link and nothing else"
     );
-    let asked = &home.history(ANN)[0];
-    assert_eq!(asked["kind"], "reset_requested");
-    assert!(asked["origin"].as_str().unwrap().contains("terminal"));
+    let event = &home.history(ANN)[0];
+    assert_eq!(event["kind"], "reset_requested");
+    assert!(event["origin"].as_str().unwrap().contains("terminal"));
     assert!(
-        asked["detail"].as_str().unwrap().contains("print"),
-        "{asked}"
+        event["detail"].as_str().unwrap().contains("print"),
+        "{event}"
     );
     assert!(home.outbox().is_empty(), "no mail waits");
-    // The owner is told.
+    // The owner is notified.
     let home = home.with("MAIL_PORT", sink.port());
     home.reset(printed.stdout.trim(), NEW_PASSWORD).ok();
     sink.inbox().wait_for_count(ANN, CONFIRMATION, 1);
 }
 
-pub fn what_would_reveal_is_off_or_said(home: Home) {
+pub fn revealing_settings_are_off_or_reported(home: Home) {
     let server = home.serve(&[]);
     assert!(!server.stderr().contains("metrics"), "{}", server.stderr());
     for path in ["/metrics", "/api/metrics", "/debug", "/admin", "/.env"] {
@@ -80,7 +80,7 @@ pub fn what_would_reveal_is_off_or_said(home: Home) {
         checked.stdout
     );
     assert!(checked.stdout.contains("sign-up"), "{}", checked.stdout);
-    // A place that others reach is said.
+    // An address that other machines can reach is reported.
     let everywhere = home.with("MOVIE_BAG_METRICS_BIND", "0.0.0.0:9090");
     let checked = everywhere.run(&["check", "--deploy"]).exits(1);
     assert!(
@@ -90,8 +90,8 @@ pub fn what_would_reveal_is_off_or_said(home: Home) {
     );
 }
 
-/// Their labels are of sets that are known at the start, whatever comes in.
-pub fn metrics_name_nobody(home: Home) {
+/// Labels come from sets that are fixed at the start, and do not depend on requests.
+pub fn metrics_contain_no_personal_data(home: Home) {
     let home = home.with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0");
     let server = home.serve(&[]);
     let labels = |text: &str| -> BTreeSet<String> {
@@ -103,7 +103,7 @@ pub fn metrics_name_nobody(home: Home) {
     let id = server.sign_up(ANN, PASSWORD);
     let access = server.access_token(ANN, PASSWORD);
     let token = server.reset_token(ANN);
-    let asked = |number: usize| {
+    let send_requests = |number: usize| {
         let address = format!("user{number}@example.com");
         server.get(&format!("/reset/{token}{number}"));
         server.get(&format!("/nowhere/{number}?q={token}"));
@@ -111,11 +111,15 @@ pub fn metrics_name_nobody(home: Home) {
         server.raw(format!("M{number} / HTTP/1.1\r\nHost: h{number}\r\n\r\n").as_bytes());
         server.send("GET", &format!("/api/movies/{number}"), Some(&access), "");
     };
-    asked(0);
-    let few = server.metrics().is(200).text;
-    (1..100).for_each(asked);
-    let many = server.metrics().is(200).text;
-    assert_eq!(labels(&few), labels(&many), "the same series, only higher");
+    send_requests(0);
+    let before = server.metrics().is(200).text;
+    (1..100).for_each(send_requests);
+    let after = server.metrics().is(200).text;
+    assert_eq!(
+        labels(&before),
+        labels(&after),
+        "the same series, only higher"
+    );
     for private in [
         ANN,
         "user",
@@ -127,6 +131,6 @@ pub fn metrics_name_nobody(home: Home) {
         &token,
         &access,
     ] {
-        assert!(!many.contains(private), "{private}: {many}");
+        assert!(!after.contains(private), "{private}: {after}");
     }
 }

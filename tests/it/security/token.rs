@@ -1,4 +1,4 @@
-//! T: what a reset token is, and what it opens.
+//! T: reset tokens and access tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{ANN, BOB, CONFIRMATION, RESET, two_servers};
 use crate::harness::{ClosedPort, Home, NEW_PASSWORD, Output, PASSWORD, now, wait_for, wait_until};
 
-/// 32 bytes and more, and no setting of the tests' own.
+/// A secret of more than 32 bytes that no other test uses.
 const SECRET: &str = "the secret that the attacker wants to know";
 
 fn claims(token: &str) -> Value {
@@ -22,7 +22,7 @@ fn claims(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-pub fn it_is_random_and_says_nothing(home: Home) {
+pub fn a_reset_token_is_random_and_reveals_nothing(home: Home) {
     home.create_account(ANN, PASSWORD);
     let tokens: Vec<String> = (0..12).map(|_| home.reset_token(ANN)).collect();
     let mut ids = BTreeSet::new();
@@ -34,29 +34,29 @@ pub fn it_is_random_and_says_nothing(home: Home) {
         ids.insert(id.to_owned());
         assert!(claims["fingerprint"].as_str().unwrap().len() >= 43);
         for part in token.split('.') {
-            let clear = URL_SAFE_NO_PAD.decode(part).unwrap();
-            let clear = String::from_utf8_lossy(&clear);
+            let decoded = URL_SAFE_NO_PAD.decode(part).unwrap();
+            let decoded = String::from_utf8_lossy(&decoded);
             for secret in ["ann", "example.com", "$2b$", PASSWORD] {
-                assert!(!clear.contains(secret), "{clear}");
+                assert!(!decoded.contains(secret), "{decoded}");
             }
         }
     }
     assert_eq!(ids.len(), tokens.len());
-    // Bits that are drawn are as often 1 as 0: of 1,536 the chance to be outside of this is below one in a billion.
+    // Random bits are 1 as often as 0: for 1,536 bits, the probability of a count outside this range is below one in a billion.
     let ones: u32 = ids
         .iter()
         .flat_map(|id| URL_SAFE_NO_PAD.decode(id).unwrap())
         .map(u8::count_ones)
         .sum();
     assert!((640..=896).contains(&ones), "{ones} of 1536");
-    // Bound: the same account with another credential refuses it.
+    // Bound to the credential: the same account with another credential refuses the token.
     let arguments = ["user", "set-password", "--email", ANN, "--password-stdin"];
     home.run_with_input(&arguments, &format!("{NEW_PASSWORD}\n"))
         .ok();
     home.reset(&tokens[0], PASSWORD).exits(4);
 }
 
-pub fn nothing_that_is_kept_can_be_redeemed(home: Home) {
+pub fn nothing_stored_or_logged_can_be_redeemed(home: Home) {
     const SECRETS: [&str; 3] = [
         "a secret of this test",
         "another one of it",
@@ -77,10 +77,10 @@ pub fn nothing_that_is_kept_can_be_redeemed(home: Home) {
     server.get(&format!("/reset/{unused}?x={unused}"));
     let movie = json!({"name": "Faust", "casts": ["a"], "genres": ["b"]}).to_string();
     server.send("POST", "/api/movies", Some(&access), &movie);
-    // One mail that waits, in the outbox of a mail server that is not there.
+    // One mail stays queued, since its mail server is unreachable.
     let mut forgot = home.command(&["forgot", "--email", ANN]);
     forgot.env("MAIL_PORT", "1");
-    Output::of(forgot, "").exits(7);
+    Output::run(forgot, "").exits(7);
 
     let log = server.stderr();
     assert!(log.contains("/api/auth/reset"), "the log is there: {log}");
@@ -106,7 +106,7 @@ pub fn nothing_that_is_kept_can_be_redeemed(home: Home) {
             assert!(!found, "{place} holds {secret}");
         }
     }
-    // Whoever reads all of the database tries every value in place of a token.
+    // An attacker who reads the whole database tries every value in place of a token.
     let values: BTreeSet<&str> = values
         .iter()
         .map(String::as_str)
@@ -127,7 +127,7 @@ pub fn nothing_that_is_kept_can_be_redeemed(home: Home) {
     server.access_token(ANN, second);
 }
 
-pub fn it_works_once(home: Home) {
+pub fn a_reset_token_works_once(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let token = server.reset_token(ANN);
@@ -140,7 +140,7 @@ pub fn it_works_once(home: Home) {
     server.access_token(ANN, NEW_PASSWORD);
 }
 
-pub fn of_fifty_at_once_one_succeeds(home: Home) {
+pub fn one_of_fifty_concurrent_redemptions_succeeds(home: Home) {
     let (home, first, second) = two_servers(home);
     first.sign_up(ANN, PASSWORD);
     let token = first.reset_token(ANN);
@@ -176,7 +176,7 @@ pub fn of_fifty_at_once_one_succeeds(home: Home) {
     let winner = outcomes.iter().find(|(status, _)| *status == 200).unwrap();
     second.access_token(ANN, &winner.1);
     first.inbox().wait_for_count(ANN, CONFIRMATION, 1);
-    // A mail that was queued later is there, so a second confirmation would be, too.
+    // A mail that was queued later has arrived, so a second confirmation would have arrived too.
     first.forgot(ANN).is(200);
     first.inbox().wait_for_count(ANN, RESET, 2);
     assert_eq!(first.inbox().count(ANN, CONFIRMATION), 1);
@@ -185,11 +185,11 @@ pub fn of_fifty_at_once_one_succeeds(home: Home) {
     assert_eq!(done, 1, "the history has one reset");
 }
 
-pub fn it_expires_at_its_second(home: Home) {
+pub fn a_reset_token_expires_at_its_second(home: Home) {
     let home = home.with("MOVIE_BAG_RESET_TOKEN_LIFETIME", "2s");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
-    // Whether the link is open, which must agree with the clock.
+    // Returns whether the link is open, and asserts that this agrees with the clock.
     let is_open = |token: &str| {
         let expiry = Duration::from_secs(claims(token)["exp"].as_u64().unwrap());
         let before = now();
@@ -205,7 +205,7 @@ pub fn it_expires_at_its_second(home: Home) {
             status => panic!("{status}"),
         }
     };
-    // A busy machine may need longer than the lifetime for the first look.
+    // A busy machine may need longer than the lifetime before the first request.
     let token = wait_for("a link that is open", || {
         let token = home.reset_token(ANN);
         let claims = claims(&token);
@@ -217,12 +217,12 @@ pub fn it_expires_at_its_second(home: Home) {
             Err("expired")
         }
     });
-    wait_until("its end", || !is_open(&token));
+    wait_until("the expiry", || !is_open(&token));
     server
         .reset(&token, NEW_PASSWORD)
         .fails_with(403, "expired_token");
     home.reset(&token, NEW_PASSWORD).exits(4);
-    // Without the right signature there is no word of its time.
+    // Without a valid signature, the answer does not reveal the expiry.
     let (body, signature) = token.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { "B" } else { "A" };
     for forged in [
@@ -237,9 +237,9 @@ pub fn it_expires_at_its_second(home: Home) {
     server.access_token(ANN, PASSWORD);
 }
 
-pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
+pub fn a_changed_account_ends_reset_tokens_and_queued_mails(home: Home) {
     const OTHER: &str = "ann.other@example.com";
-    // A mail server that will be there later.
+    // A mail server that starts later.
     let down = ClosedPort::reserve();
     let home = home.with("MAIL_PORT", down.port());
     let server = home.serve_alone(&[]);
@@ -249,7 +249,7 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
             .ok()
     };
     let mut email = ANN;
-    // The same password, by another hash.
+    // The same password with another hash.
     home.write("import.csv", {
         let hash = bcrypt::hash(NEW_PASSWORD, 4).unwrap();
         format!("email,password_hash\n{OTHER},{hash}\n")
@@ -283,9 +283,9 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
         }
     }
     let sink = home.sink(&["--listen", &down.address()]);
-    // What tells of the changes comes; what would lead to a dead link does not.
+    // Notifications of the changes arrive; mails with a dead link do not.
     sink.inbox().wait_for_count(OTHER, CONFIRMATION, 2);
-    wait_until("only dead ones are left", || {
+    wait_until("only dead mails are left", || {
         home.outbox().iter().all(|mail| mail["state"] == "dead")
     });
     assert_eq!(sink.inbox().count(ANN, RESET), 0);
@@ -294,7 +294,7 @@ pub fn any_change_kills_tokens_and_queued_mails(home: Home) {
     server.access_token(OTHER, NEW_PASSWORD);
 }
 
-pub fn it_changes_its_own_account_alone(home: Home) {
+pub fn a_reset_token_changes_only_its_account(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let bob = server.sign_up(BOB, PASSWORD);
@@ -322,7 +322,7 @@ pub fn it_changes_its_own_account_alone(home: Home) {
     server.access_token(BOB, PASSWORD);
 }
 
-/// What somebody makes of a token who does not know the secret; and, for the algorithms, who does.
+/// Tokens made without the secret, and tokens of other algorithms and with other claims, made with the secret.
 fn forgeries(token: &str) -> Vec<String> {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, payload, signature] = parts[..] else {
@@ -365,7 +365,7 @@ fn forgeries(token: &str) -> Vec<String> {
         );
         forged.push(format!("{signed}.{}", mac.unwrap()));
     }
-    // Other algorithms, with the right secret even: a list of one is what holds.
+    // Other algorithms are refused even with the right secret, since only one algorithm is on the list.
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         let key = EncodingKey::from_secret(SECRET.as_bytes());
         forged.push(encode(&Header::new(algorithm), &claims, &key).unwrap());
@@ -408,7 +408,7 @@ fn forgeries(token: &str) -> Vec<String> {
     forged
 }
 
-pub fn every_forgery_is_one_and_the_same_refusal(home: Home) {
+pub fn every_forged_token_gets_the_same_refusal(home: Home) {
     let home = home.with("JWT_SECRET_KEY", SECRET);
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
@@ -444,14 +444,14 @@ pub fn every_forgery_is_one_and_the_same_refusal(home: Home) {
             closed.header("www-authenticate")
         );
     }
-    // They are what was forged, and good.
+    // The tokens that were the source of the forgeries are valid.
     server
         .send("POST", "/api/movies", Some(&access), &movie)
         .is(200);
     server.reset(&reset, NEW_PASSWORD).is(200);
 }
 
-/// Whether a text has the form of a token, computed without a secret.
+/// Returns whether a text has the form of a token. This needs no secret.
 fn has_form(token: &str) -> bool {
     let is_part = |part: &&str| {
         let is_of_alphabet = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
@@ -461,7 +461,7 @@ fn has_form(token: &str) -> bool {
     parts.len() == 3 && parts.iter().all(is_part) && parts[2].len() == 43
 }
 
-/// A text as one segment of a path.
+/// Encodes a text as one segment of a path.
 fn segment(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
@@ -472,13 +472,13 @@ fn segment(text: &str) -> String {
         .collect()
 }
 
-pub fn a_page_tells_a_forger_no_more_than_the_form(home: Home) {
+pub fn a_page_reveals_only_whether_a_link_is_well_formed(home: Home) {
     let home = home.with("JWT_SECRET_KEY", SECRET);
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let (reset, used) = (server.reset_token(ANN), server.reset_token(ANN));
     let mut forged = forgeries(&reset);
-    // Signed by others, of another purpose, and random ones of the right form.
+    // Signed with another secret, made for another purpose, and random tokens of the right form.
     let key = EncodingKey::from_secret(b"a secret of thirty-two bytes or more");
     forged.push(encode(&Header::new(Algorithm::HS256), &claims(&reset), &key).unwrap());
     forged.push(server.access_token(ANN, PASSWORD));
@@ -491,7 +491,7 @@ pub fn a_page_tells_a_forger_no_more_than_the_form(home: Home) {
     assert!(forged.iter().filter(|token| has_form(token)).count() > 20);
     assert!(forged.iter().filter(|token| !has_form(token)).count() > 20);
 
-    // Another service has another secret and no account, and gives the same answers.
+    // Another service, with another secret and no account, gives the same answers.
     let stranger = Home::fresh().with(
         "JWT_SECRET_KEY",
         "the secret of another service, of many bytes",
@@ -524,18 +524,18 @@ pub fn a_page_tells_a_forger_no_more_than_the_form(home: Home) {
             }
         }
     }
-    // A good token opens the page of its own service only.
+    // A valid token opens only the page of its own service.
     let fresh = home.reset_token(ANN);
     server.get(&format!("/reset/{fresh}")).is(200);
     assert_eq!(stranger.get(&format!("/reset/{fresh}")).text, refused.text);
 }
 
-pub fn values_that_are_no_token_change_nothing(home: Home) {
+pub fn invalid_token_values_change_nothing(home: Home) {
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
     let token = server.reset_token(ANN);
-    // What comes of the mail is written down when it has come.
-    wait_until("it is noted", || home.outbox().is_empty());
+    // The result of an attempt is stored after the mail has arrived.
+    wait_until("the attempt is recorded", || home.outbox().is_empty());
     let before = home.stored_values().len();
     for value in [
         json!(null),
@@ -584,9 +584,17 @@ pub fn a_secret_can_be_rotated(home: Home) {
             .env("JWT_SECRET_KEY_PREVIOUS", previous)
             .env("MAIL_PORT", "1")
             .stdin(Stdio::piped());
-        Output::of(command, &format!("{NEW_PASSWORD}\n")).code
+        Output::run(command, &format!("{NEW_PASSWORD}\n")).code
     };
-    assert_eq!(with(NEXT, "", &token), Some(4), "its secret is gone");
+    assert_eq!(
+        with(NEXT, "", &token),
+        Some(4),
+        "the secret of the token is not active"
+    );
     assert_eq!(with(NEXT, SECRET, &token), Some(0), "both are active");
-    assert_eq!(with(NEXT, SECRET, &other), Some(4), "it was used up");
+    assert_eq!(
+        with(NEXT, SECRET, &other),
+        Some(4),
+        "the first reset has invalidated it"
+    );
 }

@@ -1,12 +1,12 @@
-//! Mails that other sinks lose, change, or die of: each is answered 250, kept to the byte, listed and shown.
-
+//! Malformed messages that other sinks lose, change or crash on: each is accepted with 250, stored byte for byte, listed and
+//! shown.
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
 
 use crate::harness::{Home, Sink};
 
-/// What a sender does to the dots of a message (RFC 5321 §4.5.2): to those behind CRLF, no other byte begins a line.
+/// Adds the dots of transparency (RFC 5321 §4.5.2). Only bytes after CRLF begin a line.
 fn stuffed(source: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(source.len() + 16);
     for (at, byte) in source.iter().enumerate() {
@@ -24,9 +24,9 @@ pub(super) fn deliver(sink: &Sink, source: &[u8]) {
     stream.write_all(hello.as_bytes()).unwrap();
     stream.write_all(&stuffed(source)).unwrap();
     stream.write_all(b".\r\nQUIT\r\n").unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    assert!(said.contains("OK: stored"), "{said}");
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).unwrap();
+    assert!(replies.contains("OK: stored"), "{replies}");
 }
 
 fn many_parts(count: usize) -> Vec<u8> {
@@ -47,7 +47,7 @@ fn nested(depth: usize) -> Vec<u8> {
     mail
 }
 
-/// What each is, and its source, which ends with CRLF.
+/// Returns descriptions and sources of messages. Each source ends with CRLF.
 fn mails() -> Vec<(&'static str, Vec<u8>)> {
     let with_header = |header: &str| format!("{header}\r\nSubject: x\r\n\r\ntext\r\n").into_bytes();
     vec![
@@ -62,20 +62,20 @@ fn mails() -> Vec<(&'static str, Vec<u8>)> {
         ("a multipart without a boundary", with_header("Content-Type: multipart/mixed")),
         ("an empty boundary", with_header("Content-Type: multipart/mixed; boundary=\"\"")),
         (
-            "a type that is none",
+            "an invalid type",
             with_header("Content-Type: ; ;;= \"\r\nContent-Transfer-Encoding: base64"),
         ),
         (
-            "a charset that nobody knows",
+            "an unknown charset",
             with_header("Content-Type: text/plain; charset=klingon-8"),
         ),
         (
-            "an encoding that nobody knows",
+            "an unknown encoding",
             with_header("Content-Transfer-Encoding: x-uuencode-but-not-really"),
         ),
-        ("a date that is none", with_header("Date: the day before yesterday")),
+        ("an invalid date", with_header("Date: the day before yesterday")),
         (
-            "base64 that is none",
+            "invalid base64",
             b"Content-Transfer-Encoding: base64\r\n\r\n!!!!=====\r\n".to_vec(),
         ),
         ("every byte", {
@@ -118,13 +118,13 @@ fn mails() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn every_mail_is_kept_to_the_byte_listed_and_shown() {
+fn malformed_messages_are_stored_byte_for_byte_listed_and_shown() {
     let home = Home::fresh();
     let sink = home.sink(&["--format", "text", "--store", "mails"]);
     let inbox = sink.inbox();
     for (what, source) in mails() {
         deliver(&sink, &source);
-        // The newest, and readable at once: nothing of it is shown by a worker that may never come to it.
+        // The newest message can be read at once, and not only after a background task has parsed it.
         let newest = inbox.messages()[0]["ID"].as_str().unwrap().to_owned();
         assert!(
             inbox.source(&newest) == source,
@@ -141,7 +141,7 @@ fn every_mail_is_kept_to_the_byte_listed_and_shown() {
             "a link broken by quoted-printable" => {
                 assert_eq!(shown.link(), "http://x.example/reset/abcdef?a=1");
             }
-            // Without its line end, which belongs to the boundary that should follow.
+            // Without the last line end, which belongs to the boundary that should follow.
             "parts 5,000 deep" => assert_eq!(shown.text, "the innermost"),
             "a multipart without a boundary" => assert_eq!(shown.text, "text\r\n"),
             "100,000 parts" => assert!(!shown.text.is_empty(), "{what}"),
@@ -159,8 +159,8 @@ fn every_mail_is_kept_to_the_byte_listed_and_shown() {
     assert_eq!(before.len(), mails().len(), "no end of DATA but CRLF.CRLF");
     sink.kill();
     let again = home.sink(&["--store", "mails"]);
-    for (kept, (what, source)) in again.inbox().messages().iter().rev().zip(mails()) {
-        let id = kept["ID"].as_str().unwrap();
+    for (stored, (what, source)) in again.inbox().messages().iter().rev().zip(mails()) {
+        let id = stored["ID"].as_str().unwrap();
         assert!(
             again.inbox().source(id) == source,
             "{what}: not the same after a restart"
@@ -189,9 +189,9 @@ fn a_burst_loses_nothing() {
                 }
                 batch.push_str("QUIT\r\n");
                 stream.write_all(batch.as_bytes()).unwrap();
-                let mut said = String::new();
-                stream.read_to_string(&mut said).unwrap();
-                assert_eq!(said.matches("OK: stored").count(), EACH, "{said}");
+                let mut replies = String::new();
+                stream.read_to_string(&mut replies).unwrap();
+                assert_eq!(replies.matches("OK: stored").count(), EACH, "{replies}");
             });
         }
     });
@@ -207,7 +207,7 @@ fn a_burst_loses_nothing() {
 }
 
 #[test]
-fn what_was_answered_250_survives_kill_9_under_load() {
+fn messages_acknowledged_with_250_survive_kill_9_under_load() {
     let home = Home::fresh();
     let sink = home.sink(&["--format", "none", "--store", "mails"]);
     let answered = thread::scope(|scope| {
@@ -219,7 +219,7 @@ fn what_was_answered_250_survives_kill_9_under_load() {
                     for number in 0.. {
                         let subject = format!("{client}-{number}");
                         match try_to_send(&address, &subject) {
-                            Ok(said) if said.contains("OK: stored") => answered.push(subject),
+                            Ok(replies) if replies.contains("OK: stored") => answered.push(subject),
                             _ => break,
                         }
                     }
@@ -238,10 +238,11 @@ fn what_was_answered_250_survives_kill_9_under_load() {
     });
     assert!(answered.len() >= 290, "{}", answered.len());
     let again = home.sink(&["--store", "mails"]);
-    let kept = again.inbox().messages();
+    let stored = again.inbox().messages();
     for subject in answered {
         assert!(
-            kept.iter()
+            stored
+                .iter()
                 .any(|message| message["Subject"] == subject.as_str()),
             "{subject} was answered 250 and is lost"
         );
@@ -254,11 +255,11 @@ fn try_to_send(address: &str, subject: &str) -> std::io::Result<String> {
         stream,
         "EHLO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\nSubject: {subject}\r\n\r\ntext\r\n.\r\nQUIT\r\n"
     )?;
-    let mut said = String::new();
-    // An answer counts from the moment that it is there, whatever becomes of the connection.
+    let mut replies = String::new();
+    // A reply counts as soon as it has been received, even if the connection fails later.
     let mut piece = [0; 512];
     while let Ok(read @ 1..) = stream.read(&mut piece) {
-        said.push_str(&String::from_utf8_lossy(&piece[..read]));
+        replies.push_str(&String::from_utf8_lossy(&piece[..read]));
     }
-    Ok(said)
+    Ok(replies)
 }

@@ -1,12 +1,12 @@
-//! `--format classic` beside the server whose output it has: Python's DebuggingServer.
+//! `--format classic`, compared with the server whose output it imitates: Python's DebuggingServer.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::smtp_of;
+use super::smtp_address_in;
 use crate::harness::{Home, virtual_env};
 
-/// The client's mode, and what the server of Python 3.11.7 printed for its mails.
+/// Mode of the client, and the output of the server of Python 3.11.7 for its mails.
 const MODES: [(&str, &str); 2] = [
     ("plain", include_str!("classic_plain.txt")),
     ("utf8", include_str!("classic_utf8.txt")),
@@ -18,7 +18,7 @@ fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The first Python that can import this module.
+/// Returns the first Python that can import this module.
 fn python_with(module: &str) -> Option<&'static str> {
     let names = ["python3", "python3.11", "python3.10"];
     names.into_iter().find(|name| {
@@ -29,7 +29,7 @@ fn python_with(module: &str) -> Option<&'static str> {
     })
 }
 
-/// Sends the mails, and returns when the server has taken the last one.
+/// Sends the mails. Returns after the server has accepted the last one.
 fn send_all(python: &str, port: &str, mode: &str) {
     let status = Command::new(python)
         .arg(script("classic_client.py"))
@@ -40,7 +40,7 @@ fn send_all(python: &str, port: &str, mode: &str) {
 }
 
 #[test]
-fn classic_is_what_pythons_server_prints_for_the_same_client() {
+fn classic_output_equals_that_of_pythons_server() {
     let Some(python) = python_with("smtplib") else {
         let advice = "Install Python 3.";
         virtual_env::left_out(
@@ -54,16 +54,16 @@ fn classic_is_what_pythons_server_prints_for_the_same_client() {
     for (mode, printed) in MODES {
         let sink = home.sink(&["--format", "classic"]);
         send_all(python, sink.port(), mode);
-        // Standard output is collected by whole lines.
-        let ends = |text: &str| text.matches("END MESSAGE").count();
-        let stdout = sink.stdout_once(|stdout| ends(stdout) == ends(printed));
+        // Standard output is collected line by line.
+        let count = |text: &str| text.matches("END MESSAGE").count();
+        let stdout = sink.stdout_once(|stdout| count(stdout) == count(printed));
         assert_eq!(stdout, printed, "{mode}");
     }
 }
 
-/// Python 3.12 and later lack the server; there the record stands for it.
+/// Python 3.12 and later lack the server. There the recorded output takes its place.
 #[test]
-fn the_record_is_what_pythons_server_prints() {
+fn the_recorded_output_equals_that_of_pythons_server() {
     let Some(python) = python_with("smtpd") else {
         return;
     };
@@ -79,8 +79,8 @@ fn the_record_is_what_pythons_server_prints() {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        // It prints a message before it answers.
-        send_all(python, &smtp_of(&log), mode);
+        // The server prints a message before it replies.
+        send_all(python, &smtp_address_in(&log), mode);
         server.kill().unwrap();
         server.wait().unwrap();
         assert_eq!(std::fs::read_to_string(&stdout).unwrap(), printed, "{mode}");

@@ -1,6 +1,6 @@
 """Sends the mails of the comparison with Python's DebuggingServer. The arguments are port and "plain" or "utf8".
 
-The client is the same for both servers: what it sends depends on what a server offers.
+The client is the same for both servers, since it sends what a server offers.
 """
 
 import smtplib
@@ -14,7 +14,7 @@ MAILS = [
     b"Subject: \xc3\xbc \xff\r\nX-Folded: a\r\n\tb\r\n\r\n'\"\\ \t \x07 \x7f \x80\r\n",
     # Dots, empty lines, spaces at the end.
     b"Subject: dots\r\n\r\n.\r\n..\r\n.a\r\n\r\n\r\nend  \r\n\r\n",
-    # No body, no headers, nothing.
+    # No body, no headers, neither.
     b"Subject: no body\r\n",
     b"\r\nno headers\r\n",
     b"\r\n",
@@ -26,7 +26,7 @@ with smtplib.SMTP("127.0.0.1", port) as server:
     if mode == "plain":
         for mail in MAILS:
             server.sendmail("me@example.com", ["ann@example.com", "bob@example.com"], mail)
-        # smtplib adds SIZE where it is offered; BODY is this caller's choice.
+        # smtplib adds SIZE if it is offered. BODY is set by the caller.
         server.sendmail("me@example.com", ["ann@example.com"], MAILS[1], mail_options=["body=8bitmime"])
         server.sendmail("", ["ann@example.com"], MAILS[0])
     else:

@@ -1,5 +1,5 @@
-"""Runs Python's own DebuggingServer on a free port, as `python -m smtpd -n [-u] -c DebuggingServer` does, and says the port on
-standard error. The argument is "plain", or "utf8" for `-u`. Python 3.11 is the last one that has it.
+"""Runs Python's own DebuggingServer on a free port, as `python -m smtpd -n [-u] -c DebuggingServer` does, and prints the port
+to standard error. The argument is "plain", or "utf8" for `-u`. Python 3.11 is the last version that has the server.
 """
 
 import asyncore

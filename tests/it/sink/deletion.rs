@@ -11,14 +11,14 @@ use serde_json::json;
 
 use crate::harness::{Home, Sink, wait_until};
 
-/// Deletions that each race is tried for.
+/// Number of deletions for each race.
 const DELETIONS: usize = 1500;
 
-/// Messages of one round.
+/// Number of messages in each round.
 const ROUND: usize = 50;
 
-/// Names of all files that belong to messages.
-fn files(store: &Path) -> Vec<String> {
+/// Returns the names of all files that belong to messages.
+fn message_files(store: &Path) -> Vec<String> {
     let folders = ["new", "cur", "tmp", "movie-bag"];
     let entries = folders.map(|folder| fs::read_dir(store.join(folder)).unwrap());
     let names = entries
@@ -28,9 +28,9 @@ fn files(store: &Path) -> Vec<String> {
     names.filter(|name| name != "lock").collect()
 }
 
-/// Envelopes without a message.
+/// Returns the number of envelopes without a message.
 fn orphans(store: &Path) -> usize {
-    let all = files(store);
+    let all = message_files(store);
     let (envelopes, messages): (Vec<_>, Vec<_>) =
         all.iter().partition(|name| name.ends_with(".json"));
     let messages: BTreeSet<_> = messages
@@ -41,12 +41,12 @@ fn orphans(store: &Path) -> usize {
     envelopes.len() - envelopes.iter().filter(has_message).count()
 }
 
-/// Stores some messages with tags, in one session.
+/// Stores [`ROUND`] messages with tags, in one session.
 fn fill(sink: &Sink) {
     let mail = "MAIL FROM:<secret@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\nX-Tags: own\r\n\r\nx\r\n.\r\n";
-    let said = format!("EHLO me\r\n{}QUIT\r\n", mail.repeat(ROUND));
+    let session = format!("EHLO me\r\n{}QUIT\r\n", mail.repeat(ROUND));
     let mut stream = TcpStream::connect(&sink.smtp).unwrap();
-    stream.write_all(said.as_bytes()).unwrap();
+    stream.write_all(session.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert_eq!(answer.matches("stored as").count(), ROUND, "{answer}");
@@ -68,7 +68,7 @@ fn call(sink: &Sink, method: &str, path: &str, body: &str) {
     );
 }
 
-/// Marks and tags all messages while all of them are deleted.
+/// Marks and tags all messages while all are being deleted.
 fn race(sink: &Sink) {
     let messages = sink.inbox().messages();
     let ids: Vec<_> = messages.iter().map(|one| &one["ID"]).collect();
@@ -81,9 +81,9 @@ fn race(sink: &Sink) {
     });
 }
 
-/// Marks race deletions, and the process is killed at any moment: envelope, recipients and transcript of a deleted message
-/// are gone from the disk, at the latest after the next start.
-pub fn nothing_of_a_deleted_message_stays(home: Home) {
+/// Changes of flags race with deletions, and the process is killed at any time: envelope, recipients and transcript of a deleted
+/// message are removed from the disk, at the latest by the next start.
+pub fn deleted_messages_leave_no_files(home: Home) {
     let store = home.path().join("mails");
     let start = || home.sink(&["--format", "none", "--store", "mails"]);
     let sink = start();
@@ -91,20 +91,20 @@ pub fn nothing_of_a_deleted_message_stays(home: Home) {
         fill(&sink);
         race(&sink);
     }
-    assert_eq!(files(&store), Vec::<String>::new());
+    assert_eq!(message_files(&store), Vec::<String>::new());
     assert!(sink.stop().success());
-    // Killed while it deletes, each time at another point.
+    // The process is killed during a deletion, each time at another point.
     for round in 0..10 {
         let sink = start();
         assert_eq!(orphans(&store), 0);
         fill(&sink);
-        let all = files(&store).len();
+        let all = message_files(&store).len();
         let mut stream = TcpStream::connect(sink.web()).unwrap();
         let request =
             b"DELETE /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(request).unwrap();
         wait_until("some files are removed", || {
-            files(&store).len() < all - 8 * round
+            message_files(&store).len() < all - 8 * round
         });
         sink.kill();
     }

@@ -1,11 +1,13 @@
-"""Reads mails with Python's email package and prints, as JSON, what the sink must say of them.
+"""Parses mails with Python's email package, and prints as JSON what the sink must return for them.
 
     python3 expected.py FILE...
 
-Structure, headers, transfer encodings and charsets are read by the email package (policy "default"). Three rules are the
-sink's own, and are written down here once more: which parts are the text and the HTML of a message (text/plain and text/html
-that are not attachments, in order, joined by a line feed; in multipart/related, a later part with a Content-ID is a file), which are files (all others, and text with a file name), and how
-a file is called that has no name.
+Structure, headers, transfer encodings and charsets are parsed by the email package (policy "default"). Three rules of the
+sink are implemented here again:
+- The text and the HTML of a message are the parts text/plain and text/html that are not attachments, in order, joined by a line
+  feed. In multipart/related, a later part with a Content-ID is a file.
+- All other parts are files, and so is text with a file name.
+- A file without a name gets a name.
 """
 
 import email
@@ -18,8 +20,8 @@ import sys
 
 
 def addresses(header, as_written):
-    """Names and addresses of a header. The package's old parser reads a comment behind an address as its name, the new one
-    has no name then."""
+    """Returns names and addresses of a header. The old parser of the package takes a comment behind an address as its name,
+    the new one returns no name."""
     if header is None:
         return []
     old = {address: name for name, address in email.utils.getaddresses([str(as_written)])}
@@ -42,7 +44,7 @@ def text_of(part):
 def bytes_of(part):
     payload = part.get_payload()
     if isinstance(payload, list):
-        # A message within the message: written out as it was read.
+        # An enclosed message is serialized unchanged.
         policy = part.policy.clone(linesep="\r\n", refold_source="none", mangle_from_=False, cte_type="8bit")
         return b"".join(inner.as_bytes(policy=policy) for inner in payload)
     return part.get_payload(decode=True)
@@ -97,7 +99,7 @@ def read(source):
         "subject": str(message["subject"] or "").strip(),
         "from": senders[0] if senders else ["", ""],
         "to": addresses(message["to"], as_written["to"]),
-        # Of a mail that has HTML alone, the sink shows the text of the HTML.
+        # For a mail that has only HTML, the sink returns the text of the HTML.
         "text": "\n".join(part for part in text if part) if any(text) or not any(html) else None,
         "html": "\n".join(part for part in html if part),
         "files": sorted(files, key=lambda file: [int(number) for number in file["id"].split(".")]),
@@ -109,7 +111,7 @@ def main():
     for path in sys.argv[1:]:
         with open(path, "rb") as file:
             expected[path] = read(file.read())
-    # Bytes that Python could not decode are lone surrogates; JSON has none.
+    # Bytes that Python could not decode are lone surrogates, which JSON does not have.
     print(re.sub(r"\\ud[89a-f][0-9a-f]{2}(?!\\u)", r"\\ufffd", json.dumps(expected)))
 
 

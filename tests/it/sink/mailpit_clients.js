@@ -1,10 +1,10 @@
-// Client libraries written for Mailpit, against the base URL in the argument: with and without a slash at its end.
+// Runs client libraries for Mailpit with the base URL in the argument, with and without a trailing slash.
 
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const { MailpitClient } = require("mailpit-api");
 
-// cypress-mailpit runs inside Cypress. These are the parts of it that the commands call.
+// cypress-mailpit runs inside Cypress. These are the parts of Cypress that its commands call.
 function cypressMailpit(base) {
   global.Cypress = { expose: () => base };
   global.cy = {

@@ -1,11 +1,11 @@
-//! Client libraries written for Mailpit, against the inbox.
+//! Client libraries for Mailpit, used with the inbox.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::harness::{Home, Output, npm_packages, virtual_env};
 
-/// Their newest versions that run on Node 18.
+/// The newest versions that run on Node 18.
 const PACKAGES: [&str; 2] = ["mailpit-api@2.1.0", "cypress-mailpit@2.0.0"];
 
 #[test]
@@ -24,5 +24,5 @@ fn clients_of_mailpit_work_with_a_base_url_that_ends_in_a_slash_too() {
     node.arg(script)
         .arg(format!("http://{}", sink.web()))
         .env("NODE_PATH", modules);
-    Output::of(node, "").ok();
+    Output::run(node, "").ok();
 }

@@ -1,7 +1,7 @@
-//! `--max-memory` under attack: each attack makes the sink hold many times the limit, unless everything that it holds is counted.
+//! Attacks on `--max-memory`: each would make the sink hold many times the limit if it held anything that is not counted.
 //!
-//! The peak of resident memory is read from `/proc`, so the attacks run on Linux only; elsewhere they say that they were left
-//! out.
+//! The peak of resident memory is read from `/proc`, so that the attacks run on Linux only. Elsewhere they report that they were
+//! skipped.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,16 +12,16 @@ use serde_json::json;
 
 use crate::harness::{Home, PATIENCE, Sink, wait_for, wait_until};
 
-/// The limit that the sinks here are started with.
+/// Memory limit of the sinks in these tests.
 const LIMIT: u64 = 128 * 1024 * 1024;
 
-/// Memory that a sink may take beside its limit: 32 MiB for the answers under way, and as much for the program, its threads and
-/// connections, and what the allocator does not return at once.
+/// Memory that a sink may use beyond its limit: 32 MiB for responses being sent, and as much for the program, its threads and
+/// connections, and memory that the allocator has not returned yet.
 const HEADROOM: u64 = 64 * 1024 * 1024;
 
 const MIB: usize = 1024 * 1024;
 
-/// Whether peaks can be read here. Where not, the run says so, past the capture of the test's output.
+/// Returns whether peaks can be read on this system. If not, a message is written past the output capture of the test.
 fn can_measure() -> bool {
     let can = cfg!(target_os = "linux");
     if !can {
@@ -39,7 +39,7 @@ fn start(home: &Home, more: &[&str]) -> Option<Sink> {
     Some(home.sink(&[&["--max-memory", &limit], more].concat()))
 }
 
-/// Peak of resident memory of a process, without the pages of its file.
+/// Returns the peak of resident memory of a process, without the pages of its executable.
 fn peak(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let kib = |name: &str| -> u64 {
@@ -51,7 +51,7 @@ fn peak(pid: u32) -> u64 {
 }
 
 #[track_caller]
-fn assert_kept(pid: u32) {
+fn assert_limit_held(pid: u32) {
     let peak = peak(pid);
     assert!(
         peak <= LIMIT + HEADROOM,
@@ -70,7 +70,7 @@ fn mail(size: usize) -> Vec<u8> {
     mail
 }
 
-/// A mail with a digest that is many times as large.
+/// Returns a message whose parsed form is many times as large as its source.
 fn mail_to_many(fields: &[&str], addresses: usize) -> Vec<u8> {
     let fields = fields
         .iter()
@@ -78,7 +78,7 @@ fn mail_to_many(fields: &[&str], addresses: usize) -> Vec<u8> {
     format!("{}\r\nx\r\n", fields.collect::<String>()).into_bytes()
 }
 
-/// An SMTP session that sends one command after the other and reads each reply.
+/// An SMTP session that sends one command after the other, and reads each reply.
 struct Client {
     stream: BufReader<TcpStream>,
 }
@@ -91,7 +91,7 @@ impl Client {
             stream: BufReader::new(stream),
         };
         client.reply();
-        client.say(format!("EHLO {helo}\r\n").as_bytes());
+        client.command(format!("EHLO {helo}\r\n").as_bytes());
         client
     }
 
@@ -105,22 +105,22 @@ impl Client {
         }
     }
 
-    fn say(&mut self, line: &[u8]) -> String {
+    fn command(&mut self, line: &[u8]) -> String {
         self.stream.get_mut().write_all(line).unwrap();
         self.reply()
     }
 
-    /// Sends a mail; every mail must be kept, whatever has to go for it.
+    /// Sends a message. Every message must be stored, although older ones are deleted for it.
     fn send(&mut self, sender: &str, mail: &[u8]) {
-        self.say(format!("MAIL FROM:<{sender}>\r\n").as_bytes());
-        self.say(b"RCPT TO:<ann@example.com>\r\n");
-        self.say(b"DATA\r\n");
-        let kept = self.say(&[mail, b".\r\n"].concat());
-        assert!(kept.starts_with("250 "), "{kept}");
+        self.command(format!("MAIL FROM:<{sender}>\r\n").as_bytes());
+        self.command(b"RCPT TO:<ann@example.com>\r\n");
+        self.command(b"DATA\r\n");
+        let reply = self.command(&[mail, b".\r\n"].concat());
+        assert!(reply.starts_with("250 "), "{reply}");
     }
 }
 
-/// Begins a request whose answer is not read yet.
+/// Sends a request, and leaves its response unread.
 fn ask(web: &str, head: &str) -> TcpStream {
     let mut stream = TcpStream::connect(web).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -137,7 +137,7 @@ fn get(web: &str, path: &str) -> TcpStream {
     )
 }
 
-/// Reads the rest of an answer, and returns its size.
+/// Reads the rest of a response, and returns its size.
 fn size_of(mut stream: TcpStream) -> u64 {
     std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
 }
@@ -160,16 +160,16 @@ pub fn lists_of_whole_messages_take_little_memory(home: Home) {
     let [messages, _, message, raw] = paths.map(|path| size_of(get(sink.web(), path)));
     assert!(messages > 200 * MIB as u64, "{messages}");
     assert!(message > MIB as u64 && raw > MIB as u64, "{message} {raw}");
-    assert_kept(sink.pid());
-    // Clients that do not read are disconnected, and then the answers that wait for their memory are made.
+    assert_limit_held(sink.pid());
+    // Clients that do not read are disconnected. Then the responses that wait for memory are sent.
     let stalled: Vec<_> = (0..8).map(|n| get(sink.web(), paths[n % 4])).collect();
     let found = size_of(get(sink.web(), "/api/v1/search?query=text&limit=0"));
     assert!(found > 10_000, "{found}");
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
     drop(stalled);
 }
 
-/// The page deletes what fills the inbox, and the same arrives once more while the deletion can be undone.
+/// The page deletes the messages that fill the inbox, and as many arrive again while the deletion can be undone.
 pub fn deleted_messages_that_can_be_restored_are_counted(home: Home) {
     let Some(sink) = start(&home, &["--format", "none"]) else {
         return;
@@ -194,10 +194,10 @@ pub fn deleted_messages_that_can_be_restored_are_counted(home: Home) {
         assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
         assert!(sink.inbox().messages().is_empty());
     }
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
 }
 
-pub fn lists_keep_nothing_that_is_not_counted(home: Home) {
+pub fn memory_of_lists_is_counted(home: Home) {
     let Some(sink) = start(&home, &["--format", "none"]) else {
         return;
     };
@@ -209,7 +209,7 @@ pub fn lists_keep_nothing_that_is_not_counted(home: Home) {
     size_of(get(sink.web(), "/api/v1/messages?limit=0"));
     size_of(get(sink.web(), "/api/v1/search?query=subject:x&limit=0"));
     size_of(get(sink.web(), "/"));
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
 }
 
 pub fn websocket_clients_that_never_read_hold_no_messages(home: Home) {
@@ -227,13 +227,13 @@ pub fn websocket_clients_that_never_read_hold_no_messages(home: Home) {
             client
         })
         .collect();
-    // Others announce a frame of 16 MiB, and send most of it.
+    // Other clients announce a frame of 16 MiB, and send most of it.
     let senders: Vec<_> = (0..40)
         .map(|_| {
             let mut client = ask(sink.web(), upgrade);
             client.read_exact(&mut [0; 12]).unwrap();
             let announced = [&[0x82, 0xff][..], &(16 * MIB as u64).to_be_bytes(), &[0; 4]].concat();
-            // They may be refused at any time.
+            // The server may close the connection at any time.
             let _ = client.write_all(&announced);
             let _ = client.write_all(&vec![0; 15 * MIB]);
             client
@@ -248,7 +248,7 @@ pub fn websocket_clients_that_never_read_hold_no_messages(home: Home) {
     for _ in 0..300 {
         client.send("a@example.com", &mail);
     }
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
     drop((clients, senders));
 }
 
@@ -262,12 +262,12 @@ pub fn a_slow_command_holds_no_messages(home: Home) {
     for _ in 0..400 {
         client.send("a@example.com", &mail);
     }
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
     home.write("go-on", "");
     wait_for("the warning of dropped mails", || {
         let stderr = sink.stderr();
-        let is_told = stderr.contains("dropped before --exec ran for them");
-        is_told.then_some(()).ok_or(stderr)
+        let is_reported = stderr.contains("dropped before --exec ran for them");
+        is_reported.then_some(()).ok_or(stderr)
     });
 }
 
@@ -285,20 +285,23 @@ pub fn a_blocked_standard_output_holds_no_messages(home: Home) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.starts_with("SMTP on ") {
         line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "it has ended");
+        assert!(
+            stderr.read_line(&mut line).unwrap() > 0,
+            "the process has exited"
+        );
     }
     let smtp = line["SMTP on ".len()..].trim().to_owned();
     let mail = mail(MIB);
     let sent = std::panic::catch_unwind(|| {
-        // A session waits once its mail is kept, so each mail takes one of its own.
+        // A session waits after its message is stored, so each message needs its own session.
         for _ in 0..500 {
             Client::connect(&smtp, "me").send("a@example.com", &mail);
         }
-        assert_kept(child.id());
+        assert_limit_held(child.id());
     });
     child.kill().unwrap();
     child.wait().unwrap();
@@ -317,42 +320,42 @@ pub fn long_names_are_counted(home: Home) {
     for _ in 0..6_000 {
         client.send(&sender, b"Subject: x\r\n\r\nx\r\n");
     }
-    assert_kept(sink.pid());
-    // Transactions that are never finished count too.
+    assert_limit_held(sink.pid());
+    // Unfinished transactions are counted too.
     let recipients: String = (0..1000)
         .map(|number| format!("RCPT TO:<{}{number}@example.com>\r\n", "r".repeat(4_000)))
         .collect();
     let begun: Vec<_> = (0..60)
         .map(|_| {
             let mut client = Client::connect(&sink.smtp, "me");
-            client.say(b"MAIL FROM:<a@example.com>\r\n");
-            // It may be sent away before it has said all.
+            client.command(b"MAIL FROM:<a@example.com>\r\n");
+            // The session may be ended before all is sent.
             let _ = client.stream.get_mut().write_all(recipients.as_bytes());
             client
         })
         .collect();
-    wait_until("a session is ended for want of memory", || {
+    wait_until("a session is ended for lack of memory", || {
         let mut ended = begun.iter().filter(|client| {
-            let mut said = [0; 64 * 1024];
+            let mut replies = [0; 64 * 1024];
             client.stream.get_ref().set_nonblocking(true).unwrap();
-            let read = client.stream.get_ref().read(&mut said).unwrap_or(0);
-            String::from_utf8_lossy(&said[..read]).contains("421 4.3.1 ")
+            let read = client.stream.get_ref().read(&mut replies).unwrap_or(0);
+            String::from_utf8_lossy(&replies[..read]).contains("421 4.3.1 ")
         });
         ended.next().is_some()
     });
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
     drop(begun);
-    // Then new mails fit again.
+    // Then there is memory for new messages again.
     wait_until("memory for a mail", || {
         let mut client = Client::connect(&sink.smtp, "me");
-        client.say(b"MAIL FROM:<a@example.com>\r\n");
+        client.command(b"MAIL FROM:<a@example.com>\r\n");
         client
-            .say(b"RCPT TO:<ann@example.com>\r\n")
+            .command(b"RCPT TO:<ann@example.com>\r\n")
             .starts_with("250 ")
     });
 }
 
-pub fn many_letters_at_once_are_counted(home: Home) {
+pub fn concurrent_send_requests_are_counted(home: Home) {
     let Some(sink) = start(&home, &["--format", "none"]) else {
         return;
     };
@@ -364,7 +367,7 @@ pub fn many_letters_at_once_are_counted(home: Home) {
             ),
         )
     };
-    // None of them is finished.
+    // None of these requests is finished.
     let begun: Vec<_> = (0..20)
         .map(|_| {
             let mut stream = begin(16 * MIB);
@@ -373,26 +376,26 @@ pub fn many_letters_at_once_are_counted(home: Home) {
             stream
         })
         .collect();
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
     drop(begun);
-    let letter = json!({
+    let message = json!({
         "From": {"Email": "a@example.com"},
         "To": [{"Email": "ann@example.com"}],
         "Attachments": [{"Filename": "a", "Content": "QUFB".repeat(MIB / 2)}],
     });
-    let letter = letter.to_string();
+    let message = message.to_string();
     let post = || {
-        let mut stream = begin(letter.len());
-        stream.write_all(letter.as_bytes()).ok()?;
+        let mut stream = begin(message.len());
+        stream.write_all(message.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer.starts_with("HTTP/1.1 200 "))
     };
-    wait_until("memory for a letter", || post() == Some(true));
+    wait_until("memory for a message", || post() == Some(true));
     thread::scope(|scope| {
         for _ in 0..24 {
             scope.spawn(post);
         }
     });
-    assert_kept(sink.pid());
+    assert_limit_held(sink.pid());
 }

@@ -1,4 +1,4 @@
-//! Mails that others wrote, and damaged ones, read by the sink as Python's email package reads them.
+//! Mails of other programs, and damaged ones, parsed by the sink as by Python's email package.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::bad_mails::deliver;
-use crate::harness::{Home, Sink, files, hex, package, virtual_env};
+use crate::harness::{Home, Sink, files_in, hex, unpack_package, virtual_env};
 
-/// A difference from Python that is meant: mail, field, value of the sink, reason.
+/// An intended difference from Python: mail, field, value of the sink, reason.
 type Difference = (&'static str, &'static str, fn() -> Value, &'static str);
 
 const DIFFERENCES: &[Difference] = &[
@@ -28,7 +28,7 @@ const DIFFERENCES: &[Difference] = &[
                 false,
             )])
         },
-        "Python hands out the base64 itself where its length is impossible; the sink decodes what is whole, and says so",
+        "Python returns the base64 itself if its length is impossible; the sink decodes the complete groups, and reports it",
     ),
     (
         "base64-joined.eml",
@@ -42,7 +42,7 @@ const DIFFERENCES: &[Difference] = &[
                 false,
             )])
         },
-        "Python stops at the first padding; the sink loses nothing that is behind it",
+        "Python stops at the first padding; the sink decodes everything behind it too",
     ),
     (
         "file-names.eml",
@@ -61,13 +61,13 @@ const DIFFERENCES: &[Difference] = &[
                 ),
             ])
         },
-        "Python cuts a name without quotes at its first space; mail programs write such names",
+        "Python cuts a name without quotes at its first space; mail programs do write such names",
     ),
     (
         "quoted-printable-broken.eml",
         "text",
         || json!("https://example.com/?token=zyx 100 = 100 a=\u{e9} ended\r\n"),
-        "white space behind a soft line break was added on the way (RFC 2045 6.7, rule 3); Python keeps it and its \"=\"",
+        "white space behind a soft line break was added in transit (RFC 2045 6.7, rule 3); Python keeps it and its \"=\"",
     ),
     (
         "quoted-printable-split.eml",
@@ -77,26 +77,21 @@ const DIFFERENCES: &[Difference] = &[
                 "<p>caf\u{e9} caf\u{e9} <a href=\"https://example.com/reset?token=abc\">x</a></p>\r\n"
             )
         },
-        "Python leaves an escape that a soft line break cuts; the sink joins it, as mailparser does",
+        "Python leaves an escape that a soft line break splits; the sink joins it, as mailparser does",
     ),
     (
         "unknown-charset.eml",
         "text",
         || json!("nuqneH \u{e9}\r\n"),
-        "Python raises LookupError for a charset that it does not know; the sink shows what it can, and says so",
+        "Python raises LookupError for an unknown charset; the sink shows as much as possible, and reports it",
     ),
     (
         "msg_05.txt",
         "from",
         || json!(["foo", ""]),
-        "a word without @ is a name, as in mailparser; for Python it is an address without a domain",
+        "a word without @ is a name, as in mailparser; in Python it is an address without a domain",
     ),
-    (
-        "msg_05.txt",
-        "to",
-        || json!([["baz", ""]]),
-        "as in its From",
-    ),
+    ("msg_05.txt", "to", || json!([["baz", ""]]), "as in From"),
     (
         "msg_15.txt",
         "to",
@@ -138,7 +133,7 @@ const DIFFERENCES: &[Difference] = &[
                 ),
             ])
         },
-        "Python takes a delivery status apart and writes it with one blank line more; the sink hands out its bytes",
+        "Python parses a delivery status and writes it with an additional blank line; the sink returns its bytes",
     ),
     (
         "msg_43.txt",
@@ -194,23 +189,23 @@ const DIFFERENCES: &[Difference] = &[
         "msg_42.txt",
         "files",
         || files_of(&[("2", "message/rfc822", "part-2.eml", MSG_42, false)]),
-        "Python writes the message within anew, without its closing boundary; the sink hands out its bytes",
+        "Python serializes the enclosed message anew, without its closing boundary; the sink returns its bytes",
     ),
     (
         "msg_43.txt",
         "from",
         || json!(["MAILER DAEMON", ""]),
-        "Python answers the brackets of an empty address",
+        "Python returns the brackets of an empty address",
     ),
 ];
 
-/// Picture of msg_15.txt: the base64 in "Some removed base64 encoded chars.".
+/// Picture in msg_15.txt: the base64 in "Some removed base64 encoded chars.".
 const XX_GIF: &[u8] = b"J\x89\x9e\xad\xe9\xa8\xbd\xe7[j\xc7\xba\xe1\xe9\xdc\xa1\xd7\x9dr\x16\xab";
 
-/// Message within msg_42.txt.
+/// Message in msg_42.txt.
 const MSG_42: &[u8] = b"From: webmaster@python.org\r\nTo: zzz@example.com\r\nContent-Type: multipart/mixed; boundary=\"BBB\"\r\n\r\n--BBB--\r\n";
 
-/// Files in the shape of the script: number, type, name, bytes, whether they belong into the HTML.
+/// Returns files in the format of the script: number, type, name, bytes, whether they belong to the HTML.
 fn files_of(files: &[(&str, &str, &str, &[u8], bool)]) -> Value {
     let file = |&(id, kind, name, bytes, is_inline): &(&str, &str, &str, &[u8], bool)| {
         let sum = hex(&Sha256::digest(bytes));
@@ -223,7 +218,7 @@ fn known(id: &str, kind: &str, name: &str, size: usize, sum: &str, is_inline: bo
     json!({"id": id, "type": kind, "name": name, "size": size, "sha256": sum, "is_inline": is_inline})
 }
 
-/// Damage that is flagged, and how: mail, part of a warning. With every other mail in tests/mails and tests/structure nothing is wrong.
+/// Damaged mails, each with a part of its warning. No other mail in tests/mails and tests/structure has a warning.
 const FLAGGED: &[(&str, &str)] = &[
     ("base64-cut.eml", "part 2: the base64 is incomplete"),
     (
@@ -269,12 +264,12 @@ fn read_by_python(folder: &Path, mails: &BTreeMap<String, Vec<u8>>) -> Option<Va
             return None;
         }
     };
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Delivers a mail and returns its id with the answers of the API, in the shape of the script.
+/// Delivers a mail. Returns its id, and the data of the API in the format of the script.
 fn read_by_sink(sink: &Sink, source: &[u8]) -> (String, Value) {
     deliver(sink, source);
     let inbox = sink.inbox();
@@ -318,11 +313,11 @@ fn read_by_sink(sink: &Sink, source: &[u8]) -> (String, Value) {
     (id.to_owned(), read)
 }
 
-fn own_mails() -> Vec<PathBuf> {
+fn repository_mails() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
     let is_mail = |name: &str| name.ends_with(".eml");
-    let mut paths = files(&folder, is_mail);
-    paths.extend(files(
+    let mut paths = files_in(&folder, is_mail);
+    paths.extend(files_in(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/structure"),
         is_mail,
     ));
@@ -332,22 +327,22 @@ fn own_mails() -> Vec<PathBuf> {
 fn debian_mails() -> Vec<PathBuf> {
     let mut paths = Vec::new();
     let what = "the comparison over real mails";
-    if let Some(folder) = package("libpython3.11-testsuite", what) {
+    if let Some(folder) = unpack_package("libpython3.11-testsuite", what) {
         let data = folder.join("files/usr/lib/python3.11/test/test_email/data");
-        let mails = files(&data, |name| name.starts_with("msg_"));
+        let mails = files_in(&data, |name| name.starts_with("msg_"));
         assert!(mails.len() >= 40, "{mails:?}");
         paths.extend(mails);
     }
-    if let Some(folder) = package("spamassassin", what) {
+    if let Some(folder) = unpack_package("spamassassin", what) {
         let examples = folder.join("files/usr/share/doc/spamassassin/examples");
-        let mails = files(&examples, |name| name.starts_with("sample-"));
+        let mails = files_in(&examples, |name| name.starts_with("sample-"));
         assert_eq!(mails.len(), 2, "{mails:?}");
         paths.extend(mails);
     }
     paths
 }
 
-/// The bytes of a mail as a client sends them: every line ends with CRLF.
+/// Returns the bytes of a mail as a client sends them: every line ends with CRLF.
 fn as_sent(path: &Path) -> Vec<u8> {
     let mut source = fs::read(path).unwrap();
     if !source.windows(2).any(|pair| pair == b"\r\n") {
@@ -361,9 +356,9 @@ fn as_sent(path: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn mails_are_read_as_pythons_email_package_reads_them() {
+fn mails_are_parsed_as_by_pythons_email_package() {
     let home = Home::fresh();
-    let mails: BTreeMap<String, Vec<u8>> = own_mails()
+    let mails: BTreeMap<String, Vec<u8>> = repository_mails()
         .iter()
         .chain(&debian_mails())
         .map(|path| {
@@ -381,7 +376,7 @@ fn mails_are_read_as_pythons_email_package_reads_them() {
     for (name, source) in &mails {
         let (_, read) = read_by_sink(&sink, source);
         for (field, wanted) in expected[name].as_object().unwrap() {
-            let meant = DIFFERENCES
+            let intended = DIFFERENCES
                 .iter()
                 .find(|(mail, of, _, _)| mail == name && of == field);
             let got = &read[field];
@@ -391,7 +386,7 @@ fn mails_are_read_as_pythons_email_package_reads_them() {
             } else {
                 wanted.clone()
             };
-            match meant {
+            match intended {
                 None if got == wanted => {}
                 Some((_, _, value, _)) if got != wanted && *got == value() => {}
                 _ => wrong.push(format!(
@@ -404,10 +399,10 @@ fn mails_are_read_as_pythons_email_package_reads_them() {
 }
 
 #[test]
-fn damage_is_flagged_and_nothing_else_is() {
+fn only_damaged_mails_have_warnings() {
     let home = Home::fresh();
     let sink = home.sink(&["--format", "none"]);
-    for path in own_mails() {
+    for path in repository_mails() {
         let name = path.file_name().unwrap().to_str().unwrap();
         deliver(&sink, &as_sent(&path));
         let inbox = sink.inbox();

@@ -1,4 +1,4 @@
-//! Attacks on the SMTP port by programs that do not speak SMTP, above all by a browser that a hostile page uses.
+//! Attacks on the SMTP port by programs that do not speak SMTP, in particular by a browser that shows a hostile page.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,11 +11,11 @@ use serde_json::json;
 use super::send;
 use crate::harness::{Browser, Home, PATIENCE, Sink, wait_for};
 
-/// A dialogue that stores a mail where it is interpreted.
+/// An SMTP session that would store a message if it were executed.
 const SMUGGLED: &str = "\r\nEHLO x\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n\
                         Subject: smuggled\r\n\r\nhttps://evil.example/reset/x\r\n.\r\nQUIT\r\n";
 
-/// A hostile page. It sends the dialogue in each way that browsers have, to short and long paths; `window.sent` are the names
+/// A hostile page. It sends the session by every method that browsers have, to short and long paths. `window.sent` are the names
 /// of the attacks that leave the browser.
 const PAGE: &str = r#"<!doctype html><title>hostile</title><body><script>
 const target = '@target@', mail = @mail@, sent = [];
@@ -72,11 +72,11 @@ attack();
 struct Exchange {
     sent: Vec<u8>,
     answered: Vec<u8>,
-    /// The server has ended it.
+    /// The server has closed the connection.
     is_over: bool,
 }
 
-/// A relay in front of an SMTP port, which records what passes.
+/// A relay in front of an SMTP port, which records the bytes in both directions.
 struct Relay {
     address: String,
     exchanges: Arc<Mutex<Vec<Exchange>>>,
@@ -114,7 +114,7 @@ impl Relay {
         Self { address, exchanges }
     }
 
-    /// The connections over which the attack of this name came.
+    /// Returns the connections of the attack with this name.
     fn exchanges_of(&self, name: &str) -> Vec<Exchange> {
         let name = format!("/{name}-end/");
         let all = self.exchanges.lock().unwrap().clone();
@@ -131,14 +131,14 @@ fn copy(mut from: TcpStream, mut to: &TcpStream, record: impl Fn(&[u8])) {
     while let Ok(read @ 1..) = from.read(&mut bytes) {
         record(&bytes[..read]);
         if to.write_all(&bytes[..read]).is_err() {
-            // What follows is read all the same, so that the sender is not reset.
+            // The rest is read nevertheless, so that the connection of the sender is not reset.
             continue;
         }
     }
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// Serves one page at any path; answers the port.
+/// Serves one page at every path. Returns the port.
 fn serve_page(page: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -156,18 +156,18 @@ fn serve_page(page: String) -> String {
     port
 }
 
-/// A sink that counts mails by `--exec`.
-fn witnessed(home: &Home, more: &[&str]) -> Sink {
+/// Starts a sink whose `--exec` records each message.
+fn sink_with_record(home: &Home) -> Sink {
     let exec = ["--format", "none", "--exec", "echo mail >> executed"];
-    home.sink(&[&exec, more].concat())
+    home.sink(&exec)
 }
 
-/// Sends one honest mail, and asserts that it is the only one that was stored and executed for.
+/// Sends one honest message, and asserts that no other message was stored or passed to `--exec`.
 #[track_caller]
-fn only_an_honest_mail_is_stored(home: &Home, sink: &Sink) {
-    let said = send(&sink.smtp, "ann@example.com", "honest", "text");
-    assert!(said.contains("stored as"), "{said}");
-    // Commands run in the order of the mails.
+fn assert_only_an_honest_message_is_stored(home: &Home, sink: &Sink) {
+    let replies = send(&sink.smtp, "ann@example.com", "honest", "text");
+    assert!(replies.contains("stored as"), "{replies}");
+    // Commands run in the order of the messages.
     let executed = wait_for("the command of the honest mail", || {
         let text = fs::read_to_string(home.path().join("executed")).unwrap_or_default();
         if text.is_empty() { Err(text) } else { Ok(text) }
@@ -182,12 +182,12 @@ fn only_an_honest_mail_is_stored(home: &Home, sink: &Sink) {
     assert_eq!(subjects, ["\"honest\""]);
 }
 
-/// A page of another origin uses every way of sending that a browser has.
-pub fn a_web_page_writes_no_mail(home: Home) {
+/// A page of another origin sends by every method that a browser has.
+pub fn a_web_page_stores_no_message(home: Home) {
     let Some(browser) = Browser::open() else {
         return;
     };
-    let sink = witnessed(&home, &[]);
+    let sink = sink_with_record(&home);
     let relay = Relay::before(&sink.smtp);
     let page = PAGE
         .replace("@target@", &relay.address)
@@ -204,19 +204,20 @@ pub fn a_web_page_writes_no_mail(home: Home) {
         let name = name.as_str().unwrap();
         let exchanges = wait_for(&format!("the end of {name}"), || {
             let exchanges = relay.exchanges_of(name);
-            match exchanges.iter().any(|one| one.is_over) {
-                true => Ok(exchanges),
-                false => Err(exchanges.len()),
+            if exchanges.iter().any(|one| one.is_over) {
+                Ok(exchanges)
+            } else {
+                Err(exchanges.len())
             }
         });
         for exchange in exchanges.iter().filter(|one| one.is_over) {
             assert_refused(name, &String::from_utf8_lossy(&exchange.answered));
         }
     }
-    only_an_honest_mail_is_stored(&home, &sink);
+    assert_only_an_honest_message_is_stored(&home, &sink);
 }
 
-/// The banner, one 421, and nothing more.
+/// Asserts the banner, one 421, and nothing more.
 #[track_caller]
 fn assert_refused(what: &str, answer: &str) {
     let codes: Vec<_> = answer
@@ -226,9 +227,9 @@ fn assert_refused(what: &str, answer: &str) {
     assert_eq!(codes, ["220 ", "421 "], "{what}: {answer}");
 }
 
-/// Requests that no browser sends, but other programs that can be made to.
-pub fn no_request_writes_a_mail(home: Home) {
-    let sink = witnessed(&home, &[]);
+/// Requests that no browser sends, but that other programs can be made to send.
+pub fn no_http_request_stores_a_message(home: Home) {
+    let sink = sink_with_record(&home);
     let server = home.serve(&[]);
     let methods = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND",
@@ -254,7 +255,7 @@ pub fn no_request_writes_a_mail(home: Home) {
     ];
     for request in requests.chain(others) {
         for smtp in [&sink.smtp, server.smtp()] {
-            let answer = say(smtp, format!("{request}\r\n{SMUGGLED}").as_bytes());
+            let answer = exchange(smtp, format!("{request}\r\n{SMUGGLED}").as_bytes());
             let start: String = request.chars().take(40).collect();
             let last = answer.lines().last().unwrap_or_default();
             assert!(
@@ -264,17 +265,17 @@ pub fn no_request_writes_a_mail(home: Home) {
         }
     }
     assert_eq!(server.inbox().messages().len(), 0);
-    only_an_honest_mail_is_stored(&home, &sink);
+    assert_only_an_honest_message_is_stored(&home, &sink);
 }
 
-/// Sends all, and answers what comes back until the server ends the connection.
-fn say(smtp: &str, bytes: &[u8]) -> String {
+/// Sends bytes, and returns everything that arrives until the server closes the connection.
+fn exchange(smtp: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(smtp).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut writer = stream.try_clone().unwrap();
     let bytes = bytes.to_owned();
     let writing = thread::spawn(move || {
-        // The server may end it before all is written.
+        // The server may close the connection before all is written.
         let _ = writer.write_all(&bytes);
     });
     let mut answer = Vec::new();

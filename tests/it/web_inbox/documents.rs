@@ -1,12 +1,12 @@
-//! Hostile documents, each opened in every way that the inbox has for it, with a server that counts connections.
+//! Hostile documents, opened in every way that the inbox offers, with an external server that counts connections.
 
-use super::hostile::Outside;
+use super::hostile::ExternalServer;
 use super::{Desk, send};
 use crate::harness::Home;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// One document on each line, behind its name.
+/// One document on each line, after its name.
 const DOCUMENTS: &str = include_str!("../../hostile_documents.txt");
 
 /// A document that connects to another server when a browser shows it.
@@ -16,7 +16,7 @@ struct Document {
 }
 
 impl Document {
-    /// All of them, for a server at this address.
+    /// Returns all documents, for an external server at this address.
     fn all(address: &str) -> Vec<Document> {
         let lines = DOCUMENTS.lines().filter(|line| !line.starts_with('#'));
         let documents = lines.map(|line| {
@@ -34,11 +34,10 @@ impl Document {
             .any(|start| self.name.starts_with(start))
     }
 
-    /// A mail that has it as its HTML, where it is HTML, and as attachments of every type that a browser shows it by.
+    /// Returns a message that has the document as its HTML, if it is HTML, and as attachments of every type that browsers show.
     fn mail(&self) -> String {
-        let (html, kinds): (_, &[&str]) = match self.is_xml() {
-            false => (self.text.as_str(), &["text/html"]),
-            true => (
+        let (html, kinds): (_, &[&str]) = if self.is_xml() {
+            (
                 "<p>attached</p>",
                 &[
                     "image/svg+xml",
@@ -46,7 +45,9 @@ impl Document {
                     "application/xml",
                     "application/xhtml+xml",
                 ],
-            ),
+            )
+        } else {
+            (self.text.as_str(), &["text/html"])
         };
         let mut mail = format!(
             "Subject: {}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n\
@@ -70,18 +71,21 @@ impl Document {
     }
 }
 
-/// Every known way to make a browser connect, opened beside the list, by itself, embedded and as an attachment.
-pub fn hostile_documents_connect_nowhere_however_they_are_opened(home: Home) {
-    let Some(desk) = Desk::at(home) else { return };
+/// Every known way to make a browser connect, opened beside the list, as a page, embedded and as an attachment.
+pub fn hostile_documents_open_no_connection(home: Home) {
+    let Some(desk) = Desk::in_home(home) else {
+        return;
+    };
     let browser = &desk.browser;
     browser.without_downloads();
-    let outside = Outside::listens();
+    let outside = ExternalServer::start();
     let documents = Document::all(&outside.address);
     send(&desk.sink.smtp, documents.iter().map(Document::mail));
     let messages = desk.sink.inbox().messages();
     assert_eq!(messages.len(), documents.len());
-    // A page that is loaded whole: the browser has had time for all that it was asked for before.
-    let elsewhere = Outside::serves("<!doctype html><p>x</p><img src=/picture>".to_owned());
+    // After this page is loaded completely, the browser has had time for all earlier loads.
+    let elsewhere =
+        ExternalServer::with_page("<!doctype html><p>x</p><img src=/picture>".to_owned());
     let pause = || browser.visit(&format!("http://{}/", elsewhere.address));
     let mut connected = Vec::new();
     for (document, summary) in documents.iter().rev().zip(&messages) {
@@ -100,31 +104,31 @@ pub fn hostile_documents_connect_nowhere_however_they_are_opened(home: Home) {
             format!("/api/v1/message/{id}/part/{number}")
         }));
         for path in paths {
-            let before = outside.asked().len();
-            browser.follows(&desk.url(&path));
+            let before = outside.requests().len();
+            browser.open_or_download(&desk.url(&path));
             pause();
-            if outside.asked().len() > before {
+            if outside.requests().len() > before {
                 connected.push(format!("{} by {path}", document.name));
             }
         }
     }
     assert_eq!(connected, [""; 0]);
-    assert_eq!(outside.asked(), [""; 0]);
-    // The same browser connects where nothing neutralizes a document.
+    assert_eq!(outside.requests(), [""; 0]);
+    // The same browser does connect if nothing neutralizes a document.
     let link = format!(
         "<!doctype html><link rel=preconnect href=http://{}>",
         outside.address
     );
-    let free = Outside::serves(link);
+    let free = ExternalServer::with_page(link);
     browser.visit(&format!("http://{}/", free.address));
-    browser.waits_for("a connection", |_| !outside.asked().is_empty());
+    browser.waits_for("a connection", |_| !outside.requests().is_empty());
 }
 
-/// A grey point.
+/// A picture of one grey pixel.
 const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYPj/HwADAgH/5Pq6sQAAAABJRU5ErkJggg==";
 
 #[test]
-fn a_mails_own_picture_is_shown_however_the_mail_is_opened() {
+fn an_inline_picture_is_shown_in_every_view_of_a_message() {
     let Some(desk) = Desk::open() else { return };
     let mail = format!(
         "Subject: picture\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=m\r\n\r\n\
@@ -134,17 +138,17 @@ fn a_mails_own_picture_is_shown_however_the_mail_is_opened() {
     send(&desk.sink.smtp, [mail]);
     let width = |browser: &crate::harness::Browser| browser.property("img", "naturalWidth");
     for form in ["", "?embed=1", "?frame=1", "?frame=1&pictures=1"] {
-        desk.visits(&format!("/view/latest.html{form}"));
+        desk.visit(&format!("/view/latest.html{form}"));
         assert_eq!(width(&desk.browser), 1, "{form}");
     }
-    desk.visits("/");
-    desk.opens("picture");
+    desk.visit("/");
+    desk.open_message("picture");
     assert_eq!(desk.browser.in_frame("iframe", width), 1);
-    // The part itself is a picture too, for who opens it.
+    // The part is also a picture if it is opened by itself.
     let message = desk.sink.inbox().messages()[0]["ID"].clone();
     let message = desk.sink.inbox().message(message.as_str().unwrap());
     let part = message["Inline"][0]["PartID"].as_str().unwrap();
     let id = message["ID"].as_str().unwrap();
-    desk.visits(&format!("/api/v1/message/{id}/part/{part}"));
+    desk.visit(&format!("/api/v1/message/{id}/part/{part}"));
     assert_eq!(width(&desk.browser), 1);
 }

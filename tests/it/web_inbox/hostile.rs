@@ -1,4 +1,4 @@
-//! Mails that want to run, to load, or to be taken for something else, and pages of other sites.
+//! Messages that try to run scripts, to load resources, or to imitate the page, and pages of other sites.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -9,25 +9,24 @@ use serde_json::json;
 use super::{Desk, send};
 use crate::harness::Home;
 
-/// Server of a sender who wants to know when a mail is opened. Every connection counts: one without a request reveals it
-/// too.
-pub(super) struct Outside {
+/// Server of a sender who wants to know when a message is opened. Every connection counts, since even one without a request
+/// reveals that.
+pub(super) struct ExternalServer {
     pub(super) address: String,
-    /// The path of each connection's request, once there is one.
-    asked: Arc<Mutex<Vec<Option<String>>>>,
+    /// Path of the request of each connection; `None` before it is received.
+    requests: Arc<Mutex<Vec<Option<String>>>>,
 }
 
-impl Outside {
-    pub(super) fn listens() -> Self {
-        Self::answers("404 Not Found", String::new())
+impl ExternalServer {
+    pub(super) fn start() -> Self {
+        Self::start_with("404 Not Found", String::new())
     }
 
-    /// One with a page of its own.
-    pub(super) fn serves(page: String) -> Self {
-        Self::answers("200 OK", page)
+    pub(super) fn with_page(page: String) -> Self {
+        Self::start_with("200 OK", page)
     }
 
-    fn answers(status: &str, page: String) -> Self {
+    fn start_with(status: &str, page: String) -> Self {
         let answer = format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
             page.len()
@@ -35,38 +34,38 @@ impl Outside {
         let answer = Arc::new(answer);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&asked);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let recorded = Arc::clone(&requests);
         std::thread::spawn(move || {
             while let Ok((mut stream, _)) = listener.accept() {
-                let place = noted.lock().unwrap().len();
-                noted.lock().unwrap().push(None);
-                let (noted, answer) = (Arc::clone(&noted), Arc::clone(&answer));
+                let number = recorded.lock().unwrap().len();
+                recorded.lock().unwrap().push(None);
+                let (recorded, answer) = (Arc::clone(&recorded), Arc::clone(&answer));
                 std::thread::spawn(move || {
                     let mut request = [0; 2048];
                     let read = stream.read(&mut request).unwrap_or(0);
                     let request = String::from_utf8_lossy(&request[..read]);
                     let path = request.split(' ').nth(1).map(str::to_owned);
-                    noted.lock().unwrap()[place] = path;
+                    recorded.lock().unwrap()[number] = path;
                     let _ = stream.write_all(answer.as_bytes());
                 });
             }
         });
-        Self { address, asked }
+        Self { address, requests }
     }
 
-    pub(super) fn asked(&self) -> Vec<String> {
-        let asked = self.asked.lock().unwrap();
-        let path = |asked: &Option<String>| asked.as_deref().unwrap_or("(connected)").to_owned();
-        asked.iter().map(path).collect()
+    pub(super) fn requests(&self) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        let path = |path: &Option<String>| path.as_deref().unwrap_or("(connected)").to_owned();
+        requests.iter().map(path).collect()
     }
 
-    pub(super) fn was_asked(&self, path: &str) -> bool {
-        self.asked().iter().any(|asked| asked == path)
+    pub(super) fn has_request(&self, path: &str) -> bool {
+        self.requests().iter().any(|request| request == path)
     }
 }
 
-/// Every known way for a page to load or run something. `OUT` is a server outside.
+/// Every known way for a page to load or run something. `OUT` stands for the external server.
 const HOSTILE: &str = concat!(
     "<html><head><link rel=preconnect href='OUT/preconnect'><link rel=prefetch href='OUT/prefetch'>",
     "<link rel=stylesheet href='OUT/sheet'><link rel=icon href='OUT/icon'><LINK rel=dns-prefetch href='OUT'>",
@@ -89,9 +88,9 @@ const HOSTILE: &str = concat!(
 );
 
 #[test]
-fn a_hostile_mail_runs_nothing_and_loads_nothing() {
+fn a_hostile_message_runs_nothing_and_loads_nothing() {
     let Some(desk) = Desk::open() else { return };
-    let outside = Outside::listens();
+    let outside = ExternalServer::start();
     let html = HOSTILE.replace("OUT", &format!("http://{}", outside.address));
     send(
         &desk.sink.smtp,
@@ -100,10 +99,10 @@ fn a_hostile_mail_runs_nothing_and_loads_nothing() {
                   Content-Type: text/html; charset=utf-8\r\n\r\n{html}"
         )],
     );
-    desk.watches();
+    desk.open_live();
     let browser = &desk.browser;
     browser.click("#rows a");
-    desk.reads("<script>document.title='RUN'</script>");
+    desk.shows_heading("<script>document.title='RUN'</script>");
     browser.in_frame("iframe", |browser| {
         assert_eq!(browser.text("p"), "text");
         browser.click("#button");
@@ -117,20 +116,22 @@ fn a_hostile_mail_runs_nothing_and_loads_nothing() {
                 .is_some()
         });
     }
-    // The frame once more, and then the list with its own connections, so that all it wanted had its time.
+    // The frame is opened again, and then the list with its own connections, so that all loads have had time.
     browser.click(".tabs a:nth-of-type(1)");
     browser.waits_for("the frame", |browser| browser.count("iframe") == 1);
     browser.in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
-    desk.watches();
-    assert_eq!(outside.asked(), [""; 0]);
+    desk.open_live();
+    assert_eq!(outside.requests(), [""; 0]);
     browser.click("#rows a");
-    desk.reads("<script>document.title='RUN'</script>");
+    desk.shows_heading("<script>document.title='RUN'</script>");
     assert!(!browser.title().contains("RUN") || browser.title().contains("<script>"));
     assert!(browser.url().starts_with(&desk.url("/view/")));
 
-    // Its pictures once they are requested, and nothing else.
+    // Pictures are loaded after the person has allowed them, and nothing else is.
     browser.click(".look a.button");
-    browser.waits_for("a picture is asked for", |_| outside.was_asked("/picture"));
+    browser.waits_for("a picture is requested", |_| {
+        outside.has_request("/picture")
+    });
     browser.in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
     let pictures = [
         "/picture",
@@ -142,17 +143,17 @@ fn a_hostile_mail_runs_nothing_and_loads_nothing() {
         "/table",
         "/background",
     ];
-    for asked in outside.asked() {
-        // A browser may open a connection more than it needs, once it may open any.
-        let is_picture = pictures.contains(&&*asked) || asked == "(connected)";
-        assert!(is_picture, "{asked}");
+    for request in outside.requests() {
+        // A browser may open one connection more than it needs, once it may open any.
+        let is_picture = pictures.contains(&&*request) || request == "(connected)";
+        assert!(is_picture, "{request}");
     }
 }
 
 #[test]
 fn allowing_pictures_is_for_one_message() {
     let Some(desk) = Desk::open() else { return };
-    let outside = Outside::listens();
+    let outside = ExternalServer::start();
     let mail = |name: &str| {
         format!(
             "Subject: {name}\r\nContent-Type: text/html\r\n\r\n<p>text</p><img src=\"http://{}/{name}.png\">",
@@ -160,24 +161,25 @@ fn allowing_pictures_is_for_one_message() {
         )
     };
     send(&desk.sink.smtp, ["first", "second"].map(mail));
-    desk.watches();
-    desk.opens("first");
+    desk.open_live();
+    desk.open_message("first");
     desk.browser.click(".look a.button");
-    desk.browser
-        .waits_for("it is shown", |_| outside.was_asked("/first.png"));
-    desk.opens("second");
-    desk.browser
-        .in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
-    desk.opens("first");
+    desk.browser.waits_for("the picture is shown", |_| {
+        outside.has_request("/first.png")
+    });
+    desk.open_message("second");
     desk.browser
         .in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
-    assert_eq!(outside.asked(), ["/first.png"]);
+    desk.open_message("first");
+    desk.browser
+        .in_frame("iframe", |browser| assert_eq!(browser.text("p"), "text"));
+    assert_eq!(outside.requests(), ["/first.png"]);
 }
 
 #[test]
-fn a_link_of_a_mail_opens_a_window_that_knows_nothing_of_this_one() {
+fn a_link_of_a_message_opens_an_isolated_window() {
     let Some(desk) = Desk::open() else { return };
-    // As browsers read them, and readers of HTML may not.
+    // Markup that browsers read as a link, and HTML parsers may not.
     let links = [
         "<a/href=\"/view/latest.html\"target=_self rel=opener id=link>go</a>",
         "<!--><a href=\"/view/latest.html\" target=_self rel=opener id=link>go</a>",
@@ -190,7 +192,7 @@ fn a_link_of_a_mail_opens_a_window_that_knows_nothing_of_this_one() {
             link.len()
         );
         send(&desk.sink.smtp, [mail]);
-        desk.watches();
+        desk.open_live();
         desk.browser.click("#rows a");
         desk.browser
             .waits_for("the frame", |browser| browser.count("iframe") == 1);
@@ -207,7 +209,7 @@ fn a_link_of_a_mail_opens_a_window_that_knows_nothing_of_this_one() {
                 "{link}"
             );
             browser.click("#link");
-            // The frame itself has gone nowhere.
+            // The frame itself is still the same page.
             let address = browser.run("return location.search", json!([]));
             assert_eq!(address, "?frame=1", "{link}");
         });
@@ -215,10 +217,10 @@ fn a_link_of_a_mail_opens_a_window_that_knows_nothing_of_this_one() {
 }
 
 #[test]
-fn a_page_of_another_site_learns_nothing_by_loading() {
+fn loads_by_another_site_reveal_nothing() {
     let Some(desk) = Desk::open() else { return };
     send(&desk.sink.smtp, [super::plain("secret")]);
-    // Another port of this machine, which is the same site for cookies, and another name of it.
+    // Another port of this machine is the same site for cookies. Another name of this machine is another site.
     for host in ["127.0.0.1", "localhost"] {
         for path in [
             "/api/v1/message/latest?query=secret",
@@ -228,51 +230,54 @@ fn a_page_of_another_site_learns_nothing_by_loading() {
             "/icon.svg",
             "/api/v1/message/0000000000000000000000/part/1",
         ] {
-            let status = desk.loads_as_a_part(&desk.url(path), host);
+            let status = desk.embed_status(&desk.url(path), host);
             assert_eq!(status, 403, "{path} by {host}");
         }
     }
     assert_eq!(desk.unread(), 1);
-    // And in the browser itself, by a page that hears whether what it loads is there: it hears the same of what a search
-    // finds and of what it does not.
+    // In the browser itself, a page that is notified whether its loads succeed gets the same events for a search that finds a
+    // message as for one that does not.
     let page = format!(
-        "<!doctype html><title>elsewhere</title><body><script>window.heard = []; \
+        "<!doctype html><title>elsewhere</title><body><script>window.events = []; \
          for (const query of ['secret', 'nothing']) {{ const part = document.createElement('object'); \
-             part.onload = () => heard.push(query + ' loaded'); part.onerror = () => heard.push(query + ' failed'); \
+             part.onload = () => events.push(query + ' loaded'); part.onerror = () => events.push(query + ' failed'); \
              part.data = '{}?query=' + query; document.body.append(part); }}</script>",
         desk.url("/api/v1/message/latest")
     );
-    let elsewhere = Outside::serves(page);
+    let elsewhere = ExternalServer::with_page(page);
     for host in ["127.0.0.1", "localhost"] {
         let (_, port) = elsewhere.address.rsplit_once(':').unwrap();
         desk.browser.visit(&format!("http://{host}:{port}/"));
-        let heard = || desk.browser.run("return window.heard.sort()", json!([]));
+        let events = || desk.browser.run("return window.events.sort()", json!([]));
         desk.browser
-            .waits_for("both events", |_| heard().as_array().unwrap().len() == 2);
+            .waits_for("both events", |_| events().as_array().unwrap().len() == 2);
         assert_eq!(
-            heard(),
+            events(),
             json!(["nothing failed", "secret failed"]),
             "{host}"
         );
     }
     assert_eq!(desk.unread(), 1);
-    // Following a link is something else.
+    // A person may still follow a link.
     desk.browser.visit(&desk.url("/"));
     desk.lists(&["secret"]);
 }
 
-/// A page of another site leads windows to the inbox, loads pages in advance, and watches what becomes a download.
-pub fn pages_of_other_sites_read_and_change_nothing(home: Home) {
-    let Some(desk) = Desk::at(home) else { return };
+/// A page of another site opens windows with the inbox, loads pages in advance, and observes which URLs become downloads.
+pub fn windows_and_prefetches_of_another_site_read_and_change_nothing(home: Home) {
+    let Some(desk) = Desk::in_home(home) else {
+        return;
+    };
     let browser = &desk.browser;
     browser.without_downloads();
     send(&desk.sink.smtp, [super::plain("secret")]);
     let id = desk.sink.inbox().messages()[0]["ID"].clone();
     let message = format!("/view/{}", id.as_str().unwrap());
-    let outside =
-        Outside::serves("<!doctype html><title>elsewhere</title><p>elsewhere</p>".to_owned());
+    let outside = ExternalServer::with_page(
+        "<!doctype html><title>elsewhere</title><p>elsewhere</p>".to_owned(),
+    );
     let (_, port) = outside.address.rsplit_once(':').unwrap();
-    // Another port of this machine is the same site for cookies, another name of it another one.
+    // Another port of this machine is the same site for cookies. Another name of this machine is another site.
     for host in ["127.0.0.1", "localhost"] {
         let elsewhere = format!("http://{host}:{port}/");
         let refused = Err("Blocked due to CORS violation");
@@ -296,14 +301,14 @@ pub fn pages_of_other_sites_read_and_change_nothing(home: Home) {
             browser.waits_for(&shown, |browser| browser.url() == shown);
             match expected {
                 Ok(_) => desk.lists(&["secret"]),
-                Err(text) => browser.waits_for("it is refused", |browser| {
+                Err(text) => browser.waits_for("the request is refused", |browser| {
                     let body = browser.run("return document.body?.textContent", json!([]));
                     body == text
                 }),
             }
             assert_eq!(desk.unread(), 1, "{path} by {host}");
         }
-        // The last page of each list is this site's own, and shows that the browser has loaded all before it.
+        // The last page of each list belongs to the other site, and shows that the browser has loaded all pages before it.
         let ahead = format!("{elsewhere}{host}-ahead");
         let pages = [desk.url(&message), desk.url("/view/latest.html"), ahead];
         browser.visit(&elsewhere);
@@ -318,15 +323,15 @@ pub fn pages_of_other_sites_read_and_change_nothing(home: Home) {
         let ruled = format!("{elsewhere}{host}-ruled");
         let pages = [desk.url(&message), desk.url("/view/latest.html"), ruled];
         browser.run(rules, json!([pages]));
-        browser.waits_for("its own page is loaded in advance", |_| {
-            outside.was_asked(&format!("/{host}-ruled"))
+        browser.waits_for("the last page is loaded in advance", |_| {
+            outside.has_request(&format!("/{host}-ruled"))
         });
         assert_eq!(desk.unread(), 1, "speculation rules by {host}");
     }
-    // Last, since the inbox's windows know nothing of the page that opened them, so it cannot close them.
+    // These windows come last: they are isolated from the page that opened them, which therefore cannot close them.
     for host in ["127.0.0.1", "localhost"] {
         let elsewhere = format!("http://{host}:{port}/");
-        // A search that finds something and one that does not are alike to the page that has opened a window for each.
+        // The page that opens a window for each search cannot distinguish the one that finds a message.
         for query in ["secret", "nothing"] {
             let path = format!("/api/v1/message/latest/raw?dl=1&query={query}");
             browser.visit(&elsewhere);
@@ -341,18 +346,19 @@ pub fn pages_of_other_sites_read_and_change_nothing(home: Home) {
         }
     }
     assert_eq!(desk.unread(), 1);
-    // The inbox's own page marks it.
-    desk.visits(&message);
-    desk.reads("secret");
+    // The page of the inbox marks the message as read.
+    desk.visit(&message);
+    desk.shows_heading("secret");
     assert_eq!(desk.unread(), 0);
 }
 
 impl Desk {
-    /// Returns the status of what a page of another site on this machine loads as a part of itself, with a browser's headers.
-    fn loads_as_a_part(&self, url: &str, host: &str) -> u16 {
-        let site = match host {
-            "127.0.0.1" => "same-site",
-            _ => "cross-site",
+    /// Requests a URL as a browser does for an image of a page of another site on this machine. Returns the status.
+    fn embed_status(&self, url: &str, host: &str) -> u16 {
+        let site = if host == "127.0.0.1" {
+            "same-site"
+        } else {
+            "cross-site"
         };
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -367,12 +373,14 @@ impl Desk {
     }
 }
 
-/// Forms of another site delete messages and undo a deletion, and its frames show the inbox.
-pub fn a_page_of_another_site_can_do_nothing_here(home: Home) {
-    let Some(desk) = Desk::at(home) else { return };
+/// Forms of another site try to delete messages and to undo a deletion, and its frames try to show the inbox.
+pub fn forms_and_frames_of_another_site_have_no_effect(home: Home) {
+    let Some(desk) = Desk::in_home(home) else {
+        return;
+    };
     send(&desk.sink.smtp, ["deleted", "kept"].map(super::plain));
-    // A person deletes one, which only the page that did so can restore.
-    desk.visits(&format!("/view/{}", desk.id_of("deleted")));
+    // A person deletes one message. Only the page that did so can restore it.
+    desk.visit(&format!("/view/{}", desk.id_of("deleted")));
     desk.browser.click(".acts [value=delete]");
     desk.lists(&["kept"]);
     let deletion = desk.browser.property("#notice [name=deletion]", "value");
@@ -405,7 +413,7 @@ pub fn a_page_of_another_site_can_do_nothing_here(home: Home) {
     for action in ["delete-all", "delete", "undo"] {
         desk.browser.visit(&format!("file://{}", file.display()));
         desk.browser.click(&format!("#{action}"));
-        desk.browser.waits_for("it is refused", |browser| {
+        desk.browser.waits_for("the request is refused", |browser| {
             let text = browser.run("return document.body.textContent", json!([]));
             text == "Blocked due to CORS violation"
         });

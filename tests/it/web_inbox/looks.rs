@@ -1,4 +1,4 @@
-//! The inbox with a screen reader, in the dark, on a phone, and over a slow connection.
+//! Accessibility, themes, narrow screens, and page sizes of the inbox.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::harness::{Browser, Device, Home, Key, PASSWORD, Theme};
 
-/// A page with a search that cannot be read.
+/// A page with an invalid search.
 const UNREADABLE: &str = "/?query=larger:abc";
 
-/// Paths of all pages of an inbox that has mails.
+/// Returns the paths of all pages of an inbox that has messages.
 fn pages(desk: &Desk) -> Vec<(&'static str, String)> {
     let all = desk.id_of("All sides");
     let reset = desk.id_of("[Movie-bag] Reset your password");
@@ -56,9 +56,9 @@ fn every_page_is_accessible_fits_its_screen_and_loads_nothing_from_elsewhere() {
             (Theme::Light, Device::Phone),
             (Theme::Dark, Device::Phone),
         ] {
-            browser.appearance(theme, device);
-            desk.visits(path);
-            desk.is_live();
+            browser.emulate_screen(theme, device);
+            desk.visit(path);
+            desk.wait_until_live();
             prepare();
             let look = format!("inbox-{name}-{theme:?}-{device:?}").to_lowercase();
             browser.screenshot(&look);
@@ -100,9 +100,9 @@ fn every_page_is_accessible_fits_its_screen_and_loads_nothing_from_elsewhere() {
         browser.press(Key::Letter("d"));
         browser.waits_for("the notice", |browser| browser.count("#notice form") == 1);
     });
-    // The theme of this browser against that of the system.
+    // The theme chosen in this browser takes precedence over that of the system.
     for theme in ["dark", "light"] {
-        desk.visits("/");
+        desk.visit("/");
         browser.run(
             "localStorage.setItem('theme', arguments[0])",
             json!([theme]),
@@ -118,12 +118,12 @@ fn every_page_is_accessible_fits_its_screen_and_loads_nothing_from_elsewhere() {
     let site = desk.url("/");
     let socket = site.replace("http://", "ws://");
     for url in browser.requested_urls() {
-        let is_ours =
+        let is_same_site =
             url.starts_with(&site) || url.starts_with(&socket) || url.starts_with("data:");
-        assert!(is_ours, "{url}");
+        assert!(is_same_site, "{url}");
     }
     let errors = browser.console_errors();
-    // The status of these pages is an error.
+    // These pages have an error status.
     let errors: Vec<_> = errors
         .iter()
         .filter(|error| !error.contains("/view/nothing") && !error.contains(UNREADABLE))
@@ -132,7 +132,7 @@ fn every_page_is_accessible_fits_its_screen_and_loads_nothing_from_elsewhere() {
 }
 
 #[test]
-fn on_a_phone_the_mail_starts_in_the_upper_half_of_the_screen() {
+fn the_message_starts_in_the_upper_half_of_a_phone_screen() {
     let Some(desk) = Desk::open() else { return };
     send(&desk.sink.smtp, some_mails());
     let top = "return document.querySelector('.tab > :last-child').getBoundingClientRect().top";
@@ -144,9 +144,9 @@ fn on_a_phone_the_mail_starts_in_the_upper_half_of_the_screen() {
     ] {
         let path = format!("/view/{}", desk.id_of(subject));
         for theme in [Theme::Light, Theme::Dark] {
-            desk.browser.appearance(theme, Device::Phone);
-            desk.visits(&path);
-            desk.is_live();
+            desk.browser.emulate_screen(theme, Device::Phone);
+            desk.visit(&path);
+            desk.wait_until_live();
             let top = desk.browser.run(top, json!([])).as_f64().unwrap();
             assert!(top > 100.0 && top < 844.0 / 2.0, "{subject}: {top}");
             if desk.browser.count(".look") > 0 {
@@ -155,17 +155,17 @@ fn on_a_phone_the_mail_starts_in_the_upper_half_of_the_screen() {
             assert!(!desk.browser.is_displayed(".acts > [value=unread]"));
         }
     }
-    // The facts are a line, the rest is behind it.
+    // The facts are one line, with the rest collapsed.
     let browser = &desk.browser;
     assert!(!browser.is_displayed("#facts dl"));
     browser.click("#facts summary");
     assert!(browser.text("#facts dl").contains("ann@example.com"));
-    // So are the other actions.
+    // The other actions are collapsed too.
     let unread = desk.unread();
     browser.click("#more summary");
     browser.screenshot("inbox-more-dark-phone");
     browser.click("#more [value=unread]");
-    browser.waits_for("it is unread", |_| desk.unread() == unread + 1);
+    browser.waits_for("the message is unread", |_| desk.unread() == unread + 1);
 }
 
 #[test]
@@ -191,9 +191,9 @@ fn long_words_fit_a_narrow_screen() {
         "/view/x".to_owned(),
     ]);
     for path in paths {
-        browser.appearance(Theme::Light, Device::Narrow);
-        desk.visits(&path);
-        desk.is_live();
+        browser.emulate_screen(Theme::Light, Device::Narrow);
+        desk.visit(&path);
+        desk.wait_until_live();
         if path.starts_with(&view) {
             browser.click("#facts summary");
         }
@@ -203,8 +203,8 @@ fn long_words_fit_a_narrow_screen() {
             assert_eq!(browser.run(inner, json!([part])), 0, "{part} of {path}");
         }
     }
-    desk.visits("/");
-    desk.is_live();
+    desk.visit("/");
+    desk.wait_until_live();
     browser.click("#rows input");
     browser.screenshot("inbox-long-light-narrow");
     assert_eq!(browser.overflow(Device::Narrow), 0);
@@ -229,14 +229,14 @@ fn a_theme_is_chosen_and_remembered_in_the_browser() {
                       select.dispatchEvent(new Event('change', {bubbles: true}))";
         browser.run(script, json!([theme]));
     };
-    desk.visits("/");
+    desk.visit("/");
     let light = ink();
     choose("dark");
     let dark = ink();
     assert_ne!(dark, light);
-    // On the next page too, before anything is painted; also for the message, which supports both.
-    desk.visits(&format!("/view/{}", desk.id_of("dark")));
-    desk.is_live();
+    // The theme holds on the next page before anything is painted, and for the message, which supports both.
+    desk.visit(&format!("/view/{}", desk.id_of("dark")));
+    desk.wait_until_live();
     assert_eq!(ink_of_mail(), "rgb(255, 255, 255)");
     assert_eq!((ink(), scheme("iframe")), (dark.clone(), json!("dark")));
     assert_eq!(browser.property("#theme", "value"), "dark");
@@ -247,15 +247,15 @@ fn a_theme_is_chosen_and_remembered_in_the_browser() {
         !browser.run(is_early, json!([])).is_null()
     });
     assert_eq!(browser.run(is_early, json!([])), true);
-    // Against the system's setting, in both directions, and with it again.
-    browser.appearance(Theme::Dark, Device::Desktop);
+    // Against the setting of the system, in both directions, and with it again.
+    browser.emulate_screen(Theme::Dark, Device::Desktop);
     choose("light");
     assert_eq!((ink(), scheme("iframe")), (light.clone(), json!("light")));
     assert_eq!(ink_of_mail(), "rgb(0, 0, 0)");
     choose("");
     assert_eq!(ink(), dark);
     assert_eq!(browser.run("return localStorage.length", json!([])), 0);
-    browser.appearance(Theme::Light, Device::Desktop);
+    browser.emulate_screen(Theme::Light, Device::Desktop);
     assert_eq!(ink(), light);
 }
 
@@ -264,18 +264,18 @@ fn without_scripts_the_theme_is_that_of_the_system() {
     let Some(desk) = Desk::without_scripts() else {
         return;
     };
-    desk.visits("/");
+    desk.visit("/");
     let light = desk.browser.style("body", "color");
     assert!(!desk.browser.is_displayed("#theme"));
-    desk.browser.appearance(Theme::Dark, Device::Desktop);
+    desk.browser.emulate_screen(Theme::Dark, Device::Desktop);
     assert_ne!(desk.browser.style("body", "color"), light);
 }
 
 #[test]
-fn each_page_travels_in_less_than_fifty_kilobytes() {
+fn each_page_is_smaller_than_fifty_kilobytes() {
     let Some(desk) = Desk::open() else { return };
     send(&desk.sink.smtp, some_mails());
-    // A long one, of what can't be pressed together.
+    // A long message of random characters, which do not compress.
     let noise: String = (0..60_000_u64)
         .map(|at| char::from(b'!' + (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u8 % 90))
         .map(|char| if "<>&\"'".contains(char) { 'x' } else { char })
@@ -305,18 +305,18 @@ fn each_page_travels_in_less_than_fifty_kilobytes() {
     ];
     let assets: usize = assets
         .iter()
-        .map(|path| weight(desk.sink.web(), path))
+        .map(|path| response_size(desk.sink.web(), path))
         .sum();
     let mut pages = pages(&desk);
     pages.push(("noise", format!("/view/{noise}?tab=source")));
     for (name, path) in pages {
-        let weight = weight(desk.sink.web(), &path) + assets;
-        assert!(weight < 50_000, "{name}: {weight} bytes");
+        let size = response_size(desk.sink.web(), &path) + assets;
+        assert!(size < 50_000, "{name}: {size} bytes");
     }
 }
 
-/// Bytes of an answer as a browser takes it, with its head.
-fn weight(web: &str, path: &str) -> usize {
+/// Returns the size of a compressed response, with its headers.
+fn response_size(web: &str, path: &str) -> usize {
     let mut stream = TcpStream::connect(web).unwrap();
     write!(
         stream,
@@ -333,9 +333,9 @@ fn weight(web: &str, path: &str) -> usize {
 }
 
 #[test]
-fn readme_shows_how_it_looks_in_a_small_picture() {
+fn readme_shows_a_small_picture_of_the_inbox() {
     let picture = "docs/inbox.png";
-    // `BLESS=1 cargo test readme_shows` takes it again.
+    // `BLESS=1 cargo test readme_shows` takes the picture again.
     if std::env::var_os("BLESS").is_some() {
         let Some(browser) = Browser::open() else {
             return;
@@ -363,9 +363,11 @@ fn take_picture(browser: &Browser) -> Vec<u8> {
     ];
     send(server.smtp(), mails.map(recorded));
     server.reset_token(ann);
-    browser.appearance(Theme::Light, Device::Desktop);
+    browser.emulate_screen(Theme::Light, Device::Desktop);
     browser.visit(&format!("{}/", server.inbox().address()));
-    browser.waits_for("it is live", |browser| browser.text("#live") == "Live");
+    browser.waits_for("the inbox is live", |browser| {
+        browser.text("#live") == "Live"
+    });
     browser.click("#rows a");
     browser.waits_for("the mail", |browser| browser.count("iframe") == 1);
     browser.in_frame("iframe", |browser| browser.text("h1"));
