@@ -50,7 +50,7 @@ pub use server::{Answer, Server, Sink, metric_value, raw};
 pub use shell::Shell;
 pub use waiting::{PATIENCE, wait_for, wait_until, wait_until_within};
 
-/// Makes each function a test on every database: `main_job::mongodb::one_confirmation_follows_one_reset`.
+/// Makes each function a test on every database: `password_reset::mongodb::one_confirmation_follows_one_reset`.
 macro_rules! on_every_database {
     ($($promise:ident,)+) => {
         mod sqlite {
