@@ -292,7 +292,7 @@ fn http(home: Home) -> Vec<Bar> {
         .collect();
     let script = write_post_script(&system.home, "forgot.lua", &emails);
     let before = delivered(&system.sink);
-    let begun = Instant::now();
+    let start = Instant::now();
     let load = wrk(
         &system.url("/api/auth/forgot"),
         CLIENTS,
@@ -306,7 +306,7 @@ fn http(home: Home) -> Vec<Bar> {
     });
     let (all, took) = (
         delivered(&system.sink) - before,
-        begun.elapsed().as_secs_f64(),
+        start.elapsed().as_secs_f64(),
     );
     say(&format!(
         "{all} mails delivered in {took:.1} s: {:.0}/s, of these {:.0}/s under load; peak memory of serve {} MiB",
@@ -325,18 +325,18 @@ fn http(home: Home) -> Vec<Bar> {
 fn bare_bcrypt(cost: u32) -> f64 {
     let hash = bcrypt::hash(PASSWORD, cost).unwrap();
     let done = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..cores() {
             scope.spawn(|| {
-                while begun.elapsed() < Duration::from_secs(SECONDS) {
+                while start.elapsed() < Duration::from_secs(SECONDS) {
                     assert!(bcrypt::verify(PASSWORD, &hash).unwrap());
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
     });
-    done.into_inner() as f64 / begun.elapsed().as_secs_f64()
+    done.into_inner() as f64 / start.elapsed().as_secs_f64()
 }
 
 fn hashing() -> Vec<Bar> {
@@ -367,7 +367,7 @@ fn hashing() -> Vec<Bar> {
         .map(|number| system.home.reset_token(&email(number)))
         .collect();
     let next = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
@@ -379,21 +379,21 @@ fn hashing() -> Vec<Bar> {
     });
     show(
         "POST /api/auth/reset, 16 at once",
-        ACCOUNTS as f64 / begun.elapsed().as_secs_f64(),
+        ACCOUNTS as f64 / start.elapsed().as_secs_f64(),
     );
     let mut lines = String::from("email,password\n");
     for number in 0..ACCOUNTS {
         let _ = writeln!(lines, "new{number}@example.com,correct horse {number}");
     }
     let file = system.home.write("passwords.csv", lines);
-    let begun = Instant::now();
+    let start = Instant::now();
     system
         .home
         .run(&["user", "import", file.to_str().unwrap()])
         .ok();
     show(
         "user import with passwords",
-        ACCOUNTS as f64 / begun.elapsed().as_secs_f64(),
+        ACCOUNTS as f64 / start.elapsed().as_secs_f64(),
     );
 
     let log_in = [json!({"email": email(1), "password": NEW_PASSWORD})];
@@ -538,10 +538,10 @@ async fn rate_of<F>(operation: impl Fn() -> F) -> f64
 where
     F: Future<Output = Result<(), ::mongodb::error::Error>>,
 {
-    let begun = Instant::now();
+    let start = Instant::now();
     let one = async || {
         let mut done = 0;
-        while begun.elapsed() < Duration::from_secs(SECONDS) {
+        while start.elapsed() < Duration::from_secs(SECONDS) {
             operation().await.unwrap();
             done += 1;
         }
@@ -551,7 +551,7 @@ where
         .await
         .into_iter()
         .sum();
-    done as f64 / begun.elapsed().as_secs_f64()
+    done as f64 / start.elapsed().as_secs_f64()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -564,9 +564,9 @@ fn time_of(times: usize, mut operation: impl FnMut()) -> f64 {
     median(
         (0..times)
             .map(|_| {
-                let begun = Instant::now();
+                let start = Instant::now();
                 operation();
-                begun.elapsed().as_secs_f64() * 1e3
+                start.elapsed().as_secs_f64() * 1e3
             })
             .collect(),
     )

@@ -104,9 +104,9 @@ impl Stopwatch {
     }
 
     fn send(&mut self, request: &str) -> (u16, Duration) {
-        let begun = Instant::now();
+        let start = Instant::now();
         let answer = self.0.exchange(request.as_bytes(), false).unwrap();
-        (answer.status, begun.elapsed())
+        (answer.status, start.elapsed())
     }
 }
 

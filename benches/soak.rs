@@ -209,9 +209,9 @@ fn serve(home: &Home) -> (ServerProcess, Target) {
 
 /// Prints a line for each interval, and at the end compares the second minute with the last.
 fn report(pid: u32, length: Duration, measured: &Measured, server: &mut ServerProcess) {
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut lines = Vec::new();
-    while begun.elapsed() < length {
+    while start.elapsed() < length {
         std::thread::sleep(INTERVAL.min(length));
         if let Ok(Some(status)) = server.0.try_wait() {
             say(&format!("the server has ended: {status}"));
@@ -230,7 +230,7 @@ fn report(pid: u32, length: Duration, measured: &Measured, server: &mut ServerPr
         let rate = latencies.len() as f64 / INTERVAL.as_secs_f64();
         say(&format!(
             "| {} | {rate:.0} | {:.1} | {:.1} | {memory:.0} | {descriptors} | {} |",
-            begun.elapsed().as_secs(),
+            start.elapsed().as_secs(),
             part(50),
             part(99),
             measured.failures.load(Ordering::Relaxed),
@@ -285,7 +285,7 @@ fn run_client(number: usize, target: &Target, measured: &Measured) {
     while !target.is_over.load(Ordering::Relaxed) {
         turn += 1;
         let address = email(turn * 7 % (ACCOUNTS / 2));
-        let begun = Instant::now();
+        let start = Instant::now();
         let answer = match turn % 100 {
             0..40 => agent.get(api("/api/movies")).call(),
             40..60 => agent.get(api("/healthz")).call(),
@@ -317,7 +317,7 @@ fn run_client(number: usize, target: &Target, measured: &Measured) {
         if !is_ok {
             measured.failures.fetch_add(1, Ordering::Relaxed);
         }
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap();
+        let micros = u64::try_from(start.elapsed().as_micros()).unwrap();
         measured.latencies.lock().unwrap().push(micros);
     }
 }

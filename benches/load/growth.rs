@@ -37,19 +37,19 @@ fn accounts_on(database: &str, counts: &[usize], home: impl Fn() -> Option<Home>
         let home = home.with("MOVIE_BAG_LOG", "warn");
         // Creates the indexes, which takes long once there are many accounts.
         home.run(&["user", "list"]).ok();
-        let begun = Instant::now();
+        let start = Instant::now();
         match home.mongodb_uri() {
             // An import uses one transaction per account, of which the server of the tests does 200 a second.
             Some(uri) => insert(uri, accounts),
             None => import(&home, accounts, 4),
         }
-        let import = accounts as f64 / begun.elapsed().as_secs_f64();
+        let import = accounts as f64 / start.elapsed().as_secs_f64();
         let sink = large_sink(&home);
         let home = home.with("MAIL_PORT", sink.port());
-        let begun = Instant::now();
+        let start = Instant::now();
         let server = home.serve_alone(&[]);
         server.get("/readyz").is(200);
-        let ready = begun.elapsed().as_secs_f64() * 1e3;
+        let ready = start.elapsed().as_secs_f64() * 1e3;
         let mut number = 0;
         let mut next = || {
             number += accounts / 7 + 1;
@@ -133,12 +133,12 @@ pub fn waiting_mails() {
         let home = home.with("MAIL_PORT", sink.port());
         let server = home.serve_alone(&[]);
         wait_until("the first mail is delivered", || delivered(&sink) > 0);
-        let (first, begun) = (delivered(&sink), Instant::now());
+        let (first, start) = (delivered(&sink), Instant::now());
         let spent = processor_time(server.pid());
         wait_until("enough mails are delivered", || {
             delivered(&sink) >= first + MEASURED
         });
-        let took = begun.elapsed().as_secs_f64();
+        let took = start.elapsed().as_secs_f64();
         let spent = processor_time(server.pid()) - spent;
         let mails = (delivered(&sink) - first) as f64;
         say(&format!(

@@ -4,9 +4,9 @@
 //! without being listed here.
 
 mod commands;
-mod form;
 mod http_api;
 mod integrate;
+mod page_format;
 mod page_picture;
 mod references;
 mod shell_blocks;

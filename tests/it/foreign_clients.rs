@@ -451,7 +451,7 @@ fn the_authority_is_written_only_with_a_generated_certificate() {
     };
     let none = refused(&["--tls-ca-out", "ca.pem"], 2);
     assert!(none.contains("--starttls|--tls"), "{none}");
-    let own = refused(
+    let conflicting = refused(
         &[
             "--starttls",
             "--tls-ca-out",
@@ -463,7 +463,7 @@ fn the_authority_is_written_only_with_a_generated_certificate() {
         ],
         2,
     );
-    assert!(own.contains("cannot be used with"), "{own}");
+    assert!(conflicting.contains("cannot be used with"), "{conflicting}");
     let nowhere = refused(&["--starttls", "--tls-ca-out", "missing/ca.pem"], 1);
     assert!(
         nowhere.contains("cannot write the certificate authority to missing/ca.pem"),

@@ -262,6 +262,7 @@ fn invalid_lines_are_reported_and_the_others_imported(home: Home) {
         .collect();
     assert_eq!(reported, expected);
     // The text output names the same lines. Neither output contains anything that may be a password.
+    let output = home.run(&["user", "import", "a.csv"]).exits(1);
     for (line, _) in &expected {
         assert!(output.stderr.contains(&format!("line {line}: ")), "{line}");
     }

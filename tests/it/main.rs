@@ -24,7 +24,6 @@ mod hostile_text;
 mod import;
 mod logs;
 mod mail;
-mod main_job;
 mod metrics;
 mod mongodb;
 mod movies;
@@ -32,6 +31,7 @@ mod openapi;
 mod operations;
 mod outbox;
 mod pages;
+mod password_reset;
 #[cfg(unix)]
 mod real_servers;
 mod security;

@@ -194,12 +194,14 @@ fn metrics_are_served_only_at_the_configured_address(home: Home) {
     ] {
         let request = format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n");
         let answer = crate::harness::raw(&address, request.as_bytes());
-        let wanted = format!("HTTP/1.1 {status}");
-        assert!(answer.starts_with(&wanted), "{request}: {answer}");
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&expected), "{request}: {answer}");
     }
 
-    let taken = home.with("MOVIE_BAG_METRICS_BIND", &address);
-    let output = taken.run(&["serve", "--bind", "127.0.0.1:0"]).exits(1);
+    let conflicting = home.with("MOVIE_BAG_METRICS_BIND", &address);
+    let output = conflicting
+        .run(&["serve", "--bind", "127.0.0.1:0"])
+        .exits(1);
     for part in [&address, "MOVIE_BAG_METRICS_BIND"] {
         assert!(output.stderr.contains(part), "{}", output.stderr);
     }

@@ -31,9 +31,9 @@ fn a_movie_has_the_format_of_existing_clients(home: Home) {
     let whole = format!(
         r#"{{"_id":{{"$oid":"{id}"}},"name":"Metropolis","casts":["Ann Actor"],"genres":["drama"],"added_by":{{"$oid":"{ann}"}}}}"#
     );
-    let one = server.get(&format!("/api/movies/{id}")).is(200);
+    let answer = server.get(&format!("/api/movies/{id}")).is(200);
     assert_eq!(
-        (one.text.as_str(), one.header("content-type")),
+        (answer.text.as_str(), answer.header("content-type")),
         (whole.as_str(), Some("application/json"))
     );
     assert_eq!(server.get("/api/movies").is(200).text, format!("[{whole}]"));

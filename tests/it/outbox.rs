@@ -428,10 +428,10 @@ fn load(email: &str, address: &Mutex<String>, count: &AtomicUsize, is_over: &Ato
     let mut acknowledged = 0;
     while !is_over.load(Ordering::Relaxed) {
         let url = format!("http://{}/api/auth/forgot", address.lock().unwrap());
-        let asked = ureq::post(url)
+        let answer = ureq::post(url)
             .header("Content-Type", "application/json")
             .send(&body);
-        match asked {
+        match answer {
             Ok(answer) if answer.status() == 200 => {
                 acknowledged += 1;
                 count.fetch_add(1, Ordering::Relaxed);

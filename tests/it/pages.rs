@@ -1,9 +1,9 @@
 //! The pages of `serve` and the HTML of its mails in a real browser. Without a browser, each test returns early: the harness has
 //! reported that, and fails in CI.
 
-mod looks;
+mod appearance;
+mod host_names;
 mod mails;
-mod names;
 
 use crate::harness::{Browser, Device, Home, Key, NEW_PASSWORD, Output, PASSWORD, Server, Theme};
 

@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::harness::{Home, Server};
 use crate::sink::{deletion, memory, smtp_port};
 use crate::{
-    bad_input, databases, hostile_text, main_job, outbox, settings, supervision,
+    bad_input, databases, hostile_text, outbox, password_reset, settings, supervision,
     terminal as commands, web_inbox,
 };
 
@@ -101,9 +101,9 @@ promises! {
     t5: "A reset token expires exactly at its limit; the answer distinguishes expired from invalid only for an authentic token"
         [token::a_reset_token_expires_at_its_second];
     t6: "Any change of the password or the address, by reset, command or `user import --update`, ends every reset token of the account, and the reset mails that are still queued"
-        [token::a_changed_account_ends_reset_tokens_and_queued_mails, main_job::a_reset_ends_earlier_sessions_and_reset_links];
+        [token::a_changed_account_ends_reset_tokens_and_queued_mails, password_reset::a_reset_ends_earlier_sessions_and_reset_links];
     t7: "An access token resets no password (403); a reset token gives no access to the API (401 with `WWW-Authenticate`)"
-        [main_job::a_token_is_valid_only_for_its_purpose];
+        [password_reset::a_token_is_valid_only_for_its_purpose];
     t8: "A reset token changes only its own account, whatever else the body names; unknown fields are refused"
         [token::a_reset_token_changes_only_its_account];
     t9: "Only HS256 is accepted: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots all get one and the same refusal. A page only tells whether a link has the form of a reset link, which needs no secret"
@@ -125,15 +125,15 @@ promises! {
         [enumeration::login_answers_known_and_unknown_addresses_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
 
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
-        [main_job::the_request_does_not_choose_the_link];
+        [password_reset::the_request_does_not_choose_the_link];
     l2: "No redirect or callback from a request reaches a mail or a `Location` header"
         [link::no_request_redirects_to_another_site];
     l3: "GET and HEAD of the link, however often, consume nothing"
-        [main_job::opening_the_link_changes_nothing];
+        [password_reset::opening_the_link_changes_nothing];
     l4: "Pages send `Referrer-Policy: no-referrer` and `Cache-Control: no-store`; the access log shows the route, not the token"
         [link::pages_and_the_log_do_not_leak_the_token];
     l5: "The link is whole on one line in both parts, after any transfer encoding"
-        [main_job::the_link_is_on_one_line_of_both_parts_of_the_sent_mail];
+        [password_reset::the_link_is_on_one_line_of_both_parts_of_the_sent_mail];
 
     r1: "A flood of requests for one address sends few mails, and changes nothing else"
         [limits::a_flood_sends_few_mails];
@@ -153,7 +153,7 @@ promises! {
     p3: "Common passwords, the service's name and the address are refused; there are no composition rules; any script is accepted; NFC and NFD are equal"
         [passwords::guessable_passwords_are_refused_and_all_others_accepted];
     p4: "A refused password leaves the token usable"
-        [main_job::a_refused_password_leaves_the_token_usable];
+        [password_reset::a_refused_password_leaves_the_token_usable];
 
     i1: "Mail goes to the stored address: dotless i, full-width letters and capitals cannot redirect it"
         [identity::mail_goes_to_the_stored_address];
@@ -185,7 +185,7 @@ promises! {
         [
             outbox::acknowledged_mails_arrive_after_repeated_kills_of_the_server,
             outbox::mails_queued_under_load_during_an_outage_all_arrive,
-            main_job::a_mail_outage_loses_no_mail,
+            password_reset::a_mail_outage_loses_no_mail,
             mail::a_mail_with_an_invalidated_link_is_dead_and_visible,
         ];
     m2: "A mail held by a worker that dies is sent by another; two servers do not send one mail twice; a repeat has the same Message-ID"
@@ -200,7 +200,7 @@ promises! {
         [settings::a_broken_template_stops_every_command_with_its_name_and_line];
 
     c1: "The commands have the same outcomes as the API, each with its exit code"
-        [commands::each_outcome_has_its_exit_code, main_job::a_forgotten_password_is_reset_on_the_terminal_while_a_server_runs];
+        [commands::each_outcome_has_its_exit_code, password_reset::a_forgotten_password_is_reset_on_the_terminal_while_a_server_runs];
     c2: "No password or token is in an argument that `ps` would show, unless the user put it there; typed passwords are not echoed"
         [terminal::secrets_need_not_be_arguments, commands::prompts::a_password_is_prompted_for_twice_and_never_echoed];
     c3: "`forgot --print-link` works while mail is down and is in the history; the confirmation of the reset notifies the owner"

@@ -134,8 +134,8 @@ fn an_invalid_line_is_reported_with_file_line_and_fix() {
 
 pub fn a_broken_template_stops_every_command_with_its_name_and_line(home: Home) {
     std::fs::create_dir_all(home.path().join("own/email")).unwrap();
-    let own = home.path().join("own").display().to_string();
-    let home = home.with("MOVIE_BAG_TEMPLATES", own);
+    let folder = home.path().join("own").display().to_string();
+    let home = home.with("MOVIE_BAG_TEMPLATES", folder);
     for (text, place) in [("<p>\n{% if %}</p>", ":2:"), ("\n\n{{ nope }}", ":3:")] {
         home.write("own/email/reset_password.html", text);
         let output = home.run(&["user", "list"]).exits(2);

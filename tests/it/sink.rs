@@ -2,7 +2,7 @@
 
 mod bad_mails;
 mod child_command;
-mod classic;
+mod classic_format;
 pub mod deletion;
 mod encryption;
 mod inbox_command;

@@ -15,13 +15,13 @@ const ANN: &str = "ann@example.com";
 /// Creates a home with a folder of custom templates, which has these files.
 fn home_with(files: &[(&str, &str)]) -> (Home, PathBuf) {
     let home = Home::fresh();
-    let own = home.path().join("own");
+    let folder = home.path().join("own");
     for (name, text) in files {
-        fs::create_dir_all(own.join(name).parent().unwrap()).unwrap();
-        fs::write(own.join(name), text).unwrap();
+        fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        fs::write(folder.join(name), text).unwrap();
     }
-    let setting = own.display().to_string();
-    (home.with("MOVIE_BAG_TEMPLATES", setting), own)
+    let setting = folder.display().to_string();
+    (home.with("MOVIE_BAG_TEMPLATES", setting), folder)
 }
 
 fn listed(home: &Home) -> Vec<Value> {
@@ -34,7 +34,7 @@ fn listed(home: &Home) -> Vec<Value> {
 
 #[test]
 fn the_list_shows_purpose_and_origin_of_each_template() {
-    let (home, own) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
+    let (home, folder) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
     let templates = listed(&home);
     let find = |name: &str| {
         let mut found = templates.iter().filter(|template| template["name"] == name);
@@ -43,7 +43,7 @@ fn the_list_shows_purpose_and_origin_of_each_template() {
     let reset = find("email/reset_password.html");
     assert_eq!(reset["path"], Value::Null);
     assert!(reset["variables"]["url"].as_str().unwrap().contains("link"));
-    let done = own.join("web/done.html").display().to_string();
+    let done = folder.join("web/done.html").display().to_string();
     assert_eq!(find("web/done.html")["path"], done);
     let shown = home.run(&["templates", "list"]).ok().stdout;
     for template in &templates {
@@ -59,9 +59,9 @@ fn the_list_shows_purpose_and_origin_of_each_template() {
 #[test]
 fn ejected_templates_are_complete_and_usable() {
     let home = Home::fresh();
-    let own = home.path().join("new/own");
+    let folder = home.path().join("new/own");
     let ejected = home.run(&["templates", "eject", "new/own"]).ok();
-    let setting = format!("MOVIE_BAG_TEMPLATES={}", own.display());
+    let setting = format!("MOVIE_BAG_TEMPLATES={}", folder.display());
     assert!(ejected.stderr.contains(&setting), "{}", ejected.stderr);
     let names: Vec<String> = listed(&home)
         .iter()
@@ -70,7 +70,7 @@ fn ejected_templates_are_complete_and_usable() {
     assert_eq!(ejected.stdout.lines().count(), names.len());
     assert!(ejected.stdout.lines().all(|path| fs::exists(path).unwrap()));
 
-    let home = home.with("MOVIE_BAG_TEMPLATES", own.display().to_string());
+    let home = home.with("MOVIE_BAG_TEMPLATES", folder.display().to_string());
     assert!(
         listed(&home)
             .iter()
@@ -85,7 +85,7 @@ fn ejected_templates_are_complete_and_usable() {
         .run(&["templates", "eject", "new/own", "--json"])
         .ok()
         .json();
-    assert_eq!(again["folder"], own.display().to_string());
+    assert_eq!(again["folder"], folder.display().to_string());
     assert_eq!(
         (&again["written"], &again["unchanged"]),
         (&json!([]), &json!(names))
@@ -94,7 +94,7 @@ fn ejected_templates_are_complete_and_usable() {
 
 #[test]
 fn eject_overwrites_nothing_that_differs() {
-    let (home, own) = home_with(&[
+    let (home, folder) = home_with(&[
         ("email/invitation.txt", "Ours: {{ url }}"),
         ("web/style.css", "/* ours */"),
     ]);
@@ -103,9 +103,12 @@ fn eject_overwrites_nothing_that_differs() {
         assert!(refused.stderr.contains(word), "{}", refused.stderr);
     }
     assert!(refused.stdout.is_empty());
-    assert!(!own.join("web/done.html").exists(), "something was written");
+    assert!(
+        !folder.join("web/done.html").exists(),
+        "something was written"
+    );
     assert_eq!(
-        fs::read_to_string(own.join("web/style.css")).unwrap(),
+        fs::read_to_string(folder.join("web/style.css")).unwrap(),
         "/* ours */"
     );
     let code = home.run(&["templates", "eject", "own", "--json"]).exits(6);
@@ -114,7 +117,7 @@ fn eject_overwrites_nothing_that_differs() {
     home.run(&["templates", "eject", "own", "--force"]).ok();
     let style = include_str!("../../templates/web/style.css");
     assert_eq!(
-        fs::read_to_string(own.join("web/style.css")).unwrap(),
+        fs::read_to_string(folder.join("web/style.css")).unwrap(),
         style
     );
     // A folder that cannot be created is reported.
@@ -126,9 +129,9 @@ fn eject_overwrites_nothing_that_differs() {
 #[cfg(unix)]
 #[test]
 fn eject_writes_through_no_link() {
-    let (home, own) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
+    let (home, folder) = home_with(&[("web/done.html", "<h1>Done</h1>")]);
     let elsewhere = home.path().join("elsewhere");
-    std::os::unix::fs::symlink(&elsewhere, own.join("web/style.css")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.join("web/style.css")).unwrap();
     // The link is dangling, so that the folder cannot be loaded. Eject works nevertheless.
     home.run(&["templates", "list"]).exits(2);
     let refused = home.run(&["templates", "eject", "own"]).exits(6);
@@ -309,8 +312,8 @@ fn custom_mails_and_pages_replace_the_built_in_ones() {
 
 #[test]
 fn a_broken_custom_template_stops_commands_before_any_change() {
-    let (home, own) = home_with(&[]);
-    fs::create_dir_all(own.join("web")).unwrap();
+    let (home, folder) = home_with(&[]);
+    fs::create_dir_all(folder.join("web")).unwrap();
     home.create_account(ANN, PASSWORD);
     // A page, which the commands of the terminal do not need now. The next start of a server needs it.
     home.write("own/web/done.html", "<h1>\n\n{{ nope }}</h1>");

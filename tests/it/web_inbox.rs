@@ -1,10 +1,10 @@
 //! The web inbox in a real browser. Without a browser, each test returns early: the harness has reported that, and fails in CI.
 
 mod actions;
+mod appearance;
 pub mod documents;
 pub mod hostile;
 mod keyboard;
-mod looks;
 mod message;
 mod message_list;
 mod search;

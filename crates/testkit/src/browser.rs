@@ -386,7 +386,7 @@ impl Browser {
             let found = self.session.post("/element", selector(css));
             let element = found.and_then(|found| {
                 let id = found.as_object().and_then(|found| found.values().next());
-                let id = id.and_then(Value::as_str).ok_or("it has no number")?;
+                let id = id.and_then(Value::as_str).ok_or("the element has no id")?;
                 Ok(format!("/element/{id}"))
             });
             match element.and_then(|element| act(&element)) {

@@ -263,8 +263,9 @@ fn attributes<'a>(html: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
 /// The anchor of a heading by the rules of GitHub: lower case, spaces become hyphens, and all but letters, digits, `-` and
 /// `_` is dropped.
 pub fn slug(heading: &str) -> String {
-    let kept = heading.trim().to_lowercase();
-    kept.chars()
+    let lower = heading.trim().to_lowercase();
+    lower
+        .chars()
         .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
         .map(|c| if c == ' ' { '-' } else { c })
         .collect()

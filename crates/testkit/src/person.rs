@@ -114,17 +114,17 @@ impl Person {
         loop {
             let (screen, seen, child) =
                 (Arc::clone(&self.screen), self.seen, Arc::clone(&self.child));
-            let mut asked = None;
-            self.waits_for("question or end", || {
+            let mut found = None;
+            self.waits_for("prompt or exit", || {
                 let screen = screen.lock().unwrap();
-                let questions = answers.iter().filter_map(|(question, answer)| {
-                    let at = screen[seen..].find(question)?;
-                    Some((at + question.len(), question.ends_with(": "), answer))
+                let prompts = answers.iter().filter_map(|(prompt, answer)| {
+                    let at = screen[seen..].find(prompt)?;
+                    Some((at + prompt.len(), prompt.ends_with(": "), answer))
                 });
-                asked = questions.min_by_key(|(end, _, _)| *end);
-                asked.is_some() || child.lock().unwrap().try_wait().unwrap().is_some()
+                found = prompts.min_by_key(|(end, _, _)| *end);
+                found.is_some() || child.lock().unwrap().try_wait().unwrap().is_some()
             });
-            match asked {
+            match found {
                 None => return self.ends(code),
                 Some((end, is_hidden, answer)) => {
                     self.seen += end;
@@ -160,7 +160,7 @@ impl Person {
     pub fn ends(self, code: u32) -> String {
         let mut ended = None;
         let child = Arc::clone(&self.child);
-        self.waits_for("end", || {
+        self.waits_for("exit", || {
             ended = child.lock().unwrap().try_wait().unwrap();
             // The last output may arrive after the exit.
             ended.is_some() && self.reading.is_finished()

@@ -73,10 +73,10 @@ impl Process {
     /// Waits until the process has exited by itself, and all its output is read.
     fn wait_for_exit(&mut self) -> ExitStatus {
         let status = wait_for("the end of the process", || {
-            self.child.try_wait().unwrap().ok_or("it runs")
+            self.child.try_wait().unwrap().ok_or("it is still running")
         });
         // The reader threads hold the other references until they have read everything.
-        wait_until("its output is read", || {
+        wait_until("all output is read", || {
             Arc::strong_count(&self.stdout) == 1 && Arc::strong_count(&self.stderr) == 1
         });
         status

@@ -70,7 +70,7 @@ impl Session {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| error.to_string())?;
-        let mut stdout = BufReader::new(keeper.stdout.take().ok_or("it has no output")?);
+        let mut stdout = BufReader::new(keeper.stdout.take().ok_or("the driver has no output")?);
         let port = read_port(&mut stdout).ok_or("There is no chromedriver that starts.");
         let mut session = Self {
             keeper,
@@ -80,8 +80,10 @@ impl Session {
             profile,
         };
         session.base = format!("http://127.0.0.1:{}/session", port?);
-        let asked = session.post("", capabilities(&session.profile))?;
-        let id = asked["sessionId"].as_str().ok_or("it has no number")?;
+        let created = session.post("", capabilities(&session.profile))?;
+        let id = created["sessionId"]
+            .as_str()
+            .ok_or("the answer has no session id")?;
         session.base = format!("{}/{id}", session.base);
         Ok(session)
     }

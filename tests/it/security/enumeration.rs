@@ -50,7 +50,7 @@ pub fn forgot_answers_known_and_unknown_addresses_alike(home: Home) {
         .with("MOVIE_BAG_RATE_LIMITS", "on");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
-    let begun = Instant::now();
+    let start = Instant::now();
     for round in 0..6 {
         let (known, unknown) = (server.forgot(ANN), server.forgot(UNKNOWN));
         assert_eq!(known.status, if round < 3 { 200 } else { 429 });
@@ -59,7 +59,7 @@ pub fn forgot_answers_known_and_unknown_addresses_alike(home: Home) {
         let (known, unknown) = (retry_after(&known), retry_after(&unknown));
         assert_eq!(known.is_some(), round >= 3);
         let apart = known.unwrap_or(0).abs_diff(unknown.unwrap_or(0));
-        assert!(apart <= 1 + begun.elapsed().as_secs());
+        assert!(apart <= 1 + start.elapsed().as_secs());
     }
     // The pages give the same answer as well.
     let page = |email: &str| {

@@ -14,14 +14,13 @@ const ROUNDS: usize = 12;
 /// Sends bytes on a new connection. Returns everything that arrives before the server closes or resets the connection.
 fn ask(address: &str, request: &str) -> String {
     let mut answer = Vec::new();
-    let asked = TcpStream::connect(address).and_then(|mut stream| {
+    let result = TcpStream::connect(address).and_then(|mut stream| {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(request.as_bytes())?;
         stream.read_to_end(&mut answer)
     });
-    match asked {
-        Ok(_) => {}
-        Err(error) => answer.extend_from_slice(error.to_string().as_bytes()),
+    if let Err(error) = result {
+        answer.extend_from_slice(error.to_string().as_bytes());
     }
     String::from_utf8_lossy(&answer).into_owned()
 }

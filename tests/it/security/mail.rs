@@ -40,7 +40,7 @@ pub fn a_mail_leased_by_a_dead_server_is_sent_by_another(home: Home) {
     first.kill();
     assert!(mail_server.stored().is_empty());
     let _second = home.serve_alone(&[]);
-    wait_until("it arrives", || mail_server.stored().len() == 1);
+    wait_until("the mail arrives", || mail_server.stored().len() == 1);
     wait_until("the attempt is recorded", || home.outbox().is_empty());
     assert_eq!(mail_server.stored()[0].to, ANN);
 }
@@ -71,5 +71,5 @@ pub fn no_mail_is_sent_without_the_required_encryption(home: Home) {
         assert!(detail.contains(why), "{key}: {detail}");
     }
     assert!(mail_server.stored().is_empty());
-    assert_eq!(home.outbox().len(), 2, "they are queued");
+    assert_eq!(home.outbox().len(), 2, "the mails stay queued");
 }

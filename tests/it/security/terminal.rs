@@ -53,12 +53,12 @@ pub fn a_printed_link_is_in_the_history(home: Home) {
         1,
         "the link and nothing else"
     );
-    let asked = &home.history(ANN)[0];
-    assert_eq!(asked["kind"], "reset_requested");
-    assert!(asked["origin"].as_str().unwrap().contains("terminal"));
+    let event = &home.history(ANN)[0];
+    assert_eq!(event["kind"], "reset_requested");
+    assert!(event["origin"].as_str().unwrap().contains("terminal"));
     assert!(
-        asked["detail"].as_str().unwrap().contains("print"),
-        "{asked}"
+        event["detail"].as_str().unwrap().contains("print"),
+        "{event}"
     );
     assert!(home.outbox().is_empty(), "no mail waits");
     // The owner is notified.
@@ -103,7 +103,7 @@ pub fn metrics_contain_no_personal_data(home: Home) {
     let id = server.sign_up(ANN, PASSWORD);
     let access = server.access_token(ANN, PASSWORD);
     let token = server.reset_token(ANN);
-    let asked = |number: usize| {
+    let send_requests = |number: usize| {
         let address = format!("user{number}@example.com");
         server.get(&format!("/reset/{token}{number}"));
         server.get(&format!("/nowhere/{number}?q={token}"));
@@ -111,11 +111,15 @@ pub fn metrics_contain_no_personal_data(home: Home) {
         server.raw(format!("M{number} / HTTP/1.1\r\nHost: h{number}\r\n\r\n").as_bytes());
         server.send("GET", &format!("/api/movies/{number}"), Some(&access), "");
     };
-    asked(0);
-    let few = server.metrics().is(200).text;
-    (1..100).for_each(asked);
-    let many = server.metrics().is(200).text;
-    assert_eq!(labels(&few), labels(&many), "the same series, only higher");
+    send_requests(0);
+    let before = server.metrics().is(200).text;
+    (1..100).for_each(send_requests);
+    let after = server.metrics().is(200).text;
+    assert_eq!(
+        labels(&before),
+        labels(&after),
+        "the same series, only higher"
+    );
     for private in [
         ANN,
         "user",
@@ -127,6 +131,6 @@ pub fn metrics_contain_no_personal_data(home: Home) {
         &token,
         &access,
     ] {
-        assert!(!many.contains(private), "{private}: {many}");
+        assert!(!after.contains(private), "{private}: {after}");
     }
 }

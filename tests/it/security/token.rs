@@ -217,7 +217,7 @@ pub fn a_reset_token_expires_at_its_second(home: Home) {
             Err("expired")
         }
     });
-    wait_until("its end", || !is_open(&token));
+    wait_until("the expiry", || !is_open(&token));
     server
         .reset(&token, NEW_PASSWORD)
         .fails_with(403, "expired_token");
@@ -586,7 +586,15 @@ pub fn a_secret_can_be_rotated(home: Home) {
             .stdin(Stdio::piped());
         Output::run(command, &format!("{NEW_PASSWORD}\n")).code
     };
-    assert_eq!(with(NEXT, "", &token), Some(4), "its secret is gone");
+    assert_eq!(
+        with(NEXT, "", &token),
+        Some(4),
+        "the secret of the token is not active"
+    );
     assert_eq!(with(NEXT, SECRET, &token), Some(0), "both are active");
-    assert_eq!(with(NEXT, SECRET, &other), Some(4), "it was invalidated");
+    assert_eq!(
+        with(NEXT, SECRET, &other),
+        Some(4),
+        "the first reset has invalidated it"
+    );
 }

@@ -40,7 +40,7 @@ fn mark_and_delete(desk: &Desk) {
     desk.lists(&["four two", "two"]);
     browser.click("#all summary");
     browser.click("#all [value=read-all]");
-    browser.waits_for("they are marked", |_| desk.unread() == 1);
+    browser.waits_for("the messages are marked", |_| desk.unread() == 1);
     desk.lists(&["four two", "two"]);
     // The menu is closed, so that its next button is not clicked by mistake.
     browser.waits_for("the menu is closed", |browser| {

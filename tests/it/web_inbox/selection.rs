@@ -41,7 +41,7 @@ fn several_messages_are_marked_and_deleted() {
     send(&desk.sink.smtp, [plain("six")]);
     desk.lists(&["six", "five", "four", "three", "two", "one"]);
     browser.click("#selection [value=read]");
-    browser.waits_for("they are read", |_| desk.unread() == 3);
+    browser.waits_for("the messages are read", |_| desk.unread() == 3);
     browser.waits_for("nothing is selected", |_| desk.selected() == json!([]));
     desk.select("six", false);
     let read = format!("/view/{}", desk.id_of("six"));
@@ -135,7 +135,7 @@ fn messages_are_selected_deleted_and_restored_without_scripts() {
     browser.click("#rows li:nth-child(1) input");
     browser.click("#rows li:nth-child(3) input");
     browser.click("#selection [value=read]");
-    browser.waits_for("they are read", |_| desk.unread() == 1);
+    browser.waits_for("the messages are read", |_| desk.unread() == 1);
     desk.lists(&["three", "two", "one"]);
     browser.click("#rows li:nth-child(1) input");
     browser.click("#rows li:nth-child(2) input");
