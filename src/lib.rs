@@ -8,15 +8,15 @@
 //! | module | purpose | depends on |
 //! | --- | --- | --- |
 //! | [`domain`] | values and rules: addresses, passwords, tokens, outbox entries. No I/O, no clock | pure crates only |
-//! | [`app`] | use cases, called alike by HTTP and terminal | `domain`, `hashing`, the traits of `store` and `mail`, `metrics`, `supervisor` |
+//! | [`ports`] | traits that the use cases need and other modules implement: storage, metrics | `domain` |
+//! | [`app`] | use cases, called alike by HTTP and terminal | `domain`, `hashing`, `ports`, the traits of `mail`, `supervisor` |
 //! | [`hashing`] | bcrypt, several hashes interleaved on one core | pure crates only |
-//! | [`store`] | storage as traits; implemented by `store::sqlite` and `store::mongo` | `domain`, `private`, `supervisor` |
+//! | [`store`] | storage in SQLite (`store::sqlite`) and MongoDB (`store::mongo`) | `domain`, `ports`, `private`, `supervisor` |
 //! | [`templates`] | templates of mails and pages: built in, or overridden from a folder | `domain` |
 //! | [`mail`] | rendering of mails (`render`), SMTP client (`smtp`) | `domain`, `templates` |
 //! | [`smtp`] | server side of SMTP as a state machine without I/O: bytes in, effects out | pure crates only |
 //! | [`sink`] | debugging SMTP server: sockets, inbox, API, web pages, terminal output | `smtp`, `domain`, `templates`, `net`, `private`, `supervisor` |
-//! | [`http`] | JSON API and web pages: one request calls one use case | `app`, `templates`, `metrics`, `net` |
-//! | [`metrics`] | counters of the running server, and their form for Prometheus | `domain`, `supervisor` |
+//! | [`http`] | JSON API, web pages and metrics: one request calls one use case | `app`, `ports`, `templates`, `net` |
 //! | [`config`] | options, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
 //! | [`net`] | listening sockets, HTTP/1, limits on connections and open files | nothing |
 //! | [`terminal_text`] | escapes foreign text for a terminal | nothing |
@@ -29,7 +29,8 @@
 //! - A table of tokens: a token carries a keyed digest of the credential that it was made for, and the database changes a
 //!   credential only if it is still the expected one.
 //! - Rendered mails in the database: an outbox entry names an account and a kind. Link and token are made at sending.
-//! - A clock and a random source in `domain` and `app`, except those that are passed in.
+//! - Use cases that read the clock or draw random bytes by themselves: both are parameters. `app::system` implements them
+//!   by the operating system.
 
 pub mod app;
 pub mod cli;
@@ -39,8 +40,8 @@ pub mod domain;
 mod fuzz;
 pub mod http;
 pub mod mail;
-pub mod metrics;
 pub mod net;
+pub mod ports;
 pub mod private;
 pub mod sink;
 pub mod smtp;

@@ -19,7 +19,7 @@ use super::wiring;
 use crate::app::App;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::http::pages::Pages;
-use crate::http::{self, HttpOptions, METRICS_CONNECTIONS};
+use crate::http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
 use crate::net::file_limit::FileLimit;
 use crate::net::{self, SharedListener};
 use crate::sink::{Sink, SinkSettings};
@@ -95,7 +95,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             None => None,
         };
         let is_new = database::is_missing_file(&settings);
-        let app = tokio::select! {
+        let (app, counters) = tokio::select! {
             app = wiring::app(&settings, Arc::clone(&templates), address.port()) => app?,
             () = told.next() => return Ok(()),
         };
@@ -134,7 +134,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             move || Pages::new(Arc::clone(&templates), shortest_password, inbox)
         };
         let options = options(&settings);
-        let mut tasks = start_tasks(&app, api, metrics, pages, options, stops);
+        let mut tasks = start_tasks(&app, &counters, api, metrics, pages, options, stops);
         systemd::tell(ui, News::Ready);
         let failed = tokio::select! {
             () = told.next() => None,
@@ -197,6 +197,7 @@ impl Tasks {
 /// Starts all tasks of the server under the application's supervisor. `docs/operations.md` lists them.
 fn start_tasks(
     app: &App,
+    counters: &Arc<PrometheusMetrics>,
     api: SharedListener,
     metrics: Option<SharedListener>,
     pages: impl Fn() -> Pages + Send + 'static,
@@ -219,21 +220,21 @@ fn start_tasks(
         async move { app.run_forgetting(raised(stops)).await }
     });
     if let Some(metrics) = metrics {
-        let owner = app.clone();
+        let (owner, shown) = (app.clone(), Arc::clone(counters));
         tasks.start("metrics", move |stops| {
-            let (listener, app) = (metrics.handle(), owner.clone());
+            let (listener, app, counters) = (metrics.handle(), owner.clone(), shown.clone());
             async move {
-                http::serve_metrics(listener?, app, raised(stops)).await;
+                http::serve_metrics(listener?, app, counters, raised(stops)).await;
                 io::Result::Ok(())
             }
         });
     }
-    let owner = app.clone();
+    let (owner, counters) = (app.clone(), Arc::clone(counters));
     tasks.start("api", move |stops| {
-        let (listener, app) = (api.handle(), owner.clone());
+        let (listener, app, counters) = (api.handle(), owner.clone(), counters.clone());
         let (pages, options) = (pages(), options.clone());
         async move {
-            http::serve(listener?, app, pages, options, raised(stops)).await;
+            http::serve(listener?, app, counters, pages, options, raised(stops)).await;
             io::Result::Ok(())
         }
     });

@@ -35,10 +35,9 @@ pub async fn contain(State(http): State<Http>, request: Request, next: Next) -> 
     });
     match timeout(http.options.request_timeout, caught).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(panic)) => ApiError::App(AppError::Internal(format!(
-            "a handler panicked: {}",
-            words(&*panic)
-        )))
+        Ok(Err(panic)) => ApiError::App(AppError::Internal(
+            format!("a handler panicked: {}", words(&*panic)).into(),
+        ))
         .into_response(),
         Err(_) => ApiError::AnswerTooSlow.into_response(),
     }

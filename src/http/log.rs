@@ -10,9 +10,9 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use super::guard::harden;
+use super::metrics::PrometheusMetrics;
 use crate::app::system::SystemRng;
 use crate::domain::clock::draw;
-use crate::metrics::Metrics;
 
 /// Names the request in the answer and in every line of the log that it caused.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,7 +24,7 @@ struct Line {
     begun: Instant,
     status: Option<u16>,
     id: String,
-    metrics: Arc<Metrics>,
+    metrics: Arc<PrometheusMetrics>,
 }
 
 impl Drop for Line {
@@ -47,7 +47,7 @@ impl Drop for Line {
 
 /// Gives the request its id, logs and counts it, and gives the answer the headers that every answer has.
 pub async fn observe(
-    State(metrics): State<Arc<Metrics>>,
+    State(metrics): State<Arc<PrometheusMetrics>>,
     request: Request,
     next: Next,
 ) -> Response {

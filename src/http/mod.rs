@@ -36,7 +36,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 
-pub use metrics::{METRICS_CONNECTIONS, serve_metrics};
+pub use metrics::{METRICS_CONNECTIONS, PrometheusMetrics, serve_metrics};
 pub use server::serve;
 
 use crate::app::App;
@@ -88,6 +88,8 @@ pub struct Http(Arc<Shared>);
 pub struct Shared {
     /// The use cases.
     pub app: App,
+    /// Counters, for the access log.
+    pub metrics: Arc<PrometheusMetrics>,
     /// The pages, compiled.
     pub pages: Pages,
     /// What the settings say.
@@ -176,10 +178,7 @@ pub fn routes(http: Http) -> Router {
             guarded(pages, &http).layer(from_fn_with_state(http.clone(), pages::errors_as_pages)),
         )
         .layer(from_fn_with_state(http.clone(), cors::share))
-        .layer(from_fn_with_state(
-            Arc::clone(http.app.metrics()),
-            log::observe,
-        ))
+        .layer(from_fn_with_state(Arc::clone(&http.metrics), log::observe))
         .with_state(http)
 }
 

@@ -18,9 +18,10 @@ use super::Http;
 use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{ApiError, WrongFields};
-use crate::app::{App, AppError, MoviesMark};
+use crate::app::{App, AppError};
 use crate::domain::id::MovieId;
 use crate::domain::movie::{Movie, MovieChanges};
+use crate::ports::store::MoviesVersion;
 
 /// How many movies of the whole list are in memory at once for one client.
 const PAGE: usize = 256;
@@ -141,7 +142,7 @@ const LONGEST_KEPT: usize = 1024 * 1024;
 
 /// What is known of the whole list, for as long as nothing has changed in the database, where that tells.
 #[derive(Default)]
-pub struct KeptList(Mutex<Option<(MoviesMark, Kept)>>);
+pub struct KeptList(Mutex<Option<(MoviesVersion, Kept)>>);
 
 #[derive(Clone)]
 enum Kept {
@@ -150,13 +151,13 @@ enum Kept {
 }
 
 impl KeptList {
-    fn get(&self, mark: MoviesMark) -> Option<Kept> {
+    fn get(&self, mark: MoviesVersion) -> Option<Kept> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, list) = kept.as_ref()?;
         (*of == mark).then(|| list.clone())
     }
 
-    fn keep(&self, mark: MoviesMark, list: Kept) {
+    fn keep(&self, mark: MoviesVersion, list: Kept) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((mark, list));
     }
 }
@@ -167,7 +168,7 @@ impl KeptList {
 async fn whole_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError> {
     // Taken before the movies are read: what is kept is never older than its mark.
     let mark = match after {
-        None => http.app.movies_mark().await?,
+        None => http.app.movies_version().await?,
         Some(_) => None,
     };
     let kept = mark.and_then(|mark| http.movies.get(mark));
@@ -255,7 +256,7 @@ fn chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>, App
         json.push(separator);
         separator = b',';
         serde_json::to_writer(&mut json, &MovieJson::from(movie))
-            .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}")))?;
+            .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}").into()))?;
     }
     if movies.is_empty() && is_first {
         json.push(b'[');
@@ -291,7 +292,7 @@ fn movie_id(id: Id) -> Result<MovieId, ApiError> {
 pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError> {
     let movie = http.app.movie(movie_id(id)?).await?;
     let json = serde_json::to_vec(&MovieJson::from(&movie))
-        .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}")))?;
+        .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}").into()))?;
     Ok(json_response(Body::from(json)))
 }
 

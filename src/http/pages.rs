@@ -23,7 +23,7 @@ use super::Http;
 use super::body::FormBody;
 use super::client::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
-use crate::app::{AppError, Handling};
+use crate::app::{AppError, DeliveryMode};
 use crate::domain::token::Token;
 use crate::templates::Templates;
 
@@ -102,7 +102,7 @@ impl Pages {
         ];
         self.templates
             .render(&format!("web/{name}"), values)
-            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}")))
+            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}").into()))
     }
 
     /// Returns the URL of the inbox of a test server. If the inbox listens on all addresses, its host is that of the request.
@@ -288,7 +288,7 @@ pub async fn forgot_submitted(
     };
     let requested = http
         .app
-        .request_reset(&email, &client.origin(), Handling::Queue)
+        .request_reset(&email, &client.origin(), DeliveryMode::Queue)
         .await;
     let error = match requested {
         Ok(_) => return http.pages.answer(StatusCode::OK, "sent.html", &view),
@@ -359,7 +359,7 @@ pub async fn reset_submitted(
     let error = if password.is_same_as(&again) {
         let completed = http
             .app
-            .complete_reset(&token, &password, &client.origin(), Handling::Queue)
+            .complete_reset(&token, &password, &client.origin(), DeliveryMode::Queue)
             .await;
         match completed {
             Ok(_) => return http.pages.answer(StatusCode::OK, "done.html", &view),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::malformed::answer_instead;
+use super::metrics::PrometheusMetrics;
 use super::movies::KeptList;
 use super::pages::Pages;
 use super::{Http, HttpOptions, Shared, openapi, routes};
@@ -17,6 +18,7 @@ use crate::net::http1;
 pub async fn serve(
     listener: TcpListener,
     app: App,
+    metrics: Arc<PrometheusMetrics>,
     pages: Pages,
     options: HttpOptions,
     shutdown: impl Future<Output = ()>,
@@ -26,6 +28,7 @@ pub async fn serve(
         movies: KeptList::default(),
         openapi: openapi::document(app.password_policy()),
         app,
+        metrics,
         pages,
         options: Arc::clone(&options),
     })));

@@ -108,7 +108,7 @@ promises! {
     t8: "A reset token changes only its own account, whatever else the body names; unknown fields are refused"
         [token::it_changes_its_own_account_alone];
     t9: "Only HS256 is accepted: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots all get one and the same refusal. A page only tells whether a link has the form of a reset link, which needs no secret"
-        [token::every_forgery_is_one_and_the_same_refusal, token::a_page_tells_a_forger_no_more_than_the_form] ["`domain::token::tests::fuzz`"];
+        [token::every_forgery_is_one_and_the_same_refusal, token::a_page_tells_a_forger_no_more_than_the_form] ["`app::token_keys::tests::fuzz`"];
     t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"} and 1 MB as a token get a 4xx, and nothing changes"
         [token::values_that_are_no_token_change_nothing, bad_input::every_wrong_type_in_every_field_is_a_400_that_names_the_field];
     t11: "Weak or published secrets are refused in production, files have mode 0600, and two secrets may be active during a rotation"

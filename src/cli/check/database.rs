@@ -14,7 +14,7 @@ use crate::config::{DatabaseSettings, Settings};
 use crate::domain::account::Account;
 use crate::domain::clock::Clock as _;
 use crate::domain::outbox::OutboxState;
-use crate::store::{CopyableStore, Inspection, SchemaState};
+use crate::ports::store::{CopyableStore, Inspection, SchemaState};
 
 const NAME: &str = "database";
 /// Maximum number of groups of accounts that differ by capitals alone in the report.
@@ -75,7 +75,7 @@ pub(super) async fn look(settings: &Settings, accounts_until: Option<Instant>) -
             Ok(Err(error)) => checks.push(broken(&error)),
             Ok(Ok((outbox, store))) => {
                 checks.push(of_outbox(&outbox));
-                let comparing = look_alikes(&*store);
+                let comparing = accounts_differing_by_case(&*store);
                 let compared = timeout_at(accounts_until.unwrap_or(until), comparing).await;
                 checks.extend(compared.unwrap_or_else(|_| vec![too_many(accounts_until)]));
                 opened = Some(store);
@@ -158,8 +158,8 @@ async fn of_contents(settings: &Settings) -> anyhow::Result<(OutboxState, Arc<dy
 }
 
 /// Finds accounts whose addresses differ by capitals alone. Reads all accounts.
-async fn look_alikes(store: &dyn CopyableStore) -> Vec<Check> {
-    match store.look_alikes(LOOK_ALIKES).await {
+async fn accounts_differing_by_case(store: &dyn CopyableStore) -> Vec<Check> {
+    match store.accounts_differing_by_case(LOOK_ALIKES).await {
         Ok(groups) => groups
             .iter()
             .map(|accounts| of_look_alikes(accounts))

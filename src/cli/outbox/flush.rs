@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
 use super::{GIVEN_UP, QUEUED};
-use crate::app::{App, Flush, Flushed};
+use crate::app::{App, FlushReport, FlushScope};
 
 /// Send all waiting mails now
 ///
@@ -18,7 +18,7 @@ use crate::app::{App, Flush, Flushed};
   movie-bag outbox flush --json")]
 pub(in crate::cli) struct Args {}
 
-pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::Result<()> {
+pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: FlushScope) -> anyhow::Result<()> {
     let bar = ui.progress("mails");
     let flushed = app
         .flush_outbox(which, &|so_far| bar.show(so_far.tried(), so_far.total))
@@ -46,7 +46,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::R
 }
 
 /// The failure that the exit code reports: mails that wait come before dead ones, since a later run can send them.
-fn failure(flushed: &Flushed) -> Option<Failure> {
+fn failure(flushed: &FlushReport) -> Option<Failure> {
     let last = |before: &str| match &flushed.last {
         Some((error, _)) => format!("{before}: {error}"),
         None => before.to_owned(),
@@ -74,7 +74,7 @@ fn failure(flushed: &Flushed) -> Option<Failure> {
     })
 }
 
-fn summary(flushed: &Flushed) -> String {
+fn summary(flushed: &FlushReport) -> String {
     let before = match flushed.already_dead {
         0 => String::new(),
         dead => format!(
@@ -109,32 +109,32 @@ mod tests {
     use super::*;
 
     /// Exit code, 0 without a failure.
-    fn exit(flushed: &Flushed) -> u8 {
+    fn exit(flushed: &FlushReport) -> u8 {
         failure(flushed).map_or(0, |failure| failure.exit)
     }
 
     #[test]
     fn the_exit_code_tells_queued_mails_from_dead_ones() {
-        let none = Flushed::default();
+        let none = FlushReport::default();
         assert_eq!(
             (exit(&none), summary(&none).as_str()),
             (0, "No mail is waiting.")
         );
-        let only_dead = Flushed {
+        let only_dead = FlushReport {
             already_dead: 3,
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         assert_eq!(
             (exit(&only_dead), summary(&only_dead).as_str()),
             (1, "No mail is waiting; 3 were given up before.")
         );
-        let refused = Flushed {
+        let refused = FlushReport {
             total: 2,
             sent: 1,
             dead: 1,
             already_dead: 1,
             last: Some(("550 5.1.1 no such user".to_owned(), None)),
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         assert_eq!(
             (exit(&refused), summary(&refused).as_str()),
@@ -145,15 +145,15 @@ mod tests {
         );
         let message = failure(&refused).unwrap().message;
         assert!(message.ends_with(": 550 5.1.1 no such user"), "{message}");
-        let deferred = Flushed {
+        let deferred = FlushReport {
             total: 2,
             waiting: 1,
             dead: 1,
             last: Some(("451 4.7.1 later".to_owned(), None)),
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         assert_eq!(exit(&deferred), 7);
-        let unreachable = Flushed {
+        let unreachable = FlushReport {
             total: 30,
             waiting: 16,
             left: 14,
@@ -161,7 +161,7 @@ mod tests {
                 "connection refused".to_owned(),
                 Some("set MAIL_SERVER".to_owned()),
             )),
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         let failure = failure(&unreachable).unwrap();
         assert_eq!(

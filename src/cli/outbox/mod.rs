@@ -11,7 +11,7 @@ use super::database::{Absence, Access};
 use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::{Delivery, Flush};
+use crate::app::{Delivery, FlushScope};
 use crate::config::Flags;
 use crate::domain::outbox::Entry;
 
@@ -30,7 +30,7 @@ impl Command {
         let app = wiring::terminal_app(ui, &settings, self.access()).await?;
         let outcome = match self {
             Self::List(args) => list::run(&args, ui, &app).await,
-            Self::Flush(args) => flush::run(&args, ui, &app, Flush::Waiting).await,
+            Self::Flush(args) => flush::run(&args, ui, &app, FlushScope::Waiting).await,
             Self::Retry(args) => retry::run(&args, ui, &app).await,
             Self::Drop(args) => drop::run(&args, ui, &app).await,
         };

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::outbox::{GIVEN_UP, QUEUED};
 use super::super::report::Failure;
 use super::{NewPassword, Ui, wiring};
-use crate::app::{App, Delivery, Handling, NewAccount, parse_address};
+use crate::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
 
 /// Create an account
 ///
@@ -73,7 +73,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("sending the invitation");
     let (account, delivery) = app
-        .invite(email, &wiring::origin(), Handling::DeliverNow)
+        .invite(email, &wiring::origin(), DeliveryMode::DeliverNow)
         .await?;
     drop(spinner);
     let (invitation, text) = match &delivery {

@@ -6,7 +6,7 @@ use super::Ui;
 use crate::app::App;
 use crate::cli::report::Failure;
 use crate::cli::ui::counted;
-use crate::store::Deletion;
+use crate::ports::store::Deletion;
 use crate::terminal_text::escape_line;
 
 /// Delete an account with its movies, mails and history

@@ -20,17 +20,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::pages::Pages;
-use super::{HttpOptions, openapi, serve};
+use super::{HttpOptions, PrometheusMetrics, openapi, serve};
 use crate::app::system::SystemRng;
-use crate::app::{App, Hasher, Parts, Rules};
+use crate::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use crate::domain::clock::Clock;
 use crate::domain::event::Origin;
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
 use crate::domain::password::PasswordPolicy;
-use crate::domain::token::TokenKeys;
 use crate::mail::{Mail, MailSession, Mailer, NoSession, Rendered, Renderer};
-use crate::metrics::Metrics;
 use crate::templates::{TemplateError, Templates};
 use memory::MemoryStore;
 
@@ -71,6 +69,7 @@ impl Clock for TestClock {
 struct Server {
     address: SocketAddr,
     app: App,
+    metrics: Arc<PrometheusMetrics>,
     store: Arc<MemoryStore>,
     clock: Arc<TestClock>,
     stop: Option<oneshot::Sender<()>>,
@@ -154,14 +153,15 @@ impl Server {
         let clock = Arc::new(TestClock(Mutex::new(
             Timestamp::from_second(1_800_000_000).unwrap(),
         )));
-        let app = App::new(Parts {
+        let metrics = Arc::new(PrometheusMetrics::new(&super::paths(), clock.now()));
+        let app = App::new(Dependencies {
             store: store.clone(),
             mailer: Arc::new(NoMail),
             renderer: Arc::new(NoMail),
             clock: clock.clone(),
             rng: Arc::new(SystemRng),
             hasher: Hasher::new(4, 2),
-            metrics: Arc::new(Metrics::new(&super::paths(), clock.now())),
+            metrics: metrics.clone(),
             keys: TokenKeys::new(&[7; 32], None),
             rules,
         });
@@ -169,14 +169,22 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let pages = Pages::new(Arc::new(Templates::load(None).unwrap()), 8, None);
-        let running = tokio::spawn(serve(listener, app.clone(), pages, options, async {
-            let _ = stopped.await;
-        }));
+        let running = tokio::spawn(serve(
+            listener,
+            app.clone(),
+            metrics.clone(),
+            pages,
+            options,
+            async {
+                let _ = stopped.await;
+            },
+        ));
         Self {
             address,
             app,
             store,
             clock,
+            metrics,
             stop: Some(stop),
             running,
         }

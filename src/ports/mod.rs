@@ -1,0 +1,8 @@
+//! Interfaces to the outside of the use cases: the database and the metrics. The use cases in [`crate::app`] depend on
+//! these traits; the binary chooses the implementations.
+//!
+//! The traits for time and randomness are in [`crate::domain::clock`], since values of the domain take them as parameters.
+
+pub mod error_detail;
+pub mod metrics;
+pub mod store;
