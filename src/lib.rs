@@ -8,18 +8,16 @@
 //! | module | purpose | depends on |
 //! | --- | --- | --- |
 //! | [`domain`] | values and rules: addresses, passwords, tokens, outbox entries. No I/O, no clock | pure crates only |
-//! | [`ports`] | traits that the use cases need and other modules implement: storage, metrics | `domain` |
-//! | [`app`] | use cases, called alike by HTTP and terminal | `domain`, `hashing`, `ports`, the traits of `mail`, `supervisor` |
+//! | [`ports`] | traits that the use cases need and other modules implement: storage, mail, metrics | `domain` |
+//! | [`app`] | use cases, called alike by HTTP and terminal | `domain`, `hashing`, `ports`, `supervisor` |
 //! | [`hashing`] | bcrypt, several hashes interleaved on one core | pure crates only |
 //! | [`store`] | storage in SQLite (`store::sqlite`) and MongoDB (`store::mongo`) | `domain`, `ports`, `private`, `supervisor` |
-//! | [`templates`] | templates of mails and pages: built in, or overridden from a folder | `domain` |
-//! | [`mail`] | rendering of mails (`render`), SMTP client (`smtp`) | `domain`, `templates` |
+//! | [`mail`] | templates and rendering, SMTP client | `domain`, `ports` |
 //! | [`smtp`] | server side of SMTP as a state machine without I/O: bytes in, effects out | pure crates only |
 //! | [`sink`] | debugging SMTP server: sockets, inbox, API, web pages, terminal output | `smtp`, `domain`, `templates`, `net`, `private`, `supervisor` |
-//! | [`http`] | JSON API, web pages and metrics: one request calls one use case | `app`, `ports`, `templates`, `net` |
+//! | [`http`] | JSON API, web pages and metrics: one request calls one use case | `app`, `ports`, `net` |
 //! | [`config`] | options, environment, env file and defaults, resolved into complete settings | `domain`, `private` |
 //! | [`net`] | listening sockets, HTTP/1, limits on connections and open files | nothing |
-//! | [`terminal_text`] | escapes foreign text for a terminal | nothing |
 //! | [`private`] | files and folders that only their owner can read | nothing |
 //! | [`supervisor`] | restarts background tasks that end or panic, and reports which are down | nothing |
 //! | [`cli`] | one file for each command; chooses the implementations | everything |
@@ -48,4 +46,5 @@ pub mod smtp;
 pub mod store;
 pub mod supervisor;
 pub mod templates;
-pub mod terminal_text;
+
+pub use domain::terminal_text;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::App;
 use crate::domain::account::Account;
 use crate::domain::outbox::{Entry, MailKind};
-use crate::mail::{
+use crate::ports::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
 };
 

@@ -20,7 +20,7 @@ use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
 use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::{Entry, LEASE, Lease, Outcome, RENEWAL, Round, backoff};
-use crate::mail::{DeliveryError, MailSession, NoSession, SendError};
+use crate::ports::mail::{DeliveryError, MailSession, NoSession, SendError};
 use crate::ports::metrics::MailResult;
 use crate::ports::store::StoreError;
 use crate::supervisor::fault_points;

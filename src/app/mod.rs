@@ -54,7 +54,7 @@ use crate::domain::id::{AccountId, EntryId, LeaseId};
 use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::{Entry, EntryState, LEASE, Lease, MailKind};
 use crate::domain::password::PasswordPolicy;
-use crate::mail::{Mailer, Renderer};
+use crate::ports::mail::{Mailer, Renderer};
 use crate::ports::metrics::Metrics;
 use crate::ports::store::Store;
 use crate::supervisor::Supervisor;

@@ -2,6 +2,7 @@
 //! prints. The only place that picks concrete parts (`wiring.rs`), prints (`ui.rs`) and decides exit codes
 //! (`report.rs`).
 
+pub mod built_in_templates;
 mod check;
 mod completions;
 mod copy;

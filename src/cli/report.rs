@@ -8,9 +8,9 @@ use serde_json::json;
 use super::ui::Ui;
 use crate::app::{AppError, CopyError};
 use crate::config::ConfigError;
-use crate::mail::DeliveryError;
+use crate::mail::templates::TemplateError;
+use crate::ports::mail::DeliveryError;
 use crate::ports::store::StoreError;
-use crate::templates::TemplateError;
 
 /// A failure, ready to be shown.
 #[derive(Debug, Clone)]

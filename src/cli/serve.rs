@@ -131,7 +131,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let (stop, stops) = watch::channel(false);
         let pages = {
             let templates = Arc::clone(&templates);
-            move || Pages::new(Arc::clone(&templates), shortest_password, inbox)
+            move || wiring::pages(Arc::clone(&templates), shortest_password, inbox)
         };
         let options = options(&settings);
         let mut tasks = start_tasks(&app, &counters, api, metrics, pages, options, stops);

@@ -17,8 +17,8 @@ use super::shared_terminal::Stderr;
 use super::{table, terminal};
 use crate::app::AppError;
 use crate::domain::password::{self, PasswordInput};
+use crate::domain::terminal_text::{escape_json, escape_lines, escape_output};
 use crate::sink::print::Style as StdoutStyle;
-use crate::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// How to speak to whoever called.
 #[derive(Debug, Clone)]

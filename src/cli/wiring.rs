@@ -1,6 +1,7 @@
 //! From settings to parts: the only place that knows which database and which way for mails are behind the traits.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
+use super::built_in_templates::BUILT_IN_TEMPLATES;
 use super::database::{self, Absence, Access};
 use super::report::Failure;
 use super::running_servers;
@@ -23,16 +25,17 @@ use crate::config::{
 use crate::domain::clock::{Clock as _, draw};
 use crate::domain::event::Origin;
 use crate::domain::password::PasswordPolicy;
+use crate::domain::terminal_text::{escape_json, escape_line};
 use crate::http;
 use crate::http::PrometheusMetrics;
+use crate::http::pages::{PageError, PageTemplates, Pages};
 use crate::mail::render::TeraRenderer;
 use crate::mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
+use crate::mail::templates::{TemplateError, Templates};
 use crate::ports::metrics::{Metrics, NoMetrics};
 use crate::ports::store::{CopyableStore, Inspection};
 use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
-use crate::templates::{TemplateError, Templates};
-use crate::terminal_text::{escape_json, escape_line};
 
 /// Resolves the settings, shows what is probably not meant so, and begins to log; `usual_log` is what is logged where
 /// nobody chose.
@@ -208,7 +211,7 @@ pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
     })?)
 }
 
-/// The templates of mails and pages, all of them tried; shows what is probably not meant so.
+/// Loads and validates the templates of mails and pages, and shows their warnings.
 pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, TemplateError> {
     let templates = try_templates(settings)?;
     templates
@@ -218,9 +221,29 @@ pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, Templ
     Ok(templates)
 }
 
-/// The same, for whoever shows the warnings otherwise.
+/// Loads and validates the templates of mails and pages.
 pub(super) fn try_templates(settings: &Settings) -> Result<Templates, TemplateError> {
-    Templates::load(settings.templates.as_deref())
+    Templates::load(&BUILT_IN_TEMPLATES, settings.templates.as_deref())
+}
+
+/// Templates of the web pages.
+struct WebTemplates(Arc<Templates>);
+
+impl PageTemplates for WebTemplates {
+    fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError> {
+        let values = values.iter().copied();
+        Ok(self.0.render(&format!("web/{name}"), values)?)
+    }
+}
+
+/// Returns the web pages of a server.
+pub(super) fn pages(
+    templates: Arc<Templates>,
+    min_password_length: usize,
+    inbox: Option<SocketAddr>,
+) -> Pages {
+    let templates = Arc::new(WebTemplates(templates));
+    Pages::new(templates, min_password_length, inbox)
 }
 
 /// Returns the application of a server with its counters, and creates the database where there is none. Links begin as the

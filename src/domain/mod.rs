@@ -19,5 +19,6 @@ pub mod outbox;
 pub mod password;
 pub mod span;
 pub mod spelling;
+pub mod terminal_text;
 pub mod token;
 pub mod unicode;

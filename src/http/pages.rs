@@ -5,6 +5,7 @@
 //! proves an identity. Only the link sets a new password, and no other site can learn it: it is in no Referer, no frame and
 //! no log. Requesting a link is open to all clients, and rate limited.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,6 @@ use super::client::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
 use crate::app::{AppError, DeliveryMode};
 use crate::domain::token::Token;
-use crate::templates::Templates;
 
 /// Content-Security-Policy: our own style sheet, script and icon, and forms to our own pages.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -41,15 +41,30 @@ const ASSETS: [(&str, &str); 3] = [
 ];
 
 /// Maximum depth of a path for which the way to the start page is computed. No page is as deep.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// Path of the form that requests a link.
 pub(super) const FORGOT: &str = "/forgot";
 
-/// The pages, rendered by the templates.
+/// Error of a page template.
+pub type PageError = Box<dyn Error + Send + Sync>;
+
+/// Templates of the pages.
+pub trait PageTemplates: Send + Sync {
+    /// Renders the template `web/NAME`. Files that are not HTML are returned unchanged. Values that the template does not
+    /// use are ignored.
+    ///
+    /// # Errors
+    /// The template fails.
+    fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError>;
+}
+
+/// Web pages.
 pub struct Pages {
-    templates: Arc<Templates>,
+    templates: Arc<dyn PageTemplates>,
+    /// Minimum length of a password, in characters.
     minimum: String,
+    /// Address of the inbox, if the process runs a sink.
     inbox: Option<SocketAddr>,
 }
 
@@ -68,13 +83,13 @@ struct View<'a> {
 impl Pages {
     /// Returns the pages. `inbox` is the address of the inbox, if the process runs a sink.
     pub fn new(
-        templates: Arc<Templates>,
-        shortest_password: usize,
+        templates: Arc<dyn PageTemplates>,
+        min_password_length: usize,
         inbox: Option<SocketAddr>,
     ) -> Self {
         Self {
             templates,
-            minimum: shortest_password.to_string(),
+            minimum: min_password_length.to_string(),
             inbox,
         }
     }
@@ -101,7 +116,7 @@ impl Pages {
             ("inbox", inbox),
         ];
         self.templates
-            .render(&format!("web/{name}"), values)
+            .render(name, &values)
             .map_err(|error| AppError::Internal(format!("cannot render a page: {error}").into()))
     }
 
@@ -213,7 +228,7 @@ fn as_page(response: &mut Response) {
 /// reverse proxy.
 fn root_of(uri: &Uri) -> String {
     let slashes = uri.path().matches('/').count();
-    "../".repeat(slashes.saturating_sub(1).min(DEEPEST))
+    "../".repeat(slashes.saturating_sub(1).min(MAX_DEPTH))
 }
 
 /// `GET /assets/NAME`.
@@ -445,16 +460,17 @@ pub async fn nothing_here(State(http): State<Http>, uri: Uri, headers: HeaderMap
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::file_templates::FileTemplates;
     use super::*;
 
     fn pages() -> Pages {
-        Pages::new(Arc::new(Templates::load(None).unwrap()), 8, None)
+        Pages::new(FileTemplates::load(), 8, None)
     }
 
     const HOSTILE: &str = "\"><script>alert(1)</script>&amp;{{ root }}";
 
     #[test]
-    fn every_page_renders_and_escapes_what_was_typed() {
+    fn every_page_renders_and_escapes_user_input() {
         let pages = pages();
         for name in [
             "home.html",
@@ -486,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_labelled_and_known_to_password_managers() {
+    fn fields_have_labels_and_are_marked_for_password_managers() {
         let pages = pages();
         let forgot = pages.render("forgot.html", &View::default()).unwrap();
         assert!(forgot.contains("<label for=\"email\">"));
@@ -499,10 +515,9 @@ mod tests {
     }
 
     #[test]
-    fn the_inbox_has_the_host_of_the_request_if_it_listens_everywhere() {
+    fn an_inbox_on_all_addresses_has_the_host_of_the_request() {
         let at = |address: &str, host: &str| {
-            let templates = Arc::new(Templates::load(None).unwrap());
-            let pages = Pages::new(templates, 8, Some(address.parse().unwrap()));
+            let pages = Pages::new(FileTemplates::load(), 8, Some(address.parse().unwrap()));
             let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())]);
             pages.inbox_for(&headers)
         };
@@ -543,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_finds_the_root_from_wherever_it_is() {
+    fn a_page_at_any_depth_links_to_the_root() {
         for (path, root) in [
             ("/", ""),
             ("/forgot", ""),
@@ -554,6 +569,6 @@ mod tests {
             assert_eq!(root_of(&path.parse().unwrap()), root, "{path}");
         }
         let deep = "/".repeat(5_000).parse().unwrap();
-        assert_eq!(root_of(&deep).len(), 3 * DEEPEST);
+        assert_eq!(root_of(&deep).len(), 3 * MAX_DEPTH);
     }
 }

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::{DeliveryError, Message, Rendered};
+use crate::ports::mail::{DeliveryError, Message, Rendered};
 
 /// One step of the way, or the one at which it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,15 +16,13 @@ use movie_bag::domain::id::{AccountId, LeaseId};
 use movie_bag::domain::outbox::{Entry, LEASE, Lease, Round};
 use movie_bag::domain::password::{PasswordHash, PasswordInput, PasswordPolicy};
 use movie_bag::domain::token::Token;
-use movie_bag::mail::Message;
-use movie_bag::mail::render::TeraRenderer;
+use movie_bag::ports::mail::Message;
 use movie_bag::ports::metrics::NoMetrics;
 use movie_bag::ports::store::{Accounts as _, Outbox as _};
 use movie_bag::store::sqlite::SqliteStore;
-use movie_bag::templates::Templates;
 use tempfile::TempDir;
 
-use crate::mail_server::{TestMailer, TestServer};
+use crate::mail_server::{TestMailer, TestRenderer, TestServer};
 
 pub(crate) const ANN: &str = "ann@example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -61,7 +59,7 @@ impl Fixture {
         let app = App::new(Dependencies {
             store: store.clone(),
             mailer: Arc::new(TestMailer(server.clone())),
-            renderer: Arc::new(TeraRenderer::new(Arc::new(Templates::load(None).unwrap()))),
+            renderer: Arc::new(TestRenderer),
             clock: clock.clone(),
             rng: Arc::new(SystemRng),
             hasher: Hasher::new(4, 2),

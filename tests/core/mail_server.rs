@@ -1,4 +1,4 @@
-//! Scripted mail server.
+//! Scripted mail server, and a renderer without templates.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use movie_bag::domain::mail_server::{Capacity, later_share};
 use movie_bag::domain::outbox::Round;
-use movie_bag::mail::{DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError};
+use movie_bag::ports::mail::{
+    DeliveryError, Mail, MailSession, Mailer, Message, NoSession, Receipt, RenderError, Rendered,
+    Renderer, SendError,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Number of sessions that [`TestServer`] accepts at once.
@@ -120,6 +123,24 @@ impl TestServer {
         self.accepted.lock().unwrap().push(message.clone());
         Ok(Receipt {
             reply: "250 2.0.0 kept".to_owned(),
+        })
+    }
+}
+
+/// Renders the mail kind as the subject, and the link as the text.
+pub(crate) struct TestRenderer;
+
+impl Renderer for TestRenderer {
+    fn render(&self, mail: &Mail) -> Result<Rendered, RenderError> {
+        let text = match mail {
+            Mail::ResetPassword(mail) => mail.url.clone(),
+            Mail::Invitation(mail) => mail.url.clone(),
+            _ => String::new(),
+        };
+        Ok(Rendered {
+            subject: mail.kind().to_string(),
+            text,
+            html: String::new(),
         })
     }
 }

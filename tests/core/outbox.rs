@@ -167,7 +167,7 @@ async fn a_link_that_cannot_be_redeemed_any_more_is_not_sent() {
         .into_iter()
         .map(|message| message.subject)
         .collect();
-    assert_eq!(subjects, ["[Movie-bag] Your password was changed"]);
+    assert_eq!(subjects, ["reset_successful"]);
     assert_eq!(fixture.entries().await.len(), 2, "dead entries are kept");
 }
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use movie_bag::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use movie_bag::domain::outbox::MailKind;
 use movie_bag::mail::render::subject;
-use movie_bag::templates::{TEMPLATES, VARIABLES};
 use serde_json::{Value, json};
 
 use crate::harness::{Home, PASSWORD, Person};
@@ -210,7 +210,7 @@ fn tables() -> [(&'static str, String); 2] {
         let names: Vec<String> = cells.iter().map(ToString::to_string).collect();
         row(&names) + &row(&vec!["---".to_owned(); cells.len()])
     };
-    let templates = TEMPLATES.iter().map(|template| {
+    let templates = BUILT_IN_TEMPLATES.templates.iter().map(|template| {
         let variables: Vec<String> = template.variables.iter().map(code).collect();
         row(&[
             code(&template.name),
@@ -218,7 +218,7 @@ fn tables() -> [(&'static str, String); 2] {
             variables.join(", "),
         ])
     });
-    let variables = VARIABLES.iter().map(|variable| {
+    let variables = BUILT_IN_TEMPLATES.variables.iter().map(|variable| {
         // The sample of the link is a long one.
         let sample = Some(variable.sample).filter(|text| (1..50).contains(&text.len()));
         let sample = sample.unwrap_or_default().to_owned();

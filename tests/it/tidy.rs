@@ -78,6 +78,11 @@ const ROOMS: &[Room] = &[
         advice: "app knows the traits: concrete parts are picked in cli/",
     },
     Room {
+        path: "ports",
+        may_name: &["crate::domain"],
+        advice: "ports are traits over domain values",
+    },
+    Room {
         path: "store",
         may_name: &["tokio", "crate::domain", "crate::ports"],
         advice: "a store keeps promises about domain values, and knows nobody else",
@@ -114,11 +119,11 @@ const ROOMS: &[Room] = &[
             "lettre",
             "std::io",
             "std::net",
+            "tera",
             "tokio",
             "crate::domain",
-            "crate::templates",
         ],
-        advice: "mail renders and sends: what to send is decided in app/, and the template engine is templates/ alone",
+        advice: "mail renders and sends: the use cases in app/ decide which mails are sent",
     },
     Room {
         path: "http",

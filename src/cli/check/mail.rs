@@ -12,8 +12,10 @@ use crate::domain::email_address::EmailAddress;
 use crate::domain::id::EntryId;
 use crate::mail::dialogue::{self, Dialogue, Step};
 use crate::mail::render::TeraRenderer;
-use crate::mail::{DeliveryError, Mail, Rendered, Renderer as _, ResetPassword};
-use crate::templates::{TemplateError, Templates};
+use crate::mail::templates::Templates;
+use crate::ports::mail::{
+    DeliveryError, Mail, RenderError, Rendered, Renderer as _, ResetPassword,
+};
 
 /// Connects, encrypts, logs in and names the sender as for a mail, and sends none.
 pub(super) async fn probe(settings: &Settings) -> (Check, Vec<Step>) {
@@ -94,7 +96,7 @@ fn reset_mail(
     settings: &Settings,
     to: &EmailAddress,
     templates: Arc<Templates>,
-) -> Result<Rendered, TemplateError> {
+) -> Result<Rendered, RenderError> {
     let now = SystemClock.now();
     let base = settings.public_url(settings.http.bind.port());
     let lifetime = settings.tokens.reset_lifetime;

@@ -24,7 +24,7 @@ use crate::config::{DatabaseSettings, Flags, Settings, doubt_about, secret_file}
 use crate::domain::email_address::EmailAddress;
 use crate::mail::dialogue::Step;
 use crate::mail::smtp;
-use crate::templates::{TEMPLATES, TemplateError, Templates};
+use crate::mail::templates::{TemplateError, Templates};
 
 /// Check settings and services, and show cause and fix
 ///
@@ -297,7 +297,9 @@ fn of_templates(tried: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {
         Ok(templates) => templates,
         Err(error) => return vec![Check::failed(NAME, &error.into())],
     };
-    let own = TEMPLATES
+    let own = templates
+        .table()
+        .templates
         .iter()
         .filter(|template| templates.path(template).is_some())
         .count();

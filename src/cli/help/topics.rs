@@ -1,8 +1,8 @@
 //! Help topics: texts of `movie-bag help` that are not about one command. They are man pages too.
 
 use super::uses::EXIT_CODES;
+use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::config::keys::{KEYS, Subject};
-use crate::templates::{TEMPLATES, VARIABLES};
 
 /// A help topic.
 pub(in crate::cli) struct Topic {
@@ -107,7 +107,7 @@ and .svg files are served unchanged.
 Templates, with their variables:
 "
     .to_owned();
-    for template in TEMPLATES {
+    for template in BUILT_IN_TEMPLATES.templates {
         text.push_str(&format!(
             "\n  {}\n{}",
             template.name,
@@ -116,7 +116,7 @@ Templates, with their variables:
         text.push_str(&explained(&template.variables.join(", ")));
     }
     text.push_str("\nVariables:\n");
-    for variable in VARIABLES {
+    for variable in BUILT_IN_TEMPLATES.variables {
         text.push_str(&format!(
             "  {}\n{}",
             variable.name,

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::super::ui::{Ui, local};
 use super::{Url, address, addresses, ask};
+use crate::domain::terminal_text::escape_line;
 use crate::sink::client::InboxClient;
-use crate::terminal_text::escape_line;
 
 /// List messages, newest first
 #[derive(Debug, clap::Args)]

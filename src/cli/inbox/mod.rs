@@ -12,8 +12,8 @@ use super::report::Failure;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
+use crate::domain::terminal_text::escape_line;
 use crate::sink::client::{Fetched, InboxClient, InboxError};
-use crate::terminal_text::escape_line;
 
 /// Read the messages of a running sink
 ///

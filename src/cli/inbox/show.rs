@@ -4,8 +4,8 @@ use super::super::help::Offering;
 use super::super::report::Failure;
 use super::super::ui::{Ui, counted};
 use super::{Part, Url, address, addresses, ask, print};
+use crate::domain::terminal_text::escape_line;
 use crate::sink::client::{Fetched, InboxClient};
-use crate::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes
 #[derive(Debug, clap::Args)]

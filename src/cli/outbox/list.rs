@@ -9,7 +9,7 @@ use crate::app::system::SystemClock;
 use crate::app::{App, QueuedMail};
 use crate::domain::clock::Clock as _;
 use crate::domain::outbox::{Entry, EntryState};
-use crate::terminal_text::escape_line;
+use crate::domain::terminal_text::escape_line;
 
 /// How many mails are asked for at a time.
 const PAGE: usize = 500;

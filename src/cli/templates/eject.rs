@@ -1,4 +1,4 @@
-//! `templates eject`: the built-in templates as files, to begin one's own from.
+//! `templates eject`: writes the built-in templates to a folder for editing.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -8,8 +8,9 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::Ui;
+use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::report::Failure;
-use crate::templates::{BuiltIn, TEMPLATES, file_in};
+use crate::mail::templates::{BuiltIn, file_in};
 
 /// Write the built-in templates to a folder for editing
 ///
@@ -28,7 +29,7 @@ pub(in crate::cli) struct Args {
     force: bool,
 }
 
-/// What is in the place of a template.
+/// File at the place of a template.
 enum Found {
     Nothing,
     TheSame,
@@ -36,10 +37,11 @@ enum Found {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
-    // Whole, since the setting must hold in whatever folder the server is started.
+    // An absolute path, since the setting must hold in every folder that the server is started in.
     let folder = std::path::absolute(&args.folder)
         .with_context(|| format!("cannot create the folder {}", args.folder.display()))?;
-    let found = TEMPLATES
+    let found = BUILT_IN_TEMPLATES
+        .templates
         .iter()
         .map(|template| Ok((template, look(&file_in(&folder, template.name), template)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
@@ -77,7 +79,7 @@ fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
         }
         Ok(_) => {}
     }
-    // What can't be read, or is too large to be the same, is another file.
+    // A file that cannot be read, or has another size, is another file.
     let size = fs::metadata(path).map_or(0, |found| found.len());
     let is_the_same = size == template.source.len() as u64
         && fs::read(path).is_ok_and(|bytes| bytes == template.source.as_bytes());
@@ -110,14 +112,14 @@ fn write(path: &Path, template: &BuiltIn, found: &Found) -> anyhow::Result<()> {
     let failed = || unwritable(path);
     match found {
         Found::TheSame => return Ok(()),
-        // In place of a link, not through it.
+        // Replaces a link, and does not write through it.
         Found::AnotherFile => fs::remove_file(path).with_context(failed)?,
         Found::Nothing => {}
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(failed)?;
     }
-    // Never over a file that has come meanwhile.
+    // Fails if another process has created the file meanwhile.
     fs::File::create_new(path)
         .and_then(|mut file| file.write_all(template.source.as_bytes()))
         .with_context(failed)

@@ -1,9 +1,10 @@
-//! `templates list`: the templates there are, and whose they are.
+//! `templates list`: all templates, built in or overridden.
 
 use serde_json::{Map, Value, json};
 
 use super::Ui;
-use crate::templates::{BuiltIn, TEMPLATES, Templates, variable};
+use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::mail::templates::{BuiltIn, Templates};
 
 /// List the templates with their purpose, variables and source
 #[derive(Debug, clap::Args)]
@@ -14,7 +15,7 @@ pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
     let mut table = Ui::table(["TEMPLATE", "PURPOSE", "VARIABLES", "SOURCE"], &[1, 2, 3]);
-    for template in TEMPLATES {
+    for template in BUILT_IN_TEMPLATES.templates {
         let path = templates
             .path(template)
             .map(|path| path.display().to_string());
@@ -37,8 +38,10 @@ pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()
 }
 
 fn meanings(template: &BuiltIn) -> Map<String, Value> {
-    let known = template.variables.iter().filter_map(|name| variable(name));
-    known
+    template
+        .variables
+        .iter()
+        .filter_map(|name| BUILT_IN_TEMPLATES.variable(name))
         .map(|variable| (variable.name.to_owned(), variable.meaning.into()))
         .collect()
 }

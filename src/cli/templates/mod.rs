@@ -1,4 +1,4 @@
-//! `templates …`: looking at the words of mails and pages, and making them one's own.
+//! `templates …`: shows and customizes the templates of mails and pages.
 
 mod eject;
 mod list;
@@ -7,7 +7,7 @@ mod preview;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
-use crate::templates::Templates;
+use crate::mail::templates::Templates;
 
 /// Manage mail and page templates
 ///
@@ -29,7 +29,7 @@ impl Command {
     pub(super) fn run(self, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         match self {
             Self::List(args) => list::run(&args, ui, &load(ui, flags)?),
-            // Loads none: it is needed most where those of one's own are broken.
+            // Loads no templates: it must work when the overrides are broken.
             Self::Eject(args) => eject::run(&args, ui),
             Self::Preview(args) => preview::run(&args, ui, &load(ui, flags)?),
         }

@@ -1,14 +1,15 @@
-//! `templates preview`: a mail or a page with values made up, to be looked at.
+//! `templates preview`: renders a mail or a page with sample values.
 
 use serde_json::json;
 
 use super::Ui;
+use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::help::Offering;
 use crate::cli::report::Failure;
 use crate::domain::outbox::MailKind;
 use crate::domain::spelling;
 use crate::mail::render::subject;
-use crate::templates::{BuiltIn, TEMPLATES, Templates, find, meant_by};
+use crate::mail::templates::Templates;
 
 /// Render a template with sample values
 ///
@@ -24,16 +25,16 @@ pub(in crate::cli) struct Args {
     name: String,
 }
 
-/// The mails, and all templates.
+/// Returns the names of all mails and templates.
 fn names() -> Vec<&'static str> {
     let mails = MailKind::ALL.iter().map(|kind| kind.name());
     mails
-        .chain(TEMPLATES.iter().map(|template| template.name))
+        .chain(BUILT_IN_TEMPLATES.templates.iter().map(|one| one.name))
         .collect()
 }
 
 pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
-    if let Some(template) = find(&args.name) {
+    if let Some(template) = BUILT_IN_TEMPLATES.find(&args.name) {
         let content = templates.preview(template)?;
         if ui.is_json() {
             ui.answer_json(&json!({"name": template.name, "content": content}))?;
@@ -56,17 +57,19 @@ pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result
 
 fn part(templates: &Templates, kind: MailKind, ending: &str) -> anyhow::Result<String> {
     let name = format!("email/{kind}.{ending}");
-    let template: &BuiltIn = find(&name).ok_or_else(|| unknown(&name))?;
+    let template = BUILT_IN_TEMPLATES
+        .find(&name)
+        .ok_or_else(|| unknown(&name))?;
     Ok(templates.preview(template)?)
 }
 
 fn unknown(name: &str) -> Failure {
     let mails = MailKind::ALL.iter().map(|kind| kind.name());
-    // Whoever writes an ending means a file.
+    // A name with an ending is that of a file.
     let meant = if name.contains(['/', '.']) {
-        meant_by(name)
+        BUILT_IN_TEMPLATES.nearest(name)
     } else {
-        spelling::nearest(name, mails).or_else(|| meant_by(name))
+        spelling::nearest(name, mails).or_else(|| BUILT_IN_TEMPLATES.nearest(name))
     };
     let message = match meant {
         Some(meant) => format!("no template {name}; did you mean {meant}?"),

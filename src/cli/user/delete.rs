@@ -6,8 +6,8 @@ use super::Ui;
 use crate::app::App;
 use crate::cli::report::Failure;
 use crate::cli::ui::counted;
+use crate::domain::terminal_text::escape_line;
 use crate::ports::store::Deletion;
-use crate::terminal_text::escape_line;
 
 /// Delete an account with its movies, mails and history
 ///

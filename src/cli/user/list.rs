@@ -9,7 +9,7 @@ use crate::cli::report::Failure;
 use crate::domain::account::Account;
 use crate::domain::email_address::AddressPart;
 use crate::domain::id::AccountId;
-use crate::terminal_text::escape_line;
+use crate::domain::terminal_text::escape_line;
 
 /// How many accounts are asked for at a time.
 const PAGE: usize = 500;

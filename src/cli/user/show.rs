@@ -8,7 +8,7 @@ use super::super::ui::{Ui, counted, local};
 use crate::app::{AccountDetails, App};
 use crate::domain::event::{Event, EventKind, HISTORY_LINES};
 use crate::domain::outbox::{Entry, EntryState};
-use crate::terminal_text::escape_line;
+use crate::domain::terminal_text::escape_line;
 
 /// How much of the history is shown to people; programs get all of it.
 const SHOWN: usize = 50;

@@ -2,6 +2,7 @@
 
 mod api;
 mod cors;
+pub(super) mod file_templates;
 mod memory;
 mod metrics;
 mod pages;
@@ -28,8 +29,8 @@ use crate::domain::event::Origin;
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
 use crate::domain::password::PasswordPolicy;
-use crate::mail::{Mail, MailSession, Mailer, NoSession, Rendered, Renderer};
-use crate::templates::{TemplateError, Templates};
+use crate::ports::mail::{Mail, MailSession, Mailer, NoSession, RenderError, Rendered, Renderer};
+use file_templates::FileTemplates;
 use memory::MemoryStore;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -52,7 +53,7 @@ impl Mailer for NoMail {
 }
 
 impl Renderer for NoMail {
-    fn render(&self, _: &Mail) -> Result<Rendered, TemplateError> {
+    fn render(&self, _: &Mail) -> Result<Rendered, RenderError> {
         unreachable!("no mail is sent here")
     }
 }
@@ -168,7 +169,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let pages = Pages::new(Arc::new(Templates::load(None).unwrap()), 8, None);
+        let pages = Pages::new(FileTemplates::load(), 8, None);
         let running = tokio::spawn(serve(
             listener,
             app.clone(),

@@ -18,7 +18,7 @@ use super::reply::{Reply, harmless};
 use super::session::{Route, Security};
 use super::trust::is_ca_certificate;
 use super::verdict::is_about_login;
-use crate::mail::DeliveryError;
+use crate::ports::mail::DeliveryError;
 
 /// Maximum number of certificate names in a message; certificates of large providers have dozens.
 const NAMES_SHOWN: usize = 5;

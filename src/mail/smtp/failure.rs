@@ -12,7 +12,7 @@ use super::error_messages::lacking;
 use super::reply::{Reply, redacted};
 use super::session::Route;
 use super::verdict::{Verdict, common_words, is_about_login, verdict};
-use crate::mail::DeliveryError;
+use crate::ports::mail::DeliveryError;
 
 /// How far a session has come, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 
-use crate::mail::Message;
+use crate::ports::mail::Message;
 
 /// The longest line of a message, without its line end (RFC 5322 2.1.1).
 const LONGEST_LINE: usize = 998;

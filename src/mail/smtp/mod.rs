@@ -31,10 +31,12 @@ use self::reply::Reply;
 use self::session::{Budget, Route, Security, Session};
 use self::trust::Tls;
 use super::dialogue::{Dialogue, Step};
-use super::{DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError};
 use crate::domain::clock::{Rng, draw};
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
+use crate::ports::mail::{
+    DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError,
+};
 
 /// An idle session is closed after this.
 const IDLE: Duration = Duration::from_secs(30);

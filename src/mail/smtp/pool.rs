@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::session::Session;
 use crate::domain::mail_server::{Capacity, Connections, Source};
 use crate::domain::outbox::Round;
-use crate::mail::DeliveryError;
+use crate::ports::mail::DeliveryError;
 
 /// The sessions of one process.
 ///

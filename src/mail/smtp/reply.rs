@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::terminal_text::needs_escape;
+use crate::domain::terminal_text::needs_escape;
 
 /// How much of a mail server's words is kept.
 const LONGEST: usize = 500;

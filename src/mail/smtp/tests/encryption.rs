@@ -13,7 +13,7 @@ use super::server::{
 };
 use super::{Sends as _, message};
 use crate::mail::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
-use crate::mail::{DeliveryError, Message};
+use crate::ports::mail::{DeliveryError, Message};
 
 const BOTH: [Encryption; 2] = [Encryption::StartTls, Encryption::Implicit];
 const STARTTLS: &str = "250-mail.example\r\n250 STARTTLS\r\n";
@@ -302,7 +302,9 @@ async fn what_was_offered_in_clear_is_forgotten() {
         .await;
     let mailer = server.encrypted(Encryption::StartTls, &authority.trusted());
     let to = "änn@example.com".to_owned();
-    let error = mailer.send(&crate::mail::Message { to, ..message() }).await;
+    let error = mailer
+        .send(&crate::ports::mail::Message { to, ..message() })
+        .await;
     assert!(
         error
             .unwrap_err()

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::server::{CLOSE, HANG, Script, options};
 use super::{Sends as _, message};
 use crate::mail::smtp::{SmtpMailer, SmtpOptions};
-use crate::mail::{DeliveryError, Message};
+use crate::ports::mail::{DeliveryError, Message};
 
 /// What becomes of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

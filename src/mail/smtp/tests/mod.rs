@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::SmtpMailer;
 use crate::domain::outbox::Round;
-use crate::mail::{DeliveryError, Mailer as _, Message, NoSession, Receipt, SendError};
+use crate::ports::mail::{DeliveryError, Mailer as _, Message, NoSession, Receipt, SendError};
 
 /// Sends a mail as the use cases do.
 #[async_trait]

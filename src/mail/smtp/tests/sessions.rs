@@ -8,7 +8,7 @@ use super::{Sends as _, message};
 use crate::domain::outbox::Round;
 use crate::mail::smtp::pool::Pool;
 use crate::mail::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
-use crate::mail::{Mailer as _, Message, SendError};
+use crate::ports::mail::{Mailer as _, Message, SendError};
 
 #[tokio::test]
 async fn many_mails_take_few_connections() {

@@ -4,18 +4,16 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::built_in::{BuiltIn, TEMPLATES};
-use super::{Place, TemplateError};
-use crate::domain::spelling;
+use super::{BuiltIn, Place, TemplateError, TemplateTable};
 
 /// Maximum size of a template, in bytes: many times that of any mail that is still delivered.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 /// Depth of the search for files that override no template: one folder more than templates have.
-const DEEPEST: usize = 3;
+const MAX_DEPTH: usize = 3;
 /// Maximum number of entries in that search: the setting may name a folder that holds the whole disk.
-const MOST_LOOKED_AT: usize = 1_000;
+const MAX_ENTRIES: usize = 1_000;
 /// Maximum number of such files that are named.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// File that overrides a built-in template.
 #[derive(Debug)]
@@ -48,10 +46,10 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
 /// Reads the file of this template, if there is one.
 pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>, TemplateError> {
     let path = file_in(folder, template.name);
-    // A link that leads nowhere is a mistake, and not the same as no file.
+    // A dangling link is a mistake, and not the same as no file.
     match fs::symlink_metadata(&path) {
         Ok(_) => {}
-        // Also where `email` is a file.
+        // `NotADirectory`: `email` is a file.
         Err(error)
             if matches!(
                 error.kind(),
@@ -68,7 +66,7 @@ pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>
         let place = Place::at_end_of(&String::from_utf8_lossy(good));
         TemplateError::at(path.display(), place, "it is not UTF-8: save it as UTF-8")
     })?;
-    // What editors on Windows add would be part of the mail.
+    // The byte order mark and line ends of Windows editors would become part of the mail.
     let source = source
         .strip_prefix('\u{feff}')
         .unwrap_or(&source)
@@ -76,7 +74,7 @@ pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>
     Ok(Some(Override { path, source }))
 }
 
-/// Links are followed: that is how configuration is put in place in many a container.
+/// Reads a file. Links are followed: many containers mount configuration behind links.
 fn read_bytes(path: &Path) -> Result<Vec<u8>, TemplateError> {
     let whole = |problem: String| TemplateError::whole(path.display(), problem);
     let found = fs::metadata(path).map_err(|error| {
@@ -86,16 +84,16 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, TemplateError> {
             unreadable(path, &error)
         }
     })?;
-    // Asked before it is opened: a pipe would be waited for.
+    // Checked before opening the file: opening a pipe blocks.
     if !found.is_file() {
         return Err(whole("it is not a regular file".to_owned()));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(path, &error))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(whole(format!("larger than {LARGEST} bytes")));
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(whole(format!("larger than {MAX_BYTES} bytes")));
     }
     Ok(bytes)
 }
@@ -105,19 +103,20 @@ fn unreadable(path: &Path, error: &io::Error) -> TemplateError {
 }
 
 /// Returns a warning for each file in the folder that overrides no template, with the name that was probably meant.
-pub(super) fn strangers(folder: &Path) -> Vec<String> {
+pub(super) fn warn_of_unknown_files(table: &TemplateTable, folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    let mut left = MOST_LOOKED_AT;
+    let mut left = MAX_ENTRIES;
     collect(folder, "", 1, &mut left, &mut found);
-    found.retain(|name| !TEMPLATES.iter().any(|template| template.name == name));
+    found.retain(|name| table.find(name).is_none());
     found.sort();
-    let more = found.len().saturating_sub(MOST_NAMED);
+    let more = found.len().saturating_sub(MAX_NAMED);
     let mut warnings: Vec<String> = found
         .iter()
-        .take(MOST_NAMED)
+        .take(MAX_NAMED)
         .map(|name| {
             let path = file_in(folder, name);
-            let meant = meant_by(name)
+            let meant = table
+                .nearest(name)
                 .map(|meant| format!("; did you mean {meant}?"))
                 .unwrap_or_default();
             format!("unknown template {} is ignored{meant}", path.display())
@@ -132,7 +131,7 @@ pub(super) fn strangers(folder: &Path) -> Vec<String> {
     warnings
 }
 
-/// Collects the paths of files below the folder. Unreadable folders are left out: the templates have been read before.
+/// Collects the paths of files below the folder. Unreadable folders are skipped: the templates were read before.
 fn collect(folder: &Path, below: &str, depth: usize, left: &mut usize, found: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -143,13 +142,13 @@ fn collect(folder: &Path, below: &str, depth: usize, left: &mut usize, found: &m
         }
         *left -= 1;
         let name = entry.file_name().to_string_lossy().into_owned();
-        // Those of version control, of the system and of mounted configuration.
+        // Files of version control, of the system and of mounted configuration.
         if name.starts_with('.') {
             continue;
         }
         let path = format!("{below}{name}");
         match fs::metadata(entry.path()) {
-            Ok(entry_is) if entry_is.is_dir() && depth < DEEPEST => {
+            Ok(entry_is) if entry_is.is_dir() && depth < MAX_DEPTH => {
                 collect(&entry.path(), &format!("{path}/"), depth + 1, left, found);
             }
             Ok(entry_is) if entry_is.is_dir() => {}
@@ -158,41 +157,13 @@ fn collect(folder: &Path, below: &str, depth: usize, left: &mut usize, found: &m
     }
 }
 
-/// The template that was probably meant: by its whole name, or by a name that only stands in a wrong folder.
-pub fn meant_by(name: &str) -> Option<&'static str> {
-    let names = || TEMPLATES.iter().map(|template| template.name);
-    let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
-    let written = name.rsplit('/').next().unwrap_or(name);
-    spelling::nearest(name, names()).or_else(|| {
-        let meant = spelling::nearest(written, names().map(last))?;
-        names().find(|name| last(name) == meant)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tests::TABLE;
     use super::*;
 
     #[test]
-    fn a_typo_and_a_wrong_folder_find_the_right_name() {
-        for (written, meant) in [
-            (
-                "email/reset-password.html",
-                Some("email/reset_password.html"),
-            ),
-            ("reset_password.html", Some("email/reset_password.html")),
-            ("reset-pasword.txt", Some("email/reset_password.txt")),
-            ("mail/invitation.txt", Some("email/invitation.txt")),
-            ("own/templates/style.css", Some("web/style.css")),
-            ("Email/Invitation.html", Some("email/invitation.html")),
-            ("notes.md", None),
-        ] {
-            assert_eq!(meant_by(written), meant, "{written}");
-        }
-    }
-
-    #[test]
-    fn what_wins_over_nothing_is_named_and_a_whole_disk_is_not_read() {
+    fn unknown_files_cause_warnings_and_the_search_is_limited() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str| {
             let path = folder.path().join(name);
@@ -202,20 +173,20 @@ mod tests {
         for name in ["email/invitation.txt", ".git/config", "a/b/c/too/deep.txt"] {
             write(name);
         }
-        assert_eq!(strangers(folder.path()), [""; 0]);
+        assert_eq!(warn_of_unknown_files(&TABLE, folder.path()), [""; 0]);
         write("own/email/invitation.txt");
-        let warnings = strangers(folder.path());
+        let warnings = warn_of_unknown_files(&TABLE, folder.path());
         assert_eq!(warnings.len(), 1);
         assert!(
             Path::new(warnings[0].split(' ').nth(2).unwrap()).ends_with("own/email/invitation.txt")
                 && warnings[0].ends_with("did you mean email/invitation.txt?"),
             "{warnings:?}"
         );
-        (0..2 * MOST_LOOKED_AT).for_each(|number| write(&number.to_string()));
-        let warnings = strangers(folder.path());
-        assert_eq!(warnings.len(), MOST_NAMED + 1);
+        (0..2 * MAX_ENTRIES).for_each(|number| write(&number.to_string()));
+        let warnings = warn_of_unknown_files(&TABLE, folder.path());
+        assert_eq!(warnings.len(), MAX_NAMED + 1);
         assert!(
-            warnings[MOST_NAMED].contains("more unknown files"),
+            warnings[MAX_NAMED].contains("more unknown files"),
             "{warnings:?}"
         );
     }

@@ -3,47 +3,36 @@
 //! Each template is searched for names that are not its variables, also inside conditions, and rendered with sample values
 //! and with hostile ones.
 
-use super::built_in::{self, BuiltIn, MARKUP, TEMPLATES, Variable};
-use super::{Place, TemplateError, Templates};
+use super::table::MARKUP;
+use super::{BuiltIn, Place, TemplateError, Templates};
 use crate::domain::spelling;
 
 /// Validates all templates, and returns warnings about probable mistakes.
-pub(super) fn run(templates: &Templates) -> Result<Vec<String>, TemplateError> {
+pub(super) fn validate(templates: &Templates) -> Result<Vec<String>, TemplateError> {
+    let table = templates.table();
     let mut warnings = Vec::new();
-    for template in TEMPLATES.iter().filter(|template| !template.is_raw()) {
-        look_through(templates, template)?;
-        templates.render(
-            template.name,
-            values(template, |variable| template.sample(variable)),
-        )?;
-        let rendered =
-            templates.render(template.name, values(template, |variable| variable.hostile))?;
+    for template in table.templates.iter().filter(|one| !one.is_raw()) {
+        refuse_unknown_variables(templates, template)?;
+        templates.preview(template)?;
+        let values = table.values(template, |variable| variable.hostile);
+        let rendered = templates.render(template.name, values)?;
         if template.is_html() && rendered.contains(MARKUP) {
-            return Err(unescaped(templates, template));
+            return Err(unescaped_input(templates, template));
         }
-        warnings.extend(without_link(templates, template, &rendered));
+        warnings.extend(missing_link(templates, template, &rendered));
     }
     Ok(warnings)
 }
 
-/// Returns one value for each variable of a template.
-pub(super) fn values(
-    template: &BuiltIn,
-    pick: impl Fn(&'static Variable) -> &'static str,
-) -> impl Iterator<Item = (&'static str, &'static str)> {
-    template
-        .variables
-        .iter()
-        .filter_map(|name| built_in::variable(name))
-        .map(move |variable| (variable.name, pick(variable)))
-}
-
 /// Refuses a name that is not a variable of the template. Rendering finds it only outside of conditions.
-fn look_through(templates: &Templates, template: &BuiltIn) -> Result<(), TemplateError> {
+fn refuse_unknown_variables(
+    templates: &Templates,
+    template: &BuiltIn,
+) -> Result<(), TemplateError> {
     let mut unknown: Vec<&str> = templates
         .names_used_by(template)
         .into_iter()
-        .filter(|name| !template.variables.contains(name) && !templates.is_set_by_one(name))
+        .filter(|name| !template.variables.contains(name) && !templates.is_set_by_a_template(name))
         .collect();
     unknown.sort_unstable();
     let Some(name) = unknown.first() else {
@@ -60,25 +49,28 @@ fn look_through(templates: &Templates, template: &BuiltIn) -> Result<(), Templat
     Err(templates.error_at_word(template, name, problem))
 }
 
-fn unescaped(templates: &Templates, template: &BuiltIn) -> TemplateError {
+fn unescaped_input(templates: &Templates, template: &BuiltIn) -> TemplateError {
     let problem =
         "the filter safe would insert user input as HTML: remove it, so that the value is escaped";
     templates.error_at_word(template, "safe", problem.to_owned())
 }
 
-/// Returns a warning if the part does not show the link. It is no error, because the other part may show it.
-fn without_link(templates: &Templates, template: &BuiltIn, rendered: &str) -> Option<String> {
-    let link = built_in::variable("url").filter(|link| template.variables.contains(&link.name))?;
-    let is_there = rendered.lines().any(|line| line.contains(link.hostile));
-    (!is_there).then(|| {
+/// Returns a warning if the part does not show the link. That is not an error, because the other part may show it.
+fn missing_link(templates: &Templates, template: &BuiltIn, rendered: &str) -> Option<String> {
+    let link = templates
+        .table()
+        .variable("url")
+        .filter(|link| template.variables.contains(&link.name))?;
+    let is_shown = rendered.lines().any(|line| line.contains(link.hostile));
+    (!is_shown).then(|| {
         format!(
             "{} does not show {{{{ url }}}}: readers of this part of the mail cannot choose a password",
-            templates.whereabouts(template)
+            templates.location(template)
         )
     })
 }
 
-/// Returns the first place of a word inside of braces.
+/// Returns the first place of a word inside braces.
 pub(super) fn place_of(word: &str, source: &str) -> Option<Place> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     source

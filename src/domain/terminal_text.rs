@@ -1,6 +1,6 @@
 //! Text from outside, escaped for a terminal: messages, replies of servers, database contents, file names.
 //!
-//! The one definition of what a terminal must not receive raw. Each format escapes what it prints; `cli::ui` and the log
+//! The one definition of what a terminal must not receive raw. Each format escapes the text that it prints; `cli::ui` and the log
 //! escape everything once more at the point of output, so that a forgotten field cannot reach the terminal.
 
 use std::borrow::Cow;

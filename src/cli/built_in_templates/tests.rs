@@ -1,0 +1,286 @@
+//! Built-in templates: their table, their looks, and the mails rendered from them.
+
+use std::fs;
+use std::path::{MAIN_SEPARATOR, Path};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::domain::outbox::MailKind;
+use crate::mail::render::{TeraRenderer, values};
+use crate::mail::templates::Templates;
+use crate::ports::mail::{
+    AccessRevoked, AddressChanged, Invitation, Mail, Renderer as _, ResetPassword, ResetSuccessful,
+};
+
+fn templates() -> Templates {
+    Templates::load(&BUILT_IN_TEMPLATES, None).unwrap()
+}
+
+fn renderer() -> TeraRenderer {
+    TeraRenderer::new(Arc::new(templates()))
+}
+
+fn previews() -> impl Iterator<Item = (&'static BuiltIn, String)> {
+    let templates = templates();
+    BUILT_IN_TEMPLATES
+        .templates
+        .iter()
+        .map(move |template| (template, templates.preview(template).unwrap()))
+}
+
+/// Returns a text with the separators of Unix in its paths.
+fn with_slashes(text: &str) -> String {
+    text.replace(MAIN_SEPARATOR, "/")
+}
+
+#[test]
+fn the_table_lists_every_file_and_every_variable() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut files: Vec<String> = ["email", "web"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
+        .map(|file| {
+            let path = file.unwrap().path();
+            with_slashes(path.strip_prefix(&root).unwrap().to_str().unwrap())
+        })
+        .collect();
+    let mut names: Vec<&str> = BUILT_IN_TEMPLATES
+        .templates
+        .iter()
+        .map(|template| template.name)
+        .collect();
+    files.sort();
+    names.sort_unstable();
+    assert_eq!(files, names);
+    for name in BUILT_IN_TEMPLATES
+        .templates
+        .iter()
+        .flat_map(|template| template.variables)
+    {
+        assert!(BUILT_IN_TEMPLATES.variable(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn the_built_in_templates_pass_the_validation_of_overrides() {
+    assert_eq!(templates().validate(), Ok(Vec::new()));
+}
+
+#[test]
+fn the_built_in_templates_are_ascii_so_that_every_mail_server_accepts_them() {
+    assert!(
+        BUILT_IN_TEMPLATES
+            .templates
+            .iter()
+            .all(|template| template.source.is_ascii())
+    );
+}
+
+#[test]
+fn a_mail_loads_nothing_and_has_a_language_and_a_title() {
+    for (template, mail) in previews().filter(|(template, _)| template.is_mail()) {
+        let name = template.name;
+        for loads in ["src=", "url(", "@import", "<link", "<img", "<script"] {
+            assert!(!mail.contains(loads), "{name} has {loads}");
+        }
+        if template.is_html() {
+            for part in ["<html lang=\"en\">", "<title>", "name=\"color-scheme\""] {
+                assert!(mail.contains(part), "{name} has no {part}");
+            }
+            let has_link = |name: &&str| matches!(*name, "url" | "forgot_url");
+            let buttons = usize::from(template.variables.iter().any(has_link));
+            assert_eq!(mail.matches("class=\"button\"").count(), buttons, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_element_of_a_mail_is_styled_inline() {
+    for (template, mail) in
+        previews().filter(|(template, _)| template.is_html() && template.is_mail())
+    {
+        let (_, body) = mail.split_once("</style>").unwrap();
+        for element in [
+            "<h1>",
+            "<p>",
+            "<a>",
+            "<p class=\"quiet\">",
+            "<td class=\"button\">",
+        ] {
+            assert!(!body.contains(element), "{}: {element}", template.name);
+        }
+    }
+}
+
+#[test]
+fn text_parts_wrap_at_72_characters_for_any_values() {
+    let templates = templates();
+    let long = "a.name.that.is.as.long.as.names.of.mailboxes.may.be@example.com";
+    for template in BUILT_IN_TEMPLATES
+        .templates
+        .iter()
+        .filter(|one| one.name.ends_with(".txt"))
+    {
+        let values = BUILT_IN_TEMPLATES.values(template, |variable| match variable.name {
+            "email" => long,
+            "origin" => "a device with the IP address 2001:db8:1234:5678:9abc:def0:1234:5678",
+            "lifetime" => "1234567 seconds",
+            "expires_at" | "at" | "requested_at" => "30 September 2027, 09:26 UTC",
+            _ => BUILT_IN_TEMPLATES.sample(template, variable),
+        });
+        let mail = templates.render(template.name, values).unwrap();
+        for line in mail.lines() {
+            let is_one_word = !line.contains(' ');
+            assert!(
+                line.chars().count() <= 72 || is_one_word,
+                "{}: {line}",
+                template.name
+            );
+            assert_eq!(line.trim(), line, "{}", template.name);
+        }
+        assert!(mail.ends_with(|c: char| c.is_ascii_alphanumeric() || ".\n".contains(c)));
+        assert!(mail.ends_with('\n') && !mail.ends_with("\n\n"), "{mail:?}");
+        assert!(!mail.starts_with('\n'));
+    }
+}
+
+#[test]
+fn mails_use_the_colors_of_the_pages() {
+    let style = BUILT_IN_TEMPLATES.find("web/style.css").unwrap().source;
+    let pairs: Vec<[&str; 2]> = style
+        .split("light-dark(")
+        .skip(1)
+        .map(|pair| {
+            let (light, rest) = pair.split_once(", ").unwrap();
+            [light, rest.split_once(')').unwrap().0]
+        })
+        .collect();
+    let colors = |text: &str| -> Vec<String> {
+        let starts = text.match_indices('#').map(|(at, _)| &text[at..]);
+        let colors = starts.filter_map(|text| text.get(..7));
+        let is_color = |text: &&str| text[1..].bytes().all(|c| c.is_ascii_hexdigit());
+        colors.filter(is_color).map(str::to_owned).collect()
+    };
+    for (template, mail) in previews().filter(|(one, _)| one.is_mail() && one.is_html()) {
+        let (head, body) = mail.split_once("</style>").unwrap();
+        for (part, text, side) in [("dark", head, 1), ("light", body, 0)] {
+            let used = colors(text);
+            assert!(used.len() > 2, "{}: {used:?}", template.name);
+            for color in used {
+                let is_of_pages = pairs.iter().any(|pair| pair[side] == color);
+                assert!(is_of_pages, "{}: {color} is no {part} color", template.name);
+            }
+        }
+    }
+}
+
+/// Returns one mail of each kind, with hostile values.
+fn mails() -> [Mail; 5] {
+    let (url, email, origin) = (
+        "https://movies.example/reset/abc".to_owned(),
+        "<script>'\"&@example.com".to_owned(),
+        "{{ 7 * 7 }}\r\nand more".to_owned(),
+    );
+    let (at, lifetime) = (Timestamp::UNIX_EPOCH, Duration::from_secs(86_400));
+    [
+        Mail::ResetPassword(ResetPassword {
+            url: url.clone(),
+            email: email.clone(),
+            expires_at: at,
+            lifetime,
+            requested_at: at,
+            origin: origin.clone(),
+        }),
+        Mail::ResetSuccessful(ResetSuccessful {
+            email: email.clone(),
+            at,
+            origin: origin.clone(),
+            forgot_url: url.clone(),
+        }),
+        Mail::Invitation(Invitation {
+            url: url.clone(),
+            email: email.clone(),
+            expires_at: at,
+            lifetime,
+            site: "movies.example".to_owned(),
+        }),
+        Mail::AddressChanged(AddressChanged {
+            email: email.clone(),
+            at,
+            origin: origin.clone(),
+        }),
+        Mail::AccessRevoked(AccessRevoked {
+            email,
+            at,
+            origin,
+            forgot_url: url,
+        }),
+    ]
+}
+
+#[test]
+fn a_mail_has_a_value_for_each_variable_of_its_templates_and_no_other() {
+    for mail in mails() {
+        let mut given: Vec<&str> = values(&mail).iter().map(|(name, _)| *name).collect();
+        given.sort_unstable();
+        for ending in ["html", "txt"] {
+            let name = format!("email/{}.{ending}", mail.kind());
+            let mut listed = BUILT_IN_TEMPLATES.find(&name).unwrap().variables.to_vec();
+            listed.sort_unstable();
+            assert_eq!(given, listed, "{name}");
+        }
+    }
+}
+
+#[test]
+fn there_is_a_mail_of_each_kind() {
+    for kind in MailKind::ALL {
+        assert!(mails().iter().any(|mail| mail.kind() == *kind), "{kind}");
+    }
+}
+
+#[test]
+fn user_input_is_escaped_in_html_and_never_evaluated() {
+    for mail in mails().map(|mail| renderer().render(&mail).unwrap()) {
+        assert!(
+            !mail.html.contains("<script>") && mail.html.contains("&lt;script&gt;"),
+            "{}",
+            mail.html
+        );
+        assert!(!mail.html.contains("49") && !mail.text.contains("49"));
+        assert!(!mail.text.contains('\r') && !mail.text.contains("\nand more"));
+    }
+}
+
+#[test]
+fn a_link_of_any_length_is_whole_on_one_line_of_both_parts() {
+    let long = format!("https://movies.example/reset/{}", "a".repeat(900));
+    let [Mail::ResetPassword(reset), _, Mail::Invitation(invited), ..] = mails() else {
+        panic!("one mail of each kind")
+    };
+    for url in [reset.url.clone(), long] {
+        let (reset, invited) = (
+            ResetPassword {
+                url: url.clone(),
+                ..reset.clone()
+            },
+            Invitation {
+                url: url.clone(),
+                ..invited.clone()
+            },
+        );
+        for mail in [Mail::ResetPassword(reset), Mail::Invitation(invited)] {
+            let mail = renderer().render(&mail).unwrap();
+            assert!(mail.text.lines().any(|line| line == url), "{}", mail.text);
+            let shown = format!(">{url}<");
+            assert!(
+                mail.html.lines().any(|line| line.contains(&shown)),
+                "{}",
+                mail.html
+            );
+        }
+    }
+}
