@@ -23,12 +23,10 @@ impl App {
     /// [`AccessError`].
     pub async fn authenticate(&self, token: &Token) -> Result<Account, AccessError> {
         let verified = self
-            .parts
             .keys
-            .verify(token, Purpose::Access, self.parts.clock.now())
+            .verify(token, Purpose::Access, self.clock.now())
             .map_err(|_| AccessError::InvalidToken)?;
         let account = self
-            .parts
             .store
             .account(verified.account)
             .await

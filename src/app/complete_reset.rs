@@ -1,18 +1,18 @@
 //! Completing a reset: a token and a new password for a changed credential, once.
 
-use super::{App, AppError, Delivery, Handling};
+use super::{App, AppError, Delivery, DeliveryMode};
 use crate::domain::account::Account;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::outbox::MailKind;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::{Purpose, Token, TokenError};
-use crate::metrics::ResetResult;
-use crate::store::{CredentialChange, Replacement};
+use crate::ports::metrics::ResetResult;
+use crate::ports::store::{CredentialChange, Replacement};
 
 /// A reset that is done.
 #[derive(Debug, Clone)]
-pub struct Completed {
+pub struct CompletedReset {
     /// Whose password it is now.
     pub account: AccountId,
     /// What came of the confirmation, where the caller delivers it.
@@ -20,7 +20,7 @@ pub struct Completed {
 }
 
 /// What is counted of a reset.
-fn result_of(redeemed: &Result<Completed, AppError>) -> ResetResult {
+fn result_of(redeemed: &Result<CompletedReset, AppError>) -> ResetResult {
     match redeemed {
         Ok(_) => ResetResult::Done,
         Err(AppError::BadToken) => ResetResult::BadToken,
@@ -43,11 +43,11 @@ impl App {
         token: &Token,
         password: &PasswordInput,
         origin: &Origin,
-        handling: Handling,
-    ) -> Result<Completed, AppError> {
+        handling: DeliveryMode,
+    ) -> Result<CompletedReset, AppError> {
         let redeemed = self.redeem(token, password, origin, handling).await;
         let result = result_of(&redeemed);
-        self.parts.metrics.reset_tried(result);
+        self.metrics.reset_attempted(result);
         redeemed
     }
 
@@ -56,21 +56,16 @@ impl App {
         token: &Token,
         password: &PasswordInput,
         origin: &Origin,
-        handling: Handling,
-    ) -> Result<Completed, AppError> {
+        handling: DeliveryMode,
+    ) -> Result<CompletedReset, AppError> {
         self.admit(origin).await?;
         let account = self.account_of_reset(token, origin).await?;
-        if let Err(rule) = self
-            .parts
-            .rules
-            .password_policy
-            .check(password, &account.address)
-        {
+        if let Err(rule) = self.rules.password_policy.check(password, &account.address) {
             self.record_refusal(account.id, origin, &rule.to_string())
                 .await?;
             return Err(rule.into());
         }
-        let password_hash = self.parts.hasher.hash(password).await?;
+        let password_hash = self.hasher.hash(password, &*self.rng).await?;
         let changed = Account {
             password_hash: password_hash.clone(),
             ..account.clone()
@@ -78,23 +73,23 @@ impl App {
         let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
         let event = self.event(account.id, EventKind::ResetDone, origin, "");
         let change = CredentialChange {
-            forgives: Some(self.login_tally(&account)),
+            clears_limit: Some(self.login_tally(&account)),
             address: account.address.clone(),
             expected: account,
             password_hash,
             event,
             mails: vec![mail.clone()],
         };
-        match self.parts.store.replace_credential(&change).await? {
+        match self.store.replace_credential(&change).await? {
             Replacement::Replaced => {
                 tracing::info!(account = %changed.id, "password reset");
-                Ok(Completed {
+                Ok(CompletedReset {
                     account: changed.id,
-                    confirmation: self.tell(mail, handling).await,
+                    confirmation: self.notify_owner(mail, handling).await,
                 })
             }
             // A reset leaves the address as it is.
-            Replacement::Superseded | Replacement::AddressTaken => {
+            Replacement::Conflict | Replacement::AddressTaken => {
                 self.record_refusal(changed.id, origin, "the token was already used")
                     .await?;
                 Err(AppError::BadToken)
@@ -107,11 +102,8 @@ impl App {
     /// # Errors
     /// Those of [`App::complete_reset`] that concern the token.
     pub async fn inspect_reset(&self, token: &Token) -> Result<(), AppError> {
-        let verified = self
-            .parts
-            .keys
-            .verify(token, Purpose::Reset, self.parts.clock.now())?;
-        let account = self.parts.store.account(verified.account).await?;
+        let verified = self.keys.verify(token, Purpose::Reset, self.clock.now())?;
+        let account = self.store.account(verified.account).await?;
         account
             .filter(|account| verified.fits(account))
             .map(|_| ())
@@ -119,11 +111,7 @@ impl App {
     }
 
     async fn account_of_reset(&self, token: &Token, origin: &Origin) -> Result<Account, AppError> {
-        let verified = match self
-            .parts
-            .keys
-            .verify(token, Purpose::Reset, self.parts.clock.now())
-        {
+        let verified = match self.keys.verify(token, Purpose::Reset, self.clock.now()) {
             Err(TokenError::Expired { account }) => {
                 self.record_refusal(account, origin, "the token had expired")
                     .await?;
@@ -132,7 +120,6 @@ impl App {
             verified => verified?,
         };
         let account = self
-            .parts
             .store
             .account(verified.account)
             .await?
@@ -156,7 +143,6 @@ impl App {
         why: &str,
     ) -> Result<(), AppError> {
         Ok(self
-            .parts
             .store
             .record(&self.event(account, EventKind::ResetRefused, origin, why))
             .await?)

@@ -37,17 +37,16 @@ impl App {
     ) -> Result<Message, Undeliverable> {
         let mail = self.mail(entry, account).map_err(Undeliverable::Obsolete)?;
         let rendered = self
-            .parts
             .renderer
             .render(&mail)
             .map_err(|error| Undeliverable::Broken(error.to_string()))?;
-        let sender = &self.parts.rules.sender;
+        let sender = &self.rules.sender;
         let domain = sender
             .rsplit_once('@')
             .map_or("localhost", |(_, domain)| domain.trim_end_matches('>'));
         Ok(Message {
             message_id: format!("{}.{}@{domain}", entry.kind, entry.id),
-            date: self.parts.clock.now(),
+            date: self.clock.now(),
             from: sender.clone(),
             to: recipient(entry, account),
             subject: rendered.subject,
@@ -58,8 +57,8 @@ impl App {
 
     /// Returns the values of the mail's templates, or the reason why its link could not be used any more.
     pub(super) fn mail(&self, entry: &Entry, account: &Account) -> Result<Mail, &'static str> {
-        let rules = &self.parts.rules;
-        if self.parts.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {
+        let rules = &self.rules;
+        if self.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {
             return Err("no mail server accepted it for five days");
         }
         let email = account.address.clone();
@@ -108,12 +107,12 @@ impl App {
     }
 
     fn forgot_url(&self) -> String {
-        format!("{}/forgot", self.parts.rules.public_url)
+        format!("{}/forgot", self.rules.public_url)
     }
 
     /// Host, port and path of the public URL, by which people know the service.
     fn site(&self) -> String {
-        let url = &self.parts.rules.public_url;
+        let url = &self.rules.public_url;
         let site = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
         site.trim_end_matches('/').to_owned()
     }
@@ -124,11 +123,11 @@ impl App {
         account: &Account,
         lifetime: Duration,
     ) -> Result<(String, Timestamp), &'static str> {
-        if !self.parts.keys.fits(&entry.fingerprint, account) {
+        if !self.keys.fits(&entry.fingerprint, account) {
             return Err("the password or the address has changed since the request");
         }
         let link = self.reset_link(account, entry.requested_at, lifetime);
-        if self.parts.clock.now() >= link.expires_at {
+        if self.clock.now() >= link.expires_at {
             return Err("its link would have expired already");
         }
         Ok((link.link, link.expires_at))

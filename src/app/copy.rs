@@ -11,7 +11,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
 use crate::domain::movie::Movie;
 use crate::domain::outbox::Entry;
-use crate::store::{CopyableStore, Counts, EventPlace, Portion, StoreError};
+use crate::ports::store::{CopyBatch, CopyableStore, Counts, EventPosition, StoreError};
 
 /// How many rows go at once.
 const PORTION: usize = 500;
@@ -25,10 +25,10 @@ const LINES: usize = 1_000;
 pub enum CopyError {
     /// The source failed.
     #[error("cannot read the source: {0}")]
-    Source(StoreError),
+    Source(#[source] StoreError),
     /// The target failed.
     #[error("cannot write the target: {0}")]
-    Target(StoreError),
+    Target(#[source] StoreError),
     /// The target is in use.
     #[error("cannot copy: the target is not empty (accounts: {}, movies: {})", .0.accounts, .0.movies)]
     NotEmpty(Counts),
@@ -42,7 +42,7 @@ pub enum CopyError {
 
 /// What was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copied {
+pub struct CopyReport {
     /// How much there is in both.
     pub counts: Counts,
     /// Waiting mails of accounts that are gone, which were left out.
@@ -64,7 +64,7 @@ pub async fn copy(
     now: Timestamp,
     rng: &dyn Rng,
     watch: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Copied, CopyError> {
+) -> Result<CopyReport, CopyError> {
     let all = source.counts().await.map_err(CopyError::Source)?;
     let total = all.accounts + all.movies + all.mails + all.events;
     let holder = LeaseId::new(now, draw(rng));
@@ -102,7 +102,7 @@ pub async fn copy(
         .finish_copy(holder)
         .await
         .map_err(CopyError::Target)?;
-    Ok(Copied {
+    Ok(CopyReport {
         counts,
         mails_left_out,
         events_left_out,
@@ -137,7 +137,7 @@ impl Run<'_> {
             for account in &accounts {
                 self.draw_sample(&mut samples, account.id);
             }
-            self.hand_over(accounts.len(), Portion::Accounts(accounts))
+            self.hand_over(accounts.len(), CopyBatch::Accounts(accounts))
                 .await?;
         }
     }
@@ -157,7 +157,7 @@ impl Run<'_> {
                 self.draw_sample(&mut samples, movie.id);
             }
             orphans += self
-                .hand_over(movies.len(), Portion::Movies(movies))
+                .hand_over(movies.len(), CopyBatch::Movies(movies))
                 .await?;
         }
         if orphans > 0 {
@@ -176,12 +176,12 @@ impl Run<'_> {
                 return Ok(left_out);
             };
             after = Some(last.id);
-            left_out += self.hand_over(mails.len(), Portion::Mails(mails)).await?;
+            left_out += self.hand_over(mails.len(), CopyBatch::Mails(mails)).await?;
         }
     }
 
     async fn events(&mut self) -> Result<u64, CopyError> {
-        let mut after: Option<EventPlace> = None;
+        let mut after: Option<EventPosition> = None;
         let mut left_out = 0;
         loop {
             let events = self.source.events(after, PORTION).await;
@@ -192,13 +192,13 @@ impl Run<'_> {
             after = Some(*place);
             let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
             left_out += self
-                .hand_over(events.len(), Portion::Events(events))
+                .hand_over(events.len(), CopyBatch::Events(events))
                 .await?;
         }
     }
 
-    async fn hand_over(&mut self, rows: usize, portion: Portion) -> Result<u64, CopyError> {
-        let taken = self.target.take_in(self.holder, &portion).await;
+    async fn hand_over(&mut self, rows: usize, portion: CopyBatch) -> Result<u64, CopyError> {
+        let taken = self.target.write_batch(self.holder, &portion).await;
         let left_out = taken.map_err(CopyError::Target)?;
         self.done += rows as u64;
         (self.watch)(self.done, self.total.max(self.done));

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{App, AppError, Delivery, Handling, parse_address};
+use super::{App, AppError, Delivery, DeliveryMode, parse_address};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
@@ -11,7 +11,7 @@ use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::outbox::MailKind;
 use crate::domain::password::{PasswordHash, PasswordInput};
-use crate::store::Creation;
+use crate::ports::store::AccountCreation;
 
 /// What an account is made from.
 pub struct NewAccount<'a> {
@@ -29,7 +29,7 @@ impl App {
     /// # Errors
     /// [`AppError::SignupClosed`], and those of [`App::create_account`].
     pub async fn sign_up(&self, new: NewAccount<'_>) -> Result<Account, AppError> {
-        if !self.parts.rules.signup_open {
+        if !self.rules.signup_open {
             return Err(AppError::SignupClosed);
         }
         self.admit(&new.origin).await?;
@@ -42,7 +42,7 @@ impl App {
     /// An address that is no mailbox or taken; the database.
     pub async fn check_new_address(&self, email: &str) -> Result<EmailAddress, AppError> {
         let address = parse_address(email)?;
-        let store = &self.parts.store;
+        let store = &self.store;
         // Where several differ by capitals alone, none is found by another spelling, and yet the address is theirs.
         let taken = store.account_by_address(email, &address).await?.is_some()
             || store.is_address_taken(&address).await?;
@@ -60,16 +60,15 @@ impl App {
     pub async fn create_account(&self, new: NewAccount<'_>) -> Result<Account, AppError> {
         // Asked before the costly hash; the database decides again, and for good, when the account is made.
         let address = self.check_new_address(new.email).await?;
-        self.parts
-            .rules
+        self.rules
             .password_policy
             .check(&new.password, address.as_str())?;
         let account = self.new_account(&address, &new.password).await?;
         let event = self.event(account.id, EventKind::Created, &new.origin, "");
-        let made = self.parts.store.create_account(&account, &event, None);
+        let made = self.store.create_account(&account, &event, None);
         match made.await? {
-            Creation::Created => Ok(account),
-            Creation::AddressTaken => Err(AppError::AddressTaken(address.to_string())),
+            AccountCreation::Created => Ok(account),
+            AccountCreation::AddressTaken => Err(AppError::AddressTaken(address.to_string())),
         }
     }
 
@@ -82,22 +81,19 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: Handling,
+        handling: DeliveryMode,
     ) -> Result<(Account, Option<Delivery>), AppError> {
         let address = self.check_new_address(email).await?;
-        let unguessable = URL_SAFE_NO_PAD.encode(draw::<32>(&*self.parts.rng));
+        let unguessable = URL_SAFE_NO_PAD.encode(draw::<32>(&*self.rng));
         let account = self
             .new_account(&address, &PasswordInput::new(unguessable))
             .await?;
         let event = self.event(account.id, EventKind::Created, origin, "invited");
         let mail = self.entry(&account, MailKind::Invitation, origin, handling);
-        let made = self
-            .parts
-            .store
-            .create_account(&account, &event, Some(&mail));
+        let made = self.store.create_account(&account, &event, Some(&mail));
         match made.await? {
-            Creation::Created => Ok((account, self.tell(mail, handling).await)),
-            Creation::AddressTaken => Err(AppError::AddressTaken(address.to_string())),
+            AccountCreation::Created => Ok((account, self.notify_owner(mail, handling).await)),
+            AccountCreation::AddressTaken => Err(AppError::AddressTaken(address.to_string())),
         }
     }
 
@@ -106,7 +102,7 @@ impl App {
         address: &EmailAddress,
         password: &PasswordInput,
     ) -> Result<Account, AppError> {
-        let hash = self.parts.hasher.hash(password).await?;
+        let hash = self.hasher.hash(password, &*self.rng).await?;
         Ok(self.account_with(address, hash))
     }
 
@@ -117,7 +113,7 @@ impl App {
         password_hash: PasswordHash,
     ) -> Account {
         Account {
-            id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
+            id: AccountId::new(self.clock.now(), draw(&*self.rng)),
             address: address.as_str().to_owned(),
             password_hash,
             revocation: None,

@@ -20,9 +20,9 @@ use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
 use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::{Entry, LEASE, Lease, Outcome, RENEWAL, Round, backoff};
-use crate::metrics::MailResult;
 use crate::ports::mail::{DeliveryError, MailSession, NoSession, SendError};
-use crate::store::StoreError;
+use crate::ports::metrics::MailResult;
+use crate::ports::store::StoreError;
 use crate::supervisor::fault_points;
 
 /// Time in which settling an attempt is retried while the database can't be reached. The lease is renewed meanwhile, so
@@ -95,7 +95,7 @@ impl App {
             _ => Round::Later,
         };
         let attempt = async {
-            let session = self.parts.mailer.session(round).await;
+            let session = self.mailer.session(round).await;
             self.deliver_over(&entry, session).await
         };
         tokio::select! {
@@ -118,7 +118,7 @@ impl App {
             Attempt::Made(delivery) => delivery,
             Attempt::NotOffered(no_session) => {
                 if no_session.is_tried {
-                    self.parts.metrics.mail_server_failed();
+                    self.metrics.mail_server_failed();
                     let pause = self.seconds_left();
                     tracing::warn!(error = %no_session.error, "cannot send mails, next connection attempt in {pause:.1} s");
                 }
@@ -128,7 +128,7 @@ impl App {
                 }
             }
         };
-        self.parts.metrics.mail_tried(entry.kind, delivery.result());
+        self.metrics.mail_attempted(entry.kind, delivery.result());
         self.settle(entry, &delivery).await?;
         Ok(delivery)
     }
@@ -145,17 +145,17 @@ impl App {
         let session = tokio::select! {
             biased;
             _ = stopping.wait_for(|is_stopping| *is_stopping) => None,
-            session = self.parts.mailer.session(round) => Some(session),
+            session = self.mailer.session(round) => Some(session),
             never = self.keep(&entry) => match never {},
         };
         let is_held_back = !is_probe && self.policy().is_tripped();
         let Some(session) = session.filter(|_| !is_held_back) else {
-            return self.give_back(&entry, None).await;
+            return self.release_entry(&entry, None).await;
         };
         // The lease may have been lost while it waited, and another worker sends the mail.
         let has_waited = entry
             .lease
-            .is_none_or(|lease| self.parts.clock.now() + (LEASE - RENEWAL) >= lease.until);
+            .is_none_or(|lease| self.clock.now() + (LEASE - RENEWAL) >= lease.until);
         if has_waited && !self.renew(&entry).await {
             return;
         }
@@ -170,7 +170,7 @@ impl App {
     }
 
     fn seconds_left(&self) -> f64 {
-        let until = self.parts.mailer.capacity().until.map(Instant::from_std);
+        let until = self.mailer.capacity().until.map(Instant::from_std);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         left.unwrap_or_default().as_secs_f64()
     }
@@ -184,7 +184,7 @@ impl App {
         if !no_session.is_tried {
             return Ok(None);
         }
-        let Some(account) = self.parts.store.account(entry.account).await? else {
+        let Some(account) = self.store.account(entry.account).await? else {
             return Ok(Some(DELETED.to_owned()));
         };
         Ok(self.mail(entry, &account).err().map(str::to_owned))
@@ -197,12 +197,12 @@ impl App {
         entry: &Entry,
         NoSession { error, is_tried }: NoSession,
     ) -> Result<Delivery, AppError> {
-        self.give_back(entry, is_tried.then(|| error.to_string()))
+        self.release_entry(entry, is_tried.then(|| error.to_string()))
             .await;
         if is_tried && entry.last_error.is_none() {
             let detail = format!("{}: {error}", entry.kind);
             let event = self.event(entry.account, EventKind::MailFailed, &entry.origin, detail);
-            self.parts.store.record(&event).await?;
+            self.store.record(&event).await?;
         }
         Ok(Delivery::Waiting {
             error: error.to_string(),
@@ -213,10 +213,15 @@ impl App {
     }
 
     /// Ends the lease of an entry that was not offered, as if it had not been leased.
-    pub(super) async fn give_back(&self, entry: &Entry, error: Option<String>) {
-        if let Err(error) = self.parts.store.give_back(entry, error.as_deref()).await {
+    pub(super) async fn release_entry(&self, entry: &Entry, error: Option<String>) {
+        if let Err(error) = self.store.release_entry(entry, error.as_deref()).await {
             tracing::warn!(entry = %entry.id, %error, "cannot release a mail, it waits until its lease expires");
         }
+    }
+
+    /// Returns whether the mail server has refused several mails by policy, so that it gets only probes until it accepts one.
+    pub fn is_probing_server(&self) -> bool {
+        self.policy().is_tripped()
     }
 
     /// Knowledge of this process about policy replies.
@@ -226,7 +231,7 @@ impl App {
 
     /// Ends the sessions with the mail server in order: for the end of the process.
     pub async fn close(&self) {
-        self.parts.mailer.close().await;
+        self.mailer.close().await;
     }
 
     /// Keeps the lease of an entry, for as long as it is asked to.
@@ -255,9 +260,9 @@ impl App {
     }
 
     pub(super) async fn lease_next(&self, round: Round) -> Result<Option<Entry>, AppError> {
-        let now = self.parts.clock.now();
+        let now = self.clock.now();
         let lease = self.lease();
-        let leased = self.parts.store.lease_some(round, now, lease, 1);
+        let leased = self.store.lease_due(round, now, lease, 1);
         Ok(leased.await?.pop())
     }
 
@@ -268,9 +273,9 @@ impl App {
         };
         let lease = Lease {
             holder,
-            until: self.parts.clock.now() + LEASE,
+            until: self.clock.now() + LEASE,
         };
-        match self.parts.store.renew_lease(entry.id, lease).await {
+        match self.store.renew_lease(entry.id, lease).await {
             Ok(true) => true,
             Ok(false) => {
                 if !self.is_account_deleted(entry).await {
@@ -287,7 +292,7 @@ impl App {
 
     /// Whether an entry is gone with its account, rather than taken over by another worker.
     async fn is_account_deleted(&self, entry: &Entry) -> bool {
-        matches!(self.parts.store.account(entry.account).await, Ok(None))
+        matches!(self.store.account(entry.account).await, Ok(None))
     }
 
     async fn attempt(
@@ -296,7 +301,7 @@ impl App {
         session: Box<dyn MailSession>,
     ) -> Result<Attempt, AppError> {
         let dead = |error: String| Ok(Attempt::Made(Delivery::Dead { error }));
-        let Some(account) = self.parts.store.account(entry.account).await? else {
+        let Some(account) = self.store.account(entry.account).await? else {
             return dead(DELETED.to_owned());
         };
         let message = match self.message(entry, &account) {
@@ -329,7 +334,7 @@ impl App {
     }
 
     fn refused_by_policy(&self, reply: &str, to: &str, error: &DeliveryError) {
-        let chance = u32::from_be_bytes(draw(&*self.parts.rng));
+        let chance = u32::from_be_bytes(draw(&*self.rng));
         let now = Instant::now().into_std();
         let delay = self.policy().refused(reply, domain(to), now, chance);
         if let Some(delay) = delay {
@@ -339,8 +344,8 @@ impl App {
     }
 
     fn later(&self, entry: &Entry, error: String, hint: Option<String>) -> Delivery {
-        let chance = u32::from_be_bytes(draw(&*self.parts.rng));
-        let next_try_at = self.parts.clock.now() + backoff(entry.attempts, chance);
+        let chance = u32::from_be_bytes(draw(&*self.rng));
+        let next_try_at = self.clock.now() + backoff(entry.attempts, chance);
         Delivery::Waiting {
             error,
             hint,
@@ -355,7 +360,7 @@ impl App {
             Delivery::Waiting {
                 error, next_try_at, ..
             } => {
-                let at = next_try_at.unwrap_or_else(|| self.parts.clock.now());
+                let at = next_try_at.unwrap_or_else(|| self.clock.now());
                 (
                     Outcome::Retry {
                         at,
@@ -380,13 +385,12 @@ impl App {
             format!("{}: {detail}", entry.kind),
         );
         let Some(lease) = entry.lease else {
-            return Err(AppError::Internal(format!(
-                "outbox entry {} was delivered without a lease",
-                entry.id
-            )));
+            return Err(AppError::Internal(
+                format!("outbox entry {} was delivered without a lease", entry.id).into(),
+            ));
         };
         let began = Instant::now();
-        let store = &self.parts.store;
+        let store = &self.store;
         let mut tries = 1;
         let held = loop {
             match store.settle(entry.id, lease.holder, &outcome, &event).await {

@@ -228,7 +228,7 @@ impl App {
             tokio::select! {
                 () = &mut stop => break,
                 () = attempts.some_end(), if attempts.len() > 0 => {}
-                () = self.parts.mailer.capacity_changed() => {}
+                () = self.mailer.capacity_changed() => {}
                 () = sleep_until(pause.map_or_else(Instant::now, Instant::from_std)), if pause.is_some() => {}
                 () = self.queued.notified(), if has_capacity => {}
                 () = &mut look, if has_capacity => {
@@ -243,7 +243,7 @@ impl App {
 
     /// Number of mails that can be worked on: none while the server is paused, and one for a probe.
     fn capacity(&self) -> Capacity {
-        let capacity = self.parts.mailer.capacity();
+        let capacity = self.mailer.capacity();
         let policy = self.policy();
         if !policy.is_tripped() {
             return capacity;
@@ -259,8 +259,8 @@ impl App {
 
     /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
     async fn next_look(&self) {
-        let due = self.parts.store.next_due().await.ok().flatten();
-        let now = self.parts.clock.now();
+        let due = self.store.next_due().await.ok().flatten();
+        let now = self.clock.now();
         let until_due =
             due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
         sleep(match until_due {
@@ -295,17 +295,12 @@ impl App {
         is_probing: bool,
     ) -> Option<(Round, Vec<Entry>)> {
         for round in attempts.turn() {
-            let (now, lease) = (self.parts.clock.now(), self.lease());
+            let (now, lease) = (self.clock.now(), self.lease());
             let capacity = match is_probing {
                 true => CANDIDATES,
                 false => attempts.capacity(*round),
             };
-            match self
-                .parts
-                .store
-                .lease_some(*round, now, lease, capacity)
-                .await
-            {
+            match self.store.lease_due(*round, now, lease, capacity).await {
                 Ok(entries) if !entries.is_empty() && is_probing => {
                     return Some((*round, vec![self.choose_probe(entries).await?]));
                 }
@@ -330,7 +325,7 @@ impl App {
         let mut ranked = Vec::new();
         for (number, entry) in entries.iter().enumerate() {
             // A database that fails is not asked for each of the others.
-            let Ok(account) = self.parts.store.account(entry.account).await else {
+            let Ok(account) = self.store.account(entry.account).await else {
                 break;
             };
             if let Some(account) = account {
@@ -344,11 +339,11 @@ impl App {
             .filter(|(rank, _)| Some(*rank) == best)
             .map(|(_, number)| *number)
             .collect();
-        let chance = u32::from_be_bytes(draw(&*self.parts.rng)) as usize;
+        let chance = u32::from_be_bytes(draw(&*self.rng)) as usize;
         let chosen = chance.checked_rem(best.len()).map_or(0, |at| best[at]);
         let mut others = entries;
         let probe = others.swap_remove(chosen);
-        join_all(others.iter().map(|entry| self.give_back(entry, None))).await;
+        join_all(others.iter().map(|entry| self.release_entry(entry, None))).await;
         Some(probe)
     }
 }

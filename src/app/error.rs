@@ -1,7 +1,7 @@
-//! Errors of the use cases: one variant for each thing that a caller can do about it.
+//! Errors of the use cases: one variant for each reaction that a caller can have.
 //!
-//! `Display` is the message for the administrator, on the terminal and in the log, and names the address or the mail.
-//! Over HTTP `http/error.rs` chooses the words, which name none of them. `cli/report.rs` chooses exit codes and hints.
+//! `Display` is the message for the administrator, on the terminal and in the log, and names the address or the mail. The
+//! HTTP API has its own messages, which name neither.
 
 use std::time::Duration;
 
@@ -10,49 +10,50 @@ use crate::domain::id::EntryId;
 use crate::domain::password::WeakPassword;
 use crate::domain::span::in_seconds;
 use crate::domain::token::TokenError;
-use crate::store::StoreError;
+use crate::ports::error_detail::ErrorDetail;
+use crate::ports::store::StoreError;
 
-/// What somebody tried to do with another's movie.
+/// Action that was refused because another account added the movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MovieAction {
-    /// To change it.
+    /// Changing the movie.
     Updating,
-    /// To delete it.
+    /// Deleting the movie.
     Deleting,
 }
 
-/// Why a use case did not do what was asked.
+/// Error of a use case.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {
-    /// The address is not one mailbox.
+    /// The text is not one email address.
     #[error("{typed:?} is not a valid email address: {reason}")]
     InvalidEmail {
-        /// The text as it was typed.
+        /// Text as it was typed.
         typed: String,
-        /// The rule that it breaks.
+        /// Rule that it breaks.
         reason: InvalidEmailAddress,
     },
-    /// The new password breaks a rule.
+    /// The new password breaks a rule of the policy.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
     /// Another account has this address.
     #[error("an account for {0} already exists")]
     AddressTaken(String),
-    /// Only administrators make accounts.
+    /// Only administrators may create accounts.
     #[error("Sign-up is closed: ask the administrator for an account")]
     SignupClosed,
-    /// The address is unknown or the password wrong; nobody is told which.
+    /// The address is unknown or the password is wrong. The client is not told which.
     #[error("Invalid username or password")]
     WrongPassword,
-    /// No account has this address, or this id.
+    /// No account has this address or this id.
     #[error("no account for {0}")]
     NoSuchAccount(String),
-    /// A reset token that is broken, foreign or used.
+    /// The reset token is malformed, signed with another secret, or used.
     #[error(
         "invalid reset token: it is incomplete, was already used, or belongs to another server"
     )]
     BadToken,
-    /// An authentic reset token past its time.
+    /// The reset token is authentic and expired.
     #[error("the reset token has expired")]
     ExpiredToken,
     /// The outbox has no entry with this id.
@@ -61,36 +62,36 @@ pub enum AppError {
     /// The entry with this id is being sent.
     #[error("mail {0} is being sent")]
     MailHeld(EntryId),
-    /// There is no such movie.
+    /// The movie does not exist.
     #[error("Movie with given id doesn't exists")]
     NoSuchMovie,
     /// Another movie has the name.
     #[error("Movie with given name already exists")]
     MovieNameTaken,
-    /// Somebody else added the movie.
+    /// Another account added the movie.
     #[error("{} movie added by other is forbidden", match .0 { MovieAction::Updating => "Updating", MovieAction::Deleting => "Deleting" })]
     NotYourMovie(MovieAction),
-    /// It was done too often.
+    /// A rate limit refused the call.
     #[error("Too many requests")]
     RateLimited {
-        /// When it may go.
+        /// Time until the limit admits the call.
         retry_after: Duration,
     },
-    /// Too many passwords wait to be hashed.
+    /// Too many passwords are waiting to be hashed.
     #[error("Too many passwords are waiting to be verified: try again in {}", in_seconds(*retry_after))]
     Busy {
-        /// When it may go.
+        /// Time after which a retry may succeed.
         retry_after: Duration,
     },
-    /// The database can't be reached: later may go.
-    #[error("{0}")]
-    Unavailable(String),
-    /// The database answers, and other writes were in the way until the time limit: a retry may succeed.
-    #[error("{0}")]
-    DatabaseBusy(String),
-    /// A defect here or in the database; the text is for the log.
-    #[error("{0}")]
-    Internal(String),
+    /// The database cannot be used at the moment. A retry may succeed.
+    #[error(transparent)]
+    Unavailable(ErrorDetail),
+    /// The database answers, but other writes conflicted until the time limit. A retry may succeed.
+    #[error(transparent)]
+    DatabaseBusy(ErrorDetail),
+    /// A defect of the program or of the database. The text is for the log.
+    #[error(transparent)]
+    Internal(ErrorDetail),
 }
 
 /// Parses an email address that a person typed.
@@ -106,11 +107,12 @@ pub fn parse_address(typed: &str) -> Result<EmailAddress, AppError> {
 
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
-            StoreError::Busy(_) => Self::DatabaseBusy(error.to_string()),
-            StoreError::Broken(_) => Self::Internal(error.to_string()),
-        }
+        let variant = match &error {
+            StoreError::Unavailable(_) => Self::Unavailable,
+            StoreError::Busy(_) => Self::DatabaseBusy,
+            StoreError::Broken(_) => Self::Internal,
+        };
+        variant(ErrorDetail::from_error(error))
     }
 }
 
@@ -120,5 +122,31 @@ impl From<TokenError> for AppError {
             TokenError::Invalid => Self::BadToken,
             TokenError::Expired { .. } => Self::ExpiredToken,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_database_keeps_its_sources() {
+        let driver = std::io::Error::other("disk I/O error");
+        let error = AppError::from(StoreError::unavailable("the disk is full").with_source(driver));
+        assert_eq!(
+            error.to_string(),
+            "cannot use the database: the disk is full"
+        );
+        let sources: Vec<_> = std::iter::successors(error.source(), |&error| error.source())
+            .map(ToString::to_string)
+            .collect();
+        let expected = [
+            "cannot use the database: the disk is full",
+            "the disk is full",
+            "disk I/O error",
+        ];
+        assert_eq!(sources, expected);
     }
 }

@@ -16,10 +16,10 @@ impl App {
     /// # Errors
     /// The database.
     pub async fn forget_history(&self) -> Result<u64, AppError> {
-        let now = self.parts.clock.now();
-        let oldest = now - self.parts.rules.history_kept;
-        self.parts.store.forget_tallies(now).await?;
-        Ok(self.parts.store.forget_before(oldest).await?)
+        let now = self.clock.now();
+        let oldest = now - self.rules.history_kept;
+        self.store.delete_expired_limits(now).await?;
+        Ok(self.store.delete_events_before(oldest).await?)
     }
 
     /// Forgets now and every hour, until `stop` resolves.

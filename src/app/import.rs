@@ -16,14 +16,14 @@ use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::password::{PasswordHash, PasswordInput};
-use crate::store::{Creation, CredentialChange, Replacement};
+use crate::ports::store::{AccountCreation, CredentialChange, Replacement};
 
 /// What the history of an account says of it.
 const DETAIL: &str = "imported";
 
 /// How accounts are taken in.
 #[derive(Debug, Clone)]
-pub struct Importing {
+pub struct ImportOptions {
     /// Whether an account that exists gets the credential of its record.
     pub update: bool,
     /// Whether nothing is done: it is only said what would be.
@@ -50,7 +50,7 @@ pub enum NewCredential {
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Imported {
+pub enum ImportOutcome {
     /// There is an account now.
     Created,
     /// The account has the record's credential now.
@@ -62,7 +62,7 @@ pub enum Imported {
 /// An import under way.
 pub struct Import {
     app: App,
-    how: Importing,
+    how: ImportOptions,
     turns: Turns,
     /// Where nothing is made: the accounts that would have been, each by eight bytes.
     would_be: Mutex<HashSet<u64>>,
@@ -70,7 +70,7 @@ pub struct Import {
 
 impl App {
     /// Begins an import.
-    pub fn import(&self, how: Importing) -> Import {
+    pub fn import(&self, how: ImportOptions) -> Import {
         Import {
             app: self.clone(),
             how,
@@ -97,7 +97,7 @@ impl Import {
     pub fn take(
         &self,
         record: Record,
-    ) -> impl Future<Output = Result<Imported, AppError>> + use<'_> {
+    ) -> impl Future<Output = Result<ImportOutcome, AppError>> + use<'_> {
         let address = parse_address(&record.email);
         let turn = address
             .as_ref()
@@ -113,19 +113,17 @@ impl Import {
         }
     }
 
-    /// Whether nobody waits for a turn.
-    #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
-        self.turns.0.lock().unwrap().last.is_empty()
-    }
-
-    async fn take_in(&self, record: &Record, address: &EmailAddress) -> Result<Imported, AppError> {
-        let store = &self.app.parts.store;
+    async fn take_in(
+        &self,
+        record: &Record,
+        address: &EmailAddress,
+    ) -> Result<ImportOutcome, AppError> {
+        let store = &self.app.store;
         let mut was_taken = false;
         for _ in 0..TRIES {
             let account = store.account_by_address(&record.email, address).await?;
             let done = match account {
-                Some(_) if !self.how.update => Some(Imported::Unchanged),
+                Some(_) if !self.how.update => Some(ImportOutcome::Unchanged),
                 Some(account) => self.update(account, &record.credential).await?,
                 None if store.is_address_taken(address).await? => {
                     was_taken = true;
@@ -150,7 +148,7 @@ impl Import {
         &self,
         address: &EmailAddress,
         credential: &NewCredential,
-    ) -> Result<Option<Imported>, AppError> {
+    ) -> Result<Option<ImportOutcome>, AppError> {
         if let NewCredential::Password(password) = credential {
             self.app.check_password(password, address.as_str())?;
         }
@@ -162,21 +160,21 @@ impl Import {
         let event = self
             .app
             .event(account.id, EventKind::Created, origin, DETAIL);
-        let made = self.app.parts.store.create_account(&account, &event, None);
+        let made = self.app.store.create_account(&account, &event, None);
         Ok(match made.await? {
-            Creation::Created => Some(Imported::Created),
-            Creation::AddressTaken => None,
+            AccountCreation::Created => Some(ImportOutcome::Created),
+            AccountCreation::AddressTaken => None,
         })
     }
 
-    fn would_create(&self, address: &EmailAddress) -> Imported {
+    fn would_create(&self, address: &EmailAddress) -> ImportOutcome {
         let mut digest = DefaultHasher::new();
         address.hash(&mut digest);
         let mut would_be = self.would_be.lock().unwrap_or_else(PoisonError::into_inner);
         match (would_be.insert(digest.finish()), self.how.update) {
-            (true, _) => Imported::Created,
-            (false, true) => Imported::Updated,
-            (false, false) => Imported::Unchanged,
+            (true, _) => ImportOutcome::Created,
+            (false, true) => ImportOutcome::Updated,
+            (false, false) => ImportOutcome::Unchanged,
         }
     }
 
@@ -185,26 +183,26 @@ impl Import {
         &self,
         account: Account,
         credential: &NewCredential,
-    ) -> Result<Option<Imported>, AppError> {
+    ) -> Result<Option<ImportOutcome>, AppError> {
         let fits = match credential {
             NewCredential::Hash(hash) => *hash == account.password_hash,
             // To be tried, it would have to be hashed.
             NewCredential::Password(_) if self.how.dry_run => false,
             NewCredential::Password(password) => {
-                let hasher = &self.app.parts.hasher;
+                let hasher = &self.app.hasher;
                 hasher
                     .verify(password, Some(&account.password_hash), 0)
                     .await?
             }
         };
         if fits {
-            return Ok(Some(Imported::Unchanged));
+            return Ok(Some(ImportOutcome::Unchanged));
         }
         if let NewCredential::Password(password) = credential {
             self.app.check_password(password, &account.address)?;
         }
         if self.how.dry_run {
-            return Ok(Some(Imported::Updated));
+            return Ok(Some(ImportOutcome::Updated));
         }
         let origin = &self.how.origin;
         let change = CredentialChange {
@@ -214,19 +212,21 @@ impl Import {
                 .app
                 .event(account.id, EventKind::PasswordSet, origin, DETAIL),
             mails: Vec::new(),
-            forgives: Some(self.app.login_tally(&account)),
+            clears_limit: Some(self.app.login_tally(&account)),
             expected: account,
         };
-        let replaced = self.app.parts.store.replace_credential(&change);
+        let replaced = self.app.store.replace_credential(&change);
         Ok(match replaced.await? {
-            Replacement::Replaced => Some(Imported::Updated),
-            Replacement::AddressTaken | Replacement::Superseded => None,
+            Replacement::Replaced => Some(ImportOutcome::Updated),
+            Replacement::AddressTaken | Replacement::Conflict => None,
         })
     }
 
     async fn hash(&self, credential: &NewCredential) -> Result<PasswordHash, AppError> {
         match credential {
-            NewCredential::Password(password) => self.app.parts.hasher.hash(password).await,
+            NewCredential::Password(password) => {
+                self.app.hasher.hash(password, &*self.app.rng).await
+            }
             NewCredential::Hash(hash) => Ok(hash.clone()),
         }
     }
@@ -291,5 +291,33 @@ impl Drop for Turn<'_> {
         {
             queues.last.remove(&self.address);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn queues_are_removed_when_their_last_turn_ends() {
+        let turns = Turns::default();
+        let addresses = ["ann@example.com", "bob@example.com"];
+        let queued = (0..10).map(|number| {
+            let address = EmailAddress::parse(addresses[number % 2]).unwrap();
+            turns.queue(&address)
+        });
+        let mut queued: Vec<_> = queued.collect();
+        assert_eq!(turns.0.lock().unwrap().last.len(), 2);
+        // One turn ends before it comes.
+        drop(queued.remove(4));
+        join_all(
+            queued
+                .into_iter()
+                .map(|turn| async { drop(turn.comes().await) }),
+        )
+        .await;
+        assert!(turns.0.lock().unwrap().last.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::limit::{Limit, LimitKey, TooEarly, client_network};
 use crate::domain::span::in_seconds;
-use crate::store::Counting;
+use crate::ports::store::LimitedCall;
 
 impl App {
     /// Counts one sign-up, login, forgot or reset of a client, before any of its work is done.
@@ -22,7 +22,7 @@ impl App {
         let Some(counting) = self.counting(Limit::Client, origin, &client) else {
             return Ok(());
         };
-        let counted = self.parts.store.count(counting).await?;
+        let counted = self.store.count(counting).await?;
         counted
             .map(|_| ())
             .map_err(|early| self.limited(Limit::Client, early))
@@ -34,21 +34,24 @@ impl App {
         limit: Limit,
         origin: &Origin,
         subject: &str,
-    ) -> Option<Counting> {
-        let is_limited = self.parts.rules.limits && matches!(origin, Origin::Client(_));
-        is_limited.then(|| Counting {
+    ) -> Option<LimitedCall> {
+        let is_limited = self.rules.limits && matches!(origin, Origin::Client(_));
+        is_limited.then(|| LimitedCall {
             limit,
-            key: self.parts.keys.limit_key(limit, subject),
-            now: self.parts.clock.now(),
+            key: self.keys.limit_key(limit, subject),
+            now: self.clock.now(),
         })
     }
 
     /// Refuses a login while the address is delayed; nothing is verified then.
-    pub(super) async fn refuse_delayed(&self, counting: Option<Counting>) -> Result<(), AppError> {
-        let Some(Counting { limit, key, now }) = counting else {
+    pub(super) async fn refuse_delayed(
+        &self,
+        counting: Option<LimitedCall>,
+    ) -> Result<(), AppError> {
+        let Some(LimitedCall { limit, key, now }) = counting else {
             return Ok(());
         };
-        let kept = self.parts.store.tally(key).await?;
+        let kept = self.store.limit_state(key).await?;
         limit
             .check(kept, now)
             .map_err(|early| self.limited(limit, early))
@@ -61,14 +64,14 @@ impl App {
     /// [`AppError::RateLimited`]; the database.
     pub(super) async fn count_failure(
         &self,
-        counting: Option<Counting>,
+        counting: Option<LimitedCall>,
         account: AccountId,
         origin: &Origin,
     ) -> Result<(), AppError> {
         let mut events = vec![self.event(account, EventKind::LoginFailed, origin, "")];
         if let Some(counting) = counting {
-            let now = self.parts.clock.now();
-            let counted = self.parts.store.count(Counting { now, ..counting }).await?;
+            let now = self.clock.now();
+            let counted = self.store.count(LimitedCall { now, ..counting }).await?;
             let tally = counted.map_err(|early| self.limited(counting.limit, early))?;
             if now < tally.until {
                 let delay = in_seconds(tally.until.duration_since(now).unsigned_abs());
@@ -80,7 +83,7 @@ impl App {
         let app = self.clone();
         tokio::spawn(async move {
             for event in events {
-                if let Err(error) = app.parts.store.record(&event).await {
+                if let Err(error) = app.store.record(&event).await {
                     tracing::warn!(%error, "cannot record a failed login in the history");
                 }
             }
@@ -94,16 +97,16 @@ impl App {
     /// [`AppError::RateLimited`]; the database.
     pub(super) async fn forgive_failures(
         &self,
-        counting: Option<Counting>,
+        counting: Option<LimitedCall>,
     ) -> Result<(), AppError> {
         let Some(counting) = counting else {
             return Ok(());
         };
-        let now = self.parts.clock.now();
-        self.refuse_delayed(Some(Counting { now, ..counting }))
+        let now = self.clock.now();
+        self.refuse_delayed(Some(LimitedCall { now, ..counting }))
             .await?;
-        if self.parts.store.tally(counting.key).await?.is_some() {
-            self.parts.store.clear_tally(counting.key).await?;
+        if self.store.limit_state(counting.key).await?.is_some() {
+            self.store.clear_limit(counting.key).await?;
         }
         Ok(())
     }
@@ -115,13 +118,13 @@ impl App {
         let address = canonical
             .as_ref()
             .map_or(&*account.address, EmailAddress::as_str);
-        self.parts.keys.limit_key(Limit::Login, address)
+        self.keys.limit_key(Limit::Login, address)
     }
 
     /// Counts a refusal, and says when it may be done again.
     pub(super) fn limited(&self, limit: Limit, early: TooEarly) -> AppError {
-        self.parts.metrics.limit_hit(limit);
-        let wait = early.until.duration_since(self.parts.clock.now());
+        self.metrics.limit_hit(limit);
+        let wait = early.until.duration_since(self.clock.now());
         AppError::RateLimited {
             retry_after: wait.try_into().unwrap_or_default(),
         }

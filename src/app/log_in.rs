@@ -51,12 +51,12 @@ impl App {
             .and_then(|address| self.counting(Limit::Login, origin, address.as_str()));
         self.refuse_delayed(counting).await?;
         let account = match &address {
-            Some(address) => self.parts.store.account_by_address(email, address).await?,
+            Some(address) => self.store.account_by_address(email, address).await?,
             None => None,
         };
         let hash = account.as_ref().map(|account| &account.password_hash);
         let work = self.login_cost().await?;
-        let fits = self.parts.hasher.verify(password, hash, work).await?;
+        let fits = self.hasher.verify(password, hash, work).await?;
         if let Some(hash) = hash {
             self.notice_cost(hash);
         }
@@ -64,9 +64,9 @@ impl App {
             Some(account) if fits => {
                 self.forgive_failures(counting).await?;
                 self.count_login(&account, origin).await;
-                let (now, lifetime) = (self.parts.clock.now(), self.parts.rules.access_lifetime);
-                let keys = &self.parts.keys;
-                let token = keys.issue(Purpose::Access, &account, now, lifetime, &*self.parts.rng);
+                let (now, lifetime) = (self.clock.now(), self.rules.access_lifetime);
+                let keys = &self.keys;
+                let token = keys.issue(Purpose::Access, &account, now, lifetime, &*self.rng);
                 Ok((account.id, token))
             }
             account => {
@@ -81,7 +81,7 @@ impl App {
     /// Counts a login in the account's history. It is valid all the same where that fails.
     async fn count_login(&self, account: &Account, origin: &Origin) {
         let event = self.event(account.id, EventKind::LoggedIn, origin, "");
-        if let Err(error) = self.parts.store.record(&event).await {
+        if let Err(error) = self.store.record(&event).await {
             tracing::warn!(%error, "cannot record a login in the history");
         }
     }
@@ -89,8 +89,7 @@ impl App {
     /// Returns an id that no account has, for an unknown address: what is recorded for it comes to nothing after the work
     /// that it takes for an account.
     fn stand_in(&self, subject: &str) -> AccountId {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] =
-            self.parts.keys.limit_key(Limit::Login, subject).0;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = self.keys.limit_key(Limit::Login, subject).0;
         AccountId::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 }

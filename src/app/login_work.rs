@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::{App, AppError};
 use crate::domain::password::{COSTS, PasswordHash};
+use crate::ports::error_detail::ErrorDetail;
 
 /// Age at which a count of the costs is renewed. Only other programs and commands change them by more than this process
 /// sees: a hash that is dearer than all counted ones is noticed at the first login for its account.
@@ -44,15 +45,15 @@ impl App {
     ///
     /// # Errors
     /// The database, at the first count.
-    pub(super) async fn login_cost(&self) -> Result<u32, AppError> {
+    pub async fn login_cost(&self) -> Result<u32, AppError> {
         let work = &self.login_work;
         if work.dearest.load(Ordering::Relaxed) == 0 {
             let counted = timeout(FIRST_COUNT, self.count_first()).await;
             counted.map_err(|_| {
-                AppError::Unavailable("still counting the costs of password hashes".to_owned())
+                AppError::Unavailable("still counting the costs of password hashes".into())
             })??;
         } else if let Ok(guard) = Arc::clone(&work.counted_at).try_lock_owned() {
-            let now = self.parts.clock.now();
+            let now = self.clock.now();
             // A clock that was set back does not prolong it.
             let is_fresh = guard.is_some_and(|at| (at..at + RENEWED_AFTER).contains(&now));
             if !is_fresh {
@@ -80,7 +81,7 @@ impl App {
         // A task of its own: a query that is dropped halfway costs a store its connection.
         let counting = tokio::spawn(async move { app.count_costs(guard).await });
         let counted = counting.await;
-        counted.map_err(|error| AppError::Internal(error.to_string()))?
+        counted.map_err(|error| AppError::Internal(ErrorDetail::from_error(error)))?
     }
 
     /// Takes notice of the hash of an account that is about to log in.
@@ -94,11 +95,11 @@ impl App {
         &self,
         mut counted_at: OwnedMutexGuard<Option<Timestamp>>,
     ) -> Result<(), AppError> {
-        let set = self.parts.hasher.cost();
-        let costs = self.parts.store.hash_costs().await;
+        let set = self.hasher.cost();
+        let costs = self.store.hash_costs().await;
         if costs.is_ok() || counted_at.is_some() {
             // A failed renewal is not repeated at every login.
-            *counted_at = Some(self.parts.clock.now());
+            *counted_at = Some(self.clock.now());
         }
         let costs = costs?;
         let verified = costs.keys().copied().filter(|cost| COSTS.contains(cost));

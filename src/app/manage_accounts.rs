@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{App, AppError, Delivery, Handling, parse_address};
+use super::{App, AppError, Delivery, DeliveryMode, parse_address};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
@@ -10,7 +10,7 @@ use crate::domain::event::{Event, EventKind, Origin};
 use crate::domain::id::{AccountId, RevocationId};
 use crate::domain::outbox::{Entry, MailKind};
 use crate::domain::password::PasswordInput;
-use crate::store::{CredentialChange, Deletion, Replacement};
+use crate::ports::store::{CredentialChange, Deletion, Replacement};
 
 /// How often a change that another one overtook is begun anew.
 pub(super) const TRIES: usize = 5;
@@ -47,7 +47,7 @@ impl App {
         after: Option<AccountId>,
         limit: usize,
     ) -> Result<Vec<Account>, AppError> {
-        Ok(self.parts.store.accounts(after, limit).await?)
+        Ok(self.store.accounts(after, limit).await?)
     }
 
     /// One account with its waiting mails and the newest `events` lines of its history.
@@ -60,8 +60,8 @@ impl App {
         events: usize,
     ) -> Result<AccountDetails, AppError> {
         let account = self.account_named(email).await?;
-        let mails = self.parts.store.entries_of(account.id).await?;
-        let history = self.parts.store.history(account.id, events).await?;
+        let mails = self.store.entries_of(account.id).await?;
+        let history = self.store.history(account.id, events).await?;
         Ok(AccountDetails {
             account,
             mails,
@@ -74,7 +74,7 @@ impl App {
     /// # Errors
     /// [`AppError::WeakPassword`].
     pub fn check_password(&self, password: &PasswordInput, address: &str) -> Result<(), AppError> {
-        Ok(self.parts.rules.password_policy.check(password, address)?)
+        Ok(self.rules.password_policy.check(password, address)?)
     }
 
     /// Sets an account's password and tells its owner by mail.
@@ -86,29 +86,29 @@ impl App {
         email: &str,
         password: &PasswordInput,
         origin: &Origin,
-        handling: Handling,
+        handling: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         for _ in 0..TRIES {
             let account = self.account_named(email).await?;
             self.check_password(password, &account.address)?;
             // Anew for each try: by its salt a change can be told from every other one.
             let changed = Account {
-                password_hash: self.parts.hasher.hash(password).await?,
+                password_hash: self.hasher.hash(password, &*self.rng).await?,
                 ..account.clone()
             };
             let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
             let change = CredentialChange {
-                forgives: Some(self.login_tally(&account)),
+                clears_limit: Some(self.login_tally(&account)),
                 mails: vec![mail.clone()],
                 event: self.event(account.id, EventKind::PasswordSet, origin, ""),
                 expected: account,
                 address: changed.address,
                 password_hash: changed.password_hash,
             };
-            match self.parts.store.replace_credential(&change).await? {
-                Replacement::Replaced => return Ok(self.tell(mail, handling).await),
+            match self.store.replace_credential(&change).await? {
+                Replacement::Replaced => return Ok(self.notify_owner(mail, handling).await),
                 Replacement::AddressTaken => return Err(AppError::AddressTaken(change.address)),
-                Replacement::Superseded => {}
+                Replacement::Conflict => {}
             }
         }
         Err(overtaken())
@@ -124,7 +124,7 @@ impl App {
         email: &str,
         to: &str,
         origin: &Origin,
-        handling: Handling,
+        handling: DeliveryMode,
     ) -> Result<AddressChanged, AppError> {
         let to = parse_address(to)?;
         for _ in 0..TRIES {
@@ -138,7 +138,7 @@ impl App {
             }
             // Its own address in other capitals may be given to it.
             let is_own = EmailAddress::parse(&account.address).is_ok_and(|own| own == to);
-            if !is_own && self.parts.store.is_address_taken(&to).await? {
+            if !is_own && self.store.is_address_taken(&to).await? {
                 return Err(AppError::AddressTaken(to.to_string()));
             }
             let changed = Account {
@@ -152,17 +152,17 @@ impl App {
             };
             let detail = format!("from {} to {to}", account.address);
             let change = CredentialChange {
-                forgives: None,
+                clears_limit: None,
                 mails: vec![told, told_before],
                 event: self.event(account.id, EventKind::AddressChanged, origin, detail),
                 expected: account,
                 address: changed.address,
                 password_hash: changed.password_hash,
             };
-            match self.parts.store.replace_credential(&change).await? {
+            match self.store.replace_credential(&change).await? {
                 Replacement::Replaced => {
                     let mails = change.mails.into_iter();
-                    let told = join_all(mails.map(|mail| self.tell(mail, handling))).await;
+                    let told = join_all(mails.map(|mail| self.notify_owner(mail, handling))).await;
                     return Ok(AddressChanged {
                         before: change.expected.address,
                         now: to,
@@ -170,7 +170,7 @@ impl App {
                     });
                 }
                 Replacement::AddressTaken => return Err(AppError::AddressTaken(change.address)),
-                Replacement::Superseded => {}
+                Replacement::Conflict => {}
             }
         }
         Err(overtaken())
@@ -184,18 +184,18 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: Handling,
+        handling: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         let account = self.account_named(email).await?;
-        let revocation = RevocationId::new(self.parts.clock.now(), draw(&*self.parts.rng));
+        let revocation = RevocationId::new(self.clock.now(), draw(&*self.rng));
         let mail = self.entry(&account, MailKind::AccessRevoked, origin, handling);
         let event = self.event(account.id, EventKind::AccessRevoked, origin, "");
-        let store = &self.parts.store;
+        let store = &self.store;
         let revoked = store.revoke_access(account.id, revocation, &event, &mail);
         if !revoked.await? {
             return Err(AppError::NoSuchAccount(email.to_owned()));
         }
-        Ok(self.tell(mail, handling).await)
+        Ok(self.notify_owner(mail, handling).await)
     }
 
     /// One account with what would go with it: to be shown before it is deleted.
@@ -204,7 +204,7 @@ impl App {
     /// An address that is no mailbox or unknown; the database.
     pub async fn account_deletion(&self, email: &str) -> Result<(Account, Deletion), AppError> {
         let account = self.account_named(email).await?;
-        let deletion = self.parts.store.deletion(account.id).await?;
+        let deletion = self.store.deletion_preview(account.id).await?;
         deletion
             .map(|deletion| (account, deletion))
             .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
@@ -216,8 +216,7 @@ impl App {
     /// An address that is no mailbox or unknown; the database.
     pub async fn delete_account(&self, email: &str) -> Result<Deletion, AppError> {
         let account = self.account_named(email).await?;
-        self.parts
-            .store
+        self.store
             .delete_account(account.id)
             .await?
             .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
@@ -226,5 +225,5 @@ impl App {
 
 /// Error after repeated conflicts with other changes of the same account.
 pub(super) fn overtaken() -> AppError {
-    AppError::DatabaseBusy("other requests keep changing the account: try again later".to_owned())
+    AppError::DatabaseBusy("other requests keep changing the account: try again later".into())
 }

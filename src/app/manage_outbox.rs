@@ -9,7 +9,7 @@ use super::{App, AppError, Delivery};
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::EntryId;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
-use crate::store::{Leasing, Wanted};
+use crate::ports::store::{LeaseMode, LeaseResult};
 
 /// How many entries are asked for at a time.
 const PAGE: usize = 500;
@@ -27,7 +27,7 @@ pub struct QueuedMail {
 
 /// Which mails are tried now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flush {
+pub enum FlushScope {
     /// Those that wait.
     Waiting,
     /// Those that were given up, too.
@@ -36,7 +36,7 @@ pub enum Flush {
 
 /// What came of trying many.
 #[derive(Debug, Clone, Default)]
-pub struct Flushed {
+pub struct FlushReport {
     /// How many there were to try.
     pub total: u64,
     /// The mail server took them.
@@ -55,7 +55,7 @@ pub struct Flushed {
     pub last: Option<(String, Option<String>)>,
 }
 
-impl Flushed {
+impl FlushReport {
     /// How many are done with, one way or the other.
     pub fn tried(&self) -> u64 {
         self.sent + self.waiting + self.dead + self.elsewhere
@@ -72,7 +72,7 @@ impl App {
         after: Option<EntryId>,
         limit: usize,
     ) -> Result<Vec<QueuedMail>, AppError> {
-        let store = &self.parts.store;
+        let store = &self.store;
         let mut mails = Vec::new();
         for entry in store.entries(after, limit).await? {
             let account = store.account(entry.account).await?;
@@ -89,10 +89,10 @@ impl App {
     /// # Errors
     /// [`AppError::NoSuchMail`], [`AppError::MailHeld`]; the database.
     pub async fn retry_mail(&self, id: EntryId) -> Result<Delivery, AppError> {
-        self.try_now(id, Wanted::Any).await
+        self.try_now(id, LeaseMode::Revive).await
     }
 
-    async fn try_now(&self, id: EntryId, wanted: Wanted) -> Result<Delivery, AppError> {
+    async fn try_now(&self, id: EntryId, wanted: LeaseMode) -> Result<Delivery, AppError> {
         let entry = self.take(id, wanted, self.lease()).await?;
         self.deliver(entry).await
     }
@@ -104,14 +104,14 @@ impl App {
     pub async fn drop_mail(&self, id: EntryId, origin: &Origin) -> Result<Entry, AppError> {
         let lease = self.lease();
         // A mail that was given up stays so: if this is broken off, nobody sends it.
-        let entry = self.take(id, Wanted::AsItIs, lease).await?;
+        let entry = self.take(id, LeaseMode::KeepState, lease).await?;
         let event = self.event(
             entry.account,
             EventKind::MailDropped,
             origin,
             entry.kind.name(),
         );
-        let store = &self.parts.store;
+        let store = &self.store;
         let is_ours = store.settle(id, lease.holder, &Outcome::Dropped, &event);
         if !is_ours.await? {
             return Err(AppError::MailHeld(id));
@@ -127,18 +127,18 @@ impl App {
     /// The database.
     pub async fn flush_outbox(
         &self,
-        which: Flush,
-        progress: &(dyn Fn(&Flushed) + Sync),
-    ) -> Result<Flushed, AppError> {
+        which: FlushScope,
+        progress: &(dyn Fn(&FlushReport) + Sync),
+    ) -> Result<FlushReport, AppError> {
         let (ids, already_dead) = self.ids_to_flush(which).await?;
-        let mut flushed = Flushed {
+        let mut flushed = FlushReport {
             total: ids.len() as u64,
             already_dead,
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         let wanted = match which {
-            Flush::Waiting => Wanted::Waiting,
-            Flush::All => Wanted::Any,
+            FlushScope::Waiting => LeaseMode::WaitingOnly,
+            FlushScope::All => LeaseMode::Revive,
         };
         // Nothing that has begun is broken off: only what is still to come is left.
         let goes_on = AtomicBool::new(true);
@@ -184,16 +184,16 @@ impl App {
     }
 
     /// Returns the mails to try, and the number of dead ones that are not among them.
-    async fn ids_to_flush(&self, which: Flush) -> Result<(Vec<EntryId>, u64), AppError> {
+    async fn ids_to_flush(&self, which: FlushScope) -> Result<(Vec<EntryId>, u64), AppError> {
         let (mut ids, mut already_dead, mut after) = (Vec::new(), 0, None);
         loop {
-            let page = self.parts.store.entries(after, PAGE).await?;
+            let page = self.store.entries(after, PAGE).await?;
             let Some(last) = page.last() else {
                 return Ok((ids, already_dead));
             };
             after = Some(last.id);
             for entry in &page {
-                if which == Flush::All || entry.state == EntryState::Waiting {
+                if which == FlushScope::All || entry.state == EntryState::Waiting {
                     ids.push(entry.id);
                 } else {
                     already_dead += 1;
@@ -202,13 +202,13 @@ impl App {
         }
     }
 
-    async fn take(&self, id: EntryId, wanted: Wanted, lease: Lease) -> Result<Entry, AppError> {
-        let now = self.parts.clock.now();
-        let store = &self.parts.store;
+    async fn take(&self, id: EntryId, wanted: LeaseMode, lease: Lease) -> Result<Entry, AppError> {
+        let now = self.clock.now();
+        let store = &self.store;
         match store.lease_entry(id, wanted, now, lease).await? {
-            Leasing::Leased(entry) => Ok(*entry),
-            Leasing::Held => Err(AppError::MailHeld(id)),
-            Leasing::NotFound => Err(AppError::NoSuchMail(id)),
+            LeaseResult::Leased(entry) => Ok(*entry),
+            LeaseResult::Held => Err(AppError::MailHeld(id)),
+            LeaseResult::NotFound => Err(AppError::NoSuchMail(id)),
         }
     }
 }

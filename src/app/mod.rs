@@ -1,8 +1,10 @@
-//! The use cases, each once, called alike by HTTP and by the terminal.
+//! The use cases. Each is one method of [`App`], called alike by HTTP and by the command line.
 //!
-//! They know the rules of [`crate::domain`] and the promises of [`crate::store`] and [`crate::mail`], and neither a
-//! request nor a prompt, nor which database stands behind the promises. One file a use case; start with
-//! `request_reset.rs` and `complete_reset.rs`.
+//! They depend on the rules of [`crate::domain`] and the traits of [`crate::ports`]. They know neither requests nor prompts,
+//! and not which database and mail server implement the traits. Time and randomness are parameters: [`system`] implements
+//! them by the operating system, and no use case names it.
+//!
+//! There is one file for each use case. Start with `request_reset.rs` and `complete_reset.rs`.
 
 mod authenticate;
 mod complete_reset;
@@ -21,29 +23,29 @@ mod login_work;
 mod manage_accounts;
 mod manage_outbox;
 mod movies;
-pub(crate) mod observe;
+mod observe;
 mod request_reset;
 pub mod system;
-#[cfg(test)]
-mod tests;
+mod token_keys;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-pub use crate::store::MoviesMark;
 pub use authenticate::AccessError;
-pub use complete_reset::Completed;
-pub use copy::{Copied, CopyError, copy};
+pub use complete_reset::CompletedReset;
+pub use copy::{CopyError, CopyReport, copy};
 pub use create_account::NewAccount;
 pub use deliver_outbox::Delivery;
 pub use error::{AppError, MovieAction, parse_address};
-pub use hasher::Hasher;
-pub use import::{Import, Imported, Importing, NewCredential, Record};
+pub use hasher::{HashLoad, Hasher};
+pub use import::{Import, ImportOptions, ImportOutcome, NewCredential, Record};
 pub use manage_accounts::{AccountDetails, AddressChanged};
-pub use manage_outbox::{Flush, Flushed, QueuedMail};
-pub use request_reset::{Requested, ResetLink};
+pub use manage_outbox::{FlushReport, FlushScope, QueuedMail};
+pub use observe::{OUTBOX_STATE_MAX_AGE, Snapshot};
+pub use request_reset::{ResetLink, ResetRequest};
+pub use token_keys::{TokenKeys, VerifiedToken, unusable_token};
 
 use crate::domain::account::Account;
 use crate::domain::clock::{Clock, Rng, draw};
@@ -52,70 +54,77 @@ use crate::domain::id::{AccountId, EntryId, LeaseId};
 use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::{Entry, EntryState, LEASE, Lease, MailKind};
 use crate::domain::password::PasswordPolicy;
-use crate::domain::token::TokenKeys;
-use crate::metrics::Metrics;
 use crate::ports::mail::{Mailer, Renderer};
-use crate::store::Store;
+use crate::ports::metrics::Metrics;
+use crate::ports::store::Store;
 use crate::supervisor::Supervisor;
 use login_work::LoginWork;
-use observe::LastLook;
+use observe::CachedOutboxState;
 
-/// What the use cases are told by the settings.
+/// Settings of the use cases.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// How long a reset link works, from the request.
+    /// Lifetime of a reset link, from the request.
     pub reset_lifetime: Duration,
-    /// How long an invitation works, from its making.
+    /// Lifetime of an invitation, from its creation.
     pub invitation_lifetime: Duration,
-    /// How long a login lasts.
+    /// Lifetime of an access token.
     pub access_lifetime: Duration,
-    /// How long lines of history are kept.
+    /// Age at which lines of the history are deleted.
     pub history_kept: Duration,
-    /// What a new password must fulfil.
+    /// Requirements for new passwords.
     pub password_policy: PasswordPolicy,
-    /// Whether `forgot` over HTTP answers the same for known and unknown addresses.
+    /// Whether a reset request over HTTP gets the same response for known and unknown addresses.
     pub conceal_accounts: bool,
-    /// Whether anybody may make an account over HTTP.
+    /// Whether anyone may create an account over HTTP.
     pub signup_open: bool,
-    /// Whether calls over HTTP are limited in number.
+    /// Whether rate limits apply to requests over HTTP.
     pub limits: bool,
-    /// The base of every link, without a slash at its end.
+    /// Base of every link, without a trailing slash.
     pub public_url: String,
-    /// From whom the mails are.
+    /// Sender of all mails.
     pub sender: String,
 }
 
-/// The concrete parts that the use cases work with.
-pub struct Parts {
-    /// What is kept.
+/// Everything that [`App::new`] needs.
+pub struct Dependencies {
+    /// Database.
     pub store: Arc<dyn Store>,
-    /// The way out for mails.
+    /// Mail server.
     pub mailer: Arc<dyn Mailer>,
-    /// From a mail kind to its text.
+    /// Templates of the mails.
     pub renderer: Arc<dyn Renderer>,
-    /// What time it is.
+    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Where chance comes from.
+    /// Randomness.
     pub rng: Arc<dyn Rng>,
-    /// Where passwords are hashed.
+    /// Counters.
+    pub metrics: Arc<dyn Metrics>,
+    /// Threads that hash passwords.
     pub hasher: Hasher,
-    /// What signs tokens.
+    /// Secrets that sign tokens.
     pub keys: TokenKeys,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// What the settings say.
+    /// Settings.
     pub rules: Rules,
 }
 
-/// The application: every use case is a method. A clone is another handle on the same one.
+/// The application: every use case is a method. Clones share their state.
 #[derive(Clone)]
 pub struct App {
-    parts: Arc<Parts>,
-    /// Rings when a mail was queued here, so that the delivery worker need not wait for its next look.
+    store: Arc<dyn Store>,
+    mailer: Arc<dyn Mailer>,
+    renderer: Arc<dyn Renderer>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    metrics: Arc<dyn Metrics>,
+    hasher: Hasher,
+    keys: Arc<TokenKeys>,
+    rules: Arc<Rules>,
+    /// Notified when this process has queued a mail, so that the delivery worker does not wait for its next look.
     queued: Arc<Notify>,
-    /// How the outbox stood when somebody last looked.
-    last_look: Arc<LastLook>,
-    /// Knowledge of this process about policy replies of the mail server.
+    /// Last known state of the outbox.
+    outbox_state: Arc<CachedOutboxState>,
+    /// Policy replies that this process has received from the mail server.
     policy: Arc<Mutex<PolicyWatch>>,
     /// Work that each login takes.
     login_work: Arc<LoginWork>,
@@ -123,39 +132,58 @@ pub struct App {
     supervisor: Supervisor,
 }
 
-/// Who delivers a mail that a use case decides.
+/// Deliverer of a mail that a use case queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handling {
-    /// The delivery worker of whichever server is nearest.
+pub enum DeliveryMode {
+    /// The delivery worker of any server on the database.
     Queue,
-    /// The caller, before it returns; the entry is held for it from the start, so that no worker comes between.
+    /// The use case, before it returns. The entry is leased from the start, so that no worker takes it meanwhile.
     DeliverNow,
 }
 
 impl App {
-    /// Puts the parts together.
-    pub fn new(parts: Parts) -> Self {
+    /// Creates the application.
+    pub fn new(dependencies: Dependencies) -> Self {
+        let Dependencies {
+            store,
+            mailer,
+            renderer,
+            clock,
+            rng,
+            metrics,
+            hasher,
+            keys,
+            rules,
+        } = dependencies;
         Self {
-            parts: Arc::new(parts),
+            store,
+            mailer,
+            renderer,
+            clock,
+            rng,
+            metrics,
+            hasher,
+            keys: Arc::new(keys),
+            rules: Arc::new(rules),
             queued: Arc::new(Notify::new()),
-            last_look: Arc::default(),
+            outbox_state: Arc::default(),
             policy: Arc::default(),
             login_work: Arc::default(),
             supervisor: Supervisor::default(),
         }
     }
 
-    /// What a new password must fulfil.
+    /// Returns the requirements for new passwords.
     pub fn password_policy(&self) -> &PasswordPolicy {
-        &self.parts.rules.password_policy
+        &self.rules.password_policy
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database answers.
     ///
     /// # Errors
-    /// [`AppError::Unavailable`] where none comes.
+    /// [`AppError::Unavailable`] if it does not.
     pub async fn ping(&self) -> Result<(), AppError> {
-        Ok(self.parts.store.ping().await?)
+        Ok(self.store.ping().await?)
     }
 
     /// Returns the supervisor of this process's background tasks. It has none until a server starts them.
@@ -165,27 +193,27 @@ impl App {
 
     /// Waits until a background thread of the database has failed, and returns the cause.
     pub async fn database_failure(&self) -> String {
-        self.parts.store.failure().await
+        self.store.failure().await
     }
 
-    /// The outbox entry for a mail about the account's present credential.
+    /// Creates the outbox entry of a mail about the account's present credential.
     fn entry(
         &self,
         account: &Account,
         kind: MailKind,
         origin: &Origin,
-        handling: Handling,
+        handling: DeliveryMode,
     ) -> Entry {
-        let now = self.parts.clock.now();
-        let held = handling == Handling::DeliverNow;
+        let now = self.clock.now();
+        let held = handling == DeliveryMode::DeliverNow;
         Entry {
-            id: EntryId::new(now, draw(&*self.parts.rng)),
+            id: EntryId::new(now, draw(&*self.rng)),
             account: account.id,
             recipient: None,
             kind,
             requested_at: now,
             origin: origin.clone(),
-            fingerprint: self.parts.keys.fingerprint(account),
+            fingerprint: self.keys.fingerprint(account),
             state: EntryState::Waiting,
             attempts: u32::from(held),
             next_try_at: now,
@@ -195,9 +223,9 @@ impl App {
     }
 
     fn lease(&self) -> Lease {
-        let now = self.parts.clock.now();
+        let now = self.clock.now();
         Lease {
-            holder: LeaseId::new(now, draw(&*self.parts.rng)),
+            holder: LeaseId::new(now, draw(&*self.rng)),
             until: now + LEASE,
         }
     }
@@ -209,12 +237,12 @@ impl App {
         origin: &Origin,
         detail: impl Into<String>,
     ) -> Event {
-        let now = self.parts.clock.now();
+        let now = self.clock.now();
         Event::new(account, now, kind, origin.clone(), detail)
     }
 
-    /// Hands on the mail that tells of something done. It is durably queued, so a failure undoes nothing.
-    async fn tell(&self, entry: Entry, handling: Handling) -> Option<Delivery> {
+    /// Hands over the notice of a change that is already stored. The notice is durably queued, so a failure is only logged.
+    async fn notify_owner(&self, entry: Entry, handling: DeliveryMode) -> Option<Delivery> {
         self.hand_over(entry, handling)
             .await
             .unwrap_or_else(|error| {
@@ -228,18 +256,18 @@ impl App {
             })
     }
 
-    /// Hands a decided mail on: to the worker, or out of the door at once.
+    /// Wakes up the delivery worker for a queued mail, or delivers it.
     async fn hand_over(
         &self,
         entry: Entry,
-        handling: Handling,
+        handling: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         match handling {
-            Handling::Queue => {
+            DeliveryMode::Queue => {
                 self.queued.notify_one();
                 Ok(None)
             }
-            Handling::DeliverNow => self.deliver(entry).await.map(Some),
+            DeliveryMode::DeliverNow => self.deliver(entry).await.map(Some),
         }
     }
 }

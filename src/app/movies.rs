@@ -4,7 +4,7 @@ use super::{App, AppError, MovieAction};
 use crate::domain::clock::draw;
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
-use crate::store::{MovieChange, MovieCreation, MoviesMark};
+use crate::ports::store::{MovieChange, MovieCreation, MoviesVersion};
 
 impl App {
     /// Up to `limit` movies in the order of their ids, from the one after `after`.
@@ -16,15 +16,15 @@ impl App {
         after: Option<MovieId>,
         limit: usize,
     ) -> Result<Vec<Movie>, AppError> {
-        Ok(self.parts.store.movies(after, limit).await?)
+        Ok(self.store.movies(after, limit).await?)
     }
 
     /// A mark that is another one after each change of the movies; `None` where the database has none.
     ///
     /// # Errors
     /// The database.
-    pub async fn movies_mark(&self) -> Result<Option<MoviesMark>, AppError> {
-        Ok(self.parts.store.movies_mark().await?)
+    pub async fn movies_version(&self) -> Result<Option<MoviesVersion>, AppError> {
+        Ok(self.store.movies_version().await?)
     }
 
     /// One movie.
@@ -32,11 +32,7 @@ impl App {
     /// # Errors
     /// [`AppError::NoSuchMovie`]; the database.
     pub async fn movie(&self, id: MovieId) -> Result<Movie, AppError> {
-        self.parts
-            .store
-            .movie(id)
-            .await?
-            .ok_or(AppError::NoSuchMovie)
+        self.store.movie(id).await?.ok_or(AppError::NoSuchMovie)
     }
 
     /// Adds a movie for `by`. The caller has made sure that name, casts and genres are not empty.
@@ -50,7 +46,7 @@ impl App {
         casts: Vec<String>,
         genres: Vec<String>,
     ) -> Result<MovieId, AppError> {
-        let id = MovieId::new(self.parts.clock.now(), draw(&*self.parts.rng));
+        let id = MovieId::new(self.clock.now(), draw(&*self.rng));
         let movie = Movie {
             id,
             name,
@@ -58,7 +54,7 @@ impl App {
             genres,
             added_by: by,
         };
-        match self.parts.store.create_movie(&movie).await? {
+        match self.store.create_movie(&movie).await? {
             MovieCreation::Created => Ok(id),
             MovieCreation::NameTaken => Err(AppError::MovieNameTaken),
             MovieCreation::OwnerGone => Err(AppError::NoSuchAccount(by.to_string())),
@@ -76,7 +72,7 @@ impl App {
         changes: &MovieChanges,
     ) -> Result<(), AppError> {
         verdict(
-            self.parts.store.change_movie(id, by, changes).await?,
+            self.store.change_movie(id, by, changes).await?,
             MovieAction::Updating,
         )
     }
@@ -87,7 +83,7 @@ impl App {
     /// No such movie, another's movie, the database.
     pub async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<(), AppError> {
         verdict(
-            self.parts.store.delete_movie(id, by).await?,
+            self.store.delete_movie(id, by).await?,
             MovieAction::Deleting,
         )
     }

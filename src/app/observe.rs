@@ -1,62 +1,63 @@
-//! Looking at the server from outside: what it has counted, and how hashing and outbox stand at this moment.
+//! State of a server for monitoring.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{App, AppError};
+use super::{App, HashLoad};
 use crate::domain::outbox::OutboxState;
-use crate::metrics::{Metrics, Moment};
+use crate::supervisor::TaskStatus;
 
-/// How long the database may take; whoever looks wants the rest all the same.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// How long an answer of the database is reused, so that frequent requests for metrics cost it nothing.
-pub(crate) const FRESH: Duration = Duration::from_secs(1);
+/// Time limit of the query for the state of the outbox. The rest of a snapshot is useful without it.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Age up to which the state of the outbox is reused, so that frequent snapshots cost the database nothing.
+pub const OUTBOX_STATE_MAX_AGE: Duration = Duration::from_secs(1);
 
-/// State of the outbox at the last look, and the time of that look. Locked during a look.
-pub(super) type LastLook = Mutex<Option<(Timestamp, Option<OutboxState>)>>;
+/// Result and time of the last query for the state of the outbox. Locked during a query.
+pub(super) type CachedOutboxState = Mutex<Option<(Timestamp, Option<OutboxState>)>>;
+
+/// State of a server at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Time of the snapshot.
+    pub now: Timestamp,
+    /// Load of the threads that hash passwords.
+    pub hashes: HashLoad,
+    /// State of the outbox; `None` if the database did not answer.
+    pub outbox: Option<OutboxState>,
+    /// Background tasks of this process.
+    pub tasks: Vec<TaskStatus>,
+}
 
 impl App {
-    /// What is counted.
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.parts.metrics
-    }
-
-    /// All that is counted, with how hashing and outbox stand now, as OpenMetrics text. Where the database does not answer,
-    /// it says so, and leaves the outbox out.
-    ///
-    /// # Errors
-    /// A defect in what is shown.
-    pub async fn show_metrics(&self) -> Result<String, AppError> {
-        let moment = Moment {
-            outbox: self.outbox_just_now().await,
-            now: self.parts.clock.now(),
-            hashes: self.parts.hasher.load(),
+    /// Returns the present state of the server. It has no state of the outbox if the database does not answer.
+    pub async fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            outbox: self.recent_outbox_state().await,
+            now: self.clock.now(),
+            hashes: self.hasher.load(),
             tasks: self.supervisor.statuses(),
-        };
-        let text = self.parts.metrics.text(&moment);
-        text.map_err(|error| AppError::Internal(format!("cannot render metrics: {error}")))
+        }
     }
 
-    async fn outbox_just_now(&self) -> Option<OutboxState> {
+    async fn recent_outbox_state(&self) -> Option<OutboxState> {
         let app = self.clone();
-        // A task of its own, since a query that is dropped half-way costs a store its connection. Those that come while it
-        // runs wait for the same answer.
-        let look = tokio::spawn(async move {
-            let mut last = app.last_look.lock().await;
+        // A separate task, since a query that is dropped halfway costs a store its connection. Calls during a query wait
+        // for its result.
+        let query = tokio::spawn(async move {
+            let mut last = app.outbox_state.lock().await;
             if let Some((at, state)) = *last
-                // A clock that was set back does not prolong it.
-                && (at..at + FRESH).contains(&app.parts.clock.now())
+                // A clock that was set back does not prolong the reuse.
+                && (at..at + OUTBOX_STATE_MAX_AGE).contains(&app.clock.now())
             {
                 return state;
             }
-            let state = app.parts.store.outbox_state().await.ok();
-            *last = Some((app.parts.clock.now(), state));
+            let state = app.store.outbox_state().await.ok();
+            *last = Some((app.clock.now(), state));
             state
         });
-        timeout(PATIENCE, look).await.ok()?.ok()?
+        timeout(QUERY_TIMEOUT, query).await.ok()?.ok()?
     }
 }

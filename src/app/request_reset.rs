@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::{App, AppError, Delivery, Handling, parse_address};
+use super::{App, AppError, Delivery, DeliveryMode, parse_address};
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::{EmailAddress, masked};
@@ -14,7 +14,7 @@ use crate::domain::id::AccountId;
 use crate::domain::limit::Limit;
 use crate::domain::outbox::MailKind;
 use crate::domain::token::{Purpose, Token};
-use crate::store::Queueing;
+use crate::ports::store::QueueResult;
 
 /// Where accounts are concealed, an answer waits for the next beat since its request. As much is written for an unknown
 /// address as for a known one, but not to the microsecond (a mail that is under way takes its share of the disk), and
@@ -29,7 +29,7 @@ async fn next_beat(began: Instant) {
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Requested {
+pub enum ResetRequest {
     /// The mail is durably queued, and where the caller delivers it, that came of it.
     Queued(Option<Delivery>),
     /// Nobody has that address, which is not to be told.
@@ -55,8 +55,8 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: Handling,
-    ) -> Result<Requested, AppError> {
+        handling: DeliveryMode,
+    ) -> Result<ResetRequest, AppError> {
         let began = Instant::now();
         let requested = self.queue_reset(email, origin, handling).await;
         if self.conceals_from(origin) {
@@ -69,36 +69,33 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: Handling,
-    ) -> Result<Requested, AppError> {
+        handling: DeliveryMode,
+    ) -> Result<ResetRequest, AppError> {
         self.admit(origin).await?;
         let address = parse_address(email)?;
-        let found = self.parts.store.account_by_address(email, &address).await?;
+        let found = self.store.account_by_address(email, &address).await?;
         let counting = self.counting(Limit::Forgot, origin, address.as_str());
         // For nobody the same work is done as for somebody: where accounts are concealed, the time must not tell either.
         let account = found.unwrap_or_else(|| self.nobody(&address));
         let entry = self.entry(&account, MailKind::ResetPassword, origin, handling);
         let event = self.event(account.id, EventKind::ResetRequested, origin, "");
-        match self
-            .parts
-            .store
-            .queue_mail(&entry, &event, counting)
-            .await?
-        {
-            Queueing::Queued => {}
-            Queueing::NoAccount if self.conceals_from(origin) => {
+        match self.store.queue_mail(&entry, &event, counting).await? {
+            QueueResult::Queued => {}
+            QueueResult::NoAccount if self.conceals_from(origin) => {
                 tracing::info!(
                     address = masked(address.as_str()),
                     "reset requested for an address without an account"
                 );
                 self.queued.notify_one();
-                return Ok(Requested::Concealed);
+                return Ok(ResetRequest::Concealed);
             }
-            Queueing::NoAccount => return Err(AppError::NoSuchAccount(email.to_owned())),
-            Queueing::TooEarly(early) => return Err(self.limited(Limit::Forgot, early)),
+            QueueResult::NoAccount => return Err(AppError::NoSuchAccount(email.to_owned())),
+            QueueResult::TooEarly(early) => return Err(self.limited(Limit::Forgot, early)),
         }
         tracing::info!(account = %account.id, entry = %entry.id, kind = %entry.kind, "reset requested");
-        self.hand_over(entry, handling).await.map(Requested::Queued)
+        self.hand_over(entry, handling)
+            .await
+            .map(ResetRequest::Queued)
     }
 
     /// Makes a link without a mail, for the administrator to hand over. It is in the history, and the owner hears of
@@ -112,15 +109,15 @@ impl App {
         origin: &Origin,
     ) -> Result<ResetLink, AppError> {
         let account = self.account_named(email).await?;
-        let now = self.parts.clock.now();
+        let now = self.clock.now();
         let event = self.event(
             account.id,
             EventKind::ResetRequested,
             origin,
             "link printed, no mail sent",
         );
-        self.parts.store.record(&event).await?;
-        Ok(self.reset_link(&account, now, self.parts.rules.reset_lifetime))
+        self.store.record(&event).await?;
+        Ok(self.reset_link(&account, now, self.rules.reset_lifetime))
     }
 
     /// The link whose time of `lifetime` began at `requested_at`, with a new token for the present credential.
@@ -130,15 +127,11 @@ impl App {
         requested_at: Timestamp,
         lifetime: Duration,
     ) -> ResetLink {
-        let token: Token = self.parts.keys.issue(
-            Purpose::Reset,
-            account,
-            requested_at,
-            lifetime,
-            &*self.parts.rng,
-        );
+        let token: Token =
+            self.keys
+                .issue(Purpose::Reset, account, requested_at, lifetime, &*self.rng);
         ResetLink {
-            link: format!("{}/reset/{}", self.parts.rules.public_url, token.as_str()),
+            link: format!("{}/reset/{}", self.rules.public_url, token.as_str()),
             expires_at: requested_at + lifetime,
         }
     }
@@ -146,8 +139,7 @@ impl App {
     /// The account that somebody names by its address.
     pub(super) async fn account_named(&self, email: &str) -> Result<Account, AppError> {
         let address = parse_address(email)?;
-        self.parts
-            .store
+        self.store
             .account_by_address(email, &address)
             .await?
             .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
@@ -156,15 +148,15 @@ impl App {
     /// An account that is not there.
     fn nobody(&self, address: &EmailAddress) -> Account {
         Account {
-            id: AccountId::new(self.parts.clock.now(), draw(&*self.parts.rng)),
+            id: AccountId::new(self.clock.now(), draw(&*self.rng)),
             address: address.as_str().to_owned(),
-            password_hash: self.parts.hasher.decoy(),
+            password_hash: self.hasher.decoy(),
             revocation: None,
         }
     }
 
     /// The terminal is the operator's: nothing is concealed there.
     fn conceals_from(&self, origin: &Origin) -> bool {
-        self.parts.rules.conceal_accounts && matches!(origin, Origin::Client(_))
+        self.rules.conceal_accounts && matches!(origin, Origin::Client(_))
     }
 }

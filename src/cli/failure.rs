@@ -7,7 +7,7 @@ use crate::app::{AppError, CopyError};
 use crate::config::ConfigError;
 use crate::mail::templates::TemplateError;
 use crate::ports::mail::DeliveryError;
-use crate::store::StoreError;
+use crate::ports::store::StoreError;
 
 /// Failure of a command, as it is shown.
 #[derive(Debug, Clone)]
@@ -101,7 +101,15 @@ impl Failure {
             })
             .unwrap_or((ExitCode::Failed, "failed", None));
         let mut message = error.to_string();
-        for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Messages of use cases and of the database are complete: errors of the driver behind them are left out.
+        let is_complete = |error: &(dyn std::error::Error + 'static)| {
+            error.is::<AppError>() || error.is::<StoreError>()
+        };
+        for (error, cause) in error.chain().zip(error.chain().skip(1)) {
+            if is_complete(error) {
+                break;
+            }
+            let cause = cause.to_string();
             // Many errors repeat the message of their source.
             if !message.contains(&cause) {
                 message = format!("{message}: {cause}");

@@ -6,7 +6,7 @@ use super::database::{self, Absence, Access};
 use super::delivery::sent_reply;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::{AppError, Handling, Requested, parse_address};
+use crate::app::{AppError, DeliveryMode, ResetRequest, parse_address};
 use crate::config::Flags;
 
 /// Start a password reset and send the reset link
@@ -51,12 +51,12 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     }
     let spinner = ui.spinner("sending the mail");
     let requested = app
-        .request_reset(&email, &origin, Handling::DeliverNow)
+        .request_reset(&email, &origin, DeliveryMode::DeliverNow)
         .await
         .map_err(with_database)?;
     drop(spinner);
     app.close().await;
-    let Requested::Queued(Some(delivery)) = requested else {
+    let ResetRequest::Queued(Some(delivery)) = requested else {
         return Ok(());
     };
     let reply = sent_reply(delivery)?;

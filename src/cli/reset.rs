@@ -6,7 +6,7 @@ use super::database::{Absence, Access};
 use super::delivery::warn_unless_sent;
 use super::ui::Ui;
 use super::{stdin, wiring};
-use crate::app::{App, Handling};
+use crate::app::{App, DeliveryMode};
 use crate::config::Flags;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::Token;
@@ -61,7 +61,12 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     };
     let spinner = ui.spinner("changing the password");
     let completed = app
-        .complete_reset(&token, &password, &wiring::origin(), Handling::DeliverNow)
+        .complete_reset(
+            &token,
+            &password,
+            &wiring::origin(),
+            DeliveryMode::DeliverNow,
+        )
         .await?;
     drop(spinner);
     app.close().await;

@@ -22,7 +22,7 @@ use super::wiring;
 use crate::app::App;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::http::pages::Pages;
-use crate::http::{self, HttpOptions, METRICS_CONNECTIONS};
+use crate::http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
 use crate::sink::net::SharedListener;
 use crate::sink::{Sink, SinkSettings};
 use crate::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
@@ -97,7 +97,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             None => None,
         };
         let is_new = database::is_missing_file(&settings);
-        let app = tokio::select! {
+        let (app, counters) = tokio::select! {
             app = wiring::app(&settings, Arc::clone(&templates), address.port()) => app?,
             () = told.next() => return Ok(()),
         };
@@ -138,7 +138,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             move || wiring::pages(Arc::clone(&templates), shortest_password, inbox)
         };
         let options = options(&settings);
-        let mut tasks = start_tasks(&app, api, metrics, pages, options, stops);
+        let mut tasks = start_tasks(&app, &counters, api, metrics, pages, options, stops);
         systemd::tell(ui, News::Ready);
         let failed = tokio::select! {
             () = told.next() => None,
@@ -201,6 +201,7 @@ impl Tasks {
 /// Starts all tasks of the server under the application's supervisor. `docs/operations.md` lists them.
 fn start_tasks(
     app: &App,
+    counters: &Arc<PrometheusMetrics>,
     api: SharedListener,
     metrics: Option<SharedListener>,
     pages: impl Fn() -> Pages + Send + 'static,
@@ -223,22 +224,23 @@ fn start_tasks(
         async move { app.run_forgetting(raised(stops)).await }
     });
     if let Some(metrics) = metrics {
-        let owner = app.clone();
+        let (owner, shown) = (app.clone(), Arc::clone(counters));
         tasks.start("metrics", move |stops| {
-            let (listener, app) = (metrics.handle(), owner.clone());
+            let (listener, app, counters) = (metrics.handle(), owner.clone(), shown.clone());
             async move {
-                let (router, options) = (http::metrics_router(app), http::metrics_options());
+                let (router, options) =
+                    (http::metrics_router(app, counters), http::metrics_options());
                 http_server::serve(listener?, router, &options, raised(stops)).await;
                 io::Result::Ok(())
             }
         });
     }
-    let owner = app.clone();
+    let (owner, counters) = (app.clone(), Arc::clone(counters));
     tasks.start("api", move |stops| {
-        let (listener, app) = (api.handle(), owner.clone());
+        let (listener, app, counters) = (api.handle(), owner.clone(), counters.clone());
         let (pages, options) = (pages(), options.clone());
         async move {
-            let router = http::router(app, pages, options.clone());
+            let router = http::router(app, counters, pages, options.clone());
             http_server::serve(listener?, router, &options, raised(stops)).await;
             io::Result::Ok(())
         }

@@ -18,7 +18,7 @@ use super::running_servers;
 use super::shared_terminal::Stderr;
 use super::ui::Ui;
 use crate::app::system::{SystemClock, SystemRng};
-use crate::app::{App, Hasher, Parts, Rules};
+use crate::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use crate::config::{
     self, DatabaseSettings, Flags, LogSettings, MailSettings, MailTls, Settings, Sources,
     secret_file, values::Secret,
@@ -27,16 +27,16 @@ use crate::domain::clock::{Clock as _, draw};
 use crate::domain::event::Origin;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::terminal_text::{escape_json, escape_line};
-use crate::domain::token::TokenKeys;
 use crate::http;
+use crate::http::PrometheusMetrics;
 use crate::http::pages::{PageError, PageTemplates, Pages};
 use crate::mail::render::TeraRenderer;
 use crate::mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
 use crate::mail::templates::{TemplateError, Templates};
-use crate::metrics::Metrics;
+use crate::ports::metrics::{Metrics, NoMetrics};
+use crate::ports::store::{CopyableStore, Inspection};
 use crate::store::mongo::{self, MongoSettings, MongoStore};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{CopyableStore, Inspection};
 
 /// Resolves the settings, prints their warnings, and starts logging. `usual_log` is the default log filter of the command.
 pub(super) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
@@ -129,7 +129,7 @@ async fn open_file(path: &Path) -> anyhow::Result<SqliteStore> {
 }
 
 async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> anyhow::Result<()> {
-    if !store.is_half_copied().await? {
+    if !store.is_copy_unfinished().await? {
         return Ok(());
     }
     Err(Failure::new(
@@ -246,17 +246,20 @@ pub(super) fn pages(
     Pages::new(templates, min_password_length, inbox)
 }
 
-/// Returns the application of a server. Creates the database if it does not exist. Links begin with the public URL of the
+/// Returns the application of a server with its counters. Creates the database if it does not exist. Links begin with the public URL of the
 /// settings, or with localhost and this port.
 pub(super) async fn app(
     settings: &Settings,
     templates: Arc<Templates>,
     port: u16,
-) -> anyhow::Result<App> {
+) -> anyhow::Result<(App, Arc<PrometheusMetrics>)> {
     let mailer = mailer(&settings.mail)?;
     let keys = keys(&kept_secret(settings)?, settings);
     let store = store(settings).await?;
-    Ok(assembled(settings, templates, port, mailer, keys, store))
+    let metrics = Arc::new(PrometheusMetrics::new(&http::paths(), SystemClock.now()));
+    let counters = Arc::clone(&metrics);
+    let app = assembled(settings, templates, port, mailer, keys, store, counters);
+    Ok((app, metrics))
 }
 
 fn assembled(
@@ -266,16 +269,17 @@ fn assembled(
     mailer: SmtpMailer,
     keys: TokenKeys,
     store: Arc<dyn CopyableStore>,
+    metrics: Arc<dyn Metrics>,
 ) -> App {
     let cores = available_parallelism().map_or(1, usize::from);
-    App::new(Parts {
+    App::new(Dependencies {
         renderer: Arc::new(TeraRenderer::new(templates)),
         mailer: Arc::new(mailer),
         keys,
         store,
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
-        metrics: Arc::new(Metrics::new(&http::paths(), SystemClock.now())),
+        metrics,
         hasher: Hasher::new(settings.passwords.bcrypt_cost, cores),
         rules: Rules {
             reset_lifetime: settings.tokens.reset_lifetime,
@@ -320,7 +324,10 @@ pub(super) async fn terminal_app(
         false => kept_secret(settings)?,
     };
     let (keys, port) = (keys(&secret, settings), settings.http.bind.port());
-    Ok(assembled(settings, templates, port, mailer, keys, store))
+    let metrics = Arc::new(NoMetrics);
+    Ok(assembled(
+        settings, templates, port, mailer, keys, store, metrics,
+    ))
 }
 
 async fn existing_or(

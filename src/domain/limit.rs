@@ -38,7 +38,7 @@ pub struct LimitKey(pub [u8; 32]);
 
 /// What is kept of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
+pub struct LimitState {
     /// How many were counted: of the minute ([`Limit::Client`]), of failures in a row ([`Limit::Login`]).
     pub count: u32,
     /// [`Limit::Login`]: attempts are refused until then. The others: from then on it is as if nothing had been counted.
@@ -69,7 +69,7 @@ impl Limit {
     ///
     /// # Errors
     /// [`TooEarly`].
-    pub fn check(self, kept: Option<Tally>, now: Timestamp) -> Result<(), TooEarly> {
+    pub fn check(self, kept: Option<LimitState>, now: Timestamp) -> Result<(), TooEarly> {
         self.count(kept, now).map(|_| ())
     }
 
@@ -77,7 +77,7 @@ impl Limit {
     ///
     /// # Errors
     /// [`TooEarly`]; what is kept stays as it is.
-    pub fn count(self, kept: Option<Tally>, now: Timestamp) -> Result<Tally, TooEarly> {
+    pub fn count(self, kept: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
         let kept = kept.filter(|tally| now < self.kept_until(tally));
         match self {
             Self::Forgot => spaced(kept, now, 3, Duration::from_secs(300)),
@@ -87,7 +87,7 @@ impl Limit {
     }
 
     /// When a tally may be forgotten.
-    pub fn kept_until(self, tally: &Tally) -> Timestamp {
+    pub fn kept_until(self, tally: &LimitState) -> Timestamp {
         match self {
             Self::Forgot | Self::Client => tally.until,
             Self::Login => tally.until + FAILURES_KEPT,
@@ -98,17 +98,17 @@ impl Limit {
 /// `at_once` calls, and then one in each `period` (the generic cell rate algorithm, ITU-T I.371 A.2): `until` is when the
 /// last one's period ends if each begins where the one before ends.
 fn spaced(
-    kept: Option<Tally>,
+    kept: Option<LimitState>,
     now: Timestamp,
     at_once: u32,
     period: Duration,
-) -> Result<Tally, TooEarly> {
+) -> Result<LimitState, TooEarly> {
     let begins = kept.map_or(now, |tally| tally.until.max(now));
     let earliest = begins - period * (at_once - 1);
     if now < earliest {
         return Err(TooEarly { until: earliest });
     }
-    Ok(Tally {
+    Ok(LimitState {
         count: 0,
         until: begins + period,
     })
@@ -116,17 +116,17 @@ fn spaced(
 
 /// So many in the `window` that begins with the first of them.
 fn windowed(
-    kept: Option<Tally>,
+    kept: Option<LimitState>,
     now: Timestamp,
     most: u32,
     window: Duration,
-) -> Result<Tally, TooEarly> {
+) -> Result<LimitState, TooEarly> {
     match kept {
-        None => Ok(Tally {
+        None => Ok(LimitState {
             count: 1,
             until: now + window,
         }),
-        Some(tally) if tally.count < most => Ok(Tally {
+        Some(tally) if tally.count < most => Ok(LimitState {
             count: tally.count + 1,
             ..tally
         }),
@@ -134,7 +134,7 @@ fn windowed(
     }
 }
 
-fn failed(kept: Option<Tally>, now: Timestamp) -> Result<Tally, TooEarly> {
+fn failed(kept: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
     let before = match kept {
         Some(tally) if now < tally.until => return Err(TooEarly { until: tally.until }),
         Some(tally) => tally.count,
@@ -146,7 +146,7 @@ fn failed(kept: Option<Tally>, now: Timestamp) -> Result<Tally, TooEarly> {
         let factor = 2u32.checked_pow(doublings).unwrap_or(u32::MAX);
         FIRST_DELAY.saturating_mul(factor).min(LONGEST_DELAY)
     });
-    Ok(Tally {
+    Ok(LimitState {
         count: failures,
         until: now + delay,
     })
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn failures_are_forgotten_a_day_after_the_last_one() {
-        let tally = Tally {
+        let tally = LimitState {
             count: 9,
             until: at(0),
         };
@@ -245,7 +245,7 @@ mod tests {
         let failures = |now| Limit::Login.count(Some(tally), at(now)).unwrap().count;
         assert_eq!(failures(day - 1), 10);
         assert_eq!(failures(day), 1);
-        let most = Tally {
+        let most = LimitState {
             count: u32::MAX,
             until: at(0),
         };

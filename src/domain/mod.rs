@@ -9,6 +9,7 @@ pub mod byte_size;
 pub mod clock;
 pub mod email_address;
 pub mod event;
+pub mod fingerprint;
 pub mod foreign_hash;
 pub mod id;
 pub mod limit;

@@ -17,8 +17,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::{Origin, named};
+use super::fingerprint::Fingerprint;
 use super::id::{AccountId, EntryId, LeaseId};
-use super::token::Fingerprint;
 
 /// How long a lease lasts; a running attempt renews it.
 pub const LEASE: Duration = Duration::from_secs(15);

@@ -10,10 +10,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
 
+use super::metrics::PrometheusMetrics;
 use super::security_headers::harden;
 use crate::app::system::SystemRng;
 use crate::domain::clock::draw;
-use crate::metrics::Metrics;
 
 /// Response header with the request id, which is also in every log line of the request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,7 +25,7 @@ struct AccessRecord {
     started_at: Instant,
     status: Option<u16>,
     id: String,
-    metrics: Arc<Metrics>,
+    metrics: Arc<PrometheusMetrics>,
 }
 
 impl Drop for AccessRecord {
@@ -49,7 +49,7 @@ impl Drop for AccessRecord {
 
 /// Assigns the request id, logs and counts the request, and adds the headers that every response has.
 pub async fn log_request(
-    State(metrics): State<Arc<Metrics>>,
+    State(metrics): State<Arc<PrometheusMetrics>>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -11,7 +11,7 @@ use super::Http;
 use super::body::JsonBody;
 use super::client_address::Client;
 use super::error::ApiError;
-use crate::app::{Handling, NewAccount};
+use crate::app::{DeliveryMode, NewAccount};
 use crate::domain::account::Account;
 use crate::domain::token::Token;
 
@@ -64,7 +64,7 @@ pub async fn forgot(
     let email = fields.string("email");
     fields.finish()?;
     http.app
-        .request_reset(&email, &client.origin(), Handling::Queue)
+        .request_reset(&email, &client.origin(), DeliveryMode::Queue)
         .await?;
     Ok(Json(json!({
         "message": "If there is an account with this address, a mail with a link to choose a new password is on its way"
@@ -84,7 +84,7 @@ pub async fn reset(
     let password = fields.password("password");
     fields.finish()?;
     http.app
-        .complete_reset(&token, &password, &client.origin(), Handling::Queue)
+        .complete_reset(&token, &password, &client.origin(), DeliveryMode::Queue)
         .await?;
     Ok(Json(json!({
         "message": "The password was changed: log in with the new one"

@@ -30,9 +30,7 @@ impl FromRequestParts<Http> for Client {
         let ConnectInfo(peer) = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
-            .ok_or_else(|| {
-                AppError::Internal("the server did not say who the peer is".to_owned())
-            })?;
+            .ok_or_else(|| AppError::Internal("the server did not say who the peer is".into()))?;
         Ok(Self(client_address(
             peer.ip(),
             &parts.headers,

@@ -229,7 +229,7 @@ impl Refusal {
             }
             // No operation of the API returns these.
             error @ (AppError::NoSuchMail(_) | AppError::MailHeld(_)) => {
-                Self::from_app_error(AppError::Internal(error.to_string()))
+                Self::from_app_error(AppError::Internal(error.to_string().into()))
             }
             AppError::Internal(why) => {
                 tracing::error!(%why, "a request failed");
@@ -361,14 +361,14 @@ mod tests {
     use super::*;
     use crate::app::parse_address;
     use crate::domain::password::WeakPassword;
-    use crate::store::StoreError;
+    use crate::ports::store::StoreError;
 
     #[test]
     fn each_error_has_its_documented_status_code_and_message() {
         use MovieAction::{Deleting, Updating};
         let table: [(ApiError, &str); 29] = [
             (
-                AppError::Internal("SELECT 1".to_owned()).into(),
+                AppError::Internal("SELECT 1".into()).into(),
                 "500 internal_error Something went wrong",
             ),
             (
@@ -453,11 +453,11 @@ mod tests {
                 "404 not_found Nothing exists at this path",
             ),
             (
-                AppError::Unavailable("disk I/O error".to_owned()).into(),
+                AppError::Unavailable("disk I/O error".into()).into(),
                 "503 unavailable The database cannot be reached at the moment: try again in a few seconds",
             ),
             (
-                AppError::from(StoreError::Busy("write conflict".to_owned())).into(),
+                AppError::from(StoreError::busy("write conflict")).into(),
                 "503 unavailable The database is busy: try again in a few seconds",
             ),
             (
@@ -535,9 +535,9 @@ mod tests {
             retry_after: Duration::from_millis(1_500),
         };
         assert_eq!(header(busy.into(), RETRY_AFTER).as_deref(), Some("2"));
-        let conflict = AppError::DatabaseBusy(String::new());
+        let conflict = AppError::DatabaseBusy("".into());
         assert_eq!(header(conflict.into(), RETRY_AFTER).as_deref(), Some("5"));
-        let unavailable = AppError::Unavailable(String::new());
+        let unavailable = AppError::Unavailable("".into());
         assert_eq!(
             header(unavailable.into(), RETRY_AFTER).as_deref(),
             Some("5")

@@ -29,6 +29,6 @@ pub async fn ready(State(http): State<Http>) -> Result<Json<Value>, ApiError> {
     }
     timeout(PING_TIMEOUT, http.app.ping())
         .await
-        .map_err(|_| AppError::Unavailable("the database did not answer in time".to_owned()))??;
+        .map_err(|_| AppError::Unavailable("the database did not answer in time".into()))??;
     Ok(Json(json!({"status": "ok"})))
 }

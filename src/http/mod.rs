@@ -39,7 +39,7 @@ use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 
 pub use malformed_requests::answer_instead;
-pub use metrics::{METRICS_CONNECTIONS, metrics_options, metrics_router};
+pub use metrics::{METRICS_CONNECTIONS, PrometheusMetrics, metrics_options, metrics_router};
 pub use server::router;
 
 use crate::app::App;
@@ -90,6 +90,8 @@ pub struct Http(Arc<Shared>);
 /// Data shared by all handlers.
 pub struct Shared {
     pub app: App,
+    /// Counters, for the access log.
+    pub metrics: Arc<PrometheusMetrics>,
     pub pages: Pages,
     pub options: Arc<HttpOptions>,
     /// Serialized OpenAPI document.
@@ -181,7 +183,7 @@ pub fn routes(http: Http) -> Router {
         )
         .layer(from_fn_with_state(http.clone(), cors::handle_cross_origin))
         .layer(from_fn_with_state(
-            Arc::clone(http.app.metrics()),
+            Arc::clone(&http.metrics),
             access_log::log_request,
         ))
         .with_state(http)

@@ -18,9 +18,10 @@ use super::Http;
 use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{ApiError, InvalidFields};
-use crate::app::{App, AppError, MoviesMark};
+use crate::app::{App, AppError};
 use crate::domain::id::MovieId;
 use crate::domain::movie::{Movie, MovieChanges};
+use crate::ports::store::MoviesVersion;
 
 /// Number of movies of the complete list that are in memory at once for one client.
 const CHUNK_MOVIES: usize = 256;
@@ -143,7 +144,7 @@ const MAX_CACHED_BYTES: usize = 1024 * 1024;
 
 /// Cache of the complete list. An entry is valid until the mark of the database changes. A store without marks is not cached.
 #[derive(Default)]
-pub struct MovieListCache(Mutex<Option<(MoviesMark, CachedList)>>);
+pub struct MovieListCache(Mutex<Option<(MoviesVersion, CachedList)>>);
 
 #[derive(Clone)]
 enum CachedList {
@@ -153,13 +154,13 @@ enum CachedList {
 }
 
 impl MovieListCache {
-    fn get(&self, mark: MoviesMark) -> Option<CachedList> {
+    fn get(&self, mark: MoviesVersion) -> Option<CachedList> {
         let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (cached_mark, list) = cached.as_ref()?;
         (*cached_mark == mark).then(|| list.clone())
     }
 
-    fn put(&self, mark: MoviesMark, list: CachedList) {
+    fn put(&self, mark: MoviesVersion, list: CachedList) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((mark, list));
     }
 }
@@ -170,7 +171,7 @@ impl MovieListCache {
 async fn complete_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError> {
     // Read before the movies, so that a cached list is never older than its mark.
     let mark = match after {
-        None => http.app.movies_mark().await?,
+        None => http.app.movies_version().await?,
         Some(_) => None,
     };
     let cached = mark.and_then(|mark| http.movies.get(mark));
@@ -259,7 +260,7 @@ fn json_chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>
         json.push(separator);
         separator = b',';
         serde_json::to_writer(&mut json, &MovieJson::from(movie))
-            .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}")))?;
+            .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}").into()))?;
     }
     if movies.is_empty() && is_first {
         json.push(b'[');
@@ -295,7 +296,7 @@ fn movie_id(id: Id) -> Result<MovieId, ApiError> {
 pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError> {
     let movie = http.app.movie(movie_id(id)?).await?;
     let json = serde_json::to_vec(&MovieJson::from(&movie))
-        .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}")))?;
+        .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}").into()))?;
     Ok(json_response(Body::from(json)))
 }
 

@@ -24,7 +24,7 @@ use super::Http;
 use super::body::FormBody;
 use super::client_address::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
-use crate::app::{AppError, Handling};
+use crate::app::{AppError, DeliveryMode};
 use crate::domain::token::Token;
 
 /// Content-Security-Policy: our own style sheet, script and icon, and forms to our own pages.
@@ -117,7 +117,7 @@ impl Pages {
         ];
         self.templates
             .render(name, &values)
-            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}")))
+            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}").into()))
     }
 
     /// Returns the URL of the inbox of a test server. If the inbox listens on all addresses, its host is that of the request.
@@ -303,7 +303,7 @@ pub async fn forgot_submitted(
     };
     let requested = http
         .app
-        .request_reset(&email, &client.origin(), Handling::Queue)
+        .request_reset(&email, &client.origin(), DeliveryMode::Queue)
         .await;
     let error = match requested {
         Ok(_) => return http.pages.answer(StatusCode::OK, "sent.html", &view),
@@ -374,7 +374,7 @@ pub async fn reset_submitted(
     let error = if password.is_same_as(&again) {
         let completed = http
             .app
-            .complete_reset(&token, &password, &client.origin(), Handling::Queue)
+            .complete_reset(&token, &password, &client.origin(), DeliveryMode::Queue)
             .await;
         match completed {
             Ok(_) => return http.pages.answer(StatusCode::OK, "done.html", &view),

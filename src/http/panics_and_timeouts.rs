@@ -27,10 +27,9 @@ pub async fn handle_failures(State(http): State<Http>, request: Request, next: N
     });
     match timeout(http.options.request_timeout, caught).await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => ApiError::App(AppError::Internal(format!(
-            "a handler panicked: {}",
-            panic_message(&*panic)
-        )))
+        Ok(Err(panic)) => ApiError::App(AppError::Internal(
+            format!("a handler panicked: {}", panic_message(&*panic)).into(),
+        ))
         .into_response(),
         Err(_) => ApiError::ResponseTooSlow.into_response(),
     }

@@ -4,17 +4,24 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use super::metrics::PrometheusMetrics;
 use super::movies::MovieListCache;
 use super::pages::Pages;
 use super::{Http, HttpOptions, Shared, openapi, routes};
 use crate::app::App;
 
 /// Returns the router of the API and the pages.
-pub fn router(app: App, pages: Pages, options: HttpOptions) -> Router {
+pub fn router(
+    app: App,
+    metrics: Arc<PrometheusMetrics>,
+    pages: Pages,
+    options: HttpOptions,
+) -> Router {
     routes(Http(Arc::new(Shared {
         movies: MovieListCache::default(),
         openapi: openapi::document(app.password_policy()),
         app,
+        metrics,
         pages,
         options: Arc::new(options),
     })))

@@ -107,7 +107,7 @@ promises! {
     t8: "A reset token changes only its own account, whatever else the body names; unknown fields are refused"
         [token::a_reset_token_changes_only_its_account];
     t9: "Only HS256 is accepted: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots all get one and the same refusal. A page only tells whether a link has the form of a reset link, which needs no secret"
-        [token::every_forged_token_gets_the_same_refusal, token::a_page_reveals_only_whether_a_link_is_well_formed] ["`domain::token::tests::fuzz`"];
+        [token::every_forged_token_gets_the_same_refusal, token::a_page_reveals_only_whether_a_link_is_well_formed] ["`app::token_keys::tests::fuzz`"];
     t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"} and 1 MB as a token get a 4xx, and nothing changes"
         [token::invalid_token_values_change_nothing, bad_input::a_wrong_type_in_any_field_is_a_400_that_names_the_field];
     t11: "Weak or published secrets are refused in production, files have mode 0600, and two secrets may be active during a rotation"

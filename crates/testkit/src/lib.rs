@@ -1,4 +1,6 @@
-//! Starts the real binary in a temporary home, and uses it over HTTP, SMTP, the terminal and a browser.
+//! Test servers, browsers and fixtures that the tests of several packages share.
+//!
+//! [`Home`] starts the real binary with an empty home folder. The other modules use it over HTTP, SMTP, the terminal and a browser.
 //!
 //! ```text
 //! let home = Home::fresh();                     // an empty folder and a cleared environment
@@ -57,6 +59,7 @@ pub use shell::Shell;
 pub use waiting::{PATIENCE, wait_for, wait_until, wait_until_within};
 
 /// Makes each function a test on every database: `password_reset::mongodb::one_confirmation_follows_one_reset`.
+#[macro_export]
 macro_rules! on_every_database {
     ($($promise:ident,)+) => {
         mod sqlite {
@@ -64,8 +67,8 @@ macro_rules! on_every_database {
         }
         mod mongodb {
             $(#[test] fn $promise() {
-                                // `on_mongodb` reports a missing server, and fails the test in CI.
-                if let Some(home) = crate::harness::Home::on_mongodb() {
+                // `on_mongodb` reports a missing server, and fails the test in CI.
+                if let Some(home) = $crate::Home::on_mongodb() {
                     super::$promise(home);
                 }
             })+
@@ -87,12 +90,33 @@ pub fn now() -> Duration {
     now.duration_since(std::time::UNIX_EPOCH).unwrap()
 }
 
+/// Path of the binary `movie-bag` of the same build. Cargo builds it before the tests and benchmarks of its package, into the
+/// folder above theirs.
+pub fn binary() -> &'static Path {
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        // target/debug/deps/NAME-HASH
+        let exe = std::env::current_exe().unwrap();
+        let folder = exe.ancestors().nth(2).unwrap();
+        let binary = folder.join(format!("movie-bag{}", std::env::consts::EXE_SUFFIX));
+        assert!(
+            binary.exists(),
+            "{} does not exist: run \"cargo build\"",
+            binary.display()
+        );
+        binary
+    });
+    &BINARY
+}
+
 /// Returns the `target` folder of this build.
 fn target_folder() -> PathBuf {
     // target/debug/deps/NAME-HASH
     let exe = std::env::current_exe().unwrap();
     exe.ancestors().nth(3).unwrap().to_owned()
 }
+
+/// Stand-in for `systemctl` in scripts of the documentation.
+pub const SYSTEMCTL: &str = include_str!("systemctl.bash");
 
 /// A password that every policy accepts.
 pub const PASSWORD: &str = "correct horse battery";

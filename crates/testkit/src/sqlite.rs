@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 /// Returns every value of every column of every table.
-pub fn stored_values(database: &Connection) -> Vec<String> {
+pub(crate) fn stored_values(database: &Connection) -> Vec<String> {
     let mut tables = database
         .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
         .unwrap();

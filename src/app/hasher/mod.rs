@@ -8,13 +8,23 @@ use std::time::Duration;
 
 use self::queue::{Full, Outcome, Queue, Step};
 use super::AppError;
-use super::system::SystemRng;
-use crate::domain::clock::draw;
+use crate::domain::clock::{Rng, draw};
 use crate::domain::password::{COSTS, HashParts, LONGEST_BYTES, PasswordHash, PasswordInput};
-use crate::metrics::HashLoad;
+use crate::ports::error_detail::ErrorDetail;
 
 /// What a refused caller is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Load of the threads that hash passwords.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HashLoad {
+    /// Number of hashes that are being computed.
+    pub running: u64,
+    /// Number of hashes that wait for a core.
+    pub waiting: u64,
+    /// Number of hashes that were refused since the start because too many were waiting.
+    pub refused: u64,
+}
 
 /// Hashes and verifies with bcrypt.
 #[derive(Clone)]
@@ -32,18 +42,22 @@ impl Hasher {
         }
     }
 
-    /// Hashes a password that the policy has passed.
+    /// Hashes a password that the policy has passed, with a salt from `rng`.
     ///
     /// # Errors
     /// [`AppError::Busy`] where too many wait.
-    pub async fn hash(&self, password: &PasswordInput) -> Result<PasswordHash, AppError> {
+    pub async fn hash(
+        &self,
+        password: &PasswordInput,
+        rng: &dyn Rng,
+    ) -> Result<PasswordHash, AppError> {
         let (password, cost) = (password.normalized(), self.cost);
         if password.len() > LONGEST_BYTES || password.contains('\0') {
             return Err(AppError::Internal(
-                "a password that bcrypt would truncate passed the policy".to_owned(),
+                "a password that bcrypt would truncate passed the policy".into(),
             ));
         }
-        let salt = draw(&SystemRng);
+        let salt = draw(rng);
         let step = Step {
             password,
             salt,
@@ -100,9 +114,10 @@ impl Hasher {
         let outcome = self.queue.push(steps).map_err(|Full| AppError::Busy {
             retry_after: RETRY_AFTER,
         })?;
-        outcome
-            .await
-            .map_err(|error| AppError::Internal(format!("cannot hash a password: {error}")))
+        outcome.await.map_err(|error| {
+            let message = format!("cannot hash a password: {error}");
+            AppError::Internal(ErrorDetail::new(message).with_source(error))
+        })
     }
 }
 
@@ -133,6 +148,14 @@ fn topping_up(done: u32, work: u32) -> impl Iterator<Item = u32> {
 mod tests {
     use super::*;
 
+    struct Sevens;
+
+    impl Rng for Sevens {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
     fn hasher() -> Hasher {
         Hasher::new(4, 2)
     }
@@ -140,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_fits_its_own_hash_in_either_normal_form() {
         let hash = hasher()
-            .hash(&PasswordInput::new("gr\u{fc}n und blau"))
+            .hash(&PasswordInput::new("gr\u{fc}n und blau"), &Sevens)
             .await
             .unwrap();
         assert!(hash.as_str().starts_with("$2b$04$"));
@@ -182,7 +205,10 @@ mod tests {
     #[tokio::test]
     async fn all_of_72_bytes_count_and_a_73rd_is_no_hash() {
         let longest = "x".repeat(72);
-        let hash = hasher().hash(&PasswordInput::new(&longest)).await.unwrap();
+        let hash = hasher()
+            .hash(&PasswordInput::new(&longest), &Sevens)
+            .await
+            .unwrap();
         for (typed, fits) in [
             (longest.clone(), true),
             (format!("{}y", &longest[1..]), false),
@@ -192,7 +218,9 @@ mod tests {
             assert_eq!(verified.unwrap(), fits);
         }
         for uncuttable in ["x".repeat(73), "x\0y".to_owned()] {
-            let refused = hasher().hash(&PasswordInput::new(uncuttable)).await;
+            let refused = hasher()
+                .hash(&PasswordInput::new(uncuttable), &Sevens)
+                .await;
             assert!(matches!(refused, Err(AppError::Internal(_))));
         }
     }

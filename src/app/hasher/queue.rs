@@ -9,8 +9,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use super::HashLoad;
 use crate::domain::password::LONGEST_BYTES;
-use crate::metrics::HashLoad;
 use crate::supervisor::fault_points;
 
 /// How many may wait for a core before more are refused.

@@ -14,7 +14,7 @@ use crate::config::{DatabaseSettings, Settings};
 use crate::domain::account::Account;
 use crate::domain::clock::Clock as _;
 use crate::domain::outbox::OutboxState;
-use crate::store::{CopyableStore, Inspection, SchemaState};
+use crate::ports::store::{CopyableStore, Inspection, SchemaState};
 
 const NAME: &str = "database";
 /// Maximum number of reported groups of addresses that differ only by upper and lower case.
@@ -161,7 +161,7 @@ async fn of_contents(settings: &Settings) -> anyhow::Result<(OutboxState, Arc<dy
 
 /// Finds accounts whose addresses differ only by upper and lower case. Reads all accounts.
 async fn look_alikes(store: &dyn CopyableStore) -> Vec<Check> {
-    match store.look_alikes(LOOK_ALIKES).await {
+    match store.accounts_differing_by_case(LOOK_ALIKES).await {
         Ok(groups) => groups
             .iter()
             .map(|accounts| of_look_alikes(accounts))

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{Check, MAIL_SERVER};
 use crate::app::system::{SystemClock, SystemRng};
+use crate::app::unusable_token;
 use crate::cli::wiring;
 use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
 use crate::domain::clock::{Clock as _, draw};
 use crate::domain::email_address::EmailAddress;
 use crate::domain::id::EntryId;
-use crate::domain::token::unusable_token;
 use crate::mail::dialogue::{self, Dialogue, Step};
 use crate::mail::render::TeraRenderer;
 use crate::mail::templates::Templates;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
-use crate::app::{App, Flush, Flushed};
+use crate::app::{App, FlushReport, FlushScope};
 
 /// Send all waiting mails now
 ///
@@ -18,7 +18,7 @@ use crate::app::{App, Flush, Flushed};
   movie-bag outbox flush --json")]
 pub(in crate::cli) struct Args {}
 
-pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::Result<()> {
+pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: FlushScope) -> anyhow::Result<()> {
     let bar = ui.progress("mails");
     let flushed = app
         .flush_outbox(which, &|so_far| bar.show(so_far.tried(), so_far.total))
@@ -46,7 +46,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: Flush) -> anyhow::R
 }
 
 /// Returns the failure, if any. Queued mails determine the exit code before dead ones, because a later run can send them.
-fn failure(flushed: &Flushed) -> Option<Failure> {
+fn failure(flushed: &FlushReport) -> Option<Failure> {
     let with_last_error = |text: &str| match &flushed.last {
         Some((error, _)) => format!("{text}: {error}"),
         None => text.to_owned(),
@@ -74,7 +74,7 @@ fn failure(flushed: &Flushed) -> Option<Failure> {
     })
 }
 
-fn summary(flushed: &Flushed) -> String {
+fn summary(flushed: &FlushReport) -> String {
     let before = match flushed.already_dead {
         0 => String::new(),
         dead => format!(
@@ -108,20 +108,20 @@ fn summary(flushed: &Flushed) -> String {
 mod tests {
     use super::*;
 
-    fn exit(flushed: &Flushed) -> ExitCode {
+    fn exit(flushed: &FlushReport) -> ExitCode {
         failure(flushed).map_or(ExitCode::Done, |failure| failure.exit)
     }
 
     #[test]
     fn queued_and_dead_mails_have_different_exit_codes() {
-        let none = Flushed::default();
+        let none = FlushReport::default();
         assert_eq!(
             (exit(&none), summary(&none).as_str()),
             (ExitCode::Done, "No mail is waiting.")
         );
-        let only_dead = Flushed {
+        let only_dead = FlushReport {
             already_dead: 3,
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         assert_eq!(
             (exit(&only_dead), summary(&only_dead).as_str()),
@@ -130,13 +130,13 @@ mod tests {
                 "No mail is waiting; 3 were given up before."
             )
         );
-        let refused = Flushed {
+        let refused = FlushReport {
             total: 2,
             sent: 1,
             dead: 1,
             already_dead: 1,
             last: Some(("550 5.1.1 no such user".to_owned(), None)),
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         assert_eq!(
             (exit(&refused), summary(&refused).as_str()),
@@ -147,15 +147,15 @@ mod tests {
         );
         let message = failure(&refused).unwrap().message;
         assert!(message.ends_with(": 550 5.1.1 no such user"), "{message}");
-        let deferred = Flushed {
+        let deferred = FlushReport {
             total: 2,
             waiting: 1,
             dead: 1,
             last: Some(("451 4.7.1 later".to_owned(), None)),
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         assert_eq!(exit(&deferred), ExitCode::Unavailable);
-        let unreachable = Flushed {
+        let unreachable = FlushReport {
             total: 30,
             waiting: 16,
             left: 14,
@@ -163,7 +163,7 @@ mod tests {
                 "connection refused".to_owned(),
                 Some("set MAIL_SERVER".to_owned()),
             )),
-            ..Flushed::default()
+            ..FlushReport::default()
         };
         let failure = failure(&unreachable).unwrap();
         assert_eq!(

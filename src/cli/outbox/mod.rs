@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::database::{Absence, Access};
 use super::ui::Ui;
 use super::wiring;
-use crate::app::Flush;
+use crate::app::FlushScope;
 use crate::config::Flags;
 use crate::domain::outbox::Entry;
 
@@ -29,7 +29,7 @@ impl Command {
         let app = wiring::terminal_app(ui, &settings, self.access()).await?;
         let outcome = match self {
             Self::List(args) => list::run(&args, ui, &app).await,
-            Self::Flush(args) => flush::run(&args, ui, &app, Flush::Waiting).await,
+            Self::Flush(args) => flush::run(&args, ui, &app, FlushScope::Waiting).await,
             Self::Retry(args) => retry::run(&args, ui, &app).await,
             Self::Drop(args) => drop::run(&args, ui, &app).await,
         };

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::delivery::sent_reply;
 use super::super::ui::Ui;
 use super::flush;
-use crate::app::{App, Flush};
+use crate::app::{App, FlushScope};
 use crate::domain::id::EntryId;
 
 /// Send a mail now, even a dead one
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let Some(id) = args.id else {
-        return flush::run(&flush::Args {}, ui, app, Flush::All).await;
+        return flush::run(&flush::Args {}, ui, app, FlushScope::All).await;
     };
     let spinner = ui.spinner("sending the mail");
     let delivery = app.retry_mail(id).await;

@@ -6,7 +6,7 @@ use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::new_password::NewPassword;
 use super::{Ui, wiring};
-use crate::app::{App, Delivery, Handling, NewAccount, parse_address};
+use crate::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
 
 /// Create an account
 ///
@@ -74,7 +74,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("sending the invitation");
     let (account, delivery) = app
-        .invite(email, &wiring::origin(), Handling::DeliverNow)
+        .invite(email, &wiring::origin(), DeliveryMode::DeliverNow)
         .await?;
     drop(spinner);
     let (invitation, text) = match &delivery {

@@ -8,7 +8,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::counted;
 use crate::domain::terminal_text::escape_line;
-use crate::store::Deletion;
+use crate::ports::store::Deletion;
 
 /// Delete an account with its movies, mails and history
 ///

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
 use super::{Ui, wiring};
-use crate::app::{App, Handling};
+use crate::app::{App, DeliveryMode};
 
 /// End all sessions of an account and notify its owner
 ///
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("ending the sessions");
     let notification = app
-        .revoke_access(&args.email, &wiring::origin(), Handling::DeliverNow)
+        .revoke_access(&args.email, &wiring::origin(), DeliveryMode::DeliverNow)
         .await?;
     drop(spinner);
     let sent = warn_unless_sent(ui, notification.as_ref(), "all sessions were ended");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
 use super::{Ui, wiring};
-use crate::app::{App, Handling};
+use crate::app::{App, DeliveryMode};
 
 /// Change the email address of an account and notify its owner
 ///
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("changing the address");
     let origin = wiring::origin();
     let changed = app
-        .set_address(&args.email, &args.to, &origin, Handling::DeliverNow)
+        .set_address(&args.email, &args.to, &origin, DeliveryMode::DeliverNow)
         .await?;
     drop(spinner);
     let (before, after) = (&changed.before, changed.now.as_str());

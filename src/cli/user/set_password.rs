@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::delivery::warn_unless_sent;
 use super::new_password::NewPassword;
 use super::{Ui, wiring};
-use crate::app::{App, Handling};
+use crate::app::{App, DeliveryMode};
 
 /// Set the password of an account and notify its owner
 ///
@@ -32,7 +32,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             &args.email,
             &password,
             &wiring::origin(),
-            Handling::DeliverNow,
+            DeliveryMode::DeliverNow,
         )
         .await?;
     drop(spinner);

@@ -13,19 +13,20 @@ use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
-use crate::domain::limit::{LimitKey, Tally, TooEarly};
+use crate::domain::limit::{LimitKey, LimitState, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, Lease, OutboxState, Outcome, Round};
-use crate::store::{
-    Accounts, Counting, Creation, CredentialChange, Deletion, History, Leasing, Limits,
-    MovieChange, MovieCreation, Movies, Outbox, Queueing, Replacement, Store, StoreError, Wanted,
+use crate::ports::store::{
+    AccountCreation, Accounts, CredentialChange, Deletion, History, LeaseMode, LeaseResult,
+    LimitedCall, Limits, MovieChange, MovieCreation, Movies, Outbox, QueueResult, Replacement,
+    Store, StoreError,
 };
 
 pub(super) struct MemoryStore {
     pub(super) accounts: Mutex<BTreeMap<AccountId, Account>>,
     pub(super) movies: Mutex<BTreeMap<MovieId, Movie>>,
     pub(super) mails: Mutex<Vec<Entry>>,
-    pub(super) tallies: Mutex<HashMap<LimitKey, Tally>>,
+    pub(super) tallies: Mutex<HashMap<LimitKey, LimitState>>,
     /// Most calls fail with [`StoreError::Unavailable`].
     pub(super) is_down: AtomicBool,
     /// Pings panic.
@@ -52,9 +53,7 @@ impl MemoryStore {
 
     fn check_reachable(&self) -> Result<(), StoreError> {
         if self.is_down.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable(
-                "disk I/O error in SELECT".to_owned(),
-            ));
+            return Err(StoreError::unavailable("disk I/O error in SELECT"));
         }
         Ok(())
     }
@@ -67,12 +66,12 @@ impl Accounts for MemoryStore {
         account: &Account,
         _: &Event,
         _: Option<&Entry>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<AccountCreation, StoreError> {
         self.accounts
             .lock()
             .unwrap()
             .insert(account.id, account.clone());
-        Ok(Creation::Created)
+        Ok(AccountCreation::Created)
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
@@ -119,7 +118,7 @@ impl Accounts for MemoryStore {
                 account.password_hash = change.password_hash.clone();
                 Ok(Replacement::Replaced)
             }
-            _ => Ok(Replacement::Superseded),
+            _ => Ok(Replacement::Conflict),
         }
     }
 
@@ -143,11 +142,11 @@ impl Accounts for MemoryStore {
     }
 
     /// Returns nothing, since this store holds canonical addresses only.
-    async fn look_alikes(&self, _: usize) -> Result<Vec<Vec<Account>>, StoreError> {
+    async fn accounts_differing_by_case(&self, _: usize) -> Result<Vec<Vec<Account>>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn deletion(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+    async fn deletion_preview(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
         let account = self.account(id).await?;
         Ok(account.map(|_| Deletion::default()))
     }
@@ -164,37 +163,37 @@ impl Outbox for MemoryStore {
         &self,
         entry: &Entry,
         _: &Event,
-        counting: Option<Counting>,
-    ) -> Result<Queueing, StoreError> {
+        counting: Option<LimitedCall>,
+    ) -> Result<QueueResult, StoreError> {
         if let Some(counting) = counting
             && let Err(early) = self.count(counting).await?
         {
-            return Ok(Queueing::TooEarly(early));
+            return Ok(QueueResult::TooEarly(early));
         }
         let is_there = self.accounts.lock().unwrap().contains_key(&entry.account);
         Ok(if is_there {
             self.mails.lock().unwrap().push(entry.clone());
-            Queueing::Queued
+            QueueResult::Queued
         } else {
-            Queueing::NoAccount
+            QueueResult::NoAccount
         })
     }
 
     async fn lease_entry(
         &self,
         _: EntryId,
-        _: Wanted,
+        _: LeaseMode,
         _: Timestamp,
         _: Lease,
-    ) -> Result<Leasing, StoreError> {
-        Ok(Leasing::NotFound)
+    ) -> Result<LeaseResult, StoreError> {
+        Ok(LeaseResult::NotFound)
     }
 
     async fn entries(&self, _: Option<EntryId>, _: usize) -> Result<Vec<Entry>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn lease_some(
+    async fn lease_due(
         &self,
         _: Round,
         _: Timestamp,
@@ -204,7 +203,7 @@ impl Outbox for MemoryStore {
         Ok(Vec::new())
     }
 
-    async fn give_back(&self, _: &Entry, _: Option<&str>) -> Result<bool, StoreError> {
+    async fn release_entry(&self, _: &Entry, _: Option<&str>) -> Result<bool, StoreError> {
         Ok(false)
     }
 
@@ -244,7 +243,7 @@ impl History for MemoryStore {
         Ok(())
     }
 
-    async fn forget_before(&self, _: Timestamp) -> Result<u64, StoreError> {
+    async fn delete_events_before(&self, _: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }
 
@@ -255,11 +254,14 @@ impl History for MemoryStore {
 
 #[async_trait]
 impl Limits for MemoryStore {
-    async fn tally(&self, key: LimitKey) -> Result<Option<Tally>, StoreError> {
+    async fn limit_state(&self, key: LimitKey) -> Result<Option<LimitState>, StoreError> {
         Ok(self.tallies.lock().unwrap().get(&key).copied())
     }
 
-    async fn count(&self, counting: Counting) -> Result<Result<Tally, TooEarly>, StoreError> {
+    async fn count(
+        &self,
+        counting: LimitedCall,
+    ) -> Result<Result<LimitState, TooEarly>, StoreError> {
         let mut tallies = self.tallies.lock().unwrap();
         let kept = tallies.get(&counting.key).copied();
         let counted = counting.limit.count(kept, counting.now);
@@ -269,12 +271,12 @@ impl Limits for MemoryStore {
         Ok(counted)
     }
 
-    async fn clear_tally(&self, key: LimitKey) -> Result<(), StoreError> {
+    async fn clear_limit(&self, key: LimitKey) -> Result<(), StoreError> {
         self.tallies.lock().unwrap().remove(&key);
         Ok(())
     }
 
-    async fn forget_tallies(&self, _: Timestamp) -> Result<u64, StoreError> {
+    async fn delete_expired_limits(&self, _: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
     }
 }
@@ -302,7 +304,7 @@ impl Movies for MemoryStore {
             .filter(|movie| after.is_none_or(|after| movie.id > after));
         let page: Vec<_> = page.take(limit).cloned().collect();
         if page.iter().any(|movie| movie.name == "unreadable") {
-            return Err(StoreError::Broken("a row can't be read".to_owned()));
+            return Err(StoreError::broken("a row can't be read"));
         }
         Ok(page)
     }

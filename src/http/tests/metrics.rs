@@ -2,25 +2,26 @@
 
 use std::sync::atomic::Ordering;
 
+use super::super::metrics::render;
 use super::*;
-use crate::app::observe::FRESH;
+use crate::app::OUTBOX_STATE_MAX_AGE;
 
 #[tokio::test]
 async fn the_database_is_queried_once_a_second_for_any_number_of_scrapes() {
     let server = Server::start().await;
-    let scrapes = (0..20).map(|_| server.app.show_metrics());
+    let scrapes = (0..20).map(|_| render(&server.app, &server.metrics));
     for text in futures_util::future::join_all(scrapes).await {
         assert!(text.unwrap().contains("movie_bag_database_up 1"));
     }
     for _ in 0..20 {
-        server.app.show_metrics().await.unwrap();
+        render(&server.app, &server.metrics).await.unwrap();
     }
     assert_eq!(server.store.outbox_state_calls.load(Ordering::SeqCst), 1);
     // A failed result is cached for the same time.
     server.store.is_down.store(true, Ordering::SeqCst);
-    server.advance_clock(FRESH);
+    server.advance_clock(OUTBOX_STATE_MAX_AGE);
     for _ in 0..20 {
-        let text = server.app.show_metrics().await.unwrap();
+        let text = render(&server.app, &server.metrics).await.unwrap();
         assert!(text.contains("movie_bag_database_up 0"), "{text}");
     }
     assert_eq!(server.store.outbox_state_calls.load(Ordering::SeqCst), 2);

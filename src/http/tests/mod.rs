@@ -21,16 +21,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::pages::Pages;
-use super::{HttpOptions, answer_instead, openapi, router};
+use super::{HttpOptions, PrometheusMetrics, answer_instead, openapi, router};
 use crate::app::system::SystemRng;
-use crate::app::{App, Hasher, Parts, Rules};
+use crate::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use crate::domain::clock::Clock;
 use crate::domain::event::Origin;
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::Round;
 use crate::domain::password::PasswordPolicy;
-use crate::domain::token::TokenKeys;
-use crate::metrics::Metrics;
 use crate::ports::mail::{Mail, MailSession, Mailer, NoSession, RenderError, Rendered, Renderer};
 use crate::sink::net::http1;
 use file_templates::FileTemplates;
@@ -73,6 +71,7 @@ impl Clock for TestClock {
 struct Server {
     address: SocketAddr,
     app: App,
+    metrics: Arc<PrometheusMetrics>,
     store: Arc<MemoryStore>,
     clock: Arc<TestClock>,
     stop: Option<oneshot::Sender<()>>,
@@ -156,14 +155,15 @@ impl Server {
         let clock = Arc::new(TestClock(Mutex::new(
             Timestamp::from_second(1_800_000_000).unwrap(),
         )));
-        let app = App::new(Parts {
+        let metrics = Arc::new(PrometheusMetrics::new(&super::paths(), clock.now()));
+        let app = App::new(Dependencies {
             store: store.clone(),
             mailer: Arc::new(NoMail),
             renderer: Arc::new(NoMail),
             clock: clock.clone(),
             rng: Arc::new(SystemRng),
             hasher: Hasher::new(4, 2),
-            metrics: Arc::new(Metrics::new(&super::paths(), clock.now())),
+            metrics: metrics.clone(),
             keys: TokenKeys::new(&[7; 32], None),
             rules,
         });
@@ -180,7 +180,7 @@ impl Server {
             replace_answer: Some(answer_instead),
             ..http1::Options::default()
         };
-        let router = router(app.clone(), pages, options);
+        let router = router(app.clone(), metrics.clone(), pages, options);
         let running = tokio::spawn(http1::serve(listener, router, limits, async {
             let _ = stopped.await;
         }));
@@ -189,6 +189,7 @@ impl Server {
             app,
             store,
             clock,
+            metrics,
             stop: Some(stop),
             running,
         }

@@ -92,10 +92,10 @@ pub(super) async fn accounts_that_differ_by_capitals_alone_are_named(
     let [bob, ann, other_bob, _, other_ann, third_ann] = all;
     let anns = vec![ann, other_ann, third_ann];
     assert_eq!(
-        store.look_alikes(10).await.unwrap(),
+        store.accounts_differing_by_case(10).await.unwrap(),
         [anns.clone(), vec![bob, other_bob]]
     );
-    assert_eq!(store.look_alikes(1).await.unwrap(), [anns]);
+    assert_eq!(store.accounts_differing_by_case(1).await.unwrap(), [anns]);
 }
 
 pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<dyn CopyableStore>) {
@@ -116,7 +116,7 @@ pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<d
         .collect();
     let mut created = 0;
     for asked in asking {
-        created += usize::from(asked.await.unwrap() == Creation::Created);
+        created += usize::from(asked.await.unwrap() == AccountCreation::Created);
     }
     assert_eq!(created, 1);
     assert_eq!(store.accounts(None, 100).await.unwrap().len(), 1);
@@ -163,7 +163,7 @@ pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn
         .create_account(&rival, &event(2, EventKind::Created, 0), Some(&mail))
         .await
         .unwrap();
-    assert_eq!(taken, Creation::AddressTaken);
+    assert_eq!(taken, AccountCreation::AddressTaken);
     assert_eq!(store.entries_of(rival.id).await.unwrap(), []);
     assert_eq!(store.history(rival.id, 10).await.unwrap(), []);
 }
@@ -216,7 +216,7 @@ pub(super) async fn a_superseded_change_changes_nothing(store: &Arc<dyn Copyable
     for change in stale {
         assert_eq!(
             store.replace_credential(&change).await.unwrap(),
-            Replacement::Superseded
+            Replacement::Conflict
         );
     }
     assert_eq!(
@@ -273,10 +273,13 @@ pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn 
         mails: 1,
         events: 2,
     });
-    assert_eq!(store.deletion(account(1).id).await.unwrap(), expected);
+    assert_eq!(
+        store.deletion_preview(account(1).id).await.unwrap(),
+        expected
+    );
     let deleted = store.delete_account(account(1).id).await.unwrap();
     assert_eq!(deleted, expected);
-    assert_eq!(store.deletion(account(1).id).await.unwrap(), None);
+    assert_eq!(store.deletion_preview(account(1).id).await.unwrap(), None);
     assert_eq!(store.delete_account(account(1).id).await.unwrap(), None);
     assert_eq!(store.account(account(1).id).await.unwrap(), None);
     assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);
@@ -323,7 +326,7 @@ pub(super) async fn an_address_is_changed_where_it_is_free(store: &Arc<dyn Copya
     let mails = store.entries_of(account(1).id).await.unwrap();
     assert_eq!(mails, change.mails);
     let too_late = store.replace_credential(&to("other@example.com")).await;
-    assert_eq!(too_late.unwrap(), Replacement::Superseded);
+    assert_eq!(too_late.unwrap(), Replacement::Conflict);
 }
 
 pub(super) async fn the_end_of_all_logins_is_kept(store: &Arc<dyn CopyableStore>) {

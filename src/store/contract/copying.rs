@@ -40,22 +40,22 @@ fn holder(number: u8) -> LeaseId {
 
 async fn take_all_in(store: &Arc<dyn CopyableStore>, by: LeaseId) {
     for portion in [
-        Portion::Accounts(vec![account(1), account(2)]),
-        Portion::Movies(vec![movie(1, 1), movie(2, 2), movie(3, 1)]),
-        Portion::Mails(mails()),
-        Portion::Events(events()),
-        Portion::Events(Vec::new()),
+        CopyBatch::Accounts(vec![account(1), account(2)]),
+        CopyBatch::Movies(vec![movie(1, 1), movie(2, 2), movie(3, 1)]),
+        CopyBatch::Mails(mails()),
+        CopyBatch::Events(events()),
+        CopyBatch::Events(Vec::new()),
     ] {
-        assert_eq!(store.take_in(by, &portion).await.unwrap(), 0);
+        assert_eq!(store.write_batch(by, &portion).await.unwrap(), 0);
     }
 }
 
 pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn CopyableStore>) {
     assert!(store.begin_copy(holder(1)).await.unwrap());
-    assert!(store.is_half_copied().await.unwrap());
+    assert!(store.is_copy_unfinished().await.unwrap());
     take_all_in(store, holder(1)).await;
     store.finish_copy(holder(1)).await.unwrap();
-    assert!(!store.is_half_copied().await.unwrap());
+    assert!(!store.is_copy_unfinished().await.unwrap());
 
     let counts = Counts {
         accounts: 2,
@@ -98,7 +98,7 @@ pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn Copyabl
 pub(super) async fn a_copy_begins_in_an_empty_database_alone(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     assert!(!store.begin_copy(holder(1)).await.unwrap());
-    assert!(!store.is_half_copied().await.unwrap());
+    assert!(!store.is_copy_unfinished().await.unwrap());
     assert_eq!(store.accounts(None, 10).await.unwrap(), [account(1)]);
 }
 
@@ -115,8 +115,8 @@ pub(super) async fn a_copy_that_was_broken_off_begins_anew(store: &Arc<dyn Copya
 pub(super) async fn whoever_was_overtaken_copies_no_more(store: &Arc<dyn CopyableStore>) {
     assert!(store.begin_copy(holder(1)).await.unwrap());
     assert!(store.begin_copy(holder(2)).await.unwrap());
-    let portion = Portion::Accounts(vec![account(1)]);
-    let refused = store.take_in(holder(1), &portion).await;
+    let portion = CopyBatch::Accounts(vec![account(1)]);
+    let refused = store.write_batch(holder(1), &portion).await;
     assert!(matches!(refused, Err(StoreError::Broken(_))), "{refused:?}");
     assert!(store.finish_copy(holder(1)).await.is_err());
     assert_eq!(store.counts().await.unwrap(), Counts::default());

@@ -67,12 +67,12 @@ pub(super) async fn what_is_too_old_is_forgotten(store: &Arc<dyn CopyableStore>)
         store.record(&line).await.unwrap();
     }
     // With them go the lines of the making.
-    assert_eq!(store.forget_before(at(20)).await.unwrap(), 4);
+    assert_eq!(store.delete_events_before(at(20)).await.unwrap(), 4);
     for (number, second) in [(1, 20), (2, 30)] {
         let kept = store.history(account(number).id, 10).await.unwrap();
         assert_eq!(kept, [event(number, EventKind::ResetRefused, second)]);
     }
-    assert_eq!(store.forget_before(at(20)).await.unwrap(), 0);
+    assert_eq!(store.delete_events_before(at(20)).await.unwrap(), 0);
 }
 
 const DAY: i64 = 86_400;

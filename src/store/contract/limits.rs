@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn counting(limit: Limit, key: u8, second: i64) -> Counting {
-    Counting {
+fn counting(limit: Limit, key: u8, second: i64) -> LimitedCall {
+    LimitedCall {
         limit,
         key: LimitKey([key; 32]),
         now: at(second),
@@ -25,21 +25,21 @@ pub(super) async fn a_limit_counts_up_to_its_end_and_a_refused_call_changes_noth
             .unwrap()
             .map(|tally| tally.until)
     };
-    assert_eq!(store.tally(LimitKey([1; 32])).await.unwrap(), None);
+    assert_eq!(store.limit_state(LimitKey([1; 32])).await.unwrap(), None);
     for nth in 1..=3 {
         assert_eq!(count(1, 0).await, Ok(at(300 * nth)));
     }
-    let kept = store.tally(LimitKey([1; 32])).await.unwrap();
+    let kept = store.limit_state(LimitKey([1; 32])).await.unwrap();
     assert_eq!(kept.unwrap().until, at(900));
     for second in [0, 299] {
         assert_eq!(count(1, second).await, Err(early(300)));
     }
-    assert_eq!(store.tally(LimitKey([1; 32])).await.unwrap(), kept);
+    assert_eq!(store.limit_state(LimitKey([1; 32])).await.unwrap(), kept);
     assert_eq!(count(2, 0).await, Ok(at(300)));
     assert_eq!(count(1, 300).await, Ok(at(1_200)));
-    store.clear_tally(LimitKey([1; 32])).await.unwrap();
-    store.clear_tally(LimitKey([3; 32])).await.unwrap();
-    assert_eq!(store.tally(LimitKey([1; 32])).await.unwrap(), None);
+    store.clear_limit(LimitKey([1; 32])).await.unwrap();
+    store.clear_limit(LimitKey([3; 32])).await.unwrap();
+    assert_eq!(store.limit_state(LimitKey([1; 32])).await.unwrap(), None);
     assert_eq!(count(1, 300).await, Ok(at(600)));
 }
 
@@ -57,7 +57,7 @@ pub(in crate::store) async fn of_many_at_once_a_limit_lets_so_many_through_as_it
             let asked = event(1, EventKind::ResetRequested, 0);
             let mail = entry(number, 1, 0);
             let queued = store.queue_mail(&mail, &asked, Some(counting));
-            queued.await.unwrap() == Queueing::Queued
+            queued.await.unwrap() == QueueResult::Queued
         })
     });
     let calls: Vec<_> = calls.collect();
@@ -72,7 +72,7 @@ pub(super) async fn a_mail_is_counted_with_its_queueing_for_known_and_unknown_al
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
-    for (number, expected) in [(1, Queueing::Queued), (2, Queueing::NoAccount)] {
+    for (number, expected) in [(1, QueueResult::Queued), (2, QueueResult::NoAccount)] {
         let mut outcomes = Vec::new();
         for nth in 0..5 {
             let asked = event(number, EventKind::ResetRequested, 0);
@@ -81,7 +81,7 @@ pub(super) async fn a_mail_is_counted_with_its_queueing_for_known_and_unknown_al
             let queued = store.queue_mail(&mail, &asked, Some(counting)).await;
             outcomes.push(queued.unwrap());
         }
-        let refused = Queueing::TooEarly(early(300));
+        let refused = QueueResult::TooEarly(early(300));
         assert_eq!(
             outcomes,
             [expected, expected, expected, refused, refused],
@@ -104,7 +104,7 @@ pub(super) async fn a_changed_password_forgives_the_failures_before(
         .unwrap()
         .unwrap();
     let forgiving = |change| CredentialChange {
-        forgives: Some(key),
+        clears_limit: Some(key),
         ..change
     };
     // A change that is not made forgives nothing.
@@ -113,13 +113,13 @@ pub(super) async fn a_changed_password_forgives_the_failures_before(
         ..change(1, "second")
     });
     let replaced = store.replace_credential(&superseded).await.unwrap();
-    assert_eq!(replaced, Replacement::Superseded);
-    assert!(store.tally(key).await.unwrap().is_some());
+    assert_eq!(replaced, Replacement::Conflict);
+    assert!(store.limit_state(key).await.unwrap().is_some());
     let replaced = store
         .replace_credential(&forgiving(change(1, "second")))
         .await;
     assert_eq!(replaced.unwrap(), Replacement::Replaced);
-    assert_eq!(store.tally(key).await.unwrap(), None);
+    assert_eq!(store.limit_state(key).await.unwrap(), None);
 }
 
 /// MongoDB does so by itself, once a minute: there the tally is only seen to be on its way out.
@@ -128,9 +128,9 @@ pub(super) async fn what_is_kept_of_limits_is_forgotten(store: &Arc<dyn Copyable
         let counting = counting(Limit::Client, key, i64::from(key));
         store.count(counting).await.unwrap().unwrap();
     }
-    let forgotten = store.forget_tallies(at(62)).await.unwrap();
+    let forgotten = store.delete_expired_limits(at(62)).await.unwrap();
     for key in 1..=3 {
-        let kept = store.tally(LimitKey([key; 32])).await.unwrap();
+        let kept = store.limit_state(LimitKey([key; 32])).await.unwrap();
         assert_eq!(kept.is_some(), key == 3 || forgotten == 0, "{key}");
         // Whether it is still there or not, it counts for nothing.
         let counted = store.count(counting(Limit::Client, key, 62)).await.unwrap();

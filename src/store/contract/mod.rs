@@ -19,18 +19,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 
 use super::{
-    CopyableStore, Counting, Counts, Creation, CredentialChange, Deletion, Leasing, MovieChange,
-    MovieCreation, Outbox, Portion, Queueing, Replacement, StoreError, Wanted,
+    AccountCreation, CopyBatch, CopyableStore, Counts, CredentialChange, Deletion, LeaseMode,
+    LeaseResult, LimitedCall, MovieChange, MovieCreation, Outbox, QueueResult, Replacement,
+    StoreError,
 };
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{COUNTED_LINES, Event, EventKind, HISTORY_LINES, Origin};
+use crate::domain::fingerprint::Fingerprint;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::limit::{Limit, LimitKey, TooEarly};
 use crate::domain::movie::{Movie, MovieChanges};
 use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
 use crate::domain::password::PasswordHash;
-use crate::domain::token::Fingerprint;
 use accounts::*;
 use copying::*;
 use history::*;
@@ -218,7 +219,7 @@ pub(in crate::store) fn change(number: u8, to: &str) -> CredentialChange {
             ..entry(200, number, 10)
         }],
         address: account(number).address,
-        forgives: None,
+        clears_limit: None,
     }
 }
 
@@ -241,7 +242,7 @@ pub(in crate::store) async fn create(store: &Arc<dyn CopyableStore>, number: u8)
         )
         .await
         .unwrap();
-    assert_eq!(created, Creation::Created);
+    assert_eq!(created, AccountCreation::Created);
 }
 
 /// The next entry of a round.
@@ -251,7 +252,7 @@ pub(in crate::store) async fn lease_next<S: Outbox + ?Sized>(
     now: Timestamp,
     lease: Lease,
 ) -> Result<Option<Entry>, StoreError> {
-    let leased = store.lease_some(round, now, lease, 1).await?;
+    let leased = store.lease_due(round, now, lease, 1).await?;
     assert!(leased.len() <= 1);
     Ok(leased.into_iter().next())
 }
@@ -274,7 +275,7 @@ pub(in crate::store) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entr
         ..event(1, EventKind::ResetRequested, 1)
     };
     let queued = store.queue_mail(entry, &requested, None).await.unwrap();
-    assert_eq!(queued, Queueing::Queued);
+    assert_eq!(queued, QueueResult::Queued);
 }
 
 pub(in crate::store) async fn by_address(

@@ -165,12 +165,12 @@ impl Run<'_> {
                     .values()
                     .any(|other| other.address == new.address);
                 let expected = if taken {
-                    Creation::AddressTaken
+                    AccountCreation::AddressTaken
                 } else {
                     self.model.accounts.insert(id, new);
                     self.model.entries.extend(mail.map(|mail| (mail.id, mail)));
                     self.model.events.push(event);
-                    Creation::Created
+                    AccountCreation::Created
                 };
                 assert_eq!(made.unwrap(), expected);
             }
@@ -192,7 +192,7 @@ impl Run<'_> {
                     event: self.event(id, EventKind::ResetDone),
                     address: expected.address.clone(),
                     mails: vec![self.mail(id, 1)],
-                    forgives: None,
+                    clears_limit: None,
                 };
                 let replaced = self.store.replace_credential(&change).await.unwrap();
                 if known.as_ref() == Some(&expected) {
@@ -207,7 +207,7 @@ impl Run<'_> {
                     }
                     self.model.events.push(change.event);
                 } else {
-                    assert_eq!(replaced, Replacement::Superseded);
+                    assert_eq!(replaced, Replacement::Conflict);
                 }
             }
             Step::QueueMail {
@@ -227,8 +227,8 @@ impl Run<'_> {
                     mail.attempts = 1;
                 }
                 let event = self.event(id, EventKind::ResetRequested);
-                let queued =
-                    self.store.queue_mail(&mail, &event, None).await.unwrap() == Queueing::Queued;
+                let queued = self.store.queue_mail(&mail, &event, None).await.unwrap()
+                    == QueueResult::Queued;
                 assert_eq!(queued, self.model.accounts.contains_key(&id));
                 if queued {
                     self.model.entries.insert(mail.id, mail);
@@ -273,19 +273,19 @@ impl Run<'_> {
                 };
                 let leasing = self
                     .store
-                    .lease_entry(id, Wanted::Any, at(now), hold)
+                    .lease_entry(id, LeaseMode::Revive, at(now), hold)
                     .await
                     .unwrap();
                 let expected = match self.model.entries.get_mut(&id) {
-                    None => Leasing::NotFound,
+                    None => LeaseResult::NotFound,
                     Some(entry) if entry.lease.is_some_and(|lease| lease.until > at(now)) => {
-                        Leasing::Held
+                        LeaseResult::Held
                     }
                     Some(entry) => {
                         entry.state = EntryState::Waiting;
                         entry.lease = Some(hold);
                         entry.attempts += 1;
-                        Leasing::Leased(Box::new(entry.clone()))
+                        LeaseResult::Leased(Box::new(entry.clone()))
                     }
                 };
                 assert_eq!(leasing, expected);
@@ -367,7 +367,7 @@ impl Run<'_> {
                 let Some(id) = self.account_at(account) else {
                     return;
                 };
-                let announced = self.store.deletion(id).await.unwrap();
+                let announced = self.store.deletion_preview(id).await.unwrap();
                 let deleted = self.store.delete_account(id).await.unwrap();
                 let known = self.model.accounts.remove(&id);
                 let (movies, mails, events) = (

@@ -8,7 +8,7 @@ pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn CopyableStor
         .queue_mail(&entry(1, 1, 0), &asked, None)
         .await
         .unwrap();
-    assert_eq!(queued, Queueing::NoAccount);
+    assert_eq!(queued, QueueResult::NoAccount);
     assert_eq!(store.counts().await.unwrap(), Counts::default());
     assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
@@ -85,7 +85,7 @@ pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Copya
                 // Who was too late may find none, and others may fail.
                 while taken.load(Ordering::Relaxed) < 20 {
                     let hold = lease(worker, 15);
-                    let some = store.lease_some(Round::First, at(0), hold, worker.into());
+                    let some = store.lease_due(Round::First, at(0), hold, worker.into());
                     for entry in some.await.unwrap() {
                         assert_eq!(entry.lease, Some(hold));
                         leased.push(entry.id);
@@ -242,15 +242,20 @@ pub(super) async fn an_entry_that_was_not_offered_is_given_back_as_it_was(
     let first = lease_next(store, Round::First, at(10), lease(1, 25)).await;
     let later = lease_next(store, Round::Later, at(10), lease(1, 25)).await;
     let by_hand = store
-        .lease_entry(not_due.id, Wanted::Waiting, at(10), lease(1, 25))
+        .lease_entry(not_due.id, LeaseMode::WaitingOnly, at(10), lease(1, 25))
         .await;
-    let Leasing::Leased(by_hand) = by_hand.unwrap() else {
+    let LeaseResult::Leased(by_hand) = by_hand.unwrap() else {
         panic!("it is free");
     };
     let (first, later) = (first.unwrap().unwrap(), later.unwrap().unwrap());
-    assert!(store.give_back(&first, None).await.unwrap());
-    assert!(store.give_back(&later, Some("no route")).await.unwrap());
-    assert!(store.give_back(&by_hand, Some("no route")).await.unwrap());
+    assert!(store.release_entry(&first, None).await.unwrap());
+    assert!(store.release_entry(&later, Some("no route")).await.unwrap());
+    assert!(
+        store
+            .release_entry(&by_hand, Some("no route"))
+            .await
+            .unwrap()
+    );
     let entries = store.entries(None, 10).await.unwrap();
     let told = |entry: &Entry| Entry {
         last_error: Some("no route".to_owned()),
@@ -264,7 +269,7 @@ pub(super) async fn an_entry_that_was_not_offered_is_given_back_as_it_was(
     let again = lease_next(store, Round::Later, at(10), lease(2, 25)).await;
     assert_eq!(again.unwrap().unwrap().attempts, 3);
     // Another worker has them now.
-    assert!(!store.give_back(&first, Some("late")).await.unwrap());
+    assert!(!store.release_entry(&first, Some("late")).await.unwrap());
     let held = store.entries(None, 1).await.unwrap().remove(0);
     assert_eq!((held.lease, held.attempts), (Some(lease(2, 25)), 1));
 }
@@ -365,7 +370,7 @@ pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_waiting(
         // Not every database leases many in one step.
         while some.len() < limit {
             let left = limit - some.len();
-            let more = store.lease_some(Round::First, at(5), lease(7, 20), left);
+            let more = store.lease_due(Round::First, at(5), lease(7, 20), left);
             let more = more.await.unwrap();
             if more.is_empty() {
                 break;
@@ -396,9 +401,9 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
     create(store, 1).await;
     let id = EntryId::from_bytes([1; 12]);
     let nobody = store
-        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .lease_entry(id, LeaseMode::Revive, at(0), lease(1, 15))
         .await;
-    assert_eq!(nobody.unwrap(), Leasing::NotFound);
+    assert_eq!(nobody.unwrap(), LeaseResult::NotFound);
     queue(store, &entry(1, 1, 99)).await;
     let leased = Entry {
         attempts: 1,
@@ -406,13 +411,13 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
         ..entry(1, 1, 99)
     };
     let early = store
-        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .lease_entry(id, LeaseMode::Revive, at(0), lease(1, 15))
         .await;
-    assert_eq!(early.unwrap(), Leasing::Leased(Box::new(leased)));
+    assert_eq!(early.unwrap(), LeaseResult::Leased(Box::new(leased)));
     let held = store
-        .lease_entry(id, Wanted::Any, at(14), lease(2, 29))
+        .lease_entry(id, LeaseMode::Revive, at(14), lease(2, 29))
         .await;
-    assert_eq!(held.unwrap(), Leasing::Held);
+    assert_eq!(held.unwrap(), LeaseResult::Held);
     let dead = Outcome::Dead {
         error: "550".to_owned(),
     };
@@ -423,10 +428,10 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
             .await
             .unwrap()
     );
-    let waiting = store.lease_entry(id, Wanted::Waiting, at(4), lease(2, 19));
-    assert_eq!(waiting.await.unwrap(), Leasing::NotFound);
-    let as_it_is = store.lease_entry(id, Wanted::AsItIs, at(4), lease(2, 5));
-    let Leasing::Leased(as_it_is) = as_it_is.await.unwrap() else {
+    let waiting = store.lease_entry(id, LeaseMode::WaitingOnly, at(4), lease(2, 19));
+    assert_eq!(waiting.await.unwrap(), LeaseResult::NotFound);
+    let as_it_is = store.lease_entry(id, LeaseMode::KeepState, at(4), lease(2, 5));
+    let LeaseResult::Leased(as_it_is) = as_it_is.await.unwrap() else {
         panic!("it is free");
     };
     assert_eq!(as_it_is.state, EntryState::Dead);
@@ -435,10 +440,10 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
         assert_eq!(next.unwrap(), None, "it stays dead");
     }
     let revived = store
-        .lease_entry(id, Wanted::Any, at(5), lease(3, 19))
+        .lease_entry(id, LeaseMode::Revive, at(5), lease(3, 19))
         .await
         .unwrap();
-    let Leasing::Leased(revived) = revived else {
+    let LeaseResult::Leased(revived) = revived else {
         panic!("{revived:?}");
     };
     assert_eq!(
@@ -457,7 +462,7 @@ pub(super) async fn a_dropped_mail_goes_and_the_history_keeps_it(store: &Arc<dyn
     queue(store, &entry(1, 1, 0)).await;
     let id = EntryId::from_bytes([1; 12]);
     store
-        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .lease_entry(id, LeaseMode::Revive, at(0), lease(1, 15))
         .await
         .unwrap();
     let dropped = event(1, EventKind::MailDropped, 1);
@@ -471,9 +476,9 @@ pub(super) async fn a_dropped_mail_goes_and_the_history_keeps_it(store: &Arc<dyn
     assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.history(account(1).id, 1).await.unwrap(), [dropped]);
     let again = store
-        .lease_entry(id, Wanted::Any, at(20), lease(2, 35))
+        .lease_entry(id, LeaseMode::Revive, at(20), lease(2, 35))
         .await;
-    assert_eq!(again.unwrap(), Leasing::NotFound);
+    assert_eq!(again.unwrap(), LeaseResult::NotFound);
 }
 
 pub(super) async fn all_entries_come_in_pages(store: &Arc<dyn CopyableStore>) {
@@ -512,7 +517,7 @@ pub(super) async fn what_waits_and_what_is_dead_is_counted_and_since_when(
     // The oldest one, while it is being sent and after it was given up.
     let id = EntryId::from_bytes([3; 12]);
     store
-        .lease_entry(id, Wanted::Any, at(0), lease(1, 15))
+        .lease_entry(id, LeaseMode::Revive, at(0), lease(1, 15))
         .await
         .unwrap();
     assert_eq!(store.outbox_state().await.unwrap(), all_wait);

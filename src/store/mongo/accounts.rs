@@ -12,7 +12,7 @@ use mongodb::error::Result;
 use mongodb::options::{Collation, ReadConcern};
 
 use super::super::{
-    Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError, by_cost,
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError, by_cost,
 };
 use super::MongoStore;
 use super::documents::{
@@ -118,15 +118,15 @@ impl Accounts for MongoStore {
         account: &Account,
         event: &Event,
         mail: Option<&Entry>,
-    ) -> std::result::Result<Creation, StoreError> {
+    ) -> std::result::Result<AccountCreation, StoreError> {
         let step = Step::CreateAccount {
             account: account.into(),
             event: event.into(),
             mail: mail.map(EntryDocument::from),
         };
         Ok(match self.step(step).await? {
-            Outcome::Taken => Creation::AddressTaken,
-            _ => Creation::Created,
+            Outcome::Taken => AccountCreation::AddressTaken,
+            _ => AccountCreation::Created,
         })
     }
 
@@ -198,7 +198,7 @@ impl Accounts for MongoStore {
         .await
     }
 
-    async fn look_alikes(
+    async fn accounts_differing_by_case(
         &self,
         limit: usize,
     ) -> std::result::Result<Vec<Vec<Account>>, StoreError> {
@@ -276,12 +276,12 @@ impl Accounts for MongoStore {
             password: change.password_hash.as_str().to_owned(),
             event: EventDocument::from(&change.event),
             mails: change.mails.iter().map(EntryDocument::from).collect(),
-            forgives: change.forgives.map(id_of),
+            clears_limit: change.clears_limit.map(id_of),
         };
         Ok(match self.step(step).await? {
             Outcome::Done => Replacement::Replaced,
             Outcome::Taken => Replacement::AddressTaken,
-            _ => Replacement::Superseded,
+            _ => Replacement::Conflict,
         })
     }
 
@@ -326,7 +326,10 @@ impl Accounts for MongoStore {
             .contended("another revocation came first each time"))
     }
 
-    async fn deletion(&self, id: AccountId) -> std::result::Result<Option<Deletion>, StoreError> {
+    async fn deletion_preview(
+        &self,
+        id: AccountId,
+    ) -> std::result::Result<Option<Deletion>, StoreError> {
         let account = object_id(id.as_bytes());
         self.within(async {
             self.touch(account).await?;

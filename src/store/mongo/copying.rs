@@ -9,7 +9,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
 use serde::Serialize;
 
-use super::super::{Copying, Counts, EventPlace, Portion, StoreError, another_copy};
+use super::super::{CopyBatch, Copying, Counts, EventPosition, StoreError, another_copy};
 use super::MongoStore;
 use super::accounts::{bounded, later_than};
 use super::documents::{
@@ -71,20 +71,27 @@ impl Copying for MongoStore {
 
     async fn events(
         &self,
-        after: Option<EventPlace>,
+        after: Option<EventPosition>,
         limit: usize,
-    ) -> std::result::Result<Vec<(EventPlace, Event)>, StoreError> {
+    ) -> std::result::Result<Vec<(EventPosition, Event)>, StoreError> {
         self.within(async {
             let found = self
                 .at
                 .history
                 .with_type::<EventDocument>()
-                .find(later_than(after.map(|EventPlace(id)| object_id(&id))))
+                .find(later_than(
+                    after.map(|position| object_id(position.as_bytes())),
+                ))
                 .sort(doc! { "_id": 1 })
                 .limit(bounded(limit))
                 .await?;
             found
-                .and_then(|event| async { Ok((EventPlace(event.id.bytes()), event.try_into()?)) })
+                .and_then(|event| async {
+                    Ok((
+                        EventPosition::from_bytes(event.id.bytes()),
+                        event.try_into()?,
+                    ))
+                })
                 .try_collect()
                 .await
         })
@@ -118,15 +125,15 @@ impl Copying for MongoStore {
         Ok(true)
     }
 
-    async fn take_in(
+    async fn write_batch(
         &self,
         holder: LeaseId,
-        portion: &Portion,
+        portion: &CopyBatch,
     ) -> std::result::Result<u64, StoreError> {
         self.must_hold(holder).await?;
         self.within(async {
             match portion {
-                Portion::Accounts(accounts) => {
+                CopyBatch::Accounts(accounts) => {
                     let whole = as_documents::<_, AccountDocument>(accounts).map(|account| {
                         let mut account = account?;
                         account.insert("movies", Vec::<ObjectId>::new());
@@ -142,7 +149,7 @@ impl Copying for MongoStore {
                     });
                     insert_all(&self.at.revocations, revoked).await?;
                 }
-                Portion::Movies(movies) => {
+                CopyBatch::Movies(movies) => {
                     insert_all(&self.at.movie, as_documents::<_, MovieDocument>(movies)).await?;
                     let mut of_accounts: BTreeMap<_, Vec<ObjectId>> = BTreeMap::new();
                     for movie in movies {
@@ -159,10 +166,10 @@ impl Copying for MongoStore {
                             .await?;
                     }
                 }
-                Portion::Mails(mails) => {
+                CopyBatch::Mails(mails) => {
                     insert_all(&self.at.outbox, as_documents::<_, EntryDocument>(mails)).await?;
                 }
-                Portion::Events(events) => {
+                CopyBatch::Events(events) => {
                     insert_all(&self.at.history, as_documents::<_, EventDocument>(events)).await?;
                 }
             }
@@ -180,7 +187,7 @@ impl Copying for MongoStore {
         Ok(())
     }
 
-    async fn is_half_copied(&self) -> std::result::Result<bool, StoreError> {
+    async fn is_copy_unfinished(&self) -> std::result::Result<bool, StoreError> {
         self.within(async { Ok(self.at.meta.find_one(doc! { "_id": MARK }).await?.is_some()) })
             .await
     }

@@ -11,11 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::account::Account;
 use crate::domain::event::{Event, UnknownName};
+use crate::domain::fingerprint::Fingerprint;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 use crate::domain::movie::Movie;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
 use crate::domain::password::PasswordHash;
-use crate::domain::token::Fingerprint;
 
 pub(super) fn object_id(bytes: &[u8; 12]) -> ObjectId {
     ObjectId::from_bytes(*bytes)

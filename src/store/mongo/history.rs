@@ -160,7 +160,7 @@ impl History for MongoStore {
         .await
     }
 
-    async fn forget_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
+    async fn delete_events_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
             let some = self.within(async {

@@ -242,7 +242,7 @@ impl MongoStore {
         if is_duplicate(error) {
             // Without a limit in time, as the index was.
             return match duplicates(wanted.collection, field).await {
-                Ok(found) => StoreError::Broken(format!(
+                Ok(found) => StoreError::broken(format!(
                     "cannot create the unique index on {name}.{field}, nothing was changed: several documents have the same value: {}; change or delete all but one of each",
                     found.join("; ")
                 )),
@@ -259,7 +259,7 @@ impl MongoStore {
                 .as_ref()
                 .and_then(|options| options.name.clone())
                 .unwrap_or_default();
-            return StoreError::Broken(format!(
+            return StoreError::broken(format!(
                 "the index {name_of_other} on {name} conflicts with the one needed on {field}{}: drop it, and movie-bag creates the right one",
                 if is_unique(&wanted.model) {
                     ", which must be unique"

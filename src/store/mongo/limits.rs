@@ -7,12 +7,12 @@ use mongodb::bson::{Binary, Bson, Document, doc};
 use mongodb::error::Result;
 use mongodb::options::{ReadConcern, WriteConcern};
 
-use super::super::{Counting, Limits, StoreError};
+use super::super::{LimitedCall, Limits, StoreError};
 use super::MongoStore;
 use super::documents::{date, timestamp, wrong};
 use super::link::{backoff, is_collision};
 use super::turn::is_duplicate;
-use crate::domain::limit::{LimitKey, Tally, TooEarly};
+use crate::domain::limit::{LimitKey, LimitState, TooEarly};
 
 /// The id of a key's document.
 pub(super) fn id_of(key: LimitKey) -> Bson {
@@ -23,15 +23,15 @@ pub(super) fn id_of(key: LimitKey) -> Bson {
 }
 
 /// What a document says.
-pub(super) fn tally(found: &Document) -> Result<Tally> {
-    Ok(Tally {
+pub(super) fn tally(found: &Document) -> Result<LimitState> {
+    Ok(LimitState {
         count: u32::try_from(found.get_i64("count")?).map_err(wrong)?,
         until: timestamp(*found.get_datetime("until")?)?,
     })
 }
 
 /// What a document is to say.
-pub(super) fn set(counting: Counting, tally: &Tally) -> Document {
+pub(super) fn set(counting: LimitedCall, tally: &LimitState) -> Document {
     doc! { "$set": {
         "count": i64::from(tally.count),
         "until": date(tally.until),
@@ -40,7 +40,7 @@ pub(super) fn set(counting: Counting, tally: &Tally) -> Document {
 }
 
 /// Matches a key's document while it holds this tally; without one, while there is no such document.
-pub(super) fn still_says(key: LimitKey, tally: Option<&Tally>) -> Document {
+pub(super) fn still_says(key: LimitKey, tally: Option<&LimitState>) -> Document {
     match tally {
         Some(tally) => {
             doc! { "_id": id_of(key), "count": i64::from(tally.count), "until": date(tally.until) }
@@ -50,7 +50,7 @@ pub(super) fn still_says(key: LimitKey, tally: Option<&Tally>) -> Document {
 }
 
 impl MongoStore {
-    async fn find_tally(&self, key: LimitKey) -> Result<Option<Tally>> {
+    async fn find_tally(&self, key: LimitKey) -> Result<Option<LimitState>> {
         let found = self
             .at
             .tallies
@@ -63,23 +63,26 @@ impl MongoStore {
     /// Whether it is too early: a refused call writes nothing.
     pub(super) async fn too_early(
         &self,
-        counting: Counting,
+        counting: LimitedCall,
     ) -> std::result::Result<Option<TooEarly>, StoreError> {
-        let kept = self.tally(counting.key).await?;
+        let kept = self.limit_state(counting.key).await?;
         Ok(counting.limit.check(kept, counting.now).err())
     }
 }
 
 #[async_trait]
 impl Limits for MongoStore {
-    async fn tally(&self, key: LimitKey) -> std::result::Result<Option<Tally>, StoreError> {
+    async fn limit_state(
+        &self,
+        key: LimitKey,
+    ) -> std::result::Result<Option<LimitState>, StoreError> {
         self.within(self.find_tally(key)).await
     }
 
     async fn count(
         &self,
-        counting: Counting,
-    ) -> std::result::Result<std::result::Result<Tally, TooEarly>, StoreError> {
+        counting: LimitedCall,
+    ) -> std::result::Result<std::result::Result<LimitState, TooEarly>, StoreError> {
         let key = counting.key;
         self.within(async {
             let mut tried = 0;
@@ -113,7 +116,7 @@ impl Limits for MongoStore {
         .await
     }
 
-    async fn clear_tally(&self, key: LimitKey) -> std::result::Result<(), StoreError> {
+    async fn clear_limit(&self, key: LimitKey) -> std::result::Result<(), StoreError> {
         self.within(async {
             let cleared = self.at.tallies.delete_one(doc! { "_id": id_of(key) });
             cleared.await.map(|_| ())
@@ -121,7 +124,7 @@ impl Limits for MongoStore {
         .await
     }
 
-    async fn forget_tallies(&self, _: Timestamp) -> std::result::Result<u64, StoreError> {
+    async fn delete_expired_limits(&self, _: Timestamp) -> std::result::Result<u64, StoreError> {
         // An index of the collection does (see `indexes.rs`).
         Ok(0)
     }

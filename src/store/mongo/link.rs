@@ -202,7 +202,7 @@ impl Link {
         let why = self
             .ailment()
             .unwrap_or_else(|| "it is connected, but slow".to_owned());
-        StoreError::Unavailable(format!(
+        StoreError::unavailable(format!(
             "no answer from {} within {:?} ({why})",
             self.shown, self.timeout
         ))
@@ -210,7 +210,7 @@ impl Link {
 
     /// Error for a step that met the writes of others until its time was over.
     pub(super) fn contended(&self, conflict: &str) -> StoreError {
-        StoreError::Busy(format!(
+        StoreError::busy(format!(
             "{}: other processes wrote to the same documents for {:?} ({conflict})",
             self.shown, self.timeout
         ))
@@ -222,7 +222,7 @@ impl Link {
             "it is not the primary: name all members in the URI, without directConnection"
                 .to_owned()
         });
-        StoreError::Unavailable(format!("{} answers, but {why}", self.shown))
+        StoreError::unavailable(format!("{} answers, but {why}", self.shown))
     }
 
     /// Error where a standalone server has become a replica set since the start, or a replica set a standalone server.
@@ -231,7 +231,7 @@ impl Link {
             true => ("a replica set", "a standalone server"),
             false => ("a standalone server", "a replica set"),
         };
-        StoreError::Unavailable(format!(
+        StoreError::unavailable(format!(
             "{} was {before} at the start and is now {now}: restart movie-bag",
             self.shown
         ))
@@ -240,7 +240,7 @@ impl Link {
     /// Error where a server that is older than MongoDB 4.4 answers.
     pub(super) fn check_age(&self, hello: &Document) -> Result<(), StoreError> {
         if is_too_old(hello) {
-            return Err(StoreError::Broken(format!("{}: {TOO_OLD}", self.shown)));
+            return Err(StoreError::broken(format!("{}: {TOO_OLD}", self.shown)));
         }
         Ok(())
     }
@@ -248,30 +248,31 @@ impl Link {
     /// Tells what can be waited out from what a person has to look at.
     pub(super) fn failed(&self, error: &Error) -> StoreError {
         let shown = &self.shown;
-        match &*error.kind {
+        let failure = match &*error.kind {
             ErrorKind::ServerSelection { .. } => {
                 let why = self.ailment().unwrap_or_else(|| in_words(error));
-                StoreError::Unavailable(format!("no server of {shown} can be used ({why})"))
+                StoreError::unavailable(format!("no server of {shown} can be used ({why})"))
             }
-            ErrorKind::Authentication { .. } => StoreError::Unavailable(format!(
+            ErrorKind::Authentication { .. } => StoreError::unavailable(format!(
                 "{shown} rejected the user or the password ({})",
                 in_words(error)
             )),
-            _ if code(error) == Some(UNAUTHORIZED) => StoreError::Broken(format!(
+            _ if code(error) == Some(UNAUTHORIZED) => StoreError::broken(format!(
                 "{shown}: {}; name a user in the URI who may read and write this database, and a password",
                 in_words(error)
             )),
-            _ if code(error) == Some(TIME_LIMIT_EXCEEDED) => StoreError::Unavailable(format!(
+            _ if code(error) == Some(TIME_LIMIT_EXCEEDED) => StoreError::unavailable(format!(
                 "{shown}: {}; the time limit of the whole step is {:?}",
                 in_words(error),
                 self.timeout
             )),
-            _ if is_conflict(error) => StoreError::Busy(format!("{shown}: {}", in_words(error))),
+            _ if is_conflict(error) => StoreError::busy(format!("{shown}: {}", in_words(error))),
             _ if self.passes(error) => {
-                StoreError::Unavailable(format!("{shown}: {}", in_words(error)))
+                StoreError::unavailable(format!("{shown}: {}", in_words(error)))
             }
-            _ => StoreError::Broken(format!("{shown}: {}", in_words(error))),
-        }
+            _ => StoreError::broken(format!("{shown}: {}", in_words(error))),
+        };
+        failure.with_source(error.clone())
     }
 
     /// Whether a failure can be waited out.

@@ -275,7 +275,7 @@ fn refuse_newer(mark: Option<&Document>) -> Result<(), StoreError> {
         _ => VERSION,
     };
     if version > VERSION {
-        return Err(StoreError::Broken(format!(
+        return Err(StoreError::broken(format!(
             "the database was written by a newer movie-bag (schema {version}, this one knows {VERSION}): upgrade movie-bag"
         )));
     }

@@ -10,7 +10,9 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::ReadConcern;
 
-use super::super::{Counting, Leasing, Limits as _, Outbox, Queueing, StoreError, Wanted};
+use super::super::{
+    LeaseMode, LeaseResult, LimitedCall, Limits as _, Outbox, QueueResult, StoreError,
+};
 use super::MongoStore;
 use super::accounts::{bounded, page};
 use super::documents::{
@@ -302,8 +304,8 @@ impl Outbox for MongoStore {
         &self,
         entry: &Entry,
         event: &Event,
-        counting: Option<Counting>,
-    ) -> Result<Queueing, StoreError> {
+        counting: Option<LimitedCall>,
+    ) -> Result<QueueResult, StoreError> {
         if let Some(counting) = counting {
             let early = if self.has_transactions {
                 self.too_early(counting).await?
@@ -311,7 +313,7 @@ impl Outbox for MongoStore {
                 self.count(counting).await?.err()
             };
             if let Some(early) = early {
-                return Ok(Queueing::TooEarly(early));
+                return Ok(QueueResult::TooEarly(early));
             }
         }
         let step = Step::QueueMail {
@@ -320,13 +322,13 @@ impl Outbox for MongoStore {
             counting,
         };
         Ok(match self.step(step).await? {
-            Outcome::Done => Queueing::Queued,
-            Outcome::TooEarly(early) => Queueing::TooEarly(early),
-            _ => Queueing::NoAccount,
+            Outcome::Done => QueueResult::Queued,
+            Outcome::TooEarly(early) => QueueResult::TooEarly(early),
+            _ => QueueResult::NoAccount,
         })
     }
 
-    async fn lease_some(
+    async fn lease_due(
         &self,
         round: Round,
         now: Timestamp,
@@ -363,19 +365,19 @@ impl Outbox for MongoStore {
     async fn lease_entry(
         &self,
         id: EntryId,
-        wanted: Wanted,
+        wanted: LeaseMode,
         now: Timestamp,
         lease: Lease,
-    ) -> Result<Leasing, StoreError> {
+    ) -> Result<LeaseResult, StoreError> {
         let is_wanted = match wanted {
-            Wanted::Waiting => doc! { "$eq": EntryState::Waiting.name() },
-            Wanted::Any | Wanted::AsItIs => doc! { "$ne": GONE },
+            LeaseMode::WaitingOnly => doc! { "$eq": EntryState::Waiting.name() },
+            LeaseMode::Revive | LeaseMode::KeepState => doc! { "$ne": GONE },
         };
         let which = doc! { "_id": object_id(id.as_bytes()), "state": is_wanted };
         self.within(async {
             loop {
                 let Some(found) = self.at.outbox.find_one(which.clone()).await? else {
-                    return Ok(Leasing::NotFound);
+                    return Ok(LeaseResult::NotFound);
                 };
                 let entry: EntryDocument = read("movie_bag_outbox", found)?;
                 if self.touch(entry.account).await? {
@@ -387,16 +389,18 @@ impl Outbox for MongoStore {
                     .as_ref()
                     .is_some_and(|lease| is_held(lease.until))
                 {
-                    return Ok(Leasing::Held);
+                    return Ok(LeaseResult::Held);
                 }
                 let state = match wanted {
-                    Wanted::Any => EntryState::Waiting.name(),
-                    Wanted::Waiting | Wanted::AsItIs => &entry.state,
+                    LeaseMode::Revive => EntryState::Waiting.name(),
+                    LeaseMode::WaitingOnly | LeaseMode::KeepState => &entry.state,
                 };
                 match self.claim(&entry, state, lease).await? {
-                    Claim::Ours(ours) => return Ok(Leasing::Leased(Box::new((*ours).try_into()?))),
+                    Claim::Ours(ours) => {
+                        return Ok(LeaseResult::Leased(Box::new((*ours).try_into()?)));
+                    }
                     Claim::Changed => {}
-                    Claim::Busy => return Ok(Leasing::Held),
+                    Claim::Busy => return Ok(LeaseResult::Held),
                 }
             }
         })
@@ -432,7 +436,7 @@ impl Outbox for MongoStore {
         Ok(self.step(step).await? == Outcome::Done)
     }
 
-    async fn give_back(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
+    async fn release_entry(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
         let Some(lease) = entry.lease else {
             return Ok(false);
         };

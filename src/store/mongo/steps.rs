@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::Result;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Counting, Deletion};
+use super::super::{Deletion, LimitedCall};
 use super::Collections;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, OutcomeDocument, document,
@@ -37,7 +37,7 @@ pub(super) enum Step {
         mails: Vec<EntryDocument>,
         /// The tally that is forgotten with it.
         #[serde(default)]
-        forgives: Option<Bson>,
+        clears_limit: Option<Bson>,
     },
     RevokeAccess {
         account: ObjectId,
@@ -53,7 +53,7 @@ pub(super) enum Step {
         mail: EntryDocument,
         /// Within a transaction; on a standalone server it is counted before.
         #[serde(skip)]
-        counting: Option<Counting>,
+        counting: Option<LimitedCall>,
     },
     /// Adds a line to the history of an account that exists.
     Record {
@@ -185,7 +185,7 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
             password,
             event,
             mails,
-            forgives,
+            clears_limit,
         } => {
             let replaced = turn
                 .update(
@@ -203,7 +203,7 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
                 }
             }
             put_all(turn, at, mails, event).await?;
-            if let Some(tally) = forgives {
+            if let Some(tally) = clears_limit {
                 turn.delete(&at.tallies, doc! { "_id": tally }).await?;
             }
             Ok(Outcome::Done)

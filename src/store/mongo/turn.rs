@@ -5,11 +5,11 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, Result};
 
-use super::super::Counting;
+use super::super::LimitedCall;
 use super::limits;
 use super::link::{Collision, code};
 use super::timed_collection::TimedCollection;
-use crate::domain::limit::{Tally, TooEarly};
+use crate::domain::limit::{LimitState, TooEarly};
 
 /// One performance of a step.
 pub(super) struct Turn<'a> {
@@ -168,8 +168,8 @@ impl<'a> Turn<'a> {
     pub(super) async fn count(
         &mut self,
         tallies: &TimedCollection,
-        counting: Counting,
-    ) -> Result<std::result::Result<Tally, TooEarly>> {
+        counting: LimitedCall,
+    ) -> Result<std::result::Result<LimitState, TooEarly>> {
         let action = tallies.find_one(doc! { "_id": limits::id_of(counting.key) });
         let found = match &mut self.session {
             Some(session) => action.session(&mut **session).await?,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{
-    Accounts, Creation, CredentialChange, Deletion, Replacement, StoreError, by_cost,
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError, by_cost,
 };
 use super::history::insert_event;
 use super::limits::clear;
@@ -86,19 +86,19 @@ impl Accounts for SqliteStore {
         account: &Account,
         event: &Event,
         mail: Option<&Entry>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<AccountCreation, StoreError> {
         let (account, event, mail) = (account.clone(), event.clone(), mail.cloned());
         self.writer
             .write(move |connection| {
                 match insert_account(connection, &account) {
-                    Err(error) if is_taken(&error) => return Ok(Creation::AddressTaken),
+                    Err(error) if is_taken(&error) => return Ok(AccountCreation::AddressTaken),
                     inserted => inserted.map_err(failed)?,
                 }
                 insert_event(connection, &event).map_err(failed)?;
                 if let Some(mail) = &mail {
                     insert_entry(connection, mail).map_err(failed)?;
                 }
-                Ok(Creation::Created)
+                Ok(AccountCreation::Created)
             })
             .await
     }
@@ -176,7 +176,10 @@ impl Accounts for SqliteStore {
             .await
     }
 
-    async fn look_alikes(&self, limit: usize) -> Result<Vec<Vec<Account>>, StoreError> {
+    async fn accounts_differing_by_case(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<Vec<Account>>, StoreError> {
         self.readers
             .read(move |connection| {
                 let mut statement = connection
@@ -233,7 +236,7 @@ impl Accounts for SqliteStore {
                         expected.password_hash.as_str(),
                     ]);
                 match changed {
-                    Ok(0) => return Ok(Replacement::Superseded),
+                    Ok(0) => return Ok(Replacement::Conflict),
                     Err(error) if is_taken(&error) => return Ok(Replacement::AddressTaken),
                     changed => changed.map_err(failed)?,
                 };
@@ -241,7 +244,7 @@ impl Accounts for SqliteStore {
                 for mail in &change.mails {
                     insert_entry(connection, mail).map_err(failed)?;
                 }
-                if let Some(key) = change.forgives {
+                if let Some(key) = change.clears_limit {
                     clear(connection, key).map_err(failed)?;
                 }
                 Ok(Replacement::Replaced)
@@ -275,7 +278,7 @@ impl Accounts for SqliteStore {
             .await
     }
 
-    async fn deletion(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+    async fn deletion_preview(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
         self.readers
             .read(move |connection| deletion(connection, id).map_err(failed))
             .await

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{Copying, Counts, EventPlace, Portion, StoreError, another_copy};
+use super::super::{CopyBatch, Copying, Counts, EventPosition, StoreError, another_copy};
 use super::accounts::insert_account;
 use super::history::{event, insert_line};
 use super::movies::insert_movie;
@@ -67,16 +67,17 @@ impl Copying for SqliteStore {
 
     async fn events(
         &self,
-        after: Option<EventPlace>,
+        after: Option<EventPosition>,
         limit: usize,
-    ) -> Result<Vec<(EventPlace, Event)>, StoreError> {
+    ) -> Result<Vec<(EventPosition, Event)>, StoreError> {
         // The number, in the first eight bytes of the place.
         let place = |number: i64| {
             let mut place = [0; 12];
             place[..8].copy_from_slice(&number.to_be_bytes());
-            EventPlace(place)
+            EventPosition::from_bytes(place)
         };
-        let number = |EventPlace([a, b, c, d, e, f, g, h, ..]): EventPlace| {
+        let number = |position: EventPosition| {
+            let [a, b, c, d, e, f, g, h, ..] = *position.as_bytes();
             i64::from_be_bytes([a, b, c, d, e, f, g, h])
         };
         self.readers
@@ -116,22 +117,22 @@ impl Copying for SqliteStore {
             .await
     }
 
-    async fn take_in(&self, holder: LeaseId, portion: &Portion) -> Result<u64, StoreError> {
+    async fn write_batch(&self, holder: LeaseId, portion: &CopyBatch) -> Result<u64, StoreError> {
         let portion = portion.clone();
         self.writer
             .write(move |connection| {
                 must_hold(connection, holder)?;
                 match &portion {
-                    Portion::Accounts(accounts) => {
+                    CopyBatch::Accounts(accounts) => {
                         insert_all(accounts, |account| insert_account(connection, account))
                     }
-                    Portion::Movies(movies) => {
+                    CopyBatch::Movies(movies) => {
                         insert_all(movies, |movie| insert_movie(connection, movie))
                     }
-                    Portion::Mails(mails) => {
+                    CopyBatch::Mails(mails) => {
                         insert_all(mails, |mail| insert_entry(connection, mail))
                     }
-                    Portion::Events(events) => {
+                    CopyBatch::Events(events) => {
                         insert_all(events, |event| insert_line(connection, event))
                     }
                 }
@@ -151,7 +152,7 @@ impl Copying for SqliteStore {
             .await
     }
 
-    async fn is_half_copied(&self) -> Result<bool, StoreError> {
+    async fn is_copy_unfinished(&self) -> Result<bool, StoreError> {
         self.readers
             .read(|connection| Ok(holder(connection)?.is_some()))
             .await

@@ -159,7 +159,7 @@ impl History for SqliteStore {
             .await
     }
 
-    async fn forget_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
+    async fn delete_events_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
             let deleted = self.writer.write(move |connection| {

@@ -4,20 +4,20 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{Counting, Limits, StoreError};
+use super::super::{LimitedCall, Limits, StoreError};
 use super::{SqliteStore, failed, timestamp};
-use crate::domain::limit::{LimitKey, Tally, TooEarly};
+use crate::domain::limit::{LimitKey, LimitState, TooEarly};
 
 /// How many tallies are forgotten in one step, so that nobody waits long behind it.
 const AT_ONCE: usize = 1_000;
 
-fn tally(connection: &Connection, key: LimitKey) -> Result<Option<Tally>, StoreError> {
+fn tally(connection: &Connection, key: LimitKey) -> Result<Option<LimitState>, StoreError> {
     connection
         .prepare_cached("SELECT count, until FROM tally WHERE key = ?")
         .and_then(|mut statement| {
             statement
                 .query_row([key.0], |row| {
-                    Ok(Tally {
+                    Ok(LimitState {
                         count: row.get("count")?,
                         until: timestamp(row.get("until")?)?,
                     })
@@ -30,9 +30,9 @@ fn tally(connection: &Connection, key: LimitKey) -> Result<Option<Tally>, StoreE
 /// Counts, as a part of a greater step.
 pub(super) fn count(
     connection: &Connection,
-    counting: Counting,
-) -> Result<Result<Tally, TooEarly>, StoreError> {
-    let Counting { limit, key, now } = counting;
+    counting: LimitedCall,
+) -> Result<Result<LimitState, TooEarly>, StoreError> {
+    let LimitedCall { limit, key, now } = counting;
     let counted = limit.count(tally(connection, key)?, now);
     if let Ok(tally) = &counted {
         connection
@@ -64,22 +64,25 @@ impl SqliteStore {
     /// Whether it is too early, asked of a reader: a refused call writes nothing.
     pub(super) async fn too_early(
         &self,
-        counting: Counting,
+        counting: LimitedCall,
     ) -> Result<Option<TooEarly>, StoreError> {
-        let kept = self.tally(counting.key).await?;
+        let kept = self.limit_state(counting.key).await?;
         Ok(counting.limit.check(kept, counting.now).err())
     }
 }
 
 #[async_trait]
 impl Limits for SqliteStore {
-    async fn tally(&self, key: LimitKey) -> Result<Option<Tally>, StoreError> {
+    async fn limit_state(&self, key: LimitKey) -> Result<Option<LimitState>, StoreError> {
         self.readers
             .glance(move |connection| tally(connection, key))
             .await
     }
 
-    async fn count(&self, counting: Counting) -> Result<Result<Tally, TooEarly>, StoreError> {
+    async fn count(
+        &self,
+        counting: LimitedCall,
+    ) -> Result<Result<LimitState, TooEarly>, StoreError> {
         if let Some(early) = self.too_early(counting).await? {
             return Ok(Err(early));
         }
@@ -88,13 +91,13 @@ impl Limits for SqliteStore {
             .await
     }
 
-    async fn clear_tally(&self, key: LimitKey) -> Result<(), StoreError> {
+    async fn clear_limit(&self, key: LimitKey) -> Result<(), StoreError> {
         self.writer
             .write_lightly(move |connection| clear(connection, key).map_err(failed))
             .await
     }
 
-    async fn forget_tallies(&self, now: Timestamp) -> Result<u64, StoreError> {
+    async fn delete_expired_limits(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
             let deleted = self.writer.write_lightly(move |connection| {

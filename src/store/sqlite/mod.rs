@@ -26,6 +26,7 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::{Store, StoreError};
+use crate::ports::error_detail::ErrorDetail;
 use crate::private;
 use readers::Readers;
 use writer::Writer;
@@ -57,9 +58,10 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
         create(path).map_err(|error| {
-            StoreError::Unavailable(format!(
+            StoreError::unavailable(format!(
                 "cannot create {shown}: {error}; name a file in a writable folder"
             ))
+            .with_source(error)
         })?;
         let at_path = at_path(path);
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&at_path)?;
@@ -85,7 +87,7 @@ impl SqliteStore {
             .collect::<Result<_, _>>()?;
         let quick = (0..READERS).map(|_| hurried()).collect::<Result<_, _>>()?;
         let writer = Writer::start(connection)
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            .map_err(|error| StoreError::Unavailable(ErrorDetail::from_error(error)))?;
         Ok(Self {
             readers: Readers::new(readers, quick),
             watch: Mutex::new(hurried()?),
@@ -98,11 +100,11 @@ impl SqliteStore {
 fn at_path(path: &Path) -> impl Fn(StoreError) -> StoreError {
     let shown = path.display().to_string();
     move |error| match error {
-        StoreError::Unavailable(why) if !why.contains(&shown) => {
-            StoreError::Unavailable(format!("{shown}: {why}"))
+        StoreError::Unavailable(why) if !why.as_str().contains(&shown) => {
+            StoreError::Unavailable(why.within(&shown))
         }
-        StoreError::Broken(why) if !why.contains(&shown) => {
-            StoreError::Broken(format!("{shown}: {why}"))
+        StoreError::Broken(why) if !why.as_str().contains(&shown) => {
+            StoreError::Broken(why.within(&shown))
         }
         error => error,
     }
@@ -147,25 +149,25 @@ fn use_wal(connection: &Connection) -> Result<(), StoreError> {
 
 /// Tells what can be waited out from what a person has to look at.
 fn failed(error: rusqlite::Error) -> StoreError {
-    let code = error.sqlite_error_code();
-    match code {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(
-            "another process has been writing for more than 5 seconds".to_owned(),
-        ),
-        Some(ErrorCode::DiskFull) => StoreError::Unavailable(
-            "the disk is full; free some space, nothing was lost".to_owned(),
-        ),
+    let failure = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::unavailable("another process has been writing for more than 5 seconds")
+        }
+        Some(ErrorCode::DiskFull) => {
+            StoreError::unavailable("the disk is full; free some space, nothing was lost")
+        }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            StoreError::Unavailable(error.to_string())
+            StoreError::unavailable(error.to_string())
         }
         Some(ErrorCode::SystemIoFailure) => {
-            StoreError::Unavailable(format!("{error}; the disk may be full or broken"))
+            StoreError::unavailable(format!("{error}; the disk may be full or broken"))
         }
-        Some(ErrorCode::NotADatabase) => StoreError::Broken(
-            "it is not an SQLite database; name another file in MOVIE_BAG_DATABASE".to_owned(),
+        Some(ErrorCode::NotADatabase) => StoreError::broken(
+            "it is not an SQLite database; name another file in MOVIE_BAG_DATABASE",
         ),
-        _ => StoreError::Broken(error.to_string()),
-    }
+        _ => StoreError::broken(error.to_string()),
+    };
+    failure.with_source(error)
 }
 
 /// Whether a step failed because a name is taken.

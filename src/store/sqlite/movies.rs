@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{MovieChange, MovieCreation, Movies, MoviesMark, StoreError};
+use super::super::{MovieChange, MovieCreation, Movies, MoviesVersion, StoreError};
 use super::{SqliteStore, failed, is_orphaned, is_taken};
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
@@ -86,13 +86,13 @@ impl Movies for SqliteStore {
             .await
     }
 
-    async fn movies_mark(&self) -> Result<Option<MoviesMark>, StoreError> {
+    async fn movies_version(&self) -> Result<Option<MoviesVersion>, StoreError> {
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let mark = watch
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
         // Where it is locked, nothing is known.
-        Ok(mark.ok().map(MoviesMark))
+        Ok(mark.ok().map(MoviesVersion::new))
     }
 
     async fn change_movie(

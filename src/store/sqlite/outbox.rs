@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
-use super::super::{Counting, Leasing, Outbox, Queueing, StoreError, Wanted};
+use super::super::{LeaseMode, LeaseResult, LimitedCall, Outbox, QueueResult, StoreError};
 use super::history::{insert_event, insert_event_into};
 use super::limits::count;
 use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
 use crate::domain::event::Event;
+use crate::domain::fingerprint::Fingerprint;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
 use crate::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
-use crate::domain::token::Fingerprint;
 
 pub(super) const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
 
@@ -164,12 +164,12 @@ impl Outbox for SqliteStore {
         &self,
         entry: &Entry,
         event: &Event,
-        counting: Option<Counting>,
-    ) -> Result<Queueing, StoreError> {
+        counting: Option<LimitedCall>,
+    ) -> Result<QueueResult, StoreError> {
         if let Some(counting) = counting
             && let Some(early) = self.too_early(counting).await?
         {
-            return Ok(Queueing::TooEarly(early));
+            return Ok(QueueResult::TooEarly(early));
         }
         let (entry, event) = (entry.clone(), event.clone());
         self.writer
@@ -177,24 +177,24 @@ impl Outbox for SqliteStore {
                 if let Some(counting) = counting
                     && let Err(early) = count(connection, counting)?
                 {
-                    return Ok(Queueing::TooEarly(early));
+                    return Ok(QueueResult::TooEarly(early));
                 }
                 match insert_entry(connection, &entry) {
                     Err(error) if is_orphaned(&error) => {
                         write_decoy(connection, &entry, &event).map_err(failed)?;
-                        Ok(Queueing::NoAccount)
+                        Ok(QueueResult::NoAccount)
                     }
                     inserted => {
                         inserted.map_err(failed)?;
                         insert_event(connection, &event).map_err(failed)?;
-                        Ok(Queueing::Queued)
+                        Ok(QueueResult::Queued)
                     }
                 }
             })
             .await
     }
 
-    async fn lease_some(
+    async fn lease_due(
         &self,
         round: Round,
         now: Timestamp,
@@ -229,13 +229,13 @@ impl Outbox for SqliteStore {
     async fn lease_entry(
         &self,
         id: EntryId,
-        wanted: Wanted,
+        wanted: LeaseMode,
         now: Timestamp,
         lease: Lease,
-    ) -> Result<Leasing, StoreError> {
+    ) -> Result<LeaseResult, StoreError> {
         let state = match wanted {
-            Wanted::Waiting => " AND state = 'waiting'",
-            Wanted::Any | Wanted::AsItIs => "",
+            LeaseMode::WaitingOnly => " AND state = 'waiting'",
+            LeaseMode::Revive | LeaseMode::KeepState => "",
         };
         let is_there = format!("SELECT 1 FROM outbox WHERE id = ?{state}");
         let free = format!("outbox WHERE id = ?1 AND coalesce(lease_until, ?2) <= ?2{state}");
@@ -252,23 +252,23 @@ impl Outbox for SqliteStore {
                     })
                     .map_err(failed)?;
                 if let Some(mut entry) = leased {
-                    if wanted == Wanted::Any {
+                    if wanted == LeaseMode::Revive {
                         connection
                             .prepare_cached("UPDATE outbox SET state = 'waiting' WHERE id = ?")
                             .and_then(|mut statement| statement.execute([id.as_bytes()]))
                             .map_err(failed)?;
                         entry.state = EntryState::Waiting;
                     }
-                    return Ok(Leasing::Leased(Box::new(entry)));
+                    return Ok(LeaseResult::Leased(Box::new(entry)));
                 }
                 let is_there = connection
                     .prepare_cached(&is_there)
                     .and_then(|mut statement| statement.exists([id.as_bytes()]))
                     .map_err(failed)?;
                 Ok(if is_there {
-                    Leasing::Held
+                    LeaseResult::Held
                 } else {
-                    Leasing::NotFound
+                    LeaseResult::NotFound
                 })
             })
             .await
@@ -331,7 +331,7 @@ impl Outbox for SqliteStore {
             .await
     }
 
-    async fn give_back(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
+    async fn release_entry(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
         let (id, error) = (entry.id, error.map(str::to_owned));
         let Some(lease) = entry.lease else {
             return Ok(false);

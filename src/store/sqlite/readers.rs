@@ -46,7 +46,7 @@ impl Readers {
         &self,
         look: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let broken = |what: &str| StoreError::Broken(format!("cannot read: {what}"));
+        let broken = |what: &str| StoreError::broken(format!("cannot read: {what}"));
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await

@@ -100,7 +100,7 @@ pub(super) fn refuse_foreign(connection: &Connection, path: &str) -> Result<(), 
     if is_empty(connection)? || application(connection)? == APPLICATION_ID {
         return Ok(());
     }
-    Err(StoreError::Broken(format!(
+    Err(StoreError::broken(format!(
         "{path} belongs to another program: name another file in MOVIE_BAG_DATABASE"
     )))
 }
@@ -109,7 +109,7 @@ fn refuse_newer(version: usize, path: &str) -> Result<(), StoreError> {
     if version <= MIGRATIONS.len() {
         return Ok(());
     }
-    Err(StoreError::Broken(format!(
+    Err(StoreError::broken(format!(
         "{path} was written by a newer movie-bag (schema {version}, this one knows {}): upgrade movie-bag",
         MIGRATIONS.len()
     )))
@@ -120,7 +120,7 @@ fn version(connection: &Connection) -> Result<usize, StoreError> {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(failed)?;
     usize::try_from(version)
-        .map_err(|_| StoreError::Broken(format!("impossible schema version {version}")))
+        .map_err(|_| StoreError::broken(format!("impossible schema version {version}")))
 }
 
 fn application(connection: &Connection) -> Result<i32, StoreError> {

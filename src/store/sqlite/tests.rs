@@ -42,7 +42,7 @@ async fn many_mails_are_leased_in_one_step_and_one_that_cannot_be_read_is_given_
     let broken = "UPDATE outbox SET requested_at = 9000000000000000000 WHERE id = ?";
     let first = entry(1, 1, 0).id;
     other.execute(broken, [first.as_bytes()]).unwrap();
-    let leased = store.lease_some(Round::First, at(1), lease(7, 16), 3);
+    let leased = store.lease_due(Round::First, at(1), lease(7, 16), 3);
     let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
     assert_eq!(leased, [entry(2, 1, 0).id, entry(3, 1, 0).id]);
     let state = other.query_row(
@@ -179,5 +179,5 @@ async fn a_database_of_an_earlier_schema_opens_with_what_is_in_it() {
     drop(old);
     let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
     assert_eq!(store.accounts(None, 10).await.unwrap().len(), 1);
-    assert!(!store.is_half_copied().await.unwrap());
+    assert!(!store.is_copy_unfinished().await.unwrap());
 }

@@ -97,7 +97,7 @@ impl Writer {
                 None
             }
         });
-        let ended = || StoreError::Broken("the writing thread has ended".to_owned());
+        let ended = || StoreError::broken("the writing thread has ended");
         self.jobs
             .as_ref()
             .ok_or_else(ended)?
@@ -106,7 +106,7 @@ impl Writer {
             .map_err(|_| ended())?;
         answered
             .await
-            .map_err(|_| StoreError::Broken("a step failed because of a defect".to_owned()))?
+            .map_err(|_| StoreError::broken("a step failed because of a defect"))?
     }
 }
 
@@ -186,7 +186,7 @@ fn commit_batch(transaction: Transaction<'_>, batch: Vec<Job>) {
         // A full disk or a failing one makes SQLite roll back all of it: what came after would be a commit of its own.
         if transaction.is_autocommit() {
             let why = "the disk is full or failing: all steps in progress were rolled back";
-            let error = StoreError::Unavailable(why.to_owned());
+            let error = StoreError::unavailable(why.to_owned());
             refuse(jobs.collect(), &error);
             answers
                 .into_iter()

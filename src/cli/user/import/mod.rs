@@ -25,7 +25,7 @@ use self::input::{Line, Records};
 use self::json_lines::JsonLines;
 use super::format::{Format, is_dash};
 use super::{Ui, wiring};
-use crate::app::{App, AppError, Import, Imported, Importing};
+use crate::app::{App, AppError, Import, ImportOptions, ImportOutcome};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::{FileProgress, counted};
@@ -107,7 +107,7 @@ impl Args {
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let (size, mut lines) = start_reading(args)?;
-    let import = app.import(Importing {
+    let import = app.import(ImportOptions {
         update: args.update,
         dry_run: args.dry_run,
         origin: wiring::origin(),
@@ -274,11 +274,11 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    fn count(&mut self, imported: Imported, position: u64) {
+    fn count(&mut self, imported: ImportOutcome, position: u64) {
         match imported {
-            Imported::Created => self.counts.created += 1,
-            Imported::Updated => self.counts.updated += 1,
-            Imported::Unchanged => self.counts.unchanged += 1,
+            ImportOutcome::Created => self.counts.created += 1,
+            ImportOutcome::Updated => self.counts.updated += 1,
+            ImportOutcome::Unchanged => self.counts.unchanged += 1,
         }
         self.advance(position);
     }

@@ -325,8 +325,12 @@ async fn a_failure_is_told_for_what_it_is() {
         let refused = doc! { "code": code, "errmsg": "not confirmed" };
         let data = doc! { "failCommands": ["insert"], "writeConcernError": refused };
         fallible.fail(doc! { "times": 1 }, data).await;
-        let portion = crate::store::Portion::Accounts(vec![account(7)]);
-        let error = fallible.store.take_in(holder, &portion).await.unwrap_err();
+        let portion = crate::store::CopyBatch::Accounts(vec![account(7)]);
+        let error = fallible
+            .store
+            .write_batch(holder, &portion)
+            .await
+            .unwrap_err();
         fallible.fail_no_more().await;
         assert_eq!(is_unavailable(&error), passes, "{error}");
         assert!(

@@ -9,7 +9,7 @@ use super::proxy::{MongoProxy, Verdict};
 use super::*;
 use crate::domain::limit::{Limit, LimitKey};
 use crate::store::contract::limits::of_many_at_once_a_limit_lets_so_many_through_as_it_says;
-use crate::store::{Copying as _, Counting, Counts, Limits as _};
+use crate::store::{Copying as _, Counts, LimitedCall, Limits as _};
 
 /// Steps that write for an account without a change to the account itself.
 fn steps_beside_the_account() -> [Step; 3] {
@@ -184,7 +184,7 @@ async fn a_conflict_without_end_is_a_busy_database_and_not_a_lost_one() {
     // A count beside all transactions is tried again, too.
     let data = doc! { "failCommands": ["update"], "errorCode": 112, "errorLabels": [] };
     fallible.fail(doc! { "times": 2 }, data).await;
-    let counting = Counting {
+    let counting = LimitedCall {
         limit: Limit::Login,
         key: LimitKey([1; 32]),
         now: at(0),

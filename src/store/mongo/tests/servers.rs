@@ -8,7 +8,7 @@ use crate::store::contract::accounts::{
     an_account_is_found_by_its_id_and_every_spelling_of_its_address,
     an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody,
 };
-use crate::store::{Counting, Limits as _};
+use crate::store::{LimitedCall, Limits as _};
 
 /// Error of a store for a server whose answer to `hello` is changed in this way.
 async fn refusal(
@@ -206,7 +206,7 @@ async fn collections_and_indexes_exist_before_the_mark_says_so() {
         }
         // A tally that lets a call through outlives a failover.
         recording.clear();
-        let counting = Counting {
+        let counting = LimitedCall {
             limit: Limit::Login,
             key: LimitKey([1; 32]),
             now: at(0),
@@ -266,7 +266,7 @@ async fn leases_of_an_unconfirmed_commit_are_read_from_the_primary_alone() {
         // By both ways of leasing.
         let careful = if number == 1 { 0 } else { 1 };
         store.careful_leases.store(careful, Ordering::Relaxed);
-        let leased = store.lease_some(Round::First, at(1), lease(7, 16), 5);
+        let leased = store.lease_due(Round::First, at(1), lease(7, 16), 5);
         let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
         fallible.fail_no_more().await;
         assert_eq!(leased, [entry(number, 1, 0).id]);

@@ -250,7 +250,7 @@ async fn an_entry_that_somebody_holds_does_not_hold_up_the_others() {
         queue(&store, &entry(id, 2, 21)).await;
     }
     let mut third = hold(3).await;
-    let leased = store.lease_some(Round::First, at(30), lease(7, 45), 2);
+    let leased = store.lease_due(Round::First, at(30), lease(7, 45), 2);
     let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
     assert_eq!(
         leased,
@@ -259,7 +259,7 @@ async fn an_entry_that_somebody_holds_does_not_hold_up_the_others() {
     );
     third.abort_transaction().await.unwrap();
     oldest.abort_transaction().await.unwrap();
-    let leased = store.lease_some(Round::First, at(30), lease(7, 45), 9);
+    let leased = store.lease_due(Round::First, at(30), lease(7, 45), 9);
     let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
     assert_eq!(leased, [entry(3, 2, 0).id, entry(4, 2, 0).id]);
     let leased = lease_any(&store, at(30), lease(8, 45))

@@ -4,7 +4,7 @@ use super::super::timed_collection::limit_between;
 use super::*;
 use crate::domain::id::RevocationId;
 use crate::domain::limit::{Limit, LimitKey};
-use crate::store::{Counting, Limits as _};
+use crate::store::{LimitedCall, Limits as _};
 
 /// Commands without a time limit of their own. The server counts `getMore` toward the limit of its cursor.
 const WITHOUT_LIMIT: [&str; 4] = ["getMore", "killCursors", "endSessions", "hello"];
@@ -20,7 +20,7 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     let any: Arc<dyn CopyableStore> = store.clone();
     recording.clear();
 
-    let counting = Counting {
+    let counting = LimitedCall {
         limit: Limit::Login,
         key: LimitKey([1; 32]),
         now: at(0),
@@ -28,8 +28,16 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     for _ in 0..2 {
         store.count(counting).await.unwrap().unwrap();
     }
-    assert_eq!(store.tally(counting.key).await.unwrap().unwrap().count, 2);
-    store.clear_tally(counting.key).await.unwrap();
+    assert_eq!(
+        store
+            .limit_state(counting.key)
+            .await
+            .unwrap()
+            .unwrap()
+            .count,
+        2
+    );
+    store.clear_limit(counting.key).await.unwrap();
 
     for number in [1, 2] {
         create(&any, number).await;
@@ -49,7 +57,7 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     let held = lease(1, 15);
     let leased = lease_any(&store, at(0), held).await.unwrap().unwrap();
     assert!(store.renew_lease(leased.id, held).await.unwrap());
-    assert!(store.give_back(&leased, Some("451")).await.unwrap());
+    assert!(store.release_entry(&leased, Some("451")).await.unwrap());
     let leased = lease_any(&store, at(1), held).await.unwrap().unwrap();
     let sent = event(1, EventKind::MailSent, 3);
     let settled = store.settle(leased.id, held.holder, &outbox::Outcome::Sent, &sent);
@@ -71,8 +79,12 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     store.accounts(None, 10).await.unwrap();
     store.entries(None, 10).await.unwrap();
     store.history(account(1).id, 10).await.unwrap();
-    store.forget_before(at(100)).await.unwrap();
-    store.deletion(account(1).id).await.unwrap().unwrap();
+    store.delete_events_before(at(100)).await.unwrap();
+    store
+        .deletion_preview(account(1).id)
+        .await
+        .unwrap()
+        .unwrap();
     store.delete_account(account(1).id).await.unwrap().unwrap();
     store.counts().await.unwrap();
 
@@ -121,7 +133,7 @@ async fn a_write_that_exceeds_its_time_limit_is_not_performed() {
             .renew_lease(entry(1, 1, 0).id, later)
             .await
             .unwrap_err(),
-        store.clear_tally(key).await.unwrap_err(),
+        store.clear_limit(key).await.unwrap_err(),
         store.account(account(1).id).await.unwrap_err(),
     ] {
         assert!(is_unavailable(&error), "{error}");

@@ -1,13 +1,8 @@
-//! What is counted while the server runs, and how it is shown to Prometheus.
+//! Counters of a server, and their output for Prometheus.
 //!
-//! Every name of a metric stands in this file and in no other. Whoever counts says what happened, in values of the domain
-//! ([`Metrics::mail_tried`], [`Metrics::limit_hit`]), and knows no name. A label has one of a set of values that is known at
-//! the start, so nothing of a request, an account or a token can get in, and nobody can make the list grow from outside.
-//! Counting adds to an atomic, and waits for nobody. What is not counted but looked at, the [`Moment`], is handed in when it
-//! is to be shown.
-
-mod latency;
-mod requests;
+//! The names of all metrics are in this file. The use cases count by [`Metrics`], in values of the domain; the access log
+//! counts requests by [`PrometheusMetrics::answered`]. Counters are atomics: counting does not block. Values that are read
+//! rather than counted come with the [`Snapshot`] at rendering.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,73 +16,18 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::event::named;
+use super::requests::Requests;
+use crate::app::{HashLoad, Snapshot};
 use crate::domain::limit::Limit;
-use crate::domain::outbox::{EntryState, MailKind, OutboxState};
-use crate::supervisor::TaskStatus;
-use requests::Requests;
+use crate::domain::outbox::{EntryState, MailKind};
+use crate::ports::metrics::{MailResult, Metrics, ResetResult};
 
-/// What [`Metrics::text`] is, for a header.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Value of the `Content-Type` header for [`PrometheusMetrics::text`].
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-named! {
-    /// What came of one attempt at a mail.
-    MailResult {
-        /// The mail server took it.
-        Sent = "sent",
-        /// Not this time.
-        Deferred = "deferred",
-        /// Never.
-        Dead = "dead",
-    }
-}
+pub(super) type Labels = Vec<(&'static str, Cow<'static, str>)>;
 
-named! {
-    /// What came of an attempt to redeem a reset token.
-    ResetResult {
-        /// The password is changed.
-        Done = "done",
-        /// The token was no token, somebody else's, or used.
-        BadToken = "bad_token",
-        /// The token was authentic and too old.
-        ExpiredToken = "expired_token",
-        /// The policy refused the password.
-        WeakPassword = "weak_password",
-        /// A limit refused the call.
-        Limited = "limited",
-        /// It could not be done: the database, or too many hashes.
-        Failed = "failed",
-    }
-}
-
-/// How busy the hashing of passwords is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HashLoad {
-    /// How many run.
-    pub running: u64,
-    /// How many wait for a core.
-    pub waiting: u64,
-    /// How many were refused since the start, since too many waited.
-    pub refused: u64,
-}
-
-/// What is looked at when it is to be shown.
-#[derive(Debug, Clone)]
-pub struct Moment {
-    /// When it is.
-    pub now: Timestamp,
-    /// The hashing of passwords.
-    pub hashes: HashLoad,
-    /// The outbox; `None` where the database did not answer.
-    pub outbox: Option<OutboxState>,
-    /// Background tasks of this process.
-    pub tasks: Vec<TaskStatus>,
-}
-
-type Labels = Vec<(&'static str, Cow<'static, str>)>;
-
-/// The counters of one family, made at the start: they are shown from the first moment, as 0, and counting looks
-/// nothing up behind a lock.
+/// Counters of one family. All are created at the start: they are shown as 0 from then on, and counting takes no lock.
 struct Counters<K>(Vec<(K, Counter)>);
 
 impl<K: Copy + PartialEq> Counters<K> {
@@ -111,8 +51,8 @@ impl<K: Copy + PartialEq> Counters<K> {
     }
 }
 
-/// All that is counted.
-pub struct Metrics {
+/// Counters of one server.
+pub struct PrometheusMetrics {
     registry: Registry,
     requests: Requests,
     mails: Counters<(MailKind, MailResult)>,
@@ -121,8 +61,8 @@ pub struct Metrics {
     limits: Counters<Limit>,
 }
 
-impl Metrics {
-    /// Begins to count; `routes` are all that a request may be counted under.
+impl PrometheusMetrics {
+    /// Creates all counters. Requests are counted by one of these `routes`, or as `(none)`.
     pub fn new(routes: &[&'static str], started: Timestamp) -> Self {
         let mut registry = Registry::default();
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
@@ -196,52 +136,50 @@ impl Metrics {
         }
     }
 
-    /// A request was answered, or with no status: it was cut off before.
+    /// Counts a request. It has no status if it ended before its response.
     pub fn answered(&self, method: &'static str, route: &str, status: Option<u16>, took: Duration) {
         self.requests.answered(method, route, status, took);
     }
 
-    /// An attempt at a mail has ended.
-    pub fn mail_tried(&self, kind: MailKind, result: MailResult) {
-        self.mails.count((kind, result));
-    }
-
-    /// A connection to the mail server failed before a mail was offered.
-    pub fn mail_server_failed(&self) {
-        self.mail_server_failures.inc();
-    }
-
-    /// An attempt to redeem a reset token has ended.
-    pub fn reset_tried(&self, result: ResetResult) {
-        self.resets.count(result);
-    }
-
-    /// A limit has refused a call.
-    pub fn limit_hit(&self, limit: Limit) {
-        self.limits.count(limit);
-    }
-
-    /// All of it, as OpenMetrics text.
+    /// Renders all metrics as OpenMetrics text.
     ///
     /// # Errors
-    /// None that is known: the text is written into memory.
-    pub fn text(&self, moment: &Moment) -> Result<String, fmt::Error> {
+    /// None is known: the text is written into memory.
+    pub fn text(&self, snapshot: &Snapshot) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &looked_at(moment))?;
+        encode_registry(&mut text, &of_snapshot(snapshot))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
 }
 
-/// What is looked at, as metrics of this moment alone.
-fn looked_at(moment: &Moment) -> Registry {
+impl Metrics for PrometheusMetrics {
+    fn mail_attempted(&self, kind: MailKind, result: MailResult) {
+        self.mails.count((kind, result));
+    }
+
+    fn mail_server_failed(&self) {
+        self.mail_server_failures.inc();
+    }
+
+    fn reset_attempted(&self, result: ResetResult) {
+        self.resets.count(result);
+    }
+
+    fn limit_hit(&self, limit: Limit) {
+        self.limits.count(limit);
+    }
+}
+
+/// Creates a registry with the values of a snapshot.
+fn of_snapshot(snapshot: &Snapshot) -> Registry {
     let mut registry = Registry::default();
     let HashLoad {
         running,
         waiting,
         refused,
-    } = moment.hashes;
+    } = snapshot.hashes;
     registry.register(
         "movie_bag_hashes_running",
         "Passwords being hashed or verified",
@@ -260,13 +198,13 @@ fn looked_at(moment: &Moment) -> Registry {
     registry.register(
         "movie_bag_database_up",
         "Whether the database answered this scrape",
-        ConstGauge::new(i64::from(moment.outbox.is_some())),
+        ConstGauge::new(i64::from(snapshot.outbox.is_some())),
     );
     let (up, restarts) = (
         Family::<Labels, Gauge>::default(),
         Family::<Labels, Counter>::default(),
     );
-    for task in &moment.tasks {
+    for task in &snapshot.tasks {
         let labels = vec![("task", task.name.into())];
         up.get_or_create(&labels).set(i64::from(task.is_up));
         restarts.get_or_create(&labels).inc_by(task.restarts);
@@ -281,7 +219,7 @@ fn looked_at(moment: &Moment) -> Registry {
         "Restarts of a background task after a failure",
         restarts,
     );
-    let Some(outbox) = moment.outbox else {
+    let Some(outbox) = snapshot.outbox else {
         return registry;
     };
     let entries = Family::<Labels, Gauge>::default();
@@ -298,7 +236,7 @@ fn looked_at(moment: &Moment) -> Registry {
         entries,
     );
     let age = outbox.oldest_waiting_since.map_or(0.0, |since| {
-        moment.now.duration_since(since).as_secs_f64().max(0.0)
+        snapshot.now.duration_since(since).as_secs_f64().max(0.0)
     });
     registry.register_with_unit(
         "movie_bag_outbox_oldest_waiting",
@@ -316,17 +254,19 @@ fn signed(count: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::outbox::OutboxState;
+    use crate::supervisor::TaskStatus;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn metrics() -> Metrics {
-        Metrics::new(&["/api/auth/login", "/reset/{token}"], at(1_800_000_000))
+    fn metrics() -> PrometheusMetrics {
+        PrometheusMetrics::new(&["/api/auth/login", "/reset/{token}"], at(1_800_000_000))
     }
 
-    fn shown(metrics: &Metrics, outbox: Option<OutboxState>) -> String {
-        let moment = Moment {
+    fn shown(metrics: &PrometheusMetrics, outbox: Option<OutboxState>) -> String {
+        let snapshot = Snapshot {
             now: at(1_800_000_090),
             hashes: HashLoad {
                 running: 2,
@@ -340,7 +280,7 @@ mod tests {
                 restarts: 3,
             }],
         };
-        metrics.text(&moment).unwrap()
+        metrics.text(&snapshot).unwrap()
     }
 
     #[track_caller]
@@ -349,10 +289,10 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_is_shown_and_what_did_not_is_0() {
+    fn events_are_counted_and_other_counters_are_0() {
         let metrics = metrics();
-        metrics.mail_tried(MailKind::ResetPassword, MailResult::Sent);
-        metrics.reset_tried(ResetResult::Done);
+        metrics.mail_attempted(MailKind::ResetPassword, MailResult::Sent);
+        metrics.reset_attempted(ResetResult::Done);
         metrics.limit_hit(Limit::Forgot);
         let text = shown(&metrics, None);
         for line in [
@@ -375,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outbox_is_shown_where_the_database_answers() {
+    fn the_outbox_is_shown_if_the_database_answers() {
         let state = OutboxState {
             waiting: 5,
             dead: 1,
@@ -398,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_counted_under_what_is_known() {
+    fn a_request_is_counted_by_known_labels_only() {
         let metrics = metrics();
         let millisecond = Duration::from_millis(1);
         metrics.answered("POST", "/api/auth/login", Some(401), millisecond * 30);
@@ -434,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_at_once_loses_nothing() {
+    fn concurrent_counts_are_not_lost() {
         let metrics = metrics();
         std::thread::scope(|scope| {
             for _ in 0..4 {

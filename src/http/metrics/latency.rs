@@ -1,4 +1,4 @@
-//! A histogram of times that is counted without a lock. The library's own takes a mutex at each observation.
+//! Histogram of durations without a lock. The one of the library locks a mutex for each observation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-/// The upper ends of the buckets, in seconds: from a page in memory over one hash to the longest queue of them.
+/// Upper bounds of the buckets in seconds, from a page in memory over one password hash to the longest queue of hashes.
 const BOUNDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
 ];
 
 #[derive(Debug, Default)]
 struct Cells {
-    /// One for each bound, and one for what is above all.
+    /// One for each bound, and one for durations above all bounds.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
-/// The histogram. A clone is another handle on the same one.
+/// Histogram. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latency(Arc<Cells>);
 
@@ -45,7 +45,7 @@ impl EncodeMetric for Latency {
             .map(|bucket| bucket.load(Ordering::Relaxed));
         let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-        // Of the buckets themselves: what is counted meanwhile must not make the total differ from the last of them.
+        // The sum of the buckets that were read: a concurrent observation must not make the total differ from the last one.
         let count = buckets.iter().map(|(_, count)| count).sum();
         let nanoseconds = Duration::from_nanos(self.0.nanoseconds.load(Ordering::Relaxed));
         encoder.encode_histogram::<NoLabelSet>(nanoseconds.as_secs_f64(), count, &buckets, None)

@@ -1,6 +1,6 @@
-//! Requests by method, route and status, and their times by route.
+//! Requests by method, route and status, and their durations by route.
 //!
-//! A counter is made when it is first needed, and found ever after by its place in a table: most of the many thousand
+//! A counter is created on its first use, and found by its index in a table afterwards: most of the thousands of
 //! combinations never occur, and would only be noise.
 
 use std::collections::HashMap;
@@ -10,20 +10,20 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use super::Labels;
 use super::latency::Latency;
+use super::registry::Labels;
 
-/// The methods that are told apart; all others are the last.
+/// Methods that have counters of their own; all others share the last one.
 const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "(other)",
 ];
-/// What stands for a path at which nothing is, and for a request that was cut off before its answer.
+/// Label for a path without a route, and for a request that ended before its response.
 const NONE: &str = "(none)";
 const FIRST_STATUS: u16 = 100;
 const LAST_STATUS: u16 = 599;
 const PLACES: usize = (LAST_STATUS - FIRST_STATUS) as usize + 3;
 
-/// The places of a method: one for each status, then one for any other, and one for no answer.
+/// Counters of a method: one for each status, then one for any other status, and one for requests without a response.
 type Answers = [OnceLock<Counter>; PLACES];
 
 struct Route {

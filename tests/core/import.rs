@@ -1,9 +1,11 @@
-//! Taking accounts in: what becomes of a record, alone and beside others.
+//! Import of accounts: single records, and records that are imported concurrently.
 
 use futures_util::future::join_all;
+use movie_bag::app::{AppError, Import, ImportOptions, ImportOutcome, NewCredential, Record};
+use movie_bag::domain::account::Account;
+use movie_bag::domain::password::{PasswordHash, PasswordInput};
 
-use super::*;
-use crate::domain::password::PasswordHash;
+use crate::fixture::{ANN, Fixture, NEW_PASSWORD, PASSWORD, terminal};
 
 const BOB: &str = "bob@example.com";
 
@@ -26,7 +28,7 @@ fn with_password(email: &str, password: &str) -> Record {
 }
 
 fn import(fixture: &Fixture, update: bool, dry_run: bool) -> Import {
-    fixture.app.import(Importing {
+    fixture.app.import(ImportOptions {
         update,
         dry_run,
         origin: terminal(),
@@ -39,25 +41,25 @@ async fn stored(fixture: &Fixture, email: &str) -> Option<Account> {
 }
 
 #[tokio::test]
-async fn a_new_account_is_made_and_an_existing_one_left_alone() {
+async fn a_new_account_is_created_and_an_existing_one_is_unchanged() {
     let fixture = Fixture::fresh().await;
     let import = import(&fixture, false, false);
     let hash = hash_of(NEW_PASSWORD);
     let take = |record| import.take(record);
     assert_eq!(
         take(with_hash(BOB, &hash)).await.unwrap(),
-        Imported::Created
+        ImportOutcome::Created
     );
     assert_eq!(stored(&fixture, BOB).await.unwrap().password_hash, hash);
     for record in [
         with_hash(ANN, &hash),
         with_hash("Ann@Example.COM ", &hash),
         with_password(ANN, NEW_PASSWORD),
-        // Nothing is set, so the rules have nothing to say.
+        // No password is set, so the policy does not apply.
         with_password(ANN, "short"),
         with_hash(BOB, &hash),
     ] {
-        assert_eq!(take(record).await.unwrap(), Imported::Unchanged);
+        assert_eq!(take(record).await.unwrap(), ImportOutcome::Unchanged);
     }
     assert!(fixture.log_in(PASSWORD).await);
     assert_eq!(fixture.history().await, ["created"]);
@@ -77,22 +79,22 @@ async fn a_new_account_is_made_and_an_existing_one_left_alone() {
 }
 
 #[tokio::test]
-async fn an_update_replaces_the_credential_and_ends_what_was_made_under_it() {
+async fn an_update_replaces_the_credential_and_voids_links_and_sessions() {
     let fixture = Fixture::fresh().await;
-    fixture.forgot().await;
+    fixture.request_reset().await;
     let entries = fixture.entries().await;
     let import = import(&fixture, true, false);
     let hash = hash_of(NEW_PASSWORD);
-    // What fits already is left alone, also by a password that no one could choose today.
+    // A credential that fits already is unchanged, also for a password that the policy refuses today.
     let take = |record| import.take(record);
     let before = stored(&fixture, ANN).await.unwrap();
     assert_eq!(
         take(with_password(ANN, PASSWORD)).await.unwrap(),
-        Imported::Unchanged
+        ImportOutcome::Unchanged
     );
     assert_eq!(
         take(with_hash(ANN, &before.password_hash)).await.unwrap(),
-        Imported::Unchanged
+        ImportOutcome::Unchanged
     );
     assert!(matches!(
         take(with_password(ANN, "short")).await,
@@ -101,35 +103,35 @@ async fn an_update_replaces_the_credential_and_ends_what_was_made_under_it() {
     assert_eq!(stored(&fixture, ANN).await.unwrap(), before);
     assert_eq!(
         take(with_hash(ANN, &hash)).await.unwrap(),
-        Imported::Updated
+        ImportOutcome::Updated
     );
     assert!(fixture.log_in(NEW_PASSWORD).await && !fixture.log_in(PASSWORD).await);
     assert_eq!(fixture.history().await[0], "password_set imported");
-    // No mail goes out: not the one that was asked for before, and none that tells of the import.
+    // No mail is sent: neither the reset link of before nor a notice of the import.
     assert_eq!(fixture.entries().await.len(), entries.len());
-    while fixture.step().await.is_some() {}
-    assert!(fixture.taken().is_empty());
+    while fixture.deliver_next().await.is_some() {}
+    assert!(fixture.server.accepted().is_empty());
     assert_eq!(
         take(with_password(ANN, PASSWORD)).await.unwrap(),
-        Imported::Updated
+        ImportOutcome::Updated
     );
     assert!(fixture.log_in(PASSWORD).await);
-    // The spelling that is stored stays.
+    // The stored spelling of the address is kept.
     assert_eq!(
         take(with_hash("ANN@example.com", &hash)).await.unwrap(),
-        Imported::Updated
+        ImportOutcome::Updated
     );
     assert_eq!(stored(&fixture, ANN).await.unwrap().address, ANN);
 }
 
 #[tokio::test]
-async fn records_of_one_address_take_turns_in_their_order() {
+async fn records_of_one_address_are_imported_in_their_order() {
     let fixture = Fixture::fresh().await;
     for update in [false, true] {
         let import = import(&fixture, update, false);
         let email = format!("update-{update}@example.com");
         let hashes: Vec<_> = (0..20).map(|number| hash_of(&number.to_string())).collect();
-        // Half of them in other capitals; the last ones are polled first.
+        // Half of them in upper case; the last ones are polled first.
         let spelled = |number: usize| match number % 2 {
             0 => email.clone(),
             _ => email.to_uppercase(),
@@ -143,30 +145,29 @@ async fn records_of_one_address_take_turns_in_their_order() {
         done.reverse();
         let done: Vec<_> = done.into_iter().map(Result::unwrap).collect();
         let (others, last) = if update {
-            (Imported::Updated, 19)
+            (ImportOutcome::Updated, 19)
         } else {
-            (Imported::Unchanged, 0)
+            (ImportOutcome::Unchanged, 0)
         };
-        assert_eq!(done[0], Imported::Created);
+        assert_eq!(done[0], ImportOutcome::Created);
         assert!(done[1..].iter().all(|done| *done == others), "{done:?}");
         let account = stored(&fixture, &email).await.unwrap();
         assert_eq!(account.password_hash, hashes[last]);
-        assert!(import.is_idle(), "queues are left");
     }
 }
 
 #[tokio::test]
-async fn a_record_that_is_given_up_lets_the_next_one_go() {
+async fn a_cancelled_record_does_not_block_the_next_one_of_its_address() {
     let fixture = Fixture::fresh().await;
     let import = import(&fixture, false, false);
     let hash = hash_of(NEW_PASSWORD);
     let [first, second] = [(), ()].map(|()| import.take(with_hash(BOB, &hash)));
     drop(first);
-    assert_eq!(second.await.unwrap(), Imported::Created);
+    assert_eq!(second.await.unwrap(), ImportOutcome::Created);
 }
 
 #[tokio::test]
-async fn two_imports_at_once_make_each_account_once() {
+async fn concurrent_imports_create_each_account_once() {
     let fixture = Fixture::fresh().await;
     let imports = [(), ()].map(|()| import(&fixture, false, false));
     let hash = hash_of(NEW_PASSWORD);
@@ -182,24 +183,27 @@ async fn two_imports_at_once_make_each_account_once() {
         done.count()
     };
     assert_eq!(
-        (count(Imported::Created), count(Imported::Unchanged)),
+        (
+            count(ImportOutcome::Created),
+            count(ImportOutcome::Unchanged)
+        ),
         (50, 50)
     );
 }
 
 #[tokio::test]
-async fn a_dry_run_changes_nothing_and_says_what_would_be() {
+async fn a_dry_run_reports_the_outcome_and_changes_nothing() {
     let fixture = Fixture::fresh().await;
     let hash = hash_of(NEW_PASSWORD);
     for (update, existing, again) in [
-        (false, Imported::Unchanged, Imported::Unchanged),
-        (true, Imported::Updated, Imported::Updated),
+        (false, ImportOutcome::Unchanged, ImportOutcome::Unchanged),
+        (true, ImportOutcome::Updated, ImportOutcome::Updated),
     ] {
         let import = import(&fixture, update, true);
         let take = |record| import.take(record);
         assert_eq!(
             take(with_hash(BOB, &hash)).await.unwrap(),
-            Imported::Created
+            ImportOutcome::Created
         );
         assert_eq!(
             take(with_hash("BOB@example.com", &hash)).await.unwrap(),

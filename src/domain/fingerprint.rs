@@ -1,0 +1,92 @@
+//! Fingerprints: keyed digests that bind a token or an outbox entry to the credential it was made for.
+//!
+//! When the credential changes, every reset token of the account is void, without a table of tokens.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use super::account::Account;
+use super::limit::{Limit, LimitKey};
+use super::token::Purpose;
+
+/// Keyed digest of a credential. It cannot be redeemed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Takes a fingerprint as it is stored.
+    pub fn from_stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text that is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Key of the digests. It is derived from the secret that signs tokens, so that a digest is never a signature.
+#[derive(Clone)]
+pub struct FingerprintKey(Hmac<Sha256>);
+
+impl FingerprintKey {
+    /// Derives the key from a secret.
+    pub fn derive(secret: &[u8]) -> Self {
+        let mac = |key: &[u8]| {
+            <Hmac<Sha256>>::new_from_slice(key)
+                .unwrap_or_else(|_| unreachable!("HMAC accepts keys of any length (RFC 2104 3)"))
+        };
+        let mut derived = mac(secret);
+        derived.update(b"movie-bag credential fingerprint v1");
+        Self(mac(&derived.finalize().into_bytes()))
+    }
+
+    /// Returns the fingerprint of the account's present credential for a purpose.
+    pub fn fingerprint(&self, purpose: Purpose, account: &Account) -> Fingerprint {
+        let digest = self.bind(purpose, account).finalize().into_bytes();
+        Fingerprint(URL_SAFE_NO_PAD.encode(digest))
+    }
+
+    /// Returns whether a fingerprint is that of the account's present credential.
+    pub fn matches(&self, fingerprint: &Fingerprint, purpose: Purpose, account: &Account) -> bool {
+        // `verify_slice` compares in constant time.
+        URL_SAFE_NO_PAD
+            .decode(fingerprint.as_str())
+            .is_ok_and(|digest| self.bind(purpose, account).verify_slice(&digest).is_ok())
+    }
+
+    /// Returns the digest under which a limit is stored, so that the database does not reveal its subject.
+    pub fn limit_key(&self, limit: Limit, subject: &str) -> LimitKey {
+        let mac = self.digest(&[b"limit", limit.name().as_bytes(), subject.as_bytes()]);
+        LimitKey(mac.finalize().into_bytes().into())
+    }
+
+    /// Digests everything that the purpose depends on. For a reset that includes the address, since the mail went there.
+    /// For access it includes the last revocation, which ends all sessions.
+    fn bind(&self, purpose: Purpose, account: &Account) -> Hmac<Sha256> {
+        let revocation = account.revocation.as_ref();
+        let (address, revocation): (&[u8], &[u8]) = match purpose {
+            Purpose::Reset => (account.address.as_bytes(), b""),
+            Purpose::Access => (b"", revocation.map_or(b"", |id| id.as_bytes())),
+        };
+        self.digest(&[
+            purpose.name().as_bytes(),
+            account.id.as_bytes().as_slice(),
+            address,
+            account.password_hash.as_str().as_bytes(),
+            revocation,
+        ])
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        for part in parts {
+            // The length precedes each part, so that no two lists of parts give the same bytes.
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac
+    }
+}
