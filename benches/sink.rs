@@ -1,17 +1,17 @@
-//! Measures the debugging SMTP server against Postfix's `smtp-sink`, which keeps nothing, in pairs of one run.
+//! Benchmark of the debugging SMTP server against Postfix's `smtp-sink`, which stores nothing, in pairs within one run.
 //!
 //! ```sh
-//! apt-get install postfix                # smtp-source, which is the load, and smtp-sink, to compare with
-//! cargo bench --bench sink               # all of it, some two minutes
-//! cargo bench --bench sink -- load       # messages a second by new connections, and by ones used again; then the memory
-//! cargo bench --bench sink -- large      # 100,000 messages: how long a list and a search take
-//! cargo bench --bench sink -- start      # from the start to the banner, and the memory when idle
-//! cargo bench --bench sink -- arrival    # from the 250 to the row in an inbox that is open in Chromium
+//! apt-get install postfix                # smtp-source, which sends the load, and smtp-sink, the reference
+//! cargo bench --bench sink               # everything, about two minutes
+//! cargo bench --bench sink -- load       # messages per second with new and with reused connections; then the memory
+//! cargo bench --bench sink -- large      # duration of a list and a search with 100,000 messages
+//! cargo bench --bench sink -- start      # time from start to banner, and idle memory
+//! cargo bench --bench sink -- arrival    # time from 250 to the row in an inbox open in Chromium
 //! ```
 //!
-//! `load` sends 10,000 messages of 5,000 bytes from 20 sessions at once, to each server in turn, seven times, and answers the
-//! medians and the median of the ratios; then every message is counted, and a thousand are compared.
-//! `MOVIE_BAG_BENCH_PAIRS` says how many pairs.
+//! `load` sends 10,000 messages of 5,000 bytes from 20 concurrent sessions to each server in turn, seven times, and prints the
+//! medians and the median of the ratios. Then it counts all messages and compares a thousand of them.
+//! `MOVIE_BAG_BENCH_PAIRS` sets the number of pairs.
 
 #![allow(
     dead_code,
@@ -19,7 +19,7 @@
     unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
-    reason = "it uses a part of the tests' harness, and ends where it is surprised"
+    reason = "a benchmark uses a part of the test harness, and panics on errors"
 )]
 
 use movie_bag_testkit as harness;
@@ -33,10 +33,10 @@ use serde_json::Value;
 
 use harness::{Browser, Device, Home, Theme, now, wait_until};
 
-/// Messages of one measurement.
+/// Number of messages of one measurement.
 const MESSAGES: usize = 10_000;
 
-/// Bytes of each.
+/// Size of a message, in bytes.
 const LENGTH: &str = "5000";
 
 fn main() {
@@ -59,31 +59,31 @@ fn main() {
     }
 }
 
-/// A process that ends with this value.
-struct Running(Child);
+/// Process that is killed on drop.
+struct ChildProcess(Child);
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// An address that nobody listens on.
+/// Returns an unused address.
 fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-/// Our sink in a process of its own, which shows nothing and keeps all.
-struct Ours {
-    process: Running,
+/// The movie-bag sink in a process of its own, without output and with high limits.
+struct MovieBag {
+    process: ChildProcess,
     smtp: String,
     web: String,
     _home: Home,
 }
 
-impl Ours {
+impl MovieBag {
     fn start() -> Self {
         let home = Home::fresh();
         let mut child = home
@@ -109,10 +109,10 @@ impl Ours {
             line.strip_prefix(mark).unwrap().to_owned()
         };
         let (smtp, web) = (next("SMTP on "), next("inbox on http://"));
-        // What else it says is read to its end, so that it never waits.
+        // Further output is read, so that the process never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
-            process: Running(child),
+            process: ChildProcess(child),
             smtp,
             web,
             _home: home,
@@ -134,7 +134,7 @@ impl Ours {
         serde_json::from_slice(&self.get(path)).unwrap()
     }
 
-    /// Resident memory in bytes.
+    /// Returns its resident memory, in bytes.
     fn memory(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap();
@@ -147,16 +147,16 @@ impl Ours {
     }
 }
 
-/// Postfix's.
+/// Postfix's `smtp-sink`.
 struct Postfix {
     smtp: String,
-    _process: Running,
+    _process: ChildProcess,
 }
 
 impl Postfix {
     fn start() -> Option<Self> {
         let smtp = free_address();
-        // Root is to become somebody else, who else may stay what he is.
+        // smtp-sink refuses to run as root.
         let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
         let user: &[&str] = if is_root { &["-u", "nobody"] } else { &[] };
         let mut command = Command::new("smtp-sink");
@@ -164,7 +164,7 @@ impl Postfix {
             .args(user)
             .args([smtp.as_str(), "1000"])
             .env("PATH", path());
-        let process = Running(command.spawn().ok()?);
+        let process = ChildProcess(command.spawn().ok()?);
         wait_until("smtp-sink listens", || TcpStream::connect(&smtp).is_ok());
         Some(Self {
             smtp,
@@ -173,7 +173,7 @@ impl Postfix {
     }
 }
 
-/// Where Debian has its daemons too.
+/// Returns PATH with the folders of Debian's daemons.
 fn path() -> String {
     format!(
         "{}:/usr/sbin:/sbin",
@@ -181,26 +181,26 @@ fn path() -> String {
     )
 }
 
-/// Sends messages by `smtp-source`, and answers how many a second.
-fn send(smtp: &str, messages: usize, reuses: bool) -> f64 {
+/// Sends messages with `smtp-source`, and returns their number per second.
+fn send(smtp: &str, messages: usize, reuses_connections: bool) -> f64 {
     let mut command = Command::new("smtp-source");
     command
         .env("PATH", path())
         .args(["-s", "20", "-l", LENGTH, "-m", &messages.to_string()])
         .args(["-f", "from@example.com", "-t", "to@example.com"]);
-    if reuses {
+    if reuses_connections {
         command.arg("-d");
     }
     let begun = Instant::now();
     let status = command
         .arg(smtp)
         .status()
-        .expect("smtp-source, of Debian's package postfix, is the load");
+        .expect("smtp-source from Debian's package postfix");
     assert!(status.success(), "smtp-source failed");
     messages as f64 / begun.elapsed().as_secs_f64()
 }
 
-fn say(line: &str) {
+fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
@@ -217,53 +217,52 @@ fn pairs() -> usize {
 }
 
 fn load() {
-    let ours = Ours::start();
-    let Some(theirs) = Postfix::start() else {
-        say("smtp-sink is not here: install Debian's package postfix");
+    let movie_bag = MovieBag::start();
+    let Some(postfix) = Postfix::start() else {
+        print("smtp-sink is not installed: install Debian's package postfix");
         return;
     };
     let mut sent = 0;
     for (name, reuses) in [("new connections", false), ("connections used again", true)] {
-        let (mut rates, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rates, mut references, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for pair in 0..pairs() {
-            // Whoever goes first has the quieter machine, so they take turns.
-            let (own, other) = match pair % 2 {
-                0 => {
-                    let own = send(&ours.smtp, MESSAGES, reuses);
-                    (own, send(&theirs.smtp, MESSAGES, reuses))
-                }
-                _ => {
-                    let other = send(&theirs.smtp, MESSAGES, reuses);
-                    (send(&ours.smtp, MESSAGES, reuses), other)
-                }
+            let measure_sink = || send(&movie_bag.smtp, MESSAGES, reuses);
+            let measure_reference = || send(&postfix.smtp, MESSAGES, reuses);
+            // The servers take turns at being first, since the first one runs on a quieter machine.
+            let (rate, reference) = if pair % 2 == 0 {
+                let rate = measure_sink();
+                (rate, measure_reference())
+            } else {
+                let reference = measure_reference();
+                (measure_sink(), reference)
             };
             sent += MESSAGES;
-            rates.push(own);
-            others.push(other);
-            ratios.push(own / other);
+            rates.push(rate);
+            references.push(reference);
+            ratios.push(rate / reference);
         }
-        say(&format!(
+        print(&format!(
             "{name}: {:.0} messages a second, smtp-sink {:.0}, median ratio {:.2}",
             median(rates),
-            median(others),
+            median(references),
             median(ratios)
         ));
     }
-    let info = ours.json("/api/v1/info");
-    assert_eq!(info["Messages"], sent, "every message is kept");
+    let info = movie_bag.json("/api/v1/info");
+    assert_eq!(info["Messages"], sent, "every message is stored");
     let bytes = info["RuntimeStats"]["SMTPAcceptedSize"].as_u64().unwrap();
-    say(&format!(
+    print(&format!(
         "{sent} messages kept, {} MiB of them in {} MiB of memory: {:.2} times",
         bytes >> 20,
-        ours.memory() >> 20,
-        ours.memory() as f64 / bytes as f64
+        movie_bag.memory() >> 20,
+        movie_bag.memory() as f64 / bytes as f64
     ));
-    // smtp-source sends one message again and again, but for a counter: its length may differ by some digits, nothing else.
-    let messages = ours.json("/api/v1/messages?limit=0");
+    // smtp-source sends the same message with a counter: messages differ in some digits only.
+    let messages = movie_bag.json("/api/v1/messages?limit=0");
     let ids = messages["messages"].as_array().unwrap().iter();
     let ids: Vec<&str> = ids.map(|message| message["ID"].as_str().unwrap()).collect();
     let body = |id: &str| {
-        let source = ours.get(&format!("/api/v1/message/{id}/raw"));
+        let source = movie_bag.get(&format!("/api/v1/message/{id}/raw"));
         let at = source
             .windows(4)
             .position(|bytes| bytes == b"\r\n\r\n")
@@ -271,18 +270,18 @@ fn load() {
         source[at..].to_vec()
     };
     let first = body(ids[0]);
-    assert!(first.len() >= 4000, "it is the message that was sent");
+    assert!(first.len() >= 4000, "the message is the one that was sent");
     let sample = ids.iter().step_by(ids.len() / 1000 + 1);
     assert!(
         sample.clone().all(|id| body(id) == first),
-        "every byte is kept"
+        "every byte is stored"
     );
-    say(&format!("{} of them compared, equal", sample.len()));
+    print(&format!("{} of them compared, equal", sample.len()));
 }
 
 fn large() {
-    let ours = Ours::start();
-    send(&ours.smtp, 100_000, true);
+    let movie_bag = MovieBag::start();
+    send(&movie_bag.smtp, 100_000, true);
     for path in [
         "/api/v1/messages",
         "/api/v1/messages?start=99950",
@@ -292,8 +291,8 @@ fn large() {
         "/api/v1/messages?limit=0",
     ] {
         let begun = Instant::now();
-        let bytes = ours.get(path).len();
-        say(&format!(
+        let bytes = movie_bag.get(path).len();
+        print(&format!(
             "100,000 messages, {path}: {:.1} ms, {bytes} bytes",
             begun.elapsed().as_secs_f64() * 1e3
         ));
@@ -316,7 +315,7 @@ fn start() {
                 "--quiet",
             ])
             .spawn();
-        let _process = Running(started.unwrap());
+        let _process = ChildProcess(started.unwrap());
         let mut banner = [0; 3];
         while TcpStream::connect(&smtp)
             .and_then(|mut stream| stream.read_exact(&mut banner))
@@ -327,20 +326,20 @@ fn start() {
         times.push(begun.elapsed().as_secs_f64() * 1e3);
         assert_eq!(&banner, b"220");
     }
-    say(&format!(
+    print(&format!(
         "from the start to the banner: {:.1} ms",
         median(times)
     ));
-    let ours = Ours::start();
+    let movie_bag = MovieBag::start();
     std::thread::sleep(Duration::from_millis(300));
-    say(&format!(
+    print(&format!(
         "idle: {:.1} MiB",
-        ours.memory() as f64 / f64::from(1 << 20)
+        movie_bag.memory() as f64 / f64::from(1 << 20)
     ));
 }
 
-/// Sends one mail after the other to an inbox that is open in a browser, and compares when 250 was read with when the row
-/// was part of the page, both by the clock of this machine.
+/// Sends mails one by one to an inbox that is open in a browser, and measures the time from reading 250 to the row in the page,
+/// both by the clock of this machine.
 fn arrival() {
     const WATCH: &str = "window.rows = []; new MutationObserver(() => { \
         const row = document.querySelector('#rows .subject > bdi'); \
@@ -349,18 +348,18 @@ fn arrival() {
     let Some(browser) = Browser::open() else {
         return;
     };
-    for there in [0, 10_000] {
-        let ours = Ours::start();
-        if there > 0 {
-            send(&ours.smtp, there, true);
+    for existing in [0, 10_000] {
+        let movie_bag = MovieBag::start();
+        if existing > 0 {
+            send(&movie_bag.smtp, existing, true);
         }
         browser.emulate_screen(Theme::Light, Device::Desktop);
-        browser.visit(&format!("http://{}/", ours.web));
-        wait_until("it is live", || browser.text("#live") == "Live");
+        browser.visit(&format!("http://{}/", movie_bag.web));
+        wait_until("the page is live", || browser.text("#live") == "Live");
         browser.run(WATCH, serde_json::json!([]));
-        let mut stream = BufReader::new(TcpStream::connect(&ours.smtp).unwrap());
-        let mut exchange = |said: &str| {
-            stream.get_mut().write_all(said.as_bytes()).unwrap();
+        let mut stream = BufReader::new(TcpStream::connect(&movie_bag.smtp).unwrap());
+        let mut exchange = |command: &str| {
+            stream.get_mut().write_all(command.as_bytes()).unwrap();
             let mut reply = String::new();
             stream.read_line(&mut reply).unwrap();
             reply
@@ -373,21 +372,21 @@ fn arrival() {
             exchange("RCPT TO:<b@example.com>\r\n");
             exchange("DATA\r\n");
             let reply = exchange(&format!("Subject: {number}\r\n\r\nHello\r\n.\r\n"));
-            let kept = now().as_secs_f64() * 1e3;
+            let stored = now().as_secs_f64() * 1e3;
             assert!(reply.starts_with("250"), "{reply}");
             let mut shown = Value::Null;
-            wait_until("the row is there", || {
+            wait_until("the row is in the page", || {
                 shown = browser.run(
                     "return window.rows[arguments[0]] ?? null",
                     serde_json::json!([number]),
                 );
                 !shown.is_null()
             });
-            times.push(shown.as_f64().unwrap() - kept);
+            times.push(shown.as_f64().unwrap() - stored);
         }
         times.sort_by(f64::total_cmp);
-        say(&format!(
-            "from 250 to the row, with {there} messages there: median {:.1} ms, 99 of 100 within {:.1} ms, {:.1} ms at most",
+        print(&format!(
+            "from 250 to the row, with {existing} messages: median {:.1} ms, 99 of 100 within {:.1} ms, {:.1} ms at most",
             times[100], times[197], times[199]
         ));
     }

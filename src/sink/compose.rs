@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::smtp::{Envelope, Received, Recipient, Transcript};
 
 /// Headers that have a field of their own in the JSON.
-const OWN_HEADERS: [&str; 9] = [
+const RESERVED_HEADERS: [&str; 9] = [
     "to",
     "from",
     "cc",
@@ -42,7 +42,7 @@ pub struct Person {
 /// Attachment.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Enclosure {
+pub struct AttachmentInput {
     /// Content in base64, or a `data:` URL.
     content: String,
     filename: String,
@@ -68,7 +68,7 @@ pub struct Letter {
     headers: BTreeMap<String, String>,
     /// Tags in the inbox; not part of the message.
     pub tags: Vec<String>,
-    attachments: Vec<Enclosure>,
+    attachments: Vec<AttachmentInput>,
 }
 
 /// Builds the message and its envelope, with all recipients that it names. `nonce` makes the Message-ID unique.
@@ -110,7 +110,7 @@ pub fn compose(letter: Letter, now: Timestamp, nonce: &str) -> Result<Received, 
         return Err("no recipients: add one in To, Cc or Bcc".to_owned());
     }
     for (name, value) in letter.headers {
-        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        if RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             return Err(format!("set the header {name} with its own field"));
         }
         let header = HeaderName::new_from_ascii(name.clone())
@@ -168,7 +168,7 @@ impl Body {
     }
 }
 
-fn body(text: String, html: String, enclosures: Vec<Enclosure>) -> Result<Body, String> {
+fn body(text: String, html: String, inputs: Vec<AttachmentInput>) -> Result<Body, String> {
     let plain = |text| text_part(text, ContentType::TEXT_PLAIN);
     let hypertext = |html| text_part(html, ContentType::TEXT_HTML);
     let body = match (text.is_empty(), html.is_empty()) {
@@ -180,9 +180,9 @@ fn body(text: String, html: String, enclosures: Vec<Enclosure>) -> Result<Body, 
         }
     };
     let (mut inline, mut attached) = (Vec::new(), Vec::new());
-    for enclosure in enclosures {
-        let is_inline = !enclosure.content_id.is_empty();
-        let part = attachment_part(enclosure)?;
+    for input in inputs {
+        let is_inline = !input.content_id.is_empty();
+        let part = attachment_part(input)?;
         if is_inline {
             inline.push(part);
         } else {
@@ -204,16 +204,16 @@ fn text_part(text: String, kind: ContentType) -> SinglePart {
         .body(text.into_bytes())
 }
 
-fn attachment_part(enclosure: Enclosure) -> Result<SinglePart, String> {
-    let name = one_line("Filename", enclosure.filename)?;
-    let (url_type, content) = match enclosure.content.strip_prefix("data:") {
+fn attachment_part(input: AttachmentInput) -> Result<SinglePart, String> {
+    let name = one_line("Filename", input.filename)?;
+    let (url_type, content) = match input.content.strip_prefix("data:") {
         Some(url) => {
             let (kind, content) = url
                 .split_once(";base64,")
                 .ok_or_else(|| format!("the data: URL of \"{name}\" is not base64"))?;
             (kind.to_owned(), content.to_owned())
         }
-        None => (String::new(), enclosure.content),
+        None => (String::new(), input.content),
     };
     // Content may be large; it is copied only if it contains white space.
     let decoded = if content.contains(|char: char| char.is_ascii_whitespace()) {
@@ -224,20 +224,16 @@ fn attachment_part(enclosure: Enclosure) -> Result<SinglePart, String> {
     drop(content);
     let bytes =
         decoded.map_err(|error| format!("the content of \"{name}\" is not base64: {error}"))?;
-    let kind = [
-        enclosure.content_type,
-        url_type,
-        guess_type(&name).to_owned(),
-    ]
-    .into_iter()
-    .find(|kind| !kind.is_empty())
-    .unwrap_or_default();
+    let kind = [input.content_type, url_type, guess_type(&name).to_owned()]
+        .into_iter()
+        .find(|kind| !kind.is_empty())
+        .unwrap_or_default();
     let kind = ContentType::parse(&one_line("ContentType", kind)?)
         .map_err(|_| format!("the type of \"{name}\" is not a media type such as image/png"))?;
-    if enclosure.content_id.is_empty() {
+    if input.content_id.is_empty() {
         return Ok(LettreAttachment::new(name).body(bytes, kind));
     }
-    let id = one_line("ContentID", enclosure.content_id)?;
+    let id = one_line("ContentID", input.content_id)?;
     let disposition = if name.is_empty() {
         ContentDisposition::inline()
     } else {

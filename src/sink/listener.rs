@@ -56,7 +56,7 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Where chance comes from.
     pub rng: Arc<dyn Rng>,
-    /// What goes wrong on demand.
+    /// Injected faults, shared with the API.
     pub faults: Arc<Faults>,
     /// The limits of each session.
     pub limits: Limits,

@@ -49,7 +49,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
-/// What goes wrong on demand, read from text.
+/// Rule of an injected fault, parsed from text.
 pub use crate::sink::faults::Rule as FaultRule;
 /// Name under which a message was kept.
 pub use crate::smtp::MessageId;
@@ -105,7 +105,7 @@ pub struct SinkSettings {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// File that the authority of a certificate issued at start is written to, in PEM.
     pub ca_out: Option<PathBuf>,
-    /// What goes wrong on demand.
+    /// Rules of injected faults.
     pub fail: Vec<FaultRule>,
     /// The Maildir where the same messages are kept on disk.
     pub store: Option<PathBuf>,
