@@ -5,18 +5,26 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::sink::supervision::NextFailure;
 
-/// Runs each task once, except that the task of this name fails at once.
-struct Failing(&'static str);
+/// Runs each task once, except that the task with this name panics at once, or is reported to be down.
+enum Host {
+    Panics(&'static str),
+    IsDown(&'static str),
+}
 
-impl TaskSupervisor for Failing {
+impl TaskSupervisor for Host {
     fn run(
         &self,
         task: &'static str,
         stop: watch::Receiver<bool>,
         start: StartTask,
     ) -> BoxFuture<'_, Result<(), TaskFailed>> {
-        let fail: StartTask = Box::new(|| Box::pin(async { panic!("injected") }));
-        RunOnce.run(task, stop, if task == self.0 { fail } else { start })
+        let start = match self {
+            Self::Panics(name) if *name == task => {
+                Box::new(|| -> BoxFuture<'static, _> { Box::pin(async { panic!("injected") }) })
+            }
+            _ => start,
+        };
+        RunOnce.run(task, stop, start)
     }
 
     fn watch(
@@ -29,7 +37,10 @@ impl TaskSupervisor for Failing {
     }
 
     fn down(&self) -> Option<&'static str> {
-        (self.0 == "").then_some("sink-smtp")
+        match self {
+            Self::Panics(_) => None,
+            Self::IsDown(name) => Some(name),
+        }
     }
 }
 
@@ -46,7 +57,7 @@ async fn bound() -> Sink {
 #[tokio::test]
 async fn a_task_that_fails_ends_the_sink_with_an_error() {
     for task in ["sink-smtp", "sink-inbox"] {
-        let sink = bound().await.supervised_by(Arc::new(Failing(task)));
+        let sink = bound().await.supervised_by(Arc::new(Host::Panics(task)));
         let (smtp, web) = (sink.smtp_addr(), sink.web_addr().unwrap());
         let failed = sink.run(None, std::future::pending()).await.unwrap_err();
         assert_eq!(
@@ -89,7 +100,9 @@ async fn a_panic_of_the_callback_loses_no_later_message() {
 
 #[tokio::test]
 async fn readiness_names_a_task_that_is_down() {
-    let sink = bound().await.supervised_by(Arc::new(Failing("")));
+    let sink = bound()
+        .await
+        .supervised_by(Arc::new(Host::IsDown("sink-smtp")));
     let web = sink.web_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(sink.run(None, async {
