@@ -43,8 +43,8 @@ use ::mongodb::options::{Acknowledgment, Collation, CollationStrength, WriteConc
 use serde_json::{Value, json};
 
 use chart::Bar;
-use harness::mongodb::blocking;
-use harness::{Home, NEW_PASSWORD, PASSWORD, Server, Sink, wait_until};
+use movie_bag_testkit::mongodb::blocking;
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, Server, Sink, wait_until};
 
 /// Number of concurrent clients.
 const CLIENTS: &str = "32";

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use harness::{Connection, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, wait_until};
+use movie_bag_testkit::{Connection, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, wait_until};
 
 /// Areas under the ROC curve that are as good as guessing.
 const GUESSING: std::ops::RangeInclusive<f64> = 0.45..=0.55;

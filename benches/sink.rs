@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use harness::{Browser, Device, Home, Theme, now, wait_until};
+use movie_bag_testkit::{Browser, Device, Home, Theme, now, wait_until};
 
 /// Number of messages of one measurement.
 const MESSAGES: usize = 10_000;

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use harness::{Home, PASSWORD};
+use movie_bag_testkit::{Home, PASSWORD};
 
 /// Clients of the mixed load.
 const CLIENTS: usize = 16;

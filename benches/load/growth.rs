@@ -7,8 +7,8 @@ use std::time::Instant;
 use ::mongodb::Client;
 use ::mongodb::bson::{doc, oid::ObjectId};
 
-use super::harness::mongodb::blocking;
-use super::harness::{Home, PASSWORD, Server, wait_until};
+use super::movie_bag_testkit::mongodb::blocking;
+use super::movie_bag_testkit::{Home, PASSWORD, Server, wait_until};
 use super::{
     ACCOUNTS, SECONDS, delivered, email, import, json, large_sink, memory, say, time_of,
     write_post_script, wrk,

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::mail::templates::{BuiltIn, Sample, TemplateTable, Variable};
+use movie_bag_mail::templates::{BuiltIn, Sample, TemplateTable, Variable};
 
 /// Built-in templates and their variables.
 pub static BUILT_IN_TEMPLATES: TemplateTable = TemplateTable {

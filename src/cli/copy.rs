@@ -7,10 +7,10 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::{Ui, counted};
 use super::wiring;
-use crate::app;
-use crate::app::system::{SystemClock, SystemRng};
+use movie_bag_core::app;
+use movie_bag_core::app::system::{SystemClock, SystemRng};
 use crate::config::{DatabaseSettings, Flags};
-use crate::domain::clock::Clock as _;
+use movie_bag_core::domain::clock::Clock as _;
 
 /// Copy a whole database into another, empty one
 ///

@@ -4,9 +4,9 @@ use std::path::{Path, absolute};
 
 use super::exit_code::ExitCode;
 use super::failure::Failure;
-use crate::app::AppError;
+use movie_bag_core::app::AppError;
 use crate::config::{DatabaseSettings, Settings, Source};
-use crate::domain::id::EntryId;
+use movie_bag_core::domain::id::EntryId;
 
 /// Access that a command needs. Only [`Access::Create`] creates a missing database: an empty database in the wrong place
 /// looks like a system without accounts.

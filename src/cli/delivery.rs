@@ -4,7 +4,7 @@
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::Ui;
-use crate::app::Delivery;
+use movie_bag_core::app::Delivery;
 
 /// Warns if the mail was not sent, and returns whether it was. `done` names the change that was made.
 pub(super) fn warn_unless_sent(ui: &Ui, delivery: Option<&Delivery>, done: &str) -> bool {

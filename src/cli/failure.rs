@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::exit_code::ExitCode;
-use crate::app::{AppError, CopyError};
+use movie_bag_core::app::{AppError, CopyError};
 use crate::config::ConfigError;
-use crate::mail::templates::TemplateError;
-use crate::ports::mail::DeliveryError;
-use crate::ports::store::StoreError;
+use movie_bag_mail::templates::TemplateError;
+use movie_bag_core::ports::mail::DeliveryError;
+use movie_bag_core::ports::store::StoreError;
 
 /// Failure of a command, as it is shown.
 #[derive(Debug, Clone)]

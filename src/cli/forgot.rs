@@ -6,7 +6,7 @@ use super::database::{self, Absence, Access};
 use super::delivery::sent_reply;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::{AppError, DeliveryMode, ResetRequest, parse_address};
+use movie_bag_core::app::{AppError, DeliveryMode, ResetRequest, parse_address};
 use crate::config::Flags;
 
 /// Start a password reset and send the reset link

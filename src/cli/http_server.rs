@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 
 use super::exit_code::ExitCode;
 use super::failure::Failure;
-use crate::http::{HttpOptions, answer_instead};
-use crate::sink::net::{self, http1};
+use movie_bag_http::{HttpOptions, answer_instead};
+use movie_bag_smtp_sink::net::{self, http1};
 
 /// Serves until `shutdown` resolves. Then accepts nothing more, closes idle connections, and lets requests in flight end
 /// within [`HttpOptions::grace`].

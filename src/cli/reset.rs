@@ -6,10 +6,10 @@ use super::database::{Absence, Access};
 use super::delivery::warn_unless_sent;
 use super::ui::Ui;
 use super::{stdin, wiring};
-use crate::app::{App, DeliveryMode};
+use movie_bag_core::app::{App, DeliveryMode};
 use crate::config::Flags;
-use crate::domain::password::PasswordInput;
-use crate::domain::token::Token;
+use movie_bag_core::domain::password::PasswordInput;
+use movie_bag_core::domain::token::Token;
 
 /// Complete a password reset with the token from the mail
 ///

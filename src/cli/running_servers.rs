@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use super::database;
 use super::ui::Ui;
-use crate::app::system::SystemRng;
+use movie_bag_core::app::system::SystemRng;
 use crate::config::{DatabaseSettings, Settings, Source};
-use crate::domain::clock::draw;
+use movie_bag_core::domain::clock::draw;
 use crate::private;
 
 /// Record of the server in this process; removed when it is dropped.

@@ -19,13 +19,13 @@ use super::smtp_debug::{self, Addresses, SinkTasks};
 use super::systemd::{self, News};
 use super::ui::Ui;
 use super::wiring;
-use crate::app::App;
+use movie_bag_core::app::App;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
-use crate::http::pages::Pages;
-use crate::http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
-use crate::sink::net::SharedListener;
-use crate::sink::{Sink, SinkSettings};
-use crate::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
+use movie_bag_http::pages::Pages;
+use movie_bag_http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
+use movie_bag_smtp_sink::net::SharedListener;
+use movie_bag_smtp_sink::{Sink, SinkSettings};
+use movie_bag_core::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
 
 /// Serve the HTTP API and the web pages, and deliver mail
 ///

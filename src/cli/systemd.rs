@@ -40,7 +40,7 @@ mod unix {
     use super::super::ui::Ui;
     use super::{Inherited, News};
     use crate::config;
-    use crate::supervisor::Supervisor;
+    use movie_bag_core::supervisor::Supervisor;
 
     /// Name of the socket for `/metrics`. A socket with any other name is for the API.
     const METRICS: &str = "metrics";
@@ -135,7 +135,7 @@ mod no_systemd {
     use super::super::failure::Failure;
     use super::super::ui::Ui;
     use super::{Inherited, News};
-    use crate::supervisor::Supervisor;
+    use movie_bag_core::supervisor::Supervisor;
 
     pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
         Ok(Inherited::default())

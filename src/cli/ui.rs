@@ -17,9 +17,9 @@ use super::failure::{Failure, without_error_numbers};
 use super::shared_terminal::Stderr;
 use super::smtp_debug::message_printer::Style as StdoutStyle;
 use super::{table, terminal};
-use crate::app::AppError;
-use crate::domain::password::{self, PasswordInput};
-use crate::domain::terminal_text::{escape_json, escape_lines, escape_output};
+use movie_bag_core::app::AppError;
+use movie_bag_core::domain::password::{self, PasswordInput};
+use movie_bag_core::domain::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

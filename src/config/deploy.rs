@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::settings::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
 use super::values::{BaseUrl, is_loopback_host};
-use crate::domain::password::COSTS;
+use movie_bag_core::domain::password::COSTS;
 
 /// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -205,7 +205,7 @@ mod tests {
 
     mod fuzz {
         use super::*;
-        use crate::fuzz::Target;
+        use movie_bag_testkit::fuzz::Target;
 
         #[test]
         fn any_file_is_parsed_or_refused_with_printable_messages() {

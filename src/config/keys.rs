@@ -3,7 +3,7 @@
 //! `check`, the help topic `settings`, the man pages, docs/settings.md and the warning about misspelled keys all use this
 //! table. [`super::resolve`] parses the values.
 
-use crate::domain::spelling;
+use movie_bag_core::domain::spelling;
 
 /// Group of settings in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -235,7 +235,7 @@ pub struct Settings {
     /// Warnings about settings that are valid but probably a mistake.
     pub warnings: Vec<String>,
     pub env_file: Option<EnvFile>,
-    /// Folder that tests use to inject faults (see [`crate::supervisor::fault_points`]); debug builds only.
+    /// Folder that tests use to inject faults (see [`movie_bag_core::supervisor::fault_points`]); debug builds only.
     pub faults: Option<PathBuf>,
 }
 

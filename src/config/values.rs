@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-pub use crate::domain::span::span;
+pub use movie_bag_core::domain::span::span;
 
 /// Secret that the tutorial printed, so that everyone knows it.
 pub const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";

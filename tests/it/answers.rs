@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::generated::{commands, redacted};
-use crate::harness::{Home, Output, PASSWORD, Person, Sink, now, raw, wait_until};
+use movie_bag_testkit::{Home, Output, PASSWORD, Person, Sink, now, raw, wait_until};
 
 /// A command line, with variables before it, and its output.
 struct Answer {

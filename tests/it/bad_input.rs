@@ -4,7 +4,7 @@ pub mod random;
 
 use serde_json::json;
 
-use crate::harness::{Home, PASSWORD, Server};
+use movie_bag_testkit::{Home, PASSWORD, Server};
 
 movie_bag_testkit::on_every_database! {
     malformed_bodies_and_paths_get_specific_errors,

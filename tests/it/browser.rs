@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Browser, Device, Home, Theme, axe};
+use movie_bag_testkit::{Browser, Device, Home, Theme, axe};
 
 const OUTER: &str = "<!doctype html><html lang=en><title>Outer</title><h1>Outer</h1>
 <p style='color: #eee; background: #fff'>hard to read</p>

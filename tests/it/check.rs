@@ -9,8 +9,8 @@ use ::mongodb::bson::{DateTime, Document, doc};
 use ::mongodb::{Client, Collection};
 use serde_json::Value;
 
-use crate::harness::mongodb::blocking;
-use crate::harness::{Home, Output, PASSWORD, now};
+use movie_bag_testkit::mongodb::blocking;
+use movie_bag_testkit::{Home, Output, PASSWORD, now};
 
 const ANN: &str = "ann@example.com";
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::harness::mongodb::{blocking, structure};
-use crate::harness::{Home, PASSWORD};
+use movie_bag_testkit::mongodb::{blocking, structure};
+use movie_bag_testkit::{Home, PASSWORD};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -246,7 +246,7 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
     let list = |home: &Home, more: &[&str], folder: &Path| {
         let mut command = home.command(&[&["user", "list"], more].concat());
         command.current_dir(folder);
-        crate::harness::Output::run(command, "")
+        movie_bag_testkit::Output::run(command, "")
     };
     let own = home.data_dir().join("movie-bag.sqlite3");
     assert_eq!(list(&home, &[], home.path()).ok().stderr, "");

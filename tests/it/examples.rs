@@ -7,8 +7,8 @@ use std::fs;
 use std::sync::Mutex;
 
 use crate::generated::commands;
-use crate::harness::mongodb::FreshDatabase;
-use crate::harness::{Home, Output, PASSWORD, Shell};
+use movie_bag_testkit::mongodb::FreshDatabase;
+use movie_bag_testkit::{Home, Output, PASSWORD, Shell};
 
 /// The reset link of the newest mail to ann, which a person would paste.
 const LINK: &str =

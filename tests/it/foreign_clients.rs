@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use lettre::transport::smtp::SmtpTransport;
 use lettre::{Message, Transport as _};
 
-use crate::harness::{Home, Output, Sink, npm_packages, virtual_env, wait_until};
+use movie_bag_testkit::{Home, Output, Sink, npm_packages, virtual_env, wait_until};
 
 const FROM: &str = "me@example.com";
 const TO: &str = "ann@example.com";
@@ -361,7 +361,7 @@ fn starttls_is_offered_only_where_it_is_asked_for() {
         (&["--starttls", "--tls", "127.0.0.1:0"], true),
     ] {
         let sink = home.sink(options);
-        let replies = crate::harness::raw(&sink.smtp, b"EHLO me\r\nSTARTTLS\r\nQUIT\r\n");
+        let replies = movie_bag_testkit::raw(&sink.smtp, b"EHLO me\r\nSTARTTLS\r\nQUIT\r\n");
         assert_eq!(
             replies.contains("250-STARTTLS"),
             offered,

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD};
+use movie_bag_testkit::{Home, NEW_PASSWORD, Output, PASSWORD};
 
 const COMPLETIONS: &[(&str, &str)] = &[
     ("bash", "movie-bag.bash"),

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, PASSWORD, Person, wait_for};
+use movie_bag_testkit::{Home, PASSWORD, Person, wait_for};
 
 /// Sets the title, clears the screen, changes colors in C0 and C1, reverses text, breaks and overwrites lines.
 const HOSTILE: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\u{61c}\u{200e}\u{200f}\u{202e}\u{2066}\u{2028}\u{85}\u{8}\u{7f}\u{206f}x";
@@ -259,7 +259,7 @@ pub fn text_of_a_mail_server_reaches_a_terminal_escaped(home: Home) {
         let run = |arguments: &[&str]| {
             let mut command = home.command(arguments);
             command.envs(mail.iter().map(|(key, value)| (key, value)));
-            let output = crate::harness::Output::run(command, "");
+            let output = movie_bag_testkit::Output::run(command, "");
             let what = format!("{failure:?}, {}", arguments.join(" "));
             assert_ne!(output.code, Some(101), "{what}: {}", output.stderr);
             assert_safe(&what, &output.stdout);

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, NEW_PASSWORD, Output, PASSWORD};
+use movie_bag_testkit::{Home, NEW_PASSWORD, Output, PASSWORD};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";

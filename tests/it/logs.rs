@@ -1,6 +1,6 @@
 //! The log without a reader. The promise T2 of `security.rs` states what the log must never contain.
 
-use crate::harness::Home;
+use movie_bag_testkit::Home;
 
 /// A server without the collection of its output, which the harness always reads. It is killed on drop.
 struct BareServer(std::process::Child);

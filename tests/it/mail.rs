@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::harness::markdown::Page;
-use crate::harness::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD};
+use movie_bag_testkit::markdown::Page;
+use movie_bag_testkit::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD};
 
 const ANN: &str = "ann@example.com";
 
@@ -222,7 +222,7 @@ fn an_invalid_certificate_file_stops_every_command() {
         command
             .env("MAIL_CA_FILE", file)
             .env("MAIL_USE_TLS", "true");
-        let output = crate::harness::Output::run(command, "").exits(2);
+        let output = movie_bag_testkit::Output::run(command, "").exits(2);
         let named = format!("invalid MAIL_CA_FILE {file}: ");
         assert!(
             output.stderr.contains(&named) && output.stderr.contains(words),

@@ -1,7 +1,7 @@
 //! `/metrics`: the counts, and the address. T2 and C4 of `security.rs` promise that metrics contain nothing secret.
 
-use crate::harness::mongodb::{MongoServer, Topology};
-use crate::harness::{
+use movie_bag_testkit::mongodb::{MongoServer, Topology};
+use movie_bag_testkit::{
     Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, metric_value, wait_for, wait_until,
 };
 
@@ -129,7 +129,7 @@ fn events_are_counted(home: Home) {
         );
     }
     let started = metric_value(&text, "process_start_time_seconds").unwrap();
-    let age = crate::harness::now().as_secs_f64() - started;
+    let age = movie_bag_testkit::now().as_secs_f64() - started;
     assert!((0.0..60.0).contains(&age), "{started}");
     let sum = r#"movie_bag_http_request_duration_seconds_sum{route="/api/auth/login"}"#;
     assert!(metric_value(&text, sum).unwrap() > 0.001, "{text}");
@@ -193,7 +193,7 @@ fn metrics_are_served_only_at_the_configured_address(home: Home) {
         ("GET /metrics HTTP/1.1", "200"),
     ] {
         let request = format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n");
-        let answer = crate::harness::raw(&address, request.as_bytes());
+        let answer = movie_bag_testkit::raw(&address, request.as_bytes());
         let expected = format!("HTTP/1.1 {status}");
         assert!(answer.starts_with(&expected), "{request}: {answer}");
     }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 
-use crate::harness::mongodb::{FreshDatabase, MongoServer, Topology, blocking, python};
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Server, wait_until};
+use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology, blocking, python};
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, Server, wait_until};
 
 const ANN: &str = "ann@example.com";
 const CONFIRMATION: &str = "[Movie-bag] Your password was changed";

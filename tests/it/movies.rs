@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, PASSWORD, Server};
+use movie_bag_testkit::{Home, PASSWORD, Server};
 
 movie_bag_testkit::on_every_database! {
     a_movie_has_the_format_of_existing_clients,

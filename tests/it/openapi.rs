@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Home, PASSWORD, virtual_env};
+use movie_bag_testkit::{Home, PASSWORD, virtual_env};
 
 /// Pinned by hand: another version finds other problems, which are fixed with the update.
 const PACKAGES: &[&str] = &["schemathesis==4.32.5"];

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::harness::markdown::Page;
-use crate::harness::{
+use movie_bag_testkit::markdown::Page;
+use movie_bag_testkit::{
     Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, unpack_package, wait_for, wait_until,
 };
 
@@ -18,7 +18,7 @@ movie_bag_testkit::on_every_database! {
 }
 
 /// Returns whether an access token is accepted.
-fn is_accepted(server: &crate::harness::Server, access: &str) -> bool {
+fn is_accepted(server: &movie_bag_testkit::Server, access: &str) -> bool {
     let movie = json!({"name": access, "casts": ["a"], "genres": ["b"]}).to_string();
     let answer = server.send("POST", "/api/movies", Some(access), &movie);
     assert!([200, 400, 401].contains(&answer.status), "{}", answer.text);
@@ -37,7 +37,7 @@ fn the_secret_is_rotated_step_by_step(home: Home) {
     // The token of a mail in the outbox is bound to the old secret.
     let mut forgot = home.command(&["forgot", "--email", BOB]);
     forgot.env("MAIL_PORT", "1");
-    crate::harness::Output::run(forgot, "").exits(7);
+    movie_bag_testkit::Output::run(forgot, "").exits(7);
 
     // Both secrets: tokens of the old one are accepted, new tokens are signed with the new one.
     let both = home

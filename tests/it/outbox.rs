@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{
+use movie_bag_testkit::{
     ClosedPort, Fault, Home, MailServer, PASSWORD, PATIENCE, Server, wait_until, wait_until_within,
 };
 

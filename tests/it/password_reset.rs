@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{ClosedPort, Home, NEW_PASSWORD, PASSWORD, wait_until};
+use movie_bag_testkit::{ClosedPort, Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 movie_bag_testkit::on_every_database! {
     a_forgotten_password_is_reset_over_http,

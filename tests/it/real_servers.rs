@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Home, PASSWORD, Postfix, postfix, wait_until};
+use movie_bag_testkit::{Home, PASSWORD, Postfix, postfix, wait_until};
 
 const RECIPIENTS: [&str; 3] = ["ann@a.example", "bob@b.example", "carl@c.example"];
 

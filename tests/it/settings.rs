@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::harness::{Home, Output, PASSWORD};
+use movie_bag_testkit::{Home, Output, PASSWORD};
 
 const CONTRACT: &str = "JWT_SECRET_KEY = 't1NP63m4wnBg6nyHYKfmc2TpCOGI4nss'
 MAIL_SERVER = \"localhost\"

@@ -16,7 +16,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
 
-use crate::harness::{Home, Output, PATIENCE, wait_for};
+use movie_bag_testkit::{Home, Output, PATIENCE, wait_for};
 
 /// Sends one message, and returns all replies of the session.
 fn send(smtp: &str, to: &str, subject: &str, text: &str) -> String {

@@ -8,8 +8,8 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::harness::virtual_env::left_out;
-use crate::harness::{
+use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::{
     Fault, Home, MailServer, PASSWORD, PATIENCE, Server, metric_value, raw, wait_for, wait_until,
 };
 

@@ -7,8 +7,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::virtual_env::left_out;
-use crate::harness::{Home, Output, PATIENCE, Server, raw};
+use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::{Home, Output, PATIENCE, Server, raw};
 
 /// A server that inherits sockets. It is killed on drop.
 struct ActivatedServer(Child);

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use movie_bag::cli::built_in_templates::BUILT_IN_TEMPLATES;
-use movie_bag::domain::outbox::MailKind;
-use movie_bag::mail::render::subject;
+use movie_bag_core::domain::outbox::MailKind;
+use movie_bag_mail::render::subject;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, PASSWORD, Person};
+use movie_bag_testkit::{Home, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
 

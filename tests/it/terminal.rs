@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Person};
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, Person};
 
 const ANN: &str = "ann@example.com";
 

@@ -15,7 +15,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::harness::{Browser, Device, Home, Sink, Theme, wait_for};
+use movie_bag_testkit::{Browser, Device, Home, Sink, Theme, wait_for};
 
 /// A browser and a sink.
 struct Desk {

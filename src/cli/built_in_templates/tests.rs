@@ -8,10 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::outbox::MailKind;
-use crate::mail::render::{TeraRenderer, values};
-use crate::mail::templates::Templates;
-use crate::ports::mail::{
+use movie_bag_core::domain::outbox::MailKind;
+use movie_bag_mail::render::{TeraRenderer, values};
+use movie_bag_mail::templates::Templates;
+use movie_bag_core::ports::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Renderer as _, ResetPassword, ResetSuccessful,
 };
 

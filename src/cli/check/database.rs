@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Check, DATABASE};
-use crate::app::system::SystemClock;
+use movie_bag_core::app::system::SystemClock;
 use crate::cli::ui::local_time;
-use crate::cli::wiring;
+use crate::wiring;
 use crate::config::{DatabaseSettings, Settings};
-use crate::domain::account::Account;
-use crate::domain::clock::Clock as _;
-use crate::domain::outbox::OutboxState;
-use crate::ports::store::{CopyableStore, Inspection, SchemaState};
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::clock::Clock as _;
+use movie_bag_core::domain::outbox::OutboxState;
+use movie_bag_core::ports::store::{CopyableStore, Inspection, SchemaState};
 
 const NAME: &str = "database";
 /// Maximum number of reported groups of addresses that differ only by upper and lower case.

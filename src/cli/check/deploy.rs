@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Check, Verdict};
 use crate::config::Settings;
 use crate::config::deploy::{self, Severity};
-use crate::ports::store::CopyableStore;
+use movie_bag_core::ports::store::CopyableStore;
 
 /// Checks the settings, and the password hashes of all accounts until the given time.
 pub(super) async fn look(

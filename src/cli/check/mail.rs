@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::{Check, MAIL_SERVER};
-use crate::app::system::{SystemClock, SystemRng};
-use crate::app::unusable_token;
-use crate::cli::wiring;
+use movie_bag_core::app::system::{SystemClock, SystemRng};
+use movie_bag_core::app::unusable_token;
+use crate::wiring;
 use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
-use crate::domain::clock::{Clock as _, draw};
-use crate::domain::email_address::EmailAddress;
-use crate::domain::id::EntryId;
-use crate::mail::dialogue::{self, Dialogue, Step};
-use crate::mail::render::TeraRenderer;
-use crate::mail::templates::Templates;
-use crate::ports::mail::{
+use movie_bag_core::domain::clock::{Clock as _, draw};
+use movie_bag_core::domain::email_address::EmailAddress;
+use movie_bag_core::domain::id::EntryId;
+use movie_bag_mail::dialogue::{self, Dialogue, Step};
+use movie_bag_mail::render::TeraRenderer;
+use movie_bag_mail::templates::Templates;
+use movie_bag_core::ports::mail::{
     DeliveryError, Mail, RenderError, Rendered, Renderer as _, ResetPassword,
 };
 

@@ -20,12 +20,12 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::Ui;
 use super::wiring;
-use crate::app::{AppError, parse_address};
+use movie_bag_core::app::{AppError, parse_address};
 use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
-use crate::domain::email_address::EmailAddress;
-use crate::mail::dialogue::Step;
-use crate::mail::smtp;
-use crate::mail::templates::{TemplateError, Templates};
+use movie_bag_core::domain::email_address::EmailAddress;
+use movie_bag_mail::dialogue::Step;
+use movie_bag_mail::smtp;
+use movie_bag_mail::templates::{TemplateError, Templates};
 
 /// Check settings and services, and show cause and fix
 ///

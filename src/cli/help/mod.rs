@@ -22,7 +22,7 @@ pub(super) use self::sections::Section;
 use self::topics::TOPICS;
 use super::failure::Failure;
 use super::ui::Ui;
-use crate::domain::spelling;
+use movie_bag_core::domain::spelling;
 
 /// Layout of a help text, with the examples before the options.
 const TEMPLATE: &str = "{about-with-newline}

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::sink::extract::{self, Extracted};
+use movie_bag_smtp_sink::extract::{self, Extracted};
 
 /// Time for an answer, beyond the time for which a call waits for a message.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::ui::{Ui, local_time};
 use super::client::InboxClient;
 use super::{Url, format_address, format_addresses, request};
-use crate::domain::terminal_text::escape_line;
+use movie_bag_core::domain::terminal_text::escape_line;
 
 /// List messages, newest first
 #[derive(Debug, clap::Args)]

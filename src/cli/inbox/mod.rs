@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
-use crate::domain::terminal_text::escape_line;
+use movie_bag_core::domain::terminal_text::escape_line;
 use client::{Fetched, InboxClient, InboxError};
 
 /// Read the messages of a running sink

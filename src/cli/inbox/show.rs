@@ -6,7 +6,7 @@ use super::super::help::Offering;
 use super::super::ui::{Ui, counted};
 use super::client::{Fetched, InboxClient};
 use super::{Part, Url, format_address, format_addresses, print, request};
-use crate::domain::terminal_text::escape_line;
+use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes
 #[derive(Debug, clap::Args)]

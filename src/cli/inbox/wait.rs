@@ -7,7 +7,7 @@ use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
 use super::client::{InboxClient, Wanted};
 use super::{Part, Url, print, request};
-use crate::domain::span::span;
+use movie_bag_core::domain::span::span;
 
 /// Wait for a message, and print its link, token or code
 ///

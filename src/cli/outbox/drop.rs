@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::super::ui::Ui;
 use super::super::wiring;
-use crate::app::App;
-use crate::domain::id::EntryId;
+use movie_bag_core::app::App;
+use movie_bag_core::domain::id::EntryId;
 
 /// Remove a mail from the outbox without sending it
 ///

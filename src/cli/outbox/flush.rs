@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::super::ui::{Ui, counted};
-use crate::app::{App, FlushReport, FlushScope};
+use movie_bag_core::app::{App, FlushReport, FlushScope};
 
 /// Send all waiting mails now
 ///

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use super::super::table::fits_terminal;
 use super::super::ui::{Ui, counted, local_time};
 use super::entry_json;
-use crate::app::system::SystemClock;
-use crate::app::{App, QueuedMail};
-use crate::domain::clock::Clock as _;
-use crate::domain::outbox::{Entry, EntryState};
-use crate::domain::terminal_text::escape_line;
+use movie_bag_core::app::system::SystemClock;
+use movie_bag_core::app::{App, QueuedMail};
+use movie_bag_core::domain::clock::Clock as _;
+use movie_bag_core::domain::outbox::{Entry, EntryState};
+use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Number of mails per query.
 const PAGE_SIZE: usize = 500;

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::database::{Absence, Access};
 use super::ui::Ui;
 use super::wiring;
-use crate::app::FlushScope;
+use movie_bag_core::app::FlushScope;
 use crate::config::Flags;
-use crate::domain::outbox::Entry;
+use movie_bag_core::domain::outbox::Entry;
 
 /// Show and manage mails that are not delivered yet
 #[derive(Debug, clap::Subcommand)]

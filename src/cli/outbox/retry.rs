@@ -5,8 +5,8 @@ use serde_json::json;
 use super::super::delivery::sent_reply;
 use super::super::ui::Ui;
 use super::flush;
-use crate::app::{App, FlushScope};
-use crate::domain::id::EntryId;
+use movie_bag_core::app::{App, FlushScope};
+use movie_bag_core::domain::id::EntryId;
 
 /// Send a mail now, even a dead one
 ///

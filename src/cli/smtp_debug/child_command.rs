@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::reachable;
-use crate::sink::Sink;
+use movie_bag_smtp_sink::Sink;
 
 /// Command that was started, if any.
 pub(super) struct ChildCommand {

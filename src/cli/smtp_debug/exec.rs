@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use super::super::ui::Ui;
 use super::Dropped;
-use crate::sink::{Inbox, MessageId, ReceivedMessage, extract, view};
+use movie_bag_smtp_sink::{Inbox, MessageId, ReceivedMessage, extract, view};
 
 /// Maximum number of queued ids. When the queue is full, SMTP clients wait.
 const QUEUE_SIZE: usize = 256;

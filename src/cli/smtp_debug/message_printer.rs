@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::domain::terminal_text::{escape_json, escape_line};
-use crate::sink::{ReceivedMessage, extract, view};
+use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
+use movie_bag_smtp_sink::{ReceivedMessage, extract, view};
 
 /// Maximum text of a message that is printed, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -341,11 +341,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::terminal_text::needs_escape;
-    use crate::fuzz::Target;
-    use crate::sink::Inbox;
-    use crate::sink::clock::SystemRng;
-    use crate::sink::unsafe_text;
+    use movie_bag_core::domain::terminal_text::needs_escape;
+    use movie_bag_testkit::fuzz::Target;
+    use movie_bag_smtp_sink::Inbox;
+    use movie_bag_smtp_sink::clock::SystemRng;
+    use movie_bag_smtp_sink::unsafe_text;
     use crate::smtp::{Envelope, Received, Recipient, Transcript};
 
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";

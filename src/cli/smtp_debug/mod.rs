@@ -30,10 +30,10 @@ use super::runtime::{StopSignal, one_thread};
 use super::ui::{Ui, counted};
 use super::wiring;
 use crate::config::{Flags, socket_address};
-use crate::domain::byte_size::byte_size;
-use crate::domain::span::span;
-use crate::sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
-use crate::supervisor::{self, Supervisor, fault_points};
+use movie_bag_core::domain::byte_size::byte_size;
+use movie_bag_core::domain::span::span;
+use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
+use movie_bag_core::supervisor::{self, Supervisor, fault_points};
 
 /// Catch mails and show them in the terminal and a web inbox
 ///

@@ -3,7 +3,7 @@
 use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::super::http_server::listen_hint;
-use crate::sink::{Port, SinkError};
+use movie_bag_smtp_sink::{Port, SinkError};
 
 pub(super) fn failure(error: &SinkError) -> Failure {
     Failure::new(ExitCode::Failed, "address", error.to_string(), hint(error))

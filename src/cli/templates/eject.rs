@@ -11,7 +11,7 @@ use super::Ui;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
-use crate::mail::templates::{BuiltIn, file_in};
+use movie_bag_mail::templates::{BuiltIn, file_in};
 
 /// Write the built-in templates to a folder for editing
 ///

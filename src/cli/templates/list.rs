@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Ui;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::mail::templates::{BuiltIn, Templates};
+use movie_bag_mail::templates::{BuiltIn, Templates};
 
 /// List the templates with their purpose, variables and source
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ mod preview;
 use super::ui::Ui;
 use super::wiring;
 use crate::config::Flags;
-use crate::mail::templates::Templates;
+use movie_bag_mail::templates::Templates;
 
 /// Manage mail and page templates
 ///

@@ -6,10 +6,10 @@ use super::Ui;
 use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::failure::Failure;
 use crate::cli::help::Offering;
-use crate::domain::outbox::MailKind;
-use crate::domain::spelling;
-use crate::mail::render::subject;
-use crate::mail::templates::Templates;
+use movie_bag_core::domain::outbox::MailKind;
+use movie_bag_core::domain::spelling;
+use movie_bag_mail::render::subject;
+use movie_bag_mail::templates::Templates;
 
 /// Render a template with sample values
 ///

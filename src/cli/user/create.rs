@@ -6,7 +6,7 @@ use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
 use super::new_password::NewPassword;
 use super::{Ui, wiring};
-use crate::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
+use movie_bag_core::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
 
 /// Create an account
 ///

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::Ui;
-use crate::app::App;
+use movie_bag_core::app::App;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::counted;
-use crate::domain::terminal_text::escape_line;
-use crate::ports::store::Deletion;
+use movie_bag_core::domain::terminal_text::escape_line;
+use movie_bag_core::ports::store::Deletion;
 
 /// Delete an account with its movies, mails and history
 ///

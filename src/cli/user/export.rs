@@ -9,14 +9,14 @@ use serde_json::json;
 
 use super::Ui;
 use super::format::{Format, is_dash};
-use crate::app::App;
-use crate::app::system::SystemRng;
+use movie_bag_core::app::App;
+use movie_bag_core::app::system::SystemRng;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::counted;
-use crate::domain::account::Account;
-use crate::domain::clock::draw;
-use crate::domain::password::PasswordHash;
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::clock::draw;
+use movie_bag_core::domain::password::PasswordHash;
 use crate::private;
 
 /// Number of accounts per query.

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::super::table::hanging;
 use super::super::ui::{Ui, local_time};
-use crate::app::App;
+use movie_bag_core::app::App;
 use crate::cli::failure::Failure;
-use crate::domain::account::Account;
-use crate::domain::email_address::AddressPart;
-use crate::domain::id::AccountId;
-use crate::domain::terminal_text::escape_line;
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::email_address::AddressPart;
+use movie_bag_core::domain::id::AccountId;
+use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Number of accounts per query.
 const PAGE_SIZE: usize = 500;

@@ -15,7 +15,7 @@ mod show;
 use super::database::{self, Absence, Access};
 use super::ui::Ui;
 use super::wiring;
-use crate::app::parse_address;
+use movie_bag_core::app::parse_address;
 use crate::config::Flags;
 
 /// Manage accounts

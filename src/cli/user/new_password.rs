@@ -2,12 +2,12 @@
 
 use zeroize::Zeroizing;
 
-use crate::app::App;
-use crate::app::system::SystemRng;
+use movie_bag_core::app::App;
+use movie_bag_core::app::system::SystemRng;
 use crate::cli::stdin;
 use crate::cli::ui::Ui;
-use crate::domain::clock::draw;
-use crate::domain::password::PasswordInput;
+use movie_bag_core::domain::clock::draw;
+use movie_bag_core::domain::password::PasswordInput;
 
 /// Sources of a new password other than the prompt.
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ fn generate() -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::password::PasswordPolicy;
+    use movie_bag_core::domain::password::PasswordPolicy;
 
     #[test]
     fn generated_passwords_pass_the_strictest_policy_and_differ() {
@@ -76,7 +76,7 @@ mod tests {
                 .is_ok()
         );
         assert_eq!(
-            crate::domain::password::strength(&PasswordInput::new(first.as_str()), "").0,
+            movie_bag_core::domain::password::strength(&PasswordInput::new(first.as_str()), "").0,
             4
         );
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
 use super::{Ui, wiring};
-use crate::app::{App, DeliveryMode};
+use movie_bag_core::app::{App, DeliveryMode};
 
 /// End all sessions of an account and notify its owner
 ///

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::super::outbox::entry_json;
 use super::super::table::hanging;
 use super::super::ui::{Ui, counted, local_time};
-use crate::app::{AccountDetails, App};
-use crate::domain::event::{Event, EventKind, HISTORY_LINES};
-use crate::domain::outbox::{Entry, EntryState};
-use crate::domain::terminal_text::escape_line;
+use movie_bag_core::app::{AccountDetails, App};
+use movie_bag_core::domain::event::{Event, EventKind, HISTORY_LINES};
+use movie_bag_core::domain::outbox::{Entry, EntryState};
+use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Number of history entries shown as text. JSON has all of them.
 const MAX_SHOWN: usize = 50;

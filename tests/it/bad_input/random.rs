@@ -7,7 +7,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use serde_json::{Value, json};
 
 use super::{ANN, with_account};
-use crate::harness::{Connection, Home, PASSWORD};
+use movie_bag_testkit::{Connection, Home, PASSWORD};
 
 const METHODS: &[&str] = &[
     "GET",

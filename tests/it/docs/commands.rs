@@ -4,7 +4,7 @@ use clap::Command;
 use clap::error::ErrorKind;
 use movie_bag::cli::definition;
 
-use crate::harness::markdown::Page;
+use movie_bag_testkit::markdown::Page;
 
 /// Returns the fault of a command line: a command or an option that does not exist. Missing arguments and placeholders are no
 /// faults.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use movie_bag::http::movies::LONGEST_PAGE;
-use movie_bag::http::{HttpOptions, body};
+use movie_bag_http::movies::LONGEST_PAGE;
+use movie_bag_http::{HttpOptions, body};
 use serde_json::{Value, json};
 
-use crate::harness::markdown::Page;
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+use movie_bag_testkit::markdown::Page;
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD};
 
 /// Codes that the page describes once for all endpoints.
 const COMMON_CODES: &[&str] = &[
@@ -159,7 +159,7 @@ fn the_reference_has_each_call_and_each_code_and_no_other() {
 #[test]
 fn the_reference_names_no_path_that_does_not_exist() {
     let page = Page::read("docs/http-api.md");
-    let mut known: BTreeSet<String> = movie_bag::http::paths()
+    let mut known: BTreeSet<String> = movie_bag_http::paths()
         .into_iter()
         .map(as_written)
         .collect();

@@ -8,9 +8,9 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
-use crate::harness::markdown::Page;
-use crate::harness::virtual_env::left_out;
-use crate::harness::{Home, PATIENCE};
+use movie_bag_testkit::markdown::Page;
+use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::{Home, PATIENCE};
 
 /// A programming language of the examples.
 struct Language {

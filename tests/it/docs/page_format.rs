@@ -1,6 +1,6 @@
 //! Format of the pages.
 
-use crate::harness::markdown::{Page, repository};
+use movie_bag_testkit::markdown::{Page, repository};
 
 /// Words of headings that describe the history of the project instead of its use.
 const HISTORY: &[&str] = &["tried", "what was", "what came", "what we"];

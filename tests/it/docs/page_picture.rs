@@ -1,7 +1,7 @@
 //! The picture of the reset page. `BLESS=1 cargo test page_picture` takes it again.
 
-use crate::harness::markdown::repository;
-use crate::harness::{Browser, Device, Home, NEW_PASSWORD, PASSWORD, Theme};
+use movie_bag_testkit::markdown::repository;
+use movie_bag_testkit::{Browser, Device, Home, NEW_PASSWORD, PASSWORD, Theme};
 
 const PICTURE: &str = "docs/reset.png";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::harness::markdown::{Page, repository, slug};
+use movie_bag_testkit::markdown::{Page, repository, slug};
 
 /// Folders and files whose text may name a page.
 const SOURCES: &[&str] = &[

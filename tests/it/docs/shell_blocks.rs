@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, thread};
 
-use crate::harness::markdown::{Block, Page};
-use crate::harness::mongodb::FreshDatabase;
-use crate::harness::virtual_env::left_out;
-use crate::harness::{Home, Output, PASSWORD, Server, Shell};
+use movie_bag_testkit::markdown::{Block, Page};
+use movie_bag_testkit::mongodb::FreshDatabase;
+use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::{Home, Output, PASSWORD, Server, Shell};
 
 /// `sh` blocks that are not run: page, first line, reason.
 const NOT_RUN: &[(&str, &str, &str)] = &[];

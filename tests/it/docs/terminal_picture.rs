@@ -4,8 +4,8 @@ use std::num::NonZeroU16;
 use std::path::Path;
 
 use super::svg::{Line, window};
-use crate::harness::markdown::repository;
-use crate::harness::{Home, Shell};
+use movie_bag_testkit::markdown::repository;
+use movie_bag_testkit::{Home, Shell};
 
 const PICTURE: &str = "docs/terminal.svg";
 const TITLE: &str = "An account is created, its password is reset, and its history is shown";

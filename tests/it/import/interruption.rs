@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Stdio};
 
 use super::{account_count, addresses, counts, csv_of, import};
-use crate::harness::mongodb::{MongoServer, Topology};
-use crate::harness::{Home, Output, wait_until};
+use movie_bag_testkit::mongodb::{MongoServer, Topology};
+use movie_bag_testkit::{Home, Output, wait_until};
 
 movie_bag_testkit::on_every_database! {
     a_killed_import_can_be_repeated,

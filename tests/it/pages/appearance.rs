@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{ANN, Site};
-use crate::harness::{Browser, Device, Home, NEW_PASSWORD, Theme};
+use movie_bag_testkit::{Browser, Device, Home, NEW_PASSWORD, Theme};
 
 /// Maximum size of a page with everything that it loads, in bytes.
 const MAX_SIZE: u64 = 50_000;

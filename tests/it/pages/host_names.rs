@@ -1,7 +1,7 @@
 //! The pages work under every host name and below a path.
 
 use super::{ANN, SUBJECT};
-use crate::harness::{Browser, Home, PASSWORD, Proxy, Server};
+use movie_bag_testkit::{Browser, Home, PASSWORD, Proxy, Server};
 
 /// Resets a password on the pages below `base`, and returns to the start page.
 fn reset_below(base: &str, browser: &Browser, server: &Server) {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Browser, Device, Home, Theme};
+use movie_bag_testkit::{Browser, Device, Home, Theme};
 
 const KINDS: [&str; 5] = [
     "reset_password",

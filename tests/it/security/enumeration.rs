@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::ANN;
-use crate::harness::mongodb::through;
-use crate::harness::{
+use movie_bag_testkit::mongodb::through;
+use movie_bag_testkit::{
     Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, virtual_env, wait_until,
 };
 

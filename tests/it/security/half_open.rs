@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use super::{ANN, RESET};
-use crate::harness::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, crowd_of};
+use movie_bag_testkit::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, crowd_of};
 
 /// Rounds of requests on new connections that must be answered while the crowd holds its connections. If a crowd kept every new
 /// client waiting until its connections time out, after 15 seconds at best, this many rounds would take longer than [`PATIENCE`].
@@ -129,7 +129,7 @@ fn commands_inherit_the_original_limit_of_open_files() {
         &sink.smtp,
         "EHLO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n\r\n.\r\nQUIT\r\n",
     );
-    crate::harness::wait_until("the command has run", || {
+    movie_bag_testkit::wait_until("the command has run", || {
         std::fs::read_to_string(&file).is_ok_and(|text| text == "300\n")
     });
 }

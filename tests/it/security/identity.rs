@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{ANN, BOB, RESET};
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD};
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD};
 
 pub fn mail_goes_to_the_stored_address(home: Home) {
     const MIKE: &str = "mike@example.org";

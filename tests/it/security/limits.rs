@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{ANN, BOB, RESET, two_servers};
-use crate::harness::{Answer, Home, NEW_PASSWORD, PASSWORD, Server, wait_for, wait_until};
+use movie_bag_testkit::{Answer, Home, NEW_PASSWORD, PASSWORD, Server, wait_for, wait_until};
 
 fn with_rate_limits(home: Home) -> Home {
     home.with("MOVIE_BAG_RATE_LIMITS", "on")

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::ANN;
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 pub fn no_request_redirects_to_another_site(home: Home) {
     let server = home.serve(&[]);

@@ -1,7 +1,7 @@
 //! M: mail delivery while other systems fail. `outbox.rs` has more of it.
 
 use super::{ANN, BOB, CONFIRMATION, RESET};
-use crate::harness::{ClosedPort, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, wait_until};
+use movie_bag_testkit::{ClosedPort, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, wait_until};
 
 pub fn a_mail_with_an_invalidated_link_is_dead_and_visible(home: Home) {
     let down = ClosedPort::reserve();
@@ -58,7 +58,7 @@ pub fn no_mail_is_sent_without_the_required_encryption(home: Home) {
             .env("MAIL_USERNAME", "postmaster")
             .env("MAIL_PASSWORD", "not in plaintext")
             .env("MOVIE_BAG_MAIL_TIMEOUT", "3s");
-        let output = crate::harness::Output::run(forgot, "").exits(7);
+        let output = movie_bag_testkit::Output::run(forgot, "").exits(7);
         assert!(output.stderr.contains("TLS"), "{}", output.stderr);
         let failed = home.history(&email);
         let failed = failed.iter().find(|event| event["kind"] == "mail_failed");

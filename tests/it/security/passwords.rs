@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::ANN;
-use crate::harness::{Home, PASSWORD, Server};
+use movie_bag_testkit::{Home, PASSWORD, Server};
 
 /// All places where a password is set.
 struct EntryPoints<'a> {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use super::{ANN, CONFIRMATION};
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, wait_until};
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 pub fn secrets_need_not_be_arguments(home: Home) {
     home.create_account(ANN, PASSWORD);
@@ -47,7 +47,7 @@ pub fn a_printed_link_is_in_the_history(home: Home) {
     let mut printing = home.command(&["forgot", "--email", ANN, "--print-link"]);
     printing.env("MAIL_PORT", "1");
     home.create_account(ANN, PASSWORD);
-    let printed = crate::harness::Output::run(printing, "").ok();
+    let printed = movie_bag_testkit::Output::run(printing, "").ok();
     assert_eq!(
         printed.stdout.lines().count(),
         1,

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
 
-use crate::harness::{Home, Sink};
+use movie_bag_testkit::{Home, Sink};
 
 /// Adds the dots of transparency (RFC 5321 §4.5.2). Only bytes after CRLF begin a line.
 fn stuffed(source: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::{send, smtp_address_in};
-use crate::harness::{Home, wait_until};
+use movie_bag_testkit::{Home, wait_until};
 
 #[test]
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::smtp_address_in;
-use crate::harness::{Home, virtual_env};
+use movie_bag_testkit::{Home, virtual_env};
 
 /// Mode of the client, and the output of the server of Python 3.11.7 for its mails.
 const MODES: [(&str, &str); 2] = [

@@ -9,7 +9,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Home, Sink, wait_until};
+use movie_bag_testkit::{Home, Sink, wait_until};
 
 /// Number of deletions for each race.
 const DELETIONS: usize = 1500;

@@ -1,6 +1,6 @@
 //! Delivery over TLS from movie-bag to a sink.
 
-use crate::harness::Home;
+use movie_bag_testkit::Home;
 
 /// Creates a certificate authority and a certificate for this machine. Returns the PEM files of the authority, the certificate and
 /// its key.

@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::Value;
 
 use super::send;
-use crate::harness::Home;
+use movie_bag_testkit::Home;
 
 #[test]
 fn messages_are_listed_shown_awaited_and_cleared() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Home, Output, npm_packages, virtual_env};
+use movie_bag_testkit::{Home, Output, npm_packages, virtual_env};
 
 /// The newest versions that run on Node 18.
 const PACKAGES: [&str; 2] = ["mailpit-api@2.1.0", "cypress-mailpit@2.0.0"];

@@ -10,7 +10,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Home, PATIENCE, Sink, wait_for, wait_until};
+use movie_bag_testkit::{Home, PATIENCE, Sink, wait_for, wait_until};
 
 /// Memory limit of the sinks in these tests.
 const LIMIT: u64 = 128 * 1024 * 1024;

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use movie_bag::sink::html;
+use movie_bag_smtp_sink::html;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::bad_mails::deliver;
-use crate::harness::{Home, Sink, files_in, hex, unpack_package, virtual_env};
+use movie_bag_testkit::{Home, Sink, files_in, hex, unpack_package, virtual_env};
 
 /// An intended difference from Python: mail, field, value of the sink, reason.
 type Difference = (&'static str, &'static str, fn() -> Value, &'static str);

@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::json;
 
 use super::send;
-use crate::harness::{Browser, Home, PATIENCE, Sink, wait_for};
+use movie_bag_testkit::{Browser, Home, PATIENCE, Sink, wait_for};
 
 /// An SMTP session that would store a message if it were executed.
 const SMUGGLED: &str = "\r\nEHLO x\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n\

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ANN;
-use crate::harness::{Home, NEW_PASSWORD, PASSWORD, Person};
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, Person};
 
 movie_bag_testkit::on_every_database! {
     deleting_an_account_shows_its_contents_and_needs_confirmation,

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::{Desk, MANY_PARTS, plain, recorded, send};
 use serde_json::json;
 
-use crate::harness::{Browser, Device, Home, Key, PASSWORD, Theme};
+use movie_bag_testkit::{Browser, Device, Home, Key, PASSWORD, Theme};
 
 /// A page with an invalid search.
 const UNREADABLE: &str = "/?query=larger:abc";

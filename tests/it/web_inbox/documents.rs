@@ -2,7 +2,7 @@
 
 use super::hostile::ExternalServer;
 use super::{Desk, send};
-use crate::harness::Home;
+use movie_bag_testkit::Home;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -136,7 +136,7 @@ fn an_inline_picture_is_shown_in_every_view_of_a_message() {
          --m\r\nContent-Type: image/png\r\nContent-ID: <point>\r\nContent-Transfer-Encoding: base64\r\n\r\n{PICTURE}\r\n--m--"
     );
     send(&desk.sink.smtp, [mail]);
-    let width = |browser: &crate::harness::Browser| browser.property("img", "naturalWidth");
+    let width = |browser: &movie_bag_testkit::Browser| browser.property("img", "naturalWidth");
     for form in ["", "?embed=1", "?frame=1", "?frame=1&pictures=1"] {
         desk.visit(&format!("/view/latest.html{form}"));
         assert_eq!(width(&desk.browser), 1, "{form}");

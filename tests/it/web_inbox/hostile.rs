@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::{Desk, send};
-use crate::harness::Home;
+use movie_bag_testkit::Home;
 
 /// Server of a sender who wants to know when a message is opened. Every connection counts, since even one without a request
 /// reveals that.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use crate::harness::Key;
+use movie_bag_testkit::Key;
 
 #[test]
 fn keys_do_what_links_and_buttons_do() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use crate::harness::{Browser, Device, Home, Key, Theme};
+use movie_bag_testkit::{Browser, Device, Home, Key, Theme};
 
 #[test]
 fn an_empty_inbox_shows_the_address_and_the_first_message_appears() {

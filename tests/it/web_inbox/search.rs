@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use crate::harness::{Device, Theme};
+use movie_bag_testkit::{Device, Theme};
 
 #[test]
 fn a_search_narrows_the_list_while_it_is_typed() {

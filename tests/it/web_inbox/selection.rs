@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use crate::harness::Key;
+use movie_bag_testkit::Key;
 
 impl Desk {
     /// Clicks the checkbox of a message, with or without the shift key.

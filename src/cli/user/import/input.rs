@@ -6,11 +6,11 @@ use std::io::{self, BufRead};
 
 use zeroize::Zeroizing;
 
-use crate::app::{NewCredential, Record};
+use movie_bag_core::app::{NewCredential, Record};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
-use crate::domain::foreign_hash::{ForeignHash, is_surely_a_hash};
-use crate::domain::password::{PasswordHash, PasswordInput};
+use movie_bag_core::domain::foreign_hash::{ForeignHash, is_surely_a_hash};
+use movie_bag_core::domain::password::{PasswordHash, PasswordInput};
 
 /// Maximum size of a record in bytes. Of a longer record, no more is kept in memory.
 pub(super) const MAX_RECORD: usize = 64 * 1024;

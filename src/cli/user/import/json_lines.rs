@@ -12,7 +12,7 @@ use super::input::{
     COLUMNS, Fields, Line, MAX_RECORD, Records, Source, invalid_record, not_utf_8, too_long,
 };
 use crate::cli::failure::Failure;
-use crate::domain::spelling::nearest;
+use movie_bag_core::domain::spelling::nearest;
 
 /// Reader of accounts in JSON Lines.
 pub(super) struct JsonLines<R> {

@@ -25,7 +25,7 @@ use self::input::{Line, Records};
 use self::json_lines::JsonLines;
 use super::format::{Format, is_dash};
 use super::{Ui, wiring};
-use crate::app::{App, AppError, Import, ImportOptions, ImportOutcome};
+use movie_bag_core::app::{App, AppError, Import, ImportOptions, ImportOutcome};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::{FileProgress, counted};

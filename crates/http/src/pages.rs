@@ -1,0 +1,574 @@
+//! Web pages that request a reset link and set a new password. They work without JavaScript. Opening a link changes
+//! nothing, because mail scanners open links.
+//!
+//! The pages need no defense against forged requests (CSRF): no cookie and nothing else that a browser sends by itself
+//! proves an identity. Only the link sets a new password, and no other site can learn it: it is in no Referer, no frame and
+//! no log. Requesting a link is open to all clients, and rate limited.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION,
+};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Http;
+use super::body::FormBody;
+use super::client_address::Client;
+use super::error::{ApiError, Code, Refusal, sentence};
+use movie_bag_core::app::{AppError, DeliveryMode};
+use movie_bag_core::domain::token::Token;
+
+/// Content-Security-Policy: our own style sheet, script and icon, and forms to our own pages.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+     frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// Files that pages load, with their types. Each is a template that is sent unchanged.
+const ASSETS: [(&str, &str); 3] = [
+    ("style.css", "text/css; charset=utf-8"),
+    ("password.js", "text/javascript; charset=utf-8"),
+    ("icon.svg", "image/svg+xml"),
+];
+
+/// Maximum depth of a path for which the way to the start page is computed. No page is as deep.
+const MAX_DEPTH: usize = 32;
+
+/// Path of the form that requests a link.
+pub(super) const FORGOT: &str = "/forgot";
+
+/// Error of a page template.
+pub type PageError = Box<dyn Error + Send + Sync>;
+
+/// Templates of the pages.
+pub trait PageTemplates: Send + Sync {
+    /// Renders the template `web/NAME`. Files that are not HTML are returned unchanged. Values that the template does not
+    /// use are ignored.
+    ///
+    /// # Errors
+    /// The template fails.
+    fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError>;
+}
+
+/// Web pages.
+pub struct Pages {
+    templates: Arc<dyn PageTemplates>,
+    /// Minimum length of a password, in characters.
+    minimum: String,
+    /// Address of the inbox, if the process runs a sink.
+    inbox: Option<SocketAddr>,
+}
+
+/// Values of a template. Those that a page does not use stay empty.
+#[derive(Default)]
+struct View<'a> {
+    root: &'a str,
+    email: &'a str,
+    error: &'a str,
+    field: &'a str,
+    heading: &'a str,
+    message: &'a str,
+    inbox: &'a str,
+}
+
+impl Pages {
+    /// Returns the pages. `inbox` is the address of the inbox, if the process runs a sink.
+    pub fn new(
+        templates: Arc<dyn PageTemplates>,
+        min_password_length: usize,
+        inbox: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            templates,
+            minimum: min_password_length.to_string(),
+            inbox,
+        }
+    }
+
+    /// Renders `web/NAME`.
+    fn render(&self, name: &str, view: &View<'_>) -> Result<String, AppError> {
+        let View {
+            root,
+            email,
+            error,
+            field,
+            heading,
+            message,
+            inbox,
+        } = *view;
+        let values = [
+            ("root", root),
+            ("email", email),
+            ("error", error),
+            ("field", field),
+            ("heading", heading),
+            ("message", message),
+            ("minimum", &self.minimum),
+            ("inbox", inbox),
+        ];
+        self.templates
+            .render(name, &values)
+            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}").into()))
+    }
+
+    /// Returns the URL of the inbox of a test server. If the inbox listens on all addresses, its host is that of the request.
+    fn inbox_for(&self, headers: &HeaderMap) -> String {
+        let Some(address) = self.inbox else {
+            return String::new();
+        };
+        let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let asked = asked.and_then(|host| host.parse::<Authority>().ok());
+        match asked.filter(|_| address.ip().is_unspecified()) {
+            Some(asked) => format!("http://{}:{}/", asked.host(), address.port()),
+            None => format!("http://{address}/"),
+        }
+    }
+
+    fn answer(
+        &self,
+        status: StatusCode,
+        name: &str,
+        view: &View<'_>,
+    ) -> Result<Response, ApiError> {
+        let mut response = self.render(name, view)?.into_response();
+        *response.status_mut() = status;
+        as_page(&mut response);
+        Ok(response)
+    }
+
+    /// Turns an error response into a page with the same status and headers. Any other response stays unchanged.
+    fn with_error_page(&self, mut response: Response, uri: &Uri) -> Response {
+        let Some(refusal) = response.extensions().get::<Refusal>() else {
+            return response;
+        };
+        let view = View {
+            root: &root_of(uri),
+            heading: heading(refusal.code),
+            message: &message(refusal, uri),
+            ..View::default()
+        };
+        // If this page fails too, the client gets the JSON error.
+        if let Ok(page) = self.render("problem.html", &view) {
+            *response.body_mut() = page.into();
+            response.headers_mut().remove(CONTENT_LENGTH);
+            as_page(&mut response);
+        }
+        response
+    }
+}
+
+/// Returns the heading of an error page.
+fn heading(code: Code) -> &'static str {
+    match code {
+        Code::NotFound => "Page not found",
+        Code::RateLimited => "Too many requests",
+        Code::Unavailable | Code::RequestTimeout => "Temporarily unavailable",
+        Code::InternalError => "Something went wrong",
+        _ => "Invalid request",
+    }
+}
+
+/// Returns the text of an error page.
+fn message(refusal: &Refusal, uri: &Uri) -> String {
+    match (refusal.code, refusal.retry_after()) {
+        (Code::NotFound, _) => {
+            "If you followed a link from a mail, make sure that you opened the whole link."
+                .to_owned()
+        }
+        // The same for every address, so that it does not tell whether an account exists.
+        (Code::RateLimited, Some(wait)) if uri.path() == FORGOT => format!(
+            "A link may already be in your mailbox: look there first, and in the spam folder. You can request another \
+             one in about {}.",
+            about(wait)
+        ),
+        (Code::RateLimited, Some(wait)) => {
+            format!(
+                "Try again in about {}. This request did not use up your link.",
+                about(wait)
+            )
+        }
+        (Code::InternalError, _) => {
+            "The server could not complete the request. Try again later.".to_owned()
+        }
+        _ => format!("{}.", refusal.message),
+    }
+}
+
+/// Returns a period in words, rounded up.
+fn about(span: Duration) -> String {
+    let (number, unit) = match span.as_secs() + u64::from(span.subsec_nanos() > 0) {
+        seconds @ 0..=90 => (seconds, "second"),
+        seconds => (seconds.div_ceil(60), "minute"),
+    };
+    match number {
+        1 => format!("1 {unit}"),
+        number => format!("{number} {unit}s"),
+    }
+}
+
+fn as_page(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+}
+
+/// Returns the relative path from a page to the start page. Relative links work under any host, and below any path of a
+/// reverse proxy.
+fn root_of(uri: &Uri) -> String {
+    let slashes = uri.path().matches('/').count();
+    "../".repeat(slashes.saturating_sub(1).min(MAX_DEPTH))
+}
+
+/// `GET /assets/NAME`.
+///
+/// # Errors
+/// There is no such file.
+pub async fn asset(
+    State(http): State<Http>,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    let Some((name, content_type)) = ASSETS.iter().find(|(known, _)| *known == name) else {
+        return Err(ApiError::NotFound);
+    };
+    let mut response = http.pages.render(name, &View::default())?.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    );
+    Ok(response)
+}
+
+/// `GET /`: start page.
+///
+/// # Errors
+/// A template that fails.
+pub async fn home(State(http): State<Http>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let view = View {
+        inbox: &http.pages.inbox_for(&headers),
+        ..View::default()
+    };
+    http.pages.answer(StatusCode::OK, "home.html", &view)
+}
+
+/// `GET /.well-known/change-password`: redirect for password managers (W3C, "A Well-Known URL for Changing Passwords").
+/// The location is relative, so that it works under any host.
+pub async fn change_password() -> Response {
+    (
+        StatusCode::SEE_OTHER,
+        [(LOCATION, HeaderValue::from_static("../forgot"))],
+    )
+        .into_response()
+}
+
+/// `GET /forgot`: form that requests a link.
+///
+/// # Errors
+/// A template that fails.
+pub async fn forgot_form(State(http): State<Http>) -> Result<Response, ApiError> {
+    http.pages
+        .answer(StatusCode::OK, "forgot.html", &View::default())
+}
+
+/// `POST /forgot`.
+///
+/// # Errors
+/// Errors that do not concern the address. Those are shown beside the field.
+pub async fn forgot_submitted(
+    State(http): State<Http>,
+    client: Client,
+    headers: HeaderMap,
+    FormBody(mut fields): FormBody,
+) -> Result<Response, ApiError> {
+    let email = fields.string("email");
+    fields.finish()?;
+    let inbox = http.pages.inbox_for(&headers);
+    let mut view = View {
+        email: &email,
+        inbox: &inbox,
+        ..View::default()
+    };
+    let requested = http
+        .app
+        .request_reset(&email, &client.origin(), DeliveryMode::Queue)
+        .await;
+    let error = match requested {
+        Ok(_) => return http.pages.answer(StatusCode::OK, "sent.html", &view),
+        Err(AppError::InvalidEmail { reason, .. }) => {
+            format!("Not a valid email address: {reason}")
+        }
+        Err(AppError::NoSuchAccount(_)) => "No account has this email address".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    view.error = &error;
+    http.pages
+        .answer(StatusCode::BAD_REQUEST, "forgot.html", &view)
+}
+
+/// The token in the path; an error if the path is not UTF-8.
+type PathToken = Result<Path<String>, PathRejection>;
+
+fn token_of(token: PathToken) -> Token {
+    Token::from_exact(token.map_or_else(|_| String::new(), |Path(token)| token))
+}
+
+/// `GET /reset/TOKEN`: verifies the token, and changes nothing.
+///
+/// # Errors
+/// Errors that do not concern the token.
+pub async fn reset_form(
+    State(http): State<Http>,
+    uri: Uri,
+    token: PathToken,
+) -> Result<Response, ApiError> {
+    let root = root_of(&uri);
+    let token = token_of(token);
+    if let Err(error) = http.app.inspect_reset(&token).await {
+        return refused(&http, error, &token, &root);
+    }
+    let view = View {
+        root: &root,
+        ..View::default()
+    };
+    http.pages.answer(StatusCode::OK, "reset.html", &view)
+}
+
+/// `POST /reset/TOKEN`.
+///
+/// # Errors
+/// Errors that concern neither the token nor the password.
+pub async fn reset_submitted(
+    State(http): State<Http>,
+    client: Client,
+    uri: Uri,
+    token: PathToken,
+    headers: HeaderMap,
+    FormBody(mut fields): FormBody,
+) -> Result<Response, ApiError> {
+    let token = token_of(token);
+    let (password, again) = (
+        fields.password("password"),
+        fields.password("password_again"),
+    );
+    fields.finish()?;
+    let root = root_of(&uri);
+    let inbox = http.pages.inbox_for(&headers);
+    let mut view = View {
+        root: &root,
+        inbox: &inbox,
+        ..View::default()
+    };
+    let error = if password.is_same_as(&again) {
+        let completed = http
+            .app
+            .complete_reset(&token, &password, &client.origin(), DeliveryMode::Queue)
+            .await;
+        match completed {
+            Ok(_) => return http.pages.answer(StatusCode::OK, "done.html", &view),
+            Err(AppError::WeakPassword(rule)) => {
+                view.field = "password";
+                sentence(&rule)
+            }
+            Err(error) => return refused(&http, error, &token, &root),
+        }
+    } else {
+        // A dead link is reported first: entering the passwords again would be useless.
+        if let Err(error) = http.app.inspect_reset(&token).await {
+            return refused(&http, error, &token, &root);
+        }
+        view.field = "password_again";
+        "The passwords do not match. Enter the new password twice.".to_owned()
+    };
+    view.error = &error;
+    http.pages
+        .answer(StatusCode::BAD_REQUEST, "reset.html", &view)
+}
+
+/// `GET /reset` and `/reset/`: a link without its token.
+///
+/// # Errors
+/// A template that fails.
+pub async fn cut_off_link(State(http): State<Http>, uri: Uri) -> Result<Response, ApiError> {
+    let nothing = Token::from_exact("");
+    refused(&http, AppError::BadToken, &nothing, &root_of(&uri))
+}
+
+/// Returns the page of a link that does not work, with a form for a new one. Other errors are passed on.
+///
+/// An invalid token is refused in the same way for every cause. Only its form makes a difference, which everyone can check
+/// without the secret: it tells an owner that a mail program cut the link off.
+fn refused(http: &Http, error: AppError, token: &Token, root: &str) -> Result<Response, ApiError> {
+    let (heading, message) = match error {
+        AppError::ExpiredToken => (
+            "This link has expired",
+            "A link is valid for a limited time only. Request a new one:",
+        ),
+        AppError::BadToken if !token.is_well_formed() => (
+            "This link is incomplete",
+            "A part of the link is missing or changed. Copy the whole link from the mail into the address bar, \
+             or request a new one:",
+        ),
+        AppError::BadToken => (
+            "This link does not work",
+            "This link is invalid or was already used. Request a new one:",
+        ),
+        other => return Err(other.into()),
+    };
+    let view = View {
+        root,
+        heading,
+        message,
+        ..View::default()
+    };
+    http.pages
+        .answer(StatusCode::FORBIDDEN, "refused.html", &view)
+}
+
+/// Layer around the pages: errors are shown as pages.
+pub async fn errors_as_pages(State(http): State<Http>, request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let response = next.run(request).await;
+    http.pages.with_error_page(response, &uri)
+}
+
+/// Unknown paths return a page to browsers and JSON to programs.
+pub async fn nothing_here(State(http): State<Http>, uri: Uri, headers: HeaderMap) -> Response {
+    let refusal = ApiError::NotFound.into_response();
+    let wants_page = headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|accepted| String::from_utf8_lossy(accepted.as_bytes()).contains("text/html"));
+    if wants_page && !uri.path().starts_with("/api/") {
+        http.pages.with_error_page(refusal, &uri)
+    } else {
+        refusal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::file_templates::FileTemplates;
+    use super::*;
+
+    fn pages() -> Pages {
+        Pages::new(FileTemplates::load(), 8, None)
+    }
+
+    const HOSTILE: &str = "\"><script>alert(1)</script>&amp;{{ root }}";
+
+    #[test]
+    fn every_page_renders_and_escapes_user_input() {
+        let pages = pages();
+        for name in [
+            "home.html",
+            "forgot.html",
+            "sent.html",
+            "reset.html",
+            "done.html",
+            "refused.html",
+            "problem.html",
+        ] {
+            let view = View {
+                root: "../",
+                email: HOSTILE,
+                error: HOSTILE,
+                field: "password",
+                heading: HOSTILE,
+                message: HOSTILE,
+                inbox: "",
+            };
+            let page = pages.render(name, &view).unwrap();
+            assert!(!page.contains("<script>"), "{name}: {page}");
+            assert!(page.contains("<html lang=\"en\">"), "{name}");
+            assert!(page.contains("<title>"), "{name}");
+            assert!(page.contains("href=\"../assets/style.css\""), "{name}");
+            for absolute in ["http:", "https:", "=\"//", "href=\"/", "action=\"/"] {
+                assert!(!page.contains(absolute), "{name} has {absolute}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_have_labels_and_are_marked_for_password_managers() {
+        let pages = pages();
+        let forgot = pages.render("forgot.html", &View::default()).unwrap();
+        assert!(forgot.contains("<label for=\"email\">"));
+        assert!(forgot.contains("autocomplete=\"email\""));
+        let reset = pages.render("reset.html", &View::default()).unwrap();
+        assert!(reset.contains("<label for=\"password\">"));
+        assert!(reset.contains("<label for=\"password_again\">"));
+        assert_eq!(reset.matches("autocomplete=\"new-password\"").count(), 2);
+        assert!(reset.contains("minlength: 8;"));
+    }
+
+    #[test]
+    fn an_inbox_on_all_addresses_has_the_host_of_the_request() {
+        let at = |address: &str, host: &str| {
+            let pages = Pages::new(FileTemplates::load(), 8, Some(address.parse().unwrap()));
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())]);
+            pages.inbox_for(&headers)
+        };
+        assert_eq!(
+            at("127.0.0.1:8025", "10.0.0.5:3000"),
+            "http://127.0.0.1:8025/"
+        );
+        assert_eq!(at("0.0.0.0:8025", "10.0.0.5:3000"), "http://10.0.0.5:8025/");
+        assert_eq!(at("[::]:8025", "[::1]:3000"), "http://[::1]:8025/");
+        assert_eq!(at("0.0.0.0:8025", "a b\"<"), "http://0.0.0.0:8025/");
+    }
+
+    #[test]
+    fn a_rate_limit_points_to_the_mailbox_or_to_the_link() {
+        let limited = Refusal::from(ApiError::App(AppError::RateLimited {
+            retry_after: Duration::from_secs(292),
+        }));
+        for (path, text) in [
+            ("/forgot", "A link may already be in your mailbox"),
+            ("/reset/token", "did not use up your link"),
+        ] {
+            let message = message(&limited, &path.parse().unwrap());
+            assert!(message.contains(text), "{path}: {message}");
+            assert!(message.contains("in about 5 minutes"), "{path}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_rounded_up_to_whole_words() {
+        for (millis, said) in [
+            (1, "1 second"),
+            (89_500, "90 seconds"),
+            (90_001, "2 minutes"),
+            (292_000, "5 minutes"),
+        ] {
+            assert_eq!(about(Duration::from_millis(millis)), said);
+        }
+    }
+
+    #[test]
+    fn a_page_at_any_depth_links_to_the_root() {
+        for (path, root) in [
+            ("/", ""),
+            ("/forgot", ""),
+            ("/reset/", "../"),
+            ("/reset/a.b.c?d=/e/", "../"),
+            ("/a//b", "../../"),
+        ] {
+            assert_eq!(root_of(&path.parse().unwrap()), root, "{path}");
+        }
+        let deep = "/".repeat(5_000).parse().unwrap();
+        assert_eq!(root_of(&deep).len(), 3 * MAX_DEPTH);
+    }
+}

@@ -1,0 +1,360 @@
+//! The documents of every collection, and how they become domain values. `user` and `movie` are MongoEngine's, field
+//! for field; what is in them beside these fields is left alone.
+
+use jiff::Timestamp;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{self, DateTime, Document, doc};
+use mongodb::error::{Error, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::event::{Event, UnknownName};
+use movie_bag_core::domain::fingerprint::Fingerprint;
+use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
+use movie_bag_core::domain::movie::Movie;
+use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, Outcome};
+use movie_bag_core::domain::password::PasswordHash;
+
+pub(super) fn object_id(bytes: &[u8; 12]) -> ObjectId {
+    ObjectId::from_bytes(*bytes)
+}
+
+/// BSON keeps milliseconds.
+pub(super) fn date(at: Timestamp) -> DateTime {
+    DateTime::from_millis(at.as_millisecond())
+}
+
+/// A value that some other program may have written wrongly: an error, never a panic.
+pub(super) fn wrong(what: impl std::fmt::Display) -> Error {
+    Error::custom(what.to_string())
+}
+
+pub(super) fn timestamp(date: DateTime) -> Result<Timestamp> {
+    Timestamp::from_millisecond(date.timestamp_millis()).map_err(wrong)
+}
+
+/// Reads a document that others may have written; the error names it.
+pub(super) fn read<T: DeserializeOwned>(collection: &str, document: Document) -> Result<T> {
+    let id = document.get("_id").cloned();
+    bson::deserialize_from_document(document).map_err(|error| {
+        let id = id.map_or_else(String::new, |id| match id.as_object_id() {
+            Some(id) => id.to_hex(),
+            None => id.to_string(),
+        });
+        wrong(format!("cannot read {collection} {id}: {error}"))
+    })
+}
+
+/// As BSON, for what is put into a greater document.
+pub(super) fn document(value: &impl Serialize) -> Result<Document> {
+    Ok(bson::serialize_to_document(value)?)
+}
+
+/// What we read of a document in `user`. It has no `Debug`: the hash would come into a log.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct AccountDocument {
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) email: String,
+    /// Empty where others have written none: then no password fits, and a reset sets one.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) password: String,
+}
+
+/// What is null is as good as missing.
+fn or_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl AccountDocument {
+    /// Matches the account where address and credential are still these.
+    pub(super) fn still_stands(&self) -> Document {
+        let password = match self.password.as_str() {
+            // Null matches what is missing, too.
+            "" => doc! { "$in": ["", null] },
+            password => doc! { "$eq": password },
+        };
+        doc! { "_id": self.id, "email": &self.email, "password": password }
+    }
+}
+
+impl From<&Account> for AccountDocument {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: object_id(account.id.as_bytes()),
+            email: account.address.clone(),
+            password: account.password_hash.as_str().to_owned(),
+        }
+    }
+}
+
+impl AccountDocument {
+    /// The account, with what is kept of it beside `user`.
+    pub(super) fn with(self, revocation: Option<ObjectId>) -> Account {
+        Account {
+            id: AccountId::from_bytes(self.id.bytes()),
+            address: self.email,
+            password_hash: PasswordHash::from_stored(self.password),
+            revocation: revocation.map(|id| RevocationId::from_bytes(id.bytes())),
+        }
+    }
+}
+
+/// A document in `movie_bag_revocations`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RevocationDocument {
+    /// The account.
+    #[serde(rename = "_id")]
+    pub(super) account: ObjectId,
+    pub(super) revocation: ObjectId,
+}
+
+/// A document in `movie`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct MovieDocument {
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) casts: Vec<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) genres: Vec<String>,
+    pub(super) added_by: ObjectId,
+}
+
+impl From<&Movie> for MovieDocument {
+    fn from(movie: &Movie) -> Self {
+        Self {
+            id: object_id(movie.id.as_bytes()),
+            name: movie.name.clone(),
+            casts: movie.casts.clone(),
+            genres: movie.genres.clone(),
+            added_by: object_id(movie.added_by.as_bytes()),
+        }
+    }
+}
+
+impl From<MovieDocument> for Movie {
+    fn from(document: MovieDocument) -> Self {
+        Self {
+            id: MovieId::from_bytes(document.id.bytes()),
+            name: document.name,
+            casts: document.casts,
+            genres: document.genres,
+            added_by: AccountId::from_bytes(document.added_by.bytes()),
+        }
+    }
+}
+
+/// A document in `movie_bag_history`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct EventDocument {
+    /// Sorts by the second of writing and, within one process, by the order: that tells lines of the same millisecond
+    /// apart.
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) account: ObjectId,
+    pub(super) at: DateTime,
+    pub(super) kind: String,
+    pub(super) origin: String,
+    pub(super) detail: String,
+    /// Number of events, where the line may stand for several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<i64>,
+    /// Time of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) first_at: Option<DateTime>,
+}
+
+impl From<&Event> for EventDocument {
+    fn from(event: &Event) -> Self {
+        let is_counted = event.kind.is_counted();
+        Self {
+            id: ObjectId::new(),
+            account: object_id(event.account.as_bytes()),
+            at: date(event.at),
+            kind: event.kind.name().to_owned(),
+            origin: event.origin.to_string(),
+            detail: event.detail.clone(),
+            count: is_counted.then(|| event.count.into()),
+            first_at: is_counted.then(|| date(event.first_at)),
+        }
+    }
+}
+
+impl EventDocument {
+    /// Returns the line of a counted kind for the day of an event, before anything is counted in it. Its id follows from
+    /// account, kind and day, so that of several processes that begin the same line one inserts it.
+    pub(super) fn of_day(event: &Event) -> Self {
+        let day = event.day();
+        let mut digest = Sha256::new_with_prefix(event.account.as_bytes());
+        digest.update(day.to_be_bytes());
+        digest.update(event.kind.name());
+        // It begins with a time, as every ObjectId does.
+        let second = u32::try_from(day.saturating_mul(86_400)).unwrap_or_default();
+        let mut id = [0; 12];
+        id[..4].copy_from_slice(&second.to_be_bytes());
+        id[4..].copy_from_slice(&digest.finalize()[..8]);
+        Self {
+            id: ObjectId::from_bytes(id),
+            count: Some(0),
+            ..event.into()
+        }
+    }
+}
+
+impl TryFrom<EventDocument> for Event {
+    type Error = Error;
+
+    fn try_from(document: EventDocument) -> Result<Self> {
+        let unknown = |error: UnknownName| wrong(format!("history {}: {error}", document.id));
+        // A process that died may have begun a line without counting its event.
+        let count = document.count.unwrap_or(1).max(1);
+        Ok(Self {
+            account: AccountId::from_bytes(document.account.bytes()),
+            at: timestamp(document.at)?,
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            first_at: timestamp(document.first_at.unwrap_or(document.at))?,
+            kind: document.kind.parse().map_err(unknown)?,
+            origin: document.origin.parse().map_err(unknown)?,
+            detail: document.detail,
+        })
+    }
+}
+
+/// A lease within an entry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct LeaseDocument {
+    holder: ObjectId,
+    pub(super) until: DateTime,
+}
+
+impl From<Lease> for LeaseDocument {
+    fn from(lease: Lease) -> Self {
+        Self {
+            holder: object_id(lease.holder.as_bytes()),
+            until: date(lease.until),
+        }
+    }
+}
+
+/// A document in `movie_bag_outbox`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct EntryDocument {
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    pub(super) account: ObjectId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipient: Option<String>,
+    kind: String,
+    requested_at: DateTime,
+    origin: String,
+    fingerprint: String,
+    pub(super) state: String,
+    pub(super) attempts: i64,
+    /// Whether an attempt was begun: which round it is in.
+    is_again: bool,
+    pub(super) next_try_at: DateTime,
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lease: Option<LeaseDocument>,
+    /// The moment from which a worker may take it: due, and held by nobody.
+    pub(super) free_at: DateTime,
+}
+
+impl From<&Entry> for EntryDocument {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            id: object_id(entry.id.as_bytes()),
+            account: object_id(entry.account.as_bytes()),
+            recipient: entry.recipient.clone(),
+            kind: entry.kind.name().to_owned(),
+            requested_at: date(entry.requested_at),
+            origin: entry.origin.to_string(),
+            fingerprint: entry.fingerprint.as_str().to_owned(),
+            state: entry.state.name().to_owned(),
+            attempts: entry.attempts.into(),
+            is_again: entry.attempts > 0,
+            next_try_at: date(entry.next_try_at),
+            last_error: entry.last_error.clone(),
+            lease: entry.lease.map(LeaseDocument::from),
+            free_at: free_at(date(entry.next_try_at), entry.lease),
+        }
+    }
+}
+
+/// When an entry may be taken by somebody else.
+pub(super) fn free_at(next_try_at: DateTime, lease: Option<Lease>) -> DateTime {
+    lease.map_or(next_try_at, |lease| date(lease.until).max(next_try_at))
+}
+
+impl TryFrom<EntryDocument> for Entry {
+    type Error = Error;
+
+    fn try_from(document: EntryDocument) -> Result<Self> {
+        let unknown = |error: UnknownName| wrong(format!("outbox {}: {error}", document.id));
+        Ok(Self {
+            id: EntryId::from_bytes(document.id.bytes()),
+            account: AccountId::from_bytes(document.account.bytes()),
+            recipient: document.recipient,
+            kind: document.kind.parse().map_err(unknown)?,
+            requested_at: timestamp(document.requested_at)?,
+            origin: document.origin.parse().map_err(unknown)?,
+            fingerprint: Fingerprint::from_stored(document.fingerprint),
+            state: document.state.parse().map_err(unknown)?,
+            attempts: u32::try_from(document.attempts).map_err(wrong)?,
+            next_try_at: timestamp(document.next_try_at)?,
+            last_error: document.last_error,
+            lease: document
+                .lease
+                .map(|lease| {
+                    Ok::<_, Error>(Lease {
+                        holder: LeaseId::from_bytes(lease.holder.bytes()),
+                        until: timestamp(lease.until)?,
+                    })
+                })
+                .transpose()?,
+        })
+    }
+}
+
+/// What came of an attempt, within a step of the journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct OutcomeDocument {
+    /// [`GONE`], or the state in which it stays.
+    pub(super) state: String,
+    pub(super) next_try_at: Option<DateTime>,
+    pub(super) error: Option<String>,
+}
+
+/// The state of an entry that was sent or dropped: nobody sees it any more, and the database deletes it after a while
+/// (see `indexes.rs`). Until then it keeps a step that is done a second time from queueing the same mail again.
+pub(super) const GONE: &str = "gone";
+
+impl From<&Outcome> for OutcomeDocument {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Sent | Outcome::Dropped => Self {
+                state: GONE.to_owned(),
+                next_try_at: None,
+                error: None,
+            },
+            Outcome::Retry { at, error } => Self {
+                state: EntryState::Waiting.name().to_owned(),
+                next_try_at: Some(date(*at)),
+                error: Some(error.clone()),
+            },
+            Outcome::Dead { error } => Self {
+                state: EntryState::Dead.name().to_owned(),
+                next_try_at: None,
+                error: Some(error.clone()),
+            },
+        }
+    }
+}

@@ -1,0 +1,602 @@
+//! What MongoDB alone must keep: steps that are broken off at each of their writes, indexes of others, odd documents,
+//! a server that fails.
+
+mod proxy;
+mod races;
+mod servers;
+mod steps;
+mod time_limits;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::event::EventHandler;
+use mongodb::event::command::CommandEvent;
+use mongodb::{Client, Collection, IndexModel};
+use tokio::sync::Notify;
+
+use super::*;
+use movie_bag_core::domain::event::EventKind;
+use movie_bag_core::domain::outbox::{self, Entry, MailKind};
+use crate::contract::{
+    account, at, change, create, entry, event, lease, lease_any, movie, queue,
+};
+use crate::{
+    Accounts as _, CopyableStore, Copying as _, History as _, Movies as _, Outbox as _,
+};
+use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
+
+fn settings(uri: &str) -> MongoSettings {
+    MongoSettings {
+        uri: uri.to_owned(),
+        shown: "mongodb://shown".to_owned(),
+        timeout: Duration::from_secs(20),
+    }
+}
+
+/// Opens the database at a URI.
+pub(in crate) async fn open(uri: &str) -> Result<MongoStore, StoreError> {
+    MongoStore::open(&settings(uri)).await
+}
+
+/// The commands that a store has sent, and how many have failed.
+#[derive(Clone, Default)]
+struct Recording {
+    commands: Arc<Mutex<Vec<Document>>>,
+    failed: Arc<AtomicUsize>,
+    failure: Arc<Notify>,
+}
+
+impl Recording {
+    /// Opens the database at a URI, and records from the start.
+    async fn open(&self, uri: &str) -> Result<MongoStore, StoreError> {
+        let recording = self.clone();
+        MongoStore::open_with(&settings(uri), |options| {
+            options.command_event_handler =
+                Some(EventHandler::callback(move |event| recording.take(event)));
+        })
+        .await
+    }
+
+    fn take(&self, event: CommandEvent) {
+        match event {
+            CommandEvent::Started(event) => self.commands.lock().unwrap().push(event.command),
+            CommandEvent::Failed(_) => {
+                self.failed.fetch_add(1, Ordering::SeqCst);
+                self.failure.notify_one();
+            }
+            _ => {}
+        }
+    }
+
+    /// The commands of this name so far, with their places among all.
+    fn sent(&self, name: &str) -> Vec<(usize, Document)> {
+        let commands = self.commands.lock().unwrap();
+        let named = commands.iter().enumerate();
+        named
+            .filter(|(_, command)| command.keys().next().is_some_and(|first| first == name))
+            .map(|(place, command)| (place, command.clone()))
+            .collect()
+    }
+
+    fn clear(&self) {
+        self.commands.lock().unwrap().clear();
+    }
+}
+
+fn is_unavailable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_))
+}
+
+/// A server on which commands can be made to fail, and a store on it.
+struct Fallible {
+    server: MongoServer,
+    uri: String,
+    store: Arc<MongoStore>,
+}
+
+impl Fallible {
+    async fn start(topology: Topology) -> Option<Self> {
+        let server = MongoServer::start(topology, &["--enable-test-commands"])?;
+        // Polling: a server that is only said to step down does not tell the driver when it is back.
+        let uri = format!("{}/fallible?serverMonitoringMode=poll", server.uri());
+        let store = Arc::new(open(&uri).await.unwrap());
+        assert_eq!(
+            store.has_transactions,
+            topology == Topology::ReplicaSet,
+            "it knows what it works on"
+        );
+        Some(Self { server, uri, store })
+    }
+
+    /// From the write after `good` ones on, what is named fails in this way, as often as `mode` says.
+    async fn fail(&self, mode: Document, data: Document) {
+        let client = Client::with_uri_str(self.server.uri()).await.unwrap();
+        client
+            .database("admin")
+            .run_command(doc! { "configureFailPoint": "failCommand", "mode": mode, "data": data })
+            .await
+            .unwrap();
+    }
+
+    async fn fail_no_more(&self) {
+        let client = Client::with_uri_str(self.server.uri()).await.unwrap();
+        client
+            .database("admin")
+            .run_command(doc! { "configureFailPoint": "failCommand", "mode": "off" })
+            .await
+            .unwrap();
+    }
+
+    fn any(&self) -> Arc<dyn CopyableStore> {
+        self.store.clone()
+    }
+
+    /// Back to two accounts, a movie each, and a mail that is leased.
+    async fn begin_again(&self) {
+        let at = &self.store.at;
+        for collection in [
+            &at.user,
+            &at.movie,
+            &at.outbox,
+            &at.history,
+            &at.journal,
+            &at.revocations,
+            &at.locks,
+        ] {
+            collection.delete_many(doc! {}).await.unwrap();
+        }
+        let store = self.any();
+        for number in [1, 2] {
+            create(&store, number).await;
+            store.create_movie(&movie(number, number)).await.unwrap();
+        }
+        queue(&store, &entry(1, 1, 0)).await;
+        lease_any(&self.store, self::at(0), lease(1, 15))
+            .await
+            .unwrap();
+    }
+
+    /// All there is to see, and the lists of movies that MongoEngine sees.
+    async fn picture(&self) -> String {
+        use futures_util::TryStreamExt as _;
+        let store = &self.store;
+        let mut picture = String::new();
+        for number in [1, 2, 3] {
+            let id = account(number).id;
+            let lists: Vec<Document> = store
+                .at
+                .user
+                .find(doc! { "_id": documents::object_id(id.as_bytes()) })
+                .await
+                .unwrap()
+                .try_collect()
+                .await
+                .unwrap();
+            let lists: Vec<Bson> = lists
+                .iter()
+                .map(|user| user.get("movies").unwrap().clone())
+                .collect();
+            picture += &format!(
+                "{:?}\n{:?}\n{:?}\n{lists:?}\n",
+                store.account(id).await.unwrap(),
+                store.entries_of(id).await.unwrap(),
+                store.history(id, 100).await.unwrap(),
+            );
+        }
+        picture + &format!("{:?}", store.movies(None, 100).await.unwrap())
+    }
+}
+
+/// Every step of several documents, by number; `None` where there are no more. Whose account it is comes with it.
+async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), StoreError>)> {
+    let id = entry(1, 1, 0).id;
+    let settled = event(1, EventKind::MailSent, 3);
+    let retry = outbox::Outcome::Retry {
+        at: at(40),
+        error: "451".to_owned(),
+    };
+    let invitation = Entry {
+        kind: MailKind::Invitation,
+        ..entry(9, 3, 0)
+    };
+    Some(match number {
+        0 => {
+            let made = event(3, EventKind::Created, 0);
+            let new = account(3);
+            let create = store.create_account(&new, &made, Some(&invitation));
+            (3, create.await.map(|_| ()))
+        }
+        1 => (
+            1,
+            store
+                .replace_credential(&change(1, "second"))
+                .await
+                .map(|_| ()),
+        ),
+        2 => {
+            let asked = event(2, EventKind::ResetRequested, 1);
+            (
+                2,
+                store
+                    .queue_mail(&entry(8, 2, 0), &asked, None)
+                    .await
+                    .map(|_| ()),
+            )
+        }
+        3 => {
+            let settle = store.settle(id, lease(1, 15).holder, &outbox::Outcome::Sent, &settled);
+            (1, settle.await.map(|_| ()))
+        }
+        4 => (
+            1,
+            store
+                .settle(id, lease(1, 15).holder, &retry, &settled)
+                .await
+                .map(|_| ()),
+        ),
+        5 => (1, store.delete_account(account(1).id).await.map(|_| ())),
+        6 => (2, store.create_movie(&movie(7, 2)).await.map(|_| ())),
+        7 => (
+            2,
+            store
+                .delete_movie(movie(2, 2).id, account(2).id)
+                .await
+                .map(|_| ()),
+        ),
+        8 => {
+            let revocation = movie_bag_core::domain::id::RevocationId::from_bytes([9; 12]);
+            let revoked = event(2, EventKind::AccessRevoked, 1);
+            let mail = entry(8, 2, 0);
+            let revoke = store.revoke_access(account(2).id, revocation, &revoked, &mail);
+            (2, revoke.await.map(|_| ()))
+        }
+        9 => {
+            let change = crate::CredentialChange {
+                address: "new@example.com".to_owned(),
+                password_hash: account(1).password_hash,
+                ..change(1, "unused")
+            };
+            (1, store.replace_credential(&change).await.map(|_| ()))
+        }
+        10 => {
+            let refused = event(2, EventKind::ResetRefused, 1);
+            (2, store.record(&refused).await)
+        }
+        _ => return None,
+    })
+}
+
+/// Those that make an account or a movie.
+const MAKING: [usize; 2] = [0, 6];
+const WRITES: [&str; 3] = ["insert", "update", "delete"];
+/// More than the longest step has.
+const MOST_WRITES: i32 = 8;
+
+/// What each failure of the server means: later may go, or a person has to look.
+#[tokio::test]
+async fn a_failure_is_told_for_what_it_is() {
+    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+        return;
+    };
+    for (data, passes) in [
+        (doc! { "errorCode": 11600 }, true),
+        (doc! { "errorCode": 10107 }, true),
+        (doc! { "errorCode": 50 }, true),
+        (doc! { "errorCode": 117 }, true),
+        (doc! { "errorCode": 202 }, true),
+        (doc! { "errorCode": 276 }, true),
+        (doc! { "errorCode": 365 }, true),
+        (doc! { "closeConnection": true }, true),
+        (doc! { "errorCode": 13 }, false),
+        (doc! { "errorCode": 2 }, false),
+    ] {
+        let mut data = data;
+        data.insert("failCommands", ["find", "update"].as_slice());
+        fallible.fail(doc! { "times": 2 }, data.clone()).await;
+        let read = fallible.store.accounts(None, 10).await;
+        fallible.fail_no_more().await;
+        let error = read.expect_err(&data.to_string());
+        assert_eq!(is_unavailable(&error), passes, "{data}: {error}");
+    }
+    // A write of which the majority has not heard, and one that collides, may have another fate in a moment.
+    for data in [
+        doc! { "writeConcernError": { "code": 64, "errmsg": "waiting for replication timed out" } },
+        doc! { "writeConcernError": { "code": 91, "errmsg": "shutting down" } },
+        doc! { "errorCode": 133 },
+    ] {
+        let mut data = data;
+        data.insert("failCommands", ["update"].as_slice());
+        fallible.fail(doc! { "times": 2 }, data.clone()).await;
+        let renewed = fallible
+            .store
+            .renew_lease(entry(1, 1, 0).id, lease(1, 15))
+            .await;
+        fallible.fail_no_more().await;
+        let error = renewed.expect_err(&data.to_string());
+        assert!(is_unavailable(&error), "{data}: {error}");
+    }
+    // An insert of several documents wraps the server's code.
+    let holder = movie_bag_core::domain::id::LeaseId::from_bytes([1; 12]);
+    assert!(fallible.store.begin_copy(holder).await.unwrap());
+    for (code, passes) in [(64, true), (8_000, false)] {
+        let refused = doc! { "code": code, "errmsg": "not confirmed" };
+        let data = doc! { "failCommands": ["insert"], "writeConcernError": refused };
+        fallible.fail(doc! { "times": 1 }, data).await;
+        let portion = crate::CopyBatch::Accounts(vec![account(7)]);
+        let error = fallible
+            .store
+            .write_batch(holder, &portion)
+            .await
+            .unwrap_err();
+        fallible.fail_no_more().await;
+        assert_eq!(is_unavailable(&error), passes, "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("not confirmed (code {code})")),
+            "{error}"
+        );
+        fallible.store.at.user.delete_many(doc! {}).await.unwrap();
+    }
+    fallible.store.finish_copy(holder).await.unwrap();
+    // A sign of life is none, whatever is said instead.
+    let data = doc! { "failCommands": ["hello"], "errorCode": 13, "appName": "movie-bag" };
+    fallible.fail(doc! { "times": 1 }, data).await;
+    assert!(is_unavailable(&fallible.store.ping().await.unwrap_err()));
+    fallible.store.ping().await.unwrap();
+    // A slow server is no answer within the time.
+    let mut slow = MongoSettings {
+        uri: fallible.uri.clone(),
+        shown: "mongodb://shown".to_owned(),
+        timeout: Duration::from_secs(10),
+    };
+    slow.timeout = Duration::from_millis(500);
+    let store = MongoStore::open(&slow).await.unwrap();
+    let data = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 3_000 };
+    fallible.fail(doc! { "times": 1 }, data).await;
+    let error = store.account(account(1).id).await.unwrap_err();
+    assert!(
+        is_unavailable(&error) && error.to_string().contains("500ms"),
+        "{error}"
+    );
+    fallible.fail_no_more().await;
+    assert_eq!(
+        store.account(account(1).id).await.unwrap(),
+        None,
+        "and it goes on"
+    );
+}
+
+async fn plain_database() -> Option<(FreshDatabase, Database)> {
+    let fresh = FreshDatabase::shared()?;
+    let client = Client::with_uri_str(&fresh.uri).await.unwrap();
+    let database = client.default_database().unwrap();
+    Some((fresh, database))
+}
+
+fn user(email: &str) -> Document {
+    doc! { "_id": ObjectId::new(), "email": email, "password": "$2b$04$hash", "movies": [] }
+}
+
+#[tokio::test]
+async fn indexes_of_others_are_taken_as_they_are() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    // As MongoEngine makes them.
+    for (collection, field) in [("user", "email"), ("movie", "name")] {
+        // The driver no longer knows the option; documents of old do.
+        let index = doc! { "key": { field: 1 }, "name": format!("{field}_1"), "unique": true, "background": false };
+        let create = doc! { "createIndexes": collection, "indexes": [index] };
+        database.run_command(create).await.unwrap();
+    }
+    let store = open(&fresh.uri).await.unwrap();
+    let names = store.at.user.driver().list_index_names().await.unwrap();
+    assert_eq!(names, ["_id_", "email_1", "movie_bag_email_ignoring_case"]);
+    // Once more, and nothing new.
+    open(&fresh.uri).await.unwrap();
+    assert_eq!(
+        store.at.user.driver().list_index_names().await.unwrap(),
+        names
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_that_start_at_once_make_the_indexes_once() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let users = (0..300).map(|number| user(&format!("user{number}@example.com")));
+    let collection: Collection<Document> = database.collection("user");
+    collection.insert_many(users).await.unwrap();
+    let opening: Vec<_> = (0..6)
+        .map(|_| {
+            let uri = fresh.uri.clone();
+            tokio::spawn(async move { open(&uri).await.map(|_| ()) })
+        })
+        .collect();
+    for opened in opening {
+        opened.await.unwrap().unwrap();
+    }
+    assert_eq!(collection.list_index_names().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_an_index_is_named_and_left_alone() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let collection: Collection<Document> = database.collection("user");
+    let twice = [
+        user("twice@example.com"),
+        user("twice@example.com"),
+        user("once@example.com"),
+    ];
+    collection.insert_many(&twice).await.unwrap();
+    let error = open(&fresh.uri).await.err().unwrap().to_string();
+    assert!(
+        error.contains("twice@example.com") && !error.contains("once@example.com"),
+        "{error}"
+    );
+    for document in &twice[..2] {
+        let id = document.get_object_id("_id").unwrap().to_hex();
+        assert!(error.contains(&id), "{error}");
+    }
+    assert_eq!(collection.count_documents(doc! {}).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_unique_is_named() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let collection: Collection<Document> = database.collection("user");
+    let index = IndexModel::builder().keys(doc! { "email": 1 }).build();
+    collection.create_index(index).await.unwrap();
+    let error = open(&fresh.uri).await.err().unwrap().to_string();
+    assert!(
+        error.contains("email_1") && error.contains("unique"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn odd_documents_of_others_hurt_nobody_else() {
+    let Some((fresh, database)) = plain_database().await else {
+        return;
+    };
+    let users: Collection<Document> = database.collection("user");
+    let changed = |email: &str, change: &dyn Fn(&mut Document)| {
+        let mut user = user(email);
+        change(&mut user);
+        user
+    };
+    let odd = [
+        changed("Ann@example.com", &|user| {
+            user.remove("movies");
+        }),
+        changed("bob@example.com", &|user| {
+            user.insert("movies", Bson::Null);
+        }),
+        changed("cid@example.com", &|user| {
+            user.remove("password");
+        }),
+        changed("dan@example.com", &|user| {
+            user.insert("password", Bson::Null);
+        }),
+        changed("eve@example.com", &|user| {
+            user.insert("password", 7);
+        }),
+        changed("fay@example.com", &|user| {
+            user.insert("_id", "a string");
+        }),
+        changed("gus@example.com", &|user| {
+            user.insert("email", 7);
+        }),
+    ];
+    users.insert_many(&odd).await.unwrap();
+    let movies: Collection<Document> = database.collection("movie");
+    let owner = odd[0].get_object_id("_id").unwrap();
+    movies
+        .insert_many([
+            doc! { "name": "no casts", "casts": null, "added_by": owner },
+            doc! { "casts": ["a"], "genres": ["b"], "added_by": owner },
+            doc! { "name": "of nobody", "casts": ["a"], "genres": ["b"] },
+        ])
+        .await
+        .unwrap();
+
+    let store: Arc<dyn CopyableStore> = Arc::new(open(&fresh.uri).await.unwrap());
+    let listed = store.accounts(None, 100).await.unwrap();
+    let listed: Vec<&str> = listed
+        .iter()
+        .map(|account| account.address.as_str())
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            "Ann@example.com",
+            "bob@example.com",
+            "cid@example.com",
+            "dan@example.com"
+        ]
+    );
+    // In pages too, with odd ones at their ends.
+    let first = store.accounts(None, 3).await.unwrap();
+    assert_eq!(store.accounts(Some(first[2].id), 3).await.unwrap().len(), 1);
+    let names: Vec<String> = store
+        .movies(None, 100)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|movie| movie.name)
+        .collect();
+    assert_eq!(names, ["no casts"]);
+    // What can't be read is named.
+    let eve = odd[4].get_object_id("_id").unwrap();
+    let eve = movie_bag_core::domain::id::AccountId::from_bytes(eve.bytes());
+    let error = store.account(eve).await.unwrap_err();
+    assert!(
+        !is_unavailable(&error) && error.to_string().contains(&eve.to_string()),
+        "{error}"
+    );
+    // A list that is null or missing is made; a password that is null or missing is set.
+    for (number, name) in [(0, "first"), (1, "second")] {
+        let by = odd[number].get_object_id("_id").unwrap();
+        let new = movie_bag_core::domain::movie::Movie {
+            name: name.to_owned(),
+            added_by: movie_bag_core::domain::id::AccountId::from_bytes(by.bytes()),
+            ..movie(number as u8 + 1, 1)
+        };
+        store.create_movie(&new).await.unwrap();
+        let listed = users.find_one(doc! { "_id": by }).await.unwrap().unwrap();
+        assert_eq!(listed.get_array("movies").unwrap().len(), 1);
+    }
+    for number in [2, 3] {
+        let id = odd[number].get_object_id("_id").unwrap();
+        let id = movie_bag_core::domain::id::AccountId::from_bytes(id.bytes());
+        let mut set = change(1, "second");
+        set.expected = store.account(id).await.unwrap().unwrap();
+        set.address = set.expected.address.clone();
+        set.mails[0].account = id;
+        set.mails[0].id = movie_bag_core::domain::id::EntryId::from_bytes([100 + number as u8; 12]);
+        set.event.account = id;
+        let replaced = store.replace_credential(&set).await.unwrap();
+        assert_eq!(replaced, crate::Replacement::Replaced);
+    }
+}
+
+#[test]
+fn a_uri_that_cannot_be_read_gives_nothing_away() {
+    for uri in [
+        "mongodb://quux:pa/ss@localhost:27017/movies",
+        "mongodb://quux:pa@ss@localhost/movies",
+        "mongodb://quux:pa:ss@localhost/movies",
+        "mongodb://quux:pass%zz@localhost/movies",
+        "mongodb://quux:pass@localhost:port/movies",
+        "mongodb://quux:pass@localhost/movies?w=majority&wtimeoutMS=soon",
+        "mongodb://quux:pass@",
+        "mongodb://quux:pass%40localhost:27017/movies",
+        "mongodb://quux:pass/localhost:27017/movies",
+        "mongodb://quux:pa?ss@localhost:27017/movies",
+        "mongodb://quux:pass",
+        "mongodb+srv://quux:pass%40cluster.example",
+    ] {
+        let error = check_uri(uri).unwrap_err();
+        for secret in [
+            "quux", "pa/", "pa@", "pa:", "pa?", "pass@", "pass%", "pass/", "ss@", "zz",
+        ] {
+            assert!(!error.contains(secret), "{error}");
+        }
+    }
+    for uri in [
+        "mongodb://localhost",
+        "mongodb://quux:pa%2Fss@one.example,two.example:27018/movies?replicaSet=rs0&tls=true",
+        "mongodb+srv://quux:pass@cluster.example/movies",
+    ] {
+        check_uri(uri).unwrap();
+    }
+}

@@ -1,0 +1,299 @@
+//! Accounts.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError, by_cost,
+};
+use super::history::insert_event;
+use super::limits::clear;
+use super::outbox::insert_entry;
+use super::{SqliteStore, failed, is_taken};
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::email_address::EmailAddress;
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::id::{AccountId, RevocationId};
+use movie_bag_core::domain::outbox::Entry;
+use movie_bag_core::domain::password::PasswordHash;
+
+/// Adds an account, as a part of a greater step.
+pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO account (id, email, password, revocation) VALUES (?, ?, ?, ?)",
+        )?
+        .execute(params![
+            account.id.as_bytes(),
+            account.address,
+            account.password_hash.as_str(),
+            account.revocation.map(|id| *id.as_bytes()),
+        ])
+        .map(|_| ())
+}
+
+fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let revocation: Option<[u8; 12]> = row.get("revocation")?;
+    Ok(Account {
+        id: AccountId::from_bytes(row.get("id")?),
+        address: row.get("email")?,
+        password_hash: PasswordHash::from_stored(row.get::<_, String>("password")?),
+        revocation: revocation.map(RevocationId::from_bytes),
+    })
+}
+
+/// The one account that the condition gives, or none where it gives several.
+fn only(
+    connection: &Connection,
+    condition: &str,
+    email: &str,
+) -> rusqlite::Result<Option<Account>> {
+    let sql =
+        format!("SELECT id, email, password, revocation FROM account WHERE {condition} LIMIT 2");
+    let mut found = connection
+        .prepare_cached(&sql)?
+        .query_map([email], account)?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(if found.len() == 1 { found.pop() } else { None })
+}
+
+/// What goes with an account, counted in one statement and so at one moment.
+fn deletion(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<Deletion>> {
+    let count = |row: &Row<'_>, column: usize| row.get(column).map(i64::unsigned_abs);
+    connection
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM movie WHERE added_by = account.id),
+                    (SELECT count(*) FROM outbox WHERE account = account.id),
+                    (SELECT count(*) FROM history WHERE account = account.id)
+             FROM account WHERE id = ?",
+        )?
+        .query_row([id.as_bytes()], |row| {
+            Ok(Deletion {
+                movies: count(row, 0)?,
+                mails: count(row, 1)?,
+                events: count(row, 2)?,
+            })
+        })
+        .optional()
+}
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn create_account(
+        &self,
+        account: &Account,
+        event: &Event,
+        mail: Option<&Entry>,
+    ) -> Result<AccountCreation, StoreError> {
+        let (account, event, mail) = (account.clone(), event.clone(), mail.cloned());
+        self.writer
+            .write(move |connection| {
+                match insert_account(connection, &account) {
+                    Err(error) if is_taken(&error) => return Ok(AccountCreation::AddressTaken),
+                    inserted => inserted.map_err(failed)?,
+                }
+                insert_event(connection, &event).map_err(failed)?;
+                if let Some(mail) = &mail {
+                    insert_entry(connection, mail).map_err(failed)?;
+                }
+                Ok(AccountCreation::Created)
+            })
+            .await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        self.readers
+            .glance(move |connection| {
+                let mut statement = connection
+                    .prepare_cached(
+                        "SELECT id, email, password, revocation FROM account WHERE id = ?",
+                    )
+                    .map_err(failed)?;
+                statement
+                    .query_row([id.as_bytes()], account)
+                    .optional()
+                    .map_err(failed)
+            })
+            .await
+    }
+
+    async fn account_by_address(
+        &self,
+        typed: &str,
+        canonical: &EmailAddress,
+    ) -> Result<Option<Account>, StoreError> {
+        let (typed, canonical) = (typed.to_owned(), canonical.as_str().to_owned());
+        self.readers
+            .glance(move |connection| {
+                // All are asked, so that a known and an unknown address cost the same.
+                let mut found = Vec::new();
+                for (condition, address) in [
+                    ("email = ?", &typed),
+                    ("email = ?", &canonical),
+                    ("email = ? COLLATE NOCASE", &canonical),
+                ] {
+                    found.extend(only(connection, condition, address).map_err(failed)?);
+                }
+                Ok(found.into_iter().next())
+            })
+            .await
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+                let mut statement = connection
+                    .prepare_cached(
+                        "SELECT id, email, password, revocation FROM account WHERE id > ? ORDER BY id LIMIT ?",
+                    )
+                    .map_err(failed)?;
+                let rows = statement
+                    .query_map(params![after, limit as i64], account)
+                    .map_err(failed)?;
+                rows.collect::<Result<_, _>>().map_err(failed)
+            })
+            .await
+    }
+
+    async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError> {
+        let canonical = canonical.as_str().to_owned();
+        self.readers
+            .glance(move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM account WHERE email = ? COLLATE NOCASE)",
+                    )
+                    .and_then(|mut statement| statement.query_row([&canonical], |row| row.get(0)))
+                    .map_err(failed)
+            })
+            .await
+    }
+
+    async fn accounts_differing_by_case(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<Vec<Account>>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection
+                    .prepare_cached(
+                        "SELECT id, email, password, revocation FROM account WHERE email COLLATE NOCASE IN
+                         (SELECT email FROM account GROUP BY email COLLATE NOCASE HAVING count(*) > 1 ORDER BY email COLLATE NOCASE LIMIT ?)
+                         ORDER BY email COLLATE NOCASE, id",
+                    )
+                    .map_err(failed)?;
+                let rows = statement
+                    .query_map([limit as i64], account)
+                    .map_err(failed)?;
+                let all = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+                let groups =
+                    all.chunk_by(|one, next| one.address.eq_ignore_ascii_case(&next.address));
+                Ok(groups.map(<[Account]>::to_vec).collect())
+            })
+            .await
+    }
+
+    async fn hash_costs(&self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection
+                    .prepare_cached("SELECT substr(password, 1, 7) AS beginning, count(*) FROM account WHERE length(password) = 60 GROUP BY beginning")
+                    .map_err(failed)?;
+                let rows = statement
+                    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .map_err(failed)?;
+                let beginnings = rows.collect::<Result<Vec<(String, i64)>, _>>().map_err(failed)?;
+                Ok(by_cost(beginnings))
+            })
+            .await
+    }
+
+    async fn replace_credential(
+        &self,
+        change: &CredentialChange,
+    ) -> Result<Replacement, StoreError> {
+        let change = change.clone();
+        self.writer
+            .write(move |connection| {
+                let expected = &change.expected;
+                let changed = connection
+                    .prepare_cached(
+                        "UPDATE account SET email = ?, password = ? WHERE id = ? AND email = ? AND password = ?",
+                    )
+                    .map_err(failed)?
+                    .execute(params![
+                        change.address,
+                        change.password_hash.as_str(),
+                        expected.id.as_bytes(),
+                        expected.address,
+                        expected.password_hash.as_str(),
+                    ]);
+                match changed {
+                    Ok(0) => return Ok(Replacement::Conflict),
+                    Err(error) if is_taken(&error) => return Ok(Replacement::AddressTaken),
+                    changed => changed.map_err(failed)?,
+                };
+                insert_event(connection, &change.event).map_err(failed)?;
+                for mail in &change.mails {
+                    insert_entry(connection, mail).map_err(failed)?;
+                }
+                if let Some(key) = change.clears_limit {
+                    clear(connection, key).map_err(failed)?;
+                }
+                Ok(Replacement::Replaced)
+            })
+            .await
+    }
+
+    async fn revoke_access(
+        &self,
+        account: AccountId,
+        revocation: RevocationId,
+        event: &Event,
+        mail: &Entry,
+    ) -> Result<bool, StoreError> {
+        let (event, mail) = (event.clone(), mail.clone());
+        self.writer
+            .write(move |connection| {
+                let revoked = connection
+                    .execute(
+                        "UPDATE account SET revocation = ? WHERE id = ?",
+                        [revocation.as_bytes(), account.as_bytes()],
+                    )
+                    .map_err(failed)?;
+                if revoked == 0 {
+                    return Ok(false);
+                }
+                insert_event(connection, &event).map_err(failed)?;
+                insert_entry(connection, &mail).map_err(failed)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn deletion_preview(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+        self.readers
+            .read(move |connection| deletion(connection, id).map_err(failed))
+            .await
+    }
+
+    async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
+        self.writer
+            .write(move |connection| {
+                let deletion = deletion(connection, id).map_err(failed)?;
+                // The rest goes by ON DELETE CASCADE.
+                connection
+                    .execute("DELETE FROM account WHERE id = ?", [id.as_bytes()])
+                    .map_err(failed)?;
+                Ok(deletion)
+            })
+            .await
+    }
+}

@@ -1,0 +1,160 @@
+//! Moving all of a database into another.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::super::{CopyBatch, Copying, Counts, EventPosition, StoreError, another_copy};
+use super::accounts::insert_account;
+use super::history::{event, insert_line};
+use super::movies::insert_movie;
+use super::outbox::insert_entry;
+use super::{SqliteStore, failed, is_orphaned};
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::id::LeaseId;
+
+fn counts(connection: &Connection) -> Result<Counts, StoreError> {
+    let count = |table: &str| {
+        connection
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+                row.get::<_, i64>(0).map(i64::unsigned_abs)
+            })
+            .map_err(failed)
+    };
+    Ok(Counts {
+        accounts: count("account")?,
+        movies: count("movie")?,
+        mails: count("outbox")?,
+        events: count("history")?,
+    })
+}
+
+/// Who copies into it, if anybody does.
+fn holder(connection: &Connection) -> Result<Option<[u8; 12]>, StoreError> {
+    connection
+        .query_row("SELECT holder FROM half_copied", [], |row| row.get(0))
+        .optional()
+        .map_err(failed)
+}
+
+fn must_hold(connection: &Connection, who: LeaseId) -> Result<(), StoreError> {
+    if holder(connection)? == Some(*who.as_bytes()) {
+        Ok(())
+    } else {
+        Err(another_copy())
+    }
+}
+
+/// Inserts all, and counts those whose account is gone.
+fn insert_all<T>(
+    rows: &[T],
+    insert: impl Fn(&T) -> rusqlite::Result<()>,
+) -> Result<u64, StoreError> {
+    let mut left_out = 0;
+    for row in rows {
+        match insert(row) {
+            Err(error) if is_orphaned(&error) => left_out += 1,
+            inserted => inserted.map_err(failed)?,
+        }
+    }
+    Ok(left_out)
+}
+
+#[async_trait]
+impl Copying for SqliteStore {
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.readers.read(counts).await
+    }
+
+    async fn events(
+        &self,
+        after: Option<EventPosition>,
+        limit: usize,
+    ) -> Result<Vec<(EventPosition, Event)>, StoreError> {
+        // The number, in the first eight bytes of the place.
+        let place = |number: i64| {
+            let mut place = [0; 12];
+            place[..8].copy_from_slice(&number.to_be_bytes());
+            EventPosition::from_bytes(place)
+        };
+        let number = |position: EventPosition| {
+            let [a, b, c, d, e, f, g, h, ..] = *position.as_bytes();
+            i64::from_be_bytes([a, b, c, d, e, f, g, h])
+        };
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection
+                    .prepare_cached("SELECT number, account, at, kind, origin, detail, count, first_at FROM history WHERE number > ? ORDER BY number LIMIT ?")
+                    .map_err(failed)?;
+                let rows = statement
+                    .query_map(params![after.map_or(i64::MIN, number), limit as i64], |row| {
+                        Ok((place(row.get("number")?), event(row)?))
+                    })
+                    .map_err(failed)?;
+                rows.collect::<Result<_, _>>().map_err(failed)
+            })
+            .await
+    }
+
+    async fn begin_copy(&self, holder: LeaseId) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                if self::holder(connection)?.is_some() {
+                    // The rest goes by ON DELETE CASCADE.
+                    connection
+                        .execute_batch("DELETE FROM account; DELETE FROM half_copied;")
+                        .map_err(failed)?;
+                } else if counts(connection)? != Counts::default() {
+                    return Ok(false);
+                }
+                connection
+                    .execute(
+                        "INSERT INTO half_copied (holder) VALUES (?)",
+                        [holder.as_bytes()],
+                    )
+                    .map_err(failed)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn write_batch(&self, holder: LeaseId, portion: &CopyBatch) -> Result<u64, StoreError> {
+        let portion = portion.clone();
+        self.writer
+            .write(move |connection| {
+                must_hold(connection, holder)?;
+                match &portion {
+                    CopyBatch::Accounts(accounts) => {
+                        insert_all(accounts, |account| insert_account(connection, account))
+                    }
+                    CopyBatch::Movies(movies) => {
+                        insert_all(movies, |movie| insert_movie(connection, movie))
+                    }
+                    CopyBatch::Mails(mails) => {
+                        insert_all(mails, |mail| insert_entry(connection, mail))
+                    }
+                    CopyBatch::Events(events) => {
+                        insert_all(events, |event| insert_line(connection, event))
+                    }
+                }
+            })
+            .await
+    }
+
+    async fn finish_copy(&self, holder: LeaseId) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                must_hold(connection, holder)?;
+                connection
+                    .execute("DELETE FROM half_copied", [])
+                    .map(|_| ())
+                    .map_err(failed)
+            })
+            .await
+    }
+
+    async fn is_copy_unfinished(&self) -> Result<bool, StoreError> {
+        self.readers
+            .read(|connection| Ok(holder(connection)?.is_some()))
+            .await
+    }
+}

@@ -1,0 +1,425 @@
+//! The outbox.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+
+use super::super::{LeaseMode, LeaseResult, LimitedCall, Outbox, QueueResult, StoreError};
+use super::history::{insert_event, insert_event_into};
+use super::limits::count;
+use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::fingerprint::Fingerprint;
+use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
+use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
+
+pub(super) const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
+
+/// Queues a mail, as a part of a greater step.
+pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    insert_entry_into(connection, "outbox", entry)
+}
+
+fn insert_entry_into(connection: &Connection, table: &str, entry: &Entry) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ))?
+        .execute(params![
+            entry.id.as_bytes(),
+            entry.account.as_bytes(),
+            entry.recipient,
+            entry.kind.name(),
+            entry.requested_at.as_millisecond(),
+            entry.origin.to_string(),
+            entry.fingerprint.as_str(),
+            entry.state.name(),
+            entry.attempts,
+            entry.next_try_at.as_millisecond(),
+            entry.last_error,
+            entry.lease.map(|lease| *lease.holder.as_bytes()),
+            entry.lease.map(|lease| lease.until.as_millisecond()),
+        ])
+        .map(|_| ())
+}
+
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let holder: Option<[u8; 12]> = row.get("lease_holder")?;
+    let until: Option<i64> = row.get("lease_until")?;
+    let lease = match (holder, until) {
+        (Some(holder), Some(until)) => Some(Lease {
+            holder: LeaseId::from_bytes(holder),
+            until: timestamp(until)?,
+        }),
+        _ => None,
+    };
+    Ok(Entry {
+        id: EntryId::from_bytes(row.get("id")?),
+        account: AccountId::from_bytes(row.get("account")?),
+        recipient: row.get("recipient")?,
+        kind: parsed(row, "kind")?,
+        requested_at: timestamp(row.get("requested_at")?)?,
+        origin: parsed(row, "origin")?,
+        fingerprint: Fingerprint::from_stored(row.get::<_, String>("fingerprint")?),
+        state: parsed(row, "state")?,
+        attempts: row.get("attempts")?,
+        next_try_at: timestamp(row.get("next_try_at")?)?,
+        last_error: row.get("last_error")?,
+        lease,
+    })
+}
+
+/// The entries of a round, to stand behind FROM. A kind that a newer version has queued is left to that one.
+///
+/// The index is named: the planner would rather read all that wait and sort them, which takes the longer the more there
+/// are.
+fn of_round(round: Round) -> String {
+    let (index, attempts) = match round {
+        Round::First => ("outbox_first_round", "= 0"),
+        Round::Later => ("outbox_later_rounds", "> 0"),
+    };
+    let known: Vec<String> = MailKind::ALL
+        .iter()
+        .map(|kind| format!("'{kind}'"))
+        .collect();
+    format!(
+        "outbox INDEXED BY {index} WHERE state = 'waiting' AND attempts {attempts} AND kind IN ({})",
+        known.join(", ")
+    )
+}
+
+/// The moment at which a round's next entry may be taken.
+fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>, StoreError> {
+    let sql = format!(
+        "SELECT free_at FROM {} ORDER BY free_at, id LIMIT 1",
+        of_round(round)
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement
+                .query_row([], |row| timestamp(row.get(0)?))
+                .optional()
+        })
+        .map_err(failed)
+}
+
+/// Leases what `found` finds, up to a limit; of those that can't be read, what is wrong with them.
+///
+/// Not by RETURNING: whenever such a statement runs, SQLite makes a table with room for 20 pages. And not with a bound
+/// LIMIT: whenever one is bound, SQLite prepares the statement anew.
+fn lease_found(
+    connection: &Connection,
+    found: &str,
+    parameters: impl Params,
+    lease: Lease,
+    limit: usize,
+) -> rusqlite::Result<Vec<Result<Entry, (EntryId, rusqlite::Error)>>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {found}"))?;
+    let found = statement.query_map(parameters, |row| {
+        let id = EntryId::from_bytes(row.get("id")?);
+        Ok((id, entry(row)))
+    })?;
+    let found = found.take(limit).collect::<Result<Vec<_>, _>>()?;
+    let mut leasing = connection.prepare_cached(
+        "UPDATE outbox SET lease_holder = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
+    )?;
+    let lease_it = |(id, entry): (EntryId, rusqlite::Result<Entry>)| {
+        let (holder, until) = (lease.holder.as_bytes(), lease.until.as_millisecond());
+        leasing.execute(params![holder, until, id.as_bytes()])?;
+        let leased = entry.map(|entry| Entry {
+            attempts: entry.attempts + 1,
+            lease: Some(lease),
+            ..entry
+        });
+        Ok(leased.map_err(|error| (id, error)))
+    };
+    found.into_iter().map(lease_it).collect()
+}
+
+/// Gives up an entry that can't be read: it must not hold up those behind it.
+fn bury(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rusqlite::Result<()> {
+    tracing::error!(entry = %id, %error, "cannot read a mail in the outbox, so it is not sent");
+    connection
+        .prepare_cached("UPDATE outbox SET state = 'dead', last_error = ?, lease_holder = NULL, lease_until = NULL WHERE id = ?")?
+        .execute(params![error.to_string(), id.as_bytes()])
+        .map(|_| ())
+}
+
+/// Writes as much as for a mail that is queued, and leaves nothing.
+fn write_decoy(connection: &Connection, entry: &Entry, event: &Event) -> rusqlite::Result<()> {
+    insert_entry_into(connection, "decoy_outbox", entry)?;
+    insert_event_into(connection, "decoy_history", event)?;
+    for table in ["decoy_outbox", "decoy_history"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table}"))?
+            .execute([])?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn queue_mail(
+        &self,
+        entry: &Entry,
+        event: &Event,
+        counting: Option<LimitedCall>,
+    ) -> Result<QueueResult, StoreError> {
+        if let Some(counting) = counting
+            && let Some(early) = self.too_early(counting).await?
+        {
+            return Ok(QueueResult::TooEarly(early));
+        }
+        let (entry, event) = (entry.clone(), event.clone());
+        self.writer
+            .write(move |connection| {
+                if let Some(counting) = counting
+                    && let Err(early) = count(connection, counting)?
+                {
+                    return Ok(QueueResult::TooEarly(early));
+                }
+                match insert_entry(connection, &entry) {
+                    Err(error) if is_orphaned(&error) => {
+                        write_decoy(connection, &entry, &event).map_err(failed)?;
+                        Ok(QueueResult::NoAccount)
+                    }
+                    inserted => {
+                        inserted.map_err(failed)?;
+                        insert_event(connection, &event).map_err(failed)?;
+                        Ok(QueueResult::Queued)
+                    }
+                }
+            })
+            .await
+    }
+
+    async fn lease_due(
+        &self,
+        round: Round,
+        now: Timestamp,
+        lease: Lease,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        // Asked of a reader first: with nothing to do, which is most of the time, nothing is written.
+        let due = self
+            .readers
+            .glance(move |connection| first_free(connection, round));
+        if due.await?.is_none_or(|due| due > now) {
+            return Ok(Vec::new());
+        }
+        let next = format!("{} AND free_at <= ? ORDER BY free_at, id", of_round(round));
+        // A lease that is lost with the power is one that has ended.
+        self.writer
+            .write_lightly(move |connection| {
+                let now = [now.as_millisecond()];
+                let leased = lease_found(connection, &next, now, lease, limit).map_err(failed)?;
+                let mut read = Vec::new();
+                for leased in leased {
+                    match leased {
+                        Ok(entry) => read.push(entry),
+                        Err((id, error)) => bury(connection, id, &error).map_err(failed)?,
+                    }
+                }
+                Ok(read)
+            })
+            .await
+    }
+
+    async fn lease_entry(
+        &self,
+        id: EntryId,
+        wanted: LeaseMode,
+        now: Timestamp,
+        lease: Lease,
+    ) -> Result<LeaseResult, StoreError> {
+        let state = match wanted {
+            LeaseMode::WaitingOnly => " AND state = 'waiting'",
+            LeaseMode::Revive | LeaseMode::KeepState => "",
+        };
+        let is_there = format!("SELECT 1 FROM outbox WHERE id = ?{state}");
+        let free = format!("outbox WHERE id = ?1 AND coalesce(lease_until, ?2) <= ?2{state}");
+        self.writer
+            .write(move |connection| {
+                let parameters = params![id.as_bytes(), now.as_millisecond()];
+                let leased = lease_found(connection, &free, parameters, lease, 1)
+                    .and_then(|found| {
+                        found
+                            .into_iter()
+                            .next()
+                            .transpose()
+                            .map_err(|(_, error)| error)
+                    })
+                    .map_err(failed)?;
+                if let Some(mut entry) = leased {
+                    if wanted == LeaseMode::Revive {
+                        connection
+                            .prepare_cached("UPDATE outbox SET state = 'waiting' WHERE id = ?")
+                            .and_then(|mut statement| statement.execute([id.as_bytes()]))
+                            .map_err(failed)?;
+                        entry.state = EntryState::Waiting;
+                    }
+                    return Ok(LeaseResult::Leased(Box::new(entry)));
+                }
+                let is_there = connection
+                    .prepare_cached(&is_there)
+                    .and_then(|mut statement| statement.exists([id.as_bytes()]))
+                    .map_err(failed)?;
+                Ok(if is_there {
+                    LeaseResult::Held
+                } else {
+                    LeaseResult::NotFound
+                })
+            })
+            .await
+    }
+
+    async fn renew_lease(&self, id: EntryId, lease: Lease) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                connection
+                    .prepare_cached(
+                        "UPDATE outbox SET lease_until = ? WHERE id = ? AND lease_holder = ?",
+                    )
+                    .and_then(|mut statement| {
+                        statement.execute(params![
+                            lease.until.as_millisecond(),
+                            id.as_bytes(),
+                            lease.holder.as_bytes()
+                        ])
+                    })
+                    .map(|changed| changed > 0)
+                    .map_err(failed)
+            })
+            .await
+    }
+
+    async fn settle(
+        &self,
+        id: EntryId,
+        holder: LeaseId,
+        outcome: &Outcome,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        let (outcome, event) = (outcome.clone(), event.clone());
+        self.writer
+            .write(move |connection| {
+                let (id, holder) = (id.as_bytes(), holder.as_bytes());
+                let settled = match &outcome {
+                    Outcome::Sent | Outcome::Dropped => connection
+                        .prepare_cached("DELETE FROM outbox WHERE id = ? AND lease_holder = ?")
+                        .and_then(|mut statement| statement.execute(params![id, holder])),
+                    Outcome::Retry { at, error } => connection
+                        .prepare_cached(
+                            "UPDATE outbox SET next_try_at = ?, last_error = ?, lease_holder = NULL, lease_until = NULL
+                             WHERE id = ? AND lease_holder = ?",
+                        )
+                        .and_then(|mut statement| statement.execute(params![at.as_millisecond(), error, id, holder])),
+                    Outcome::Dead { error } => connection
+                        .prepare_cached(
+                            "UPDATE outbox SET state = 'dead', last_error = ?, lease_holder = NULL, lease_until = NULL
+                             WHERE id = ? AND lease_holder = ?",
+                        )
+                        .and_then(|mut statement| statement.execute(params![error, id, holder])),
+                };
+                if settled.map_err(failed)? == 0 {
+                    return Ok(false);
+                }
+                insert_event(connection, &event).map_err(failed)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn release_entry(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
+        let (id, error) = (entry.id, error.map(str::to_owned));
+        let Some(lease) = entry.lease else {
+            return Ok(false);
+        };
+        // Lost with the power, it is a lease that has ended.
+        self.writer
+            .write_lightly(move |connection| {
+                connection
+                    .prepare_cached(
+                        "UPDATE outbox SET attempts = max(attempts - 1, 0), last_error = coalesce(?, last_error),
+                             lease_holder = NULL, lease_until = NULL
+                         WHERE id = ? AND lease_holder = ?",
+                    )
+                    .and_then(|mut statement| {
+                        statement.execute(params![error, id.as_bytes(), lease.holder.as_bytes()])
+                    })
+                    .map(|changed| changed > 0)
+                    .map_err(failed)
+            })
+            .await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.readers
+            .glance(|connection| {
+                let first = first_free(connection, Round::First)?;
+                let later = first_free(connection, Round::Later)?;
+                Ok(first.into_iter().chain(later).min())
+            })
+            .await
+    }
+
+    async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
+        self.readers
+            .read(|connection| {
+                let mut state = OutboxState::default();
+                let mut statement = connection
+                    .prepare_cached(
+                        "SELECT state, count(*), min(requested_at) FROM outbox GROUP BY state",
+                    )
+                    .map_err(failed)?;
+                let mut rows = statement.query([]).map_err(failed)?;
+                while let Some(row) = rows.next().map_err(failed)? {
+                    let count = row.get::<_, i64>(1).map_err(failed)?.unsigned_abs();
+                    match parsed(row, "state").map_err(failed)? {
+                        EntryState::Waiting => {
+                            let since = row.get(2).and_then(timestamp).map_err(failed)?;
+                            state.waiting = count;
+                            state.oldest_waiting_since = Some(since);
+                        }
+                        EntryState::Dead => state.dead = count,
+                    }
+                }
+                Ok(state)
+            })
+            .await
+    }
+
+    async fn entries(
+        &self,
+        after: Option<EntryId>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+                let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id > ? ORDER BY id LIMIT ?");
+                let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+                let rows = statement
+                    .query_map(params![after, limit as i64], entry)
+                    .map_err(failed)?;
+                rows.collect::<Result<_, _>>().map_err(failed)
+            })
+            .await
+    }
+
+    async fn entries_of(&self, account: AccountId) -> Result<Vec<Entry>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM outbox WHERE account = ? ORDER BY requested_at, id"
+                );
+                let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+                let rows = statement
+                    .query_map([account.as_bytes()], entry)
+                    .map_err(failed)?;
+                rows.collect::<Result<_, _>>().map_err(failed)
+            })
+            .await
+    }
+}

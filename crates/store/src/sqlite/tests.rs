@@ -1,0 +1,183 @@
+//! What SQLite alone must keep: its file is used by several processes.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::*;
+use movie_bag_core::domain::outbox::Round;
+use crate::CopyableStore;
+use crate::contract::{at, create, entry, lease, queue};
+
+#[tokio::test]
+async fn two_processes_work_on_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.sqlite3");
+    let opening: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || SqliteStore::open(&path).unwrap())
+        })
+        .collect();
+    let stores: Vec<Arc<dyn CopyableStore>> = opening
+        .into_iter()
+        .map(|store| Arc::new(store.join().unwrap()) as Arc<dyn CopyableStore>)
+        .collect();
+    for (number, store) in (0u8..40).zip(stores.iter().cycle()) {
+        create(store, number).await;
+    }
+    assert_eq!(stores[0].accounts(None, 100).await.unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn many_mails_are_leased_in_one_step_and_one_that_cannot_be_read_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.sqlite3");
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
+    create(&store, 1).await;
+    for id in 1..=3 {
+        queue(&store, &entry(id, 1, 0)).await;
+    }
+    let other = Connection::open(&path).unwrap();
+    let broken = "UPDATE outbox SET requested_at = 9000000000000000000 WHERE id = ?";
+    let first = entry(1, 1, 0).id;
+    other.execute(broken, [first.as_bytes()]).unwrap();
+    let leased = store.lease_due(Round::First, at(1), lease(7, 16), 3);
+    let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
+    assert_eq!(leased, [entry(2, 1, 0).id, entry(3, 1, 0).id]);
+    let state = other.query_row(
+        "SELECT state, last_error, lease_holder IS NULL FROM outbox WHERE id = ?",
+        [first.as_bytes()],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    );
+    let (state, error, is_free): (String, String, bool) = state.unwrap();
+    assert!(
+        state == "dead" && is_free && !error.is_empty(),
+        "{state}: {error}"
+    );
+}
+
+#[tokio::test]
+async fn whoever_finds_it_locked_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locked.sqlite3");
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { create(&store, 1).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    other.execute_batch("COMMIT").unwrap();
+    waiting.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waited_behind_a_lock_is_not_made_to_wait_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locked.sqlite3");
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let event = crate::contract::event(1, movie_bag_core::domain::event::EventKind::Created, 0);
+    let began = Instant::now();
+    let all = futures_util::future::join_all((0..4).map(|_| store.record(&event))).await;
+    assert!(
+        all.iter()
+            .all(|done| matches!(done, Err(StoreError::Unavailable(_)))),
+        "{all:?}"
+    );
+    // One time-out for all of them, and not one for each: twice that is far from four times.
+    assert!(began.elapsed() < 2 * BUSY_TIMEOUT, "{:?}", began.elapsed());
+    other.execute_batch("COMMIT").unwrap();
+    create(&store, 1).await;
+}
+
+#[cfg(unix)]
+#[test]
+fn the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/own.sqlite3");
+    let _store = SqliteStore::open(&path).unwrap();
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    let files: Vec<_> = std::fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    assert!(files.iter().all(|file| mode(file) == 0o600));
+}
+
+#[test]
+fn what_is_no_database_of_ours_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let newer = folder.path().join("newer.sqlite3");
+    drop(SqliteStore::open(&newer).unwrap());
+    Connection::open(&newer)
+        .unwrap()
+        .pragma_update(None, "user_version", 1_000)
+        .unwrap();
+    let foreign = folder.path().join("foreign.sqlite3");
+    Connection::open(&foreign)
+        .unwrap()
+        .execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1")
+        .unwrap();
+    let text = folder.path().join("text.sqlite3");
+    std::fs::write(
+        &text,
+        "this is no database, and long enough to be read as the head of one ".repeat(10),
+    )
+    .unwrap();
+    let journal = |path: &std::path::Path| -> String {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap()
+    };
+    let before = journal(&foreign);
+    assert!(SqliteStore::open(&foreign).is_err());
+    assert_eq!(
+        journal(&foreign),
+        before,
+        "not even its way of logging is changed"
+    );
+    for (path, said) in [
+        (newer, "newer movie-bag"),
+        (foreign, "another program"),
+        (text, "not an SQLite database"),
+    ] {
+        let error = SqliteStore::open(&path).err().unwrap().to_string();
+        assert!(
+            error.contains(said) && error.contains(&path.display().to_string()),
+            "{error}"
+        );
+    }
+    let folder_in_its_place = SqliteStore::open(folder.path()).err().unwrap();
+    assert!(
+        matches!(folder_in_its_place, StoreError::Unavailable(_)),
+        "{folder_in_its_place}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_of_an_earlier_schema_opens_with_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite3");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("migrations/0001_initial.sql"))
+        .unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 0x6d626167; PRAGMA user_version = 1;
+         INSERT INTO account VALUES (x'010101010101010101010101', 'ann@example.com', '$2b$04$hash')",
+    )
+    .unwrap();
+    drop(old);
+    let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
+    assert_eq!(store.accounts(None, 10).await.unwrap().len(), 1);
+    assert!(!store.is_copy_unfinished().await.unwrap());
+}

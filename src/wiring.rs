@@ -1,0 +1,421 @@
+//! Creates the implementations from the settings. The only module that picks a database and a mail client.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+use super::built_in_templates::BUILT_IN_TEMPLATES;
+use super::database::{self, Absence, Access};
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::running_servers;
+use super::shared_terminal::Stderr;
+use super::ui::Ui;
+use movie_bag_core::app::system::{SystemClock, SystemRng};
+use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
+use crate::config::{
+    self, DatabaseSettings, Flags, LogSettings, MailSettings, MailTls, Settings, Sources,
+    secret_file, values::Secret,
+};
+use movie_bag_core::domain::clock::{Clock as _, draw};
+use movie_bag_core::domain::event::Origin;
+use movie_bag_core::domain::password::PasswordPolicy;
+use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
+use movie_bag_http;
+use movie_bag_http::PrometheusMetrics;
+use movie_bag_http::pages::{PageError, PageTemplates, Pages};
+use movie_bag_mail::render::TeraRenderer;
+use movie_bag_mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
+use movie_bag_mail::templates::{TemplateError, Templates};
+use movie_bag_core::ports::metrics::{Metrics, NoMetrics};
+use movie_bag_core::ports::store::{CopyableStore, Inspection};
+use movie_bag_store::mongo::{self, MongoSettings, MongoStore};
+use movie_bag_store::sqlite::SqliteStore;
+
+/// Resolves the settings, prints their warnings, and starts logging. `usual_log` is the default log filter of the command.
+pub(super) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
+    let settings = resolve(flags)?;
+    settings
+        .warnings
+        .iter()
+        .for_each(|warning| ui.warn(warning));
+    log(&settings.log, usual_log)?;
+    Ok(settings)
+}
+
+/// Resolves the settings, and validates those that only a library can parse.
+pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
+    let settings = config::resolve(&Sources::read(flags)?)?;
+    check_database("MOVIE_BAG_DATABASE", &settings.database)?;
+    certificates(&settings.mail)?;
+    Ok(settings)
+}
+
+/// Validates the URI of a MongoDB database.
+pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(), Failure> {
+    let DatabaseSettings::Mongodb(uri) = database else {
+        return Ok(());
+    };
+    mongo::check_uri(uri).map_err(|why| {
+        Failure::usage(
+            format!("invalid {key} {database}: {why}"),
+            "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
+        )
+    })
+}
+
+/// Opens the database that the settings name, or creates it.
+pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn CopyableStore>> {
+    Ok(open_or_create(settings).await?.0)
+}
+
+/// Opens the database that the settings name, or creates it. Also returns whether it is new.
+async fn open_or_create(settings: &Settings) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
+    let (store, is_new) = open(&settings.database, settings.database_timeout).await?;
+    refuse_half_copied(&*store, settings).await?;
+    Ok((store, is_new))
+}
+
+/// Opens the database that the settings name; `None` if it does not exist.
+pub(super) async fn existing_store(
+    settings: &Settings,
+    is_reader: bool,
+) -> anyhow::Result<Option<Arc<dyn CopyableStore>>> {
+    let store: Arc<dyn CopyableStore> = match &settings.database {
+        DatabaseSettings::Sqlite(path) if !database::is_file_in_use(path) => return Ok(None),
+        DatabaseSettings::Sqlite(path) => Arc::new(open_file(path).await?),
+        DatabaseSettings::Mongodb(uri) => {
+            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
+            match MongoStore::open_existing(&settings, is_reader).await? {
+                Some(store) => Arc::new(store),
+                None => return Ok(None),
+            }
+        }
+    };
+    refuse_half_copied(&*store, settings).await?;
+    Ok(Some(store))
+}
+
+/// Opens a database, even one with an unfinished copy, or creates it. Also returns whether it is new.
+pub(super) async fn open(
+    database: &DatabaseSettings,
+    timeout: Duration,
+) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
+    match database {
+        DatabaseSettings::Sqlite(path) => {
+            let is_new = !database::is_file_in_use(path);
+            Ok((Arc::new(open_file(path).await?), is_new))
+        }
+        DatabaseSettings::Mongodb(uri) => {
+            let settings = mongo_settings(database, uri, timeout);
+            let store = MongoStore::open(&settings).await?;
+            let is_new = store.is_new();
+            Ok((Arc::new(store), is_new))
+        }
+    }
+}
+
+/// Opens an SQLite file on a thread that may block: opening may wait for another process.
+async fn open_file(path: &Path) -> anyhow::Result<SqliteStore> {
+    let path = path.to_owned();
+    let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
+    Ok(opening.await??)
+}
+
+async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> anyhow::Result<()> {
+    if !store.is_copy_unfinished().await? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        ExitCode::Failed,
+        "half_copied",
+        format!(
+            "cannot use {}: it holds an unfinished copy",
+            settings.database
+        ),
+        "run \"movie-bag copy\" into it again, which starts over, or name another database",
+    )
+    .into())
+}
+
+fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> MongoSettings {
+    MongoSettings {
+        uri: uri.to_owned(),
+        shown: database.to_string(),
+        timeout,
+    }
+}
+
+/// Inspects the database that the settings name; `None` if it does not exist. Creates and migrates nothing.
+pub(super) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
+    match &settings.database {
+        DatabaseSettings::Sqlite(path) if !path.exists() => Ok(None),
+        DatabaseSettings::Sqlite(path) => {
+            let path = path.clone();
+            let looking = tokio::task::spawn_blocking(move || SqliteStore::inspect(&path));
+            Ok(Some(looking.await??))
+        }
+        DatabaseSettings::Mongodb(uri) => {
+            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
+            Ok(Some(MongoStore::inspect(&settings).await?))
+        }
+    }
+}
+
+/// Returns the certificates to trust for the mail server in addition to the public authorities.
+fn certificates(mail: &MailSettings) -> Result<Certificates, Failure> {
+    let Some(path) = &mail.ca_file else {
+        return Ok(Certificates::default());
+    };
+    Certificates::read(path).map_err(|why| {
+        Failure::usage(
+            format!("invalid MAIL_CA_FILE {}: {why}", path.display()),
+            "name a PEM file with the certificate of the authority that signed the mail server's certificate",
+        )
+    })
+}
+
+/// Returns the client of the mail server.
+pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
+    smtp::check_sender(&mail.sender).map_err(|error| {
+        Failure::usage(
+            error,
+            "write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
+        )
+    })?;
+    Ok(SmtpMailer::new(SmtpOptions {
+        server: mail.server.clone(),
+        port: mail.port,
+        credentials: mail
+            .credentials
+            .as_ref()
+            .map(|(user, password)| (user.clone(), password.expose().to_owned())),
+        encryption: match mail.tls {
+            MailTls::None => Encryption::None,
+            MailTls::StartTls => Encryption::StartTls,
+            MailTls::Implicit => Encryption::Implicit,
+        },
+        trusted: certificates(mail)?,
+        sender: mail.sender.clone(),
+        helo_name: mail.helo_name.clone(),
+        connections: mail.connections,
+        timeout: mail.timeout,
+        hints_at_sink: mail.hints_at_sink,
+        rng: Arc::new(SystemRng),
+    })?)
+}
+
+/// Loads and validates all templates of mails and pages, and prints their warnings.
+pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, TemplateError> {
+    let templates = try_templates(settings)?;
+    templates
+        .warnings()
+        .iter()
+        .for_each(|warning| ui.warn(warning));
+    Ok(templates)
+}
+
+/// Loads and validates all templates without printing their warnings.
+pub(super) fn try_templates(settings: &Settings) -> Result<Templates, TemplateError> {
+    Templates::load(&BUILT_IN_TEMPLATES, settings.templates.as_deref())
+}
+
+/// Templates of the web pages.
+struct WebTemplates(Arc<Templates>);
+
+impl PageTemplates for WebTemplates {
+    fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError> {
+        let values = values.iter().copied();
+        Ok(self.0.render(&format!("web/{name}"), values)?)
+    }
+}
+
+/// Returns the web pages of a server.
+pub(super) fn pages(
+    templates: Arc<Templates>,
+    min_password_length: usize,
+    inbox: Option<SocketAddr>,
+) -> Pages {
+    let templates = Arc::new(WebTemplates(templates));
+    Pages::new(templates, min_password_length, inbox)
+}
+
+/// Returns the application of a server with its counters. Creates the database if it does not exist. Links begin with the public URL of the
+/// settings, or with localhost and this port.
+pub(super) async fn app(
+    settings: &Settings,
+    templates: Arc<Templates>,
+    port: u16,
+) -> anyhow::Result<(App, Arc<PrometheusMetrics>)> {
+    let mailer = mailer(&settings.mail)?;
+    let keys = keys(&kept_secret(settings)?, settings);
+    let store = store(settings).await?;
+    let metrics = Arc::new(PrometheusMetrics::new(&http::paths(), SystemClock.now()));
+    let counters = Arc::clone(&metrics);
+    let app = assembled(settings, templates, port, mailer, keys, store, counters);
+    Ok((app, metrics))
+}
+
+fn assembled(
+    settings: &Settings,
+    templates: Arc<Templates>,
+    port: u16,
+    mailer: SmtpMailer,
+    keys: TokenKeys,
+    store: Arc<dyn CopyableStore>,
+    metrics: Arc<dyn Metrics>,
+) -> App {
+    let cores = available_parallelism().map_or(1, usize::from);
+    App::new(Dependencies {
+        renderer: Arc::new(TeraRenderer::new(templates)),
+        mailer: Arc::new(mailer),
+        keys,
+        store,
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(SystemRng),
+        metrics,
+        hasher: Hasher::new(settings.passwords.bcrypt_cost, cores),
+        rules: Rules {
+            reset_lifetime: settings.tokens.reset_lifetime,
+            invitation_lifetime: settings.tokens.invitation_lifetime,
+            access_lifetime: settings.tokens.access_lifetime,
+            history_kept: Duration::from_secs(86_400 * settings.accounts.history_days),
+            password_policy: PasswordPolicy {
+                min_length: settings.passwords.min_length,
+            },
+            limits: settings.accounts.rate_limits,
+            conceal_accounts: settings.accounts.conceal,
+            signup_open: settings.accounts.signup_open,
+            public_url: settings.public_url(port).as_str().to_owned(),
+            sender: settings.mail.sender.clone(),
+        },
+    })
+}
+
+/// Returns the application of a command, which may run at the same time as a server. Links begin as those of the server.
+pub(super) async fn terminal_app(
+    ui: &Ui,
+    settings: &Settings,
+    access: Access,
+) -> anyhow::Result<App> {
+    let templates = Arc::new(templates(ui, settings)?);
+    let mailer = mailer(&settings.mail)?;
+    running_servers::warn_of_other_database(ui, settings);
+    let is_reader = matches!(access, Access::Read);
+    let store = match access {
+        Access::Create => {
+            let (store, is_new) = open_or_create(settings).await?;
+            if is_new {
+                ui.say(&database::created(settings));
+            }
+            store
+        }
+        Access::Read => existing_or(settings, true, Absence::of_database()).await?,
+        Access::Change(absence) => existing_or(settings, false, absence).await?,
+    };
+    let secret = match is_reader {
+        true => secret_of_reader(settings)?,
+        false => kept_secret(settings)?,
+    };
+    let (keys, port) = (keys(&secret, settings), settings.http.bind.port());
+    let metrics = Arc::new(NoMetrics);
+    Ok(assembled(
+        settings, templates, port, mailer, keys, store, metrics,
+    ))
+}
+
+async fn existing_or(
+    settings: &Settings,
+    is_reader: bool,
+    absence: Absence,
+) -> anyhow::Result<Arc<dyn CopyableStore>> {
+    let store = existing_store(settings, is_reader).await?;
+    store.ok_or_else(|| database::missing(settings, absence).into())
+}
+
+/// Returns the secret that signs tokens. Generates and stores one if none is set or stored.
+fn kept_secret(settings: &Settings) -> anyhow::Result<Secret> {
+    match &settings.tokens.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => secret_file::load_or_create(&settings.data_dir, draw(&SystemRng))
+            .context("no secret to sign tokens with"),
+    }
+}
+
+/// Returns the secret for a command that only reads. It signs nothing, so if none is set or stored, any secret is suitable.
+fn secret_of_reader(settings: &Settings) -> anyhow::Result<Secret> {
+    match &settings.tokens.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => secret_file::load_or_generate(&settings.data_dir, draw(&SystemRng))
+            .context("no secret to verify tokens with"),
+    }
+}
+
+fn keys(secret: &Secret, settings: &Settings) -> TokenKeys {
+    let previous = settings
+        .tokens
+        .previous
+        .as_ref()
+        .map(|secret| secret.expose().as_bytes());
+    TokenKeys::new(secret.expose().as_bytes(), previous)
+}
+
+/// Returns the origin of a command for the history.
+pub(super) fn origin() -> Origin {
+    Origin::Terminal(config::operating_system_user())
+}
+
+/// Writer of the log: one entry for each call, on one line, escaped for a terminal. It never returns an error, because a
+/// closed log must not fail a request.
+struct LogWriter<W> {
+    out: W,
+    is_json: bool,
+}
+
+impl<W: Write> Write for LogWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let entry = text.trim_end_matches('\n');
+        let entry = match self.is_json {
+            true => escape_json(entry),
+            false => escape_line(entry),
+        };
+        let _ = self.out.write_all(format!("{entry}\n").as_bytes());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.out.flush();
+        Ok(())
+    }
+}
+
+/// Starts logging on stderr. `usual` is the filter if the settings have none.
+pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
+    let chosen = settings.filter.as_deref().unwrap_or(usual);
+    let filter = EnvFilter::builder().parse(chosen).map_err(|error| {
+        Failure::usage(
+            format!("invalid MOVIE_BAG_LOG {chosen:?}: {error}"),
+            "write error, warn, info, debug or trace",
+        )
+    })?;
+    let (out, is_json) = (Stderr::new(), settings.json);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || LogWriter { out, is_json })
+        // Internal errors would be printed on stderr, with a panic if stderr is broken.
+        .log_internal_errors(false)
+        .with_target(false);
+    if is_json {
+        subscriber.json().init();
+    } else {
+        subscriber.with_ansi(false).init();
+    }
+    Ok(())
+}
