@@ -10,13 +10,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
-use super::built_in_templates::BUILT_IN_TEMPLATES;
-use super::database::{self, Absence, Access};
-use super::exit_code::ExitCode;
-use super::failure::Failure;
-use super::running_servers;
-use super::shared_terminal::Stderr;
-use super::ui::Ui;
+use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::database::{self, Absence, Access};
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
+use crate::cli::running_servers;
+use crate::cli::shared_terminal::Stderr;
+use crate::cli::ui::Ui;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
 use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use crate::config::{
@@ -39,7 +39,7 @@ use movie_bag_store::mongo::{self, MongoSettings, MongoStore};
 use movie_bag_store::sqlite::SqliteStore;
 
 /// Resolves the settings, prints their warnings, and starts logging. `usual_log` is the default log filter of the command.
-pub(super) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
+pub(crate) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
     let settings = resolve(flags)?;
     settings
         .warnings
@@ -50,7 +50,7 @@ pub(super) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result
 }
 
 /// Resolves the settings, and validates those that only a library can parse.
-pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
+pub(crate) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
     let settings = config::resolve(&Sources::read(flags)?)?;
     check_database("MOVIE_BAG_DATABASE", &settings.database)?;
     certificates(&settings.mail)?;
@@ -58,7 +58,7 @@ pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
 }
 
 /// Validates the URI of a MongoDB database.
-pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(), Failure> {
+pub(crate) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(), Failure> {
     let DatabaseSettings::Mongodb(uri) = database else {
         return Ok(());
     };
@@ -71,7 +71,7 @@ pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(
 }
 
 /// Opens the database that the settings name, or creates it.
-pub(super) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn CopyableStore>> {
+pub(crate) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn CopyableStore>> {
     Ok(open_or_create(settings).await?.0)
 }
 
@@ -83,7 +83,7 @@ async fn open_or_create(settings: &Settings) -> anyhow::Result<(Arc<dyn Copyable
 }
 
 /// Opens the database that the settings name; `None` if it does not exist.
-pub(super) async fn existing_store(
+pub(crate) async fn existing_store(
     settings: &Settings,
     is_reader: bool,
 ) -> anyhow::Result<Option<Arc<dyn CopyableStore>>> {
@@ -103,7 +103,7 @@ pub(super) async fn existing_store(
 }
 
 /// Opens a database, even one with an unfinished copy, or creates it. Also returns whether it is new.
-pub(super) async fn open(
+pub(crate) async fn open(
     database: &DatabaseSettings,
     timeout: Duration,
 ) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
@@ -153,7 +153,7 @@ fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> 
 }
 
 /// Inspects the database that the settings name; `None` if it does not exist. Creates and migrates nothing.
-pub(super) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
+pub(crate) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
     match &settings.database {
         DatabaseSettings::Sqlite(path) if !path.exists() => Ok(None),
         DatabaseSettings::Sqlite(path) => {
@@ -182,7 +182,7 @@ fn certificates(mail: &MailSettings) -> Result<Certificates, Failure> {
 }
 
 /// Returns the client of the mail server.
-pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
+pub(crate) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
     smtp::check_sender(&mail.sender).map_err(|error| {
         Failure::usage(
             error,
@@ -212,7 +212,7 @@ pub(super) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
 }
 
 /// Loads and validates all templates of mails and pages, and prints their warnings.
-pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, TemplateError> {
+pub(crate) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, TemplateError> {
     let templates = try_templates(settings)?;
     templates
         .warnings()
@@ -222,7 +222,7 @@ pub(super) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, Templ
 }
 
 /// Loads and validates all templates without printing their warnings.
-pub(super) fn try_templates(settings: &Settings) -> Result<Templates, TemplateError> {
+pub(crate) fn try_templates(settings: &Settings) -> Result<Templates, TemplateError> {
     Templates::load(&BUILT_IN_TEMPLATES, settings.templates.as_deref())
 }
 
@@ -237,7 +237,7 @@ impl PageTemplates for WebTemplates {
 }
 
 /// Returns the web pages of a server.
-pub(super) fn pages(
+pub(crate) fn pages(
     templates: Arc<Templates>,
     min_password_length: usize,
     inbox: Option<SocketAddr>,
@@ -248,7 +248,7 @@ pub(super) fn pages(
 
 /// Returns the application of a server with its counters. Creates the database if it does not exist. Links begin with the public URL of the
 /// settings, or with localhost and this port.
-pub(super) async fn app(
+pub(crate) async fn app(
     settings: &Settings,
     templates: Arc<Templates>,
     port: u16,
@@ -299,7 +299,7 @@ fn assembled(
 }
 
 /// Returns the application of a command, which may run at the same time as a server. Links begin as those of the server.
-pub(super) async fn terminal_app(
+pub(crate) async fn terminal_app(
     ui: &Ui,
     settings: &Settings,
     access: Access,
@@ -367,7 +367,7 @@ fn keys(secret: &Secret, settings: &Settings) -> TokenKeys {
 }
 
 /// Returns the origin of a command for the history.
-pub(super) fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin::Terminal(config::operating_system_user())
 }
 
@@ -397,7 +397,7 @@ impl<W: Write> Write for LogWriter<W> {
 }
 
 /// Starts logging on stderr. `usual` is the filter if the settings have none.
-pub(super) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
+pub(crate) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
     let chosen = settings.filter.as_deref().unwrap_or(usual);
     let filter = EnvFilter::builder().parse(chosen).map_err(|error| {
         Failure::usage(

@@ -6,7 +6,7 @@ use super::database::{self, Absence};
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::{Ui, counted};
-use super::wiring;
+use crate::wiring;
 use movie_bag_core::app;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
 use crate::config::{DatabaseSettings, Flags};

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::database::{self, Absence, Access};
 use super::delivery::sent_reply;
 use super::ui::Ui;
-use super::wiring;
+use crate::wiring;
 use movie_bag_core::app::{AppError, DeliveryMode, ResetRequest, parse_address};
 use crate::config::Flags;
 

@@ -31,7 +31,6 @@ mod templates;
 mod terminal;
 mod ui;
 mod user;
-mod wiring;
 
 use std::ffi::OsString;
 use std::future::Future;

@@ -18,7 +18,7 @@ use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses, SinkTasks};
 use super::systemd::{self, News};
 use super::ui::Ui;
-use super::wiring;
+use crate::wiring;
 use movie_bag_core::app::App;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use movie_bag_http::pages::Pages;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::Ui;
-use super::wiring;
+use crate::wiring;
 use movie_bag_core::app::{AppError, parse_address};
 use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
 use movie_bag_core::domain::email_address::EmailAddress;

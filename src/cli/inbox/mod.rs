@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::Ui;
-use super::wiring;
+use crate::wiring;
 use crate::config::Flags;
 use movie_bag_core::domain::terminal_text::escape_line;
 use client::{Fetched, InboxClient, InboxError};

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::ui::Ui;
-use super::super::wiring;
+use crate::wiring;
 use movie_bag_core::app::App;
 use movie_bag_core::domain::id::EntryId;
 

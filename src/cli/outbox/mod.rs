@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::database::{Absence, Access};
 use super::ui::Ui;
-use super::wiring;
+use crate::wiring;
 use movie_bag_core::app::FlushScope;
 use crate::config::Flags;
 use movie_bag_core::domain::outbox::Entry;

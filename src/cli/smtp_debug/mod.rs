@@ -28,7 +28,7 @@ use super::failure::Failure;
 use super::file_limit::FileLimit;
 use super::runtime::{StopSignal, one_thread};
 use super::ui::{Ui, counted};
-use super::wiring;
+use crate::wiring;
 use crate::config::{Flags, socket_address};
 use movie_bag_core::domain::byte_size::byte_size;
 use movie_bag_core::domain::span::span;

@@ -5,7 +5,7 @@ mod list;
 mod preview;
 
 use super::ui::Ui;
-use super::wiring;
+use crate::wiring;
 use crate::config::Flags;
 use movie_bag_mail::templates::Templates;
 

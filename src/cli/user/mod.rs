@@ -14,7 +14,7 @@ mod show;
 
 use super::database::{self, Absence, Access};
 use super::ui::Ui;
-use super::wiring;
+use crate::wiring;
 use movie_bag_core::app::parse_address;
 use crate::config::Flags;
 

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
-use super::{Ui, wiring};
+use super::Ui;
+use crate::wiring;
 use movie_bag_core::app::{App, DeliveryMode};
 
 /// End all sessions of an account and notify its owner

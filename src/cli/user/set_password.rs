@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
 use super::new_password::NewPassword;
-use super::{Ui, wiring};
+use super::Ui;
+use crate::wiring;
 use movie_bag_core::app::{App, DeliveryMode};
 
 /// Set the password of an account and notify its owner
