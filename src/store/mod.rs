@@ -9,14 +9,20 @@
 
 #[cfg(test)]
 mod contract;
+mod database;
 mod inspection;
-// The other test binary needs the same server.
-pub mod mongo;
+#[cfg(feature = "mongodb")]
+mod mongo;
+#[cfg(not(feature = "mongodb"))]
+#[path = "mongo_unsupported.rs"]
+mod mongo;
 pub mod sqlite;
-#[cfg(test)]
+// The end-to-end tests use the same server.
+#[cfg(all(test, feature = "mongodb"))]
 #[path = "../../tests/it/harness/mongodb.rs"]
 mod test_server;
 
+pub use self::database::{Database, MongoSettings, UnusableDatabase};
 pub use self::inspection::{Inspection, SchemaState};
 
 use std::collections::BTreeMap;
