@@ -1,11 +1,12 @@
 //! The database of a command: what the command may do to it, and where its name comes from.
 
-use std::path::{Path, absolute};
+use std::path::absolute;
 
 use super::report::Failure;
 use crate::app::AppError;
 use crate::config::{DatabaseSettings, Settings, Source};
 use crate::domain::id::EntryId;
+use crate::store::sqlite::is_file_in_use;
 
 /// Rights of a command where the database does not exist. Only [`Access::Create`] creates one: an empty database in the
 /// wrong place looks like a system without accounts.
@@ -139,14 +140,5 @@ pub(super) fn name_in_hint(error: anyhow::Error, settings: &Settings) -> anyhow:
         }
         .into(),
         _ => error,
-    }
-}
-
-/// Whether a file holds an SQLite database or anything else. One that cannot be looked at counts: opening it reports why.
-pub(super) fn is_file_in_use(path: &Path) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    match path.metadata() {
-        Ok(metadata) => metadata.is_dir() || metadata.len() > 0,
-        Err(error) => !matches!(error.kind(), NotFound | NotADirectory),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -34,8 +33,7 @@ use crate::mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions}
 use crate::mail::templates::{TemplateError, Templates};
 use crate::ports::metrics::{Metrics, NoMetrics};
 use crate::ports::store::{CopyableStore, Inspection};
-use crate::store::mongo::{self, MongoSettings, MongoStore};
-use crate::store::sqlite::SqliteStore;
+use crate::store::{Database, MongoSettings, UnusableDatabase};
 
 /// Resolves the settings, shows what is probably not meant so, and begins to log; `usual_log` is what is logged where
 /// nobody chose.
@@ -57,17 +55,32 @@ pub(super) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Looks at the form of what names a database.
+/// Checks that this build can use a database; `key` is the setting or option that names it.
 pub(super) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(), Failure> {
-    let DatabaseSettings::Mongodb(uri) = database else {
-        return Ok(());
-    };
-    mongo::check_uri(uri).map_err(|why| {
-        Failure::usage(
-            format!("invalid {key} {database}: {why}"),
-            "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
-        )
-    })
+    // No operation runs, so the time limit does not matter.
+    store_database(database, Duration::ZERO)
+        .check()
+        .map_err(|unusable| match unusable {
+            UnusableDatabase::InvalidUri(why) => Failure::usage(
+                format!("invalid {key} {database}: {why}"),
+                "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
+            ),
+            UnusableDatabase::NotSupported => Failure::usage(
+                format!("{unusable}: cannot use {key} {database}"),
+                "name an SQLite file as sqlite:PATH, or build movie-bag with the cargo feature \"mongodb\"",
+            ),
+        })
+}
+
+fn store_database(database: &DatabaseSettings, timeout: Duration) -> Database {
+    match database {
+        DatabaseSettings::Sqlite(path) => Database::Sqlite(path.clone()),
+        DatabaseSettings::Mongodb(uri) => Database::Mongodb(MongoSettings {
+            uri: uri.clone(),
+            shown: database.to_string(),
+            timeout,
+        }),
+    }
 }
 
 /// Opens the database that the settings name, or creates it.
@@ -87,16 +100,9 @@ pub(super) async fn existing_store(
     settings: &Settings,
     is_reader: bool,
 ) -> anyhow::Result<Option<Arc<dyn CopyableStore>>> {
-    let store: Arc<dyn CopyableStore> = match &settings.database {
-        DatabaseSettings::Sqlite(path) if !database::is_file_in_use(path) => return Ok(None),
-        DatabaseSettings::Sqlite(path) => Arc::new(open_file(path).await?),
-        DatabaseSettings::Mongodb(uri) => {
-            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
-            match MongoStore::open_existing(&settings, is_reader).await? {
-                Some(store) => Arc::new(store),
-                None => return Ok(None),
-            }
-        }
+    let database = store_database(&settings.database, settings.database_timeout);
+    let Some(store) = database.open_existing(is_reader).await? else {
+        return Ok(None);
     };
     refuse_half_copied(&*store, settings).await?;
     Ok(Some(store))
@@ -107,25 +113,7 @@ pub(super) async fn open(
     database: &DatabaseSettings,
     timeout: Duration,
 ) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
-    match database {
-        DatabaseSettings::Sqlite(path) => {
-            let is_new = !database::is_file_in_use(path);
-            Ok((Arc::new(open_file(path).await?), is_new))
-        }
-        DatabaseSettings::Mongodb(uri) => {
-            let settings = mongo_settings(database, uri, timeout);
-            let store = MongoStore::open(&settings).await?;
-            let is_new = store.is_new();
-            Ok((Arc::new(store), is_new))
-        }
-    }
-}
-
-/// Opens an SQLite file off the runtime: it may wait for another process.
-async fn open_file(path: &Path) -> anyhow::Result<SqliteStore> {
-    let path = path.to_owned();
-    let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
-    Ok(opening.await??)
+    Ok(store_database(database, timeout).open().await?)
 }
 
 async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> anyhow::Result<()> {
@@ -144,28 +132,10 @@ async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> a
     .into())
 }
 
-fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> MongoSettings {
-    MongoSettings {
-        uri: uri.to_owned(),
-        shown: database.to_string(),
-        timeout,
-    }
-}
-
-/// Looks at the database that the settings name, if there is one; makes nothing and brings nothing up to date.
+/// Inspects the database that the settings name, if it exists, without changing it.
 pub(super) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
-    match &settings.database {
-        DatabaseSettings::Sqlite(path) if !path.exists() => Ok(None),
-        DatabaseSettings::Sqlite(path) => {
-            let path = path.clone();
-            let looking = tokio::task::spawn_blocking(move || SqliteStore::inspect(&path));
-            Ok(Some(looking.await??))
-        }
-        DatabaseSettings::Mongodb(uri) => {
-            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
-            Ok(Some(MongoStore::inspect(&settings).await?))
-        }
-    }
+    let database = store_database(&settings.database, settings.database_timeout);
+    Ok(database.inspect().await?)
 }
 
 /// Whose certificates a mail server may have, besides those of the public authorities.

@@ -2,12 +2,19 @@
 
 #[cfg(test)]
 mod contract;
-// The other test binary needs the same server.
-pub mod mongo;
+mod database;
+#[cfg(feature = "mongodb")]
+mod mongo;
+#[cfg(not(feature = "mongodb"))]
+#[path = "mongo_unsupported.rs"]
+mod mongo;
 pub mod sqlite;
-#[cfg(test)]
+// The end-to-end tests use the same server.
+#[cfg(all(test, feature = "mongodb"))]
 #[path = "../../tests/it/harness/mongodb.rs"]
 mod test_server;
+
+pub use self::database::{Database, MongoSettings, UnusableDatabase};
 
 use std::collections::BTreeMap;
 
