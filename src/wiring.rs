@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -27,7 +26,6 @@ use movie_bag_core::domain::clock::{Clock as _, draw};
 use movie_bag_core::domain::event::Origin;
 use movie_bag_core::domain::password::PasswordPolicy;
 use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
-use movie_bag_http;
 use movie_bag_http::PrometheusMetrics;
 use movie_bag_http::pages::{PageError, PageTemplates, Pages};
 use movie_bag_mail::render::TeraRenderer;
@@ -35,8 +33,7 @@ use movie_bag_mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptio
 use movie_bag_mail::templates::{TemplateError, Templates};
 use movie_bag_core::ports::metrics::{Metrics, NoMetrics};
 use movie_bag_core::ports::store::{CopyableStore, Inspection};
-use movie_bag_store::mongo::{self, MongoSettings, MongoStore};
-use movie_bag_store::sqlite::SqliteStore;
+use movie_bag_store::{Database, MongoSettings, UnusableDatabase};
 
 /// Resolves the settings, prints their warnings, and starts logging. `usual_log` is the default log filter of the command.
 pub(crate) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
@@ -57,17 +54,32 @@ pub(crate) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Validates the URI of a MongoDB database.
+/// Checks that this build can use a database; `key` is the setting or option that names it.
 pub(crate) fn check_database(key: &str, database: &DatabaseSettings) -> Result<(), Failure> {
-    let DatabaseSettings::Mongodb(uri) = database else {
-        return Ok(());
-    };
-    mongo::check_uri(uri).map_err(|why| {
-        Failure::usage(
-            format!("invalid {key} {database}: {why}"),
-            "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
-        )
-    })
+    // No operation runs, so the time limit does not matter.
+    store_database(database, Duration::ZERO)
+        .check()
+        .map_err(|unusable| match unusable {
+            UnusableDatabase::InvalidUri(why) => Failure::usage(
+                format!("invalid {key} {database}: {why}"),
+                "write mongodb://USER:PASSWORD@HOST:PORT/DATABASE?replicaSet=NAME",
+            ),
+            UnusableDatabase::NotSupported => Failure::usage(
+                format!("{unusable}: cannot use {key} {database}"),
+                "name an SQLite file as sqlite:PATH, or build movie-bag with the cargo feature \"mongodb\"",
+            ),
+        })
+}
+
+fn store_database(database: &DatabaseSettings, timeout: Duration) -> Database {
+    match database {
+        DatabaseSettings::Sqlite(path) => Database::Sqlite(path.clone()),
+        DatabaseSettings::Mongodb(uri) => Database::Mongodb(MongoSettings {
+            uri: uri.clone(),
+            shown: database.to_string(),
+            timeout,
+        }),
+    }
 }
 
 /// Opens the database that the settings name, or creates it.
@@ -87,16 +99,9 @@ pub(crate) async fn existing_store(
     settings: &Settings,
     is_reader: bool,
 ) -> anyhow::Result<Option<Arc<dyn CopyableStore>>> {
-    let store: Arc<dyn CopyableStore> = match &settings.database {
-        DatabaseSettings::Sqlite(path) if !database::is_file_in_use(path) => return Ok(None),
-        DatabaseSettings::Sqlite(path) => Arc::new(open_file(path).await?),
-        DatabaseSettings::Mongodb(uri) => {
-            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
-            match MongoStore::open_existing(&settings, is_reader).await? {
-                Some(store) => Arc::new(store),
-                None => return Ok(None),
-            }
-        }
+    let database = store_database(&settings.database, settings.database_timeout);
+    let Some(store) = database.open_existing(is_reader).await? else {
+        return Ok(None);
     };
     refuse_half_copied(&*store, settings).await?;
     Ok(Some(store))
@@ -107,25 +112,7 @@ pub(crate) async fn open(
     database: &DatabaseSettings,
     timeout: Duration,
 ) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
-    match database {
-        DatabaseSettings::Sqlite(path) => {
-            let is_new = !database::is_file_in_use(path);
-            Ok((Arc::new(open_file(path).await?), is_new))
-        }
-        DatabaseSettings::Mongodb(uri) => {
-            let settings = mongo_settings(database, uri, timeout);
-            let store = MongoStore::open(&settings).await?;
-            let is_new = store.is_new();
-            Ok((Arc::new(store), is_new))
-        }
-    }
-}
-
-/// Opens an SQLite file on a thread that may block: opening may wait for another process.
-async fn open_file(path: &Path) -> anyhow::Result<SqliteStore> {
-    let path = path.to_owned();
-    let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
-    Ok(opening.await??)
+    Ok(store_database(database, timeout).open().await?)
 }
 
 async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> anyhow::Result<()> {
@@ -144,28 +131,10 @@ async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> a
     .into())
 }
 
-fn mongo_settings(database: &DatabaseSettings, uri: &str, timeout: Duration) -> MongoSettings {
-    MongoSettings {
-        uri: uri.to_owned(),
-        shown: database.to_string(),
-        timeout,
-    }
-}
-
-/// Inspects the database that the settings name; `None` if it does not exist. Creates and migrates nothing.
+/// Inspects the database that the settings name, if it exists, without changing it.
 pub(crate) async fn inspect(settings: &Settings) -> anyhow::Result<Option<Inspection>> {
-    match &settings.database {
-        DatabaseSettings::Sqlite(path) if !path.exists() => Ok(None),
-        DatabaseSettings::Sqlite(path) => {
-            let path = path.clone();
-            let looking = tokio::task::spawn_blocking(move || SqliteStore::inspect(&path));
-            Ok(Some(looking.await??))
-        }
-        DatabaseSettings::Mongodb(uri) => {
-            let settings = mongo_settings(&settings.database, uri, settings.database_timeout);
-            Ok(Some(MongoStore::inspect(&settings).await?))
-        }
-    }
+    let database = store_database(&settings.database, settings.database_timeout);
+    Ok(database.inspect().await?)
 }
 
 /// Returns the certificates to trust for the mail server in addition to the public authorities.

@@ -1,12 +1,13 @@
 //! Access of a command to its database, and messages that name the database with the source of its setting.
 
-use std::path::{Path, absolute};
+use std::path::absolute;
 
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use movie_bag_core::app::AppError;
 use crate::config::{DatabaseSettings, Settings, Source};
 use movie_bag_core::domain::id::EntryId;
+use movie_bag_store::sqlite::is_file_in_use;
 
 /// Access that a command needs. Only [`Access::Create`] creates a missing database: an empty database in the wrong place
 /// looks like a system without accounts.
@@ -140,14 +141,5 @@ pub(super) fn name_in_hint(error: anyhow::Error, settings: &Settings) -> anyhow:
         }
         .into(),
         _ => error,
-    }
-}
-
-/// Whether a file exists and is not empty. A file whose metadata cannot be read counts as in use: opening it reports the cause.
-pub(super) fn is_file_in_use(path: &Path) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    match path.metadata() {
-        Ok(metadata) => metadata.is_dir() || metadata.len() > 0,
-        Err(error) => !matches!(error.kind(), NotFound | NotADirectory),
     }
 }

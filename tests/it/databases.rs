@@ -1,5 +1,4 @@
-//! The database that a command works on: none is created by accident, and a command that works on another one than the
-//! running server reports it.
+//! The database of a command: none is created by accident, and a command warns if the running server uses another one.
 
 use std::path::Path;
 
@@ -18,7 +17,7 @@ movie_bag_testkit::on_every_database! {
     an_unknown_account_is_named_with_its_database,
 }
 
-/// Everything that exists where the database of this home would be.
+/// Lists everything that exists at the location of the home's database.
 fn traces(home: &Home) -> Vec<String> {
     match home.mongodb_uri() {
         Some(uri) => structure(uri),
@@ -32,7 +31,7 @@ fn traces(home: &Home) -> Vec<String> {
     }
 }
 
-/// The name of the home's database in messages.
+/// Returns the name of the home's database in messages.
 fn named(home: &Home) -> String {
     match home.mongodb_uri() {
         Some(uri) => {
@@ -84,9 +83,9 @@ pub fn reading_creates_no_database(home: Home) {
         assert!(!home.path().join(file).exists(), "{file}");
     }
     if let Some(uri) = home.mongodb_uri() {
-        an_account_of_another_program_is_read_and_nothing_is_added(&home, uri);
+        an_account_of_another_program_is_read_without_changes(&home, uri);
     } else {
-        // A file without a byte is no database either, and stays as it is.
+        // An empty file is no database either, and stays unchanged.
         std::fs::create_dir(home.data_dir()).unwrap();
         let empty = home.data_dir().join("movie-bag.sqlite3");
         std::fs::write(&empty, "").unwrap();
@@ -96,7 +95,7 @@ pub fn reading_creates_no_database(home: Home) {
     }
 }
 
-fn an_account_of_another_program_is_read_and_nothing_is_added(home: &Home, uri: &str) {
+fn an_account_of_another_program_is_read_without_changes(home: &Home, uri: &str) {
     use ::mongodb::bson::{Document, doc};
 
     blocking(async {
@@ -125,7 +124,7 @@ fn an_account_of_another_program_is_read_and_nothing_is_added(home: &Home, uri: 
         );
     }
     assert_eq!(structure(uri), before);
-    // A command that changes something needs the indexes, above all the one that keeps addresses apart.
+    // A command that changes something needs the indexes, above all the unique one on the address.
     let change = ["user", "set-email", "--email", ANN, "--to", BOB];
     home.run(&change).ok();
     assert_ne!(structure(uri), before);
@@ -239,7 +238,7 @@ fn an_unknown_account_is_named_with_its_database(home: Home) {
 }
 
 #[test]
-fn a_command_warns_where_the_running_server_works_on_another_database() {
+fn a_command_warns_if_the_running_server_uses_another_database() {
     let home = Home::fresh();
     let server = home.serve_alone(&[]);
     server.sign_up(ANN, PASSWORD);
@@ -251,7 +250,7 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
     let own = home.data_dir().join("movie-bag.sqlite3");
     assert_eq!(list(&home, &[], home.path()).ok().stderr, "");
 
-    // A folder with other settings, where the same person runs a command.
+    // A command of the same person in a folder with other settings.
     let other = home.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(
@@ -269,7 +268,7 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
             && warned.contains(&format!(" uses sqlite:{}\n", own.display())),
         "{warned}"
     );
-    // The same database by another name, and one that the command line names.
+    // The same database by another path, and a database named on the command line.
     let same = other.join("../data/movie-bag.sqlite3");
     let same = format!("MOVIE_BAG_DATABASE = sqlite:{}\n", same.display());
     std::fs::write(other.join(".env"), same).unwrap();
@@ -277,7 +276,7 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
     let named = list(&home, &["--database", "sqlite:none"], &other).exits(7);
     assert!(!named.stderr.contains("warning"), "{}", named.stderr);
 
-    // A server that was killed is not running any more.
+    // A killed server is not a running one.
     server.kill();
     std::fs::write(
         other.join(".env"),
@@ -292,7 +291,7 @@ fn a_command_warns_where_the_running_server_works_on_another_database() {
 }
 
 #[test]
-fn an_invitation_that_waits_is_exit_7_and_no_advice_for_laptops_in_production() {
+fn a_waiting_invitation_exits_7_and_the_hint_fits_the_profile() {
     let home = Home::fresh()
         .with("MAIL_PORT", "1")
         .with("JWT_SECRET_KEY", "Zk3vQ9tLr8Xw2Yb7Nc5Md1Pf6Hg4Js0aUeIoRiTy");

@@ -1,8 +1,8 @@
-//! Several servers on one MongoDB; and its faults, the application that wrote such databases before, and moving into it.
+//! Several servers on one MongoDB; its faults, databases of MongoEngine, and copies to MongoDB and back.
 
+mod copy;
 mod faults;
 mod mongoengine;
-mod moving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -20,7 +20,7 @@ use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, Server, wait_until};
 const ANN: &str = "ann@example.com";
 const CONFIRMATION: &str = "[Movie-bag] Your password was changed";
 
-/// Two servers on one database: the first has the sink, to which both deliver.
+/// Starts two servers on one database. Both deliver to the sink of the first one.
 fn two_servers(home: Home) -> (Home, Server, Server) {
     let first = home.serve(&[]);
     let port = first.smtp().rsplit_once(':').unwrap().1.to_owned();
@@ -85,7 +85,7 @@ fn of_fifty_resets_at_once_over_two_servers_and_the_terminal_one_succeeds() {
         let winner = statuses.iter().find(|(status, _)| *status == 200).unwrap();
         second.access_token(ANN, &winner.1);
         first.inbox().wait_for_count(ANN, CONFIRMATION, 1);
-        // `user show` has the newest lines, and 49 refusals are many.
+        // `user show` lists only the newest lines, and the 49 refusals would hide the others.
         let done = blocking(async {
             let client = mongodb::Client::with_uri_str(&uri).await.unwrap();
             let history = client
@@ -98,7 +98,7 @@ fn of_fifty_resets_at_once_over_two_servers_and_the_terminal_one_succeeds() {
                 .unwrap()
         });
         assert_eq!(done, 1);
-        // A second one would be queued, or sent already.
+        // A second confirmation would be in the outbox or sent.
         wait_until("all mails are sent", || home.outbox().is_empty());
         assert_eq!(first.inbox().count(ANN, CONFIRMATION), 1);
     }

@@ -2,8 +2,15 @@
 
 #[cfg(test)]
 mod contract;
-pub mod mongo;
+mod database;
+#[cfg(feature = "mongodb")]
+mod mongo;
+#[cfg(not(feature = "mongodb"))]
+#[path = "mongo_unsupported.rs"]
+mod mongo;
 pub mod sqlite;
+
+pub use self::database::{Database, MongoSettings, UnusableDatabase};
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! A database that is not there, goes and comes back, or can't be named.
+//! A database that is unreachable, fails and recovers, or has a malformed URI.
 
 use super::*;
 
 #[test]
-fn a_database_that_is_not_there_is_a_clear_error_within_its_time() {
+fn an_unreachable_database_is_reported_within_the_time_limit() {
     let uri = "mongodb://ann:hunter2@127.0.0.1:1/movies";
     let home = Home::fresh()
         .on_database(uri)
@@ -39,7 +39,7 @@ fn a_database_that_is_not_there_is_a_clear_error_within_its_time() {
 }
 
 #[test]
-fn a_user_with_a_password_is_let_in_and_a_wrong_one_is_told() {
+fn a_database_user_is_accepted_and_a_wrong_password_is_reported() {
     let Some(mut database) = MongoServer::start(Topology::Standalone, &[]) else {
         return;
     };
@@ -68,7 +68,7 @@ fn a_user_with_a_password_is_let_in_and_a_wrong_one_is_told() {
 }
 
 #[test]
-fn a_uri_that_cannot_be_read_is_a_wrong_setting() {
+fn a_malformed_uri_is_a_usage_error() {
     let uri = "mongodb://ann:hun/ter2@localhost/movies";
     let output = Home::fresh()
         .on_database(uri)
@@ -83,7 +83,7 @@ fn a_uri_that_cannot_be_read_is_a_wrong_setting() {
 }
 
 #[test]
-fn servers_on_mongodb_must_be_given_the_secret_they_share() {
+fn servers_on_mongodb_require_a_shared_secret() {
     let home = Home::fresh().with("MOVIE_BAG_DATABASE", "mongodb://127.0.0.1:1/movies");
     let output = home.run(&["serve", "--bind", "127.0.0.1:0"]).exits(2);
     assert!(
@@ -93,9 +93,9 @@ fn servers_on_mongodb_must_be_given_the_secret_they_share() {
     );
 }
 
-/// Killed, and halted, which is worse: then it is connected and silent.
+/// The database is killed, and halted: a halted one keeps its connections and does not answer.
 #[test]
-fn a_database_that_goes_and_comes_back_is_waited_for() {
+fn a_server_recovers_when_its_database_returns() {
     let Some(mut database) = MongoServer::start(Topology::ReplicaSet, &[]) else {
         return;
     };
@@ -110,7 +110,7 @@ fn a_database_that_goes_and_comes_back_is_waited_for() {
         } else {
             database.kill();
         }
-        wait_until("the server knows that the database is gone", || {
+        wait_until("the server reports the database as unavailable", || {
             server.get("/readyz").status == 503
         });
         for (path, body) in [
@@ -128,7 +128,7 @@ fn a_database_that_goes_and_comes_back_is_waited_for() {
             assert!(answer.header("retry-after").is_some());
             assert!(
                 !answer.text.contains("127.0.0.1"),
-                "it tells nobody where the database is"
+                "the answer does not contain the address of the database"
             );
         }
         server.get("/healthz").is(200);
@@ -142,18 +142,17 @@ fn a_database_that_goes_and_comes_back_is_waited_for() {
         });
         server.access_token(ANN, PASSWORD);
     }
-    // The mail that could not be asked for comes now.
+    // A reset mail can be requested again.
     server.reset_token(ANN);
-    // The log is written by another thread than the answers.
+    // Another thread writes the log.
     for said in ["does not answer", "answers again"] {
         wait_until(said, || server.stderr().contains(said));
     }
 }
 
-/// The database is killed in the middle of a load and comes back: what was acknowledged has lasted, and no account has
-/// a part of a reset.
+/// The database is killed under load and restarted: acknowledged changes are kept, and no account has a part of a reset.
 #[test]
-fn what_was_acknowledged_lasts_when_the_database_dies() {
+fn acknowledged_changes_survive_the_death_of_the_database() {
     for topology in [Topology::ReplicaSet, Topology::Standalone] {
         let Some(mut database) = MongoServer::start(topology, &[]) else {
             return;
@@ -202,7 +201,7 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
                     })
                 })
                 .collect();
-            // Some are answered before the database dies, some are in the middle, and some are left.
+            // At this time some requests are answered, some are running, and some have not started.
             wait_until("a third is answered", || {
                 answered.load(Ordering::Relaxed) >= emails.len() / 3
             });
@@ -225,11 +224,11 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
             let unchanged = second.log_in(email, PASSWORD).status == 200;
             assert!(
                 changed != unchanged,
-                "{topology:?} {email}: one password of the two"
+                "{topology:?} {email}: exactly one of the two passwords is valid"
             );
             assert!(
                 changed || *reset != 200,
-                "{topology:?} {email}: what was acknowledged has lasted"
+                "{topology:?} {email}: an acknowledged reset is kept"
             );
             let done = kinds(&home, email)
                 .iter()
@@ -240,7 +239,7 @@ fn what_was_acknowledged_lasts_when_the_database_dies() {
                 first.inbox().wait_for_count(email, CONFIRMATION, 1);
             }
         }
-        // A mail that is sent again, since what came of it could not be written down, is the same mail.
+        // A mail is sent again if its outcome could not be stored. It has the same message id.
         let mut seen: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
         for message in first.inbox().messages() {
             let text = |value: &Value| value.as_str().unwrap().to_owned();

@@ -1,8 +1,8 @@
-//! The application that wrote such databases before, and goes on working on them.
+//! Databases that an application with MongoEngine has written and still uses.
 
 use super::*;
 
-/// One side of MongoEngine's, by Python.
+/// Runs a command of the application with MongoEngine, in Python.
 fn mongoengine(uri: &str, arguments: &[&str]) -> Option<Value> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/flask_models.py");
     let output = Command::new(python()?)
@@ -19,7 +19,7 @@ fn mongoengine(uri: &str, arguments: &[&str]) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// What bcrypt makes of a password, with our cost of tests.
+/// Returns the bcrypt hash of a password, with the cost of the tests.
 fn hash(password: &str) -> String {
     let home = Home::fresh();
     home.create_account(ANN, password);
@@ -29,7 +29,7 @@ fn hash(password: &str) -> String {
 }
 
 #[test]
-fn a_database_of_mongoengine_is_worked_on_by_both() {
+fn a_mongoengine_database_works_with_both_programs() {
     let Some(database) = FreshDatabase::shared() else {
         return;
     };
@@ -40,7 +40,7 @@ fn a_database_of_mongoengine_is_worked_on_by_both() {
     let server = home.serve(&[]);
     let theirs = server.get("/api/movies").is(200).body;
     assert_eq!(theirs[0]["name"], "The Bag");
-    // Who was written with capitals is found by any spelling, and mail goes to the one that is stored.
+    // An address stored with capitals is found by any spelling, and mails go to the stored spelling.
     server.access_token("Ann@Example.com", PASSWORD);
     server.access_token(ANN, PASSWORD);
     server
@@ -118,7 +118,7 @@ fn a_database_of_mongoengine_is_worked_on_by_both() {
 }
 
 #[test]
-fn accounts_that_differ_by_capitals_alone_are_reported_and_found_by_their_spelling() {
+fn accounts_that_differ_only_by_case_are_reported_and_found_by_their_spelling() {
     let Some(database) = FreshDatabase::shared() else {
         return;
     };

@@ -1,23 +1,24 @@
-//! From an access token to the account it speaks for.
+//! Authentication of API calls by their access token.
 
 use super::{App, AppError};
 use crate::domain::account::Account;
 use crate::domain::token::{Purpose, Token};
 
-/// Why an access token opens nothing.
+/// Error of [`App::authenticate`].
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// Broken, foreign, expired, a reset token, or from before a reset: told apart to nobody.
+    /// The token is malformed, expired, revoked, a reset token, or signed with another secret. These cases are not
+    /// distinguished.
     #[error("Invalid access token: log in again")]
     InvalidToken,
-    /// It could not be found out.
+    /// The database failed.
     #[error(transparent)]
     App(#[from] AppError),
 }
 
 impl App {
-    /// The account for which an access token speaks. The credential is looked up each time, so that a reset on any
-    /// server ends earlier logins at the next request.
+    /// Returns the account of an access token. The credential is read each time, so that a reset on any server ends earlier
+    /// sessions at the next request.
     ///
     /// # Errors
     /// [`AccessError`].

@@ -1,4 +1,4 @@
-//! Completing a reset: a token and a new password for a changed credential, once.
+//! Redeeming a reset token: it sets a new password, once.
 
 use super::{App, AppError, Delivery, DeliveryMode};
 use crate::domain::account::Account;
@@ -10,16 +10,16 @@ use crate::domain::token::{Purpose, Token, TokenError};
 use crate::ports::metrics::ResetResult;
 use crate::ports::store::{CredentialChange, Replacement};
 
-/// A reset that is done.
+/// Result of a completed reset.
 #[derive(Debug, Clone)]
 pub struct CompletedReset {
-    /// Whose password it is now.
+    /// Account whose password was set.
     pub account: AccountId,
-    /// What came of the confirmation, where the caller delivers it.
+    /// Result of delivering the confirmation with [`DeliveryMode::DeliverNow`].
     pub confirmation: Option<Delivery>,
 }
 
-/// What is counted of a reset.
+/// Returns the label under which an attempt is counted.
 fn result_of(redeemed: &Result<CompletedReset, AppError>) -> ResetResult {
     match redeemed {
         Ok(_) => ResetResult::Done,
@@ -32,12 +32,12 @@ fn result_of(redeemed: &Result<CompletedReset, AppError>) -> ResetResult {
 }
 
 impl App {
-    /// Redeems a reset token: sets the password, queues the confirmation and writes the history, in one atomic step
-    /// that the database takes only while the credential is still the one the token was made for.
+    /// Redeems a reset token: sets the password, queues the confirmation and writes the history. This is one atomic step,
+    /// which the database does only while the credential is still the one that the token was made for.
     ///
     /// # Errors
-    /// [`AppError::BadToken`] and [`AppError::ExpiredToken`]; [`AppError::WeakPassword`], which leaves the token
-    /// usable; too many hashes waiting; the database. Nothing has changed then.
+    /// [`AppError::BadToken`] and [`AppError::ExpiredToken`]; [`AppError::WeakPassword`], after which the token can still be
+    /// redeemed; [`AppError::RateLimited`]; [`AppError::Busy`]; the database. Nothing has changed then.
     pub async fn complete_reset(
         &self,
         token: &Token,
@@ -73,7 +73,7 @@ impl App {
         let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
         let event = self.event(account.id, EventKind::ResetDone, origin, "");
         let change = CredentialChange {
-            clears_limit: Some(self.login_tally(&account)),
+            clears_limit: Some(self.login_limit_key(&account)),
             address: account.address.clone(),
             expected: account,
             password_hash,
@@ -88,7 +88,7 @@ impl App {
                     confirmation: self.notify_owner(mail, handling).await,
                 })
             }
-            // A reset leaves the address as it is.
+            // A reset does not change the address, so that no other account can have it.
             Replacement::Conflict | Replacement::AddressTaken => {
                 self.record_refusal(changed.id, origin, "the token was already used")
                     .await?;
@@ -97,7 +97,7 @@ impl App {
         }
     }
 
-    /// Whether a reset token would be taken now; nothing is consumed, so that mail scanners may open links.
+    /// Checks whether a reset token could be redeemed now. This does not redeem it, so that mail scanners may open links.
     ///
     /// # Errors
     /// Those of [`App::complete_reset`] that concern the token.

@@ -1,4 +1,4 @@
-//! Messages of queued mails: text, link and token are made for the account as it is at the moment of sending.
+//! Messages of queued mails. Text, link and token are created for the account as it is at the time of sending.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::ports::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
 };
 
-/// Age at which a mail without an expiring link is given up: a mail server that is only busy takes it before (RFC 5321
+/// Age at which a mail is given up, even if its link is still valid: a mail server that is only busy accepts it before (RFC 5321
 /// 4.5.4.1).
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 86_400);
 
-/// Why no message can be made from an entry.
+/// Reason why an entry has no message.
 pub(super) enum Undeliverable {
-    /// It must not be sent any more.
+    /// The mail must not be sent any more.
     Obsolete(&'static str),
     /// The templates failed.
     Broken(String),
@@ -29,7 +29,7 @@ pub(super) fn recipient(entry: &Entry, account: &Account) -> String {
     named.unwrap_or_else(|| account.address.clone())
 }
 impl App {
-    /// Makes the message now, with its token, for the account as it is now.
+    /// Creates the message, with its token, for the account as it is now.
     pub(super) fn message(
         &self,
         entry: &Entry,
@@ -110,7 +110,7 @@ impl App {
         format!("{}/forgot", self.rules.public_url)
     }
 
-    /// Host, port and path of the public URL, by which people know the service.
+    /// Returns host, port and path of the public URL, by which people know the service.
     fn site(&self) -> String {
         let url = &self.rules.public_url;
         let site = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);

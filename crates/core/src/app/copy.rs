@@ -1,7 +1,7 @@
-//! Copying all of one database into another, empty one, and comparing them at the end.
+//! Copy of a database into another, empty one, with a comparison at the end.
 //!
-//! The only use case with two databases, and so none of [`super::App`]. Whatever ends it half way, the source is as it
-//! was, and the target is marked as half copied until a copy is whole.
+//! It is the only use case with two databases, so it is not a method of [`super::App`]. The source is never changed. The
+//! target is marked as unfinished until the copy is complete, also if the process dies.
 
 use jiff::Timestamp;
 
@@ -13,57 +13,57 @@ use crate::domain::movie::Movie;
 use crate::domain::outbox::Entry;
 use crate::ports::store::{CopyBatch, CopyableStore, Counts, EventPosition, StoreError};
 
-/// How many rows go at once.
-const PORTION: usize = 500;
-/// How many accounts, and as many movies, are compared with all that belongs to them.
+/// Number of rows that are copied in one step.
+const BATCH: usize = 500;
+/// Number of accounts, and of movies, that are compared with all rows that belong to them.
 const SAMPLES: usize = 100;
-/// How many lines of a sample's history are compared.
+/// Number of lines of an account's history that are compared.
 const LINES: usize = 1_000;
 
-/// Why a copy is not whole.
+/// Error of a copy.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CopyError {
-    /// The source failed.
+    /// The source cannot be read.
     #[error("cannot read the source: {0}")]
     Source(#[source] StoreError),
-    /// The target failed.
+    /// The target cannot be written.
     #[error("cannot write the target: {0}")]
     Target(#[source] StoreError),
-    /// The target is in use.
+    /// The target is not empty.
     #[error("cannot copy: the target is not empty (accounts: {}, movies: {})", .0.accounts, .0.movies)]
     NotEmpty(Counts),
-    /// Movies of accounts that are gone, which the target can't keep.
+    /// The source has movies of accounts that do not exist, which the target cannot store.
     #[error("cannot copy {0} movies: the accounts that added them do not exist")]
     Orphans(u64),
-    /// The two are not the same.
+    /// The copy differs from the source.
     #[error("the copy differs from the source: {0}")]
     Differs(String),
 }
 
-/// What was copied.
+/// Result of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyReport {
-    /// How much there is in both.
+    /// Numbers of rows in both databases.
     pub counts: Counts,
-    /// Waiting mails of accounts that are gone, which were left out.
+    /// Number of mails that were left out because their accounts do not exist.
     pub mails_left_out: u64,
-    /// Lines of history of accounts that are gone, which were left out.
+    /// Number of lines of history that were left out because their accounts do not exist.
     pub events_left_out: u64,
-    /// How many accounts and movies were compared, each with all that belongs to it.
+    /// Number of accounts and movies that were compared, each with all rows that belong to it.
     pub compared: usize,
 }
 
-/// Copies everything from `source` into `target`. `watch` is told how many rows of how many are done.
+/// Copies everything from `source` into `target`. `progress` is called with the numbers of copied rows and of all rows.
 ///
 /// # Errors
-/// See [`CopyError`]; but for [`CopyError::NotEmpty`] the target is left marked as half copied, and the next copy into
-/// it begins anew.
+/// See [`CopyError`]. Except after [`CopyError::NotEmpty`], the target stays marked as unfinished, and the next copy into it
+/// starts anew.
 pub async fn copy(
     source: &dyn CopyableStore,
     target: &dyn CopyableStore,
     now: Timestamp,
     rng: &dyn Rng,
-    watch: &(dyn Fn(u64, u64) + Sync),
+    progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<CopyReport, CopyError> {
     let all = source.counts().await.map_err(CopyError::Source)?;
     let total = all.accounts + all.movies + all.mails + all.events;
@@ -77,7 +77,7 @@ pub async fn copy(
         target,
         holder,
         rng,
-        watch,
+        progress,
         done: 0,
         total,
         seen: 0,
@@ -110,16 +110,16 @@ pub async fn copy(
     })
 }
 
-/// One copy under way.
+/// State of a running copy.
 struct Run<'a> {
     source: &'a dyn CopyableStore,
     target: &'a dyn CopyableStore,
     holder: LeaseId,
     rng: &'a dyn Rng,
-    watch: &'a (dyn Fn(u64, u64) + Sync),
+    progress: &'a (dyn Fn(u64, u64) + Sync),
     done: u64,
     total: u64,
-    /// Rows that the present sample was drawn from.
+    /// Number of rows from which the present sample was drawn.
     seen: u64,
 }
 
@@ -128,7 +128,7 @@ impl Run<'_> {
         let (mut after, mut samples) = (None, Vec::new());
         self.seen = 0;
         loop {
-            let accounts = self.source.accounts(after, PORTION).await;
+            let accounts = self.source.accounts(after, BATCH).await;
             let accounts = accounts.map_err(CopyError::Source)?;
             let Some(last) = accounts.last() else {
                 return Ok(samples);
@@ -137,7 +137,7 @@ impl Run<'_> {
             for account in &accounts {
                 self.draw_sample(&mut samples, account.id);
             }
-            self.hand_over(accounts.len(), CopyBatch::Accounts(accounts))
+            self.write(accounts.len(), CopyBatch::Accounts(accounts))
                 .await?;
         }
     }
@@ -147,7 +147,7 @@ impl Run<'_> {
         let mut orphans = 0;
         self.seen = 0;
         loop {
-            let movies = self.source.movies(after, PORTION).await;
+            let movies = self.source.movies(after, BATCH).await;
             let movies = movies.map_err(CopyError::Source)?;
             let Some(last) = movies.last() else {
                 break;
@@ -156,9 +156,7 @@ impl Run<'_> {
             for movie in &movies {
                 self.draw_sample(&mut samples, movie.id);
             }
-            orphans += self
-                .hand_over(movies.len(), CopyBatch::Movies(movies))
-                .await?;
+            orphans += self.write(movies.len(), CopyBatch::Movies(movies)).await?;
         }
         if orphans > 0 {
             return Err(CopyError::Orphans(orphans));
@@ -170,13 +168,13 @@ impl Run<'_> {
         let mut after: Option<EntryId> = None;
         let mut left_out = 0;
         loop {
-            let mails = self.source.entries(after, PORTION).await;
+            let mails = self.source.entries(after, BATCH).await;
             let mails = mails.map_err(CopyError::Source)?;
             let Some(last) = mails.last() else {
                 return Ok(left_out);
             };
             after = Some(last.id);
-            left_out += self.hand_over(mails.len(), CopyBatch::Mails(mails)).await?;
+            left_out += self.write(mails.len(), CopyBatch::Mails(mails)).await?;
         }
     }
 
@@ -184,38 +182,36 @@ impl Run<'_> {
         let mut after: Option<EventPosition> = None;
         let mut left_out = 0;
         loop {
-            let events = self.source.events(after, PORTION).await;
+            let events = self.source.events(after, BATCH).await;
             let events = events.map_err(CopyError::Source)?;
             let Some((place, _)) = events.last() else {
                 return Ok(left_out);
             };
             after = Some(*place);
             let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
-            left_out += self
-                .hand_over(events.len(), CopyBatch::Events(events))
-                .await?;
+            left_out += self.write(events.len(), CopyBatch::Events(events)).await?;
         }
     }
 
-    async fn hand_over(&mut self, rows: usize, portion: CopyBatch) -> Result<u64, CopyError> {
-        let taken = self.target.write_batch(self.holder, &portion).await;
+    async fn write(&mut self, rows: usize, batch: CopyBatch) -> Result<u64, CopyError> {
+        let taken = self.target.write_batch(self.holder, &batch).await;
         let left_out = taken.map_err(CopyError::Target)?;
         self.done += rows as u64;
-        (self.watch)(self.done, self.total.max(self.done));
+        (self.progress)(self.done, self.total.max(self.done));
         Ok(left_out)
     }
 
-    /// Keeps each of all rows with the same chance (reservoir sampling, algorithm R).
+    /// Keeps each of all rows with the same probability (reservoir sampling, algorithm R).
     fn draw_sample<T>(&mut self, samples: &mut Vec<T>, row: T) {
         self.seen += 1;
         if samples.len() < SAMPLES {
             samples.push(row);
             return;
         }
-        let place = u64::from_be_bytes(draw(self.rng)) % self.seen;
-        if let Some(sample) = usize::try_from(place)
+        let position = u64::from_be_bytes(draw(self.rng)) % self.seen;
+        if let Some(sample) = usize::try_from(position)
             .ok()
-            .and_then(|place| samples.get_mut(place))
+            .and_then(|position| samples.get_mut(position))
         {
             *sample = row;
         }
@@ -223,9 +219,9 @@ impl Run<'_> {
 
     async fn compare_accounts(&self, samples: &[AccountId]) -> Result<(), CopyError> {
         for &id in samples {
-            let there = whole_account(self.source, id).await;
-            let here = whole_account(self.target, id).await;
-            if there.map_err(CopyError::Source)? != here.map_err(CopyError::Target)? {
+            let original = whole_account(self.source, id).await;
+            let copy = whole_account(self.target, id).await;
+            if original.map_err(CopyError::Source)? != copy.map_err(CopyError::Target)? {
                 return Err(CopyError::Differs(format!("account {id} differs")));
             }
         }
@@ -243,7 +239,7 @@ impl Run<'_> {
     }
 }
 
-/// An account with its mails and its history.
+/// Returns an account with its mails and its history.
 async fn whole_account(
     store: &dyn CopyableStore,
     id: AccountId,

@@ -1,4 +1,4 @@
-//! Making an account: by sign-up over HTTP, or by the administrator.
+//! Creating an account: by sign-up over HTTP, or by the administrator.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,21 +13,21 @@ use crate::domain::outbox::MailKind;
 use crate::domain::password::{PasswordHash, PasswordInput};
 use crate::ports::store::AccountCreation;
 
-/// What an account is made from.
+/// Data of a new account.
 pub struct NewAccount<'a> {
-    /// The address as typed.
+    /// Address as typed.
     pub email: &'a str,
-    /// The password as typed.
+    /// Password as typed.
     pub password: PasswordInput,
-    /// From where it is asked for.
+    /// Source of the request.
     pub origin: Origin,
 }
 
 impl App {
-    /// Makes an account for whoever asks, where sign-up is open.
+    /// Creates an account for a client, if sign-up is open.
     ///
     /// # Errors
-    /// [`AppError::SignupClosed`], and those of [`App::create_account`].
+    /// [`AppError::SignupClosed`], [`AppError::RateLimited`], and those of [`App::create_account`].
     pub async fn sign_up(&self, new: NewAccount<'_>) -> Result<Account, AppError> {
         if !self.rules.signup_open {
             return Err(AppError::SignupClosed);
@@ -36,14 +36,14 @@ impl App {
         self.create_account(new).await
     }
 
-    /// Whether an account could be made with this address, before its password is asked for.
+    /// Checks whether an account could be created with this address, before its password is entered.
     ///
     /// # Errors
-    /// An address that is no mailbox or taken; the database.
+    /// [`AppError::InvalidEmail`], [`AppError::AddressTaken`]; the database.
     pub async fn check_new_address(&self, email: &str) -> Result<EmailAddress, AppError> {
         let address = parse_address(email)?;
         let store = &self.store;
-        // Where several differ by capitals alone, none is found by another spelling, and yet the address is theirs.
+        // Several accounts whose addresses differ only by case are not found by another spelling, but they have the address.
         let taken = store.account_by_address(email, &address).await?.is_some()
             || store.is_address_taken(&address).await?;
         if taken {
@@ -52,13 +52,12 @@ impl App {
         Ok(address)
     }
 
-    /// Makes an account.
+    /// Creates an account.
     ///
     /// # Errors
-    /// An address that is no mailbox or taken, a password that the policy refuses, too many hashes waiting, the
-    /// database.
+    /// [`AppError::InvalidEmail`], [`AppError::AddressTaken`], [`AppError::WeakPassword`], [`AppError::Busy`]; the database.
     pub async fn create_account(&self, new: NewAccount<'_>) -> Result<Account, AppError> {
-        // Asked before the costly hash; the database decides again, and for good, when the account is made.
+        // Checked before the expensive hash. The database enforces it when the account is created.
         let address = self.check_new_address(new.email).await?;
         self.rules
             .password_policy
@@ -72,11 +71,11 @@ impl App {
         }
     }
 
-    /// Makes an account whose password nobody knows, and mails its owner a link to choose one: account and mail are
-    /// made in one atomic step.
+    /// Creates an account with a random password that is not stored, and mails its owner a link to choose one. Account and
+    /// mail are created in one atomic step.
     ///
     /// # Errors
-    /// An address that is no mailbox or taken, too many hashes waiting, the database.
+    /// [`AppError::InvalidEmail`], [`AppError::AddressTaken`], [`AppError::Busy`]; the database.
     pub async fn invite(
         &self,
         email: &str,
@@ -106,7 +105,7 @@ impl App {
         Ok(self.account_with(address, hash))
     }
 
-    /// An account that is to be made, with an id of its own.
+    /// Returns an account with a new id. It is not stored yet.
     pub(super) fn account_with(
         &self,
         address: &EmailAddress,

@@ -1,10 +1,10 @@
-//! Delivery of queued mails: lease an entry, get a session, make text and token, send, settle.
+//! Delivery of queued mails: lease an entry, get a session, create text and token, send, store the outcome.
 //!
-//! At least once: an attempt that dies leaves its entry to the next one when the lease ends, and a repeat has the
-//! same Message-ID. No step of the store waits for the network.
+//! Each mail is delivered at least once: if a process dies during an attempt, another attempt is made after the lease
+//! expires, with the same Message-ID. No step of the store waits for the mail server.
 //!
-//! A failure before the mail was offered (no session) is one of the server. It is not an attempt: the entry is given back
-//! as it was, and keeps its place.
+//! A failure before the mail was offered (no session) is a failure of the server. It does not count as an attempt: the entry
+//! is released unchanged, and keeps its position in the queue.
 
 use std::convert::Infallible;
 use std::sync::{MutexGuard, PoisonError};
@@ -25,34 +25,34 @@ use crate::ports::metrics::MailResult;
 use crate::ports::store::StoreError;
 use crate::supervisor::fault_points;
 
-/// Time in which settling an attempt is retried while the database can't be reached. The lease is renewed meanwhile, so
+/// Time in which settling an attempt is retried while the database cannot be reached. The lease is renewed meanwhile, so
 /// that no other worker sends the mail again.
-const WRITTEN_DOWN_WITHIN: Duration = Duration::from_secs(180);
-/// Delay between two tries of that.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(180);
+/// Delay between two of these tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Result of one attempt to deliver a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The mail server took it.
+    /// The mail server accepted it.
     Sent {
-        /// What the mail server answered.
+        /// Reply of the mail server.
         reply: String,
     },
-    /// Not this time; it stays in the outbox.
+    /// It failed, and stays in the outbox for a retry.
     Waiting {
-        /// Why.
+        /// Error.
         error: String,
-        /// What may help.
+        /// Hint.
         hint: Option<String>,
-        /// When it is tried again, as far as is known.
+        /// Time of the next attempt, if it is known.
         next_try_at: Option<Timestamp>,
-        /// Whether the server failed before the mail was offered: other mails would fare no better.
+        /// Whether the server failed before the mail was offered, so that other mails would fail too.
         is_server_down: bool,
     },
-    /// Never; it stays in the outbox to be looked at.
+    /// It was given up, and stays in the outbox for the administrator.
     Dead {
-        /// Why.
+        /// Error.
         error: String,
     },
 }
@@ -69,13 +69,13 @@ impl Delivery {
 
 /// Result of an attempt.
 enum Attempt {
-    /// To be settled.
+    /// The mail was offered, or given up. The outcome is to be stored.
     Made(Delivery),
     /// The mail was not offered.
     NotOffered(NoSession),
 }
 
-/// Why a mail without an account is given up.
+/// Reason for which a mail without an account is given up.
 const DELETED: &str = "the account was deleted";
 
 pub(super) fn domain(address: &str) -> &str {
@@ -104,7 +104,7 @@ impl App {
         }
     }
 
-    /// The same over a session that the caller has, or has not.
+    /// Makes one attempt over a session, or handles its absence.
     async fn deliver_over(
         &self,
         entry: &Entry,
@@ -133,8 +133,8 @@ impl App {
         Ok(delivery)
     }
 
-    /// The same for the worker, which makes no attempt once it is stopping, and holds back what a server with a policy
-    /// pause would refuse, but for one probe.
+    /// Makes one attempt for the worker. It makes none once the worker is stopping, and during a policy pause none except a
+    /// probe.
     pub(super) async fn deliver_in_turn(
         &self,
         entry: Entry,
@@ -152,7 +152,7 @@ impl App {
         let Some(session) = session.filter(|_| !is_held_back) else {
             return self.release_entry(&entry, None).await;
         };
-        // The lease may have been lost while it waited, and another worker sends the mail.
+        // The lease may have expired during the wait, and another worker may send the mail.
         let has_waited = entry
             .lease
             .is_none_or(|lease| self.clock.now() + (LEASE - RENEWAL) >= lease.until);
@@ -175,7 +175,8 @@ impl App {
         left.unwrap_or_default().as_secs_f64()
     }
 
-    /// Why a mail that could not be offered will not be offered again; looked up only for the one that was tried.
+    /// Returns why a mail that could not be offered will never be offered. Checked only if a connection was tried, to save
+    /// queries while the server is down.
     async fn obsolete(
         &self,
         entry: &Entry,
@@ -190,8 +191,8 @@ impl App {
         Ok(self.mail(entry, &account).err().map(str::to_owned))
     }
 
-    /// Gives an entry back that could not be offered. The history has one line of it for each mail, however long the server
-    /// is down; the entry has the last failure.
+    /// Releases an entry that could not be offered. However long the server is down, the history gets one line for each mail;
+    /// the entry has the last error.
     async fn return_entry(
         &self,
         entry: &Entry,
@@ -212,7 +213,7 @@ impl App {
         })
     }
 
-    /// Ends the lease of an entry that was not offered, as if it had not been leased.
+    /// Ends the lease of an entry that was not offered, as if it had not been leased. A failure is only logged.
     pub(super) async fn release_entry(&self, entry: &Entry, error: Option<String>) {
         if let Err(error) = self.store.release_entry(entry, error.as_deref()).await {
             tracing::warn!(entry = %entry.id, %error, "cannot release a mail, it waits until its lease expires");
@@ -224,17 +225,17 @@ impl App {
         self.policy().is_tripped()
     }
 
-    /// Knowledge of this process about policy replies.
+    /// Returns what this process knows about policy replies.
     pub(super) fn policy(&self) -> MutexGuard<'_, PolicyWatch> {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the sessions with the mail server in order: for the end of the process.
+    /// Closes the sessions with the mail server by QUIT, before the process ends.
     pub async fn close(&self) {
         self.mailer.close().await;
     }
 
-    /// Keeps the lease of an entry, for as long as it is asked to.
+    /// Renews the lease of an entry for as long as the future is polled.
     async fn keep(&self, entry: &Entry) -> Infallible {
         let mut renewal = interval(RENEWAL);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -245,7 +246,7 @@ impl App {
         }
     }
 
-    /// Leases the entry that has been due the longest, new ones first, and makes one attempt at it; `None` where none is
+    /// Leases the entry that has been due for longest, new ones first, and makes one attempt. Returns `None` if no entry is
     /// due.
     ///
     /// # Errors
@@ -266,7 +267,7 @@ impl App {
         Ok(leased.await?.pop())
     }
 
-    /// Renews a lease; `false` where another worker has it.
+    /// Renews a lease. Returns `false` if it is lost.
     async fn renew(&self, entry: &Entry) -> bool {
         let Some(Lease { holder, .. }) = entry.lease else {
             return false;
@@ -290,7 +291,7 @@ impl App {
         }
     }
 
-    /// Whether an entry is gone with its account, rather than taken over by another worker.
+    /// Returns whether an entry was deleted with its account, rather than leased by another worker.
     async fn is_account_deleted(&self, entry: &Entry) -> bool {
         matches!(self.store.account(entry.account).await, Ok(None))
     }
@@ -395,13 +396,13 @@ impl App {
         let held = loop {
             match store.settle(entry.id, lease.holder, &outcome, &event).await {
                 Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_)))
-                    if began.elapsed() < WRITTEN_DOWN_WITHIN =>
+                    if began.elapsed() < SETTLE_TIMEOUT =>
                 {
                     tracing::warn!(entry = %entry.id, %error, "cannot store the result of a delivery yet");
                     sleep(PAUSE).await;
                     tries += 1;
                 }
-                // The database may have settled it by a try whose answer was lost.
+                // An earlier try may have settled it although its response was lost.
                 settled => break settled? || tries > 1,
             }
         };

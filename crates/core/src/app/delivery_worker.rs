@@ -1,4 +1,4 @@
-//! The delivery worker: leases what is due, as many mails as there are sessions for, and delivers them side by side.
+//! Delivery worker: leases due mails, as many as there are sessions for, and delivers them concurrently.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,24 +15,24 @@ use crate::domain::clock::draw;
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::{Entry, Round};
 
-/// Interval in which the worker looks for what other processes have queued.
+/// Interval in which the worker looks for mails that other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Time that a stopping worker gives to attempts that still run; what is cut off is tried again by the next one.
+/// Time for running attempts when the worker stops. Attempts that are cut off are made again by another worker.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Number of entries among which the next probe of a server with a policy pause is chosen.
 const CANDIDATES: usize = 32;
 
-/// Numbers of mails that the worker has in hand: leased, waiting for a session, being sent, or being settled. They follow
-/// from the number of sessions that can be had.
+/// Limits for the mails that the worker has in hand: leased, waiting for a session, being sent, or being settled. They are
+/// derived from the number of available sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Numbers {
-    /// In hand: more than sessions, so that no session waits for the database.
+    /// Mails in hand: more than sessions, so that no session waits for the database.
     in_hand: usize,
-    /// Of those, mails that failed before; the rest is for new ones.
+    /// Of those, mails that failed before. The rest is reserved for new ones.
     later: usize,
-    /// Fewer are not leased at once: a step for one mail costs as much as one for many.
+    /// Smallest number of mails to lease at once: a step for one mail costs as much as a step for many.
     fewest: usize,
 }
 
@@ -44,7 +44,7 @@ impl Numbers {
                 later: 0,
                 fewest: 1,
             },
-            // Nothing is known of the server yet, or there is one session: a single mail is not kept waiting for the others.
+            // The server is not known yet, or there is one session: a mail must not wait until others can be leased with it.
             1 => Self {
                 in_hand: 1,
                 later: 1,
@@ -65,11 +65,11 @@ struct Attempts {
     later: JoinSet<()>,
     numbers: Numbers,
     stopping: watch::Sender<bool>,
-    /// Until then no mail of a later round is looked for, since there was none: one becomes due by time alone.
+    /// Time until which mails of the later round are not looked for: there was none, and one becomes due only by time.
     none_later_until: Option<Instant>,
     /// End of the delay before a further connection is tried, while others work.
     limited_until: Option<Instant>,
-    /// Round of the last mail that was taken alone, so that the rounds take turns.
+    /// Round of the last lease, so that the rounds alternate if there is one session.
     last_alone: Round,
 }
 
@@ -118,8 +118,8 @@ impl Attempts {
             .is_some_and(|until| Instant::now() < until)
     }
 
-    /// How many of a round may be leased at once: half of what is free, so that the other round has its turn, or all
-    /// where that one has none.
+    /// Returns how many mails of a round may be leased at once: half of the free capacity, so that the other round gets the
+    /// rest, or all of it if that round has none.
     fn capacity(&self, round: Round) -> usize {
         let free = self.numbers.in_hand.saturating_sub(self.len());
         let left = self.numbers.later.saturating_sub(self.later.len());
@@ -160,7 +160,7 @@ impl Attempts {
         attempts.spawn(async move { app.deliver_in_turn(entry, round, is_probe, stopping).await });
     }
 
-    /// Waits until one of them ends, and takes out all that have; for ever where there is none.
+    /// Waits until an attempt ends, and removes all that have ended. Never resolves without attempts.
     async fn some_end(&mut self) {
         tokio::select! {
             Some(_) = self.first.join_next() => {}
@@ -172,7 +172,7 @@ impl Attempts {
         }
     }
 
-    /// Lets those end that are being sent, and gives the others back.
+    /// Completes the attempts that are being sent, and releases the other mails.
     async fn drain(&mut self) {
         self.stopping.send_replace(true);
         let drained = async {
@@ -189,8 +189,8 @@ impl Attempts {
 }
 
 impl Drop for Attempts {
-    /// Lets attempts end where the worker panicked: one that is cut off after the server took its mail would send it again.
-    /// They hold their leases, and those that still wait for a session give their mails back, since `stopping` is gone.
+    /// Lets attempts continue after a panic of the worker: cutting one off after the server accepted its mail would send the
+    /// mail again. They keep their leases. Those that wait for a session release their mails, since `stopping` is closed.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.first.detach_all();
@@ -200,11 +200,11 @@ impl Drop for Attempts {
 }
 
 impl App {
-    /// The delivery worker: delivers what is due until `stop` resolves, then lets those mails end that are being sent.
+    /// Delivers due mails until `stop` resolves, then completes the running attempts.
     pub async fn run_delivery(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut attempts = Attempts::new();
-        // Kept while the loop goes round: a query that is dropped half-way costs a store its connection.
+        // Kept across iterations: a query that is dropped halfway costs a store its connection.
         let look = self.next_look();
         tokio::pin!(look);
         loop {
@@ -213,7 +213,7 @@ impl App {
                 tokio::pin!(beginning);
                 tokio::select! {
                     () = &mut beginning => false,
-                    // A database that does not answer does not hold up the stop.
+                    // A database that does not answer must not delay the stop.
                     () = &mut stop => {
                         let _ = timeout(LONGEST_SLEEP, beginning).await;
                         true
@@ -241,7 +241,7 @@ impl App {
         self.close().await;
     }
 
-    /// Number of mails that can be worked on: none while the server is paused, and one for a probe.
+    /// Returns the number of mails that can be sent: none during a policy pause, and one for a probe.
     fn capacity(&self) -> Capacity {
         let capacity = self.mailer.capacity();
         let policy = self.policy();
@@ -257,7 +257,7 @@ impl App {
         Capacity { mails, until }
     }
 
-    /// Sleeps until the next entry is due, and not long, since other processes queue mails too.
+    /// Sleeps until the next entry is due, but not for long, since other processes queue mails too.
     async fn next_look(&self) {
         let due = self.store.next_due().await.ok().flatten();
         let now = self.clock.now();
@@ -265,14 +265,14 @@ impl App {
             due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
         sleep(match until_due {
             None => LONGEST_SLEEP,
-            // What is due could not be leased just before: there is no free delivery slot, or another process holds it.
+            // The due mails could not be leased just before: there is no free delivery slot, or another process holds them.
             Some(Duration::ZERO) => LONGEST_SLEEP / 2,
             Some(until_due) => until_due.clamp(Duration::from_millis(10), LONGEST_SLEEP),
         })
         .await;
     }
 
-    /// Begins as many attempts as there are due entries and capacity.
+    /// Begins attempts as long as there are due entries and free capacity.
     async fn begin_attempts(&self, attempts: &mut Attempts) {
         loop {
             let capacity = self.capacity();
@@ -318,13 +318,13 @@ impl App {
         None
     }
 
-    /// Chooses the mail that probes a server with a policy pause, and gives the others back: by chance one for a domain without
-    /// a refusal, else one for the domain that was refused the longest ago. By chance, since the oldest mails may all be refused
-    /// for their recipients' sake.
+    /// Chooses the mail that probes a server with a policy pause, and releases the others: a random one for a domain without a
+    /// refusal, otherwise one for the domain whose refusal is the oldest. The choice is random, since the oldest mails may all
+    /// be refused because of their recipients.
     async fn choose_probe(&self, entries: Vec<Entry>) -> Option<Entry> {
         let mut ranked = Vec::new();
         for (number, entry) in entries.iter().enumerate() {
-            // A database that fails is not asked for each of the others.
+            // After a failure of the database the others are not queried.
             let Ok(account) = self.store.account(entry.account).await else {
                 break;
             };
@@ -354,12 +354,11 @@ mod tests {
     use crate::domain::mail_server::later_share;
 
     #[test]
-    fn however_many_sessions_there_are_each_round_finds_leased_mails_for_its_share() {
+    fn each_round_has_enough_leased_mails_for_its_share_of_the_sessions() {
         for mails in 2..=500 {
             let numbers = Numbers::of(Capacity { mails, until: None });
             let (old, new) = (later_share(mails), mails - later_share(mails));
-            // However many old ones are in hand, as many new ones as may be sent beside them are leased, and the other way
-            // round.
+            // Mails of one round in hand never prevent leasing as many of the other as its sessions can send.
             assert!(
                 numbers.later + new + numbers.fewest <= numbers.in_hand,
                 "{numbers:?}"

@@ -1,4 +1,4 @@
-//! Forgetting what happened too long ago, and how often things were done when that no longer matters.
+//! Deletion of old history and of expired rate limits.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,11 +7,12 @@ use tokio::time::sleep;
 
 use super::{App, AppError};
 
-/// How often a running server forgets.
+/// Interval in which a server deletes them.
 const PERIOD: Duration = Duration::from_secs(3_600);
 
 impl App {
-    /// Deletes the lines of all histories that are older than the settings want them kept; how many there were.
+    /// Deletes the lines of all histories that are older than the configured age, and the expired rate limits. Returns the
+    /// number of lines.
     ///
     /// # Errors
     /// The database.
@@ -22,7 +23,7 @@ impl App {
         Ok(self.store.delete_events_before(oldest).await?)
     }
 
-    /// Forgets now and every hour, until `stop` resolves.
+    /// Deletes old history now and every hour, until `stop` resolves.
     pub async fn run_forgetting(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         loop {

@@ -1,8 +1,7 @@
-//! Taking accounts in that another system has: record by record, many at once, and so that doing all of it again
-//! changes nothing.
+//! Import of accounts of another system: record by record, many concurrently, and idempotent.
 //!
-//! It knows neither files nor lines. Whoever reads them calls [`Import::take`] for one record after the other, and has up
-//! to [`Import::AT_ONCE`] of the futures under way: then all cores hash, and the database commits many together.
+//! It knows neither files nor lines. The caller calls [`Import::take`] for one record after the other, and polls up to
+//! [`Import::AT_ONCE`] of the futures concurrently: then all cores hash, and the database commits many together.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -18,58 +17,58 @@ use crate::domain::event::{EventKind, Origin};
 use crate::domain::password::{PasswordHash, PasswordInput};
 use crate::ports::store::{AccountCreation, CredentialChange, Replacement};
 
-/// What the history of an account says of it.
+/// Detail of the event in the history of an account.
 const DETAIL: &str = "imported";
 
-/// How accounts are taken in.
+/// Options of an import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Whether an account that exists gets the credential of its record.
+    /// Whether an existing account gets the credential of its record.
     pub update: bool,
-    /// Whether nothing is done: it is only said what would be.
+    /// Whether only the outcomes are reported, without any change.
     pub dry_run: bool,
-    /// From where it is asked for.
+    /// Source of the request.
     pub origin: Origin,
 }
 
-/// An account that another system has.
+/// Account of another system.
 pub struct Record {
-    /// The address as it stands there.
+    /// Address as it is stored there.
     pub email: String,
-    /// What will prove the account.
+    /// Credential.
     pub credential: NewCredential,
 }
 
-/// What will prove an account.
+/// Credential of a record.
 pub enum NewCredential {
-    /// A password in clear, to be hashed here; the policy holds.
+    /// Plaintext password, to be hashed. The policy applies.
     Password(PasswordInput),
-    /// The hash that the other system made.
+    /// Hash that the other system made.
     Hash(PasswordHash),
 }
 
-/// What became of a record.
+/// Outcome for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportOutcome {
-    /// There is an account now.
+    /// An account was created.
     Created,
-    /// The account has the record's credential now.
+    /// The existing account got the credential of the record.
     Updated,
-    /// There was an account, and it is as it was.
+    /// The existing account was not changed.
     Unchanged,
 }
 
-/// An import under way.
+/// State of a running import.
 pub struct Import {
     app: App,
     how: ImportOptions,
     turns: Turns,
-    /// Where nothing is made: the accounts that would have been, each by eight bytes.
+    /// In a dry run: digests of the accounts that would have been created.
     would_be: Mutex<HashSet<u64>>,
 }
 
 impl App {
-    /// Begins an import.
+    /// Starts an import.
     pub fn import(&self, how: ImportOptions) -> Import {
         Import {
             app: self.clone(),
@@ -81,19 +80,19 @@ impl App {
 }
 
 impl Import {
-    /// How many records may be under way at once: enough for many to be one commit, fewer than may wait to be hashed, and no
-    /// more than a slow database server finishes within the time that one step may take.
+    /// Number of records that may be imported concurrently: enough that many share a commit, fewer than may wait to be hashed,
+    /// and no more than a slow database server can finish within the time limit of one step.
     pub const AT_ONCE: usize = 32;
 
-    /// Takes a record in. Records of one address take their turns in the order of these calls: the first one makes the
-    /// account, the next ones find it.
+    /// Imports a record. Records of one address are imported in the order of these calls: the first one creates the account,
+    /// the next ones find it.
     ///
-    /// No mail is sent: whoever imports tells the owners, or nobody. A clear password that an account has already
-    /// leaves it as it is; else what replaces a credential is one atomic step, which ends logins and reset links.
+    /// No mail is sent: informing the owners is up to the administrator. A plaintext password that fits the account already
+    /// changes nothing. Otherwise the credential is replaced in one atomic step, which ends sessions and voids reset links.
     ///
     /// # Errors
-    /// An address that is no mailbox, or that several accounts have but for capitals; a password that the policy
-    /// refuses; the database.
+    /// [`AppError::InvalidEmail`]; [`AppError::AddressTaken`] if several accounts have the address in different cases;
+    /// [`AppError::WeakPassword`]; the database.
     pub fn take(
         &self,
         record: Record,
@@ -109,11 +108,11 @@ impl Import {
                 Some(turn) => Some(turn.comes().await),
                 None => None,
             };
-            self.take_in(&record, &address).await
+            self.import_record(&record, &address).await
         }
     }
 
-    async fn take_in(
+    async fn import_record(
         &self,
         record: &Record,
         address: &EmailAddress,
@@ -135,7 +134,7 @@ impl Import {
                 return Ok(done);
             }
         }
-        // Where several differ by capitals alone, none is found, and yet the address is theirs.
+        // Several accounts whose addresses differ only by case are not found, but they have the address.
         Err(if was_taken {
             AppError::AddressTaken(record.email.clone())
         } else {
@@ -143,7 +142,7 @@ impl Import {
         })
     }
 
-    /// `None` where somebody else was faster.
+    /// Returns `None` if another change came first.
     async fn create(
         &self,
         address: &EmailAddress,
@@ -178,7 +177,7 @@ impl Import {
         }
     }
 
-    /// `None` where somebody else was faster.
+    /// Returns `None` if another change came first.
     async fn update(
         &self,
         account: Account,
@@ -186,7 +185,7 @@ impl Import {
     ) -> Result<Option<ImportOutcome>, AppError> {
         let fits = match credential {
             NewCredential::Hash(hash) => *hash == account.password_hash,
-            // To be tried, it would have to be hashed.
+            // To find out, it would have to be hashed.
             NewCredential::Password(_) if self.how.dry_run => false,
             NewCredential::Password(password) => {
                 let hasher = &self.app.hasher;
@@ -212,7 +211,7 @@ impl Import {
                 .app
                 .event(account.id, EventKind::PasswordSet, origin, DETAIL),
             mails: Vec::new(),
-            clears_limit: Some(self.app.login_tally(&account)),
+            clears_limit: Some(self.app.login_limit_key(&account)),
             expected: account,
         };
         let replaced = self.app.store.replace_credential(&change);
@@ -232,19 +231,19 @@ impl Import {
     }
 }
 
-/// Whose turn it is, for each address that is under way.
+/// Queues of records, one for each address that is being imported.
 #[derive(Default)]
 struct Turns(Mutex<Queues>);
 
 #[derive(Default)]
 struct Queues {
-    /// The last one of each queue: its number, and what ends with it.
+    /// Number of the last turn of each queue, and a channel that closes when it ends.
     last: HashMap<EmailAddress, (u64, oneshot::Receiver<()>)>,
     queued: u64,
 }
 
 impl Turns {
-    /// Queues behind the last one with this address.
+    /// Appends a turn to the queue of an address.
     fn queue(&self, address: &EmailAddress) -> Turn<'_> {
         let (ends, ended) = oneshot::channel();
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -261,18 +260,18 @@ impl Turns {
     }
 }
 
-/// A place in the queue of an address, until it is dropped.
+/// Turn of one record. It ends when it is dropped.
 struct Turn<'a> {
     of: &'a Turns,
     address: EmailAddress,
     number: u64,
     before: Option<oneshot::Receiver<()>>,
-    /// Nothing is sent: that it goes is what the next one waits for.
+    /// Nothing is sent: the next turn waits until this is dropped.
     _ends: oneshot::Sender<()>,
 }
 
 impl Turn<'_> {
-    /// Waits until the one before has gone.
+    /// Waits until the previous turn has ended.
     async fn comes(mut self) -> Self {
         if let Some(before) = self.before.take() {
             let _ = before.await;

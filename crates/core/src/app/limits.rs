@@ -1,4 +1,4 @@
-//! How often something may be asked for over HTTP. The terminal is the operator's: no limit holds it.
+//! Rate limits of requests over HTTP. None applies on the terminal, which only the administrator can use.
 
 use super::{App, AppError};
 use crate::domain::account::Account;
@@ -10,7 +10,7 @@ use crate::domain::span::in_seconds;
 use crate::ports::store::LimitedCall;
 
 impl App {
-    /// Counts one sign-up, login, forgot or reset of a client, before any of its work is done.
+    /// Counts one sign-up, login, reset request or reset of a client, before any of its work is done.
     ///
     /// # Errors
     /// [`AppError::RateLimited`]; the database.
@@ -28,7 +28,7 @@ impl App {
             .map_err(|early| self.limited(Limit::Client, early))
     }
 
-    /// What a call is counted against; `None` where it is not limited.
+    /// Returns the call to be counted; `None` if it is not limited.
     pub(super) fn counting(
         &self,
         limit: Limit,
@@ -43,7 +43,7 @@ impl App {
         })
     }
 
-    /// Refuses a login while the address is delayed; nothing is verified then.
+    /// Refuses a login during the delay of its address. The password is not verified then.
     pub(super) async fn refuse_delayed(
         &self,
         counting: Option<LimitedCall>,
@@ -57,8 +57,8 @@ impl App {
             .map_err(|early| self.limited(limit, early))
     }
 
-    /// Counts a login that failed, and records it in the history of the account. Guesses that were begun at the same time
-    /// as those that caused the delay are refused as if they had come later: they reveal nothing.
+    /// Counts a failed login, and records it in the history of the account. Guesses that began before the delay and end during
+    /// it are refused like later ones: they reveal nothing.
     ///
     /// # Errors
     /// [`AppError::RateLimited`]; the database.
@@ -72,14 +72,14 @@ impl App {
         if let Some(counting) = counting {
             let now = self.clock.now();
             let counted = self.store.count(LimitedCall { now, ..counting }).await?;
-            let tally = counted.map_err(|early| self.limited(counting.limit, early))?;
-            if now < tally.until {
-                let delay = in_seconds(tally.until.duration_since(now).unsigned_abs());
-                let detail = format!("for {delay}, after {} wrong passwords", tally.count);
+            let state = counted.map_err(|early| self.limited(counting.limit, early))?;
+            if now < state.until {
+                let delay = in_seconds(state.until.duration_since(now).unsigned_abs());
+                let detail = format!("for {delay}, after {} wrong passwords", state.count);
                 events.push(self.event(account, EventKind::LoginDelayed, origin, detail));
             }
         }
-        // The answer does not wait: an unknown address has no history, and the time must not tell.
+        // The response does not wait for this: an unknown address has no history, and the time must not reveal that.
         let app = self.clone();
         tokio::spawn(async move {
             for event in events {
@@ -91,7 +91,7 @@ impl App {
         Ok(())
     }
 
-    /// Forgets the failures before a login that succeeded, unless guesses at the same time have brought about a delay.
+    /// Clears the failures before a successful login, unless concurrent guesses have caused a delay.
     ///
     /// # Errors
     /// [`AppError::RateLimited`]; the database.
@@ -111,9 +111,9 @@ impl App {
         Ok(())
     }
 
-    /// The tally of an account's failed logins, to be forgotten when its password is changed.
-    pub(super) fn login_tally(&self, account: &Account) -> LimitKey {
-        // The same key as for whoever types this address.
+    /// Returns the key of an account's failed logins, to be cleared when its password changes.
+    pub(super) fn login_limit_key(&self, account: &Account) -> LimitKey {
+        // The same key as for a client that sends this address.
         let canonical = EmailAddress::parse(&account.address);
         let address = canonical
             .as_ref()
@@ -121,7 +121,7 @@ impl App {
         self.keys.limit_key(Limit::Login, address)
     }
 
-    /// Counts a refusal, and says when it may be done again.
+    /// Counts a refusal in the metrics, and returns the error.
     pub(super) fn limited(&self, limit: Limit, early: TooEarly) -> AppError {
         self.metrics.limit_hit(limit);
         let wait = early.until.duration_since(self.clock.now());

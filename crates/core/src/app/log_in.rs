@@ -1,4 +1,4 @@
-//! Logging in: an address and a password for an access token.
+//! Login: exchanges an address and a password for an access token.
 
 use super::{App, AppError};
 use crate::domain::account::Account;
@@ -10,12 +10,12 @@ use crate::domain::password::PasswordInput;
 use crate::domain::token::{Purpose, Token};
 
 impl App {
-    /// Issues an access token for an address and its password. Logs the result with the client's address, and counts it
-    /// in the history of the account.
+    /// Issues an access token for an address and its password. Logs the result with the client's address, and counts it in the
+    /// history of the account.
     ///
     /// # Errors
-    /// [`AppError::WrongPassword`] for an unknown address as for a wrong password, by the same answer after the same
-    /// work; [`AppError::RateLimited`]; too many hashes waiting; the database.
+    /// [`AppError::WrongPassword`], after the same work for an unknown address as for a wrong password;
+    /// [`AppError::RateLimited`]; [`AppError::Busy`]; the database.
     pub async fn log_in(
         &self,
         email: &str,
@@ -44,7 +44,7 @@ impl App {
         origin: &Origin,
     ) -> Result<(AccountId, Token), AppError> {
         self.admit(origin).await?;
-        // Text that is no address is an unknown one: the answer does not explain what addresses look like.
+        // Text that is not an address is treated as an unknown one: the response does not reveal which addresses are valid.
         let address = EmailAddress::parse(email).ok();
         let counting = address
             .as_ref()
@@ -71,14 +71,14 @@ impl App {
             }
             account => {
                 let subject = address.as_ref().map_or(email, EmailAddress::as_str);
-                let id = account.map_or_else(|| self.stand_in(subject), |account| account.id);
+                let id = account.map_or_else(|| self.placeholder_id(subject), |account| account.id);
                 self.count_failure(counting, id, origin).await?;
                 Err(AppError::WrongPassword)
             }
         }
     }
 
-    /// Counts a login in the account's history. It is valid all the same where that fails.
+    /// Counts a login in the account's history. If that fails, the login is valid nevertheless.
     async fn count_login(&self, account: &Account, origin: &Origin) {
         let event = self.event(account.id, EventKind::LoggedIn, origin, "");
         if let Err(error) = self.store.record(&event).await {
@@ -86,9 +86,9 @@ impl App {
         }
     }
 
-    /// Returns an id that no account has, for an unknown address: what is recorded for it comes to nothing after the work
-    /// that it takes for an account.
-    fn stand_in(&self, subject: &str) -> AccountId {
+    /// Returns an id that no account has, for an unknown address: recording an event for it takes the same work as for an
+    /// account, and has no effect.
+    fn placeholder_id(&self, subject: &str) -> AccountId {
         let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = self.keys.limit_key(Limit::Login, subject).0;
         AccountId::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l])
     }

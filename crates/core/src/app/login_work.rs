@@ -1,15 +1,15 @@
-//! Work of a login: as much as the dearest password hash of any account takes.
+//! Work of a login: that of the most expensive password hash of any account.
 //!
 //! A login reveals nothing about an address only if it takes the same time for every address. Hashes may have any cost: the
-//! one that was set when the password was, or that of another system. So each login does the work of the dearest hash in
-//! the database, whether the address is known, and whether the password fits: a correct guess may still be refused because
-//! of its delay, and must not be told by its time.
+//! one that was configured when the password was set, or that of another system. So each login does the work of the most
+//! expensive hash in the database, whether or not the address is known and the password fits: a correct guess may still be
+//! refused because of the delay, and its time must not reveal it.
 //!
-//! The price is that one account with a hash of cost 14 makes all logins four times as dear as cost 12 does. The log and
-//! `check --deploy` name such accounts; a new password ends it. The alternatives are worse. Hashing passwords anew at a
-//! successful login leaves the accounts whose owners do not log in, and ends all other sessions of the account, since those
-//! are bound to the hash. Giving unknown addresses costs that are as frequent as those of the accounts reveals an account
-//! to everyone who can guess from which time its hash is.
+//! The price is that one account with a hash of cost 14 makes all logins four times as expensive as cost 12 does. The log
+//! and `check --deploy` report the number of such accounts; a new password solves it. The alternatives are worse. Rehashing
+//! the password at a successful login omits the accounts whose owners do not log in, and ends all other sessions of the
+//! account, since those are bound to the hash. Choosing costs for unknown addresses with the frequencies of the accounts
+//! reveals an account to everyone who can guess the age of its hash.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,7 +24,7 @@ use crate::domain::password::{COSTS, PasswordHash};
 use crate::ports::error_detail::ErrorDetail;
 
 /// Age at which a count of the costs is renewed. Only other programs and commands change them by more than this process
-/// sees: a hash that is dearer than all counted ones is noticed at the first login for its account.
+/// sees: a hash above the counted costs is noticed at the first login for its account.
 const RENEWED_AFTER: Duration = Duration::from_secs(600);
 
 /// Time for which a login waits for the first count, on a database of millions of accounts that is not in memory yet.
@@ -34,7 +34,7 @@ const FIRST_COUNT: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct LoginWork {
     /// 0 before the first count.
-    dearest: AtomicU32,
+    highest: AtomicU32,
     /// Time of the last count. Locked during a count.
     counted_at: Arc<Mutex<Option<Timestamp>>>,
 }
@@ -47,7 +47,7 @@ impl App {
     /// The database, at the first count.
     pub async fn login_cost(&self) -> Result<u32, AppError> {
         let work = &self.login_work;
-        if work.dearest.load(Ordering::Relaxed) == 0 {
+        if work.highest.load(Ordering::Relaxed) == 0 {
             let counted = timeout(FIRST_COUNT, self.count_first()).await;
             counted.map_err(|_| {
                 AppError::Unavailable("still counting the costs of password hashes".into())
@@ -65,7 +65,7 @@ impl App {
                 });
             }
         }
-        Ok(work.dearest.load(Ordering::Relaxed))
+        Ok(work.highest.load(Ordering::Relaxed))
     }
 
     /// Counts the costs unless that was done. A server calls it at its start, so that no login waits for it.
@@ -84,10 +84,10 @@ impl App {
         counted.map_err(|error| AppError::Internal(ErrorDetail::from_error(error)))?
     }
 
-    /// Takes notice of the hash of an account that is about to log in.
+    /// Raises the work of a login to the cost of a hash that was verified.
     pub(super) fn notice_cost(&self, hash: &PasswordHash) {
         if let Some(cost) = hash.cost().filter(|cost| COSTS.contains(cost)) {
-            self.login_work.dearest.fetch_max(cost, Ordering::Relaxed);
+            self.login_work.highest.fetch_max(cost, Ordering::Relaxed);
         }
     }
 
@@ -103,16 +103,16 @@ impl App {
         }
         let costs = costs?;
         let verified = costs.keys().copied().filter(|cost| COSTS.contains(cost));
-        let dearest = verified.max().unwrap_or(set).max(set);
-        let before = self.login_work.dearest.swap(dearest, Ordering::Relaxed);
-        if dearest != before && dearest > set {
+        let highest = verified.max().unwrap_or(set).max(set);
+        let before = self.login_work.highest.swap(highest, Ordering::Relaxed);
+        if highest != before && highest > set {
             let dearer = costs
                 .range(set + 1..)
                 .filter(|(cost, _)| COSTS.contains(cost));
             let accounts: u64 = dearer.map(|(_, accounts)| accounts).sum();
             tracing::warn!(
                 accounts,
-                dearest,
+                dearest = highest,
                 set,
                 "some password hashes have a higher cost than MOVIE_BAG_BCRYPT_COST: every login takes as long as the most expensive one"
             );

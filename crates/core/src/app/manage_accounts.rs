@@ -1,4 +1,4 @@
-//! What the administrator does with accounts on the terminal.
+//! Administration of accounts on the terminal.
 
 use futures_util::future::join_all;
 
@@ -12,33 +12,33 @@ use crate::domain::outbox::{Entry, MailKind};
 use crate::domain::password::PasswordInput;
 use crate::ports::store::{CredentialChange, Deletion, Replacement};
 
-/// How often a change that another one overtook is begun anew.
+/// Number of attempts at a change that conflicts with other changes.
 pub(super) const TRIES: usize = 5;
 
-/// An account with all that is known about it.
+/// Account with its mails and its history.
 #[derive(Debug, Clone)]
 pub struct AccountDetails {
-    /// The account.
+    /// Account.
     pub account: Account,
-    /// Its mails that are not delivered yet.
+    /// Mails that are not delivered yet.
     pub mails: Vec<Entry>,
-    /// The newest lines of its history, newest first.
+    /// Newest lines of the history, newest first.
     pub history: Vec<Event>,
 }
 
-/// An address that was changed.
+/// Result of a changed address.
 #[derive(Debug, Clone)]
 pub struct AddressChanged {
-    /// The address before.
+    /// Previous address.
     pub before: String,
-    /// The address from now on.
+    /// New address.
     pub now: EmailAddress,
-    /// What came of the mails, where the caller delivers them; none where nothing was to be changed.
+    /// Results of the mails with [`DeliveryMode::DeliverNow`]; none if the account already had the address.
     pub mails: Vec<Delivery>,
 }
 
 impl App {
-    /// Up to `limit` accounts in the order of their ids, from the one after `after`.
+    /// Returns up to `limit` accounts in the order of their ids, beginning after `after`.
     ///
     /// # Errors
     /// The database.
@@ -50,10 +50,10 @@ impl App {
         Ok(self.store.accounts(after, limit).await?)
     }
 
-    /// One account with its waiting mails and the newest `events` lines of its history.
+    /// Returns an account with its undelivered mails and the newest `events` lines of its history.
     ///
     /// # Errors
-    /// An address that is no mailbox or unknown; the database.
+    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; the database.
     pub async fn account_details(
         &self,
         email: &str,
@@ -69,7 +69,7 @@ impl App {
         })
     }
 
-    /// Whether a password would be taken for this account or new address, before it is asked for a second time.
+    /// Checks a password for an account or a new address, before it is entered a second time.
     ///
     /// # Errors
     /// [`AppError::WeakPassword`].
@@ -77,10 +77,11 @@ impl App {
         Ok(self.rules.password_policy.check(password, address)?)
     }
 
-    /// Sets an account's password and tells its owner by mail.
+    /// Sets an account's password, and notifies its owner by mail.
     ///
     /// # Errors
-    /// An address that is no mailbox or unknown, a password that the policy refuses, the database.
+    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`], [`AppError::WeakPassword`], [`AppError::Busy`],
+    /// [`AppError::DatabaseBusy`]; the database.
     pub async fn set_password(
         &self,
         email: &str,
@@ -91,14 +92,14 @@ impl App {
         for _ in 0..TRIES {
             let account = self.account_named(email).await?;
             self.check_password(password, &account.address)?;
-            // Anew for each try: by its salt a change can be told from every other one.
+            // A new hash for each attempt: its salt makes the change unique.
             let changed = Account {
                 password_hash: self.hasher.hash(password, &*self.rng).await?,
                 ..account.clone()
             };
             let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
             let change = CredentialChange {
-                clears_limit: Some(self.login_tally(&account)),
+                clears_limit: Some(self.login_limit_key(&account)),
                 mails: vec![mail.clone()],
                 event: self.event(account.id, EventKind::PasswordSet, origin, ""),
                 expected: account,
@@ -114,11 +115,12 @@ impl App {
         Err(overtaken())
     }
 
-    /// Gives an account another address and tells its owner at both, the one before and the new one. Reset links and
-    /// invitations end: they were mailed to the one before. Answers what came of each mail, the new address first.
+    /// Changes the address of an account, and notifies its owner at the previous and at the new address. Reset links and
+    /// invitations become void: they were mailed to the previous address. The results of the mails begin with the new address.
     ///
     /// # Errors
-    /// An address that is no mailbox, unknown, or another account's; the database.
+    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`], [`AppError::AddressTaken`], [`AppError::DatabaseBusy`]; the
+    /// database.
     pub async fn set_address(
         &self,
         email: &str,
@@ -136,7 +138,7 @@ impl App {
                     mails: Vec::new(),
                 });
             }
-            // Its own address in other capitals may be given to it.
+            // The account may get its own address in another case.
             let is_own = EmailAddress::parse(&account.address).is_ok_and(|own| own == to);
             if !is_own && self.store.is_address_taken(&to).await? {
                 return Err(AppError::AddressTaken(to.to_string()));
@@ -145,15 +147,15 @@ impl App {
                 address: to.as_str().to_owned(),
                 ..account.clone()
             };
-            let told = self.entry(&changed, MailKind::AddressChanged, origin, handling);
-            let told_before = Entry {
+            let notice = self.entry(&changed, MailKind::AddressChanged, origin, handling);
+            let notice_before = Entry {
                 recipient: Some(account.address.clone()),
                 ..self.entry(&changed, MailKind::AddressChanged, origin, handling)
             };
             let detail = format!("from {} to {to}", account.address);
             let change = CredentialChange {
                 clears_limit: None,
-                mails: vec![told, told_before],
+                mails: vec![notice, notice_before],
                 event: self.event(account.id, EventKind::AddressChanged, origin, detail),
                 expected: account,
                 address: changed.address,
@@ -162,11 +164,12 @@ impl App {
             match self.store.replace_credential(&change).await? {
                 Replacement::Replaced => {
                     let mails = change.mails.into_iter();
-                    let told = join_all(mails.map(|mail| self.notify_owner(mail, handling))).await;
+                    let notified =
+                        join_all(mails.map(|mail| self.notify_owner(mail, handling))).await;
                     return Ok(AddressChanged {
                         before: change.expected.address,
                         now: to,
-                        mails: told.into_iter().flatten().collect(),
+                        mails: notified.into_iter().flatten().collect(),
                     });
                 }
                 Replacement::AddressTaken => return Err(AppError::AddressTaken(change.address)),
@@ -176,10 +179,10 @@ impl App {
         Err(overtaken())
     }
 
-    /// Ends all logins of an account and tells its owner; the password stays.
+    /// Ends all sessions of an account, and notifies its owner. The password stays the same.
     ///
     /// # Errors
-    /// An address that is no mailbox or unknown; the database.
+    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; the database.
     pub async fn revoke_access(
         &self,
         email: &str,
@@ -198,10 +201,10 @@ impl App {
         Ok(self.notify_owner(mail, handling).await)
     }
 
-    /// One account with what would go with it: to be shown before it is deleted.
+    /// Returns an account with the numbers of rows that would be deleted with it, for a confirmation prompt.
     ///
     /// # Errors
-    /// An address that is no mailbox or unknown; the database.
+    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; the database.
     pub async fn account_deletion(&self, email: &str) -> Result<(Account, Deletion), AppError> {
         let account = self.account_named(email).await?;
         let deletion = self.store.deletion_preview(account.id).await?;
@@ -210,10 +213,10 @@ impl App {
             .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
     }
 
-    /// Deletes an account with its movies, waiting mails and history.
+    /// Deletes an account with its movies, mails and history.
     ///
     /// # Errors
-    /// An address that is no mailbox or unknown; the database.
+    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; the database.
     pub async fn delete_account(&self, email: &str) -> Result<Deletion, AppError> {
         let account = self.account_named(email).await?;
         self.store

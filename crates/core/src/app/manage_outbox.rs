@@ -1,4 +1,4 @@
-//! The outbox as the administrator handles it: looking, trying now, taking out.
+//! Administration of the outbox: list, retry, flush, drop.
 
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,59 +11,59 @@ use crate::domain::id::EntryId;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
 use crate::ports::store::{LeaseMode, LeaseResult};
 
-/// How many entries are asked for at a time.
+/// Number of entries that are read at once.
 const PAGE: usize = 500;
-/// How many mails are held at once while many are tried; the mailer decides how many of them are sent at once.
+/// Number of mails that a flush leases at once. The mailer decides how many of them are sent at once.
 const IN_HAND: usize = 16;
 
-/// An entry, and whom it is for.
+/// Outbox entry with the address of its account.
 #[derive(Debug, Clone)]
 pub struct QueuedMail {
-    /// The entry.
+    /// Entry.
     pub entry: Entry,
-    /// The account's address, as it is now; nothing where the account is just being deleted.
+    /// Present address of the account; `None` if the account was deleted meanwhile.
     pub address: Option<String>,
 }
 
-/// Which mails are tried now.
+/// Scope of a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlushScope {
-    /// Those that wait.
+    /// Waiting mails.
     Waiting,
-    /// Those that were given up, too.
+    /// Waiting and dead mails.
     All,
 }
 
-/// What came of trying many.
+/// Result of a flush.
 #[derive(Debug, Clone, Default)]
 pub struct FlushReport {
-    /// How many there were to try.
+    /// Number of mails in the scope.
     pub total: u64,
-    /// The mail server took them.
+    /// Number of mails that the mail server accepted.
     pub sent: u64,
-    /// Failed for now.
+    /// Number of mails that failed and will be retried.
     pub waiting: u64,
-    /// Given up for good.
+    /// Number of mails that were given up.
     pub dead: u64,
-    /// Somebody else was at them, or had just sent them.
+    /// Number of mails that another worker was sending or had just sent.
     pub elsewhere: u64,
-    /// Not tried, since the mail server can't be reached.
+    /// Number of mails that were not attempted, since the mail server failed.
     pub left: u64,
-    /// Given up before, and so not tried: they stay in the outbox until they are retried or dropped.
+    /// Number of dead mails outside the scope: they stay in the outbox until they are retried or dropped.
     pub already_dead: u64,
-    /// The last failure, with what may help.
+    /// Last error, with its hint.
     pub last: Option<(String, Option<String>)>,
 }
 
 impl FlushReport {
-    /// How many are done with, one way or the other.
+    /// Returns the number of mails that were attempted or skipped.
     pub fn tried(&self) -> u64 {
         self.sent + self.waiting + self.dead + self.elsewhere
     }
 }
 
 impl App {
-    /// Up to `limit` mails that are not delivered yet, in the order of their ids, from the one after `after`.
+    /// Returns up to `limit` undelivered mails in the order of their ids, beginning after `after`.
     ///
     /// # Errors
     /// The database.
@@ -84,7 +84,7 @@ impl App {
         Ok(mails)
     }
 
-    /// Makes one attempt at a mail now, due or not, waiting or dead.
+    /// Makes one attempt at a mail now, whether or not it is due, waiting or dead.
     ///
     /// # Errors
     /// [`AppError::NoSuchMail`], [`AppError::MailHeld`]; the database.
@@ -97,13 +97,13 @@ impl App {
         self.deliver(entry).await
     }
 
-    /// Takes a mail out unsent; the history keeps who did.
+    /// Deletes a mail from the outbox. The history records who did it.
     ///
     /// # Errors
     /// [`AppError::NoSuchMail`], [`AppError::MailHeld`]; the database.
     pub async fn drop_mail(&self, id: EntryId, origin: &Origin) -> Result<Entry, AppError> {
         let lease = self.lease();
-        // A mail that was given up stays so: if this is broken off, nobody sends it.
+        // A dead mail stays dead: if the process dies now, no worker sends it.
         let entry = self.take(id, LeaseMode::KeepState, lease).await?;
         let event = self.event(
             entry.account,
@@ -112,16 +112,16 @@ impl App {
             entry.kind.name(),
         );
         let store = &self.store;
-        let is_ours = store.settle(id, lease.holder, &Outcome::Dropped, &event);
-        if !is_ours.await? {
+        let is_held = store.settle(id, lease.holder, &Outcome::Dropped, &event);
+        if !is_held.await? {
             return Err(AppError::MailHeld(id));
         }
         tracing::info!(entry = %id, kind = %entry.kind, "mail dropped");
         Ok(entry)
     }
 
-    /// Makes one attempt at each of many mails now, several at once, until the mail server fails or refuses all alike.
-    /// `progress` hears of every one.
+    /// Makes one attempt at each mail in the scope, several at once, until the mail server fails or refuses every mail.
+    /// `progress` is called after each of them.
     ///
     /// # Errors
     /// The database.
@@ -140,7 +140,7 @@ impl App {
             FlushScope::Waiting => LeaseMode::WaitingOnly,
             FlushScope::All => LeaseMode::Revive,
         };
-        // Nothing that has begun is broken off: only what is still to come is left.
+        // Running attempts are completed. Only the mails that have not been leased are left.
         let goes_on = AtomicBool::new(true);
         let attempts = stream::iter(ids)
             .take_while(|_| ready(goes_on.load(Ordering::Relaxed)))
@@ -151,7 +151,7 @@ impl App {
         while let Some(attempt) = attempts.next().await {
             match attempt {
                 Ok(Delivery::Sent { .. }) => flushed.sent += 1,
-                // The first one was tried, the others were given back.
+                // A connection was tried for the first one; the others were released.
                 Ok(Delivery::Waiting {
                     error,
                     hint,

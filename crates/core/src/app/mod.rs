@@ -241,7 +241,7 @@ impl App {
         Event::new(account, now, kind, origin.clone(), detail)
     }
 
-    /// Hands over the notice of a change that is already stored. The notice is durably queued, so a failure is only logged.
+    /// Hands over the notice of a change that is already stored. It is durably queued, so a failure is only logged.
     async fn notify_owner(&self, entry: Entry, handling: DeliveryMode) -> Option<Delivery> {
         self.hand_over(entry, handling)
             .await

@@ -1,4 +1,4 @@
-//! Movies: everybody reads them, whoever is logged in adds them, and who added one changes it.
+//! Movies. Everyone may read them, an authenticated account may add them, and the account that added a movie may change it.
 
 use super::{App, AppError, MovieAction};
 use crate::domain::clock::draw;
@@ -7,7 +7,7 @@ use crate::domain::movie::{Movie, MovieChanges};
 use crate::ports::store::{MovieChange, MovieCreation, MoviesVersion};
 
 impl App {
-    /// Up to `limit` movies in the order of their ids, from the one after `after`.
+    /// Returns up to `limit` movies in the order of their ids, beginning after `after`.
     ///
     /// # Errors
     /// The database.
@@ -19,7 +19,7 @@ impl App {
         Ok(self.store.movies(after, limit).await?)
     }
 
-    /// A mark that is another one after each change of the movies; `None` where the database has none.
+    /// Returns a version that differs after each change of the movies; `None` if the database has none.
     ///
     /// # Errors
     /// The database.
@@ -27,7 +27,7 @@ impl App {
         Ok(self.store.movies_version().await?)
     }
 
-    /// One movie.
+    /// Returns one movie.
     ///
     /// # Errors
     /// [`AppError::NoSuchMovie`]; the database.
@@ -35,10 +35,10 @@ impl App {
         self.store.movie(id).await?.ok_or(AppError::NoSuchMovie)
     }
 
-    /// Adds a movie for `by`. The caller has made sure that name, casts and genres are not empty.
+    /// Adds a movie for the account `by`. The caller has checked that name, cast and genres are not empty.
     ///
     /// # Errors
-    /// [`AppError::MovieNameTaken`]; [`AppError::NoSuchAccount`] where the account was deleted meanwhile; the database.
+    /// [`AppError::MovieNameTaken`]; [`AppError::NoSuchAccount`] if the account was deleted meanwhile; the database.
     pub async fn add_movie(
         &self,
         by: AccountId,
@@ -61,35 +61,35 @@ impl App {
         }
     }
 
-    /// Changes a movie for `by`, who must have added it.
+    /// Changes a movie that the account `by` has added.
     ///
     /// # Errors
-    /// No such movie, another's movie, a name that is taken, the database.
+    /// [`AppError::NoSuchMovie`], [`AppError::NotYourMovie`], [`AppError::MovieNameTaken`]; the database.
     pub async fn change_movie(
         &self,
         id: MovieId,
         by: AccountId,
         changes: &MovieChanges,
     ) -> Result<(), AppError> {
-        verdict(
+        result_of(
             self.store.change_movie(id, by, changes).await?,
             MovieAction::Updating,
         )
     }
 
-    /// Deletes a movie for `by`, who must have added it.
+    /// Deletes a movie that the account `by` has added.
     ///
     /// # Errors
-    /// No such movie, another's movie, the database.
+    /// [`AppError::NoSuchMovie`], [`AppError::NotYourMovie`]; the database.
     pub async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<(), AppError> {
-        verdict(
+        result_of(
             self.store.delete_movie(id, by).await?,
             MovieAction::Deleting,
         )
     }
 }
 
-fn verdict(change: MovieChange, action: MovieAction) -> Result<(), AppError> {
+fn result_of(change: MovieChange, action: MovieAction) -> Result<(), AppError> {
     match change {
         MovieChange::Done => Ok(()),
         MovieChange::NotFound => Err(AppError::NoSuchMovie),

@@ -1,4 +1,4 @@
-//! Asking for a reset: the mail with the link is decided here, and its text, link and token are made when it is sent.
+//! Reset requests. They queue the mail with the link; its text, link and token are created when it is sent.
 
 use std::time::Duration;
 
@@ -16,41 +16,42 @@ use crate::domain::outbox::MailKind;
 use crate::domain::token::{Purpose, Token};
 use crate::ports::store::QueueResult;
 
-/// Where accounts are concealed, an answer waits for the next beat since its request. As much is written for an unknown
-/// address as for a known one, but not to the microsecond (a mail that is under way takes its share of the disk), and
-/// whoever asks often enough could tell by the mean: of whole beats there is none to be had.
-const BEAT: Duration = Duration::from_millis(100);
+/// Unit of the response time if accounts are concealed: a response waits until a multiple of it has passed since the
+/// request. An unknown address takes the same writes as a known one, but not the same time to the microsecond (a mail that
+/// is being sent uses the disk too). A client that asks often enough could tell from the mean; rounded times have no such
+/// mean.
+const RESPONSE_STEP: Duration = Duration::from_millis(100);
 
-async fn next_beat(began: Instant) {
-    let gone_by = began.elapsed().as_nanos() / BEAT.as_nanos();
-    let beats = u32::try_from(gone_by + 1).unwrap_or(u32::MAX);
-    sleep_until(began + BEAT.saturating_mul(beats)).await;
+async fn next_step(began: Instant) {
+    let past_steps = began.elapsed().as_nanos() / RESPONSE_STEP.as_nanos();
+    let steps = u32::try_from(past_steps + 1).unwrap_or(u32::MAX);
+    sleep_until(began + RESPONSE_STEP.saturating_mul(steps)).await;
 }
 
-/// What came of asking.
+/// Result of a reset request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResetRequest {
-    /// The mail is durably queued, and where the caller delivers it, that came of it.
+    /// The mail is durably queued. With [`DeliveryMode::DeliverNow`] it has the result of the delivery.
     Queued(Option<Delivery>),
-    /// Nobody has that address, which is not to be told.
+    /// No account has the address, and the response must not reveal that.
     Concealed,
 }
 
-/// A link for the administrator to hand over.
+/// Reset link that the administrator passes on.
 #[derive(Debug, Clone)]
 pub struct ResetLink {
-    /// The whole link; whoever has it can set the password.
+    /// The link. Anyone who has it can set the password.
     pub link: String,
-    /// When it stops working.
+    /// Time when it expires.
     pub expires_at: Timestamp,
 }
 
 impl App {
-    /// Starts a reset: durably queues the mail with the link when it returns.
+    /// Requests a reset. The mail with the link is durably queued on return.
     ///
     /// # Errors
-    /// An address that is no mailbox; [`AppError::RateLimited`]; [`AppError::NoSuchAccount`] on the terminal, and over HTTP unless accounts are
-    /// concealed; the database.
+    /// [`AppError::InvalidEmail`]; [`AppError::RateLimited`]; [`AppError::NoSuchAccount`], unless accounts are concealed and the
+    /// request came over HTTP; the database.
     pub async fn request_reset(
         &self,
         email: &str,
@@ -60,7 +61,7 @@ impl App {
         let began = Instant::now();
         let requested = self.queue_reset(email, origin, handling).await;
         if self.conceals_from(origin) {
-            next_beat(began).await;
+            next_step(began).await;
         }
         requested
     }
@@ -75,8 +76,8 @@ impl App {
         let address = parse_address(email)?;
         let found = self.store.account_by_address(email, &address).await?;
         let counting = self.counting(Limit::Forgot, origin, address.as_str());
-        // For nobody the same work is done as for somebody: where accounts are concealed, the time must not tell either.
-        let account = found.unwrap_or_else(|| self.nobody(&address));
+        // An unknown address takes the same work as a known one: the time must not reveal concealed accounts.
+        let account = found.unwrap_or_else(|| self.placeholder_account(&address));
         let entry = self.entry(&account, MailKind::ResetPassword, origin, handling);
         let event = self.event(account.id, EventKind::ResetRequested, origin, "");
         match self.store.queue_mail(&entry, &event, counting).await? {
@@ -98,8 +99,8 @@ impl App {
             .map(ResetRequest::Queued)
     }
 
-    /// Makes a link without a mail, for the administrator to hand over. It is in the history, and the owner hears of
-    /// its use by the confirmation.
+    /// Creates a link without a mail, for the administrator to pass on. It is recorded in the history, and the confirmation
+    /// notifies the owner of its use.
     ///
     /// # Errors
     /// Those of [`App::request_reset`].
@@ -120,7 +121,7 @@ impl App {
         Ok(self.reset_link(&account, now, self.rules.reset_lifetime))
     }
 
-    /// The link whose time of `lifetime` began at `requested_at`, with a new token for the present credential.
+    /// Creates a link with a new token for the present credential. Its `lifetime` begins at `requested_at`.
     pub(super) fn reset_link(
         &self,
         account: &Account,
@@ -136,7 +137,7 @@ impl App {
         }
     }
 
-    /// The account that somebody names by its address.
+    /// Returns the account with this address.
     pub(super) async fn account_named(&self, email: &str) -> Result<Account, AppError> {
         let address = parse_address(email)?;
         self.store
@@ -145,8 +146,8 @@ impl App {
             .ok_or_else(|| AppError::NoSuchAccount(email.to_owned()))
     }
 
-    /// An account that is not there.
-    fn nobody(&self, address: &EmailAddress) -> Account {
+    /// Returns an account that is not stored.
+    fn placeholder_account(&self, address: &EmailAddress) -> Account {
         Account {
             id: AccountId::new(self.clock.now(), draw(&*self.rng)),
             address: address.as_str().to_owned(),
@@ -155,7 +156,7 @@ impl App {
         }
     }
 
-    /// The terminal is the operator's: nothing is concealed there.
+    /// Returns whether accounts are concealed from the source of a request. Nothing is concealed from the administrator.
     fn conceals_from(&self, origin: &Origin) -> bool {
         self.rules.conceal_accounts && matches!(origin, Origin::Client(_))
     }

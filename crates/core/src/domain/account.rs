@@ -1,18 +1,18 @@
-//! The person's record: who it is and what proves it.
+//! Accounts.
 
 use super::id::{AccountId, RevocationId};
 use super::password::PasswordHash;
 
-/// An account as the database has it.
+/// Account as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its identity, for good.
+    /// Id. It never changes.
     pub id: AccountId,
-    /// The address in the spelling that is stored; mail goes to this one and to no other. We store
-    /// [`super::email_address::EmailAddress`]es, but other programs may have written their own spelling.
+    /// Address as it is stored. Mails go to this spelling only. movie-bag stores the canonical form
+    /// ([`super::email_address::EmailAddress`]), but other programs may have stored another spelling.
     pub address: String,
-    /// The credential: what the password is verified against.
+    /// Credential.
     pub password_hash: PasswordHash,
-    /// The last time that all its logins were ended without a change of the password.
+    /// Last revocation, which ended all sessions without a change of the password.
     pub revocation: Option<RevocationId>,
 }

@@ -1,20 +1,20 @@
-//! Time and chance as parameters, so that a test decides what day it is and what is drawn.
+//! Time and randomness as parameters, so that tests control both.
 
 use jiff::Timestamp;
 
-/// Tells the time. The one that reads the machine's clock lives in [`crate::app::system`].
+/// Clock. [`crate::app::system`] has the one of the operating system.
 pub trait Clock: Send + Sync {
-    /// The present moment, UTC.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Draws random bytes. The one that asks the operating system lives in [`crate::app::system`].
+/// Random source. [`crate::app::system`] has the one of the operating system.
 pub trait Rng: Send + Sync {
     /// Fills `bytes` with unguessable random bytes.
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// Draws `N` bytes.
+/// Returns `N` random bytes.
 pub fn draw<const N: usize>(rng: &dyn Rng) -> [u8; N] {
     let mut bytes = [0; N];
     rng.fill(&mut bytes);

@@ -1,4 +1,4 @@
-//! Email addresses: one mailbox, in one canonical form, so that one person has one account.
+//! Email addresses in canonical form, so that one mailbox has one account.
 
 use std::fmt;
 
@@ -6,54 +6,54 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::unicode::is_ignorable;
 
-/// The longest address that mail can carry (RFC 5321 4.5.3.1.3 less the angle brackets).
+/// Maximum length of an address in bytes (RFC 5321 4.5.3.1.3 without the angle brackets).
 const LONGEST: usize = 254;
-/// The longest local part (RFC 5321 4.5.3.1.1).
+/// Maximum length of a local part in bytes (RFC 5321 4.5.3.1.1).
 const LONGEST_LOCAL_PART: usize = 64;
 
-/// One mailbox in canonical form: trimmed, NFKC, lower-case, the domain in its ASCII (IDNA) form.
+/// Address of one mailbox in canonical form: trimmed, NFKC, lower case, the domain in its ASCII (IDNA) form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EmailAddress(String);
 
-/// Why a text is not one mailbox.
+/// Reason why a text is not the address of one mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmailAddress {
-    /// Nothing is there.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// No `@`, or nothing on one side of it.
+    /// There is no `@`, or nothing on one side of it.
     #[error("it does not have the form name@domain")]
     NotAMailbox,
-    /// Several addresses, a display name or a comment: more than one mailbox and nothing else.
+    /// There are several addresses, a display name or a comment.
     #[error("it is more than one address")]
     NotOne,
-    /// CR, LF, NUL, other control characters, spaces inside, or what is not seen.
+    /// There are control characters, spaces inside, or invisible characters.
     #[error("it contains a space, a control character or an invisible character")]
     Control,
-    /// Longer than mail can carry.
+    /// The address is longer than SMTP allows.
     #[error("it is longer than 254 characters, or the part before @ is longer than 64")]
     TooLong,
-    /// A character that the part before the @ can't have: then no mail server takes mail for it.
+    /// The local part has a character that no mail server accepts there.
     #[error("the part before @ contains a character that is not allowed")]
     Character,
-    /// The domain is no host name, also not in its IDNA form.
+    /// The domain is not a host name, not even in its IDNA form.
     #[error("its domain is not a valid domain name")]
     Domain,
 }
 
 impl EmailAddress {
-    /// Parses what a person typed into canonical form.
+    /// Parses text that a person typed.
     ///
     /// # Errors
-    /// Refuses what is not exactly one mailbox: lists, display names, quoted local parts (which hide separators),
-    /// control characters, and domains that IDNA (UTS 46) refuses.
+    /// The text is not exactly one mailbox: lists, display names, quoted local parts (which hide separators), control
+    /// characters, and domains that IDNA (UTS 46) refuses.
     pub fn parse(text: &str) -> Result<Self, InvalidEmailAddress> {
         use InvalidEmailAddress as Invalid;
         let text = text.trim_matches([' ', '\t']);
         if text.is_empty() {
             return Err(Invalid::Empty);
         }
-        // Bounded before it is normalised: NFKC can grow a text eighteenfold.
+        // Checked before the normalisation: NFKC can make a text 18 times longer.
         if text.len() > 4 * LONGEST {
             return Err(Invalid::TooLong);
         }
@@ -83,28 +83,28 @@ impl EmailAddress {
         Ok(Self(address))
     }
 
-    /// The canonical form.
+    /// Returns the canonical form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The IDNA form by the rules for host names; `localhost` and other single labels are taken, since a laptop's
-/// and a company's own mail use them.
+/// Returns the IDNA form by the rules for host names. `localhost` and other single labels are accepted, since development
+/// machines and company networks use them.
 fn ascii_domain(domain: &str) -> Option<String> {
     let ascii = idna::domain_to_ascii_strict(domain).ok()?;
     let is_label = |label: &str| !label.is_empty() && label.len() <= 63;
     (ascii.len() <= 253 && ascii.split('.').all(is_label)).then_some(ascii)
 }
 
-/// RFC 5322 3.2.3 `atext`, with the letters and digits of all scripts (RFC 6531 3.3). What else that one would let
-/// through, such as pictures and lone accents, mail libraries refuse: such an account could never get a mail.
+/// Returns whether a character is RFC 5322 3.2.3 `atext`, or a letter or digit of any script (RFC 6531 3.3). RFC 6531 also
+/// allows others, such as emoji and lone accents, but mail libraries refuse them: such an account could never get a mail.
 fn is_atom_character(c: char) -> bool {
     c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
 }
 
-/// Control characters, white space and the characters that only change how their neighbours look: none of them
-/// belongs in an address, and all of them are used to make one look like another.
+/// Returns whether a character is a control character, white space, or one that only changes how its neighbours look. None
+/// of them belongs in an address, and all of them are used to make one address look like another.
 fn is_forbidden(c: char) -> bool {
     c.is_control() || c.is_whitespace() || is_ignorable(c) || matches!(c, '\u{fff9}'..='\u{fffd}')
 }
@@ -115,7 +115,7 @@ impl fmt::Display for EmailAddress {
     }
 }
 
-/// The address as logs may show it: the first character and the domain.
+/// Masks an address for the log: the first character and the domain remain.
 pub fn masked(address: &str) -> String {
     match address.split_once('@') {
         Some((local, domain)) => format!(
@@ -126,23 +126,23 @@ pub fn masked(address: &str) -> String {
     }
 }
 
-/// A part of addresses that somebody looks for.
+/// Search term for addresses.
 #[derive(Debug, Clone)]
 pub struct AddressPart(String);
 
 impl AddressPart {
-    /// Takes what a person typed: capitals and the width of letters do not count.
+    /// Creates a search term from typed text. Case and width of letters are ignored.
     pub fn new(typed: &str) -> Self {
         Self(folded(typed))
     }
 
-    /// Whether this address, as it is stored, has it.
+    /// Returns whether a stored address contains the term.
     pub fn is_in(&self, address: &str) -> bool {
         folded(address).contains(&self.0)
     }
 }
 
-/// NFKC without capitals; lower-casing can undo the former, and so it is done once more.
+/// Returns the NFKC form in lower case. Lower-casing can undo NFKC, so that is applied again.
 fn folded(text: &str) -> String {
     let text: String = text.nfkc().collect();
     text.to_lowercase().nfkc().collect()

@@ -1,5 +1,4 @@
-//! The history of an account: what happened, when, and from where. It answers "why did no mail come?" and holds
-//! no secret.
+//! History of an account: events with their time and source. It answers "why did no mail arrive?" and contains no secret.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,12 +8,12 @@ use jiff::Timestamp;
 
 use super::id::AccountId;
 
-/// Where something was asked for.
+/// Source of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A request over HTTP, from this client address.
+    /// HTTP request from this client address.
     Client(IpAddr),
-    /// A command on the terminal, by this user of the operating system.
+    /// Command on the terminal by this user of the operating system.
     Terminal(String),
 }
 
@@ -55,12 +54,12 @@ impl FromStr for Origin {
     }
 }
 
-/// A name in the database that this version does not know.
+/// Error for a name in the database that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown name {0:?}, perhaps written by a newer movie-bag")]
 pub struct UnknownName(pub String);
 
-/// Gives an enum its stored names, in one table for both ways.
+/// Declares an enum with the name of each variant, for `name`, `Display` and `FromStr`.
 macro_rules! named {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)+ }) => {
         $(#[$doc])*
@@ -68,10 +67,10 @@ macro_rules! named {
         pub enum $type { $($(#[$variant_doc])* $variant,)+ }
 
         impl $type {
-            /// All of them, in the order of the table.
+            /// All variants, in the order of their declaration.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The name under which it is stored and shown.
+            /// Returns the name under which it is stored and shown.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
@@ -97,31 +96,31 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// How many lines an account's history keeps, the newest ones.
+/// Number of lines that an account's history keeps, the newest ones.
 pub const HISTORY_LINES: usize = 500;
 
 named! {
-    /// What happened.
+    /// Kind of an event.
     EventKind {
-        /// The account was made.
+        /// The account was created.
         Created = "created",
-        /// Somebody asked for a reset.
+        /// A reset was requested.
         ResetRequested = "reset_requested",
-        /// A mail was accepted by the mail server; the detail has its reply.
+        /// The mail server accepted a mail. The detail has its reply.
         MailSent = "mail_sent",
-        /// An attempt to send a mail failed, for now or for good; the detail says why.
+        /// An attempt to send a mail failed, and is retried or given up. The detail has the error.
         MailFailed = "mail_failed",
-        /// A person took a mail out of the outbox unsent; the detail names its kind.
+        /// The administrator dropped a mail. The detail names its kind.
         MailDropped = "mail_dropped",
         /// A reset token was redeemed.
         ResetDone = "reset_done",
-        /// A reset token was refused; the detail says why.
+        /// A reset token was refused. The detail has the reason.
         ResetRefused = "reset_refused",
         /// An administrator set the password.
         PasswordSet = "password_set",
-        /// An administrator changed the address; the detail names both.
+        /// An administrator changed the address. The detail has both.
         AddressChanged = "address_changed",
-        /// An administrator ended all logins.
+        /// An administrator ended all sessions.
         AccessRevoked = "access_revoked",
         /// Logins are delayed after too many wrong passwords.
         LoginDelayed = "login_delayed",
@@ -136,8 +135,8 @@ named! {
 pub const COUNTED_LINES: usize = 30;
 
 impl EventKind {
-    /// Whether events of this kind share one line of history per UTC day. These are the kinds that a stranger can cause
-    /// at will, and those of everyday use: with a line for each event they would push all others out of the history.
+    /// Returns whether events of this kind share one line of the history per UTC day. These are the kinds that a stranger
+    /// can cause at will, and those of everyday use: with a line for each event they would displace all others.
     pub fn is_counted(self) -> bool {
         matches!(
             self,
@@ -149,9 +148,9 @@ impl EventKind {
 /// One line of an account's history. A line of a counted kind stands for all events of its UTC day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The account that it belongs to.
+    /// Account that it belongs to.
     pub account: AccountId,
-    /// Time of the event; of the last one, where the line stands for several.
+    /// Time of the last event.
     pub at: Timestamp,
     /// Kind of the event.
     pub kind: EventKind,

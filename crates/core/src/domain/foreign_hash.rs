@@ -1,11 +1,11 @@
-//! Hashes that other systems have made: which of them are taken as they are, and the names of those that are not.
+//! Password hashes of other systems: those that are accepted as they are, and the names of those that are not.
 
 use super::password::{COSTS, PasswordHash};
 
-/// The shortest text that nobody would type as a password, where it begins as a hash does.
+/// Length from which a text that begins like a hash is not a typed password.
 const SHORTEST_HASH: usize = 20;
 
-/// How the hashes of others begin, and whose they are. Those of PBKDF2, scrypt and the like can't be verified by bcrypt.
+/// Prefixes of the hashes of other schemes, with the names of the schemes. bcrypt cannot verify them.
 const OTHERS: &[(&str, &str)] = &[
     ("$argon2id$", "Argon2id"),
     ("$argon2i$", "Argon2i"),
@@ -40,10 +40,10 @@ const OTHERS: &[(&str, &str)] = &[
     ("md5$", "MD5, as Django wrote it"),
 ];
 
-/// What some put before a bcrypt hash that is whole without it.
+/// Prefixes that some systems put before a complete bcrypt hash.
 const WRAPPINGS: &[&str] = &["bcrypt$", "{bcrypt}", "{CRYPT}"];
 
-/// Bare digests in hex, by their length.
+/// Names of bare digests in hex, by their length.
 const DIGESTS: &[(usize, &str)] = &[
     (32, "plain MD5"),
     (40, "plain SHA-1"),
@@ -51,34 +51,34 @@ const DIGESTS: &[(usize, &str)] = &[
     (128, "plain SHA-512"),
 ];
 
-/// Why a hash is not taken. Never says what it was.
+/// Reason why a hash is not accepted. It never contains the hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignHash {
-    /// By a scheme that has a name.
+    /// A hash of another scheme.
     #[error("cannot verify hashes of {0}")]
     Other(&'static str),
-    /// A bcrypt hash with something before it.
+    /// A bcrypt hash with a prefix.
     #[error("the bcrypt hash has the prefix {0}")]
     Wrapped(&'static str),
-    /// A bcrypt hash of a cost that is not taken.
+    /// A bcrypt hash with a cost that is not verified.
     #[error("the bcrypt hash has cost {0}, but only 4 to 16 are supported")]
     Cost(u32),
-    /// It begins as a bcrypt hash, and does not go on as one.
+    /// A malformed bcrypt hash.
     #[error(
         "the bcrypt hash is malformed: expected two digits of cost and 53 characters of salt and hash"
     )]
     Broken,
-    /// Nothing that has a name.
+    /// Not a hash of a known scheme.
     #[error("it is not a bcrypt hash")]
     Unknown,
 }
 
 impl PasswordHash {
-    /// Takes a hash that another system has made: bcrypt's `$2a$`, `$2b$` and `$2y$`, whose difference is in what some
-    /// programs once did wrong, with a cost of 4 to 16. It is kept as it is.
+    /// Parses a bcrypt hash of another system: version `$2a$`, `$2b$` or `$2y$`, which differ only in errors that some programs
+    /// once made, with a cost of 4 to 16. The text is kept as it is.
     ///
     /// # Errors
-    /// Any other text, by the name of its scheme where it has one.
+    /// Any other text, with the name of its scheme if it is known.
     pub fn parse_foreign(text: &str) -> Result<Self, ForeignHash> {
         let rest = ["$2a$", "$2b$", "$2y$"]
             .iter()
@@ -92,7 +92,7 @@ impl PasswordHash {
             .filter(|cost| cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|cost| cost.parse().ok())
             .ok_or(ForeignHash::Broken)?;
-        // What verifies it decides: it also looks at the bits behind the salt and the hash, which must be nought.
+        // The code that verifies decides: it also checks the bits after the salt and the digest, which must be 0.
         if text.parse::<bcrypt::HashParts>().is_err() {
             return Err(ForeignHash::Broken);
         }
@@ -103,8 +103,8 @@ impl PasswordHash {
     }
 }
 
-/// Whether a text in the place of a clear password surely is a hash. Bare digests in hex are not: some generate
-/// passwords like that.
+/// Returns whether a text in place of a plaintext password is certainly a hash. A bare digest in hex is not: some people
+/// generate passwords like that.
 pub fn is_surely_a_hash(text: &str) -> bool {
     let begins = |start: &str| text.starts_with(start);
     text.len() >= SHORTEST_HASH

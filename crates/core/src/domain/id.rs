@@ -1,18 +1,18 @@
-//! Identities: 12 bytes, written as 24 hex digits, as MongoDB's ObjectId has them, so that ids survive a move
-//! between the databases.
+//! Ids: 12 bytes, written as 24 hex digits. This is the format of MongoDB's ObjectId, so that ids stay the same when data
+//! is copied between the databases.
 
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
-/// The text is not 24 hex digits.
+/// Error for a text that is not 24 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of 24 hex digits")]
 pub struct InvalidId;
 
-/// Lays out 12 bytes as an ObjectId does: 4 bytes of seconds, then 8 drawn ones. Ids therefore sort by the second
-/// in which they were made.
+/// Returns 12 bytes in the layout of an ObjectId: 4 bytes of seconds, then 8 random ones. Ids therefore sort by the second
+/// of their creation.
 fn object_id(at: Timestamp, random: [u8; 8]) -> [u8; 12] {
     // The field is 32 bits wide by definition and wraps in 2106.
     let seconds = (at.as_second() & 0xffff_ffff) as u32;
@@ -42,12 +42,12 @@ macro_rules! id_type {
         pub struct $name([u8; 12]);
 
         impl $name {
-            /// Makes a new id from the time and 8 random bytes.
+            /// Creates an id from the time and 8 random bytes.
             pub fn new(at: Timestamp, random: [u8; 8]) -> Self {
                 Self(object_id(at, random))
             }
 
-            /// When it was made, to the second: its first four bytes.
+            /// Returns the time of its creation in seconds, from its first four bytes.
             pub fn made_at(&self) -> Timestamp {
                 let [a, b, c, d, ..] = self.0;
                 // Every 32-bit number of seconds is within a timestamp's range.
@@ -59,7 +59,7 @@ macro_rules! id_type {
                 Self(bytes)
             }
 
-            /// The 12 bytes as they are stored.
+            /// Returns the 12 bytes as they are stored.
             pub fn as_bytes(&self) -> &[u8; 12] {
                 &self.0
             }
@@ -90,24 +90,24 @@ macro_rules! id_type {
 }
 
 id_type! {
-    /// Names an account.
+    /// Id of an account.
     AccountId
 }
 id_type! {
-    /// Names a movie.
+    /// Id of a movie.
     MovieId
 }
 id_type! {
-    /// Names an outbox entry.
+    /// Id of an outbox entry.
     EntryId
 }
 id_type! {
-    /// Names one worker's hold on an outbox entry.
+    /// Id of one lease.
     LeaseId
 }
 
 id_type! {
-    /// Names one ending of all logins of an account.
+    /// Id of one revocation.
     RevocationId
 }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_comes_back_from_its_hex_digits() {
+    fn an_id_is_parsed_from_its_hex_digits() {
         let id = AccountId::new(Timestamp::from_second(1_700_000_000).unwrap(), [7; 8]);
         assert_eq!(id.to_string(), "6553f1000707070707070707");
         assert_eq!(id.to_string().parse(), Ok(id));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_24_hex_digits_is_no_id() {
+    fn text_other_than_24_hex_digits_is_refused() {
         for text in [
             "",
             "6553f10007070707070707",

@@ -1,62 +1,61 @@
-//! Limits: how often something may be done, as arithmetic over what is kept of one key.
+//! Rate limits, as arithmetic over the stored state of one key.
 //!
-//! What is kept is a [`Tally`], one for each [`LimitKey`]; a key is a keyed digest, so that the database holds no list
-//! of the addresses that were typed. A refused call changes no tally: it does not prolong the wait, and costs nothing
-//! durable.
+//! There is one [`LimitState`] for each [`LimitKey`]. A key is a keyed digest, so that the database has no list of the
+//! addresses that were typed. A refused call changes no state: it does not extend the delay, and writes nothing.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How many failed logins an account has before they are delayed.
+/// Number of failed logins before further ones are delayed.
 const FREE_FAILURES: u32 = 10;
-/// The first delay; each further failure doubles it.
+/// First delay. Each further failure doubles it.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// The longest delay.
+/// Longest delay.
 const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
-/// How long failures are remembered after the last one.
+/// Time after the last failure at which all of them are forgotten.
 const FAILURES_KEPT: Duration = Duration::from_secs(86_400);
 
-/// How many bits of an IPv6 address tell one client from another: a household or a server has a /64 to itself.
+/// Number of bits of an IPv6 address that identify a client: a household or a server has a /64 of its own.
 const IPV6_PREFIX: u32 = 64;
 
-/// What is limited.
+/// Rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Asking for a reset, by address: 3 at once, then 1 in 5 minutes.
+    /// Reset requests, by address: 3 at once, then 1 in 5 minutes.
     Forgot,
     /// Failed logins, by address: 10, then a delay that doubles from 1 second to 15 minutes.
     Login,
-    /// Sign-ups, logins, forgots and resets, by client address: 60 a minute.
+    /// Sign-ups, logins, reset requests and resets, by client address: 60 a minute.
     Client,
 }
 
-/// Whom a limit is about: a keyed digest of the limit and its subject.
+/// Keyed digest of a limit and its subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LimitKey(pub [u8; 32]);
 
-/// What is kept of one key.
+/// Stored state of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitState {
-    /// How many were counted: of the minute ([`Limit::Client`]), of failures in a row ([`Limit::Login`]).
+    /// Number of calls in the minute ([`Limit::Client`]), or of failures in a row ([`Limit::Login`]).
     pub count: u32,
-    /// [`Limit::Login`]: attempts are refused until then. The others: from then on it is as if nothing had been counted.
+    /// For [`Limit::Login`] the end of the delay, otherwise the time at which the state expires.
     pub until: Timestamp,
 }
 
-/// It is too early.
+/// Refusal of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooEarly {
-    /// From this moment on it may be done again.
+    /// Time from which the limit admits the call.
     pub until: Timestamp,
 }
 
 impl Limit {
-    /// All of them.
+    /// All limits.
     pub const ALL: &[Self] = &[Self::Forgot, Self::Login, Self::Client];
 
-    /// What stands before the subject in a key's digest.
+    /// Returns the name, which is part of the digest of a key and a label of the metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forgot => "forgot",
@@ -65,7 +64,7 @@ impl Limit {
         }
     }
 
-    /// Whether another one may be done at `now`.
+    /// Checks whether the limit admits a call at `now`, without counting it.
     ///
     /// # Errors
     /// [`TooEarly`].
@@ -73,12 +72,12 @@ impl Limit {
         self.count(kept, now).map(|_| ())
     }
 
-    /// Counts one more at `now`: a call, or for [`Limit::Login`] a failure. What is to be kept from then on.
+    /// Counts a call at `now`, or for [`Limit::Login`] a failure, and returns the new state.
     ///
     /// # Errors
-    /// [`TooEarly`]; what is kept stays as it is.
+    /// [`TooEarly`]: the stored state is unchanged.
     pub fn count(self, kept: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
-        let kept = kept.filter(|tally| now < self.kept_until(tally));
+        let kept = kept.filter(|state| now < self.kept_until(state));
         match self {
             Self::Forgot => spaced(kept, now, 3, Duration::from_secs(300)),
             Self::Client => windowed(kept, now, 60, Duration::from_secs(60)),
@@ -86,24 +85,24 @@ impl Limit {
         }
     }
 
-    /// When a tally may be forgotten.
-    pub fn kept_until(self, tally: &LimitState) -> Timestamp {
+    /// Returns the time at which a state expires.
+    pub fn kept_until(self, state: &LimitState) -> Timestamp {
         match self {
-            Self::Forgot | Self::Client => tally.until,
-            Self::Login => tally.until + FAILURES_KEPT,
+            Self::Forgot | Self::Client => state.until,
+            Self::Login => state.until + FAILURES_KEPT,
         }
     }
 }
 
-/// `at_once` calls, and then one in each `period` (the generic cell rate algorithm, ITU-T I.371 A.2): `until` is when the
-/// last one's period ends if each begins where the one before ends.
+/// Admits `at_once` calls, and then one in each `period` (the generic cell rate algorithm, ITU-T I.371 A.2). `until` is the
+/// end of the last call's period if each period begins at the end of the one before.
 fn spaced(
     kept: Option<LimitState>,
     now: Timestamp,
     at_once: u32,
     period: Duration,
 ) -> Result<LimitState, TooEarly> {
-    let begins = kept.map_or(now, |tally| tally.until.max(now));
+    let begins = kept.map_or(now, |state| state.until.max(now));
     let earliest = begins - period * (at_once - 1);
     if now < earliest {
         return Err(TooEarly { until: earliest });
@@ -114,7 +113,7 @@ fn spaced(
     })
 }
 
-/// So many in the `window` that begins with the first of them.
+/// Admits `most` calls in the `window` that begins with the first of them.
 fn windowed(
     kept: Option<LimitState>,
     now: Timestamp,
@@ -126,18 +125,18 @@ fn windowed(
             count: 1,
             until: now + window,
         }),
-        Some(tally) if tally.count < most => Ok(LimitState {
-            count: tally.count + 1,
-            ..tally
+        Some(state) if state.count < most => Ok(LimitState {
+            count: state.count + 1,
+            ..state
         }),
-        Some(tally) => Err(TooEarly { until: tally.until }),
+        Some(state) => Err(TooEarly { until: state.until }),
     }
 }
 
 fn failed(kept: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
     let before = match kept {
-        Some(tally) if now < tally.until => return Err(TooEarly { until: tally.until }),
-        Some(tally) => tally.count,
+        Some(state) if now < state.until => return Err(TooEarly { until: state.until }),
+        Some(state) => state.count,
         None => 0,
     };
     let failures = before.saturating_add(1);
@@ -152,7 +151,7 @@ fn failed(kept: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEar
     })
 }
 
-/// Who a client is, as far as its address tells.
+/// Returns the network by which a client is identified.
 pub fn client_network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

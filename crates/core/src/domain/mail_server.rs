@@ -4,10 +4,10 @@
 //! Two separate values, since they fail for different reasons:
 //! - [`Connections`] counts sessions. A failure before MAIL (look-up, connection, TLS, greeting, EHLO, login) says nothing
 //!   about a mail, so it delays the next connection and not the mails.
-//! - [`PolicyWatch`] counts replies that refuse the client, its login, its HELO name or the sender. They arrive in place of an answer
+//! - [`PolicyWatch`] counts replies that refuse the client, its login, its HELO name or the sender. They arrive in place of a reply
 //!   about a recipient, so only several recipients together show that the server refuses all mails.
 //!
-//! Both pause with the same growing delay, end the pause by one probe, and take time and chance as parameters.
+//! Both pause with the same growing delay, end the pause by one probe, and take time and randomness as parameters.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ impl Pause {
 pub struct Capacity {
     /// Mails in progress at once; 0 while the server is paused.
     pub mails: usize,
-    /// End of the pause, where there is one.
+    /// End of the pause, if there is one.
     pub until: Option<Instant>,
 }
 
@@ -83,7 +83,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Nothing is open, and nothing is known of the server.
+    /// Creates the state before the first connection.
     pub fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
@@ -97,7 +97,7 @@ impl Connections {
         }
     }
 
-    /// Number of mails that sessions can be had for.
+    /// Returns the number of mails for which sessions are available.
     pub fn capacity(&self, now: Instant) -> Capacity {
         let until = self.pause.until.filter(|until| now < *until);
         let mails = match self.limit {
@@ -111,8 +111,8 @@ impl Connections {
         Capacity { mails, until }
     }
 
-    /// Chooses who gets a session next, and counts it as taken; `None` while everybody has to wait. `waiting` tells
-    /// whether mails of the first and of the later rounds wait.
+    /// Chooses the round that gets a session next, and counts the session as taken; `None` while no session is available.
+    /// `waiting` states whether mails of the first and of the later rounds are waiting.
     pub fn next(&mut self, now: Instant, waiting: [bool; 2]) -> Option<(Round, Source)> {
         let source = if self.idle > 0 {
             Source::Idle
@@ -194,7 +194,7 @@ impl Connections {
         self.open -= number;
     }
 
-    /// Whether no session is open and none may be opened now.
+    /// Returns whether no session is open and none may be opened now.
     pub fn is_paused(&self, now: Instant) -> bool {
         self.open == 0 && self.opening == 0 && !self.may_open(now)
     }
@@ -214,10 +214,10 @@ pub fn later_share(mails: usize) -> usize {
     (mails * 3 / 4).max(1)
 }
 
-/// Whether the mail server refuses mails by a policy about this client rather than for the mails' own sake.
+/// Detects a mail server that refuses mails by a policy about this client rather than because of the mails.
 #[derive(Debug, Default)]
 pub struct PolicyWatch {
-    /// The reply, without what differs from mail to mail.
+    /// The last policy reply, without the parts that differ from mail to mail.
     reply: String,
     /// Recipient domains that met it since the last acceptance, the last one at the end.
     domains: Vec<String>,
@@ -225,14 +225,14 @@ pub struct PolicyWatch {
 }
 
 impl PolicyWatch {
-    /// The server took a mail: it refuses only some.
+    /// Records that the server accepted a mail: it does not refuse all.
     pub fn accepted(&mut self) {
         if !self.domains.is_empty() {
             *self = Self::default();
         }
     }
 
-    /// The server answered a mail with a policy reply. Returns the delay where this begins or prolongs the pause.
+    /// Records a policy reply to a mail. Returns the delay if this begins or extends the pause.
     pub fn refused(
         &mut self,
         reply: &str,
@@ -256,19 +256,20 @@ impl PolicyWatch {
         self.pause.until.map(|until| until - now)
     }
 
-    /// Whether mails are held back, except for one probe after each delay.
+    /// Returns whether mails are held back, except for one probe after each delay.
     pub fn is_tripped(&self) -> bool {
         self.domains.len() >= DOMAINS
     }
 
-    /// End of the delay before the next probe; `None` where one may go now.
+    /// Returns the end of the delay before the next probe; `None` if a probe may be sent now.
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.pause
             .until
             .filter(|until| self.is_tripped() && now < *until)
     }
 
-    /// Rank of a domain for the next probe: 0 where none of its mails was refused, and more the more recently one was.
+    /// Returns the rank of a domain for the next probe: 0 if none of its mails was refused, and higher the more recently one
+    /// was.
     pub fn rank(&self, domain: &str) -> usize {
         let refused = self.domains.iter().position(|known| known == domain);
         refused.map_or(0, |position| position + 1)

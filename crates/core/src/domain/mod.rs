@@ -1,8 +1,9 @@
-//! Plain values and rules, and nothing else: no async, no I/O, no reading of the clock, no wire format.
+//! Values and rules. No async, no I/O, no clock. Encodings of whole messages, such as JSON and JWT, are elsewhere; a value
+//! has at most one text form, by `Display` and `FromStr`.
 //!
-//! A value that exists is valid: `parse` takes text from outside, `new` takes parts that are valid already.
-//! Time and chance are parameters ([`clock`]). Start with [`account`] and [`token`]: together they say what a
-//! reset link is and why it works only once.
+//! A value that exists is valid: `parse` validates text from outside, `new` takes parts that are valid already. Time and
+//! randomness are parameters ([`clock`]). Start with [`account`], [`token`] and [`fingerprint`]: together they define what
+//! a reset link is and why it can be used once.
 
 pub mod account;
 pub mod byte_size;

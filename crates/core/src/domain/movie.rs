@@ -1,35 +1,35 @@
-//! Movies: what the API is about once somebody has logged in.
+//! Movies.
 
 use super::id::{AccountId, MovieId};
 
-/// A movie as the database has it.
+/// Movie as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movie {
-    /// Its identity; movies are listed in this order.
+    /// Id. Movies are listed in its order.
     pub id: MovieId,
-    /// Unique among all movies, to the letter.
+    /// Name. Unique among all movies, compared exactly.
     pub name: String,
-    /// Who plays in it; never empty where we wrote it.
+    /// Names of the cast. movie-bag stores at least one; other programs may store none.
     pub casts: Vec<String>,
-    /// What sort of movie it is; never empty where we wrote it.
+    /// Genres. movie-bag stores at least one; other programs may store none.
     pub genres: Vec<String>,
-    /// Who added it, and alone may change it.
+    /// Account that added it. No other account may change it.
     pub added_by: AccountId,
 }
 
-/// Changes to a movie: what is `None` stays.
+/// Changes of a movie. `None` means unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MovieChanges {
-    /// A new name.
+    /// New name.
     pub name: Option<String>,
-    /// New casts.
+    /// New cast.
     pub casts: Option<Vec<String>>,
     /// New genres.
     pub genres: Option<Vec<String>>,
 }
 
 impl MovieChanges {
-    /// Puts the changes into a movie.
+    /// Applies the changes to a movie.
     pub fn apply(self, movie: &mut Movie) {
         let Self {
             name,

@@ -1,7 +1,7 @@
-//! The outbox: mails that are decided and not sent yet.
+//! Outbox: mails that are queued and not sent yet.
 //!
-//! An entry names an account and a kind; the text, the link and its token are made when it is sent, so that
-//! nothing in the database can be redeemed.
+//! An entry names an account and a mail kind. The text, the link and its token are created at sending, so that nothing
+//! in the database can be redeemed.
 //!
 //! ```text
 //!            queue                lease                      sent, dropped by hand
@@ -20,120 +20,120 @@ use super::event::{Origin, named};
 use super::fingerprint::Fingerprint;
 use super::id::{AccountId, EntryId, LeaseId};
 
-/// How long a lease lasts; a running attempt renews it.
+/// Duration of a lease. A running attempt renews it.
 pub const LEASE: Duration = Duration::from_secs(15);
-/// How often a running attempt renews its lease.
+/// Interval in which a running attempt renews its lease.
 pub const RENEWAL: Duration = Duration::from_secs(5);
-/// The longest wait between two attempts, before jitter.
+/// Longest delay between two attempts, before jitter.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 named! {
-    /// Which pair of templates a mail is made from.
+    /// Mail kind. Each has a pair of templates.
     MailKind {
-        /// The link to choose a new password.
+        /// Link to choose a new password.
         ResetPassword = "reset_password",
-        /// The confirmation that the password was changed.
+        /// Confirmation of a changed password.
         ResetSuccessful = "reset_successful",
-        /// The link to choose the first password.
+        /// Link to choose the first password.
         Invitation = "invitation",
-        /// The address was changed.
+        /// Notice of a changed address.
         AddressChanged = "address_changed",
-        /// All logins were ended.
+        /// Notice that all sessions were ended.
         AccessRevoked = "access_revoked",
     }
 }
 
 named! {
-    /// Whether an entry will be tried again.
+    /// State of an entry.
     EntryState {
-        /// It will.
+        /// It will be attempted again.
         Waiting = "waiting",
-        /// Given up for good, the reason kept.
+        /// It was given up. It is kept with its last error.
         Dead = "dead",
     }
 }
 
-/// One worker's hold on an entry.
+/// Exclusive hold on an entry until a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// Who holds it.
+    /// Holder.
     pub holder: LeaseId,
-    /// From this moment on it is free again.
+    /// End of the lease.
     pub until: Timestamp,
 }
 
-/// One mail that is not delivered yet.
+/// Mail that is not delivered yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its identity, also in the Message-ID, so that a repeat is recognised.
+    /// Id. It is part of the Message-ID, so that clients recognise a second delivery.
     pub id: EntryId,
-    /// Whom it is for; the address is read from the account when it is sent, unless another one is named.
+    /// Account. The mail goes to its address at the time of sending, unless there is a `recipient`.
     pub account: AccountId,
-    /// The address that the account had before, where that one is to hear of the change.
+    /// Previous address of the account, for the notice of a changed address.
     pub recipient: Option<String>,
-    /// Which mail it is.
+    /// Mail kind.
     pub kind: MailKind,
-    /// When it was asked for; a token's lifetime begins here.
+    /// Time of the request. The lifetime of the token begins here.
     pub requested_at: Timestamp,
-    /// From where it was asked for.
+    /// Source of the request.
     pub origin: Origin,
-    /// The credential of that moment. A mail with a link is not sent once this no longer fits.
+    /// Fingerprint of the credential at that time. A mail with a link is not sent once this no longer fits.
     pub fingerprint: Fingerprint,
-    /// Whether it will be tried again.
+    /// State.
     pub state: EntryState,
-    /// How many attempts were begun.
+    /// Number of attempts that were begun.
     pub attempts: u32,
-    /// Not before this moment.
+    /// Time of the next attempt.
     pub next_try_at: Timestamp,
-    /// Why the last attempt failed.
+    /// Error of the last failed attempt.
     pub last_error: Option<String>,
-    /// Who is at it.
+    /// Current lease, if any. It may have expired.
     pub lease: Option<Lease>,
 }
 
-/// The queue has two rounds, so that new mails never stand behind old failures.
+/// Round of an entry. There are two, so that new mails never wait behind failed ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
-    /// No attempt was begun yet.
+    /// No attempt was begun.
     First,
-    /// At least one was.
+    /// At least one attempt was begun.
     Later,
 }
 
-/// How the outbox stands, all accounts together.
+/// State of the outbox of all accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutboxState {
-    /// Entries that wait, those that are being sent at the moment too.
+    /// Number of waiting entries, including those that are being sent.
     pub waiting: u64,
-    /// Entries that were given up.
+    /// Number of dead entries.
     pub dead: u64,
-    /// When the one that waits the longest was asked for; `None` where nothing waits.
+    /// Time of the request of the oldest waiting entry; `None` if no entry is waiting.
     pub oldest_waiting_since: Option<Timestamp>,
 }
 
-/// What came of an attempt.
+/// Outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The mail server took it: the entry goes.
+    /// The mail server accepted the mail: the entry is deleted.
     Sent,
-    /// A person took it out unsent: the entry goes.
+    /// The administrator dropped the mail: the entry is deleted.
     Dropped,
-    /// Not this time.
+    /// The attempt failed and is retried.
     Retry {
-        /// When to try again.
+        /// Time of the next attempt.
         at: Timestamp,
-        /// Why it failed.
+        /// Error.
         error: String,
     },
-    /// Never.
+    /// The mail is given up.
     Dead {
-        /// Why.
+        /// Error.
         error: String,
     },
 }
 
-/// How long to wait after the attempt number `attempts` (from 1): 1, 2, 4, 8 … seconds, at most 10 minutes, give
-/// or take a fifth. `chance` is drawn evenly from all `u32`, so that many entries do not come back in step.
+/// Returns the delay after the attempt number `attempts` (from 1): 1, 2, 4, 8 … seconds, at most 10 minutes, plus or minus
+/// a fifth. `chance` is drawn evenly from all `u32`, so that many entries are not retried at the same time.
 pub fn backoff(attempts: u32, chance: u32) -> Duration {
     let doubled = 1u64
         .checked_shl(attempts.saturating_sub(1))
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_doubles_up_to_ten_minutes_give_or_take_a_fifth() {
+    fn the_delay_doubles_up_to_ten_minutes_with_jitter_of_a_fifth() {
         for (attempts, seconds) in [
             (0, 1),
             (1, 1),

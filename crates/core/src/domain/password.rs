@@ -1,6 +1,6 @@
-//! Passwords: the clear text for the length of one call, the policy, and the hash that is kept.
+//! Passwords: the plaintext for the duration of one call, the policy, and the stored hash.
 //!
-//! The policy holds where a password is set (NIST SP 800-63B-4 3.1.1.2); login takes whatever fits the hash.
+//! The policy applies when a password is set (NIST SP 800-63B-4 3.1.1.2). A login accepts any password that fits the hash.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -11,24 +11,24 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use zeroize::Zeroizing;
 
-/// What bcrypt can take; more would be cut silently (<https://www.usenix.org/legacy/events/usenix99/provos.html>).
+/// Maximum length for bcrypt, which ignores further bytes silently (<https://www.usenix.org/legacy/events/usenix99/provos.html>).
 pub const LONGEST_BYTES: usize = 72;
 
-/// The clear text of a password, wiped when it goes out of scope, without `Debug` and `Serialize`.
+/// Plaintext password. It is wiped when it goes out of scope, and has neither `Debug` nor `Serialize`.
 pub struct PasswordInput(Zeroizing<String>);
 
 impl PasswordInput {
-    /// Takes what a person typed.
+    /// Takes the text that a person typed.
     pub fn new(typed: impl Into<String>) -> Self {
         Self(Zeroizing::new(typed.into()))
     }
 
-    /// The form that is hashed: NFC, so that one password typed on two keyboards is one password.
+    /// Returns the form that is hashed: NFC, so that a password is the same on every keyboard.
     pub fn normalized(&self) -> Zeroizing<String> {
         Zeroizing::new(self.0.nfc().collect())
     }
 
-    /// The forms that a hash written by others may have been made from: NFC, then as typed where that differs.
+    /// Returns the forms from which a hash of another program may have been made: NFC, and the typed form if it differs.
     pub fn candidates(&self) -> Vec<Zeroizing<String>> {
         let mut forms = vec![self.normalized()];
         if !is_nfc(&self.0) {
@@ -37,62 +37,62 @@ impl PasswordInput {
         forms
     }
 
-    /// Whether a person would see nothing at all.
+    /// Returns whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether both entries of a prompt are the same.
+    /// Returns whether both entries of a prompt are the same password.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.normalized() == other.normalized()
     }
 }
 
-/// The rule that a password breaks.
+/// Rule that a password breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
     /// Fewer code points than the minimum.
     #[error("the password is too short: at least {minimum} characters are needed")]
     TooShort {
-        /// The minimum in code points.
+        /// Minimum in code points.
         minimum: usize,
     },
-    /// More than bcrypt can take.
+    /// More bytes than bcrypt uses.
     #[error("the password is too long: at most 72 bytes in UTF-8 are allowed")]
     TooLong,
-    /// bcrypt ends at a NUL.
+    /// bcrypt ignores everything after a NUL.
     #[error("the password must not contain a NUL character")]
     Nul,
-    /// On the list of common passwords.
+    /// It is on the list of common passwords.
     #[error("the password is one of the most common ones, which attackers try first")]
     Common,
-    /// Nothing but the address.
+    /// It is the address.
     #[error("the password must not be the email address")]
     IsAddress,
-    /// Nothing but the service's name.
+    /// It is the name of the service.
     #[error("the password must not be the name of this service")]
     IsServiceName,
-    /// Either of them with little done to it.
+    /// It differs little from either of them.
     #[error("the password is too similar to the email address or the name of this service")]
     Derived,
 }
 
-/// What a new password must fulfil.
+/// Requirements for new passwords.
 #[derive(Debug, Clone, Copy)]
 pub struct PasswordPolicy {
-    /// The minimum length in code points.
+    /// Minimum length in code points.
     pub min_length: usize,
 }
 
 impl PasswordPolicy {
-    /// Checks a password that is about to be set for the account with `address`.
+    /// Checks a new password for the account with `address`.
     ///
     /// # Errors
-    /// The first rule that is broken.
+    /// The first rule that the password breaks.
     pub fn check(&self, password: &PasswordInput, address: &str) -> Result<(), WeakPassword> {
         let typed = password.0.chars().count();
         let password = password.normalized();
-        // Neither form may be shorter: some single characters normalise to three.
+        // Both forms must be long enough: some characters normalise to three.
         if typed.min(password.chars().count()) < self.min_length {
             return Err(WeakPassword::TooShort {
                 minimum: self.min_length,
@@ -104,7 +104,7 @@ impl PasswordPolicy {
         if password.contains('\0') {
             return Err(WeakPassword::Nul);
         }
-        // As a guesser sees it: spaces round it, capitals and full-width letters add nothing.
+        // Surrounding spaces, case and full-width letters do not make a password harder to guess.
         let bare = password.nfkc().collect::<String>().trim().to_lowercase();
         let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local);
         if bare == address.to_lowercase() || bare == local_part.to_lowercase() {
@@ -124,20 +124,21 @@ impl PasswordPolicy {
     }
 }
 
-/// Whether a guesser who begins with these words and the most common passwords comes to this one within the length of zxcvbn's list of
-/// them. That takes every entry of the list, whatever shorter way zxcvbn knows to it (`drowssap`, `poiuytrewq`), and
-/// what is guessed as soon, such as `abcdefgh`, a single common word or `movie-bag1` (NIST SP 800-63B-4 3.1.1.2). Longer ones than
-/// the list has are never refused: repetition is no rule of its own.
+/// Returns whether an attacker who tries these words and the most common passwords first needs no more guesses than zxcvbn's
+/// list of common passwords has entries. That covers every entry of the list, also those to which zxcvbn knows a shorter way
+/// (`drowssap`, `poiuytrewq`), and passwords that are guessed as early, such as `abcdefgh`, a single common word or
+/// `movie-bag1` (NIST SP 800-63B-4 3.1.1.2). Passwords that are longer than every entry are never refused: repetition alone
+/// breaks no rule.
 fn is_guessed_soon(password: &str, words: &[&str]) -> bool {
-    /// The list's length; the estimate of a single guess is its rank and one more.
+    /// Length of the list. The estimate for an entry is its rank plus one.
     const LIST: u64 = 30_000;
-    /// Characters of its longest entry.
+    /// Length of its longest entry in characters.
     const LONGEST_ENTRY: usize = 20;
     password.chars().count() <= LONGEST_ENTRY
         && zxcvbn::zxcvbn(password, words).guesses() <= LIST + 1
 }
 
-/// How strong a password is, from 0 (guessed at once) to 4, with a hint for who types it.
+/// Returns the strength of a password, from 0 (guessed at once) to 4, with a hint for the person who types it.
 pub fn strength(password: &PasswordInput, address: &str) -> (u8, Option<String>) {
     let estimate = zxcvbn::zxcvbn(&password.normalized(), &[address, "movie-bag"]);
     let hint = estimate.feedback().and_then(|feedback| {
@@ -149,18 +150,17 @@ pub fn strength(password: &PasswordInput, address: &str) -> (u8, Option<String>)
     (u8::from(estimate.score()), hint)
 }
 
-/// A bcrypt hash as it is stored: `$2a$`, `$2b$` or `$2y$`, two digits of cost, 22 characters of salt, 31 of hash.
+/// bcrypt hash as it is stored: `$2a$`, `$2b$` or `$2y$`, two digits of cost, 22 characters of salt, 31 of hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes a hash as it stands in the database, whatever it is: an account whose hash no password can fit must
-    /// still be listed, and can be reset.
+    /// Takes any text that is stored: an account whose hash no password can fit must still be listed, and can be reset.
     pub fn from_stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text that is stored.
+    /// Returns the text that is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -170,7 +170,7 @@ impl PasswordHash {
 const VERSIONS: [&str; 3] = ["$2a$", "$2b$", "$2y$"];
 
 /// Costs of the hashes that are verified (base-2 logarithms of their rounds). Each step doubles the time: 16 takes about 5
-/// seconds, and every login takes as long as the dearest hash of all accounts.
+/// seconds, and every login takes as long as the most expensive hash of all accounts.
 pub const COSTS: RangeInclusive<u32> = 4..=16;
 
 /// Returns the cost that a bcrypt hash states in its first 7 characters, `$2b$12$`; `None` for anything else.
@@ -183,18 +183,18 @@ pub fn cost_at_start(hash: &str) -> Option<u32> {
     cost.parse().ok().filter(|_| is_number)
 }
 
-/// What a bcrypt hash is made of.
+/// Parts of a bcrypt hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashParts {
-    /// The base-2 logarithm of its rounds, 4 to 31.
+    /// Base-2 logarithm of the number of rounds, 4 to 31.
     pub cost: u32,
-    /// Its salt.
+    /// Salt.
     pub salt: [u8; 16],
-    /// What it says of the password.
+    /// Digest of the password.
     pub digest: [u8; 23],
 }
 
-/// bcrypt's Base64, without padding. The last letter of salt and digest has bits to spare; some programs have set them.
+/// bcrypt's Base64, without padding. The last letter of salt and digest has unused bits; some programs have set them.
 const BCRYPT64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()
@@ -204,14 +204,14 @@ const BCRYPT64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl PasswordHash {
-    /// Writes a hash as version `2b` has it.
+    /// Formats a hash of version `2b`.
     pub fn from_parts(parts: &HashParts) -> Self {
         let HashParts { cost, salt, digest } = parts;
         let (salt, digest) = (BCRYPT64.encode(salt), BCRYPT64.encode(digest));
         Self(format!("$2b${cost:02}${salt}{digest}"))
     }
 
-    /// What a bcrypt hash is made of; `None` for anything else.
+    /// Returns the parts of a bcrypt hash; `None` for any other text.
     pub fn parts(&self) -> Option<HashParts> {
         let cost = cost_at_start(&self.0)?;
         let (_, salt_and_digest) = self.0.split_at_checked(7)?;
@@ -226,7 +226,7 @@ impl PasswordHash {
         })
     }
 
-    /// The cost of a bcrypt hash (the base-2 logarithm of its rounds), 4 to 31; `None` for anything else.
+    /// Returns the cost of a bcrypt hash (the base-2 logarithm of its rounds), 4 to 31; `None` for any other text.
     pub fn cost(&self) -> Option<u32> {
         self.parts().map(|parts| parts.cost)
     }

@@ -1,8 +1,11 @@
-//! Spans of time as people write them.
+//! Durations as people write them.
 
 use std::time::Duration;
 
-/// A span of time: `90s`, `30m`, `24h`, `7d`, or several of them, `1h30m`.
+/// Parses a duration: `90s`, `30m`, `24h`, `7d`, or several of them, `1h30m`.
+///
+/// # Errors
+/// Examples of what to write instead.
 pub fn span(text: &str) -> Result<Duration, String> {
     let wanted = || "write a duration such as 90s, 30m, 24h or 7d".to_owned();
     let mut seconds = 0u64;
@@ -33,7 +36,7 @@ pub fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Formats a time to wait as `1 second` or `20 seconds`, rounded up.
+/// Formats a delay as `1 second` or `20 seconds`, rounded up.
 pub fn in_seconds(span: Duration) -> String {
     match seconds_rounded_up(span) {
         1 => "1 second".to_owned(),
@@ -41,7 +44,7 @@ pub fn in_seconds(span: Duration) -> String {
     }
 }
 
-/// Returns the seconds of a time to wait, rounded up: after so many it is over.
+/// Returns a delay in seconds, rounded up, so that it is over after that time.
 pub fn seconds_rounded_up(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
@@ -51,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_to_wait_is_rounded_up_and_one_second_is_singular() {
+    fn a_delay_is_rounded_up_and_one_second_is_singular() {
         for (milliseconds, shown) in [
             (0, "0 seconds"),
             (1, "1 second"),
@@ -64,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_read_with_their_units() {
+    fn durations_are_parsed_with_their_units() {
         for (text, seconds) in [
             ("90s", 90),
             ("30m", 1_800),

@@ -1,9 +1,9 @@
-//! The right name that somebody probably meant by a wrong one, for settings, templates and whatever else has names.
+//! Suggestions for misspelled names, such as those of settings and templates.
 
-/// How far a name may be from what was written to be meant by it.
+/// Largest distance between a name and the text for which it is suggested.
 const FARTHEST: usize = 4;
 
-/// The nearest of these names, unless nothing is near.
+/// Returns the name that is nearest to `written`, if one is near enough to suggest it.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, name) = names
         .into_iter()
@@ -12,8 +12,8 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
     (distance <= FARTHEST && 2 * distance < written.chars().count()).then_some(name)
 }
 
-/// How many letters must be put in, taken out, replaced or swapped with the next one to get from one word to the other
-/// (Damerau and Levenshtein, optimal string alignment).
+/// Returns the number of insertions, deletions, substitutions and transpositions of adjacent letters between two words
+/// (Damerau–Levenshtein distance, optimal string alignment).
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typo_finds_its_name_and_nonsense_none() {
+    fn a_typo_gets_a_suggestion_and_another_word_gets_none() {
         let names = ["reset_password", "invitation", "url"];
         assert_eq!(nearest("reset-pasword", names), Some("reset_password"));
         assert_eq!(nearest("Invitation", names), Some("invitation"));

@@ -1,7 +1,7 @@
-//! What Unicode says about characters, where the standard library does not.
+//! Properties of Unicode characters that the standard library does not have.
 
-/// Unicode's `Default_Ignorable_Code_Point` (UAX #44 5.1, DerivedCoreProperties): what most fonts leave out, though some
-/// of it are letters.
+/// Returns whether a character has the property `Default_Ignorable_Code_Point` (UAX #44 5.1, DerivedCoreProperties): most
+/// fonts do not show it, although some of these characters are letters.
 pub fn is_ignorable(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

@@ -1,6 +1,6 @@
 //! Promises about accounts and their credentials.
 
-use super::*;
+use super::fixtures::*;
 
 pub(in crate) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_address(
     store: &Arc<dyn CopyableStore>,
@@ -26,7 +26,7 @@ pub(in crate) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_a
     assert_eq!(by_address(store, "user2@example.com").await, None);
 }
 
-pub(in crate) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
+pub(in crate) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_no_account(
     store: &Arc<dyn CopyableStore>,
 ) {
     for (number, address) in [
@@ -67,9 +67,7 @@ pub(in crate) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(
     );
 }
 
-pub(super) async fn accounts_that_differ_by_capitals_alone_are_named(
-    store: &Arc<dyn CopyableStore>,
-) {
+pub(super) async fn accounts_that_differ_only_by_case_are_listed(store: &Arc<dyn CopyableStore>) {
     let with_address = |number: u8, address: &str| Account {
         address: address.to_owned(),
         ..account(number)
@@ -98,7 +96,9 @@ pub(super) async fn accounts_that_differ_by_capitals_alone_are_named(
     assert_eq!(store.accounts_differing_by_case(1).await.unwrap(), [anns]);
 }
 
-pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn one_of_twenty_concurrent_accounts_gets_the_address(
+    store: &Arc<dyn CopyableStore>,
+) {
     let asking: Vec<_> = (0..20)
         .map(|number| {
             let store = Arc::clone(store);
@@ -122,7 +122,7 @@ pub(super) async fn of_twenty_that_ask_for_one_address_one_gets_it(store: &Arc<d
     assert_eq!(store.accounts(None, 100).await.unwrap().len(), 1);
 }
 
-pub(super) async fn accounts_come_in_the_order_of_their_ids(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn accounts_are_listed_in_the_order_of_their_ids(store: &Arc<dyn CopyableStore>) {
     for number in [3, 1, 2] {
         create(store, number).await;
     }
@@ -136,7 +136,7 @@ pub(super) async fn accounts_come_in_the_order_of_their_ids(store: &Arc<dyn Copy
     assert_eq!(store.accounts(Some(account(3).id), 100).await.unwrap(), []);
 }
 
-pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn an_account_is_created_with_its_event_and_mail(store: &Arc<dyn CopyableStore>) {
     let mail = Entry {
         kind: MailKind::Invitation,
         ..entry(9, 1, 0)
@@ -149,7 +149,7 @@ pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn
     let queued = store.entries_of(account(1).id).await.unwrap();
     assert_eq!(queued, std::slice::from_ref(&mail));
     assert_eq!(store.history(account(1).id, 10).await.unwrap(), [made]);
-    // A taken address leaves neither behind.
+    // For a taken address neither is stored.
     let rival = Account {
         address: account(1).address,
         ..account(2)
@@ -168,7 +168,7 @@ pub(super) async fn an_account_comes_with_its_event_and_its_mail(store: &Arc<dyn
     assert_eq!(store.history(rival.id, 10).await.unwrap(), []);
 }
 
-pub(super) async fn a_change_takes_password_event_and_mail_together(
+pub(super) async fn a_change_stores_password_event_and_mail_together(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -230,7 +230,7 @@ pub(super) async fn a_superseded_change_changes_nothing(store: &Arc<dyn Copyable
     );
 }
 
-pub(super) async fn of_fifty_changes_at_once_one_is_made(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn one_of_fifty_concurrent_changes_succeeds(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let changing: Vec<_> = (0..50)
         .map(|rival| {
@@ -261,7 +261,9 @@ pub(super) async fn of_fifty_changes_at_once_one_is_made(store: &Arc<dyn Copyabl
     assert_eq!(store.history(account(1).id, 100).await.unwrap().len(), 2);
 }
 
-pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn deleting_an_account_deletes_its_movies_mails_and_history(
+    store: &Arc<dyn CopyableStore>,
+) {
     create(store, 1).await;
     create(store, 2).await;
     queue(store, &entry(1, 1, 0)).await;
@@ -291,7 +293,7 @@ pub(super) async fn a_deleted_account_takes_all_that_is_its_own(store: &Arc<dyn 
     );
 }
 
-pub(super) async fn an_address_is_changed_where_it_is_free(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn an_address_changes_only_to_a_free_one(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     create(store, 2).await;
     let to = |address: &str| CredentialChange {
@@ -329,7 +331,7 @@ pub(super) async fn an_address_is_changed_where_it_is_free(store: &Arc<dyn Copya
     assert_eq!(too_late.unwrap(), Replacement::Conflict);
 }
 
-pub(super) async fn the_end_of_all_logins_is_kept(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn a_revocation_is_stored_with_its_event_and_mail(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let told = event(1, EventKind::AccessRevoked, 10);
     for revocation in [1, 2].map(|number| RevocationId::from_bytes([number; 12])) {
@@ -351,7 +353,7 @@ pub(super) async fn the_end_of_all_logins_is_kept(store: &Arc<dyn CopyableStore>
         store.history(account(1).id, 2).await.unwrap(),
         [told.clone(), told.clone()]
     );
-    // It goes with the account, and of nobody nothing is kept.
+    // It is deleted with the account, and none is stored for an unknown account.
     store.delete_account(account(1).id).await.unwrap();
     create(store, 1).await;
     assert_eq!(
@@ -366,7 +368,7 @@ pub(super) async fn the_end_of_all_logins_is_kept(store: &Arc<dyn CopyableStore>
 
 /// An access token is bound to the revocation that was stored when it was issued, so every new one must be stored,
 /// also within the same second, from a clock that is behind, and after one from the far future.
-pub(super) async fn each_revocation_replaces_the_one_before_whatever_its_id(
+pub(super) async fn each_revocation_replaces_the_previous_one_whatever_its_id(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -392,7 +394,7 @@ pub(super) async fn each_revocation_replaces_the_one_before_whatever_its_id(
     }
 }
 
-pub(super) async fn of_many_revocations_at_once_each_is_recorded_and_one_stands(
+pub(super) async fn concurrent_revocations_are_all_recorded_and_one_is_stored(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -419,7 +421,7 @@ pub(super) async fn of_many_revocations_at_once_each_is_recorded_and_one_stands(
         .collect();
     assert!(numbers.contains(&stored.revocation), "{stored:?}");
     assert_eq!(store.entries_of(account(1).id).await.unwrap().len(), 10);
-    // With the line of the account's creation.
+    // Including the line for the account's creation.
     assert_eq!(store.history(account(1).id, 20).await.unwrap().len(), 11);
 }
 
@@ -451,7 +453,7 @@ pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn
                 }
             }));
         }
-        // On a thread of its own, in the middle of the others.
+        // On another thread, at the same time as the others.
         let deleting = {
             let store = Arc::clone(store);
             tokio::spawn(async move { store.delete_account(account(1).id).await })
@@ -462,7 +464,7 @@ pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn
         assert!(deleting.await.unwrap().unwrap().is_some());
         let counts = store.counts().await.unwrap();
         assert_eq!(counts, Counts::default(), "round {round}");
-        // A revocation that was left behind would show itself in an account with the same id.
+        // A revocation that was left behind would appear in an account with the same id.
         create(store, 1).await;
         let stored = store.account(account(1).id).await.unwrap();
         assert_eq!(stored, Some(account(1)), "round {round}");
@@ -491,7 +493,7 @@ pub(super) async fn accounts_are_counted_by_the_cost_of_their_hashes(
         let made = event(number, EventKind::Created, 0);
         store.create_account(&account, &made, None).await.unwrap();
     }
-    // What begins as a hash and does not go on as one is none.
+    // A text that only begins like a hash is not counted.
     let account = Account {
         password_hash: PasswordHash::from_stored("$2b$16$short"),
         ..account(9)

@@ -1,6 +1,6 @@
-//! Promises about moving all of a database.
+//! Promises about copying a whole database.
 
-use super::*;
+use super::fixtures::*;
 
 fn mails() -> Vec<Entry> {
     vec![
@@ -18,7 +18,7 @@ fn mails() -> Vec<Entry> {
 }
 
 fn events() -> Vec<Event> {
-    // The same moment three times: the order of writing is all that tells them apart.
+    // Three events have the same time, so only the order of writing distinguishes them.
     [
         EventKind::Created,
         EventKind::ResetRequested,
@@ -50,7 +50,7 @@ async fn take_all_in(store: &Arc<dyn CopyableStore>, by: LeaseId) {
     }
 }
 
-pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn copied_data_is_read_back_unchanged(store: &Arc<dyn CopyableStore>) {
     assert!(store.begin_copy(holder(1)).await.unwrap());
     assert!(store.is_copy_unfinished().await.unwrap());
     take_all_in(store, holder(1)).await;
@@ -90,19 +90,19 @@ pub(super) async fn what_is_taken_in_comes_out_as_it_was(store: &Arc<dyn Copyabl
     store.record(&failure).await.unwrap();
     let history = store.history(account(1).id, 10).await.unwrap();
     assert_eq!((history.len(), history[0].count), (4, 13));
-    // An account's list of movies has come too: deleting one finds it there.
+    // The account's list of movies was copied, too: the deletion finds it.
     let deleted = store.delete_account(account(1).id).await.unwrap().unwrap();
     assert_eq!((deleted.movies, deleted.mails, deleted.events), (2, 1, 4));
 }
 
-pub(super) async fn a_copy_begins_in_an_empty_database_alone(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn a_copy_begins_only_in_an_empty_database(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     assert!(!store.begin_copy(holder(1)).await.unwrap());
     assert!(!store.is_copy_unfinished().await.unwrap());
     assert_eq!(store.accounts(None, 10).await.unwrap(), [account(1)]);
 }
 
-pub(super) async fn a_copy_that_was_broken_off_begins_anew(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn an_interrupted_copy_starts_again(store: &Arc<dyn CopyableStore>) {
     assert!(store.begin_copy(holder(1)).await.unwrap());
     take_all_in(store, holder(1)).await;
     assert!(store.begin_copy(holder(2)).await.unwrap());
@@ -112,7 +112,7 @@ pub(super) async fn a_copy_that_was_broken_off_begins_anew(store: &Arc<dyn Copya
     assert_eq!(store.counts().await.unwrap().accounts, 2);
 }
 
-pub(super) async fn whoever_was_overtaken_copies_no_more(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn a_superseded_copy_is_refused(store: &Arc<dyn CopyableStore>) {
     assert!(store.begin_copy(holder(1)).await.unwrap());
     assert!(store.begin_copy(holder(2)).await.unwrap());
     let portion = CopyBatch::Accounts(vec![account(1)]);

@@ -1,6 +1,6 @@
-//! Promises about what happened to accounts.
+//! Promises about the history.
 
-use super::*;
+use super::fixtures::*;
 
 pub(super) async fn the_history_is_newest_first_and_bounded(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
@@ -31,7 +31,7 @@ pub(super) async fn the_history_is_newest_first_and_bounded(store: &Arc<dyn Copy
     );
 }
 
-pub(super) async fn an_event_for_nobody_is_dropped(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn an_event_for_an_unknown_account_is_dropped(store: &Arc<dyn CopyableStore>) {
     store
         .record(&event(1, EventKind::ResetRefused, 0))
         .await
@@ -59,14 +59,14 @@ pub(super) async fn the_history_keeps_its_newest_lines(store: &Arc<dyn CopyableS
     assert_eq!(store.history(account(2).id, 10).await.unwrap().len(), 1);
 }
 
-pub(super) async fn what_is_too_old_is_forgotten(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn old_lines_are_deleted(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     create(store, 2).await;
     for (account, second) in [(1, 10), (1, 20), (2, 19), (2, 30)] {
         let line = event(account, EventKind::ResetRefused, second);
         store.record(&line).await.unwrap();
     }
-    // With them go the lines of the making.
+    // Two of them are for the creation of the accounts.
     assert_eq!(store.delete_events_before(at(20)).await.unwrap(), 4);
     for (number, second) in [(1, 20), (2, 30)] {
         let kept = store.history(account(number).id, 10).await.unwrap();
@@ -142,9 +142,7 @@ pub(super) async fn concurrent_logins_are_counted_in_one_line(store: &Arc<dyn Co
     assert_eq!(failures, [20]);
 }
 
-pub(super) async fn counted_lines_are_bounded_and_leave_the_others_alone(
-    store: &Arc<dyn CopyableStore>,
-) {
+pub(super) async fn counted_lines_are_bounded_and_other_lines_stay(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let days = COUNTED_LINES as i64 + 5;
     for day in 0..days {
@@ -173,7 +171,7 @@ pub(super) async fn a_counted_line_does_not_outlive_its_account(store: &Arc<dyn 
     assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
     for round in 0..5 {
         create(store, 1).await;
-        // Begun before the deletion, and in the middle of it.
+        // Before the deletion, and at the same time.
         store.record(&failure).await.unwrap();
         let recording: Vec<_> = (0..8)
             .map(|_| {

@@ -1,6 +1,6 @@
 //! Promises about limits.
 
-use super::*;
+use super::fixtures::*;
 
 fn counting(limit: Limit, key: u8, second: i64) -> LimitedCall {
     LimitedCall {
@@ -14,7 +14,7 @@ fn early(second: i64) -> TooEarly {
     TooEarly { until: at(second) }
 }
 
-pub(super) async fn a_limit_counts_up_to_its_end_and_a_refused_call_changes_nothing(
+pub(super) async fn a_limit_counts_up_to_its_maximum_and_a_refused_call_changes_nothing(
     store: &Arc<dyn CopyableStore>,
 ) {
     let count = async |key, second| {
@@ -43,7 +43,7 @@ pub(super) async fn a_limit_counts_up_to_its_end_and_a_refused_call_changes_noth
     assert_eq!(count(1, 300).await, Ok(at(600)));
 }
 
-pub(in crate) async fn of_many_at_once_a_limit_lets_so_many_through_as_it_says(
+pub(in crate) async fn concurrent_calls_do_not_exceed_a_limit(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -68,7 +68,7 @@ pub(in crate) async fn of_many_at_once_a_limit_lets_so_many_through_as_it_says(
     assert_eq!(done, 3);
 }
 
-pub(super) async fn a_mail_is_counted_with_its_queueing_for_known_and_unknown_alike(
+pub(super) async fn queueing_counts_toward_a_limit_for_known_and_unknown_accounts(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -89,13 +89,11 @@ pub(super) async fn a_mail_is_counted_with_its_queueing_for_known_and_unknown_al
         );
     }
     let counts = store.counts().await.unwrap();
-    // With the line of the account's making.
+    // Including the line for the account's creation.
     assert_eq!((counts.mails, counts.events), (3, 4));
 }
 
-pub(super) async fn a_changed_password_forgives_the_failures_before(
-    store: &Arc<dyn CopyableStore>,
-) {
+pub(super) async fn a_changed_password_clears_the_failed_logins(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let key = LimitKey([1; 32]);
     store
@@ -107,7 +105,7 @@ pub(super) async fn a_changed_password_forgives_the_failures_before(
         clears_limit: Some(key),
         ..change
     };
-    // A change that is not made forgives nothing.
+    // A refused change clears nothing.
     let superseded = forgiving(CredentialChange {
         expected: account(2),
         ..change(1, "second")
@@ -122,8 +120,8 @@ pub(super) async fn a_changed_password_forgives_the_failures_before(
     assert_eq!(store.limit_state(key).await.unwrap(), None);
 }
 
-/// MongoDB does so by itself, once a minute: there the tally is only seen to be on its way out.
-pub(super) async fn what_is_kept_of_limits_is_forgotten(store: &Arc<dyn CopyableStore>) {
+/// MongoDB deletes them by itself, once a minute. There the test checks only that an expired tally has no effect.
+pub(super) async fn expired_tallies_are_deleted(store: &Arc<dyn CopyableStore>) {
     for key in 1..=3 {
         let counting = counting(Limit::Client, key, i64::from(key));
         store.count(counting).await.unwrap().unwrap();
@@ -132,7 +130,7 @@ pub(super) async fn what_is_kept_of_limits_is_forgotten(store: &Arc<dyn Copyable
     for key in 1..=3 {
         let kept = store.limit_state(LimitKey([key; 32])).await.unwrap();
         assert_eq!(kept.is_some(), key == 3 || forgotten == 0, "{key}");
-        // Whether it is still there or not, it counts for nothing.
+        // An expired tally has no effect, whether it still exists or not.
         let counted = store.count(counting(Limit::Client, key, 62)).await.unwrap();
         assert_eq!(counted.unwrap().count, if key == 3 { 2 } else { 1 });
     }

@@ -1,37 +1,21 @@
-//! The suite that every database is put under, promise by promise.
+//! Contract tests: the promises that every store must keep.
 //!
-//! A promise is an `async fn` over `&dyn Store`. [`store_contract`] takes the list once and a way to a fresh store for
-//! each database, and makes a test of every pair, so that no database can leave a promise out:
-//! `store::contract::sqlite::of_fifty_changes_at_once_one_is_made`.
+//! A promise is an `async fn` that takes a store. [`store_contract`] takes the list of databases and the list of promises,
+//! and creates a test for each pair, so that no database can omit a promise:
+//! `store::contract::sqlite::one_of_fifty_concurrent_changes_succeeds`.
 
 pub(in crate) mod accounts;
 mod copying;
+pub(in crate) mod fixtures;
 mod history;
 pub(in crate) mod limits;
 mod model;
 mod movies;
 mod outbox;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jiff::Timestamp;
-
-use super::{
-    AccountCreation, CopyBatch, CopyableStore, Counts, CredentialChange, Deletion, LeaseMode,
-    LeaseResult, LimitedCall, MovieChange, MovieCreation, Outbox, QueueResult, Replacement,
-    StoreError,
-};
-use movie_bag_core::domain::account::Account;
-use movie_bag_core::domain::email_address::EmailAddress;
-use movie_bag_core::domain::event::{COUNTED_LINES, Event, EventKind, HISTORY_LINES, Origin};
-use movie_bag_core::domain::fingerprint::Fingerprint;
-use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
-use movie_bag_core::domain::limit::{Limit, LimitKey, TooEarly};
-use movie_bag_core::domain::movie::{Movie, MovieChanges};
-use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
-use movie_bag_core::domain::password::PasswordHash;
+use super::CopyableStore;
 use accounts::*;
 use copying::*;
 use history::*;
@@ -40,252 +24,134 @@ use model::*;
 use movies::*;
 use outbox::*;
 
-/// A fresh store, with what must live as long as it does.
-struct Fresh {
+/// An empty store, and a guard that keeps its database.
+struct FreshStore {
     store: Arc<dyn CopyableStore>,
-    _keep: Box<dyn std::any::Any + Send>,
+    _guard: Box<dyn std::any::Any + Send>,
 }
 
 macro_rules! store_contract {
-    ($($database:ident),+ ; $($promise:ident,)+) => {
-        store_contract!(@each [$($database),+] [$($promise)+]);
+    ($($database:ident $(if $gate:meta)?),+ ; $($promise:ident,)+) => {
+        store_contract!(@each [$($database $(if $gate)?),+] [$($promise)+]);
     };
     (@each [] $promises:tt) => {};
-    (@each [$database:ident $(, $more:ident)*] [$($promise:ident)+]) => {
+    (@each [$database:ident $(if $gate:meta)? $(, $($more:tt)+)?] [$($promise:ident)+]) => {
+        $(#[cfg($gate)])?
         mod $database {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    // Where a database can't be had, that has been told, and CI has failed.
+                    // If no server can be started, that has been reported, and it has failed in CI.
                     if let Some(fresh) = super::fresh::$database().await {
                         super::$promise(&fresh.store).await;
                     }
                 }
             )+
         }
-        store_contract!(@each [$($more),*] [$($promise)+]);
+        store_contract!(@each [$($($more)+)?] [$($promise)+]);
     };
 }
 
-/// A fresh store of each database.
+/// An empty store of each database.
 mod fresh {
     use super::*;
+    #[cfg(feature = "mongodb")]
     use crate::mongo::tests::open;
-    use movie_bag_testkit::mongodb::{self as test_server, MongoServer, Topology};
+    #[cfg(feature = "mongodb")]
+    use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
 
-    pub(super) async fn sqlite() -> Option<Fresh> {
+    pub(super) async fn sqlite() -> Option<FreshStore> {
         let folder = tempfile::tempdir().unwrap();
         let store = crate::sqlite::SqliteStore::open(&folder.path().join("test.sqlite3"));
-        Some(Fresh {
+        Some(FreshStore {
             store: Arc::new(store.unwrap()),
-            _keep: Box::new(folder),
+            _guard: Box::new(folder),
         })
     }
 
-    /// On a server with transactions.
-    pub(super) async fn mongodb() -> Option<Fresh> {
-        let database = test_server::FreshDatabase::shared()?;
+    /// A store on a server with transactions.
+    #[cfg(feature = "mongodb")]
+    pub(super) async fn mongodb() -> Option<FreshStore> {
+        let database = FreshDatabase::shared()?;
         Some(mongo(database).await)
     }
 
-    /// On a server without.
-    pub(super) async fn mongodb_standalone() -> Option<Fresh> {
+    /// A store on a server without transactions.
+    #[cfg(feature = "mongodb")]
+    pub(super) async fn mongodb_standalone() -> Option<FreshStore> {
         use std::sync::{LazyLock, Mutex};
         static SERVER: LazyLock<Mutex<Option<MongoServer>>> =
             LazyLock::new(|| Mutex::new(MongoServer::start(Topology::Standalone, &[])));
         let uri = SERVER.lock().unwrap().as_ref()?.uri();
-        Some(mongo(test_server::FreshDatabase::on(&uri)).await)
+        Some(mongo(FreshDatabase::on(&uri)).await)
     }
 
-    async fn mongo(database: test_server::FreshDatabase) -> Fresh {
-        Fresh {
+    #[cfg(feature = "mongodb")]
+    async fn mongo(database: FreshDatabase) -> FreshStore {
+        FreshStore {
             store: Arc::new(open(&database.uri).await.unwrap()),
-            _keep: Box::new(database),
+            _guard: Box::new(database),
         }
     }
 }
 
-store_contract! { sqlite, mongodb, mongodb_standalone;
+store_contract! {
+    sqlite,
+    mongodb if feature = "mongodb",
+    mongodb_standalone if feature = "mongodb";
+
     an_account_is_found_by_its_id_and_every_spelling_of_its_address,
-    an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody,
-    accounts_that_differ_by_capitals_alone_are_named,
-    of_twenty_that_ask_for_one_address_one_gets_it,
-    accounts_come_in_the_order_of_their_ids,
+    an_exact_spelling_wins_and_an_ambiguous_one_finds_no_account,
+    accounts_that_differ_only_by_case_are_listed,
+    one_of_twenty_concurrent_accounts_gets_the_address,
+    accounts_are_listed_in_the_order_of_their_ids,
     accounts_are_counted_by_the_cost_of_their_hashes,
-    an_account_comes_with_its_event_and_its_mail,
-    a_change_takes_password_event_and_mail_together,
+    an_account_is_created_with_its_event_and_mail,
+    a_change_stores_password_event_and_mail_together,
     a_superseded_change_changes_nothing,
-    of_fifty_changes_at_once_one_is_made,
-    an_address_is_changed_where_it_is_free,
-    the_end_of_all_logins_is_kept,
-    each_revocation_replaces_the_one_before_whatever_its_id,
-    of_many_revocations_at_once_each_is_recorded_and_one_stands,
+    one_of_fifty_concurrent_changes_succeeds,
+    an_address_changes_only_to_a_free_one,
+    a_revocation_is_stored_with_its_event_and_mail,
+    each_revocation_replaces_the_previous_one_whatever_its_id,
+    concurrent_revocations_are_all_recorded_and_one_is_stored,
     nothing_outlives_the_deletion_of_its_account,
-    a_deleted_account_takes_all_that_is_its_own,
-    a_mail_for_nobody_is_not_queued,
-    an_entry_comes_back_as_it_was_queued,
+    deleting_an_account_deletes_its_movies_mails_and_history,
+    a_mail_for_an_unknown_account_is_not_queued,
+    a_queued_entry_is_read_back_unchanged,
     an_entry_is_leased_once_and_again_when_the_lease_ends,
     two_workers_never_lease_the_same_entry,
     the_longest_due_is_leased_first_and_equal_ones_by_id,
-    an_entry_that_is_queued_with_a_lease_is_its_holders,
+    an_entry_queued_with_a_lease_belongs_to_its_holder,
     a_renewed_lease_lasts_and_a_lost_one_is_not_renewed,
-    whoever_lost_the_lease_settles_nothing,
-    an_entry_that_was_not_offered_is_given_back_as_it_was,
-    a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays,
-    new_mails_do_not_stand_behind_old_failures,
-    several_entries_are_leased_at_once_in_the_order_of_waiting,
-    an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_held,
-    a_dropped_mail_goes_and_the_history_keeps_it,
-    all_entries_come_in_pages,
-    what_waits_and_what_is_dead_is_counted_and_since_when,
+    a_worker_without_the_lease_settles_nothing,
+    an_entry_that_was_not_offered_is_given_back_unchanged,
+    a_sent_mail_is_removed_a_failed_one_waits_a_dead_one_stays,
+    new_mails_do_not_wait_for_old_failures,
+    several_entries_are_leased_at_once_in_the_order_of_their_due_times,
+    an_entry_is_leased_by_id_due_or_dead_unless_it_is_held,
+    a_dropped_mail_is_removed_and_its_event_stays,
+    all_entries_are_listed_in_pages,
+    waiting_and_dead_entries_are_counted_with_the_oldest_request,
     the_history_is_newest_first_and_bounded,
     the_history_keeps_its_newest_lines,
     logins_are_counted_in_one_line_a_day,
     concurrent_logins_are_counted_in_one_line,
-    counted_lines_are_bounded_and_leave_the_others_alone,
+    counted_lines_are_bounded_and_other_lines_stay,
     a_counted_line_does_not_outlive_its_account,
-    what_is_too_old_is_forgotten,
-    an_event_for_nobody_is_dropped,
-    a_limit_counts_up_to_its_end_and_a_refused_call_changes_nothing,
-    of_many_at_once_a_limit_lets_so_many_through_as_it_says,
-    a_mail_is_counted_with_its_queueing_for_known_and_unknown_alike,
-    a_changed_password_forgives_the_failures_before,
-    what_is_kept_of_limits_is_forgotten,
-    a_movie_comes_back_as_it_was_added,
+    old_lines_are_deleted,
+    an_event_for_an_unknown_account_is_dropped,
+    a_limit_counts_up_to_its_maximum_and_a_refused_call_changes_nothing,
+    concurrent_calls_do_not_exceed_a_limit,
+    queueing_counts_toward_a_limit_for_known_and_unknown_accounts,
+    a_changed_password_clears_the_failed_logins,
+    expired_tallies_are_deleted,
+    an_added_movie_is_read_back_unchanged,
     a_movies_name_is_unique,
-    movies_come_in_the_order_of_their_ids,
-    only_who_added_a_movie_changes_it,
-    what_is_taken_in_comes_out_as_it_was,
-    a_copy_begins_in_an_empty_database_alone,
-    a_copy_that_was_broken_off_begins_anew,
-    whoever_was_overtaken_copies_no_more,
-    any_steps_in_any_order_do_what_the_model_does,
-}
-
-pub(in crate) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + second).unwrap()
-}
-
-pub(in crate) fn account(number: u8) -> Account {
-    Account {
-        id: AccountId::from_bytes([number; 12]),
-        address: format!("user{number}@example.com"),
-        password_hash: PasswordHash::from_stored(format!("$2b$04$hash{number}")),
-        revocation: None,
-    }
-}
-
-pub(in crate) fn event(number: u8, kind: EventKind, second: i64) -> Event {
-    Event::new(
-        AccountId::from_bytes([number; 12]),
-        at(second),
-        kind,
-        Origin::Client("192.0.2.1".parse().unwrap()),
-        format!("event at {second}"),
-    )
-}
-
-pub(in crate) fn entry(id: u8, number: u8, due: i64) -> Entry {
-    Entry {
-        id: EntryId::from_bytes([id; 12]),
-        account: AccountId::from_bytes([number; 12]),
-        recipient: None,
-        kind: MailKind::ResetPassword,
-        requested_at: at(0),
-        origin: Origin::Terminal("ann".to_owned()),
-        fingerprint: Fingerprint::from_stored("fingerprint"),
-        state: EntryState::Waiting,
-        attempts: 0,
-        next_try_at: at(due),
-        last_error: None,
-        lease: None,
-    }
-}
-
-pub(in crate) fn lease(holder: u8, until: i64) -> Lease {
-    Lease {
-        holder: LeaseId::from_bytes([holder; 12]),
-        until: at(until),
-    }
-}
-
-pub(in crate) fn change(number: u8, to: &str) -> CredentialChange {
-    CredentialChange {
-        expected: account(number),
-        password_hash: PasswordHash::from_stored(to),
-        event: event(number, EventKind::ResetDone, 10),
-        mails: vec![Entry {
-            kind: MailKind::ResetSuccessful,
-            ..entry(200, number, 10)
-        }],
-        address: account(number).address,
-        clears_limit: None,
-    }
-}
-
-pub(in crate) fn movie(id: u8, by: u8) -> Movie {
-    Movie {
-        id: MovieId::from_bytes([id; 12]),
-        name: format!("Part {id}, «quoted» \"twice\""),
-        casts: vec!["Änn".to_owned(), "B'ob".to_owned()],
-        genres: vec!["drama".to_owned()],
-        added_by: AccountId::from_bytes([by; 12]),
-    }
-}
-
-pub(in crate) async fn create(store: &Arc<dyn CopyableStore>, number: u8) {
-    let created = store
-        .create_account(
-            &account(number),
-            &event(number, EventKind::Created, 0),
-            None,
-        )
-        .await
-        .unwrap();
-    assert_eq!(created, AccountCreation::Created);
-}
-
-/// The next entry of a round.
-pub(in crate) async fn lease_next<S: Outbox + ?Sized>(
-    store: &Arc<S>,
-    round: Round,
-    now: Timestamp,
-    lease: Lease,
-) -> Result<Option<Entry>, StoreError> {
-    let leased = store.lease_due(round, now, lease, 1).await?;
-    assert!(leased.len() <= 1);
-    Ok(leased.into_iter().next())
-}
-
-/// The next entry of either round, new ones first.
-pub(in crate) async fn lease_any<S: Outbox + ?Sized>(
-    store: &Arc<S>,
-    now: Timestamp,
-    lease: Lease,
-) -> Result<Option<Entry>, StoreError> {
-    match lease_next(store, Round::First, now, lease).await? {
-        Some(entry) => Ok(Some(entry)),
-        None => lease_next(store, Round::Later, now, lease).await,
-    }
-}
-
-pub(in crate) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entry) {
-    let requested = Event {
-        account: entry.account,
-        ..event(1, EventKind::ResetRequested, 1)
-    };
-    let queued = store.queue_mail(entry, &requested, None).await.unwrap();
-    assert_eq!(queued, QueueResult::Queued);
-}
-
-pub(in crate) async fn by_address(
-    store: &Arc<dyn CopyableStore>,
-    typed: &str,
-) -> Option<AccountId> {
-    let canonical = EmailAddress::parse(typed).unwrap();
-    store
-        .account_by_address(typed, &canonical)
-        .await
-        .unwrap()
-        .map(|account| account.id)
+    movies_are_listed_in_the_order_of_their_ids,
+    only_the_owner_changes_a_movie,
+    copied_data_is_read_back_unchanged,
+    a_copy_begins_only_in_an_empty_database,
+    an_interrupted_copy_starts_again,
+    a_superseded_copy_is_refused,
+    any_sequence_of_steps_matches_the_model,
 }

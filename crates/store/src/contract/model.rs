@@ -1,5 +1,4 @@
-//! Random steps, done to a database and to a small model in memory: each answer, and in the end all there is to see,
-//! must be the same.
+//! Random steps on a database and on a small model in memory. Each result, and the data at the end, must be the same.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,9 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::*;
+use super::fixtures::*;
 
-/// Addresses and names are few, so that they collide.
+/// Number of different addresses and names. It is small, so that they collide.
 const NAMES: u8 = 4;
 
 #[derive(Debug, Clone)]
@@ -89,18 +88,18 @@ struct Model {
     accounts: BTreeMap<AccountId, Account>,
     entries: BTreeMap<EntryId, Entry>,
     movies: BTreeMap<MovieId, Movie>,
-    /// In the order of writing.
+    /// Events in the order of writing.
     events: Vec<Event>,
 }
 
-/// The model, the database, and every id that was ever given out, by the order of giving.
+/// The model, the database, and all ids of the run in the order of their creation.
 struct Run<'a> {
     store: &'a Arc<dyn CopyableStore>,
     model: Model,
     account_ids: Vec<AccountId>,
     entry_ids: Vec<EntryId>,
     movie_ids: Vec<MovieId>,
-    /// Of the next id. It goes on from case to case: a database may remember for a while what it has sent.
+    /// Number in the next id. It continues from case to case: a database may keep sent entries for a while.
     number: &'a AtomicU32,
 }
 
@@ -138,7 +137,7 @@ impl Run<'_> {
         (!self.account_ids.is_empty()).then(|| *index.get(&self.account_ids))
     }
 
-    /// The entry, and its lease where the right one is asked for; else one that nobody holds.
+    /// Returns an entry with the holder of its lease, or with an unknown holder if `by_holder` is false or no lease exists.
     fn entry_at(&self, index: Index, by_holder: bool) -> Option<(EntryId, LeaseId)> {
         let id = (!self.entry_ids.is_empty()).then(|| *index.get(&self.entry_ids))?;
         let held = self.model.entries.get(&id).and_then(|entry| entry.lease);
@@ -146,7 +145,7 @@ impl Run<'_> {
         Some((id, holder.unwrap_or(LeaseId::from_bytes([255; 12]))))
     }
 
-    async fn take(&mut self, step: Step) {
+    async fn perform(&mut self, step: Step) {
         match step {
             Step::CreateAccount { address, with_mail } => {
                 let id = AccountId::from_bytes(self.id());
@@ -398,7 +397,7 @@ impl Run<'_> {
                 self.movie_ids.push(new.id);
                 let owned = self.model.accounts.contains_key(&by);
                 let taken = self.has_name(&new.name, None);
-                // Where both are wrong, either may be said.
+                // With both errors, the store may report either.
                 let made = self.store.create_movie(&new).await.unwrap();
                 match (owned, taken) {
                     (true, false) => {
@@ -464,7 +463,7 @@ impl Run<'_> {
             .any(|movie| movie.name == name && Some(movie.id) != but)
     }
 
-    /// All there is to see, in both.
+    /// Compares the data of the database with the model.
     async fn compare(&self) {
         let (store, model) = (self.store, &self.model);
         let accounts: Vec<_> = model.accounts.values().cloned().collect();
@@ -485,7 +484,7 @@ impl Run<'_> {
                 .filter(|event| event.account == id)
                 .cloned()
                 .collect();
-            // Stable: those of one moment stay in the order of writing.
+            // A stable sort: events of one time stay in the order of writing.
             events.sort_by_key(|event| event.at);
             events.reverse();
             assert_eq!(store.history(id, 1_000).await.unwrap(), events);
@@ -521,9 +520,9 @@ impl Run<'_> {
     }
 }
 
-pub(super) async fn any_steps_in_any_order_do_what_the_model_does(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn any_sequence_of_steps_matches_the_model(store: &Arc<dyn CopyableStore>) {
     let store = Arc::clone(store);
-    // The runner is not asynchronous: it has a thread of its own, and sends each case here.
+    // The runner is not asynchronous: it gets its own thread, which blocks on each case.
     let runtime = tokio::runtime::Handle::current();
     let running = tokio::task::spawn_blocking(move || {
         let number = AtomicU32::new(1);
@@ -543,12 +542,12 @@ pub(super) async fn any_steps_in_any_order_do_what_the_model_does(store: &Arc<dy
                     movie_ids: Vec::new(),
                     number: &number,
                 };
-                // What the case before has left.
+                // Delete the data of the previous case.
                 for account in store.accounts(None, 1_000).await.unwrap() {
                     store.delete_account(account.id).await.unwrap();
                 }
                 for step in steps {
-                    run.take(step).await;
+                    run.perform(step).await;
                 }
                 run.compare().await;
             });

@@ -1,8 +1,8 @@
 //! Promises about movies.
 
-use super::*;
+use super::fixtures::*;
 
-pub(super) async fn a_movie_comes_back_as_it_was_added(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn an_added_movie_is_read_back_unchanged(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     assert_eq!(
         store.create_movie(&movie(1, 1)).await.unwrap(),
@@ -55,7 +55,7 @@ pub(super) async fn a_movies_name_is_unique(store: &Arc<dyn CopyableStore>) {
     );
 }
 
-pub(super) async fn movies_come_in_the_order_of_their_ids(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn movies_are_listed_in_the_order_of_their_ids(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     for id in [3, 1, 2] {
         store.create_movie(&movie(id, 1)).await.unwrap();
@@ -66,7 +66,7 @@ pub(super) async fn movies_come_in_the_order_of_their_ids(store: &Arc<dyn Copyab
     assert_eq!(store.movies(Some(all[2].id), 1).await.unwrap(), []);
 }
 
-pub(super) async fn only_who_added_a_movie_changes_it(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn only_the_owner_changes_a_movie(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     create(store, 2).await;
     store.create_movie(&movie(1, 1)).await.unwrap();

@@ -1,8 +1,8 @@
-//! Promises about the queue of mails.
+//! Promises about the outbox.
 
-use super::*;
+use super::fixtures::*;
 
-pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn a_mail_for_an_unknown_account_is_not_queued(store: &Arc<dyn CopyableStore>) {
     let asked = event(1, EventKind::ResetRequested, 0);
     let queued = store
         .queue_mail(&entry(1, 1, 0), &asked, None)
@@ -14,7 +14,7 @@ pub(super) async fn a_mail_for_nobody_is_not_queued(store: &Arc<dyn CopyableStor
     assert_eq!(store.history(account(1).id, 10).await.unwrap(), []);
 }
 
-pub(super) async fn an_entry_comes_back_as_it_was_queued(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn a_queued_entry_is_read_back_unchanged(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let whole = Entry {
         attempts: 3,
@@ -82,7 +82,7 @@ pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Copya
             let (store, taken) = (Arc::clone(store), Arc::clone(&taken));
             tokio::spawn(async move {
                 let mut leased = Vec::new();
-                // Who was too late may find none, and others may fail.
+                // A worker that comes late may find none, and attempts may fail.
                 while taken.load(Ordering::Relaxed) < 20 {
                     let hold = lease(worker, 15);
                     let some = store.lease_due(Round::First, at(0), hold, worker.into());
@@ -124,7 +124,7 @@ pub(super) async fn the_longest_due_is_leased_first_and_equal_ones_by_id(
     assert_eq!(order, [2, 3, 4, 1]);
 }
 
-pub(super) async fn an_entry_that_is_queued_with_a_lease_is_its_holders(
+pub(super) async fn an_entry_queued_with_a_lease_belongs_to_its_holder(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -179,7 +179,7 @@ pub(super) async fn a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
     );
 }
 
-pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn a_worker_without_the_lease_settles_nothing(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 0)).await;
     let id = lease_any(store, at(0), lease(1, 15))
@@ -225,7 +225,7 @@ pub(super) async fn whoever_lost_the_lease_settles_nothing(store: &Arc<dyn Copya
     assert_eq!(store.history(account(1).id, 10).await.unwrap().len(), 2);
 }
 
-pub(super) async fn an_entry_that_was_not_offered_is_given_back_as_it_was(
+pub(super) async fn an_entry_that_was_not_offered_is_given_back_unchanged(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -263,7 +263,7 @@ pub(super) async fn an_entry_that_was_not_offered_is_given_back_as_it_was(
     };
     assert_eq!(entries, [entry(1, 1, 4), told(&failed), told(&not_due)]);
     assert_eq!(store.next_due().await.unwrap(), Some(at(4)));
-    // They are leased again, each in its round.
+    // They can be leased again, each in its round.
     let again = lease_next(store, Round::First, at(10), lease(2, 25)).await;
     assert_eq!(again.unwrap().unwrap().id, first.id);
     let again = lease_next(store, Round::Later, at(10), lease(2, 25)).await;
@@ -274,7 +274,7 @@ pub(super) async fn an_entry_that_was_not_offered_is_given_back_as_it_was(
     assert_eq!((held.lease, held.attempts), (Some(lease(2, 25)), 1));
 }
 
-pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(
+pub(super) async fn a_sent_mail_is_removed_a_failed_one_waits_a_dead_one_stays(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -335,7 +335,7 @@ pub(super) async fn a_sent_mail_goes_a_failed_one_waits_a_dead_one_stays(
     );
 }
 
-pub(super) async fn new_mails_do_not_stand_behind_old_failures(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn new_mails_do_not_wait_for_old_failures(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     for id in [1, 2] {
         queue(store, &entry(id, 1, 0)).await;
@@ -345,7 +345,7 @@ pub(super) async fn new_mails_do_not_stand_behind_old_failures(store: &Arc<dyn C
             .unwrap();
     }
     queue(store, &entry(3, 1, 9)).await;
-    // All three are due; the failures have been so for longer.
+    // All three are due, the failures for longer.
     let first = lease_next(store, Round::First, at(10), lease(3, 25)).await;
     assert_eq!(first.unwrap().unwrap().id, EntryId::from_bytes([3; 12]));
     assert_eq!(
@@ -358,7 +358,7 @@ pub(super) async fn new_mails_do_not_stand_behind_old_failures(store: &Arc<dyn C
     assert_eq!(later.unwrap().unwrap().id, EntryId::from_bytes([1; 12]));
 }
 
-pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_waiting(
+pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_their_due_times(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -367,7 +367,7 @@ pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_waiting(
     }
     let leased = async |limit| {
         let mut some = Vec::new();
-        // Not every database leases many in one step.
+        // Not every store leases several in one step.
         while some.len() < limit {
             let left = limit - some.len();
             let more = store.lease_due(Round::First, at(5), lease(7, 20), left);
@@ -395,7 +395,7 @@ pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_waiting(
     assert!(settled.await.unwrap());
 }
 
-pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_held(
+pub(super) async fn an_entry_is_leased_by_id_due_or_dead_unless_it_is_held(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -453,11 +453,11 @@ pub(super) async fn an_entry_is_leased_by_name_due_or_dead_and_not_while_it_is_h
     assert_eq!(
         store.entries_of(account(1).id).await.unwrap(),
         [*revived],
-        "whoever finds it after a crash tries it again"
+        "after a crash another worker tries it again"
     );
 }
 
-pub(super) async fn a_dropped_mail_goes_and_the_history_keeps_it(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn a_dropped_mail_is_removed_and_its_event_stays(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     queue(store, &entry(1, 1, 0)).await;
     let id = EntryId::from_bytes([1; 12]);
@@ -481,7 +481,7 @@ pub(super) async fn a_dropped_mail_goes_and_the_history_keeps_it(store: &Arc<dyn
     assert_eq!(again.unwrap(), LeaseResult::NotFound);
 }
 
-pub(super) async fn all_entries_come_in_pages(store: &Arc<dyn CopyableStore>) {
+pub(super) async fn all_entries_are_listed_in_pages(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     create(store, 2).await;
     for (id, account) in [(3, 1), (1, 2), (2, 1)] {
@@ -494,7 +494,7 @@ pub(super) async fn all_entries_come_in_pages(store: &Arc<dyn CopyableStore>) {
     assert_eq!(store.entries(Some(rest[0].id), 2).await.unwrap(), []);
 }
 
-pub(super) async fn what_waits_and_what_is_dead_is_counted_and_since_when(
+pub(super) async fn waiting_and_dead_entries_are_counted_with_the_oldest_request(
     store: &Arc<dyn CopyableStore>,
 ) {
     let nothing = OutboxState::default();
@@ -514,7 +514,7 @@ pub(super) async fn what_waits_and_what_is_dead_is_counted_and_since_when(
         oldest_waiting_since: Some(at(10)),
     };
     assert_eq!(store.outbox_state().await.unwrap(), all_wait);
-    // The oldest one, while it is being sent and after it was given up.
+    // The oldest entry during an attempt, and after it was given up.
     let id = EntryId::from_bytes([3; 12]);
     store
         .lease_entry(id, LeaseMode::Revive, at(0), lease(1, 15))

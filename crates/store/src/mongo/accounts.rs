@@ -1,4 +1,4 @@
-//! Accounts: the collection `user`.
+//! Accounts: the collections `user` and `movie_bag_revocations`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -16,38 +16,42 @@ use super::super::{
 };
 use super::MongoStore;
 use super::documents::{
-    AccountDocument, EntryDocument, EventDocument, RevocationDocument, object_id, read,
+    AccountDocument, EntryDocument, EventDocument, RevocationDocument, decode, object_id,
+    undelivered_filter,
 };
-use super::indexes::ignoring_case;
-use super::limits::id_of;
-use super::link::in_words;
-use super::outbox::undelivered;
+use super::indexes::case_insensitive;
+use super::paging::{fetch_page, server_limit};
 use super::steps::{Outcome, Step};
-use super::timed_collection::TimedCollection;
+use super::tally_documents::key_id;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, RevocationId};
 use movie_bag_core::domain::outbox::Entry;
 
-/// The collation calls more alike than we do (ß and ss, wide letters), so what it finds is looked through. Nobody has so
-/// many accounts that differ by that alone.
-const MOST_SPELLINGS: i64 = 100;
-/// How often a revocation that another one overtook is begun anew.
+/// Maximum number of accounts in one search for an address. The collation treats more addresses as equal than we do (ß and
+/// ss, wide letters), so the found ones are compared again. No system has this many accounts that differ in that way alone.
+const MAX_SPELLINGS: i64 = 100;
+/// Maximum number of tries of a revocation that other revocations precede.
 const REVOCATION_TRIES: u32 = 100;
 
 impl MongoStore {
-    /// One account, without its list of movies.
+    /// Finds an account, without its list of movies.
     async fn find_account(&self, filter: Document) -> Result<Option<AccountDocument>> {
-        let found = self.at.user.find_one(filter).projection(fields()).await?;
-        found.map(|found| read("user", found)).transpose()
+        let found = self
+            .collections
+            .user
+            .find_one(filter)
+            .projection(account_fields())
+            .await?;
+        found.map(|found| decode("user", found)).transpose()
     }
 
-    /// The accounts with what is kept of them beside `user`.
-    async fn all_whole(&self, accounts: Vec<AccountDocument>) -> Result<Vec<Account>> {
+    /// Adds the data of other collections to accounts.
+    async fn with_revocations(&self, accounts: Vec<AccountDocument>) -> Result<Vec<Account>> {
         let ids: Vec<ObjectId> = accounts.iter().map(|account| account.id).collect();
         let found: Vec<RevocationDocument> = self
-            .at
+            .collections
             .revocations
             .with_type()
             .find(doc! { "_id": { "$in": ids } })
@@ -58,46 +62,50 @@ impl MongoStore {
             .into_iter()
             .map(|found| (found.account, found.revocation))
             .collect();
-        let whole = accounts.into_iter().map(|account| {
+        let accounts = accounts.into_iter().map(|account| {
             let revocation = revocations.get(&account.id).copied();
-            account.with(revocation)
+            account.into_account(revocation)
         });
-        Ok(whole.collect())
+        Ok(accounts.collect())
     }
 
-    /// The same for one, which is asked for also where there is none: an unknown address costs as much.
-    async fn whole(&self, account: Option<AccountDocument>) -> Result<Option<Account>> {
-        Ok(self.all_whole(account.into_iter().collect()).await?.pop())
+    /// Adds the data of other collections to an account. They are queried also without an account, so that an unknown address
+    /// takes as long as a known one.
+    async fn with_revocation(&self, account: Option<AccountDocument>) -> Result<Option<Account>> {
+        Ok(self
+            .with_revocations(account.into_iter().collect())
+            .await?
+            .pop())
     }
 
-    /// Filter and collation that find accounts with one of these addresses, in whichever capitals. Without collations a
-    /// regular expression looks at every account.
-    fn spelled(&self, addresses: &[&str]) -> (Document, Option<Collation>) {
+    /// Returns a filter and a collation that find accounts with one of these addresses in any case. Without collations, a
+    /// regular expression scans every account.
+    fn spelling_filter(&self, addresses: &[&str]) -> (Document, Option<Collation>) {
         let exactly = doc! { "email": { "$in": addresses } };
         if self.has_collations.load(Ordering::Relaxed) {
-            return (exactly, Some(ignoring_case()));
+            return (exactly, Some(case_insensitive()));
         }
         let mut any = vec![exactly];
         any.extend(addresses.iter().map(|address| {
-            let pattern = format!("^{}$", literally(address));
+            let pattern = format!("^{}$", escape_pattern(address));
             doc! { "email": { "$regex": pattern, "$options": "i" } }
         }));
         (doc! { "$or": any }, None)
     }
 
-    /// Looks for all spellings at once, so that a known and an unknown address cost the same.
+    /// Searches for all spellings at once, so that a known and an unknown address take the same time.
     async fn find_address(&self, typed: &str, canonical: &str) -> Result<Option<AccountDocument>> {
-        let (spelled, collation) = self.spelled(&[typed, canonical]);
+        let (filter, collation) = self.spelling_filter(&[typed, canonical]);
         let alike = self
-            .at
+            .collections
             .user
-            .find(spelled)
+            .find(filter)
             .optional(collation, Find::collation)
-            .projection(fields())
-            .limit(MOST_SPELLINGS)
+            .projection(account_fields())
+            .limit(MAX_SPELLINGS)
             .await?;
         let mut alike: Vec<AccountDocument> = alike
-            .and_then(|found| async { read("user", found) })
+            .and_then(|found| async { decode("user", found) })
             .try_collect()
             .await?;
         for spelling in [typed, canonical] {
@@ -124,7 +132,7 @@ impl Accounts for MongoStore {
             event: event.into(),
             mail: mail.map(EntryDocument::from),
         };
-        Ok(match self.step(step).await? {
+        Ok(match self.execute(step).await? {
             Outcome::Taken => AccountCreation::AddressTaken,
             _ => AccountCreation::Created,
         })
@@ -132,10 +140,10 @@ impl Accounts for MongoStore {
 
     async fn account(&self, id: AccountId) -> std::result::Result<Option<Account>, StoreError> {
         let id = object_id(id.as_bytes());
-        self.within(async {
-            self.touch(id).await?;
+        self.run(async {
+            self.complete_steps_of(id).await?;
             let found = self.find_account(doc! { "_id": id }).await?;
-            self.whole(found).await
+            self.with_revocation(found).await
         })
         .await
     }
@@ -145,15 +153,15 @@ impl Accounts for MongoStore {
         typed: &str,
         canonical: &EmailAddress,
     ) -> std::result::Result<Option<Account>, StoreError> {
-        self.within(async {
+        self.run(async {
             let mut found = self.find_address(typed, canonical.as_str()).await?;
-            // The journal is read for an unknown address, too, so that the time does not tell it from a known one.
-            let nobody = ObjectId::from_bytes([0; 12]);
-            let id = found.as_ref().map_or(nobody, |account| account.id);
-            if self.touch(id).await? {
+            // The journal is read for an unknown address, too, so that the response time is the same as for a known one.
+            let no_account = ObjectId::from_bytes([0; 12]);
+            let id = found.as_ref().map_or(no_account, |account| account.id);
+            if self.complete_steps_of(id).await? {
                 found = self.find_address(typed, canonical.as_str()).await?;
             }
-            self.whole(found).await
+            self.with_revocation(found).await
         })
         .await
     }
@@ -164,11 +172,16 @@ impl Accounts for MongoStore {
         limit: usize,
     ) -> std::result::Result<Vec<Account>, StoreError> {
         let after = after.map(|id| object_id(id.as_bytes()));
-        self.within(async {
-            let found = page(&self.at.user, doc! {}, fields(), after, limit, |found| {
-                read::<AccountDocument>("user", found)
-            });
-            self.all_whole(found.await?).await
+        self.run(async {
+            let found = fetch_page(
+                &self.collections.user,
+                doc! {},
+                account_fields(),
+                after,
+                limit,
+                |found| decode::<AccountDocument>("user", found),
+            );
+            self.with_revocations(found.await?).await
         })
         .await
     }
@@ -178,15 +191,15 @@ impl Accounts for MongoStore {
         canonical: &EmailAddress,
     ) -> std::result::Result<bool, StoreError> {
         let canonical = canonical.as_str();
-        self.within(async {
-            let (spelled, collation) = self.spelled(&[canonical]);
+        self.run(async {
+            let (filter, collation) = self.spelling_filter(&[canonical]);
             let alike = self
-                .at
+                .collections
                 .user
-                .find(spelled)
+                .find(filter)
                 .optional(collation, Find::collation)
-                .projection(fields())
-                .limit(MOST_SPELLINGS)
+                .projection(account_fields())
+                .limit(MAX_SPELLINGS)
                 .await?;
             let alike: Vec<Document> = alike.try_collect().await?;
             Ok(alike.iter().any(|found| {
@@ -204,7 +217,7 @@ impl Accounts for MongoStore {
     ) -> std::result::Result<Vec<Vec<Account>>, StoreError> {
         let groups = async {
             let groups: Vec<Document> = self
-                .at
+                .collections
                 .user
                 .driver()
                 .aggregate([
@@ -212,7 +225,7 @@ impl Accounts for MongoStore {
                     doc! { "$group": { "_id": { "$toLower": "$email" }, "ids": { "$push": "$_id" }, "count": { "$sum": 1 } } },
                     doc! { "$match": { "count": { "$gt": 1 } } },
                     doc! { "$sort": { "_id": 1 } },
-                    doc! { "$limit": bounded(limit) },
+                    doc! { "$limit": server_limit(limit) },
                 ])
                 .allow_disk_use(true)
                 .await?
@@ -221,25 +234,27 @@ impl Accounts for MongoStore {
             let mut look_alikes = Vec::new();
             for group in groups {
                 let found = self
-                    .at
+                    .collections
                     .user
                     .find(doc! { "_id": { "$in": group.get_array("ids")?.clone() } })
-                    .projection(fields())
+                    .projection(account_fields())
                     .sort(doc! { "_id": 1 })
                     .await?;
-                let accounts = found.and_then(|found| async { read("user", found) });
-                look_alikes.push(self.all_whole(accounts.try_collect().await?).await?);
+                let accounts = found.and_then(|found| async { decode("user", found) });
+                look_alikes.push(self.with_revocations(accounts.try_collect().await?).await?);
             }
             Ok(look_alikes)
         };
-        // Without a limit in time: it walks the whole collection.
-        groups.await.map_err(|error| self.link.failed(&error))
+        // Without a time limit: it scans the whole collection.
+        groups
+            .await
+            .map_err(|error| self.connection.store_error(&error))
     }
 
     async fn hash_costs(&self) -> std::result::Result<BTreeMap<u32, u64>, StoreError> {
         let counting = async {
             let groups: Vec<Document> = self
-                .at
+                .collections
                 .user
                 .driver()
                 .aggregate([
@@ -259,8 +274,10 @@ impl Accounts for MongoStore {
             };
             groups.iter().map(group).collect::<Result<Vec<_>>>()
         };
-        // Without a limit in time: it reads the whole collection.
-        let groups = counting.await.map_err(|error| self.link.failed(&error))?;
+        // Without a time limit: it reads the whole collection.
+        let groups = counting
+            .await
+            .map_err(|error| self.connection.store_error(&error))?;
         Ok(by_cost(groups))
     }
 
@@ -269,16 +286,16 @@ impl Accounts for MongoStore {
         change: &CredentialChange,
     ) -> std::result::Result<Replacement, StoreError> {
         let expected = AccountDocument::from(&change.expected);
-        self.within(self.touch_credential(&expected)).await?;
+        self.run(self.complete_credential_change(&expected)).await?;
         let step = Step::ReplaceCredential {
             expected,
             email: change.address.clone(),
             password: change.password_hash.as_str().to_owned(),
             event: EventDocument::from(&change.event),
             mails: change.mails.iter().map(EntryDocument::from).collect(),
-            clears_limit: change.clears_limit.map(id_of),
+            clears_limit: change.clears_limit.map(key_id),
         };
-        Ok(match self.step(step).await? {
+        Ok(match self.execute(step).await? {
             Outcome::Done => Replacement::Replaced,
             Outcome::Taken => Replacement::AddressTaken,
             _ => Replacement::Conflict,
@@ -294,17 +311,20 @@ impl Accounts for MongoStore {
     ) -> std::result::Result<bool, StoreError> {
         let account = object_id(account.as_bytes());
         let event = EventDocument::from(event);
-        // Begun anew where another revocation came first: a session from between the two ends, too.
+        // Another revocation may come first. The retry then also ends the sessions that began between the two.
         for _ in 0..REVOCATION_TRIES {
-            let stored = self.within(async {
-                self.touch(account).await?;
+            let stored = self.run(async {
+                self.complete_steps_of(account).await?;
                 if self.find_account(doc! { "_id": account }).await?.is_none() {
                     return Ok(None);
                 }
-                // As the primary has it now, since the write is compared with that.
-                let stored = self.at.revocations.find_one(doc! { "_id": account });
+                // The primary's present value, since the write is compared with that.
+                let stored = self
+                    .collections
+                    .revocations
+                    .find_one(doc! { "_id": account });
                 let stored = stored.read_concern(ReadConcern::local()).await?;
-                let stored = stored.map(|found| read("movie_bag_revocations", found));
+                let stored = stored.map(|found| decode("movie_bag_revocations", found));
                 stored.transpose().map(Some)
             });
             let Some(stored): Option<Option<RevocationDocument>> = stored.await? else {
@@ -317,13 +337,13 @@ impl Accounts for MongoStore {
                 event: event.clone(),
                 mail: mail.into(),
             };
-            if self.step(step).await? == Outcome::Done {
+            if self.execute(step).await? == Outcome::Done {
                 return Ok(true);
             }
         }
         Err(self
-            .link
-            .contended("another revocation came first each time"))
+            .connection
+            .contention_error("another revocation came first each time"))
     }
 
     async fn deletion_preview(
@@ -331,20 +351,24 @@ impl Accounts for MongoStore {
         id: AccountId,
     ) -> std::result::Result<Option<Deletion>, StoreError> {
         let account = object_id(id.as_bytes());
-        self.within(async {
-            self.touch(account).await?;
+        self.run(async {
+            self.complete_steps_of(account).await?;
             if self.find_account(doc! { "_id": account }).await?.is_none() {
                 return Ok(None);
             }
             let own = doc! { "account": account };
             Ok(Some(Deletion {
                 movies: self
-                    .at
+                    .collections
                     .movie
                     .count_documents(doc! { "added_by": account })
                     .await?,
-                mails: self.at.outbox.count_documents(undelivered(account)).await?,
-                events: self.at.history.count_documents(own).await?,
+                mails: self
+                    .collections
+                    .outbox
+                    .count_documents(undelivered_filter(account))
+                    .await?,
+                events: self.collections.history.count_documents(own).await?,
             }))
         })
         .await
@@ -355,22 +379,22 @@ impl Accounts for MongoStore {
         id: AccountId,
     ) -> std::result::Result<Option<Deletion>, StoreError> {
         let account = object_id(id.as_bytes());
-        let is_there = self.within(async {
-            self.touch(account).await?;
+        let account_found = self.run(async {
+            self.complete_steps_of(account).await?;
             self.find_account(doc! { "_id": account }).await
         });
-        if is_there.await?.is_none() {
+        if account_found.await?.is_none() {
             return Ok(None);
         }
-        Ok(match self.step(Step::DeleteAccount { account }).await? {
+        Ok(match self.execute(Step::DeleteAccount { account }).await? {
             Outcome::Deleted(deletion) => Some(deletion),
             _ => None,
         })
     }
 }
 
-/// A regular expression that matches this text.
-fn literally(text: &str) -> String {
+/// Returns a regular expression that matches this text.
+fn escape_pattern(text: &str) -> String {
     let mut pattern = String::new();
     for letter in text.chars() {
         if letter.is_ascii() && !letter.is_ascii_alphanumeric() {
@@ -381,58 +405,7 @@ fn literally(text: &str) -> String {
     pattern
 }
 
-/// What we read of a user; the list of movies may be long.
-fn fields() -> Document {
+/// Projection of the fields to read. The list of movies may be long.
+fn account_fields() -> Document {
     doc! { "email": 1, "password": 1 }
-}
-
-/// Those with a greater id, or all whose id is an ObjectId.
-pub(super) fn later_than(after: Option<ObjectId>) -> Document {
-    match after {
-        Some(after) => doc! { "_id": { "$gt": after } },
-        None => doc! { "_id": { "$gte": ObjectId::from_bytes([0; 12]) } },
-    }
-}
-
-/// Up to `limit` documents in the order of their ids. One that others wrote so that it can't be read is told in the log
-/// and left out: it must not hide the others.
-pub(super) async fn page<T>(
-    collection: &TimedCollection,
-    which: Document,
-    fields: Document,
-    mut after: Option<ObjectId>,
-    limit: usize,
-    value: impl Fn(Document) -> Result<T>,
-) -> Result<Vec<T>> {
-    let mut page = Vec::new();
-    while page.len() < limit {
-        let wanted = limit - page.len();
-        let mut later = later_than(after);
-        later.extend(which.clone());
-        let found: Vec<Document> = collection
-            .find(later)
-            .projection(fields.clone())
-            .sort(doc! { "_id": 1 })
-            .limit(bounded(wanted))
-            .await?
-            .try_collect()
-            .await?;
-        let is_last = found.len() < wanted;
-        after = found.last().and_then(|last| last.get_object_id("_id").ok());
-        for document in found {
-            match value(document) {
-                Ok(value) => page.push(value),
-                Err(error) => tracing::warn!("{}", in_words(&error)),
-            }
-        }
-        if is_last {
-            break;
-        }
-    }
-    Ok(page)
-}
-
-/// A limit, as the server counts them. 0 would be no limit: ask only for more.
-pub(super) fn bounded(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX).max(1)
 }

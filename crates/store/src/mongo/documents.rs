@@ -1,5 +1,5 @@
-//! The documents of every collection, and how they become domain values. `user` and `movie` are MongoEngine's, field
-//! for field; what is in them beside these fields is left alone.
+//! Documents of the collections, and their conversion to domain values. The fields of `user` and `movie` are those of
+//! MongoEngine. Other fields in them stay unchanged.
 
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
@@ -21,50 +21,49 @@ pub(super) fn object_id(bytes: &[u8; 12]) -> ObjectId {
     ObjectId::from_bytes(*bytes)
 }
 
-/// BSON keeps milliseconds.
+/// Converts a time to BSON, which has a resolution of milliseconds.
 pub(super) fn date(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.as_millisecond())
 }
 
-/// A value that some other program may have written wrongly: an error, never a panic.
-pub(super) fn wrong(what: impl std::fmt::Display) -> Error {
-    Error::custom(what.to_string())
+/// Returns the error for a value that another program may have written: invalid data must not cause a panic.
+pub(super) fn invalid(reason: impl std::fmt::Display) -> Error {
+    Error::custom(reason.to_string())
 }
 
 pub(super) fn timestamp(date: DateTime) -> Result<Timestamp> {
-    Timestamp::from_millisecond(date.timestamp_millis()).map_err(wrong)
+    Timestamp::from_millisecond(date.timestamp_millis()).map_err(invalid)
 }
 
-/// Reads a document that others may have written; the error names it.
-pub(super) fn read<T: DeserializeOwned>(collection: &str, document: Document) -> Result<T> {
+/// Converts a document that another program may have written. The error names the document.
+pub(super) fn decode<T: DeserializeOwned>(collection: &str, document: Document) -> Result<T> {
     let id = document.get("_id").cloned();
     bson::deserialize_from_document(document).map_err(|error| {
         let id = id.map_or_else(String::new, |id| match id.as_object_id() {
             Some(id) => id.to_hex(),
             None => id.to_string(),
         });
-        wrong(format!("cannot read {collection} {id}: {error}"))
+        invalid(format!("cannot read {collection} {id}: {error}"))
     })
 }
 
-/// As BSON, for what is put into a greater document.
-pub(super) fn document(value: &impl Serialize) -> Result<Document> {
+pub(super) fn to_document(value: &impl Serialize) -> Result<Document> {
     Ok(bson::serialize_to_document(value)?)
 }
 
-/// What we read of a document in `user`. It has no `Debug`: the hash would come into a log.
+/// A document in `user`, without the fields that we do not read. It has no `Debug`, so that the hash cannot be logged.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct AccountDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) email: String,
-    /// Empty where others have written none: then no password fits, and a reset sets one.
-    #[serde(default, deserialize_with = "or_default")]
+    /// Empty if another program wrote none. Then no password matches, and a reset sets one.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(super) password: String,
 }
 
-/// What is null is as good as missing.
-fn or_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+/// Treats null as a missing field.
+fn null_as_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Default + Deserialize<'de>,
@@ -73,10 +72,10 @@ where
 }
 
 impl AccountDocument {
-    /// Matches the account where address and credential are still these.
-    pub(super) fn still_stands(&self) -> Document {
+    /// Matches the account while its address and credential are the same as in this document.
+    pub(super) fn unchanged_filter(&self) -> Document {
         let password = match self.password.as_str() {
-            // Null matches what is missing, too.
+            // Null also matches a missing field.
             "" => doc! { "$in": ["", null] },
             password => doc! { "$eq": password },
         };
@@ -95,8 +94,8 @@ impl From<&Account> for AccountDocument {
 }
 
 impl AccountDocument {
-    /// The account, with what is kept of it beside `user`.
-    pub(super) fn with(self, revocation: Option<ObjectId>) -> Account {
+    /// Converts to an account, with the data of other collections.
+    pub(super) fn into_account(self, revocation: Option<ObjectId>) -> Account {
         Account {
             id: AccountId::from_bytes(self.id.bytes()),
             address: self.email,
@@ -109,7 +108,6 @@ impl AccountDocument {
 /// A document in `movie_bag_revocations`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RevocationDocument {
-    /// The account.
     #[serde(rename = "_id")]
     pub(super) account: ObjectId,
     pub(super) revocation: ObjectId,
@@ -121,9 +119,9 @@ pub(super) struct MovieDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) name: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(super) casts: Vec<String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(super) genres: Vec<String>,
     pub(super) added_by: ObjectId,
 }
@@ -155,8 +153,8 @@ impl From<MovieDocument> for Movie {
 /// A document in `movie_bag_history`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct EventDocument {
-    /// Sorts by the second of writing and, within one process, by the order: that tells lines of the same millisecond
-    /// apart.
+    /// Sorts by the second of writing and, within one process, by the order of writing. It orders lines of the same
+    /// millisecond.
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
     pub(super) account: ObjectId,
@@ -164,7 +162,7 @@ pub(super) struct EventDocument {
     pub(super) kind: String,
     pub(super) origin: String,
     pub(super) detail: String,
-    /// Number of events, where the line may stand for several.
+    /// Number of events, if the line may stand for several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) count: Option<i64>,
     /// Time of the first of them.
@@ -189,14 +187,14 @@ impl From<&Event> for EventDocument {
 }
 
 impl EventDocument {
-    /// Returns the line of a counted kind for the day of an event, before anything is counted in it. Its id follows from
-    /// account, kind and day, so that of several processes that begin the same line one inserts it.
-    pub(super) fn of_day(event: &Event) -> Self {
+    /// Returns the line of a counted kind for the day of an event, with a count of 0. Its id is derived from account, kind and
+    /// day, so that only one of several processes inserts it.
+    pub(super) fn for_day(event: &Event) -> Self {
         let day = event.day();
         let mut digest = Sha256::new_with_prefix(event.account.as_bytes());
         digest.update(day.to_be_bytes());
         digest.update(event.kind.name());
-        // It begins with a time, as every ObjectId does.
+        // Like every ObjectId, it starts with a time.
         let second = u32::try_from(day.saturating_mul(86_400)).unwrap_or_default();
         let mut id = [0; 12];
         id[..4].copy_from_slice(&second.to_be_bytes());
@@ -213,8 +211,8 @@ impl TryFrom<EventDocument> for Event {
     type Error = Error;
 
     fn try_from(document: EventDocument) -> Result<Self> {
-        let unknown = |error: UnknownName| wrong(format!("history {}: {error}", document.id));
-        // A process that died may have begun a line without counting its event.
+        let unknown = |error: UnknownName| invalid(format!("history {}: {error}", document.id));
+        // A process that died may have inserted a line without counting its event.
         let count = document.count.unwrap_or(1).max(1);
         Ok(Self {
             account: AccountId::from_bytes(document.account.bytes()),
@@ -258,13 +256,13 @@ pub(super) struct EntryDocument {
     fingerprint: String,
     pub(super) state: String,
     pub(super) attempts: i64,
-    /// Whether an attempt was begun: which round it is in.
+    /// Whether an attempt has started: the entry is in the later round.
     is_again: bool,
     pub(super) next_try_at: DateTime,
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lease: Option<LeaseDocument>,
-    /// The moment from which a worker may take it: due, and held by nobody.
+    /// Time from which a worker may lease the entry: it is due, and no lease holds it.
     pub(super) free_at: DateTime,
 }
 
@@ -289,7 +287,7 @@ impl From<&Entry> for EntryDocument {
     }
 }
 
-/// When an entry may be taken by somebody else.
+/// Returns the time from which another worker may lease an entry.
 pub(super) fn free_at(next_try_at: DateTime, lease: Option<Lease>) -> DateTime {
     lease.map_or(next_try_at, |lease| date(lease.until).max(next_try_at))
 }
@@ -298,7 +296,7 @@ impl TryFrom<EntryDocument> for Entry {
     type Error = Error;
 
     fn try_from(document: EntryDocument) -> Result<Self> {
-        let unknown = |error: UnknownName| wrong(format!("outbox {}: {error}", document.id));
+        let unknown = |error: UnknownName| invalid(format!("outbox {}: {error}", document.id));
         Ok(Self {
             id: EntryId::from_bytes(document.id.bytes()),
             account: AccountId::from_bytes(document.account.bytes()),
@@ -308,7 +306,7 @@ impl TryFrom<EntryDocument> for Entry {
             origin: document.origin.parse().map_err(unknown)?,
             fingerprint: Fingerprint::from_stored(document.fingerprint),
             state: document.state.parse().map_err(unknown)?,
-            attempts: u32::try_from(document.attempts).map_err(wrong)?,
+            attempts: u32::try_from(document.attempts).map_err(invalid)?,
             next_try_at: timestamp(document.next_try_at)?,
             last_error: document.last_error,
             lease: document
@@ -324,18 +322,23 @@ impl TryFrom<EntryDocument> for Entry {
     }
 }
 
-/// What came of an attempt, within a step of the journal.
+/// Outcome of a delivery attempt, as part of a step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct OutcomeDocument {
-    /// [`GONE`], or the state in which it stays.
+    /// [`GONE`], or the state of an entry that remains.
     pub(super) state: String,
     pub(super) next_try_at: Option<DateTime>,
     pub(super) error: Option<String>,
 }
 
-/// The state of an entry that was sent or dropped: nobody sees it any more, and the database deletes it after a while
-/// (see `indexes.rs`). Until then it keeps a step that is done a second time from queueing the same mail again.
+/// State of an entry that was sent or dropped. It is hidden, and an index deletes it after a while (see `indexes.rs`). Until
+/// then it prevents a repeated step from queueing the same mail again.
 pub(super) const GONE: &str = "gone";
+
+/// Matches an account's entries, waiting and dead.
+pub(super) fn undelivered_filter(account: ObjectId) -> Document {
+    doc! { "account": account, "state": { "$ne": GONE } }
+}
 
 impl From<&Outcome> for OutcomeDocument {
     fn from(outcome: &Outcome) -> Self {

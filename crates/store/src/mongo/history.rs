@@ -1,4 +1,4 @@
-//! The history of accounts: the collection `movie_bag_history`.
+//! History of accounts: the collection `movie_bag_history`.
 
 use std::sync::atomic::Ordering;
 
@@ -10,34 +10,34 @@ use mongodb::bson::{DateTime, Document, doc};
 
 use super::super::{History, StoreError};
 use super::MongoStore;
-use super::accounts::bounded;
 use super::documents::{EventDocument, date, object_id};
-use super::link::{backoff, in_words, is_collision};
+use super::errors::{backoff, describe, is_server_conflict};
+use super::paging::server_limit;
 use super::steps::{Outcome, Step};
 use movie_bag_core::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
 use movie_bag_core::domain::id::AccountId;
 
-/// Every how many lines that a process writes an account's history is cut to its limit.
-const TRIMMED_EVERY: u32 = 16;
-/// How many lines are forgotten in one step.
-const AT_ONCE: usize = 1_000;
+/// Number of lines written by a process between two trims of a history.
+const TRIM_INTERVAL: u32 = 16;
+/// Maximum number of old lines that are deleted in one step.
+const BATCH: usize = 1_000;
 
 impl MongoStore {
-    /// Drops the oldest lines of an account beyond its limit, after some lines and not after each, since it is asked
-    /// of the database. A failure is left to the next one.
-    pub(super) async fn trim_now_and_then(&self, account: ObjectId) {
+    /// Deletes the oldest lines of an account beyond its limit. It does so after some lines and not after each, because it
+    /// costs a query. After a failure the next call tries again.
+    pub(super) async fn trim_occasionally(&self, account: ObjectId) {
         let line = self.lines.fetch_add(1, Ordering::Relaxed);
-        if !line.is_multiple_of(TRIMMED_EVERY) {
+        if !line.is_multiple_of(TRIM_INTERVAL) {
             return;
         }
         if let Err(error) = self.trim(account).await {
-            tracing::debug!("cannot trim a history: {}", in_words(&error));
+            tracing::debug!("cannot trim a history: {}", describe(&error));
         }
     }
 
     async fn trim(&self, account: ObjectId) -> mongodb::error::Result<()> {
         let beyond = self
-            .at
+            .collections
             .history
             .with_type::<EventDocument>()
             .find_one(doc! { "account": account })
@@ -49,50 +49,57 @@ impl MongoStore {
             { "at": { "$lt": beyond.at } },
             { "at": beyond.at, "_id": { "$lte": beyond.id } },
         ] };
-        self.at.history.delete_many(older).await.map(|_| ())
+        self.collections
+            .history
+            .delete_many(older)
+            .await
+            .map(|_| ())
     }
-}
 
-impl MongoStore {
-    /// Adds an event of a counted kind to the line of its day. The line is inserted as every other line is, so that it does
-    /// not outlive its account; counting changes a line that exists and inserts none.
+    /// Adds an event of a counted kind to the line of its day. The line is inserted like every other line, so that it does not
+    /// outlive its account. LimitedCall changes an existing line and inserts none.
     async fn count_event(&self, event: &Event) -> Result<(), StoreError> {
-        let line = EventDocument::of_day(event);
-        if self.add_to(&line, event.day()).await? {
+        let line = EventDocument::for_day(event);
+        if self.increment_line(&line, event.day()).await? {
             return Ok(());
         }
-        let begun = Step::Record {
+        let insert = Step::Record {
             event: line.clone(),
         };
-        if self.step(begun).await? == Outcome::Refused {
+        if self.execute(insert).await? == Outcome::Refused {
             return Ok(());
         }
-        self.add_to(&line, event.day()).await?;
-        self.within(self.trim_counted(&line)).await
+        self.increment_line(&line, event.day()).await?;
+        self.run(self.trim_counted(&line)).await
     }
 
-    /// Counts one more in a line; `false` where there is no such line.
-    async fn add_to(&self, line: &EventDocument, day: i64) -> Result<bool, StoreError> {
+    /// Counts an event in a line. Returns `false` if no such line exists.
+    async fn increment_line(&self, line: &EventDocument, day: i64) -> Result<bool, StoreError> {
         const DAY: i64 = 86_400_000;
         let begin = DateTime::from_millis(day.saturating_mul(DAY));
         let end = DateTime::from_millis(day.saturating_add(1).saturating_mul(DAY));
-        let one_more = doc! {
+        let increment = doc! {
             "$inc": { "count": 1_i64 },
             "$max": { "at": line.at },
             "$min": { "first_at": line.first_at },
             "$set": { "origin": &line.origin, "detail": &line.detail },
         };
-        self.within(async {
+        self.run(async {
             let mut tried = 0;
             loop {
-                // Not by the id: a line that was copied from another database has another one.
-                let this = doc! {
+                // Not by id: a line that was copied from another database has a different one.
+                let is_same_line = doc! {
                     "account": line.account,
                     "kind": &line.kind,
                     "at": { "$gte": begin, "$lt": end },
                 };
-                match self.at.history.update_one(this, one_more.clone()).await {
-                    Err(error) if is_collision(&error) => {
+                match self
+                    .collections
+                    .history
+                    .update_one(is_same_line, increment.clone())
+                    .await
+                {
+                    Err(error) if is_server_conflict(&error) => {
                         tokio::time::sleep(backoff(tried)).await;
                         tried += 1;
                     }
@@ -107,7 +114,7 @@ impl MongoStore {
     async fn trim_counted(&self, line: &EventDocument) -> mongodb::error::Result<()> {
         let same = doc! { "account": line.account, "kind": &line.kind };
         let beyond: Vec<Document> = self
-            .at
+            .collections
             .history
             .find(same)
             .sort(doc! { "at": -1, "_id": -1 })
@@ -118,8 +125,8 @@ impl MongoStore {
             .await?;
         let ids: Vec<_> = beyond.iter().filter_map(|line| line.get("_id")).collect();
         if !ids.is_empty() {
-            let these = doc! { "_id": { "$in": ids } };
-            self.at.history.delete_many(these).await?;
+            let is_beyond = doc! { "_id": { "$in": ids } };
+            self.collections.history.delete_many(is_beyond).await?;
         }
         Ok(())
     }
@@ -134,7 +141,7 @@ impl History for MongoStore {
         let step = Step::Record {
             event: event.into(),
         };
-        self.step(step).await.map(|_| ())
+        self.execute(step).await.map(|_| ())
     }
 
     async fn history(&self, account: AccountId, limit: usize) -> Result<Vec<Event>, StoreError> {
@@ -142,15 +149,15 @@ impl History for MongoStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        self.within(async {
-            self.touch(account).await?;
+        self.run(async {
+            self.complete_steps_of(account).await?;
             let found = self
-                .at
+                .collections
                 .history
                 .with_type::<EventDocument>()
                 .find(doc! { "account": account })
                 .sort(doc! { "at": -1, "_id": -1 })
-                .limit(bounded(limit))
+                .limit(server_limit(limit))
                 .await?;
             found
                 .and_then(|event| async { event.try_into() })
@@ -163,13 +170,13 @@ impl History for MongoStore {
     async fn delete_events_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
-            let some = self.within(async {
+            let some = self.run(async {
                 let old: Vec<Document> = self
-                    .at
+                    .collections
                     .history
                     .find(doc! { "at": { "$lt": date(moment) } })
                     .projection(doc! { "_id": 1 })
-                    .limit(bounded(AT_ONCE))
+                    .limit(server_limit(BATCH))
                     .await?
                     .try_collect()
                     .await?;
@@ -177,8 +184,8 @@ impl History for MongoStore {
                 if ids.is_empty() {
                     return Ok(0);
                 }
-                let these = doc! { "_id": { "$in": ids } };
-                self.at.history.delete_many(these).await
+                let is_old = doc! { "_id": { "$in": ids } };
+                self.collections.history.delete_many(is_old).await
             });
             match some.await? {
                 0 => return Ok(forgotten),

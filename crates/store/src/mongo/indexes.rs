@@ -1,8 +1,8 @@
-//! The indexes, made where they are missing.
+//! AccountCreation of missing collections and indexes.
 //!
-//! What is there is looked at first, and any index that does the work is taken: MongoEngine has made its own, with
-//! options of which some servers that speak the protocol say that they collide with ours. Several servers may start at once: whoever comes
-//! second finds the index, or the server tells that it is there.
+//! Existing indexes are listed first, and an equivalent one is accepted: MongoEngine has created its own, and some servers
+//! that implement the protocol report a conflict between its options and ours. Several processes may start at once: the later
+//! one finds the index, or the server reports that it exists.
 
 use std::future::IntoFuture as _;
 use std::sync::atomic::Ordering;
@@ -18,93 +18,112 @@ use mongodb::{Collection, IndexModel};
 
 use super::super::StoreError;
 use super::MongoStore;
-use super::link::{code, in_words};
+use super::errors::{code, describe, is_duplicate};
 use super::timed_collection::time_left;
-use super::turn::is_duplicate;
 
-/// How long an entry that is gone is kept out of sight: far longer than a step that is performed twice may take.
-const GONE_IS_KEPT: Duration = Duration::from_secs(300);
-/// How long a lock is kept after its last use: far longer than a transaction may last, which is a minute.
-const LOCK_IS_KEPT: Duration = Duration::from_secs(300);
-/// How often the log says that an index is still being built.
-const STILL_BUILDING: Duration = Duration::from_secs(10);
-/// Codes of servers that refuse the option `commitQuorum`: those of MongoDB for an unknown or invalid option or command
-/// field, and for what is not implemented.
+/// Time after which a sent or dropped entry is deleted: far longer than a step and its repetition may take.
+const GONE_RETENTION: Duration = Duration::from_secs(300);
+/// Time after its last use at which a lock is deleted: far longer than a transaction may last, which is a minute.
+const LOCK_RETENTION: Duration = Duration::from_secs(300);
+/// Interval of log entries during the build of an index.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+/// Server codes that mean that the option `commitQuorum` is not supported: those of MongoDB for an unknown or invalid option
+/// or command field, and for a feature that is not implemented.
 const OPTION_REFUSED: &[i32] = &[2, 9, 72, 115, 238, 40_415];
-/// How many duplicates a message names.
-const SHOWN: i64 = 10;
+/// Maximum number of duplicates in a message.
+const MAX_DUPLICATES: i64 = 10;
 
-/// The collation under which addresses that differ by capitals are alike.
-pub(super) fn ignoring_case() -> Collation {
+/// Collation that ignores upper and lower case.
+pub(super) fn case_insensitive() -> Collation {
     Collation::builder()
         .locale("en")
         .strength(CollationStrength::Secondary)
         .build()
 }
 
-/// An index that must be there.
-struct Wanted<'a> {
+struct RequiredIndex<'a> {
     collection: &'a Collection<Document>,
     model: IndexModel,
 }
 
-fn plain(keys: Document) -> IndexModel {
+fn index(keys: Document) -> IndexModel {
     IndexModel::builder().keys(keys).build()
 }
 
-fn with(keys: Document, options: IndexOptions) -> IndexModel {
+fn index_with(keys: Document, options: IndexOptions) -> IndexModel {
     IndexModel::builder().keys(keys).options(options).build()
 }
 
-fn unique(keys: Document) -> IndexModel {
-    with(keys, IndexOptions::builder().unique(true).build())
+fn unique_index(keys: Document) -> IndexModel {
+    index_with(keys, IndexOptions::builder().unique(true).build())
 }
 
 impl MongoStore {
-    fn wanted(&self) -> [Wanted<'_>; 14] {
-        let at = &self.at;
-        // Not unique: an existing database may have addresses that differ by capitals alone.
+    fn required_indexes(&self) -> [RequiredIndex<'_>; 14] {
+        let collections = &self.collections;
+        // Not unique: an existing database may contain addresses that differ only by case.
         let spellings = IndexOptions::builder()
             .name("movie_bag_email_ignoring_case".to_owned())
-            .collation(ignoring_case())
+            .collation(case_insensitive())
             .build();
-        let of_gone = IndexOptions::builder().expire_after(GONE_IS_KEPT).build();
-        let of_lock = IndexOptions::builder().expire_after(LOCK_IS_KEPT).build();
+        let gone_expiry = IndexOptions::builder().expire_after(GONE_RETENTION).build();
+        let lock_expiry = IndexOptions::builder().expire_after(LOCK_RETENTION).build();
         let at_once = || IndexOptions::builder().expire_after(Duration::ZERO).build();
         [
-            (&at.user, unique(doc! { "email": 1 })),
-            (&at.user, with(doc! { "email": 1 }, spellings)),
-            (&at.movie, unique(doc! { "name": 1 })),
-            (&at.movie, plain(doc! { "added_by": 1 })),
+            (&collections.user, unique_index(doc! { "email": 1 })),
             (
-                &at.outbox,
-                plain(doc! { "state": 1, "is_again": 1, "free_at": 1, "_id": 1 }),
+                &collections.user,
+                index_with(doc! { "email": 1 }, spellings),
             ),
-            (&at.outbox, plain(doc! { "account": 1, "requested_at": 1 })),
-            (&at.outbox, plain(doc! { "state": 1, "requested_at": 1 })),
-            (&at.outbox, with(doc! { "gone_at": 1 }, of_gone)),
+            (&collections.movie, unique_index(doc! { "name": 1 })),
+            (&collections.movie, index(doc! { "added_by": 1 })),
             (
-                &at.history,
-                plain(doc! { "account": 1, "at": -1, "_id": -1 }),
+                &collections.outbox,
+                index(doc! { "state": 1, "is_again": 1, "free_at": 1, "_id": 1 }),
             ),
-            (&at.history, plain(doc! { "at": 1 })),
-            (&at.journal, plain(doc! { "account": 1 })),
-            (&at.tallies, with(doc! { "kept_until": 1 }, at_once())),
-            (&at.locks, with(doc! { "at": 1 }, of_lock)),
-            (&at.decoys, with(doc! { "at": 1 }, at_once())),
+            (
+                &collections.outbox,
+                index(doc! { "account": 1, "requested_at": 1 }),
+            ),
+            (
+                &collections.outbox,
+                index(doc! { "state": 1, "requested_at": 1 }),
+            ),
+            (
+                &collections.outbox,
+                index_with(doc! { "gone_at": 1 }, gone_expiry),
+            ),
+            (
+                &collections.history,
+                index(doc! { "account": 1, "at": -1, "_id": -1 }),
+            ),
+            (&collections.history, index(doc! { "at": 1 })),
+            (&collections.journal, index(doc! { "account": 1 })),
+            (
+                &collections.tallies,
+                index_with(doc! { "kept_until": 1 }, at_once()),
+            ),
+            (
+                &collections.locks,
+                index_with(doc! { "at": 1 }, lock_expiry),
+            ),
+            (&collections.decoys, index_with(doc! { "at": 1 }, at_once())),
         ]
-        .map(|(collection, model)| Wanted {
+        .map(|(collection, model)| RequiredIndex {
             collection: collection.driver(),
             model,
         })
     }
 
-    /// How many indexes are there, and those that are missing, as `collection.field, field`.
-    pub(super) async fn look_at_indexes(&self) -> Result<(usize, Vec<String>)> {
+    /// Returns the number of existing indexes, and the missing ones as `collection.field, field`.
+    pub(super) async fn check_indexes(&self) -> Result<(usize, Vec<String>)> {
         let (mut sound, mut missing) = (0, Vec::new());
-        for wanted in self.wanted() {
-            let there = indexes_of(wanted.collection).await?;
-            if there.iter().any(|index| serves(index, &wanted.model)) {
+        for wanted in self.required_indexes() {
+            let existing = list_indexes(wanted.collection).await?;
+            if existing
+                .iter()
+                .any(|index| is_equivalent(index, &wanted.model))
+            {
                 sound += 1;
                 continue;
             }
@@ -118,76 +137,80 @@ impl MongoStore {
         Ok((sound, missing))
     }
 
-    /// Creates the collections that are missing. A transaction that creates one by its first write collides with all
-    /// others that do.
-    pub(super) async fn make_collections(&self) -> std::result::Result<(), StoreError> {
+    /// Creates missing collections. A transaction whose first write creates a collection conflicts with all others that create
+    /// it.
+    pub(super) async fn create_collections(&self) -> std::result::Result<(), StoreError> {
         const NAMESPACE_EXISTS: i32 = 48;
-        let database = self.client.database(&self.at.user.driver().namespace().db);
-        let there = self
-            .within(async { database.list_collection_names().await })
+        let database = self
+            .client
+            .database(&self.collections.user.driver().namespace().db);
+        let existing = self
+            .run(async { database.list_collection_names().await })
             .await?;
-        for missing in self.at.all() {
+        for missing in self.collections.all() {
             let name = missing.driver().name();
-            if there.iter().any(|there| there == name) {
+            if existing.iter().any(|existing| existing == name) {
                 continue;
             }
-            let making = self.within(async {
+            let creation = self.run(async {
                 match database.create_collection(name).await {
-                    // Another process was faster.
+                    // Another process created it in the meantime.
                     Err(error) if code(&error) == Some(NAMESPACE_EXISTS) => Ok(()),
-                    made => made,
+                    created => created,
                 }
             });
-            making.await?;
+            creation.await?;
         }
         Ok(())
     }
 
-    /// Creates the indexes that are missing.
+    /// Creates missing indexes.
     ///
     /// # Errors
-    /// Documents that stand in the way of a unique index, by name; nothing is repaired.
-    pub(super) async fn make_indexes(&self) -> std::result::Result<(), StoreError> {
-        for wanted in self.wanted() {
-            let is_there = async || {
-                let there = self.within(indexes_of(wanted.collection)).await?;
-                let serves = there.iter().any(|index| serves(index, &wanted.model));
-                Ok::<_, StoreError>((serves, there))
+    /// Lists the documents that prevent a unique index. Nothing is repaired.
+    pub(super) async fn create_indexes(&self) -> std::result::Result<(), StoreError> {
+        for wanted in self.required_indexes() {
+            let find_equivalent = async || {
+                let existing = self.run(list_indexes(wanted.collection)).await?;
+                let is_found = existing
+                    .iter()
+                    .any(|index| is_equivalent(index, &wanted.model));
+                Ok::<_, StoreError>((is_found, existing))
             };
-            if is_there().await?.0 {
+            if find_equivalent().await?.0 {
                 continue;
             }
             let has_collation = collation_of(&wanted.model).is_some();
-            match self.build(&wanted).await {
+            match self.build_index(&wanted).await {
                 Ok(()) if !has_collation => {}
-                // A server without collations refuses the option, or takes it and forgets it.
+                // A server without collations rejects the option, or accepts and ignores it.
                 Ok(()) => {
-                    if !is_there().await?.0 {
-                        self.do_without_collations("it drops the collation of an index");
+                    if !find_equivalent().await?.0 {
+                        self.disable_collations("it drops the collation of an index");
                     }
                 }
                 Err(error) => {
-                    let (serves, there) = is_there().await?;
-                    if serves {
-                        // Another process was faster.
+                    let (is_found, existing) = find_equivalent().await?;
+                    if is_found {
+                        // Another process created it in the meantime.
                         continue;
                     }
-                    let objection = self.objection_to(&wanted, &there, &error).await;
-                    if !has_collation || !is_refusal(&error) {
-                        return Err(objection);
+                    let failure = self.index_error(&wanted, &existing, &error).await;
+                    if !has_collation || !is_option_refused(&error) {
+                        return Err(failure);
                     }
-                    self.do_without_collations(&in_words(&error));
+                    self.disable_collations(&describe(&error));
                 }
             }
         }
         Ok(())
     }
 
-    /// Builds an index, however long it takes.
-    async fn build(&self, wanted: &Wanted<'_>) -> Result<()> {
+    /// Builds an index without a time limit.
+    async fn build_index(&self, wanted: &RequiredIndex<'_>) -> Result<()> {
         let collection = wanted.collection.name();
         let keys = &wanted.model.keys;
-        // By default a build waits for every member that votes, and so for ever for one that is down.
+        // By default a build waits for every voting member, so it would wait forever for one that is down.
         let mut quorum = self.has_transactions.then_some(CommitQuorum::Majority);
         loop {
             match quorum {
@@ -204,7 +227,7 @@ impl MongoStore {
             let built = loop {
                 tokio::select! {
                     built = &mut building => break built,
-                    () = tokio::time::sleep(STILL_BUILDING) => {
+                    () = tokio::time::sleep(PROGRESS_INTERVAL) => {
                         tracing::info!(collection, %keys, "still building an index: large collections take long, and a majority of the members must finish");
                     }
                 }
@@ -221,36 +244,36 @@ impl MongoStore {
         }
     }
 
-    fn do_without_collations(&self, why: &str) {
+    fn disable_collations(&self, why: &str) {
         self.has_collations.store(false, Ordering::Relaxed);
         tracing::warn!(
             why,
-            "this database server has no collations: finding an address in other upper and lower case reads all accounts"
+            "the database server does not support collations: a case-insensitive search for an address reads all accounts"
         );
     }
 
-    /// What stands in the way of an index.
-    async fn objection_to(
+    /// Returns the error for an index that could not be built.
+    async fn index_error(
         &self,
-        wanted: &Wanted<'_>,
-        there: &[IndexModel],
+        wanted: &RequiredIndex<'_>,
+        existing: &[IndexModel],
         error: &Error,
     ) -> StoreError {
         let name = wanted.collection.name();
         let keys = &wanted.model.keys;
         let field = keys.keys().next().map_or("", String::as_str);
         if is_duplicate(error) {
-            // Without a limit in time, as the index was.
-            return match duplicates(wanted.collection, field).await {
+            // Without a time limit, like the build.
+            return match find_duplicates(wanted.collection, field).await {
                 Ok(found) => StoreError::broken(format!(
                     "cannot create the unique index on {name}.{field}, nothing was changed: several documents have the same value: {}; change or delete all but one of each",
                     found.join("; ")
                 )),
-                Err(error) => self.link.failed(&error),
+                Err(error) => self.connection.store_error(&error),
             };
         }
-        // An index with the same keys that does other work.
-        if let Some(other) = there
+        // An index with the same keys that is not equivalent.
+        if let Some(other) = existing
             .iter()
             .find(|index| index.keys == *keys && collation_of(index) == collation_of(&wanted.model))
         {
@@ -268,12 +291,12 @@ impl MongoStore {
                 }
             ));
         }
-        self.link.failed(error)
+        self.connection.store_error(error)
     }
 }
 
-/// Whether a server refuses to build an index as it is wanted, for good.
-fn is_refusal(error: &Error) -> bool {
+/// Whether a server permanently refuses to build an index with these options.
+fn is_option_refused(error: &Error) -> bool {
     const OPTIONS_CONFLICT: i32 = 85;
     const KEYS_CONFLICT: i32 = 86;
     matches!(&*error.kind, ErrorKind::Command(_))
@@ -281,7 +304,7 @@ fn is_refusal(error: &Error) -> bool {
         && !matches!(code(error), Some(OPTIONS_CONFLICT | KEYS_CONFLICT))
 }
 
-async fn indexes_of(collection: &Collection<Document>) -> Result<Vec<IndexModel>> {
+async fn list_indexes(collection: &Collection<Document>) -> Result<Vec<IndexModel>> {
     const NAMESPACE_NOT_FOUND: i32 = 26;
     let list = collection.list_indexes();
     match list
@@ -312,7 +335,7 @@ fn collation_of(index: &IndexModel) -> Option<(String, bool)> {
     Some((collation.locale.clone(), ignores_case))
 }
 
-/// The fields of an index with their directions, whose numbers come back as other types.
+/// Returns the fields of an index with their directions. Servers send the directions in different number types.
 fn directions(index: &IndexModel) -> Vec<(String, Option<i64>)> {
     let direction = |value: &Bson| match value {
         Bson::Int32(direction) => Some(i64::from(*direction)),
@@ -327,31 +350,31 @@ fn directions(index: &IndexModel) -> Vec<(String, Option<i64>)> {
         .collect()
 }
 
-/// Whether an index does the work of another.
-fn serves(there: &IndexModel, wanted: &IndexModel) -> bool {
-    let options = there.options.clone().unwrap_or_default();
+/// Whether an existing index can serve as the required one.
+fn is_equivalent(existing: &IndexModel, wanted: &IndexModel) -> bool {
+    let options = existing.options.clone().unwrap_or_default();
     let expires = |index: &IndexModel| {
         index
             .options
             .as_ref()
             .is_some_and(|options| options.expire_after.is_some())
     };
-    directions(there) == directions(wanted)
-        && collation_of(there) == collation_of(wanted)
-        && expires(there) == expires(wanted)
+    directions(existing) == directions(wanted)
+        && collation_of(existing) == collation_of(wanted)
+        && expires(existing) == expires(wanted)
         && options.partial_filter_expression.is_none()
         && options.hidden != Some(true)
-        && (is_unique(there) || !is_unique(wanted))
+        && (is_unique(existing) || !is_unique(wanted))
 }
 
-/// What several documents have alike, with their ids.
-async fn duplicates(collection: &Collection<Document>, field: &str) -> Result<Vec<String>> {
+/// Lists values that several documents share, with the ids of these documents.
+async fn find_duplicates(collection: &Collection<Document>, field: &str) -> Result<Vec<String>> {
     let groups: Vec<Document> = collection
         .aggregate([
             doc! { "$group": { "_id": format!("${field}"), "ids": { "$push": "$_id" }, "count": { "$sum": 1 } } },
             doc! { "$match": { "count": { "$gt": 1 } } },
             doc! { "$sort": { "_id": 1 } },
-            doc! { "$limit": SHOWN },
+            doc! { "$limit": MAX_DUPLICATES },
         ])
         .allow_disk_use(true)
         .await?
@@ -362,7 +385,7 @@ async fn duplicates(collection: &Collection<Document>, field: &str) -> Result<Ve
         .map(|group| {
             let ids: Vec<String> = group
                 .get_array("ids")
-                .map(|ids| ids.iter().map(id_in_words).collect())
+                .map(|ids| ids.iter().map(id_text).collect())
                 .unwrap_or_default();
             let value = group
                 .get("_id")
@@ -373,7 +396,7 @@ async fn duplicates(collection: &Collection<Document>, field: &str) -> Result<Ve
         .collect())
 }
 
-fn id_in_words(id: &Bson) -> String {
+fn id_text(id: &Bson) -> String {
     id.as_object_id()
         .map_or_else(|| id.to_string(), ObjectId::to_hex)
 }

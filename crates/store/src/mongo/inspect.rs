@@ -1,34 +1,43 @@
-//! Looks at a database without changing it.
+//! Read-only inspection of a database, for `check`.
 
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Result;
 
+use super::super::database::MongoSettings;
 use super::super::{Inspection, SchemaState, StoreError};
-use super::{MongoSettings, MongoStore};
+use super::MongoStore;
 
 impl MongoStore {
-    /// Looks at a database.
+    /// Inspects a database without changing it.
     ///
     /// # Errors
-    /// Those of [`MongoStore::open`], but for the indexes, of which it tells.
-    pub async fn inspect(settings: &MongoSettings) -> std::result::Result<Inspection, StoreError> {
+    /// Those of [`MongoStore::open`], except for missing indexes, which the result lists.
+    pub(super) async fn inspect(
+        settings: &MongoSettings,
+    ) -> std::result::Result<Inspection, StoreError> {
         let (store, hello) = Self::connect(settings, |_| ()).await?;
         let state = store.state().await?;
-        let found = store.within(store.look(state, &hello));
-        found.await
+        let inspection = store.run(store.collect(state, &hello));
+        inspection.await
     }
 
-    async fn look(&self, state: SchemaState, hello: &Document) -> Result<Inspection> {
+    async fn collect(&self, state: SchemaState, hello: &Document) -> Result<Inspection> {
         let (sound, missing) = match state {
-            SchemaState::Current => self.look_at_indexes().await?,
+            SchemaState::Current => self.check_indexes().await?,
             SchemaState::Empty | SchemaState::Older => (0, Vec::new()),
         };
-        let database = self.client.database(&self.at.user.driver().namespace().db);
-        // Some servers that speak the protocol know less of it, and some users may not ask.
+        let database = self
+            .client
+            .database(&self.collections.user.driver().namespace().db);
+        // Some servers that implement the protocol report less, and some users lack the right.
         let statistics = database.run_command(doc! { "dbStats": 1 }).await;
         let statistics = statistics.unwrap_or_default();
-        let newest = self.at.history.find_one(doc! {}).sort(doc! { "at": -1 });
+        let newest = self
+            .collections
+            .history
+            .find_one(doc! {})
+            .sort(doc! { "at": -1 });
         let newest = newest.await?;
         let disk = [
             number(&statistics, "fsTotalSize"),
@@ -56,7 +65,7 @@ fn time(document: &Document, field: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(time.timestamp_millis()).ok()
 }
 
-/// A number of bytes, of whichever type the server sends.
+/// Reads a number of bytes. Servers send it in different types.
 fn number(document: &Document, field: &str) -> Option<u64> {
     match document.get(field)? {
         Bson::Int32(number) => u64::try_from(*number).ok(),

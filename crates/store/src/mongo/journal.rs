@@ -1,15 +1,16 @@
-//! How a step is kept whole: all of it happens, or nothing.
+//! Execution of steps: each step takes effect as a whole or not at all.
 //!
 //! ```text
-//! replica set, cluster     start transaction ─▶ perform ─▶ commit             begun anew after a collision
-//! standalone server        write the step into the journal ─▶ perform ─▶ strike it out
-//!                                  │ dies anywhere in between
+//! replica set, cluster     start transaction ─▶ perform ─▶ commit             restarted after a conflict
+//! standalone server        insert the step into the journal ─▶ perform ─▶ delete it from the journal
+//!                                  │ the process dies in between
 //!                                  ▼
-//!                          who next starts, or touches that account, performs it again
+//!                          the next start, or the next operation on that account, performs it again
 //! ```
 //!
-//! A step in the journal may be performed by two at the same time, and once more after it was done. Where the database
-//! lets a step down before its claim, and for good, the step is struck out again and has failed.
+//! Two processes may perform a step of the journal at the same time, and a step may be performed again after it was
+//! completed. If the database rejects a step permanently before its claim, the step is deleted from the journal and has
+//! failed.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,15 +23,15 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Deletion, StoreError};
 use super::MongoStore;
-use super::documents::{AccountDocument, document, read};
-use super::link::{backoff, in_words, is_conflict, is_transient};
+use super::documents::{AccountDocument, decode, to_document};
+use super::errors::{backoff, describe, is_conflict, is_duplicate, is_temporary, is_transient};
+use super::execution::Execution;
 use super::steps::{Outcome, Step, perform};
-use super::timed_collection::within_time;
-use super::turn::{Turn, is_duplicate};
+use super::timed_collection::run_with_limit;
 
-/// For how long, in milliseconds, somebody may be about to perform what they have written into the journal: far longer
-/// than a step may take.
-const STILL_AT_IT: i64 = 60_000;
+/// Age in milliseconds up to which the process that inserted a journal entry may still be performing it: far longer than a
+/// step may take.
+const MAX_STEP_AGE: i64 = 60_000;
 
 /// A document in `movie_bag_journal`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -50,67 +51,70 @@ impl JournalDocument {
         }
     }
 
-    /// Whether whoever wrote it may still be at it.
+    /// Whether the process that inserted the entry may still be performing it.
     fn is_young(&self) -> bool {
         let age =
             ObjectId::new().timestamp().timestamp_millis() - self.id.timestamp().timestamp_millis();
-        age < STILL_AT_IT
+        age < MAX_STEP_AGE
     }
 }
 
 impl MongoStore {
-    /// Takes a step: in a transaction where there are any, by the journal where not.
-    pub(super) async fn step(&self, step: Step) -> std::result::Result<Outcome, StoreError> {
+    /// Executes a step, in a transaction if the server supports them, else with the journal.
+    pub(super) async fn execute(&self, step: Step) -> std::result::Result<Outcome, StoreError> {
         let (account, has_event) = (step.account(), step.writes_history());
         let last_conflict = Mutex::new(None);
-        let performing = async {
+        let execution = async {
             if self.has_transactions {
-                self.in_transaction(&step, &last_conflict).await
+                self.execute_in_transaction(&step, &last_conflict).await
             } else {
-                self.by_journal(step).await
+                self.execute_with_journal(step).await
             }
         };
-        let outcome = match within_time(self.link.timeout(), performing).await {
-            Some(outcome) => outcome.map_err(|error| self.link.failed(&error))?,
+        let outcome = match run_with_limit(self.connection.timeout(), execution).await {
+            Some(outcome) => outcome.map_err(|error| self.connection.store_error(&error))?,
             None => {
                 let conflict = last_conflict
                     .into_inner()
                     .unwrap_or_else(PoisonError::into_inner);
                 return Err(match conflict {
-                    Some(conflict) => self.link.contended(&conflict),
-                    None => self.link.too_slow(),
+                    Some(conflict) => self.connection.contention_error(&conflict),
+                    None => self.connection.timeout_error(),
                 });
             }
         };
         if outcome == Outcome::Done && has_event {
-            // What is done is done: if this takes too long, the next one does it.
+            // The step has succeeded. If trimming exceeds the time limit, a later step does it.
             let trimming = async {
-                self.trim_now_and_then(account).await;
+                self.trim_occasionally(account).await;
                 Ok(())
             };
-            let _ = self.within(trimming).await;
+            let _ = self.run(trimming).await;
         }
         Ok(outcome)
     }
 
-    async fn in_transaction(
+    async fn execute_in_transaction(
         &self,
         step: &Step,
         last_conflict: &Mutex<Option<String>>,
     ) -> Result<Outcome> {
-        // What is to be done after the commit, written down with it.
-        let then = match step {
+        // The step after the commit. It is inserted into the journal in the same transaction.
+        let next = match step {
             Step::DeleteAccount { account } => {
                 Some(JournalDocument::new(Step::Sweep { account: *account }))
             }
             _ => None,
         };
-        let outcome = self.committed(step, then.as_ref(), last_conflict).await?;
-        match (outcome, then) {
-            (Outcome::Deleted(deletion), Some(then)) => {
-                // In a transaction, too: a delete beside all transactions would wait for each of them in turn.
-                let rest = self.committed(&then.step, None, last_conflict).await?;
-                self.at.journal.delete_one(doc! { "_id": then.id }).await?;
+        let outcome = self.commit_step(step, next.as_ref(), last_conflict).await?;
+        match (outcome, next) {
+            (Outcome::Deleted(deletion), Some(next)) => {
+                // In a transaction, too: a delete outside of one would wait for each conflicting transaction in turn.
+                let rest = self.commit_step(&next.step, None, last_conflict).await?;
+                self.collections
+                    .journal
+                    .delete_one(doc! { "_id": next.id })
+                    .await?;
                 Ok(match rest {
                     Outcome::Deleted(rest) => Outcome::Deleted(Deletion {
                         movies: deletion.movies,
@@ -123,11 +127,11 @@ impl MongoStore {
         }
     }
 
-    /// Performs a step in a transaction, begun anew after each collision, and writes down what is left to do with it.
-    async fn committed(
+    /// Performs a step in a transaction, restarts it after each conflict, and inserts the next step into the journal with it.
+    async fn commit_step(
         &self,
         step: &Step,
-        then: Option<&JournalDocument>,
+        next: Option<&JournalDocument>,
         last_conflict: &Mutex<Option<String>>,
     ) -> Result<Outcome> {
         let mut session = self.client.start_session().await?;
@@ -135,26 +139,28 @@ impl MongoStore {
         let performed = loop {
             session.start_transaction().await?;
             let tried = async {
-                let mut turn = Turn::in_transaction(&mut session);
-                let outcome = perform(&self.at, step, &mut turn).await?;
-                if let (Outcome::Deleted(_), Some(then)) = (outcome, then) {
-                    turn.put(&self.at.journal, document(then)?).await?;
+                let mut execution = Execution::in_transaction(&mut session);
+                let outcome = perform(&self.collections, step, &mut execution).await?;
+                if let (Outcome::Deleted(_), Some(next)) = (outcome, next) {
+                    execution
+                        .insert_missing(&self.collections.journal, to_document(next)?)
+                        .await?;
                 }
                 Ok(outcome)
             };
             let performed = match tried.await {
                 Ok(outcome) => commit(&mut session).await.map(|()| outcome),
                 Err(error) => {
-                    // Where this fails, the server ends the transaction by itself.
+                    // If this fails, the server aborts the transaction by itself.
                     let _ = session.abort_transaction().await;
                     Err(error)
                 }
             };
             match performed {
                 Err(error) if is_transient(&error) => {
-                    let why = in_words(&error);
+                    let why = describe(&error);
                     tracing::debug!(tries, why, "restarting a transaction");
-                    // A lost connection is reported as such.
+                    // A lost connection is not reported as a conflict.
                     *last_conflict.lock().unwrap_or_else(PoisonError::into_inner) =
                         is_conflict(&error).then_some(why);
                     tokio::time::sleep(backoff(tries)).await;
@@ -163,84 +169,105 @@ impl MongoStore {
                 performed => break performed,
             }
         };
-        taken(performed)
+        map_duplicate(performed)
     }
 
-    async fn by_journal(&self, step: Step) -> Result<Outcome> {
+    async fn execute_with_journal(&self, step: Step) -> Result<Outcome> {
         let entry = JournalDocument::new(step);
-        self.at.journal.insert_one(document(&entry)?).await?;
-        self.perform_and_strike(&entry).await
+        self.collections
+            .journal
+            .insert_one(to_document(&entry)?)
+            .await?;
+        self.execute_entry(&entry).await
     }
 
-    /// Performs what stands in the journal, and strikes it out; also where it can't be done at all, since nobody could.
-    pub(super) async fn perform_and_strike(&self, entry: &JournalDocument) -> Result<Outcome> {
-        let mut turn = Turn::by_journal(false);
-        let performed = taken(perform(&self.at, &entry.step, &mut turn).await);
+    /// Performs a journal entry and deletes it. It is deleted also after a permanent failure, since no process could complete
+    /// it.
+    pub(super) async fn execute_entry(&self, entry: &JournalDocument) -> Result<Outcome> {
+        let mut execution = Execution::with_journal(false);
+        let performed =
+            map_duplicate(perform(&self.collections, &entry.step, &mut execution).await);
         if let Err(error) = &performed
-            && (turn.has_written || self.link.passes(error))
+            && (execution.has_written || is_temporary(error))
         {
             return performed;
         }
-        self.at.journal.delete_one(doc! { "_id": entry.id }).await?;
+        self.collections
+            .journal
+            .delete_one(doc! { "_id": entry.id })
+            .await?;
         performed
     }
 
-    /// The same for a step of somebody else; `false` where it is left alone, since they may be just about to perform it.
-    async fn complete(&self, entry: &JournalDocument) -> Result<bool> {
-        let outcome = taken(perform(&self.at, &entry.step, &mut Turn::by_journal(true)).await)?;
-        if outcome == Outcome::Refused && entry.step.makes() && entry.is_young() {
+    /// Performs and deletes a journal entry of another process. Returns `false` for an entry that is kept because that process
+    /// may still be performing it.
+    async fn complete_entry(&self, entry: &JournalDocument) -> Result<bool> {
+        let outcome = map_duplicate(
+            perform(
+                &self.collections,
+                &entry.step,
+                &mut Execution::with_journal(true),
+            )
+            .await,
+        )?;
+        if outcome == Outcome::Refused && entry.step.creates() && entry.is_young() {
             return Ok(false);
         }
-        self.at.journal.delete_one(doc! { "_id": entry.id }).await?;
+        self.collections
+            .journal
+            .delete_one(doc! { "_id": entry.id })
+            .await?;
         Ok(true)
     }
 
-    /// Performs again what the journal still has of an account; whether anything was completed. Only a standalone server
-    /// is worked on by the journal.
-    pub(super) async fn touch(&self, account: ObjectId) -> Result<bool> {
+    /// Completes the steps of an account in the journal. Returns whether there were any. Only standalone servers use the
+    /// journal.
+    pub(super) async fn complete_steps_of(&self, account: ObjectId) -> Result<bool> {
         if self.has_transactions {
             return Ok(false);
         }
-        self.resume(doc! { "account": account }).await
+        self.complete_steps(doc! { "account": account }).await
     }
 
-    /// Performs again those steps in the journal that made the credential what it is now, so that a change that builds
-    /// on theirs can't hide them.
-    pub(super) async fn touch_credential(&self, account: &AccountDocument) -> Result<()> {
+    /// Completes the steps in the journal that set the present credential, so that a change that follows cannot hide them.
+    pub(super) async fn complete_credential_change(&self, account: &AccountDocument) -> Result<()> {
         if self.has_transactions {
             return Ok(());
         }
-        self.resume(
+        self.complete_steps(
             doc! { "account": account.id, "step.replace_credential.password": &account.password },
         )
         .await
         .map(|_| ())
     }
 
-    /// Performs again what the journal has, in the order of writing. A step that can't be performed is left for a
-    /// person to look at, and told.
-    pub(super) async fn resume(&self, which: Document) -> Result<bool> {
-        let left: Vec<Document> = self
-            .at
+    /// Completes the matching steps of the journal in the order of writing. Returns whether there were any. A step that cannot
+    /// be completed is logged and kept for an administrator.
+    pub(super) async fn complete_steps(&self, filter: Document) -> Result<bool> {
+        let unfinished: Vec<Document> = self
+            .collections
             .journal
-            .find(which)
+            .find(filter)
             .sort(doc! { "_id": 1 })
             .await?
             .try_collect()
             .await?;
         let mut completed = false;
-        for entry in left {
+        for entry in unfinished {
             let id = entry.get("_id").cloned();
-            let step = async { self.complete(&read("movie_bag_journal", entry)?).await };
+            let step = async {
+                self.complete_entry(&decode("movie_bag_journal", entry)?)
+                    .await
+            };
             match step.await {
                 Ok(true) => {
                     tracing::debug!(step = ?id, "completed a step in movie_bag_journal");
                     completed = true;
                 }
                 Ok(false) => {}
-                Err(error) if self.link.passes(&error) => return Err(error),
+                Err(error) if is_temporary(&error) => return Err(error),
                 Err(error) => {
-                    let why = in_words(&error);
+                    let why = describe(&error);
                     tracing::error!(step = ?id, why, "cannot complete a step in movie_bag_journal");
                 }
             }
@@ -249,7 +276,7 @@ impl MongoStore {
     }
 }
 
-/// Commits, and asks again while the server does not confirm the commit. The caller limits the time.
+/// Commits, and repeats the commit until the server confirms it. The caller limits the time.
 async fn commit(session: &mut ClientSession) -> Result<()> {
     let mut tried = 0;
     loop {
@@ -263,8 +290,8 @@ async fn commit(session: &mut ClientSession) -> Result<()> {
     }
 }
 
-/// A name that is taken is an outcome.
-fn taken(performed: Result<Outcome>) -> Result<Outcome> {
+/// Converts the violation of a unique index to an outcome.
+fn map_duplicate(performed: Result<Outcome>) -> Result<Outcome> {
     match performed {
         Err(error) if is_duplicate(&error) => Ok(Outcome::Taken),
         performed => performed,

@@ -1,134 +1,111 @@
-//! The database that several servers share: MongoDB, by the official driver.
+//! Store on MongoDB, which several servers can share. Uses the official driver.
 //!
-//! The collections `user` and `movie` are those of a movie-bag database written by MongoEngine, which goes on working
-//! on them at the same time; all else is in collections of its own, `movie_bag_…`. What changes several documents at once is a step (`steps.rs`), and is kept whole by a transaction or
-//! by the journal (`journal.rs`): start there.
+//! The collections `user` and `movie` have the format of MongoEngine, and an application that uses MongoEngine may work on
+//! them at the same time. All other data is in separate collections, `movie_bag_…`. A change of several documents is a step
+//! (`steps.rs`). A transaction or the journal makes it atomic (`journal.rs`): start there.
 
 mod accounts;
+mod collections;
+mod connection;
 mod copying;
 mod documents;
+mod errors;
+mod execution;
 mod history;
 mod indexes;
 mod inspect;
 mod journal;
 mod limits;
-mod link;
 mod movies;
 mod outbox;
+mod paging;
 mod steps;
+mod tally_documents;
 #[cfg(test)]
 pub(in crate) mod tests;
 mod timed_collection;
-mod turn;
+mod uri;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mongodb::Client;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Error;
 use mongodb::options::ClientOptions;
-use mongodb::{Client, Database};
 
-use super::{SchemaState, Store, StoreError};
-use link::Link;
-pub use link::check_uri;
-use timed_collection::{TimedCollection, within_time};
-use turn::is_duplicate;
+use super::database::{MongoSettings, UnusableDatabase};
+use super::{CopyableStore, Inspection, SchemaState, Store, StoreError};
+use collections::Collections;
+use connection::Connection;
+use errors::is_duplicate;
+use timed_collection::run_with_limit;
+use uri::check_uri;
 
-/// The database's name where the URI has none.
+/// Name of the database if the URI contains none.
 const DEFAULT_DATABASE: &str = "movie-bag";
-/// Of which version a database is that is worked on here.
+/// Schema version that this code reads and writes.
 const VERSION: i64 = 1;
-/// How long a sign of life may take: whoever asks for one wants to know, not to wait.
-const PING: Duration = Duration::from_secs(2);
+/// Time limit of a ping. It is short because a health check needs an answer, not a retry.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Which MongoDB, and how.
-#[derive(Clone)]
-pub struct MongoSettings {
-    /// Its URI.
-    pub uri: String,
-    /// The URI without what is secret in it, for messages.
-    pub shown: String,
-    /// How long a step may take, with finding a server.
-    pub timeout: Duration,
+/// Checks the form of the connection string.
+pub(super) fn check(settings: &MongoSettings) -> Result<(), UnusableDatabase> {
+    check_uri(&settings.uri).map_err(UnusableDatabase::InvalidUri)
 }
 
-/// The store in a MongoDB database.
-pub struct MongoStore {
+/// Opens a database, or creates it. Returns also whether it is new.
+pub(super) async fn open(
+    settings: &MongoSettings,
+) -> Result<(Arc<dyn CopyableStore>, bool), StoreError> {
+    let store = MongoStore::open(settings).await?;
+    let is_new = store.is_new;
+    Ok((Arc::new(store), is_new))
+}
+
+/// Opens a database that exists; see [`MongoStore::open_existing`].
+pub(super) async fn open_existing(
+    settings: &MongoSettings,
+    is_reader: bool,
+) -> Result<Option<Arc<dyn CopyableStore>>, StoreError> {
+    let store = MongoStore::open_existing(settings, is_reader).await?;
+    Ok(store.map(|store| Arc::new(store) as Arc<dyn CopyableStore>))
+}
+
+/// Inspects a database without changing it.
+pub(super) async fn inspect(settings: &MongoSettings) -> Result<Inspection, StoreError> {
+    MongoStore::inspect(settings).await
+}
+
+/// Store in a MongoDB database.
+pub(super) struct MongoStore {
     client: Client,
-    at: Collections,
-    link: Link,
-    /// Whether the topology has transactions: a standalone server has none.
+    collections: Collections,
+    connection: Connection,
+    /// Whether the topology supports transactions. A standalone server does not.
     has_transactions: bool,
-    /// Whether the server compares by collations, as some that speak the protocol do not.
+    /// Whether the server supports collations. Some servers that implement the protocol do not.
     has_collations: AtomicBool,
-    /// How many of the next leases look for an entry that nobody holds, before they claim one.
+    /// Number of upcoming leases that take one entry each and skip entries that another transaction has locked.
     careful_leases: AtomicU32,
-    /// How many lines of histories were written. It begins anywhere, so that many short commands come to cutting, too.
+    /// Counter of written history lines. Its start value is arbitrary, so that short-lived processes trim histories, too.
     lines: AtomicU32,
-    /// Whether the database had neither our mark nor accounts when it was opened.
+    /// Whether the database had neither a schema document nor accounts when it was opened.
     is_new: bool,
 }
 
-/// Where things are kept.
-#[derive(Clone)]
-struct Collections {
-    user: TimedCollection,
-    movie: TimedCollection,
-    outbox: TimedCollection,
-    history: TimedCollection,
-    journal: TimedCollection,
-    revocations: TimedCollection,
-    tallies: TimedCollection,
-    locks: TimedCollection,
-    decoys: TimedCollection,
-    meta: TimedCollection,
-}
-
-impl Collections {
-    fn of(database: &Database, is_standalone: bool) -> Self {
-        let collection = |name| TimedCollection::new(database, name, is_standalone);
-        Self {
-            user: collection("user"),
-            movie: collection("movie"),
-            outbox: collection("movie_bag_outbox"),
-            history: collection("movie_bag_history"),
-            journal: collection("movie_bag_journal"),
-            revocations: collection("movie_bag_revocations"),
-            tallies: collection("movie_bag_tallies"),
-            locks: collection("movie_bag_locks"),
-            decoys: collection("movie_bag_decoys"),
-            meta: collection("movie_bag_meta"),
-        }
-    }
-
-    fn all(&self) -> [&TimedCollection; 10] {
-        [
-            &self.user,
-            &self.movie,
-            &self.outbox,
-            &self.history,
-            &self.journal,
-            &self.revocations,
-            &self.tallies,
-            &self.locks,
-            &self.decoys,
-            &self.meta,
-        ]
-    }
-}
-
 impl MongoStore {
-    /// Connects, makes the indexes that are missing, and completes what a standalone server was left with when a
-    /// process died.
+    /// Connects, creates missing indexes, and completes the steps that a process left unfinished when it died (standalone
+    /// servers).
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where no server answers within the time, [`StoreError::Broken`] where documents stand
-    /// in the way of an index, or the database is of a newer version.
-    pub async fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
+    /// [`StoreError::Unavailable`] if no server answers within the time limit. [`StoreError::Broken`] if documents prevent
+    /// the creation of an index, or if a newer version wrote the database.
+    async fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
         Self::open_with(settings, |_| ()).await
     }
 
@@ -141,12 +118,13 @@ impl MongoStore {
         store.prepare().await
     }
 
-    /// Connects to a database that exists; `None` where there is neither our mark nor an account, and then nothing is
-    /// created. A database that only other programs have written is left as it is, too: without our indexes it can be read.
+    /// Connects to a database that exists. Returns `None`, and creates nothing, if the database has neither a schema document
+    /// nor an account. A reader also leaves a database unchanged that only other programs have written: reading works
+    /// without our indexes.
     ///
     /// # Errors
     /// Those of [`MongoStore::open`].
-    pub async fn open_existing(
+    async fn open_existing(
         settings: &MongoSettings,
         is_reader: bool,
     ) -> Result<Option<Self>, StoreError> {
@@ -154,7 +132,7 @@ impl MongoStore {
         match store.state().await? {
             SchemaState::Empty => Ok(None),
             SchemaState::Older if is_reader => {
-                // Without the index that a collation needs, a search through all accounts does the same everywhere.
+                // The index with the collation may be missing. A scan of all accounts finds the same ones.
                 store.has_collations.store(false, Ordering::Relaxed);
                 Ok(Some(store))
             }
@@ -162,53 +140,48 @@ impl MongoStore {
         }
     }
 
-    /// Whether opening this database created it.
-    pub fn is_new(&self) -> bool {
-        self.is_new
-    }
-
-    /// Creates what is missing, and completes what a process that died left unfinished.
+    /// Creates missing collections and indexes, and completes the steps that a process left unfinished when it died.
     async fn prepare(self) -> Result<Self, StoreError> {
-        self.make_collections().await?;
-        // Building an index takes as long as the collection is large.
-        self.make_indexes().await?;
-        // Last, so that the mark means that all of it exists.
-        self.mark_version().await?;
-        if self.within(self.resume(doc! {})).await? {
+        self.create_collections().await?;
+        // Without a time limit: the duration depends on the size of the collection.
+        self.create_indexes().await?;
+        // Last, so that the schema document implies that collections and indexes exist.
+        self.record_version().await?;
+        if self.run(self.complete_steps(doc! {})).await? {
             tracing::info!("completed unfinished steps in movie_bag_journal");
         }
         Ok(self)
     }
 
-    /// Returns how far the database is from what this version works on.
+    /// Compares the database with the schema of this version.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] for a database of a newer version.
+    /// [`StoreError::Broken`] if a newer version wrote the database.
     async fn state(&self) -> Result<SchemaState, StoreError> {
-        let mark = self.within(async { self.at.meta.find_one(schema_mark()).await });
-        let mark = mark.await?;
-        refuse_newer(mark.as_ref())?;
-        if mark.is_some() {
+        let schema = self.run(async { self.collections.meta.find_one(schema_id()).await });
+        let schema = schema.await?;
+        refuse_newer(schema.as_ref())?;
+        if schema.is_some() {
             return Ok(SchemaState::Current);
         }
-        let account = self.within(async { self.at.user.find_one(doc! {}).await });
+        let account = self.run(async { self.collections.user.find_one(doc! {}).await });
         Ok(match account.await? {
             Some(_) => SchemaState::Older,
             None => SchemaState::Empty,
         })
     }
 
-    /// Connects, and changes nothing; returns also what the server says of itself. `adjust` may change the options.
+    /// Connects without changing anything. Returns also the server's reply to `hello`. `adjust` may change the options.
     async fn connect(
         settings: &MongoSettings,
         adjust: impl FnOnce(&mut ClientOptions),
     ) -> Result<(Self, Document), StoreError> {
-        let mut link = Link::new(settings.shown.clone(), settings.timeout);
+        let mut connection = Connection::new(settings.shown.clone(), settings.timeout);
         let mut options = {
             let options = async { ClientOptions::parse(&settings.uri).await };
-            limited(&link, settings.timeout, options).await?
+            run_limited(&connection, settings.timeout, options).await?
         };
-        link.prepare(&mut options);
+        connection.configure(&mut options);
         adjust(&mut options);
         let connect = async {
             let name = options
@@ -220,18 +193,18 @@ impl MongoStore {
             let hello = database.run_command(doc! { "hello": 1 }).await?;
             Ok((client, database, hello))
         };
-        let (client, database, hello) = limited(&link, settings.timeout, connect).await?;
-        link.check_age(&hello)?;
+        let (client, database, hello) = run_limited(&connection, settings.timeout, connect).await?;
+        connection.check_version(&hello)?;
         if !is_primary(&hello) {
-            return Err(link.no_primary(&hello));
+            return Err(connection.not_primary_error(&hello));
         }
         let has_transactions = has_transactions(&hello);
         let store = Self {
-            at: Collections::of(&database, !has_transactions),
+            collections: Collections::of(&database, !has_transactions),
             has_transactions,
             has_collations: AtomicBool::new(true),
             client,
-            link,
+            connection,
             careful_leases: AtomicU32::new(0),
             lines: AtomicU32::new(ObjectId::new().bytes()[11].into()),
             is_new: false,
@@ -239,36 +212,39 @@ impl MongoStore {
         Ok((store, hello))
     }
 
-    /// Keeps a step within its time, and tells what its failure means.
-    async fn within<T>(
+    /// Runs database operations within the time limit of a step, and converts their error.
+    async fn run<T>(
         &self,
-        step: impl Future<Output = Result<T, Error>>,
+        operations: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreError> {
-        limited(&self.link, self.link.timeout(), step).await
+        run_limited(&self.connection, self.connection.timeout(), operations).await
     }
 
-    /// Marks a database that is new with its version, and refuses one of a newer version.
-    async fn mark_version(&self) -> Result<(), StoreError> {
-        let mark = self.within(async {
+    /// Writes the schema version into a new database.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] if a newer version wrote the database.
+    async fn record_version(&self) -> Result<(), StoreError> {
+        let schema = self.run(async {
             let version = doc! { "$setOnInsert": { "version": VERSION } };
-            match self.at.meta.upsert_one(schema_mark(), version).await {
-                // Several start at once, and another one was faster.
+            match self.collections.meta.upsert_one(schema_id(), version).await {
+                // Another process wrote it in the meantime.
                 Err(error) if is_duplicate(&error) => {}
-                marked => marked?,
+                written => written?,
             }
-            self.at.meta.find_one(schema_mark()).await
+            self.collections.meta.find_one(schema_id()).await
         });
-        refuse_newer(mark.await?.as_ref())
+        refuse_newer(schema.await?.as_ref())
     }
 }
 
-/// The document that says of which version a database is.
-fn schema_mark() -> Document {
+/// Filter for the schema document, which holds the schema version.
+fn schema_id() -> Document {
     doc! { "_id": "schema" }
 }
 
-fn refuse_newer(mark: Option<&Document>) -> Result<(), StoreError> {
-    let version = match mark.and_then(|mark| mark.get("version")) {
+fn refuse_newer(schema: Option<&Document>) -> Result<(), StoreError> {
+    let version = match schema.and_then(|schema| schema.get("version")) {
         Some(Bson::Int64(version)) => *version,
         Some(Bson::Int32(version)) => i64::from(*version),
         Some(Bson::Double(version)) => *version as i64,
@@ -282,24 +258,25 @@ fn refuse_newer(mark: Option<&Document>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a server has transactions: a member of a replica set names its set, a router of a cluster says what it is.
+/// Whether a server supports transactions. The reply of a replica set member contains the name of the set; the reply of a
+/// cluster's router contains a fixed message.
 fn has_transactions(hello: &Document) -> bool {
     hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid")
 }
 
-/// Whether a server takes writes. The driver asks only such ones, but for a `directConnection` to another.
+/// Whether a server accepts writes. The driver selects only such servers, except with `directConnection`.
 fn is_primary(hello: &Document) -> bool {
     hello.get_bool("isWritablePrimary").unwrap_or_default()
 }
 
-async fn limited<T>(
-    link: &Link,
-    time: Duration,
-    step: impl Future<Output = Result<T, Error>>,
+async fn run_limited<T>(
+    connection: &Connection,
+    limit: Duration,
+    operations: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, StoreError> {
-    match within_time(time, step).await {
-        Some(outcome) => outcome.map_err(|error| link.failed(&error)),
-        None => Err(link.too_slow()),
+    match run_with_limit(limit, operations).await {
+        Some(outcome) => outcome.map_err(|error| connection.store_error(&error)),
+        None => Err(connection.timeout_error()),
     }
 }
 
@@ -307,18 +284,25 @@ async fn limited<T>(
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let look = async {
-            let database = self.client.database(&self.at.user.driver().namespace().db);
+            let database = self
+                .client
+                .database(&self.collections.user.driver().namespace().db);
             database.run_command(doc! { "hello": 1 }).await
         };
-        let answer = limited(&self.link, PING.min(self.link.timeout()), look).await;
+        let answer = run_limited(
+            &self.connection,
+            PING_TIMEOUT.min(self.connection.timeout()),
+            look,
+        )
+        .await;
         match answer {
-            Ok(hello) if !is_primary(&hello) => Err(self.link.no_primary(&hello)),
-            // How steps are kept whole was chosen at the start.
+            Ok(hello) if !is_primary(&hello) => Err(self.connection.not_primary_error(&hello)),
+            // The choice between transactions and the journal was made at the start.
             Ok(hello) if has_transactions(&hello) != self.has_transactions => {
-                Err(self.link.other_topology(self.has_transactions))
+                Err(self.connection.topology_error(self.has_transactions))
             }
             Ok(_) => Ok(()),
-            // Whatever it says instead, it can't be worked with now.
+            // Any other error to a ping also means that the database cannot be used now.
             Err(StoreError::Broken(why)) => Err(StoreError::Unavailable(why)),
             Err(error) => Err(error),
         }

@@ -1,24 +1,20 @@
-//! Movies: the collection `movie`, and each account's list of its own in `user`.
+//! Movies: the collection `movie`, and the list of movies in each document of `user`.
 
 use async_trait::async_trait;
 use mongodb::bson::{Document, doc};
 
 use super::super::{MovieChange, MovieCreation, Movies, StoreError};
 use super::MongoStore;
-use super::accounts::page;
-use super::documents::{MovieDocument, object_id, read};
+use super::documents::{MovieDocument, decode, object_id};
+use super::errors::is_duplicate;
+use super::paging::fetch_page;
 use super::steps::{Outcome, Step};
-use super::turn::is_duplicate;
 use movie_bag_core::domain::id::{AccountId, MovieId};
 use movie_bag_core::domain::movie::{Movie, MovieChanges};
 
 impl MongoStore {
-    /// Why a movie can't be changed by somebody, if so.
-    async fn objection(
-        &self,
-        id: MovieId,
-        by: AccountId,
-    ) -> Result<Option<MovieChange>, StoreError> {
+    /// Returns why an account may not change a movie, if so.
+    async fn refusal(&self, id: MovieId, by: AccountId) -> Result<Option<MovieChange>, StoreError> {
         Ok(match self.movie(id).await? {
             None => Some(MovieChange::NotFound),
             Some(movie) if movie.added_by != by => Some(MovieChange::NotOwner),
@@ -33,7 +29,7 @@ impl Movies for MongoStore {
         let step = Step::CreateMovie {
             movie: movie.into(),
         };
-        Ok(match self.step(step).await? {
+        Ok(match self.execute(step).await? {
             Outcome::Taken => MovieCreation::NameTaken,
             Outcome::Refused => MovieCreation::OwnerGone,
             _ => MovieCreation::Created,
@@ -41,10 +37,10 @@ impl Movies for MongoStore {
     }
 
     async fn movie(&self, id: MovieId) -> Result<Option<Movie>, StoreError> {
-        self.within(async {
+        self.run(async {
             let id = doc! { "_id": object_id(id.as_bytes()) };
-            let found = self.at.movie.find_one(id).await?;
-            let found = found.map(|found| read::<MovieDocument>("movie", found));
+            let found = self.collections.movie.find_one(id).await?;
+            let found = found.map(|found| decode::<MovieDocument>("movie", found));
             Ok(found.transpose()?.map(Movie::from))
         })
         .await
@@ -52,13 +48,13 @@ impl Movies for MongoStore {
 
     async fn movies(&self, after: Option<MovieId>, limit: usize) -> Result<Vec<Movie>, StoreError> {
         let after = after.map(|id| object_id(id.as_bytes()));
-        self.within(page(
-            &self.at.movie,
+        self.run(fetch_page(
+            &self.collections.movie,
             doc! {},
             doc! {},
             after,
             limit,
-            |found| Ok(read::<MovieDocument>("movie", found)?.into()),
+            |found| Ok(decode::<MovieDocument>("movie", found)?.into()),
         ))
         .await
     }
@@ -69,8 +65,8 @@ impl Movies for MongoStore {
         by: AccountId,
         changes: &MovieChanges,
     ) -> Result<MovieChange, StoreError> {
-        if let Some(objection) = self.objection(id, by).await? {
-            return Ok(objection);
+        if let Some(refusal) = self.refusal(id, by).await? {
+            return Ok(refusal);
         }
         let mut set = Document::new();
         if let Some(name) = &changes.name {
@@ -86,8 +82,13 @@ impl Movies for MongoStore {
             return Ok(MovieChange::Done);
         }
         let filter = doc! { "_id": object_id(id.as_bytes()), "added_by": object_id(by.as_bytes()) };
-        let changed = self.within(async {
-            match self.at.movie.update_one(filter, doc! { "$set": set }).await {
+        let changed = self.run(async {
+            match self
+                .collections
+                .movie
+                .update_one(filter, doc! { "$set": set })
+                .await
+            {
                 Ok(false) => Ok(MovieChange::NotFound),
                 Ok(true) => Ok(MovieChange::Done),
                 Err(error) if is_duplicate(&error) => Ok(MovieChange::NameTaken),
@@ -98,14 +99,14 @@ impl Movies for MongoStore {
     }
 
     async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<MovieChange, StoreError> {
-        if let Some(objection) = self.objection(id, by).await? {
-            return Ok(objection);
+        if let Some(refusal) = self.refusal(id, by).await? {
+            return Ok(refusal);
         }
         let step = Step::DeleteMovie {
             movie: object_id(id.as_bytes()),
             by: object_id(by.as_bytes()),
         };
-        Ok(match self.step(step).await? {
+        Ok(match self.execute(step).await? {
             Outcome::Done => MovieChange::Done,
             _ => MovieChange::NotFound,
         })

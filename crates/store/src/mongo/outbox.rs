@@ -14,58 +14,54 @@ use super::super::{
     LeaseMode, LeaseResult, LimitedCall, Limits as _, Outbox, QueueResult, StoreError,
 };
 use super::MongoStore;
-use super::accounts::{bounded, page};
 use super::documents::{
-    EntryDocument, GONE, LeaseDocument, date, document, free_at, object_id, read, timestamp,
+    EntryDocument, GONE, LeaseDocument, date, decode, free_at, object_id, timestamp, to_document,
+    undelivered_filter,
 };
-use super::link::{in_words, is_collision};
+use super::errors::{describe, is_server_conflict};
+use super::paging::{fetch_page, server_limit};
 use super::steps::{Outcome, Step};
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
 use movie_bag_core::domain::outbox::{self, Entry, EntryState, Lease, MailKind, OutboxState, Round};
 
-/// The waiting entries of a round. A kind that a newer version has queued is left to that one.
-fn waiting(round: Round) -> Document {
+/// Matches the waiting entries of a round. Kinds that only a newer version knows are left to that version.
+fn waiting_filter(round: Round) -> Document {
     let known: Vec<&str> = MailKind::ALL.iter().map(|kind| kind.name()).collect();
     doc! { "state": EntryState::Waiting.name(), "is_again": round == Round::Later, "kind": { "$in": known } }
 }
 
-/// Those of them that may be taken at `now`.
-fn due(round: Round, now: Timestamp) -> Document {
-    // Dates are whole milliseconds, so this is "at `now` or before"; `$lte` on a compound index leaves out equal dates on
-    // one server that speaks the protocol.
+/// Matches the entries of a round that may be leased at `now`.
+fn due_filter(round: Round, now: Timestamp) -> Document {
+    // Dates are whole milliseconds, so this means "at `now` or before". One server that implements the protocol leaves out
+    // equal dates for `$lte` on a compound index.
     let just_after = DateTime::from_millis(now.as_millisecond().saturating_add(1));
-    let mut due = waiting(round);
-    due.insert("free_at", doc! { "$lt": just_after });
-    due
+    let mut filter = waiting_filter(round);
+    filter.insert("free_at", doc! { "$lt": just_after });
+    filter
 }
 
-/// An account's entries, waiting and dead.
-pub(super) fn undelivered(account: ObjectId) -> Document {
-    doc! { "account": account, "state": { "$ne": GONE } }
-}
-
-fn by_urgency() -> Document {
+fn urgency_order() -> Document {
     doc! { "free_at": 1, "_id": 1 }
 }
 
-/// How often entries are tried to be taken at once, while others are at the same ones.
+/// Maximum number of tries to lease several entries at once while other transactions claim the same ones.
 const TRIES: usize = 3;
-/// How many leases are of one entry each, which pass over those that are busy, once all these tries were in vain.
-const CAREFUL: u32 = 200;
-/// How many entries that are busy are passed over in one look.
-const MOST_BUSY: usize = 100;
+/// Number of leases that take one entry each and skip locked ones, after all these tries have failed.
+const CAREFUL_LEASES: u32 = 200;
+/// Maximum number of locked entries that one lease skips.
+const MAX_BUSY: usize = 100;
 
-/// What came of trying to take an entry.
+/// Result of an attempt to lease an entry.
 enum Claim {
-    Ours(Box<EntryDocument>),
-    /// Somebody was faster.
+    Claimed(Box<EntryDocument>),
+    /// Another worker changed it in the meantime.
     Changed,
-    /// A transaction holds it, maybe one of a process that is dead.
+    /// Another transaction has locked it, perhaps one of a dead process.
     Busy,
 }
 
-/// Whether a commit was made, and the majority did not confirm it in time.
+/// Whether the primary has committed, and a majority did not confirm it in time.
 fn is_unconfirmed(error: &mongodb::error::Error) -> bool {
     matches!(
         &*error.kind,
@@ -74,24 +70,24 @@ fn is_unconfirmed(error: &mongodb::error::Error) -> bool {
 }
 
 impl MongoStore {
-    /// Takes up to so many entries in one transaction, passing over the first `passed_over`; `None` where others are at the
-    /// same ones.
+    /// Leases up to `limit` entries in one transaction, after skipping the first `skipped`. Returns `None` if another
+    /// transaction claims the same ones.
     async fn claim_some(
         &self,
         round: Round,
         now: Timestamp,
         lease: Lease,
         limit: usize,
-        passed_over: usize,
+        skipped: usize,
     ) -> mongodb::error::Result<Option<Vec<Entry>>> {
-        // What the primary has now, also where the majority does not have it yet: the update decides.
+        // The primary's present state, even if a majority does not have it yet: the update decides.
         let found: Vec<Document> = self
-            .at
+            .collections
             .outbox
-            .find(due(round, now))
-            .sort(by_urgency())
-            .skip(passed_over as u64)
-            .limit(bounded(limit))
+            .find(due_filter(round, now))
+            .sort(urgency_order())
+            .skip(skipped as u64)
+            .limit(server_limit(limit))
             .projection(doc! { "_id": 1 })
             .read_concern(ReadConcern::local())
             .await?
@@ -101,19 +97,19 @@ impl MongoStore {
         if ids.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let mut free = due(round, now);
+        let mut free = due_filter(round, now);
         free.insert("_id", doc! { "$in": &ids });
-        // They are due, so the lease ends later than they wait.
+        // The entries are due, so the lease ends after `next_try_at`.
         let held = doc! {
             "is_again": true,
-            "lease": document(&LeaseDocument::from(lease))?,
+            "lease": to_document(&LeaseDocument::from(lease))?,
             "free_at": date(lease.until),
         };
         let hold = doc! { "$set": held, "$inc": { "attempts": 1_i64 } };
         let mut session = self.client.start_session().await?;
         session.start_transaction().await?;
         let claimed = async {
-            self.at
+            self.collections
                 .outbox
                 .driver()
                 .update_many(free, hold)
@@ -122,31 +118,36 @@ impl MongoStore {
             session.commit_transaction().await
         };
         match claimed.await {
-            Err(error) if is_collision(&error) => {
+            Err(error) if is_server_conflict(&error) => {
                 let _ = session.abort_transaction().await;
                 return Ok(None);
             }
-            // The majority did not confirm it in time. The primary has made it all the same.
+            // The primary has committed all the same.
             Err(error) if is_unconfirmed(&error) => {}
             claimed => claimed?,
         }
-        let ours =
+        let leased_filter =
             doc! { "_id": { "$in": &ids }, "lease.holder": object_id(lease.holder.as_bytes()) };
-        // As the primary has it: what the majority has may not include the leases that were just written, and entries
-        // whose lease goes unnoticed would wait until it ends.
-        let ours = self.at.outbox.find(ours).read_concern(ReadConcern::local());
-        let mut ours: Vec<Document> = ours.await?.try_collect().await?;
-        ours.sort_by_key(|entry| ids.iter().position(|id| entry.get("_id") == Some(id)));
+        // Read from the primary alone: a majority may not have these leases yet, and entries that are missing here would wait
+        // until their lease ends.
+        let leased = self
+            .collections
+            .outbox
+            .find(leased_filter)
+            .read_concern(ReadConcern::local());
+        let mut leased: Vec<Document> = leased.await?.try_collect().await?;
+        leased.sort_by_key(|entry| ids.iter().position(|id| entry.get("_id") == Some(id)));
         let mut entries = Vec::new();
-        for found in ours {
+        for found in leased {
             let id = found.get("_id").cloned();
-            match read("movie_bag_outbox", found).and_then(|entry: EntryDocument| entry.try_into())
+            match decode("movie_bag_outbox", found)
+                .and_then(|entry: EntryDocument| entry.try_into())
             {
                 Ok(entry) => entries.push(entry),
-                // A failure of this takes no leased one with it: it is tried again when the lease ends.
+                // If this fails, too, the leased entries are returned all the same. It is retried when the lease ends.
                 Err(error) => {
-                    if let Err(error) = self.bury(id, &in_words(&error)).await {
-                        tracing::warn!("{}", in_words(&error));
+                    if let Err(error) = self.give_up(id, &describe(&error)).await {
+                        tracing::warn!("{}", describe(&error));
                     }
                 }
             }
@@ -154,7 +155,7 @@ impl MongoStore {
         Ok(Some(entries))
     }
 
-    /// Takes the next entry that nobody is writing at the moment.
+    /// Leases the next entry that no other transaction has locked.
     async fn find_and_claim(
         &self,
         round: Round,
@@ -163,47 +164,47 @@ impl MongoStore {
     ) -> mongodb::error::Result<Option<Entry>> {
         let mut busy: Vec<ObjectId> = Vec::new();
         loop {
-            let mut due = due(round, now);
+            let mut filter = due_filter(round, now);
             if !busy.is_empty() {
-                due.insert("_id", doc! { "$nin": &busy });
+                filter.insert("_id", doc! { "$nin": &busy });
             }
-            // What the primary has now, also where the majority does not have it yet: the claim decides, and what is long
-            // claimed is not looked at again and again.
+            // The primary's present state, even if a majority does not have it yet: the claim decides, and entries that were
+            // claimed long ago are not read again and again.
             let found = self
-                .at
+                .collections
                 .outbox
-                .find_one(due)
-                .sort(by_urgency())
+                .find_one(filter)
+                .sort(urgency_order())
                 .read_concern(ReadConcern::local())
                 .await?;
             let Some(found) = found else {
                 return Ok(None);
             };
             let id = found.get("_id").cloned();
-            let entry: EntryDocument = match read("movie_bag_outbox", found) {
+            let entry: EntryDocument = match decode("movie_bag_outbox", found) {
                 Ok(entry) => entry,
                 Err(error) => {
-                    self.bury(id, &in_words(&error)).await?;
+                    self.give_up(id, &describe(&error)).await?;
                     continue;
                 }
             };
-            // What its queueing or its last attempt left unfinished may take it away.
-            if self.touch(entry.account).await? {
+            // Completing an unfinished step of the account may remove the entry.
+            if self.complete_steps_of(entry.account).await? {
                 continue;
             }
             match self.claim(&entry, &entry.state, lease).await? {
-                Claim::Ours(ours) => match Entry::try_from(*ours) {
+                Claim::Claimed(claimed) => match Entry::try_from(*claimed) {
                     Ok(entry) => return Ok(Some(entry)),
-                    Err(error) => self.bury(id, &in_words(&error)).await?,
+                    Err(error) => self.give_up(id, &describe(&error)).await?,
                 },
                 Claim::Changed => {}
-                Claim::Busy if busy.len() < MOST_BUSY => busy.push(entry.id),
+                Claim::Busy if busy.len() < MAX_BUSY => busy.push(entry.id),
                 Claim::Busy => return Ok(None),
             }
         }
     }
 
-    /// Takes an entry where it still is as it was found, and gives it this state.
+    /// Leases an entry if it is unchanged since it was read, and sets its state.
     async fn claim(
         &self,
         entry: &EntryDocument,
@@ -214,25 +215,25 @@ impl MongoStore {
         let held = doc! {
             "state": state,
             "is_again": true,
-            "lease": document(&LeaseDocument::from(lease))?,
+            "lease": to_document(&LeaseDocument::from(lease))?,
             "free_at": free_at(entry.next_try_at, Some(lease)),
         };
         let hold = doc! { "$set": held, "$inc": { "attempts": 1_i64 } };
         let is_claimed = if self.has_transactions {
-            // Within a transaction a collision is told at once. Without, the update would wait for the other one, for a
-            // minute where its process is dead, and all other mails with it.
+            // In a transaction a conflict is reported at once. Without one, the update would wait for the other transaction
+            // (for a minute if its process is dead), and all other mails would wait, too.
             let mut session = self.client.start_session().await?;
             session.start_transaction().await?;
-            let update = self.at.outbox.driver().update_one(is_free, hold);
+            let update = self.collections.outbox.driver().update_one(is_free, hold);
             match update.session(&mut session).await {
-                Err(error) if is_collision(&error) => {
+                Err(error) if is_server_conflict(&error) => {
                     let _ = session.abort_transaction().await;
                     return Ok(Claim::Busy);
                 }
                 updated => {
                     let updated = updated?;
                     match session.commit_transaction().await {
-                        Err(error) if is_collision(&error) => return Ok(Claim::Busy),
+                        Err(error) if is_server_conflict(&error) => return Ok(Claim::Busy),
                         // As in `claim_some`.
                         Err(error) if is_unconfirmed(&error) => {}
                         committed => committed?,
@@ -241,25 +242,25 @@ impl MongoStore {
                 }
             }
         } else {
-            self.at.outbox.update_one(is_free, hold).await?
+            self.collections.outbox.update_one(is_free, hold).await?
         };
         if !is_claimed {
             return Ok(Claim::Changed);
         }
-        let mut ours = entry.clone();
-        ours.state = state.to_owned();
-        ours.lease = Some(lease.into());
-        ours.attempts += 1;
-        Ok(Claim::Ours(Box::new(ours)))
+        let mut claimed = entry.clone();
+        claimed.state = state.to_owned();
+        claimed.lease = Some(lease.into());
+        claimed.attempts += 1;
+        Ok(Claim::Claimed(Box::new(claimed)))
     }
 
-    /// The moment at which a round's next entry may be taken.
-    async fn first_free(&self, round: Round) -> mongodb::error::Result<Option<Timestamp>> {
+    /// Returns the time from which the next entry of a round may be leased.
+    async fn first_free_at(&self, round: Round) -> mongodb::error::Result<Option<Timestamp>> {
         let first = self
-            .at
+            .collections
             .outbox
-            .find_one(waiting(round))
-            .sort(by_urgency())
+            .find_one(waiting_filter(round))
+            .sort(urgency_order())
             .projection(doc! { "free_at": 1 })
             .await?;
         first
@@ -267,15 +268,15 @@ impl MongoStore {
             .transpose()
     }
 
-    async fn count_of(&self, state: EntryState) -> mongodb::error::Result<u64> {
+    async fn count_in_state(&self, state: EntryState) -> mongodb::error::Result<u64> {
         let of_state = doc! { "state": state.name() };
-        self.at.outbox.count_documents(of_state).await
+        self.collections.outbox.count_documents(of_state).await
     }
 
-    /// When the entry that waits the longest was asked for.
+    /// Returns the time of the oldest request that waits.
     async fn oldest_waiting_since(&self) -> mongodb::error::Result<Option<Timestamp>> {
         let oldest = self
-            .at
+            .collections
             .outbox
             .find_one(doc! { "state": EntryState::Waiting.name() })
             .sort(doc! { "requested_at": 1 })
@@ -286,11 +287,11 @@ impl MongoStore {
             .transpose()
     }
 
-    /// Gives up an entry that can't be read: it must not hold up those behind it.
-    async fn bury(&self, id: Option<Bson>, why: &str) -> mongodb::error::Result<()> {
+    /// Marks an entry that cannot be read as dead, so that it does not block the entries behind it.
+    async fn give_up(&self, id: Option<Bson>, why: &str) -> mongodb::error::Result<()> {
         tracing::error!("cannot send a mail: {why}");
         let dead = doc! { "state": EntryState::Dead.name(), "last_error": why };
-        self.at
+        self.collections
             .outbox
             .update_one(doc! { "_id": id }, doc! { "$set": dead })
             .await
@@ -308,7 +309,7 @@ impl Outbox for MongoStore {
     ) -> Result<QueueResult, StoreError> {
         if let Some(counting) = counting {
             let early = if self.has_transactions {
-                self.too_early(counting).await?
+                self.check_limit(counting).await?
             } else {
                 self.count(counting).await?.err()
             };
@@ -321,7 +322,7 @@ impl Outbox for MongoStore {
             mail: entry.into(),
             counting,
         };
-        Ok(match self.step(step).await? {
+        Ok(match self.execute(step).await? {
             Outcome::Done => QueueResult::Queued,
             Outcome::TooEarly(early) => QueueResult::TooEarly(early),
             _ => QueueResult::NoAccount,
@@ -335,21 +336,21 @@ impl Outbox for MongoStore {
         lease: Lease,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.within(async {
-            // What a standalone server has in its journal must be looked at before each claim.
+        self.run(async {
+            // On a standalone server the journal must be read before each claim.
             if self.has_transactions && self.careful_leases.load(Ordering::Relaxed) == 0 {
                 for tried in 0..TRIES {
-                    // Behind those at which others are: a process that is dead may hold them for a minute.
-                    let passed_over = tried * limit;
+                    // Skips the entries that others claim: a dead process may lock them for a minute.
+                    let skipped = tried * limit;
                     if let Some(leased) = self
-                        .claim_some(round, now, lease, limit, passed_over)
+                        .claim_some(round, now, lease, limit, skipped)
                         .await?
                         .filter(|leased| tried == 0 || !leased.is_empty())
                     {
                         return Ok(leased);
                     }
                 }
-                self.careful_leases.store(CAREFUL, Ordering::Relaxed);
+                self.careful_leases.store(CAREFUL_LEASES, Ordering::Relaxed);
             }
             let _ =
                 self.careful_leases
@@ -373,14 +374,14 @@ impl Outbox for MongoStore {
             LeaseMode::WaitingOnly => doc! { "$eq": EntryState::Waiting.name() },
             LeaseMode::Revive | LeaseMode::KeepState => doc! { "$ne": GONE },
         };
-        let which = doc! { "_id": object_id(id.as_bytes()), "state": is_wanted };
-        self.within(async {
+        let filter = doc! { "_id": object_id(id.as_bytes()), "state": is_wanted };
+        self.run(async {
             loop {
-                let Some(found) = self.at.outbox.find_one(which.clone()).await? else {
+                let Some(found) = self.collections.outbox.find_one(filter.clone()).await? else {
                     return Ok(LeaseResult::NotFound);
                 };
-                let entry: EntryDocument = read("movie_bag_outbox", found)?;
-                if self.touch(entry.account).await? {
+                let entry: EntryDocument = decode("movie_bag_outbox", found)?;
+                if self.complete_steps_of(entry.account).await? {
                     continue;
                 }
                 let is_held = |until: DateTime| until > date(now);
@@ -396,8 +397,8 @@ impl Outbox for MongoStore {
                     LeaseMode::WaitingOnly | LeaseMode::KeepState => &entry.state,
                 };
                 match self.claim(&entry, state, lease).await? {
-                    Claim::Ours(ours) => {
-                        return Ok(LeaseResult::Leased(Box::new((*ours).try_into()?)));
+                    Claim::Claimed(claimed) => {
+                        return Ok(LeaseResult::Leased(Box::new((*claimed).try_into()?)));
                     }
                     Claim::Changed => {}
                     Claim::Busy => return Ok(LeaseResult::Held),
@@ -410,8 +411,8 @@ impl Outbox for MongoStore {
     async fn renew_lease(&self, id: EntryId, lease: Lease) -> Result<bool, StoreError> {
         let is_held = doc! { "_id": object_id(id.as_bytes()), "lease.holder": object_id(lease.holder.as_bytes()) };
         let until = date(lease.until);
-        self.within(async {
-            let renewed = self.at.outbox.update_one(
+        self.run(async {
+            let renewed = self.collections.outbox.update_one(
                 is_held,
                 doc! { "$set": { "lease.until": until }, "$max": { "free_at": until } },
             );
@@ -433,28 +434,28 @@ impl Outbox for MongoStore {
             outcome: outcome.into(),
             event: event.into(),
         };
-        Ok(self.step(step).await? == Outcome::Done)
+        Ok(self.execute(step).await? == Outcome::Done)
     }
 
     async fn release_entry(&self, entry: &Entry, error: Option<&str>) -> Result<bool, StoreError> {
         let Some(lease) = entry.lease else {
             return Ok(false);
         };
-        // No other worker counts attempts while it is held.
+        // No other worker counts attempts during the lease.
         let attempts = entry.attempts.saturating_sub(1);
         let is_held = doc! { "_id": object_id(entry.id.as_bytes()), "lease.holder": object_id(lease.holder.as_bytes()) };
-        let mut as_before = doc! {
+        let mut restored = doc! {
             "attempts": i64::from(attempts),
             "is_again": attempts > 0,
             "free_at": date(entry.next_try_at),
         };
         if let Some(error) = error {
-            as_before.insert("last_error", error);
+            restored.insert("last_error", error);
         }
-        self.within(async {
-            let given_back = self.at.outbox.update_one(
+        self.run(async {
+            let given_back = self.collections.outbox.update_one(
                 is_held,
-                doc! { "$set": as_before, "$unset": { "lease": "" } },
+                doc! { "$set": restored, "$unset": { "lease": "" } },
             );
             given_back.await
         })
@@ -462,19 +463,21 @@ impl Outbox for MongoStore {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.within(async {
-            let (first, later) =
-                tokio::try_join!(self.first_free(Round::First), self.first_free(Round::Later))?;
+        self.run(async {
+            let (first, later) = tokio::try_join!(
+                self.first_free_at(Round::First),
+                self.first_free_at(Round::Later)
+            )?;
             Ok(first.into_iter().chain(later).min())
         })
         .await
     }
 
     async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
-        self.within(async {
+        self.run(async {
             let (waiting, dead, oldest_waiting_since) = tokio::try_join!(
-                self.count_of(EntryState::Waiting),
-                self.count_of(EntryState::Dead),
+                self.count_in_state(EntryState::Waiting),
+                self.count_in_state(EntryState::Dead),
                 self.oldest_waiting_since(),
             )?;
             Ok(OutboxState {
@@ -492,26 +495,26 @@ impl Outbox for MongoStore {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let after = after.map(|id| object_id(id.as_bytes()));
-        self.within(page(
-            &self.at.outbox,
+        self.run(fetch_page(
+            &self.collections.outbox,
             doc! { "state": { "$ne": GONE } },
             doc! {},
             after,
             limit,
-            |found| read::<EntryDocument>("movie_bag_outbox", found)?.try_into(),
+            |found| decode::<EntryDocument>("movie_bag_outbox", found)?.try_into(),
         ))
         .await
     }
 
     async fn entries_of(&self, account: AccountId) -> Result<Vec<Entry>, StoreError> {
         let account = object_id(account.as_bytes());
-        self.within(async {
-            self.touch(account).await?;
+        self.run(async {
+            self.complete_steps_of(account).await?;
             let found = self
-                .at
+                .collections
                 .outbox
                 .with_type::<EntryDocument>()
-                .find(undelivered(account))
+                .find(undelivered_filter(account))
                 .sort(doc! { "requested_at": 1, "_id": 1 })
                 .await?;
             found

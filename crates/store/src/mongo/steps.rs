@@ -1,9 +1,9 @@
-//! The steps that touch several documents: what each of them does, written once.
+//! Steps: the changes that concern several documents.
 //!
-//! A step can be performed within a transaction, or without one and more than once, also by two at the same time
-//! (`journal.rs` tells why). So each of its writes says which document it is about by id, and it begins with a claim:
-//! the one write that decides whether it takes place, and by which whoever performs it again sees that it did. What
-//! makes an account or a movie is not made again: what was deleted meanwhile would come back.
+//! A step is performed in a transaction, or without one. In the second case it may be performed more than once, also by two
+//! processes at the same time (`journal.rs` explains why). Therefore each of its writes selects a document by id, and a step
+//! begins with a claim: the one write that decides whether the step takes effect, and that shows a repeated execution that it
+//! did. A repeated execution does not insert an account or a movie again: it might have been deleted since.
 
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
@@ -11,16 +11,16 @@ use mongodb::error::Result;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Deletion, LimitedCall};
-use super::Collections;
+use super::collections::Collections;
 use super::documents::{
-    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, OutcomeDocument, document,
+    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, OutcomeDocument,
+    to_document, undelivered_filter,
 };
-use super::link::Collision;
-use super::outbox::undelivered;
-use super::turn::Turn;
+use super::errors::WriteConflict;
+use super::execution::Execution;
 use movie_bag_core::domain::limit::TooEarly;
 
-/// A step, as the journal keeps it. It has no `Debug`, and so no way into a log: there are hashes in it.
+/// A step in the format of the journal. It has no `Debug`, so that the hashes in it cannot be logged.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Step {
@@ -35,7 +35,7 @@ pub(super) enum Step {
         password: String,
         event: EventDocument,
         mails: Vec<EntryDocument>,
-        /// The tally that is forgotten with it.
+        /// LimitState to delete.
         #[serde(default)]
         clears_limit: Option<Bson>,
     },
@@ -51,7 +51,7 @@ pub(super) enum Step {
     QueueMail {
         event: EventDocument,
         mail: EntryDocument,
-        /// Within a transaction; on a standalone server it is counted before.
+        /// Limit to count in the transaction. On a standalone server it is counted before the step.
         #[serde(skip)]
         counting: Option<LimitedCall>,
     },
@@ -68,7 +68,8 @@ pub(super) enum Step {
     DeleteAccount {
         account: ObjectId,
     },
-    /// The rest of a deletion, after its commit: it collides with every mail of the account that is being sent.
+    /// Second part of a deletion, after the commit of the first one: it conflicts with every mail of the account that is being
+    /// sent.
     Sweep {
         account: ObjectId,
     },
@@ -81,28 +82,26 @@ pub(super) enum Step {
     },
 }
 
-/// What came of a step.
+/// Result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is done.
     Done,
-    /// It is done, and this went.
     Deleted(Deletion),
-    /// What it was to change is not there, or no longer as expected; nothing changed.
+    /// The document to change does not exist or is not as expected; nothing changed.
     Refused,
-    /// A name that must be unique is taken; nothing changed.
+    /// Another document has the unique value; nothing changed.
     Taken,
-    /// It would be one too many; nothing changed.
+    /// The limit is reached; nothing changed.
     TooEarly(TooEarly),
 }
 
 impl Step {
-    /// Whether it makes what others may delete.
-    pub(super) fn makes(&self) -> bool {
+    /// Whether the step inserts a document that other steps may delete.
+    pub(super) fn creates(&self) -> bool {
         matches!(self, Self::CreateAccount { .. } | Self::CreateMovie { .. })
     }
 
-    /// Whether a line of history goes with it.
+    /// Whether the step adds a line to a history.
     pub(super) fn writes_history(&self) -> bool {
         matches!(
             self,
@@ -115,8 +114,8 @@ impl Step {
         )
     }
 
-    /// Mails and the line of history that the step writes for an account that existed before it.
-    fn traces(&self) -> Option<(&[EntryDocument], &EventDocument)> {
+    /// Returns the mails and the history line that the step inserts for an existing account.
+    fn mails_and_event(&self) -> Option<(&[EntryDocument], &EventDocument)> {
         match self {
             Self::ReplaceCredential { mails, event, .. } => Some((mails, event)),
             Self::RevokeAccess { mail, event, .. } | Self::QueueMail { mail, event, .. } => {
@@ -131,7 +130,7 @@ impl Step {
         }
     }
 
-    /// Whose step it is.
+    /// Returns the account that the step concerns.
     pub(super) fn account(&self) -> ObjectId {
         match self {
             Self::CreateAccount { account, .. }
@@ -150,33 +149,43 @@ impl Step {
     }
 }
 
-/// Does what a step says.
-pub(super) async fn perform(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Outcome> {
-    let outcome = decide(at, step, turn).await?;
+/// Performs a step.
+pub(super) async fn perform(
+    collections: &Collections,
+    step: &Step,
+    execution: &mut Execution<'_>,
+) -> Result<Outcome> {
+    let outcome = decide(collections, step, execution).await?;
     if outcome == Outcome::Refused
-        && turn.is_again()
-        && let Some((mails, event)) = step.traces()
-        && !turn.exists(&at.user, doc! { "_id": event.account }).await?
+        && execution.is_repeated()
+        && let Some((mails, event)) = step.mails_and_event()
+        && !execution
+            .exists(&collections.user, doc! { "_id": event.account })
+            .await?
     {
-        // The process that died may have written these after the deletion of the account.
-        take_back(turn, at, mails, event).await?;
+        // The process that died may have inserted these after the deletion of the account.
+        delete_mails_and_event(execution, collections, mails, event).await?;
     }
     Ok(outcome)
 }
 
-async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Outcome> {
+async fn decide(
+    collections: &Collections,
+    step: &Step,
+    execution: &mut Execution<'_>,
+) -> Result<Outcome> {
     match step {
         Step::CreateAccount {
             account,
             event,
             mail,
         } => {
-            let mut whole = document(account)?;
-            whole.insert("movies", Vec::<ObjectId>::new());
-            if !turn.make(&at.user, whole).await? {
+            let mut document = to_document(account)?;
+            document.insert("movies", Vec::<ObjectId>::new());
+            if !execution.insert_new(&collections.user, document).await? {
                 return Ok(Outcome::Refused);
             }
-            put_all(turn, at, mail.as_slice(), event).await?;
+            write_mails_and_event(execution, collections, mail.as_slice(), event).await?;
             Ok(Outcome::Done)
         }
         Step::ReplaceCredential {
@@ -187,24 +196,28 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
             mails,
             clears_limit,
         } => {
-            let replaced = turn
+            let replaced = execution
                 .update(
-                    &at.user,
-                    expected.still_stands(),
+                    &collections.user,
+                    expected.unchanged_filter(),
                     doc! { "$set": { "email": email, "password": password } },
                 )
                 .await?;
             if !replaced {
-                // Salted hashes are never the same twice, so by the journal this may be what it did the first time. Two
-                // who give an account the same address at once may both be told that they did.
+                // With the journal, an earlier execution of this step may have replaced it: two salted hashes are never
+                // the same. Two concurrent changes of an account to the same address may both succeed.
                 let is_replaced = doc! { "_id": expected.id, "email": email, "password": password };
-                if turn.is_in_transaction() || !turn.exists(&at.user, is_replaced).await? {
-                    return was_done(turn, at, event).await;
+                if execution.is_in_transaction()
+                    || !execution.exists(&collections.user, is_replaced).await?
+                {
+                    return completed_or_refused(execution, collections, event).await;
                 }
             }
-            put_all(turn, at, mails, event).await?;
+            write_mails_and_event(execution, collections, mails, event).await?;
             if let Some(tally) = clears_limit {
-                turn.delete(&at.tallies, doc! { "_id": tally }).await?;
+                execution
+                    .delete(&collections.tallies, doc! { "_id": tally })
+                    .await?;
             }
             Ok(Outcome::Done)
         }
@@ -215,33 +228,49 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
             event,
             mail,
         } => {
-            turn.lock(&at.locks, *account).await?;
-            if !turn.exists(&at.user, doc! { "_id": account }).await? {
+            execution.lock(&collections.locks, *account).await?;
+            if !execution
+                .exists(&collections.user, doc! { "_id": account })
+                .await?
+            {
                 return Ok(Outcome::Refused);
             }
-            // Access tokens are bound to the stored revocation, so any other value ends them, in whatever order the ids
-            // are. It replaces the one that was read, and no other: performed again, this step must not bring back a
-            // revocation, and with it the sessions, that a later one has ended.
+            // Access tokens are bound to the stored revocation, so any other value ends them, whatever the order of the
+            // ids. The new value replaces only the one that was read: a repeated execution must not restore a revocation,
+            // and with it the sessions, that a later revocation has ended.
             let is_expected = match replaces {
                 Some(before) => doc! { "_id": account, "revocation": before },
                 None => doc! { "_id": account, "revocation": { "$exists": false } },
             };
             let set = doc! { "$set": { "revocation": revocation } };
             let is_replaced = match replaces {
-                Some(_) => turn.update(&at.revocations, is_expected, set).await?,
-                None => {
-                    !turn
-                        .exists(&at.revocations, doc! { "_id": account })
+                Some(_) => {
+                    execution
+                        .update(&collections.revocations, is_expected, set)
                         .await?
-                        && turn.upsert(&at.revocations, is_expected, set).await?
+                }
+                None => {
+                    !execution
+                        .exists(&collections.revocations, doc! { "_id": account })
+                        .await?
+                        && execution
+                            .upsert(&collections.revocations, is_expected, set)
+                            .await?
                 }
             };
             let is_stored = doc! { "_id": account, "revocation": revocation };
-            if !is_replaced && !turn.exists(&at.revocations, is_stored).await? {
-                return was_done(turn, at, event).await;
+            if !is_replaced
+                && !execution
+                    .exists(&collections.revocations, is_stored)
+                    .await?
+            {
+                return completed_or_refused(execution, collections, event).await;
             }
-            if !put_all(turn, at, std::slice::from_ref(mail), event).await? {
-                turn.delete(&at.revocations, doc! { "_id": account })
+            if !write_mails_and_event(execution, collections, std::slice::from_ref(mail), event)
+                .await?
+            {
+                execution
+                    .delete(&collections.revocations, doc! { "_id": account })
                     .await?;
             }
             Ok(Outcome::Done)
@@ -252,30 +281,40 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
             counting,
         } => {
             if let Some(counting) = counting
-                && turn.is_in_transaction()
-                && let Err(early) = turn.count(&at.tallies, *counting).await?
+                && execution.is_in_transaction()
+                && let Err(early) = execution.count(&collections.tallies, *counting).await?
             {
                 return Ok(Outcome::TooEarly(early));
             }
-            turn.lock(&at.locks, event.account).await?;
-            if !turn.exists(&at.user, doc! { "_id": event.account }).await? {
-                // As much work as for an account that exists.
-                for whole in [document(mail)?, document(event)?] {
-                    turn.put(&at.decoys, decoy(whole)).await?;
+            execution.lock(&collections.locks, event.account).await?;
+            if !execution
+                .exists(&collections.user, doc! { "_id": event.account })
+                .await?
+            {
+                // The same amount of work as for an account that exists.
+                for document in [to_document(mail)?, to_document(event)?] {
+                    execution
+                        .insert_missing(&collections.decoys, decoy(document))
+                        .await?;
                 }
                 return Ok(Outcome::Refused);
             }
-            let is_there = put_all(turn, at, std::slice::from_ref(mail), event).await?;
-            Ok(if is_there {
+            let is_written =
+                write_mails_and_event(execution, collections, std::slice::from_ref(mail), event)
+                    .await?;
+            Ok(if is_written {
                 Outcome::Done
             } else {
                 Outcome::Refused
             })
         }
         Step::Record { event } => {
-            turn.lock(&at.locks, event.account).await?;
-            if turn.exists(&at.user, doc! { "_id": event.account }).await? {
-                put_all(turn, at, &[], event).await?;
+            execution.lock(&collections.locks, event.account).await?;
+            if execution
+                .exists(&collections.user, doc! { "_id": event.account })
+                .await?
+            {
+                write_mails_and_event(execution, collections, &[], event).await?;
                 return Ok(Outcome::Done);
             }
             Ok(Outcome::Refused)
@@ -286,45 +325,56 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
             outcome,
             event,
         } => {
-            if !turn.exists(&at.user, doc! { "_id": event.account }).await? {
-                // The entry goes with its account. One write: a second one could wait for the deletion of the account,
-                // which may wait for the first.
+            if !execution
+                .exists(&collections.user, doc! { "_id": event.account })
+                .await?
+            {
+                // The entry is deleted with its account. A single write: a second one could wait for the deletion of the
+                // account, which may wait for the first write.
                 let is_own = doc! { "_id": entry, "$or": [{ "lease.holder": holder }, { "settled": event.id }] };
-                return Ok(match turn.delete(&at.outbox, is_own).await? {
+                return Ok(match execution.delete(&collections.outbox, is_own).await? {
                     0 => Outcome::Refused,
                     _ => Outcome::Done,
                 });
             }
             let is_held = doc! { "_id": entry, "lease.holder": holder };
-            let settled = turn
+            let settled = execution
                 .update(
-                    &at.outbox,
+                    &collections.outbox,
                     is_held,
-                    settlement(outcome, event, turn.is_in_transaction()),
+                    settle_update(outcome, event, execution.is_in_transaction()),
                 )
                 .await?;
             let is_settled = doc! { "_id": entry, "settled": event.id };
-            if !settled && !turn.exists(&at.outbox, is_settled).await? {
-                return was_done(turn, at, event).await;
+            if !settled && !execution.exists(&collections.outbox, is_settled).await? {
+                return completed_or_refused(execution, collections, event).await;
             }
-            // The deletion of the account also deletes the entry, before it deletes the history: in a transaction it waits
-            // here, or this collides with it.
-            if !put_all(turn, at, &[], event).await? {
-                turn.delete(&at.outbox, doc! { "_id": entry }).await?;
-            } else if outcome.state == GONE && !turn.is_in_transaction() {
-                // Only now may the database drop it: until then the entry shows that the mail was sent.
-                turn.update(&at.outbox, doc! { "_id": entry }, droppable())
+            // The deletion of the account deletes the entry before it deletes the history. In a transaction it therefore waits
+            // here, or this step conflicts with it.
+            if !write_mails_and_event(execution, collections, &[], event).await? {
+                execution
+                    .delete(&collections.outbox, doc! { "_id": entry })
+                    .await?;
+            } else if outcome.state == GONE && !execution.is_in_transaction() {
+                // Expiry may begin only now: until here the entry shows that the mail was sent.
+                execution
+                    .update(&collections.outbox, doc! { "_id": entry }, expiry_update())
                     .await?;
             }
             Ok(Outcome::Done)
         }
         Step::DeleteAccount { account } => {
-            turn.lock(&at.locks, *account).await?;
-            let deleted = turn.delete(&at.user, doc! { "_id": account }).await?;
-            let movies = turn.delete(&at.movie, doc! { "added_by": account }).await?;
-            turn.delete(&at.revocations, doc! { "_id": account })
+            execution.lock(&collections.locks, *account).await?;
+            let deleted = execution
+                .delete(&collections.user, doc! { "_id": account })
                 .await?;
-            if turn.is_in_transaction() {
+            let movies = execution
+                .delete(&collections.movie, doc! { "added_by": account })
+                .await?;
+            execution
+                .delete(&collections.revocations, doc! { "_id": account })
+                .await?;
+            if execution.is_in_transaction() {
                 return Ok(match deleted {
                     0 => Outcome::Refused,
                     _ => Outcome::Deleted(Deletion {
@@ -333,58 +383,67 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
                     }),
                 });
             }
-            // It was there when the step was written down: if it is gone, then by somebody who performed the same step.
-            let rest = sweep(turn, at, account).await?;
+            // The account existed when the step entered the journal. If it is gone, another execution of this step deleted it.
+            let rest = sweep(execution, collections, account).await?;
             Ok(Outcome::Deleted(Deletion { movies, ..rest }))
         }
-        Step::Sweep { account } => Ok(Outcome::Deleted(sweep(turn, at, account).await?)),
+        Step::Sweep { account } => Ok(Outcome::Deleted(
+            sweep(execution, collections, account).await?,
+        )),
         Step::CreateMovie { movie } => {
-            if !turn
-                .exists(&at.user, doc! { "_id": movie.added_by })
+            if !execution
+                .exists(&collections.user, doc! { "_id": movie.added_by })
                 .await?
-                || !turn.make(&at.movie, document(movie)?).await?
+                || !execution
+                    .insert_new(&collections.movie, to_document(movie)?)
+                    .await?
             {
                 return Ok(Outcome::Refused);
             }
-            // In a transaction this collides with the account's deletion, so that no movie of nobody is left.
+            // In a transaction this conflicts with the account's deletion, so that no movie without an owner is left.
             let owner = doc! { "_id": movie.added_by, "movies": { "$type": "array" } };
             let listed = doc! { "$addToSet": { "movies": movie.id } };
-            let mut is_listed = turn.update(&at.user, owner, listed).await?;
+            let mut is_listed = execution.update(&collections.user, owner, listed).await?;
             if !is_listed {
                 let owner = doc! { "_id": movie.added_by, "movies": null };
                 let listed = doc! { "$set": { "movies": [movie.id] } };
-                is_listed = turn.update(&at.user, owner, listed).await?;
+                is_listed = execution.update(&collections.user, owner, listed).await?;
             }
-            if turn.is_in_transaction() {
-                // A server whose transactions read what others commit meanwhile does not report this as a collision.
+            if execution.is_in_transaction() {
+                // A server whose transactions read what others commit meanwhile does not report this as a conflict.
                 if !is_listed
-                    && !turn
-                        .exists(&at.user, doc! { "_id": movie.added_by })
+                    && !execution
+                        .exists(&collections.user, doc! { "_id": movie.added_by })
                         .await?
                 {
-                    return Err(Collision::error());
+                    return Err(WriteConflict::error());
                 }
                 return Ok(Outcome::Done);
             }
-            // Movie or account may have been deleted between the writes, by somebody who did not see the other one.
-            if !turn.exists(&at.movie, doc! { "_id": movie.id }).await? {
-                unlist(turn, at, &movie.id, &movie.added_by).await?;
-            } else if !turn
-                .exists(&at.user, doc! { "_id": movie.added_by })
+            // Another process may have deleted movie or account between these writes, before it could see the other document.
+            if !execution
+                .exists(&collections.movie, doc! { "_id": movie.id })
                 .await?
             {
-                turn.delete(&at.movie, doc! { "_id": movie.id }).await?;
+                remove_from_list(execution, collections, &movie.id, &movie.added_by).await?;
+            } else if !execution
+                .exists(&collections.user, doc! { "_id": movie.added_by })
+                .await?
+            {
+                execution
+                    .delete(&collections.movie, doc! { "_id": movie.id })
+                    .await?;
                 return Ok(Outcome::Refused);
             }
             Ok(Outcome::Done)
         }
         Step::DeleteMovie { movie, by } => {
-            let deleted = turn
-                .delete(&at.movie, doc! { "_id": movie, "added_by": by })
+            let deleted = execution
+                .delete(&collections.movie, doc! { "_id": movie, "added_by": by })
                 .await?;
-            unlist(turn, at, movie, by).await?;
-            // By the journal: it was there when the step was written down.
-            let is_done = deleted > 0 || !turn.is_in_transaction();
+            remove_from_list(execution, collections, movie, by).await?;
+            // With the journal: the movie existed when the step entered the journal.
+            let is_done = deleted > 0 || !execution.is_in_transaction();
             Ok(if is_done {
                 Outcome::Done
             } else {
@@ -394,68 +453,97 @@ async fn decide(at: &Collections, step: &Step, turn: &mut Turn<'_>) -> Result<Ou
     }
 }
 
-/// Queues mails and adds a line to the history of their account; `false`, and none of it remains, where the account was
-/// deleted meanwhile. In a transaction the deletion collides instead.
-async fn put_all(
-    turn: &mut Turn<'_>,
-    at: &Collections,
+/// Queues mails and adds a line to the history of their account. Returns `false`, and leaves none of it, if the account was
+/// deleted meanwhile. In a transaction the deletion conflicts instead.
+async fn write_mails_and_event(
+    execution: &mut Execution<'_>,
+    collections: &Collections,
     mails: &[EntryDocument],
     event: &EventDocument,
 ) -> Result<bool> {
     for mail in mails {
-        turn.put(&at.outbox, document(mail)?).await?;
+        execution
+            .insert_missing(&collections.outbox, to_document(mail)?)
+            .await?;
     }
-    turn.put(&at.history, document(event)?).await?;
-    if turn.is_in_transaction() || turn.exists(&at.user, doc! { "_id": event.account }).await? {
+    execution
+        .insert_missing(&collections.history, to_document(event)?)
+        .await?;
+    if execution.is_in_transaction()
+        || execution
+            .exists(&collections.user, doc! { "_id": event.account })
+            .await?
+    {
         return Ok(true);
     }
-    // The deletion may have been over before these were written.
-    take_back(turn, at, mails, event).await?;
+    // The deletion may have ended before these writes.
+    delete_mails_and_event(execution, collections, mails, event).await?;
     Ok(false)
 }
 
-/// Deletes what [`put_all`] wrote.
-async fn take_back(
-    turn: &mut Turn<'_>,
-    at: &Collections,
+/// Deletes the documents that [`write_mails_and_event`] inserts.
+async fn delete_mails_and_event(
+    execution: &mut Execution<'_>,
+    collections: &Collections,
     mails: &[EntryDocument],
     event: &EventDocument,
 ) -> Result<()> {
     for mail in mails {
-        turn.delete(&at.outbox, doc! { "_id": mail.id }).await?;
+        execution
+            .delete(&collections.outbox, doc! { "_id": mail.id })
+            .await?;
     }
-    turn.delete(&at.history, doc! { "_id": event.id }).await?;
+    execution
+        .delete(&collections.history, doc! { "_id": event.id })
+        .await?;
     Ok(())
 }
 
-/// Takes a movie out of its account's list.
-async fn unlist(
-    turn: &mut Turn<'_>,
-    at: &Collections,
+/// Removes a movie from its account's list.
+async fn remove_from_list(
+    execution: &mut Execution<'_>,
+    collections: &Collections,
     movie: &ObjectId,
     by: &ObjectId,
 ) -> Result<()> {
     let owner = doc! { "_id": by, "movies": movie };
     let unlisted = doc! { "$pull": { "movies": movie } };
-    turn.update(&at.user, owner, unlisted).await.map(|_| ())
+    execution
+        .update(&collections.user, owner, unlisted)
+        .await
+        .map(|_| ())
 }
 
-/// Deletes what is left of an account that is gone: its mails first, since whoever settles one writes a line after it.
-async fn sweep(turn: &mut Turn<'_>, at: &Collections, account: &ObjectId) -> Result<Deletion> {
+/// Deletes mails and history of a deleted account: mails first, because settling a mail adds a history line.
+async fn sweep(
+    execution: &mut Execution<'_>,
+    collections: &Collections,
+    account: &ObjectId,
+) -> Result<Deletion> {
     let of_account = doc! { "account": account };
-    let mails = turn.delete(&at.outbox, undelivered(*account)).await?;
-    // Those that were sent a moment ago, too: they name the client that asked for them.
-    turn.delete(&at.outbox, of_account.clone()).await?;
+    let mails = execution
+        .delete(&collections.outbox, undelivered_filter(*account))
+        .await?;
+    // Also those that were sent a moment ago: they contain the address of the client that requested them.
+    execution
+        .delete(&collections.outbox, of_account.clone())
+        .await?;
     Ok(Deletion {
         movies: 0,
         mails,
-        events: turn.delete(&at.history, of_account).await?,
+        events: execution.delete(&collections.history, of_account).await?,
     })
 }
 
-/// After a claim that found nothing: either the step is not to be, or somebody else has performed it whole.
-async fn was_done(turn: &mut Turn<'_>, at: &Collections, event: &EventDocument) -> Result<Outcome> {
-    let done = turn.exists(&at.history, doc! { "_id": event.id }).await?;
+/// Returns the outcome after a claim that matched nothing: either the step is refused, or another process has completed it.
+async fn completed_or_refused(
+    execution: &mut Execution<'_>,
+    collections: &Collections,
+    event: &EventDocument,
+) -> Result<Outcome> {
+    let done = execution
+        .exists(&collections.history, doc! { "_id": event.id })
+        .await?;
     Ok(if done {
         Outcome::Done
     } else {
@@ -463,18 +551,18 @@ async fn was_done(turn: &mut Turn<'_>, at: &Collections, event: &EventDocument) 
     })
 }
 
-/// What looks like a line or an entry, and is forgotten at once.
-fn decoy(mut whole: Document) -> Document {
-    whole.insert("at", DateTime::now());
-    whole
+/// Turns a history line or an entry into a document that expires at once.
+fn decoy(mut document: Document) -> Document {
+    document.insert("at", DateTime::now());
+    document
 }
 
-/// Lets the database drop an entry, by its own clock.
-fn droppable() -> Document {
+/// Returns the update that lets an entry expire, by the server's clock.
+fn expiry_update() -> Document {
     doc! { "$currentDate": { "gone_at": true } }
 }
 
-fn settlement(outcome: &OutcomeDocument, event: &EventDocument, is_whole: bool) -> Document {
+fn settle_update(outcome: &OutcomeDocument, event: &EventDocument, is_atomic: bool) -> Document {
     let mut set = doc! { "state": &outcome.state, "settled": event.id };
     if let Some(error) = &outcome.error {
         set.insert("last_error", error);
@@ -483,9 +571,9 @@ fn settlement(outcome: &OutcomeDocument, event: &EventDocument, is_whole: bool) 
         set.insert("next_try_at", at);
         set.insert("free_at", at);
     }
-    let mut settlement = doc! { "$set": set, "$unset": { "lease": "" } };
-    if is_whole && outcome.state == GONE {
-        settlement.extend(droppable());
+    let mut update = doc! { "$set": set, "$unset": { "lease": "" } };
+    if is_atomic && outcome.state == GONE {
+        update.extend(expiry_update());
     }
-    settlement
+    update
 }

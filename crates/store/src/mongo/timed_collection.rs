@@ -1,7 +1,7 @@
-//! A collection whose operations carry the time that is left for them (`maxTimeMS`).
+//! Collection whose operations carry the remaining time of their step (`maxTimeMS`).
 //!
 //! The client stops waiting at its deadline. Without `maxTimeMS` a server that was slow or locked would perform the
-//! operation afterwards, although the caller was told that it failed. The driver offers the option for reads only, so
+//! operation afterwards, although the caller received an error. The driver offers the option for reads only, so
 //! writes to a standalone server are sent as plain commands. On replica sets and clusters the driver's own writes are used:
 //! the driver repeats those after a lost connection, and the server limits the lifetime of transactions.
 
@@ -15,15 +15,16 @@ use mongodb::{Collection, Database};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::documents::document;
+use super::documents::to_document;
 
 tokio::task_local! {
-    /// End of the time that the current step has.
+    /// End of the time limit of the current step.
     static DEADLINE: Instant;
 }
 
-/// Runs database operations within a time limit, of which their commands tell the server; `None` when the time is over.
-pub(super) async fn within_time<T>(
+/// Runs database operations within a time limit, which their commands also send to the server. Returns `None` after the
+/// limit.
+pub(super) async fn run_with_limit<T>(
     limit: Duration,
     operations: impl Future<Output = T>,
 ) -> Option<T> {
@@ -32,7 +33,7 @@ pub(super) async fn within_time<T>(
     DEADLINE.scope(deadline, limited).await.ok()
 }
 
-/// Returns the time that is left to the current step, or `None` outside of [`within_time`].
+/// Returns the remaining time of the current step, or `None` outside of [`run_with_limit`].
 pub(super) fn time_left() -> Option<Duration> {
     let deadline = DEADLINE.try_with(|deadline| *deadline).ok()?;
     Some(limit_between(Instant::now(), deadline))
@@ -104,12 +105,11 @@ impl TimedCollection {
         Ok(self.write(database, command, concern).await? > 0)
     }
 
-    /// Inserts one document.
-    pub(super) async fn insert_one(&self, whole: Document) -> Result<()> {
+    pub(super) async fn insert_one(&self, document: Document) -> Result<()> {
         let Some(database) = &self.standalone else {
-            return self.collection.insert_one(whole).await.map(|_| ());
+            return self.collection.insert_one(document).await.map(|_| ());
         };
-        let command = doc! { "insert": self.collection.name(), "documents": [whole] };
+        let command = doc! { "insert": self.collection.name(), "documents": [document] };
         self.write(database, command, None).await.map(|_| ())
     }
 
@@ -143,7 +143,7 @@ impl TimedCollection {
         concern: Option<WriteConcern>,
     ) -> Result<u64> {
         if let Some(concern) = concern.as_ref().or(self.collection.write_concern()) {
-            command.insert("writeConcern", document(concern)?);
+            command.insert("writeConcern", to_document(concern)?);
         }
         if let Some(left) = time_left() {
             command.insert("maxTimeMS", i64::try_from(left.as_millis()).unwrap_or(1));
@@ -154,7 +154,7 @@ impl TimedCollection {
 }
 
 impl<T: Send + Sync> TimedCollection<T> {
-    /// Returns the driver's collection: for transactions, index builds and what else has no deadline of its own.
+    /// Returns the driver's collection: for transactions, index builds and other operations without a deadline.
     pub(super) fn driver(&self) -> &Collection<T> {
         &self.collection
     }
@@ -177,8 +177,8 @@ impl<T: DeserializeOwned + Send + Sync> TimedCollection<T> {
     }
 }
 
-/// Returns how many documents the write behind a reply affected, or its failure in the form that the driver gives it. A
-/// command whose write failed is itself answered as a success.
+/// Returns how many documents a write affected, or its error in the driver's form. The server reports a command as
+/// successful even if its write failed.
 fn outcome_of(reply: &Document) -> Result<u64> {
     let errors = reply.get_array("writeErrors").into_iter().flatten();
     if let Some(error) = errors.filter_map(Bson::as_document).next() {

@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::super::{
     AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError, by_cost,
 };
+use super::SqliteStore;
+use super::errors::{is_unique_violation, store_error};
 use super::history::insert_event;
-use super::limits::clear;
+use super::limits::delete_tally;
 use super::outbox::insert_entry;
-use super::{SqliteStore, failed, is_taken};
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::event::Event;
@@ -19,7 +20,7 @@ use movie_bag_core::domain::id::{AccountId, RevocationId};
 use movie_bag_core::domain::outbox::Entry;
 use movie_bag_core::domain::password::PasswordHash;
 
-/// Adds an account, as a part of a greater step.
+/// Adds an account as part of a larger step.
 pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -34,7 +35,7 @@ pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusq
         .map(|_| ())
 }
 
-fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let revocation: Option<[u8; 12]> = row.get("revocation")?;
     Ok(Account {
         id: AccountId::from_bytes(row.get("id")?),
@@ -44,8 +45,8 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-/// The one account that the condition gives, or none where it gives several.
-fn only(
+/// Finds the account that meets the condition. Returns `None` if several do.
+fn find_unique(
     connection: &Connection,
     condition: &str,
     email: &str,
@@ -54,13 +55,13 @@ fn only(
         format!("SELECT id, email, password, revocation FROM account WHERE {condition} LIMIT 2");
     let mut found = connection
         .prepare_cached(&sql)?
-        .query_map([email], account)?
+        .query_map([email], read_account)?
         .collect::<Result<Vec<_>, _>>()?;
     Ok(if found.len() == 1 { found.pop() } else { None })
 }
 
-/// What goes with an account, counted in one statement and so at one moment.
-fn deletion(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<Deletion>> {
+/// Counts the rows that are deleted with an account. One statement sees one snapshot.
+fn count_deletion(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<Deletion>> {
     let count = |row: &Row<'_>, column: usize| row.get(column).map(i64::unsigned_abs);
     connection
         .prepare_cached(
@@ -91,12 +92,14 @@ impl Accounts for SqliteStore {
         self.writer
             .write(move |connection| {
                 match insert_account(connection, &account) {
-                    Err(error) if is_taken(&error) => return Ok(AccountCreation::AddressTaken),
-                    inserted => inserted.map_err(failed)?,
+                    Err(error) if is_unique_violation(&error) => {
+                        return Ok(AccountCreation::AddressTaken);
+                    }
+                    inserted => inserted.map_err(store_error)?,
                 }
-                insert_event(connection, &event).map_err(failed)?;
+                insert_event(connection, &event).map_err(store_error)?;
                 if let Some(mail) = &mail {
-                    insert_entry(connection, mail).map_err(failed)?;
+                    insert_entry(connection, mail).map_err(store_error)?;
                 }
                 Ok(AccountCreation::Created)
             })
@@ -105,16 +108,16 @@ impl Accounts for SqliteStore {
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         self.readers
-            .glance(move |connection| {
+            .read_inline(move |connection| {
                 let mut statement = connection
                     .prepare_cached(
                         "SELECT id, email, password, revocation FROM account WHERE id = ?",
                     )
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 statement
-                    .query_row([id.as_bytes()], account)
+                    .query_row([id.as_bytes()], read_account)
                     .optional()
-                    .map_err(failed)
+                    .map_err(store_error)
             })
             .await
     }
@@ -126,15 +129,15 @@ impl Accounts for SqliteStore {
     ) -> Result<Option<Account>, StoreError> {
         let (typed, canonical) = (typed.to_owned(), canonical.as_str().to_owned());
         self.readers
-            .glance(move |connection| {
-                // All are asked, so that a known and an unknown address cost the same.
+            .read_inline(move |connection| {
+                // All queries run, so that a known and an unknown address take the same time.
                 let mut found = Vec::new();
                 for (condition, address) in [
                     ("email = ?", &typed),
                     ("email = ?", &canonical),
                     ("email = ? COLLATE NOCASE", &canonical),
                 ] {
-                    found.extend(only(connection, condition, address).map_err(failed)?);
+                    found.extend(find_unique(connection, condition, address).map_err(store_error)?);
                 }
                 Ok(found.into_iter().next())
             })
@@ -153,11 +156,11 @@ impl Accounts for SqliteStore {
                     .prepare_cached(
                         "SELECT id, email, password, revocation FROM account WHERE id > ? ORDER BY id LIMIT ?",
                     )
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 let rows = statement
-                    .query_map(params![after, limit as i64], account)
-                    .map_err(failed)?;
-                rows.collect::<Result<_, _>>().map_err(failed)
+                    .query_map(params![after, limit as i64], read_account)
+                    .map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)
             })
             .await
     }
@@ -165,13 +168,13 @@ impl Accounts for SqliteStore {
     async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError> {
         let canonical = canonical.as_str().to_owned();
         self.readers
-            .glance(move |connection| {
+            .read_inline(move |connection| {
                 connection
                     .prepare_cached(
                         "SELECT EXISTS (SELECT 1 FROM account WHERE email = ? COLLATE NOCASE)",
                     )
                     .and_then(|mut statement| statement.query_row([&canonical], |row| row.get(0)))
-                    .map_err(failed)
+                    .map_err(store_error)
             })
             .await
     }
@@ -188,11 +191,11 @@ impl Accounts for SqliteStore {
                          (SELECT email FROM account GROUP BY email COLLATE NOCASE HAVING count(*) > 1 ORDER BY email COLLATE NOCASE LIMIT ?)
                          ORDER BY email COLLATE NOCASE, id",
                     )
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 let rows = statement
-                    .query_map([limit as i64], account)
-                    .map_err(failed)?;
-                let all = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+                    .query_map([limit as i64], read_account)
+                    .map_err(store_error)?;
+                let all = rows.collect::<Result<Vec<_>, _>>().map_err(store_error)?;
                 let groups =
                     all.chunk_by(|one, next| one.address.eq_ignore_ascii_case(&next.address));
                 Ok(groups.map(<[Account]>::to_vec).collect())
@@ -205,11 +208,11 @@ impl Accounts for SqliteStore {
             .read(move |connection| {
                 let mut statement = connection
                     .prepare_cached("SELECT substr(password, 1, 7) AS beginning, count(*) FROM account WHERE length(password) = 60 GROUP BY beginning")
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 let rows = statement
                     .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .map_err(failed)?;
-                let beginnings = rows.collect::<Result<Vec<(String, i64)>, _>>().map_err(failed)?;
+                    .map_err(store_error)?;
+                let beginnings = rows.collect::<Result<Vec<(String, i64)>, _>>().map_err(store_error)?;
                 Ok(by_cost(beginnings))
             })
             .await
@@ -227,7 +230,7 @@ impl Accounts for SqliteStore {
                     .prepare_cached(
                         "UPDATE account SET email = ?, password = ? WHERE id = ? AND email = ? AND password = ?",
                     )
-                    .map_err(failed)?
+                    .map_err(store_error)?
                     .execute(params![
                         change.address,
                         change.password_hash.as_str(),
@@ -237,15 +240,15 @@ impl Accounts for SqliteStore {
                     ]);
                 match changed {
                     Ok(0) => return Ok(Replacement::Conflict),
-                    Err(error) if is_taken(&error) => return Ok(Replacement::AddressTaken),
-                    changed => changed.map_err(failed)?,
+                    Err(error) if is_unique_violation(&error) => return Ok(Replacement::AddressTaken),
+                    changed => changed.map_err(store_error)?,
                 };
-                insert_event(connection, &change.event).map_err(failed)?;
+                insert_event(connection, &change.event).map_err(store_error)?;
                 for mail in &change.mails {
-                    insert_entry(connection, mail).map_err(failed)?;
+                    insert_entry(connection, mail).map_err(store_error)?;
                 }
                 if let Some(key) = change.clears_limit {
-                    clear(connection, key).map_err(failed)?;
+                    delete_tally(connection, key).map_err(store_error)?;
                 }
                 Ok(Replacement::Replaced)
             })
@@ -267,12 +270,12 @@ impl Accounts for SqliteStore {
                         "UPDATE account SET revocation = ? WHERE id = ?",
                         [revocation.as_bytes(), account.as_bytes()],
                     )
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 if revoked == 0 {
                     return Ok(false);
                 }
-                insert_event(connection, &event).map_err(failed)?;
-                insert_entry(connection, &mail).map_err(failed)?;
+                insert_event(connection, &event).map_err(store_error)?;
+                insert_entry(connection, &mail).map_err(store_error)?;
                 Ok(true)
             })
             .await
@@ -280,18 +283,18 @@ impl Accounts for SqliteStore {
 
     async fn deletion_preview(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
         self.readers
-            .read(move |connection| deletion(connection, id).map_err(failed))
+            .read(move |connection| count_deletion(connection, id).map_err(store_error))
             .await
     }
 
     async fn delete_account(&self, id: AccountId) -> Result<Option<Deletion>, StoreError> {
         self.writer
             .write(move |connection| {
-                let deletion = deletion(connection, id).map_err(failed)?;
-                // The rest goes by ON DELETE CASCADE.
+                let deletion = count_deletion(connection, id).map_err(store_error)?;
+                // ON DELETE CASCADE deletes the rest.
                 connection
                     .execute("DELETE FROM account WHERE id = ?", [id.as_bytes()])
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 Ok(deletion)
             })
             .await

@@ -1,24 +1,25 @@
-//! Moving all of a database into another.
+//! Copying a whole database into another.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{CopyBatch, Copying, Counts, EventPosition, StoreError, another_copy};
+use super::SqliteStore;
 use super::accounts::insert_account;
-use super::history::{event, insert_line};
+use super::errors::{is_foreign_key_violation, store_error};
+use super::history::{insert_line, read_event};
 use super::movies::insert_movie;
 use super::outbox::insert_entry;
-use super::{SqliteStore, failed, is_orphaned};
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::LeaseId;
 
-fn counts(connection: &Connection) -> Result<Counts, StoreError> {
+fn count_all(connection: &Connection) -> Result<Counts, StoreError> {
     let count = |table: &str| {
         connection
             .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
                 row.get::<_, i64>(0).map(i64::unsigned_abs)
             })
-            .map_err(failed)
+            .map_err(store_error)
     };
     Ok(Counts {
         accounts: count("account")?,
@@ -28,23 +29,24 @@ fn counts(connection: &Connection) -> Result<Counts, StoreError> {
     })
 }
 
-/// Who copies into it, if anybody does.
-fn holder(connection: &Connection) -> Result<Option<[u8; 12]>, StoreError> {
+/// Returns the holder of an unfinished copy into this database.
+fn find_holder(connection: &Connection) -> Result<Option<[u8; 12]>, StoreError> {
     connection
         .query_row("SELECT holder FROM half_copied", [], |row| row.get(0))
         .optional()
-        .map_err(failed)
+        .map_err(store_error)
 }
 
-fn must_hold(connection: &Connection, who: LeaseId) -> Result<(), StoreError> {
-    if holder(connection)? == Some(*who.as_bytes()) {
+/// Checks that this holder still copies into the database.
+fn require_holder(connection: &Connection, holder: LeaseId) -> Result<(), StoreError> {
+    if find_holder(connection)? == Some(*holder.as_bytes()) {
         Ok(())
     } else {
         Err(another_copy())
     }
 }
 
-/// Inserts all, and counts those whose account is gone.
+/// Inserts all rows. Returns the number of those that were skipped because their account does not exist.
 fn insert_all<T>(
     rows: &[T],
     insert: impl Fn(&T) -> rusqlite::Result<()>,
@@ -52,8 +54,8 @@ fn insert_all<T>(
     let mut left_out = 0;
     for row in rows {
         match insert(row) {
-            Err(error) if is_orphaned(&error) => left_out += 1,
-            inserted => inserted.map_err(failed)?,
+            Err(error) if is_foreign_key_violation(&error) => left_out += 1,
+            inserted => inserted.map_err(store_error)?,
         }
     }
     Ok(left_out)
@@ -62,7 +64,7 @@ fn insert_all<T>(
 #[async_trait]
 impl Copying for SqliteStore {
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.readers.read(counts).await
+        self.readers.read(count_all).await
     }
 
     async fn events(
@@ -70,7 +72,7 @@ impl Copying for SqliteStore {
         after: Option<EventPosition>,
         limit: usize,
     ) -> Result<Vec<(EventPosition, Event)>, StoreError> {
-        // The number, in the first eight bytes of the place.
+        // The first eight bytes of a place are the number of the row.
         let place = |number: i64| {
             let mut place = [0; 12];
             place[..8].copy_from_slice(&number.to_be_bytes());
@@ -84,13 +86,13 @@ impl Copying for SqliteStore {
             .read(move |connection| {
                 let mut statement = connection
                     .prepare_cached("SELECT number, account, at, kind, origin, detail, count, first_at FROM history WHERE number > ? ORDER BY number LIMIT ?")
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 let rows = statement
                     .query_map(params![after.map_or(i64::MIN, number), limit as i64], |row| {
-                        Ok((place(row.get("number")?), event(row)?))
+                        Ok((place(row.get("number")?), read_event(row)?))
                     })
-                    .map_err(failed)?;
-                rows.collect::<Result<_, _>>().map_err(failed)
+                    .map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)
             })
             .await
     }
@@ -98,12 +100,12 @@ impl Copying for SqliteStore {
     async fn begin_copy(&self, holder: LeaseId) -> Result<bool, StoreError> {
         self.writer
             .write(move |connection| {
-                if self::holder(connection)?.is_some() {
-                    // The rest goes by ON DELETE CASCADE.
+                if find_holder(connection)?.is_some() {
+                    // ON DELETE CASCADE deletes the rest.
                     connection
                         .execute_batch("DELETE FROM account; DELETE FROM half_copied;")
-                        .map_err(failed)?;
-                } else if counts(connection)? != Counts::default() {
+                        .map_err(store_error)?;
+                } else if count_all(connection)? != Counts::default() {
                     return Ok(false);
                 }
                 connection
@@ -111,7 +113,7 @@ impl Copying for SqliteStore {
                         "INSERT INTO half_copied (holder) VALUES (?)",
                         [holder.as_bytes()],
                     )
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 Ok(true)
             })
             .await
@@ -121,7 +123,7 @@ impl Copying for SqliteStore {
         let portion = portion.clone();
         self.writer
             .write(move |connection| {
-                must_hold(connection, holder)?;
+                require_holder(connection, holder)?;
                 match &portion {
                     CopyBatch::Accounts(accounts) => {
                         insert_all(accounts, |account| insert_account(connection, account))
@@ -143,18 +145,18 @@ impl Copying for SqliteStore {
     async fn finish_copy(&self, holder: LeaseId) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
-                must_hold(connection, holder)?;
+                require_holder(connection, holder)?;
                 connection
                     .execute("DELETE FROM half_copied", [])
                     .map(|_| ())
-                    .map_err(failed)
+                    .map_err(store_error)
             })
             .await
     }
 
     async fn is_copy_unfinished(&self) -> Result<bool, StoreError> {
         self.readers
-            .read(|connection| Ok(holder(connection)?.is_some()))
+            .read(|connection| Ok(find_holder(connection)?.is_some()))
             .await
     }
 }

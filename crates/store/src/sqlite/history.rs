@@ -1,4 +1,4 @@
-//! The history of accounts.
+//! History of accounts.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,30 +7,33 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::super::{History, StoreError};
-use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
+use super::SqliteStore;
+use super::columns::{parse_column, timestamp};
+use super::errors::{is_foreign_key_violation, store_error};
 use movie_bag_core::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
 use movie_bag_core::domain::id::AccountId;
 
-/// How many lines are forgotten in one step, so that nobody waits long behind it.
-const AT_ONCE: usize = 1_000;
+/// Maximum number of old lines that are deleted in one step, so that the steps behind it do not wait for long.
+const BATCH: usize = 1_000;
 
-/// Adds a line, as a part of a greater step, and now and then drops the account's oldest ones beyond its limit: to find
-/// out that there are none takes as long as there are lines.
+/// Adds a line as part of a larger step. After some of the lines it deletes the account's oldest lines beyond the limit; it
+/// does not do so after each line, because the search takes time in proportion to the number of lines.
 pub(super) fn insert_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     insert_event_into(connection, "history", event)
 }
 
-/// The same for a table that is like it.
+/// Does the same for another table with these columns.
 pub(super) fn insert_event_into(
     connection: &Connection,
     table: &str,
     event: &Event,
 ) -> rusqlite::Result<()> {
     insert_line_into(connection, table, event)?;
-    if !is_time_to_cut() {
+    if !is_time_to_trim() {
         return Ok(());
     }
-    // A query around the parameter, since SQLite prepares a statement anew each time where one decides about an order.
+    // A subquery around the parameter: SQLite prepares a statement anew for each value of a parameter that may affect the
+    // choice of an index.
     connection
         .prepare_cached(&format!(
             "DELETE FROM {table} WHERE account = (SELECT ?1) AND (at, number) <=
@@ -40,9 +43,9 @@ pub(super) fn insert_event_into(
         .map(|_| ())
 }
 
-/// Whether this is one of the eighth part of all lines after which is cut; the first of a process is. Not every eighth:
-/// lines come in turns, and an account's might never be among them.
-fn is_time_to_cut() -> bool {
+/// Whether to trim after this line: after one eighth of all lines, and after the first one of a process. Not after every
+/// eighth line: lines may come in a fixed pattern, and those of one account might never be among them.
+fn is_time_to_trim() -> bool {
     const GOLDEN_RATIO: u32 = 0x9e37_79b9;
     static LINES: AtomicU32 = AtomicU32::new(0);
     LINES
@@ -52,7 +55,7 @@ fn is_time_to_cut() -> bool {
         == 0
 }
 
-/// Adds a line as it is.
+/// Adds a line without trimming.
 pub(super) fn insert_line(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     insert_line_into(connection, "history", event)
 }
@@ -105,7 +108,7 @@ fn count_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<Event> {
     let at = row.get("at")?;
     let first_at: Option<i64> = row.get("first_at")?;
     Ok(Event {
@@ -113,17 +116,17 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         at: timestamp(at)?,
         count: row.get("count")?,
         first_at: timestamp(first_at.unwrap_or(at))?,
-        kind: parsed(row, "kind")?,
-        origin: parsed(row, "origin")?,
+        kind: parse_column(row, "kind")?,
+        origin: parse_column(row, "origin")?,
         detail: row.get("detail")?,
     })
 }
 
-/// Takes it as done that a line of an account that is gone was not written.
-fn unless_orphaned(written: rusqlite::Result<()>) -> Result<(), StoreError> {
+/// Treats a line for an account that does not exist as written.
+fn ignore_missing_account(written: rusqlite::Result<()>) -> Result<(), StoreError> {
     match written {
-        Err(error) if is_orphaned(&error) => Ok(()),
-        written => written.map_err(failed),
+        Err(error) if is_foreign_key_violation(&error) => Ok(()),
+        written => written.map_err(store_error),
     }
 }
 
@@ -132,13 +135,14 @@ impl History for SqliteStore {
     async fn record(&self, event: &Event) -> Result<(), StoreError> {
         let event = event.clone();
         if event.kind.is_counted() {
-            // Logins are frequent, and a power cut may take the last of them from the count: no wait for the disk.
-            let count =
-                move |connection: &Connection| unless_orphaned(count_event(connection, &event));
-            return self.writer.write_lightly(count).await;
+            // Logins are frequent, and a power cut may undo the count of the last ones: no wait for the disk.
+            let count = move |connection: &Connection| {
+                ignore_missing_account(count_event(connection, &event))
+            };
+            return self.writer.write_without_flush(count).await;
         }
         self.writer
-            .write(move |connection| unless_orphaned(insert_event(connection, &event)))
+            .write(move |connection| ignore_missing_account(insert_event(connection, &event)))
             .await
     }
 
@@ -150,11 +154,11 @@ impl History for SqliteStore {
                         "SELECT account, at, kind, origin, detail, count, first_at FROM history WHERE account = ?
                          ORDER BY at DESC, number DESC LIMIT ?",
                     )
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 let rows = statement
-                    .query_map(params![account.as_bytes(), limit as i64], event)
-                    .map_err(failed)?;
-                rows.collect::<Result<_, _>>().map_err(failed)
+                    .query_map(params![account.as_bytes(), limit as i64], read_event)
+                    .map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)
             })
             .await
     }
@@ -165,12 +169,12 @@ impl History for SqliteStore {
             let deleted = self.writer.write(move |connection| {
                 connection
                     .prepare_cached("DELETE FROM history WHERE number IN (SELECT number FROM history WHERE at < ? LIMIT ?)")
-                    .and_then(|mut statement| statement.execute(params![moment.as_millisecond(), AT_ONCE as i64]))
-                    .map_err(failed)
+                    .and_then(|mut statement| statement.execute(params![moment.as_millisecond(), BATCH as i64]))
+                    .map_err(store_error)
             });
             let deleted = deleted.await?;
             forgotten += deleted as u64;
-            if deleted < AT_ONCE {
+            if deleted < BATCH {
                 return Ok(forgotten);
             }
         }

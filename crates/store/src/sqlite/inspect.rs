@@ -1,4 +1,4 @@
-//! Looks at a file without changing it.
+//! Read-only inspection of a file, for `check`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,38 +6,42 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::{Inspection, SchemaState, StoreError};
-use super::{SqliteStore, at_path, connect, failed, schema, timestamp};
+use super::columns::timestamp;
+use super::errors::{add_path, store_error};
+use super::{SqliteStore, connect, schema};
 
 impl SqliteStore {
-    /// Looks at a file that is there. Blocks.
+    /// Inspects an existing file without changing it. Blocks.
     ///
     /// # Errors
     /// Those of [`SqliteStore::open`].
     pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
-        look_at(path).map_err(at_path(path))
+        collect(path).map_err(add_path(path))
     }
 }
 
-fn look_at(path: &Path) -> Result<Inspection, StoreError> {
+fn collect(path: &Path) -> Result<Inspection, StoreError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let state = schema::state(&connection, path)?;
-    let (wanted, there) = match state {
+    let state = schema::read_state(&connection, path)?;
+    let (required, existing) = match state {
         SchemaState::Current => (
-            schema::objects(&schema::newest()?)?,
-            schema::objects(&connection)?,
+            schema::list_objects(&schema::open_reference()?)?,
+            schema::list_objects(&connection)?,
         ),
         SchemaState::Empty | SchemaState::Older => (Vec::new(), Vec::new()),
     };
-    let (sound, missing): (Vec<_>, Vec<_>) = wanted
+    let (sound, missing): (Vec<_>, Vec<_>) = required
         .into_iter()
-        .partition(|object| there.contains(object));
+        .partition(|object| existing.contains(object));
     let newest_event = match state {
         SchemaState::Empty => None,
-        SchemaState::Older | SchemaState::Current => newest_event(&connection).map_err(failed)?,
+        SchemaState::Older | SchemaState::Current => {
+            newest_event(&connection).map_err(store_error)?
+        }
     };
     Ok(Inspection {
         state,
-        bytes: Some(bytes(path)),
+        bytes: Some(size(path)),
         free_bytes: None,
         sound: sound.len(),
         missing: missing.into_iter().map(|object| object.name).collect(),
@@ -52,8 +56,8 @@ fn newest_event(connection: &Connection) -> rusqlite::Result<Option<jiff::Timest
     newest.map(timestamp).transpose()
 }
 
-/// The file with the log beside it.
-fn bytes(path: &Path) -> u64 {
+/// Returns the size of the file and its log.
+fn size(path: &Path) -> u64 {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     [path.to_owned(), PathBuf::from(log)]

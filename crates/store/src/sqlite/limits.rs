@@ -1,17 +1,19 @@
-//! What is kept of limits.
+//! Tallies of rate limits.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{LimitedCall, Limits, StoreError};
-use super::{SqliteStore, failed, timestamp};
+use super::SqliteStore;
+use super::columns::timestamp;
+use super::errors::store_error;
 use movie_bag_core::domain::limit::{LimitKey, LimitState, TooEarly};
 
-/// How many tallies are forgotten in one step, so that nobody waits long behind it.
-const AT_ONCE: usize = 1_000;
+/// Maximum number of expired tallies that are deleted in one step, so that the steps behind it do not wait for long.
+const BATCH: usize = 1_000;
 
-fn tally(connection: &Connection, key: LimitKey) -> Result<Option<LimitState>, StoreError> {
+fn find_tally(connection: &Connection, key: LimitKey) -> Result<Option<LimitState>, StoreError> {
     connection
         .prepare_cached("SELECT count, until FROM tally WHERE key = ?")
         .and_then(|mut statement| {
@@ -24,16 +26,16 @@ fn tally(connection: &Connection, key: LimitKey) -> Result<Option<LimitState>, S
                 })
                 .optional()
         })
-        .map_err(failed)
+        .map_err(store_error)
 }
 
-/// Counts, as a part of a greater step.
-pub(super) fn count(
+/// Counts a call as part of a larger step.
+pub(super) fn count_call(
     connection: &Connection,
     counting: LimitedCall,
 ) -> Result<Result<LimitState, TooEarly>, StoreError> {
     let LimitedCall { limit, key, now } = counting;
-    let counted = limit.count(tally(connection, key)?, now);
+    let counted = limit.count(find_tally(connection, key)?, now);
     if let Ok(tally) = &counted {
         connection
             .prepare_cached(
@@ -47,13 +49,13 @@ pub(super) fn count(
                     limit.kept_until(tally).as_millisecond()
                 ])
             })
-            .map_err(failed)?;
+            .map_err(store_error)?;
     }
     Ok(counted)
 }
 
-/// Forgets a key, as a part of a greater step.
-pub(super) fn clear(connection: &Connection, key: LimitKey) -> rusqlite::Result<()> {
+/// Deletes a tally as part of a larger step.
+pub(super) fn delete_tally(connection: &Connection, key: LimitKey) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM tally WHERE key = ?")?
         .execute([key.0])
@@ -61,8 +63,8 @@ pub(super) fn clear(connection: &Connection, key: LimitKey) -> rusqlite::Result<
 }
 
 impl SqliteStore {
-    /// Whether it is too early, asked of a reader: a refused call writes nothing.
-    pub(super) async fn too_early(
+    /// Checks a limit on a reader without counting, so that a refused call writes nothing.
+    pub(super) async fn check_limit(
         &self,
         counting: LimitedCall,
     ) -> Result<Option<TooEarly>, StoreError> {
@@ -75,7 +77,7 @@ impl SqliteStore {
 impl Limits for SqliteStore {
     async fn limit_state(&self, key: LimitKey) -> Result<Option<LimitState>, StoreError> {
         self.readers
-            .glance(move |connection| tally(connection, key))
+            .read_inline(move |connection| find_tally(connection, key))
             .await
     }
 
@@ -83,32 +85,34 @@ impl Limits for SqliteStore {
         &self,
         counting: LimitedCall,
     ) -> Result<Result<LimitState, TooEarly>, StoreError> {
-        if let Some(early) = self.too_early(counting).await? {
+        if let Some(early) = self.check_limit(counting).await? {
             return Ok(Err(early));
         }
         self.writer
-            .write_lightly(move |connection| count(connection, counting))
+            .write_without_flush(move |connection| count_call(connection, counting))
             .await
     }
 
     async fn clear_limit(&self, key: LimitKey) -> Result<(), StoreError> {
         self.writer
-            .write_lightly(move |connection| clear(connection, key).map_err(failed))
+            .write_without_flush(move |connection| {
+                delete_tally(connection, key).map_err(store_error)
+            })
             .await
     }
 
     async fn delete_expired_limits(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
-            let deleted = self.writer.write_lightly(move |connection| {
+            let deleted = self.writer.write_without_flush(move |connection| {
                 connection
                     .prepare_cached("DELETE FROM tally WHERE key IN (SELECT key FROM tally WHERE kept_until <= ? LIMIT ?)")
-                    .and_then(|mut statement| statement.execute(params![now.as_millisecond(), AT_ONCE as i64]))
-                    .map_err(failed)
+                    .and_then(|mut statement| statement.execute(params![now.as_millisecond(), BATCH as i64]))
+                    .map_err(store_error)
             });
             let deleted = deleted.await?;
             forgotten += deleted as u64;
-            if deleted < AT_ONCE {
+            if deleted < BATCH {
                 return Ok(forgotten);
             }
         }

@@ -1,21 +1,23 @@
-//! The outbox.
+//! Outbox.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::{LeaseMode, LeaseResult, LimitedCall, Outbox, QueueResult, StoreError};
+use super::SqliteStore;
+use super::columns::{parse_column, timestamp};
+use super::errors::{is_foreign_key_violation, store_error};
 use super::history::{insert_event, insert_event_into};
-use super::limits::count;
-use super::{SqliteStore, failed, is_orphaned, parsed, timestamp};
+use super::limits::count_call;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::fingerprint::Fingerprint;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
 use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
 
-pub(super) const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
+const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
 
-/// Queues a mail, as a part of a greater step.
+/// Queues a mail as part of a larger step.
 pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     insert_entry_into(connection, "outbox", entry)
 }
@@ -43,7 +45,7 @@ fn insert_entry_into(connection: &Connection, table: &str, entry: &Entry) -> rus
         .map(|_| ())
 }
 
-pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let holder: Option<[u8; 12]> = row.get("lease_holder")?;
     let until: Option<i64> = row.get("lease_until")?;
     let lease = match (holder, until) {
@@ -57,11 +59,11 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         id: EntryId::from_bytes(row.get("id")?),
         account: AccountId::from_bytes(row.get("account")?),
         recipient: row.get("recipient")?,
-        kind: parsed(row, "kind")?,
+        kind: parse_column(row, "kind")?,
         requested_at: timestamp(row.get("requested_at")?)?,
-        origin: parsed(row, "origin")?,
+        origin: parse_column(row, "origin")?,
         fingerprint: Fingerprint::from_stored(row.get::<_, String>("fingerprint")?),
-        state: parsed(row, "state")?,
+        state: parse_column(row, "state")?,
         attempts: row.get("attempts")?,
         next_try_at: timestamp(row.get("next_try_at")?)?,
         last_error: row.get("last_error")?,
@@ -69,11 +71,11 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// The entries of a round, to stand behind FROM. A kind that a newer version has queued is left to that one.
+/// Returns the FROM clause for the entries of a round. Kinds that only a newer version knows are left to that version.
 ///
-/// The index is named: the planner would rather read all that wait and sort them, which takes the longer the more there
-/// are.
-fn of_round(round: Round) -> String {
+/// The clause names the index: the planner would read all waiting entries and sort them, which takes time in proportion to
+/// their number.
+fn round_clause(round: Round) -> String {
     let (index, attempts) = match round {
         Round::First => ("outbox_first_round", "= 0"),
         Round::Later => ("outbox_later_rounds", "> 0"),
@@ -88,11 +90,11 @@ fn of_round(round: Round) -> String {
     )
 }
 
-/// The moment at which a round's next entry may be taken.
-fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>, StoreError> {
+/// Returns the time from which the next entry of a round may be leased.
+fn first_free_at(connection: &Connection, round: Round) -> Result<Option<Timestamp>, StoreError> {
     let sql = format!(
         "SELECT free_at FROM {} ORDER BY free_at, id LIMIT 1",
-        of_round(round)
+        round_clause(round)
     );
     connection
         .prepare_cached(&sql)
@@ -101,30 +103,30 @@ fn first_free(connection: &Connection, round: Round) -> Result<Option<Timestamp>
                 .query_row([], |row| timestamp(row.get(0)?))
                 .optional()
         })
-        .map_err(failed)
+        .map_err(store_error)
 }
 
-/// Leases what `found` finds, up to a limit; of those that can't be read, what is wrong with them.
+/// Leases up to `limit` entries that the clause `from` selects. Returns the cause for those that cannot be read.
 ///
-/// Not by RETURNING: whenever such a statement runs, SQLite makes a table with room for 20 pages. And not with a bound
-/// LIMIT: whenever one is bound, SQLite prepares the statement anew.
-fn lease_found(
+/// Without RETURNING: for each such statement SQLite creates a table with space for 20 pages. And without a bound LIMIT:
+/// SQLite prepares the statement anew each time one is bound.
+fn lease_matching(
     connection: &Connection,
-    found: &str,
+    from: &str,
     parameters: impl Params,
     lease: Lease,
     limit: usize,
 ) -> rusqlite::Result<Vec<Result<Entry, (EntryId, rusqlite::Error)>>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {found}"))?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {from}"))?;
     let found = statement.query_map(parameters, |row| {
         let id = EntryId::from_bytes(row.get("id")?);
-        Ok((id, entry(row)))
+        Ok((id, read_entry(row)))
     })?;
     let found = found.take(limit).collect::<Result<Vec<_>, _>>()?;
     let mut leasing = connection.prepare_cached(
         "UPDATE outbox SET lease_holder = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
     )?;
-    let lease_it = |(id, entry): (EntryId, rusqlite::Result<Entry>)| {
+    let lease_one = |(id, entry): (EntryId, rusqlite::Result<Entry>)| {
         let (holder, until) = (lease.holder.as_bytes(), lease.until.as_millisecond());
         leasing.execute(params![holder, until, id.as_bytes()])?;
         let leased = entry.map(|entry| Entry {
@@ -134,11 +136,11 @@ fn lease_found(
         });
         Ok(leased.map_err(|error| (id, error)))
     };
-    found.into_iter().map(lease_it).collect()
+    found.into_iter().map(lease_one).collect()
 }
 
-/// Gives up an entry that can't be read: it must not hold up those behind it.
-fn bury(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rusqlite::Result<()> {
+/// Marks an entry that cannot be read as dead, so that it does not block the entries behind it.
+fn give_up(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rusqlite::Result<()> {
     tracing::error!(entry = %id, %error, "cannot read a mail in the outbox, so it is not sent");
     connection
         .prepare_cached("UPDATE outbox SET state = 'dead', last_error = ?, lease_holder = NULL, lease_until = NULL WHERE id = ?")?
@@ -146,7 +148,7 @@ fn bury(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rusqli
         .map(|_| ())
 }
 
-/// Writes as much as for a mail that is queued, and leaves nothing.
+/// Does the same work as the queueing of a mail, and stores nothing.
 fn write_decoy(connection: &Connection, entry: &Entry, event: &Event) -> rusqlite::Result<()> {
     insert_entry_into(connection, "decoy_outbox", entry)?;
     insert_event_into(connection, "decoy_history", event)?;
@@ -167,7 +169,7 @@ impl Outbox for SqliteStore {
         counting: Option<LimitedCall>,
     ) -> Result<QueueResult, StoreError> {
         if let Some(counting) = counting
-            && let Some(early) = self.too_early(counting).await?
+            && let Some(early) = self.check_limit(counting).await?
         {
             return Ok(QueueResult::TooEarly(early));
         }
@@ -175,18 +177,18 @@ impl Outbox for SqliteStore {
         self.writer
             .write(move |connection| {
                 if let Some(counting) = counting
-                    && let Err(early) = count(connection, counting)?
+                    && let Err(early) = count_call(connection, counting)?
                 {
                     return Ok(QueueResult::TooEarly(early));
                 }
                 match insert_entry(connection, &entry) {
-                    Err(error) if is_orphaned(&error) => {
-                        write_decoy(connection, &entry, &event).map_err(failed)?;
+                    Err(error) if is_foreign_key_violation(&error) => {
+                        write_decoy(connection, &entry, &event).map_err(store_error)?;
                         Ok(QueueResult::NoAccount)
                     }
                     inserted => {
-                        inserted.map_err(failed)?;
-                        insert_event(connection, &event).map_err(failed)?;
+                        inserted.map_err(store_error)?;
+                        insert_event(connection, &event).map_err(store_error)?;
                         Ok(QueueResult::Queued)
                     }
                 }
@@ -201,24 +203,28 @@ impl Outbox for SqliteStore {
         lease: Lease,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        // Asked of a reader first: with nothing to do, which is most of the time, nothing is written.
+        // Query a reader first: most of the time nothing is due, and then nothing is written.
         let due = self
             .readers
-            .glance(move |connection| first_free(connection, round));
+            .read_inline(move |connection| first_free_at(connection, round));
         if due.await?.is_none_or(|due| due > now) {
             return Ok(Vec::new());
         }
-        let next = format!("{} AND free_at <= ? ORDER BY free_at, id", of_round(round));
-        // A lease that is lost with the power is one that has ended.
+        let next = format!(
+            "{} AND free_at <= ? ORDER BY free_at, id",
+            round_clause(round)
+        );
+        // A lease that a power cut undoes counts as ended.
         self.writer
-            .write_lightly(move |connection| {
+            .write_without_flush(move |connection| {
                 let now = [now.as_millisecond()];
-                let leased = lease_found(connection, &next, now, lease, limit).map_err(failed)?;
+                let leased =
+                    lease_matching(connection, &next, now, lease, limit).map_err(store_error)?;
                 let mut read = Vec::new();
                 for leased in leased {
                     match leased {
                         Ok(entry) => read.push(entry),
-                        Err((id, error)) => bury(connection, id, &error).map_err(failed)?,
+                        Err((id, error)) => give_up(connection, id, &error).map_err(store_error)?,
                     }
                 }
                 Ok(read)
@@ -237,12 +243,12 @@ impl Outbox for SqliteStore {
             LeaseMode::WaitingOnly => " AND state = 'waiting'",
             LeaseMode::Revive | LeaseMode::KeepState => "",
         };
-        let is_there = format!("SELECT 1 FROM outbox WHERE id = ?{state}");
+        let exists = format!("SELECT 1 FROM outbox WHERE id = ?{state}");
         let free = format!("outbox WHERE id = ?1 AND coalesce(lease_until, ?2) <= ?2{state}");
         self.writer
             .write(move |connection| {
                 let parameters = params![id.as_bytes(), now.as_millisecond()];
-                let leased = lease_found(connection, &free, parameters, lease, 1)
+                let leased = lease_matching(connection, &free, parameters, lease, 1)
                     .and_then(|found| {
                         found
                             .into_iter()
@@ -250,22 +256,22 @@ impl Outbox for SqliteStore {
                             .transpose()
                             .map_err(|(_, error)| error)
                     })
-                    .map_err(failed)?;
+                    .map_err(store_error)?;
                 if let Some(mut entry) = leased {
                     if wanted == LeaseMode::Revive {
                         connection
                             .prepare_cached("UPDATE outbox SET state = 'waiting' WHERE id = ?")
                             .and_then(|mut statement| statement.execute([id.as_bytes()]))
-                            .map_err(failed)?;
+                            .map_err(store_error)?;
                         entry.state = EntryState::Waiting;
                     }
                     return Ok(LeaseResult::Leased(Box::new(entry)));
                 }
-                let is_there = connection
-                    .prepare_cached(&is_there)
+                let exists = connection
+                    .prepare_cached(&exists)
                     .and_then(|mut statement| statement.exists([id.as_bytes()]))
-                    .map_err(failed)?;
-                Ok(if is_there {
+                    .map_err(store_error)?;
+                Ok(if exists {
                     LeaseResult::Held
                 } else {
                     LeaseResult::NotFound
@@ -289,7 +295,7 @@ impl Outbox for SqliteStore {
                         ])
                     })
                     .map(|changed| changed > 0)
-                    .map_err(failed)
+                    .map_err(store_error)
             })
             .await
     }
@@ -322,10 +328,10 @@ impl Outbox for SqliteStore {
                         )
                         .and_then(|mut statement| statement.execute(params![error, id, holder])),
                 };
-                if settled.map_err(failed)? == 0 {
+                if settled.map_err(store_error)? == 0 {
                     return Ok(false);
                 }
-                insert_event(connection, &event).map_err(failed)?;
+                insert_event(connection, &event).map_err(store_error)?;
                 Ok(true)
             })
             .await
@@ -336,9 +342,9 @@ impl Outbox for SqliteStore {
         let Some(lease) = entry.lease else {
             return Ok(false);
         };
-        // Lost with the power, it is a lease that has ended.
+        // If a power cut undoes this, the lease ends by itself.
         self.writer
-            .write_lightly(move |connection| {
+            .write_without_flush(move |connection| {
                 connection
                     .prepare_cached(
                         "UPDATE outbox SET attempts = max(attempts - 1, 0), last_error = coalesce(?, last_error),
@@ -349,16 +355,16 @@ impl Outbox for SqliteStore {
                         statement.execute(params![error, id.as_bytes(), lease.holder.as_bytes()])
                     })
                     .map(|changed| changed > 0)
-                    .map_err(failed)
+                    .map_err(store_error)
             })
             .await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.readers
-            .glance(|connection| {
-                let first = first_free(connection, Round::First)?;
-                let later = first_free(connection, Round::Later)?;
+            .read_inline(|connection| {
+                let first = first_free_at(connection, Round::First)?;
+                let later = first_free_at(connection, Round::Later)?;
                 Ok(first.into_iter().chain(later).min())
             })
             .await
@@ -372,13 +378,13 @@ impl Outbox for SqliteStore {
                     .prepare_cached(
                         "SELECT state, count(*), min(requested_at) FROM outbox GROUP BY state",
                     )
-                    .map_err(failed)?;
-                let mut rows = statement.query([]).map_err(failed)?;
-                while let Some(row) = rows.next().map_err(failed)? {
-                    let count = row.get::<_, i64>(1).map_err(failed)?.unsigned_abs();
-                    match parsed(row, "state").map_err(failed)? {
+                    .map_err(store_error)?;
+                let mut rows = statement.query([]).map_err(store_error)?;
+                while let Some(row) = rows.next().map_err(store_error)? {
+                    let count = row.get::<_, i64>(1).map_err(store_error)?.unsigned_abs();
+                    match parse_column(row, "state").map_err(store_error)? {
                         EntryState::Waiting => {
-                            let since = row.get(2).and_then(timestamp).map_err(failed)?;
+                            let since = row.get(2).and_then(timestamp).map_err(store_error)?;
                             state.waiting = count;
                             state.oldest_waiting_since = Some(since);
                         }
@@ -399,11 +405,11 @@ impl Outbox for SqliteStore {
             .read(move |connection| {
                 let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
                 let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id > ? ORDER BY id LIMIT ?");
-                let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+                let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
                 let rows = statement
-                    .query_map(params![after, limit as i64], entry)
-                    .map_err(failed)?;
-                rows.collect::<Result<_, _>>().map_err(failed)
+                    .query_map(params![after, limit as i64], read_entry)
+                    .map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)
             })
             .await
     }
@@ -414,11 +420,11 @@ impl Outbox for SqliteStore {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM outbox WHERE account = ? ORDER BY requested_at, id"
                 );
-                let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+                let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
                 let rows = statement
-                    .query_map([account.as_bytes()], entry)
-                    .map_err(failed)?;
-                rows.collect::<Result<_, _>>().map_err(failed)
+                    .query_map([account.as_bytes()], read_entry)
+                    .map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)
             })
             .await
     }

@@ -1,4 +1,4 @@
-//! Connections that only read: with write-ahead logging they never wait for the writer.
+//! Read-only connections. With write-ahead logging they never wait for the writer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,19 +7,18 @@ use tokio::sync::Semaphore;
 
 use super::super::StoreError;
 
-/// Connections that nobody uses at this moment.
+/// Connections that are not in use.
 type Idle = Arc<Mutex<Vec<Connection>>>;
 
-/// The connections that nobody uses at this moment, and the right to take one.
 pub(super) struct Readers {
     idle: Idle,
     permits: Arc<Semaphore>,
-    /// Those that wait for no lock.
+    /// Connections that do not wait for locks.
     quick: Idle,
 }
 
 impl Readers {
-    /// `quick` are for [`Readers::glance`], and must not wait where the database is locked.
+    /// `quick` are the connections for [`Readers::read_inline`]. They must not wait for locks.
     pub(super) fn new(connections: Vec<Connection>, quick: Vec<Connection>) -> Self {
         let permits = Arc::new(Semaphore::new(connections.len()));
         Self {
@@ -29,22 +28,22 @@ impl Readers {
         }
     }
 
-    /// Runs a look that takes microseconds, such as at one row by its key, on the caller's thread: the way to another one
-    /// and back takes longer than the look. Where all connections are in use or something is locked, it goes that way.
-    pub(super) async fn glance<T: Send + 'static>(
+    /// Runs a query that takes microseconds, such as one for a row by its key, on the caller's thread: the switch to another
+    /// thread takes longer than the query. If all connections are in use or locked, it uses [`Readers::read`].
+    pub(super) async fn read_inline<T: Send + 'static>(
         &self,
-        look: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+        query: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        match with_one_of(&self.quick, &look) {
-            None | Some(Err(StoreError::Unavailable(_))) => self.read(look).await,
+        match with_idle_connection(&self.quick, &query) {
+            None | Some(Err(StoreError::Unavailable(_))) => self.read(query).await,
             Some(found) => found,
         }
     }
 
-    /// Runs `look` off the async threads, on one snapshot if it is one statement.
+    /// Runs `query` on a blocking thread. A single statement sees one snapshot.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let broken = |what: &str| StoreError::broken(format!("cannot read: {what}"));
         let permit = Arc::clone(&self.permits)
@@ -53,17 +52,17 @@ impl Readers {
             .map_err(|_| broken("closed"))?;
         let idle = Arc::clone(&self.idle);
         let done = tokio::task::spawn_blocking(move || {
-            // Goes with the work, also where the caller hangs up.
+            // Held until the query ends, even if the caller is cancelled.
             let _permit = permit;
-            with_one_of(&idle, look).ok_or_else(|| broken("no connection"))?
+            with_idle_connection(&idle, query).ok_or_else(|| broken("no connection"))?
         });
         done.await.map_err(|error| broken(&error.to_string()))?
     }
 }
 
-/// Runs a look on a connection that nobody uses; `None` where all are in use.
-fn with_one_of<T>(idle: &Idle, look: impl FnOnce(&Connection) -> T) -> Option<T> {
-    /// Puts the connection back, also where the look panics.
+/// Runs a query on an idle connection. Returns `None` if all are in use.
+fn with_idle_connection<T>(idle: &Idle, query: impl FnOnce(&Connection) -> T) -> Option<T> {
+    /// Returns the connection, even if the query panics.
     struct Returned<'a> {
         connection: Option<Connection>,
         idle: &'a Idle,
@@ -83,5 +82,5 @@ fn with_one_of<T>(idle: &Idle, look: impl FnOnce(&Connection) -> T) -> Option<T>
         connection: Some(taken?),
         idle,
     };
-    returned.connection.as_ref().map(look)
+    returned.connection.as_ref().map(query)
 }

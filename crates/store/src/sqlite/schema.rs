@@ -1,16 +1,16 @@
-//! The schema and its versions. A database is brought up to date when it is opened, in one transaction.
+//! Schema and migrations. A database is migrated when it is opened, in one transaction.
 
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::{SchemaState, StoreError};
-use super::failed;
+use super::errors::store_error;
 
-/// Marks the file as ours ("mbag"), so that another program's database is not taken for one.
+/// Marks a file as a database of movie-bag ("mbag"), so that a database of another program is not mistaken for one.
 const APPLICATION_ID: i32 = 0x6d62_6167;
 
-/// The steps from an empty file to the present version; a step that was released never changes.
+/// Migrations from an empty file to the present version. A released migration never changes.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_copying.sql"),
@@ -21,38 +21,40 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_counted_lines.sql"),
 ];
 
-/// Brings the database up to date. Several processes may do so at once: the first one that gets the write lock does the
-/// work, and the others find it done.
+/// Migrates the database. If several processes do so at once, the first one that gets the write lock does the work, and the
+/// others find it done.
 pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), StoreError> {
-    if version(connection)? == MIGRATIONS.len() && application(connection)? == APPLICATION_ID {
+    if read_version(connection)? == MIGRATIONS.len()
+        && read_application_id(connection)? == APPLICATION_ID
+    {
         return Ok(());
     }
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed)?;
+        .map_err(store_error)?;
     refuse_foreign(&transaction, path)?;
-    let version = version(&transaction)?;
+    let version = read_version(&transaction)?;
     refuse_newer(version, path)?;
     for migration in &MIGRATIONS[version..] {
-        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.execute_batch(migration).map_err(store_error)?;
     }
     transaction
         .pragma_update(None, "application_id", APPLICATION_ID)
-        .map_err(failed)?;
+        .map_err(store_error)?;
     transaction
         .pragma_update(None, "user_version", MIGRATIONS.len() as i64)
-        .map_err(failed)?;
-    transaction.commit().map_err(failed)
+        .map_err(store_error)?;
+    transaction.commit().map_err(store_error)
 }
 
-/// How far a file is from what is worked on here.
-pub(super) fn state(connection: &Connection, path: &Path) -> Result<SchemaState, StoreError> {
+/// Compares a file with the schema of this version.
+pub(super) fn read_state(connection: &Connection, path: &Path) -> Result<SchemaState, StoreError> {
     let path = path.display().to_string();
     refuse_foreign(connection, &path)?;
     if is_empty(connection)? {
         return Ok(SchemaState::Empty);
     }
-    let version = version(connection)?;
+    let version = read_version(connection)?;
     refuse_newer(version, &path)?;
     Ok(if version < MIGRATIONS.len() {
         SchemaState::Older
@@ -61,43 +63,42 @@ pub(super) fn state(connection: &Connection, path: &Path) -> Result<SchemaState,
     })
 }
 
-/// A table or index, with what it was made by.
+/// A table or index.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Object {
+pub(super) struct SchemaObject {
     pub(super) name: String,
     sql: String,
 }
 
-/// All that was made in a database.
-pub(super) fn objects(connection: &Connection) -> Result<Vec<Object>, StoreError> {
+pub(super) fn list_objects(connection: &Connection) -> Result<Vec<SchemaObject>, StoreError> {
     let read = || {
         let mut statement =
             connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
         let objects = statement.query_map([], |row| {
-            Ok(Object {
+            Ok(SchemaObject {
                 name: row.get(0)?,
                 sql: row.get(1)?,
             })
         })?;
         objects.collect::<rusqlite::Result<_>>()
     };
-    read().map_err(failed)
+    read().map_err(store_error)
 }
 
-/// A database in memory with nothing in it, as one is that is worked on.
-pub(super) fn newest() -> Result<Connection, StoreError> {
-    let connection = Connection::open_in_memory().map_err(failed)?;
+/// Opens an empty database in memory with the present schema, for comparison.
+pub(super) fn open_reference() -> Result<Connection, StoreError> {
+    let connection = Connection::open_in_memory().map_err(store_error)?;
     for migration in MIGRATIONS {
-        connection.execute_batch(migration).map_err(failed)?;
+        connection.execute_batch(migration).map_err(store_error)?;
     }
     Ok(connection)
 }
 
-/// Looks whether the file is ours, or nobody's yet.
+/// Checks that the file is a database of movie-bag, or empty.
 pub(super) fn refuse_foreign(connection: &Connection, path: &str) -> Result<(), StoreError> {
-    // In this order: a file that another process is making our own gets tables and mark in one step, so whoever sees
-    // the tables first sees the mark behind them.
-    if is_empty(connection)? || application(connection)? == APPLICATION_ID {
+    // In this order: another process may be creating the database. Tables and application id appear in one transaction, so a
+    // process that sees the tables also sees the id.
+    if is_empty(connection)? || read_application_id(connection)? == APPLICATION_ID {
         return Ok(());
     }
     Err(StoreError::broken(format!(
@@ -115,18 +116,18 @@ fn refuse_newer(version: usize, path: &str) -> Result<(), StoreError> {
     )))
 }
 
-fn version(connection: &Connection) -> Result<usize, StoreError> {
+fn read_version(connection: &Connection) -> Result<usize, StoreError> {
     let version: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(failed)?;
+        .map_err(store_error)?;
     usize::try_from(version)
         .map_err(|_| StoreError::broken(format!("impossible schema version {version}")))
 }
 
-fn application(connection: &Connection) -> Result<i32, StoreError> {
+fn read_application_id(connection: &Connection) -> Result<i32, StoreError> {
     connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(failed)
+        .map_err(store_error)
 }
 
 fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
@@ -134,5 +135,5 @@ fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
         .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
             row.get(0)
         })
-        .map_err(failed)
+        .map_err(store_error)
 }

@@ -1,4 +1,4 @@
-//! What SQLite alone must keep: its file is used by several processes.
+//! Tests of SQLite alone: files that several processes use, locks, modes, migrations.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::*;
 use movie_bag_core::domain::outbox::Round;
 use crate::CopyableStore;
-use crate::contract::{at, create, entry, lease, queue};
+use crate::contract::fixtures::{at, create, entry, lease, queue};
 
 #[tokio::test]
-async fn two_processes_work_on_one_file() {
+async fn several_processes_can_use_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shared.sqlite3");
     let opening: Vec<_> = (0..4)
@@ -30,7 +30,7 @@ async fn two_processes_work_on_one_file() {
 }
 
 #[tokio::test]
-async fn many_mails_are_leased_in_one_step_and_one_that_cannot_be_read_is_given_up() {
+async fn many_entries_are_leased_in_one_step_and_an_unreadable_one_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.sqlite3");
     let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
@@ -58,7 +58,7 @@ async fn many_mails_are_leased_in_one_step_and_one_that_cannot_be_read_is_given_
 }
 
 #[tokio::test]
-async fn whoever_finds_it_locked_waits() {
+async fn a_step_waits_for_a_locked_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locked.sqlite3");
     let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
@@ -75,13 +75,14 @@ async fn whoever_finds_it_locked_waits() {
 }
 
 #[tokio::test]
-async fn who_waited_behind_a_lock_is_not_made_to_wait_again() {
+async fn steps_that_wait_for_a_lock_share_one_time_limit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locked.sqlite3");
     let store: Arc<dyn CopyableStore> = Arc::new(SqliteStore::open(&path).unwrap());
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let event = crate::contract::event(1, movie_bag_core::domain::event::EventKind::Created, 0);
+    let event =
+        crate::contract::fixtures::event(1, movie_bag_core::domain::event::EventKind::Created, 0);
     let began = Instant::now();
     let all = futures_util::future::join_all((0..4).map(|_| store.record(&event))).await;
     assert!(
@@ -89,7 +90,7 @@ async fn who_waited_behind_a_lock_is_not_made_to_wait_again() {
             .all(|done| matches!(done, Err(StoreError::Unavailable(_)))),
         "{all:?}"
     );
-    // One time-out for all of them, and not one for each: twice that is far from four times.
+    // All of them share one time limit; twice the limit is far from four times.
     assert!(began.elapsed() < 2 * BUSY_TIMEOUT, "{:?}", began.elapsed());
     other.execute_batch("COMMIT").unwrap();
     create(&store, 1).await;
@@ -97,7 +98,7 @@ async fn who_waited_behind_a_lock_is_not_made_to_wait_again() {
 
 #[cfg(unix)]
 #[test]
-fn the_files_are_their_owners_alone() {
+fn only_the_owner_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/own.sqlite3");
@@ -114,7 +115,7 @@ fn the_files_are_their_owners_alone() {
 }
 
 #[test]
-fn what_is_no_database_of_ours_is_left_alone() {
+fn files_of_other_programs_stay_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let newer = folder.path().join("newer.sqlite3");
     drop(SqliteStore::open(&newer).unwrap());
@@ -130,7 +131,7 @@ fn what_is_no_database_of_ours_is_left_alone() {
     let text = folder.path().join("text.sqlite3");
     std::fs::write(
         &text,
-        "this is no database, and long enough to be read as the head of one ".repeat(10),
+        "this is no database, and long enough to be read as the header of one ".repeat(10),
     )
     .unwrap();
     let journal = |path: &std::path::Path| -> String {
@@ -144,7 +145,7 @@ fn what_is_no_database_of_ours_is_left_alone() {
     assert_eq!(
         journal(&foreign),
         before,
-        "not even its way of logging is changed"
+        "even the journal mode is unchanged"
     );
     for (path, said) in [
         (newer, "newer movie-bag"),
@@ -165,7 +166,7 @@ fn what_is_no_database_of_ours_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_database_of_an_earlier_schema_opens_with_what_is_in_it() {
+async fn a_database_with_an_older_schema_is_migrated_with_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.sqlite3");
     let old = Connection::open(&path).unwrap();

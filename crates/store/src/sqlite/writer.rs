@@ -1,8 +1,8 @@
-//! The one thread that writes, and why there is only one: SQLite has one writer at a time anyway, and a thread that
-//! takes all that waits can commit it with one flush to the disk instead of one each (group commit).
+//! Thread that performs all writes. SQLite allows one writer at a time anyway, and a single thread can commit all waiting
+//! steps with one flush to the disk (group commit).
 //!
-//! Each step runs in a savepoint of its own, so that its failure takes nothing else with it, and is answered only when
-//! the commit has lasted.
+//! Each step runs in its own savepoint, so that its failure affects no other step. Its caller gets the result after the
+//! commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
@@ -11,35 +11,32 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::StoreError;
-use super::failed;
+use super::errors::store_error;
 use movie_bag_core::supervisor::{Reporter, Reports, fault_points, reports};
 
-/// How many steps one commit takes at the most, so that the first of them does not wait for long.
-const LONGEST_BATCH: usize = 128;
-/// How many steps may wait; beyond that, callers wait to be let in.
-const LONGEST_QUEUE: usize = 1024;
+/// Maximum number of steps in one commit, so that the first of them does not wait for long.
+const MAX_BATCH: usize = 128;
+/// Maximum number of waiting steps. Beyond it, callers wait for a place in the queue.
+const MAX_QUEUE: usize = 1024;
 
-/// A step to be done, or an error to pass on to its caller. `Some` is how to answer once it is known whether the step
-/// lasts; with `None` it has failed and been answered, and nothing of it may stay.
+/// A step to run, or an error for its caller. It returns a function that sends the result once the commit has succeeded or
+/// failed. `None` means that the step has failed and sent its error; its changes must be rolled back.
 type Step = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Option<Answer> + Send>;
 type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
-/// A step, and how long it must last.
 struct Job {
     step: Step,
-    lasting: Lasting,
+    durability: Durability,
 }
 
-/// What an answered step outlives.
+/// Event that an acknowledged step survives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Lasting {
-    /// This process.
-    Process,
-    /// A power cut.
+enum Durability {
+    ProcessExit,
     PowerCut,
 }
 
-/// The way to the writing thread.
+/// Handle of the writing thread.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -49,7 +46,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread, which owns the connection.
     pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel(LONGEST_QUEUE);
+        let (jobs, queue) = mpsc::channel(MAX_QUEUE);
         let named = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let (reporter, failures) = reports();
         let thread = named.spawn(move || run(connection, queue, &reporter))?;
@@ -65,32 +62,32 @@ impl Writer {
         self.failures.next().await
     }
 
-    /// Does `step` in a transaction, and returns once it is on the disk.
+    /// Runs `step` in a transaction, and returns when it is on the disk.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.queue(Lasting::PowerCut, step).await
+        self.queue(Durability::PowerCut, step).await
     }
 
-    /// The same for what may be lost with the power, though not with the process: nobody waits for the disk.
-    pub(super) async fn write_lightly<T: Send + 'static>(
+    /// Runs `step` in a transaction without waiting for the disk. A power cut may undo it; the end of the process does not.
+    pub(super) async fn write_without_flush<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.queue(Lasting::Process, step).await
+        self.queue(Durability::ProcessExit, step).await
     }
 
     async fn queue<T: Send + 'static>(
         &self,
-        lasting: Lasting,
+        durability: Durability,
         step: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (sender, answered) = oneshot::channel();
-        // The caller may have hung up: the step is done all the same, and the answer goes nowhere.
+        let (sender, result) = oneshot::channel();
+        // The caller may have been cancelled. The step runs all the same, and its result is dropped.
         let step: Step = Box::new(move |connection| match connection.and_then(step) {
-            Ok(value) => Some(Box::new(move |lasting| {
-                drop(sender.send(lasting.map(|()| value)))
+            Ok(value) => Some(Box::new(move |committed| {
+                drop(sender.send(committed.map(|()| value)))
             })),
             Err(error) => {
                 drop(sender.send(Err(error)));
@@ -101,10 +98,10 @@ impl Writer {
         self.jobs
             .as_ref()
             .ok_or_else(ended)?
-            .send(Job { step, lasting })
+            .send(Job { step, durability })
             .await
             .map_err(|_| ended())?;
-        answered
+        result
             .await
             .map_err(|_| StoreError::broken("a step failed because of a defect"))?
     }
@@ -114,112 +111,112 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // What was queued is written before the process ends.
+            // The thread writes all queued steps first.
             let _ = thread.join();
         }
     }
 }
 
-/// Writes until all senders are gone. After a panic it goes on with the next steps: the transaction was rolled back when it
-/// was dropped, and the callers of its steps have received an error.
+/// Writes until all senders are dropped. After a panic it continues with the next steps: the drop of the transaction has
+/// rolled it back, and the callers of its steps have received an error.
 fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>, reporter: &Reporter) {
-    let mut is_over = false;
-    while !is_over {
+    let mut has_ended = false;
+    while !has_ended {
         let ended = reporter.contain(|| write_all(&mut connection, &mut queue));
-        is_over = ended.is_some();
+        has_ended = ended.is_some();
     }
 }
 
 fn write_all(connection: &mut Connection, queue: &mut mpsc::Receiver<Job>) {
-    let mut now_lasting = None;
+    let mut present = None;
     while let Some(first) = queue.blocking_recv() {
         fault_points::hit("database");
         let mut batch = vec![first];
-        while batch.len() < LONGEST_BATCH
+        while batch.len() < MAX_BATCH
             && let Ok(job) = queue.try_recv()
         {
             batch.push(job);
         }
-        let lasting = batch.iter().map(|job| job.lasting).max();
-        if now_lasting != lasting {
-            if let Err(error) = lasts(connection, lasting) {
-                refuse(batch, &failed(error));
+        let durability = batch.iter().map(|job| job.durability).max();
+        if present != durability {
+            if let Err(error) = set_durability(connection, durability) {
+                fail_all(batch, &store_error(error));
                 continue;
             }
-            now_lasting = lasting;
+            present = durability;
         }
         match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => commit_batch(transaction, batch),
             Err(error) => {
-                // Those who waited behind it have waited as long: nobody is made to wait a second time. Who they are is
-                // settled before the first is answered, since whoever comes after that has not waited.
+                // The jobs in the queue have waited as long, so they fail, too, instead of waiting a second time. They are
+                // collected before the first caller gets its error: jobs that arrive afterwards have not waited.
                 while let Ok(job) = queue.try_recv() {
                     batch.push(job);
                 }
-                refuse(batch, &failed(error));
+                fail_all(batch, &store_error(error));
             }
         }
     }
 }
 
-fn refuse(batch: Vec<Job>, error: &StoreError) {
+fn fail_all(batch: Vec<Job>, error: &StoreError) {
     for job in batch {
         drop((job.step)(Err(error.clone())));
     }
 }
 
-/// With the write-ahead log, a commit is flushed to the disk where `synchronous` is FULL, and lasts by the system's own
-/// cache where it is NORMAL (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
-fn lasts(connection: &Connection, lasting: Option<Lasting>) -> rusqlite::Result<()> {
-    connection.execute_batch(match lasting {
-        Some(Lasting::Process) => "PRAGMA synchronous = NORMAL",
-        Some(Lasting::PowerCut) | None => "PRAGMA synchronous = FULL",
+/// With the write-ahead log, `synchronous = FULL` flushes each commit to the disk, and NORMAL leaves it in the cache of the
+/// operating system (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+fn set_durability(connection: &Connection, durability: Option<Durability>) -> rusqlite::Result<()> {
+    connection.execute_batch(match durability {
+        Some(Durability::ProcessExit) => "PRAGMA synchronous = NORMAL",
+        Some(Durability::PowerCut) | None => "PRAGMA synchronous = FULL",
     })
 }
 
-/// Does all steps of a batch, commits, and answers them.
+/// Runs all steps of a batch, commits, and sends the results.
 fn commit_batch(transaction: Transaction<'_>, batch: Vec<Job>) {
     let mut answers = Vec::with_capacity(batch.len());
     let mut jobs = batch.into_iter();
     for job in jobs.by_ref() {
-        answers.extend(do_step(&transaction, job.step));
-        // A full disk or a failing one makes SQLite roll back all of it: what came after would be a commit of its own.
+        answers.extend(run_step(&transaction, job.step));
+        // After a full or failing disk SQLite has rolled back the transaction: each later step would be its own commit.
         if transaction.is_autocommit() {
             let why = "the disk is full or failing: all steps in progress were rolled back";
             let error = StoreError::unavailable(why.to_owned());
-            refuse(jobs.collect(), &error);
+            fail_all(jobs.collect(), &error);
             answers
                 .into_iter()
                 .for_each(|answer| answer(Err(error.clone())));
             return;
         }
     }
-    let lasting = transaction.commit().map_err(failed);
+    let committed = transaction.commit().map_err(store_error);
     for answer in answers {
-        answer(lasting.clone());
+        answer(committed.clone());
     }
 }
 
-/// Does a step so that its failure takes nothing else with it. The savepoint is one of prepared statements: SQLite would
-/// read its words anew for each step.
-fn do_step(connection: &Connection, step: Step) -> Option<Answer> {
+/// Runs a step in a savepoint, so that its failure affects no other step. The savepoint uses cached statements: otherwise
+/// SQLite would parse them for each step.
+fn run_step(connection: &Connection, step: Step) -> Option<Answer> {
     let savepoint = |sql: &str| -> rusqlite::Result<()> {
         connection.prepare_cached(sql)?.execute([]).map(|_| ())
     };
     if let Err(error) = savepoint("SAVEPOINT step") {
-        return step(Err(failed(error)));
+        return step(Err(store_error(error)));
     }
-    // A defect in one step must not end the thread.
+    // A panic in one step must not end the thread.
     let answer = catch_unwind(AssertUnwindSafe(|| step(Ok(connection))))
         .ok()
         .flatten();
     if let Some(answer) = answer {
         match savepoint("RELEASE step") {
             Ok(()) => return Some(answer),
-            Err(error) => answer(Err(failed(error))),
+            Err(error) => answer(Err(store_error(error))),
         }
     }
-    // Where this fails SQLite has rolled all back, and the caller sees it.
+    // If this fails, SQLite has rolled back the transaction, which the caller detects.
     let _ = savepoint("ROLLBACK TO step").and_then(|()| savepoint("RELEASE step"));
     None
 }

@@ -1,5 +1,5 @@
-//! Where passwords are hashed and verified: off the async threads, on as many as there are cores, in the order of
-//! asking, and with a queue that refuses rather than grows (CVE-2013-1443, CVE-2021-45115).
+//! Hashing and verification of passwords, on as many blocking threads as there are cores, in the order of the calls. The
+//! queue has a limit and refuses calls beyond it (CVE-2013-1443, CVE-2021-45115).
 
 mod queue;
 
@@ -12,7 +12,7 @@ use crate::domain::clock::{Rng, draw};
 use crate::domain::password::{COSTS, HashParts, LONGEST_BYTES, PasswordHash, PasswordInput};
 use crate::ports::error_detail::ErrorDetail;
 
-/// What a refused caller is told to wait.
+/// Delay after which a refused caller may retry.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Load of the threads that hash passwords.
@@ -34,7 +34,7 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Hashes with `cost` (the base-2 logarithm of the rounds), on `cores` threads at the most.
+    /// Creates a hasher for new hashes of `cost` (the base-2 logarithm of the rounds), with at most `cores` threads.
     pub fn new(cost: u32, cores: usize) -> Self {
         Self {
             cost,
@@ -45,7 +45,7 @@ impl Hasher {
     /// Hashes a password that the policy has passed, with a salt from `rng`.
     ///
     /// # Errors
-    /// [`AppError::Busy`] where too many wait.
+    /// [`AppError::Busy`] if too many are waiting.
     pub async fn hash(
         &self,
         password: &PasswordInput,
@@ -68,13 +68,13 @@ impl Hasher {
         Ok(PasswordHash::from_parts(&HashParts { cost, salt, digest }))
     }
 
-    /// Whether the password fits the hash, after the work of one hash of the cost `work`, or of the set cost where that is
-    /// higher. The work is the same without a hash, for one that is no bcrypt hash or outside of [`COSTS`], for a password
-    /// that no hash can have been made from, and for one that fits: the time tells none of these from another
-    /// (CVE-2016-2513). Only a hash of a cost above `work` takes longer.
+    /// Returns whether the password fits the hash, after the work of one hash of the cost `work`, or of the configured cost if
+    /// that is higher. The work is the same without a hash, for a hash that is not bcrypt or outside of [`COSTS`], for a
+    /// password that no hash can have been made from, and for one that fits: the time does not distinguish these cases
+    /// (CVE-2016-2513). Only a hash with a cost above `work` takes longer.
     ///
     /// # Errors
-    /// [`AppError::Busy`] where too many wait.
+    /// [`AppError::Busy`] if too many are waiting.
     pub async fn verify(
         &self,
         password: &PasswordInput,
@@ -86,7 +86,7 @@ impl Hasher {
             .and_then(PasswordHash::parts)
             .filter(|parts| COSTS.contains(&parts.cost));
         let steps = password.candidates().into_iter().flat_map(|form| {
-            // bcrypt would cut such a form, and then it could fit.
+            // bcrypt would truncate such a form, and then it could fit.
             if form.len() > LONGEST_BYTES || form.contains('\0') {
                 return steps("", None, work);
             }
@@ -95,17 +95,17 @@ impl Hasher {
         Ok(self.run(steps.collect()).await?.fits)
     }
 
-    /// How many run, wait and were refused.
+    /// Returns the present load.
     pub fn load(&self) -> HashLoad {
         self.queue.load()
     }
 
-    /// Cost of new hashes.
+    /// Returns the cost of new hashes.
     pub(super) fn cost(&self) -> u32 {
         self.cost
     }
 
-    /// A hash of the usual cost that no password is known to fit.
+    /// Returns a hash of the configured cost that no known password fits.
     pub(super) fn decoy(&self) -> PasswordHash {
         PasswordHash::from_stored(format!("$2b${:02}${}", self.cost, ".".repeat(53)))
     }

@@ -1,5 +1,5 @@
-//! Who waits for a core, and the threads that work through them: as many as there are cores, each with as many hashes
-//! side by side as [`bcrypt_lanes`] has lanes, in the order of asking.
+//! Queue of password hashes, and the threads that compute them in order: as many as there are cores, each with as many
+//! interleaved hashes as [`bcrypt_lanes`] has lanes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,26 +13,26 @@ use super::HashLoad;
 use crate::domain::password::LONGEST_BYTES;
 use crate::supervisor::fault_points;
 
-/// How many may wait for a core before more are refused.
+/// Number of jobs that may wait before further ones are refused.
 pub(super) const LONGEST_QUEUE: usize = 256;
-/// After how many rounds a thread looks who else waits: about a millisecond.
+/// Number of rounds after which a thread looks for further jobs: about a millisecond.
 const ROUNDS_AT_ONCE: u64 = 8;
 
-/// One bcrypt hash to be done.
+/// One bcrypt hash.
 pub(super) struct Step {
     pub(super) password: Zeroizing<String>,
     pub(super) salt: Salt,
     pub(super) cost: u32,
-    /// Digest that it is compared with.
+    /// Digest to compare the result with.
     pub(super) expected: Option<Digest>,
 }
 
-/// Result of the steps.
+/// Result of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// Digest of the last step.
     pub(super) digest: Digest,
-    /// Whether a digest was as expected.
+    /// Whether a digest was the expected one.
     pub(super) fits: bool,
 }
 
@@ -44,14 +44,14 @@ struct Job {
     answer: oneshot::Sender<Outcome>,
 }
 
-/// How far a job is.
+/// State of a job after one of its steps.
 enum Progress {
     More(Job),
     Ended(oneshot::Sender<Outcome>, Outcome),
 }
 
 impl Job {
-    /// Takes the digest of its first step.
+    /// Completes the first step with its digest.
     fn after(mut self, digest: Digest) -> Progress {
         let expected = self.steps.pop_front().and_then(|step| step.expected);
         self.fits |= expected.is_some_and(|expected| bool::from(expected.ct_eq(&digest)));
@@ -63,11 +63,11 @@ impl Job {
     }
 }
 
-/// The queue is full.
+/// Error for a full queue.
 #[derive(Debug)]
 pub(super) struct Full;
 
-/// The queue, and its threads.
+/// Queue and its threads.
 #[derive(Clone)]
 pub(super) struct Queue {
     cores: usize,
@@ -77,11 +77,11 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Job>,
-    /// Hashes on their way.
+    /// Number of jobs that are being computed.
     running: usize,
-    /// Threads that work.
+    /// Number of threads.
     workers: usize,
-    /// Those of them that have not looked for work yet.
+    /// Number of threads that have not looked for a job yet.
     starting: usize,
     refused: u64,
 }
@@ -98,12 +98,12 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts steps, one at least, at the end of the queue. The receiver fails where a thread has died of them.
+    /// Appends a job of at least one step. The receiver fails if a thread panicked on it.
     pub(super) fn push(&self, steps: Vec<Step>) -> Result<oneshot::Receiver<Outcome>, Full> {
         let (answer, outcome) = oneshot::channel();
         let mut state = self.lock();
         if state.waiting.len() >= LONGEST_QUEUE {
-            // Who has hung up keeps nobody out.
+            // A caller that has gone must not cause a refusal.
             state.waiting.retain(|job| !job.answer.is_closed());
         }
         if state.waiting.len() >= LONGEST_QUEUE {
@@ -119,7 +119,7 @@ impl Queue {
         Ok(outcome)
     }
 
-    /// Starts a thread if there is a core for it: a core of its own is better than a lane beside others.
+    /// Starts a thread if a core is free: a core of its own is faster than a lane beside other hashes.
     fn start_worker(&self, mut state: MutexGuard<'_, State>) {
         if state.workers >= self.cores {
             return;
@@ -136,7 +136,7 @@ impl Queue {
         tokio::task::spawn_blocking(move || worker.run());
     }
 
-    /// How many run, wait and were refused.
+    /// Returns the present load.
     pub(super) fn load(&self) -> HashLoad {
         let state = self.lock();
         HashLoad {
@@ -147,31 +147,31 @@ impl Queue {
     }
 }
 
-/// One thread's work.
+/// One thread.
 struct Worker {
     queue: Queue,
     lanes: Lanes,
-    /// Whose hashes are on the lanes, in the same places.
+    /// Jobs on the lanes, in the same positions.
     jobs: Vec<Job>,
     standing: Standing,
 }
 
-/// What the queue knows of a thread.
+/// State of a thread in the counts of the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
     Starting,
     Working,
-    /// It is counted no more.
+    /// It is not counted any more.
     Left,
 }
 
 impl Worker {
-    /// Works until nobody waits any more.
+    /// Runs until no job is waiting.
     fn run(mut self) {
         while self.take_one() {
             fault_points::hit("hasher");
             self.lanes.advance(ROUNDS_AT_ONCE);
-            self.leave_who_hung_up();
+            self.drop_abandoned();
             while let Some(place) = self.lanes.finished() {
                 let digest = self.lanes.remove(place);
                 let job = self.jobs.swap_remove(place);
@@ -180,8 +180,8 @@ impl Worker {
         }
     }
 
-    /// Takes who has waited the longest onto a free lane: one at a time, so that all threads get as many. `false` where
-    /// there is nothing to do, and the thread is counted no more.
+    /// Moves the oldest job to a free lane: one at a time, so that all threads get equally many. Returns `false` if there is
+    /// nothing to do; the thread is not counted any more then.
     fn take_one(&mut self) -> bool {
         let queue = self.queue.clone();
         let mut state = queue.lock();
@@ -189,12 +189,12 @@ impl Worker {
             self.standing = Standing::Working;
             state.starting -= 1;
         }
-        // Threads that start take one each.
+        // Each starting thread will take one.
         while self.jobs.len() < LANES && state.waiting.len() > state.starting {
             let Some(job) = state.waiting.pop_front() else {
                 break;
             };
-            // Who has hung up needs no answer.
+            // The caller has gone.
             if job.answer.is_closed() {
                 continue;
             }
@@ -211,9 +211,9 @@ impl Worker {
         true
     }
 
-    /// Clears the lanes of those who wait no more.
-    fn leave_who_hung_up(&mut self) {
-        // From the last one on, so that none that is still to be looked at moves.
+    /// Clears the lanes of jobs whose callers have gone.
+    fn drop_abandoned(&mut self) {
+        // Backwards, so that removing a job moves none that is still to be checked.
         for place in (0..self.jobs.len()).rev() {
             if self.jobs[place].answer.is_closed() {
                 self.lanes.remove(place);
@@ -223,7 +223,7 @@ impl Worker {
         }
     }
 
-    /// Begins with the first step of a job.
+    /// Begins the first step of a job.
     fn begin(&mut self, job: Job) {
         let Some(step) = job.steps.front() else {
             return;
@@ -243,7 +243,7 @@ impl Worker {
             Progress::More(job) => self.begin(job),
             Progress::Ended(answer, outcome) => {
                 self.queue.lock().running -= 1;
-                // Nobody may be waiting any more.
+                // The caller may have gone.
                 let _ = answer.send(outcome);
             }
         }
@@ -251,8 +251,8 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Also called where it panicked, or the runtime ended before it began. A panic fails the jobs on its lanes; those that
-    /// wait get another thread.
+    /// Corrects the counts, also after a panic and if the runtime ended before the thread began. A panic fails the jobs on the
+    /// lanes; the waiting ones get another thread.
     fn drop(&mut self) {
         if self.standing == Standing::Left {
             return;
@@ -264,22 +264,22 @@ impl Drop for Worker {
         if !has_run {
             state.starting -= 1;
         }
-        // A runtime that ends would drop the next thread in the same way, without end.
+        // A runtime that ends would drop every further thread in the same way.
         if has_run && std::thread::panicking() && !state.waiting.is_empty() {
             self.queue.start_worker(state);
         }
     }
 }
 
-/// Whether the lanes say what the crate says, on each number of them. They are tested; this is asked once for each process
-/// all the same, since a compiler or a machine that gets them wrong would lock everybody out, and it takes some
-/// milliseconds.
+/// Returns whether the lanes compute the same digests as the `bcrypt` crate, for each number of hashes. Tests cover this too.
+/// It is checked once in each process nevertheless: on a machine or with a compiler that breaks them no login would succeed,
+/// and the check takes only some milliseconds.
 fn are_lanes_sound() -> bool {
     static SOUND: OnceLock<bool> = OnceLock::new();
     *SOUND.get_or_init(|| {
         const CHEAPEST: u32 = 4;
         const PASSWORD: &[u8] = b"correct horse";
-        // Two of them, so that lanes which are mixed up are seen.
+        // Two salts, so that swapped lanes are detected.
         let cases = [[1; 16], [2; 16]].map(|salt| (salt, by_the_crate(PASSWORD, salt, CHEAPEST)));
         let is_sound = (1..=LANES).all(|taken| {
             let mut lanes = Lanes::new();
@@ -287,7 +287,7 @@ fn are_lanes_sound() -> bool {
                 lanes.start(PASSWORD, salt, CHEAPEST);
             }
             lanes.advance(1 << CHEAPEST);
-            // From the last one on, so that none moves.
+            // Backwards, so that none moves.
             (0..taken)
                 .rev()
                 .all(|place| lanes.remove(place) == cases[place % 2].1)
@@ -301,7 +301,7 @@ fn are_lanes_sound() -> bool {
     })
 }
 
-/// What the `bcrypt` crate makes of a password without a NUL.
+/// Returns the digest of a password without a NUL by the `bcrypt` crate.
 fn by_the_crate(password: &[u8], salt: Salt, cost: u32) -> Digest {
     let ended = Zeroizing::new([password, &[0]].concat());
     let digest = bcrypt::bcrypt(cost, salt, &ended[..ended.len().min(LONGEST_BYTES)]);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_are_answered_whoever_waits_beside_them() {
+    async fn every_job_gets_its_own_result() {
         for cores in [1, 2] {
             let queue = Queue::new(cores);
             let asked: Vec<_> = (0..40)
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_steps_are_done_whichever_fits() {
+    async fn all_steps_are_computed_whichever_fits() {
         let fitting = || Step {
             expected: Some(digest("right", 4)),
             ..step("right", 4)
@@ -366,9 +366,9 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn who_hangs_up_is_not_worked_for() {
+    async fn an_abandoned_job_is_not_computed() {
         let queue = Queue::new(1);
-        // More than anybody waits for; none of it may run before the last one.
+        // These would take very long; none of them may run before the last job.
         let long: Vec<_> = (0..LANES)
             .map(|_| queue.push(vec![step("long", 6)]).unwrap())
             .collect();
@@ -384,8 +384,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_queue_refuses_rather_than_grows() {
-        // Without a core nobody is worked for.
+    async fn a_full_queue_refuses_further_jobs() {
+        // Without a core no job is computed.
         let queue = Queue::new(0);
         let waiting: Vec<_> = (0..LONGEST_QUEUE)
             .map(|_| queue.push(vec![step("waits", 4)]).unwrap())

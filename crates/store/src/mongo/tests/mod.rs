@@ -1,5 +1,4 @@
-//! What MongoDB alone must keep: steps that are broken off at each of their writes, indexes of others, odd documents,
-//! a server that fails.
+//! Tests of MongoDB alone: interrupted steps, indexes and documents of other programs, failing servers.
 
 mod proxy;
 mod races;
@@ -14,19 +13,19 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
-use mongodb::{Client, Collection, IndexModel};
+use mongodb::{Client, Collection, Database, IndexModel};
 use tokio::sync::Notify;
 
 use super::*;
 use movie_bag_core::domain::event::EventKind;
 use movie_bag_core::domain::outbox::{self, Entry, MailKind};
-use crate::contract::{
+use crate::contract::fixtures::{
     account, at, change, create, entry, event, lease, lease_any, movie, queue,
 };
+use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
 use crate::{
     Accounts as _, CopyableStore, Copying as _, History as _, Movies as _, Outbox as _,
 };
-use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
 
 fn settings(uri: &str) -> MongoSettings {
     MongoSettings {
@@ -41,7 +40,7 @@ pub(in crate) async fn open(uri: &str) -> Result<MongoStore, StoreError> {
     MongoStore::open(&settings(uri)).await
 }
 
-/// The commands that a store has sent, and how many have failed.
+/// The commands that a store has sent, and the number of failed ones.
 #[derive(Clone, Default)]
 struct Recording {
     commands: Arc<Mutex<Vec<Document>>>,
@@ -71,7 +70,7 @@ impl Recording {
         }
     }
 
-    /// The commands of this name so far, with their places among all.
+    /// Returns the commands of this name so far, with their positions among all.
     fn sent(&self, name: &str) -> Vec<(usize, Document)> {
         let commands = self.commands.lock().unwrap();
         let named = commands.iter().enumerate();
@@ -90,28 +89,28 @@ fn is_unavailable(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_))
 }
 
-/// A server on which commands can be made to fail, and a store on it.
-struct Fallible {
+/// A server that fails commands on request, and a store on it.
+struct FaultyServer {
     server: MongoServer,
     uri: String,
     store: Arc<MongoStore>,
 }
 
-impl Fallible {
+impl FaultyServer {
     async fn start(topology: Topology) -> Option<Self> {
         let server = MongoServer::start(topology, &["--enable-test-commands"])?;
-        // Polling: a server that is only said to step down does not tell the driver when it is back.
+        // Polling: after a simulated step-down the server does not report to the driver that it is available again.
         let uri = format!("{}/fallible?serverMonitoringMode=poll", server.uri());
         let store = Arc::new(open(&uri).await.unwrap());
         assert_eq!(
             store.has_transactions,
             topology == Topology::ReplicaSet,
-            "it knows what it works on"
+            "the topology is detected"
         );
         Some(Self { server, uri, store })
     }
 
-    /// From the write after `good` ones on, what is named fails in this way, as often as `mode` says.
+    /// Makes commands fail: `mode` selects which of them and how many, `data` their names and the failure.
     async fn fail(&self, mode: Document, data: Document) {
         let client = Client::with_uri_str(self.server.uri()).await.unwrap();
         client
@@ -121,7 +120,7 @@ impl Fallible {
             .unwrap();
     }
 
-    async fn fail_no_more(&self) {
+    async fn stop_failing(&self) {
         let client = Client::with_uri_str(self.server.uri()).await.unwrap();
         client
             .database("admin")
@@ -134,17 +133,17 @@ impl Fallible {
         self.store.clone()
     }
 
-    /// Back to two accounts, a movie each, and a mail that is leased.
-    async fn begin_again(&self) {
-        let at = &self.store.at;
+    /// Resets the data to two accounts, a movie each, and a leased mail.
+    async fn reset(&self) {
+        let collections = &self.store.collections;
         for collection in [
-            &at.user,
-            &at.movie,
-            &at.outbox,
-            &at.history,
-            &at.journal,
-            &at.revocations,
-            &at.locks,
+            &collections.user,
+            &collections.movie,
+            &collections.outbox,
+            &collections.history,
+            &collections.journal,
+            &collections.revocations,
+            &collections.locks,
         ] {
             collection.delete_many(doc! {}).await.unwrap();
         }
@@ -154,20 +153,18 @@ impl Fallible {
             store.create_movie(&movie(number, number)).await.unwrap();
         }
         queue(&store, &entry(1, 1, 0)).await;
-        lease_any(&self.store, self::at(0), lease(1, 15))
-            .await
-            .unwrap();
+        lease_any(&self.store, at(0), lease(1, 15)).await.unwrap();
     }
 
-    /// All there is to see, and the lists of movies that MongoEngine sees.
-    async fn picture(&self) -> String {
+    /// Returns the visible data as text, and the lists of movies for MongoEngine.
+    async fn snapshot(&self) -> String {
         use futures_util::TryStreamExt as _;
         let store = &self.store;
-        let mut picture = String::new();
+        let mut snapshot = String::new();
         for number in [1, 2, 3] {
             let id = account(number).id;
             let lists: Vec<Document> = store
-                .at
+                .collections
                 .user
                 .find(doc! { "_id": documents::object_id(id.as_bytes()) })
                 .await
@@ -179,18 +176,19 @@ impl Fallible {
                 .iter()
                 .map(|user| user.get("movies").unwrap().clone())
                 .collect();
-            picture += &format!(
+            snapshot += &format!(
                 "{:?}\n{:?}\n{:?}\n{lists:?}\n",
                 store.account(id).await.unwrap(),
                 store.entries_of(id).await.unwrap(),
                 store.history(id, 100).await.unwrap(),
             );
         }
-        picture + &format!("{:?}", store.movies(None, 100).await.unwrap())
+        snapshot + &format!("{:?}", store.movies(None, 100).await.unwrap())
     }
 }
 
-/// Every step of several documents, by number; `None` where there are no more. Whose account it is comes with it.
+/// Performs the step with this number, one of those that change several documents. Returns the number of its account and the
+/// result; `None` after the last step.
 async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), StoreError>)> {
     let id = entry(1, 1, 0).id;
     let settled = event(1, EventKind::MailSent, 3);
@@ -269,16 +267,16 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
     })
 }
 
-/// Those that make an account or a movie.
-const MAKING: [usize; 2] = [0, 6];
+/// Numbers of the steps that create an account or a movie.
+const CREATING: [usize; 2] = [0, 6];
 const WRITES: [&str; 3] = ["insert", "update", "delete"];
-/// More than the longest step has.
-const MOST_WRITES: i32 = 8;
+/// More writes than the longest step has.
+const MAX_WRITES: i32 = 8;
 
-/// What each failure of the server means: later may go, or a person has to look.
+/// A failure is either temporary or needs an administrator.
 #[tokio::test]
-async fn a_failure_is_told_for_what_it_is() {
-    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+async fn each_server_failure_is_classified() {
+    let Some(faulty) = FaultyServer::start(Topology::Standalone).await else {
         return;
     };
     for (data, passes) in [
@@ -295,13 +293,13 @@ async fn a_failure_is_told_for_what_it_is() {
     ] {
         let mut data = data;
         data.insert("failCommands", ["find", "update"].as_slice());
-        fallible.fail(doc! { "times": 2 }, data.clone()).await;
-        let read = fallible.store.accounts(None, 10).await;
-        fallible.fail_no_more().await;
+        faulty.fail(doc! { "times": 2 }, data.clone()).await;
+        let read = faulty.store.accounts(None, 10).await;
+        faulty.stop_failing().await;
         let error = read.expect_err(&data.to_string());
         assert_eq!(is_unavailable(&error), passes, "{data}: {error}");
     }
-    // A write of which the majority has not heard, and one that collides, may have another fate in a moment.
+    // A write that a majority did not confirm, and one that conflicts, may succeed later.
     for data in [
         doc! { "writeConcernError": { "code": 64, "errmsg": "waiting for replication timed out" } },
         doc! { "writeConcernError": { "code": 91, "errmsg": "shutting down" } },
@@ -309,29 +307,29 @@ async fn a_failure_is_told_for_what_it_is() {
     ] {
         let mut data = data;
         data.insert("failCommands", ["update"].as_slice());
-        fallible.fail(doc! { "times": 2 }, data.clone()).await;
-        let renewed = fallible
+        faulty.fail(doc! { "times": 2 }, data.clone()).await;
+        let renewed = faulty
             .store
             .renew_lease(entry(1, 1, 0).id, lease(1, 15))
             .await;
-        fallible.fail_no_more().await;
+        faulty.stop_failing().await;
         let error = renewed.expect_err(&data.to_string());
         assert!(is_unavailable(&error), "{data}: {error}");
     }
     // An insert of several documents wraps the server's code.
     let holder = movie_bag_core::domain::id::LeaseId::from_bytes([1; 12]);
-    assert!(fallible.store.begin_copy(holder).await.unwrap());
+    assert!(faulty.store.begin_copy(holder).await.unwrap());
     for (code, passes) in [(64, true), (8_000, false)] {
         let refused = doc! { "code": code, "errmsg": "not confirmed" };
         let data = doc! { "failCommands": ["insert"], "writeConcernError": refused };
-        fallible.fail(doc! { "times": 1 }, data).await;
+        faulty.fail(doc! { "times": 1 }, data).await;
         let portion = crate::CopyBatch::Accounts(vec![account(7)]);
-        let error = fallible
+        let error = faulty
             .store
             .write_batch(holder, &portion)
             .await
             .unwrap_err();
-        fallible.fail_no_more().await;
+        faulty.stop_failing().await;
         assert_eq!(is_unavailable(&error), passes, "{error}");
         assert!(
             error
@@ -339,34 +337,40 @@ async fn a_failure_is_told_for_what_it_is() {
                 .contains(&format!("not confirmed (code {code})")),
             "{error}"
         );
-        fallible.store.at.user.delete_many(doc! {}).await.unwrap();
+        faulty
+            .store
+            .collections
+            .user
+            .delete_many(doc! {})
+            .await
+            .unwrap();
     }
-    fallible.store.finish_copy(holder).await.unwrap();
-    // A sign of life is none, whatever is said instead.
+    faulty.store.finish_copy(holder).await.unwrap();
+    // For a ping, any error means that the database is unavailable.
     let data = doc! { "failCommands": ["hello"], "errorCode": 13, "appName": "movie-bag" };
-    fallible.fail(doc! { "times": 1 }, data).await;
-    assert!(is_unavailable(&fallible.store.ping().await.unwrap_err()));
-    fallible.store.ping().await.unwrap();
-    // A slow server is no answer within the time.
+    faulty.fail(doc! { "times": 1 }, data).await;
+    assert!(is_unavailable(&faulty.store.ping().await.unwrap_err()));
+    faulty.store.ping().await.unwrap();
+    // A slow server exceeds the time limit.
     let mut slow = MongoSettings {
-        uri: fallible.uri.clone(),
+        uri: faulty.uri.clone(),
         shown: "mongodb://shown".to_owned(),
         timeout: Duration::from_secs(10),
     };
     slow.timeout = Duration::from_millis(500);
     let store = MongoStore::open(&slow).await.unwrap();
     let data = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 3_000 };
-    fallible.fail(doc! { "times": 1 }, data).await;
+    faulty.fail(doc! { "times": 1 }, data).await;
     let error = store.account(account(1).id).await.unwrap_err();
     assert!(
         is_unavailable(&error) && error.to_string().contains("500ms"),
         "{error}"
     );
-    fallible.fail_no_more().await;
+    faulty.stop_failing().await;
     assert_eq!(
         store.account(account(1).id).await.unwrap(),
         None,
-        "and it goes on"
+        "later operations succeed"
     );
 }
 
@@ -382,30 +386,42 @@ fn user(email: &str) -> Document {
 }
 
 #[tokio::test]
-async fn indexes_of_others_are_taken_as_they_are() {
+async fn indexes_of_other_programs_are_accepted() {
     let Some((fresh, database)) = plain_database().await else {
         return;
     };
-    // As MongoEngine makes them.
+    // As MongoEngine creates them.
     for (collection, field) in [("user", "email"), ("movie", "name")] {
-        // The driver no longer knows the option; documents of old do.
+        // The driver no longer has the option `background`; old databases contain it.
         let index = doc! { "key": { field: 1 }, "name": format!("{field}_1"), "unique": true, "background": false };
         let create = doc! { "createIndexes": collection, "indexes": [index] };
         database.run_command(create).await.unwrap();
     }
     let store = open(&fresh.uri).await.unwrap();
-    let names = store.at.user.driver().list_index_names().await.unwrap();
+    let names = store
+        .collections
+        .user
+        .driver()
+        .list_index_names()
+        .await
+        .unwrap();
     assert_eq!(names, ["_id_", "email_1", "movie_bag_email_ignoring_case"]);
-    // Once more, and nothing new.
+    // A second start creates nothing.
     open(&fresh.uri).await.unwrap();
     assert_eq!(
-        store.at.user.driver().list_index_names().await.unwrap(),
+        store
+            .collections
+            .user
+            .driver()
+            .list_index_names()
+            .await
+            .unwrap(),
         names
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_that_start_at_once_make_the_indexes_once() {
+async fn concurrent_starts_create_each_index_once() {
     let Some((fresh, database)) = plain_database().await else {
         return;
     };
@@ -425,7 +441,7 @@ async fn several_that_start_at_once_make_the_indexes_once() {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_of_an_index_is_named_and_left_alone() {
+async fn documents_that_prevent_an_index_are_named_and_stay_unchanged() {
     let Some((fresh, database)) = plain_database().await else {
         return;
     };
@@ -464,7 +480,7 @@ async fn an_index_that_is_not_unique_is_named() {
 }
 
 #[tokio::test]
-async fn odd_documents_of_others_hurt_nobody_else() {
+async fn malformed_documents_affect_no_other_documents() {
     let Some((fresh, database)) = plain_database().await else {
         return;
     };
@@ -474,7 +490,7 @@ async fn odd_documents_of_others_hurt_nobody_else() {
         change(&mut user);
         user
     };
-    let odd = [
+    let malformed = [
         changed("Ann@example.com", &|user| {
             user.remove("movies");
         }),
@@ -497,14 +513,14 @@ async fn odd_documents_of_others_hurt_nobody_else() {
             user.insert("email", 7);
         }),
     ];
-    users.insert_many(&odd).await.unwrap();
+    users.insert_many(&malformed).await.unwrap();
     let movies: Collection<Document> = database.collection("movie");
-    let owner = odd[0].get_object_id("_id").unwrap();
+    let owner = malformed[0].get_object_id("_id").unwrap();
     movies
         .insert_many([
             doc! { "name": "no casts", "casts": null, "added_by": owner },
             doc! { "casts": ["a"], "genres": ["b"], "added_by": owner },
-            doc! { "name": "of nobody", "casts": ["a"], "genres": ["b"] },
+            doc! { "name": "without an owner", "casts": ["a"], "genres": ["b"] },
         ])
         .await
         .unwrap();
@@ -524,7 +540,7 @@ async fn odd_documents_of_others_hurt_nobody_else() {
             "dan@example.com"
         ]
     );
-    // In pages too, with odd ones at their ends.
+    // Also in pages that end with malformed documents.
     let first = store.accounts(None, 3).await.unwrap();
     assert_eq!(store.accounts(Some(first[2].id), 3).await.unwrap().len(), 1);
     let names: Vec<String> = store
@@ -535,17 +551,17 @@ async fn odd_documents_of_others_hurt_nobody_else() {
         .map(|movie| movie.name)
         .collect();
     assert_eq!(names, ["no casts"]);
-    // What can't be read is named.
-    let eve = odd[4].get_object_id("_id").unwrap();
+    // The error names the document.
+    let eve = malformed[4].get_object_id("_id").unwrap();
     let eve = movie_bag_core::domain::id::AccountId::from_bytes(eve.bytes());
     let error = store.account(eve).await.unwrap_err();
     assert!(
         !is_unavailable(&error) && error.to_string().contains(&eve.to_string()),
         "{error}"
     );
-    // A list that is null or missing is made; a password that is null or missing is set.
+    // A null or missing list is created; a null or missing password is set.
     for (number, name) in [(0, "first"), (1, "second")] {
-        let by = odd[number].get_object_id("_id").unwrap();
+        let by = malformed[number].get_object_id("_id").unwrap();
         let new = movie_bag_core::domain::movie::Movie {
             name: name.to_owned(),
             added_by: movie_bag_core::domain::id::AccountId::from_bytes(by.bytes()),
@@ -556,7 +572,7 @@ async fn odd_documents_of_others_hurt_nobody_else() {
         assert_eq!(listed.get_array("movies").unwrap().len(), 1);
     }
     for number in [2, 3] {
-        let id = odd[number].get_object_id("_id").unwrap();
+        let id = malformed[number].get_object_id("_id").unwrap();
         let id = movie_bag_core::domain::id::AccountId::from_bytes(id.bytes());
         let mut set = change(1, "second");
         set.expected = store.account(id).await.unwrap().unwrap();
@@ -570,7 +586,7 @@ async fn odd_documents_of_others_hurt_nobody_else() {
 }
 
 #[test]
-fn a_uri_that_cannot_be_read_gives_nothing_away() {
+fn the_error_for_a_malformed_uri_contains_no_secret() {
     for uri in [
         "mongodb://quux:pa/ss@localhost:27017/movies",
         "mongodb://quux:pa@ss@localhost/movies",

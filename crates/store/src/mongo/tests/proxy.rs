@@ -91,11 +91,11 @@ fn behind_text(message: &[u8], at: usize) -> usize {
 
 /// Returns the command of a message, with its document sequences as arrays.
 fn command(message: &[u8]) -> Option<Document> {
-    let read = |mut bytes: &[u8]| Document::from_reader(&mut bytes).ok();
+    let decode = |mut bytes: &[u8]| Document::from_reader(&mut bytes).ok();
     match number(message, 12) {
-        OP_QUERY => read(&message[behind_text(message, HEADER + 4) + 8..]),
+        OP_QUERY => decode(&message[behind_text(message, HEADER + 4) + 8..]),
         OP_MSG => {
-            let mut command = read(&message[BEFORE_BODY..])?;
+            let mut command = decode(&message[BEFORE_BODY..])?;
             let mut at = BEFORE_BODY + number(message, BEFORE_BODY) as usize;
             while at < message.len() && message[at] == 1 {
                 let end = at + 1 + number(message, at + 1) as usize;
@@ -103,7 +103,7 @@ fn command(message: &[u8]) -> Option<Document> {
                 let name = String::from_utf8_lossy(&message[at + 5..first - 1]).into_owned();
                 let (mut documents, mut next) = (Vec::new(), first);
                 while next < end {
-                    documents.push(read(&message[next..])?);
+                    documents.push(decode(&message[next..])?);
                     next += number(message, next) as usize;
                 }
                 command.insert(name, documents);

@@ -1,4 +1,4 @@
-//! Commands that servers are sent, and messages about servers that cannot be used.
+//! Commands that a store sends, and errors about servers that cannot be used.
 
 use super::proxy::{MongoProxy, Verdict};
 use super::*;
@@ -6,11 +6,11 @@ use movie_bag_core::domain::limit::{Limit, LimitKey};
 use movie_bag_core::domain::outbox::Round;
 use crate::contract::accounts::{
     an_account_is_found_by_its_id_and_every_spelling_of_its_address,
-    an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody,
+    an_exact_spelling_wins_and_an_ambiguous_one_finds_no_account,
 };
 use crate::{LimitedCall, Limits as _};
 
-/// Error of a store for a server whose answer to `hello` is changed in this way.
+/// Returns the error of a store for a server whose reply to `hello` is changed by `change`.
 async fn refusal(
     server: &MongoServer,
     options: &str,
@@ -63,7 +63,7 @@ fn not_initiated(hello: &mut Document) {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_and_cannot_be_used_is_named() {
+async fn an_unusable_server_is_named_with_the_reason() {
     let Some(set) = MongoServer::start(Topology::ReplicaSet, &[]) else {
         return;
     };
@@ -100,9 +100,9 @@ fn has_collation(command: &Document) -> bool {
     command.contains_key("collation") || indexes.any(|index| index.contains_key("collation"))
 }
 
-/// An engine may refuse a collation, as FerretDB does, or drop it.
+/// A server may reject a collation, as FerretDB does, or ignore it.
 #[tokio::test]
-async fn an_engine_without_collations_finds_every_spelling() {
+async fn a_server_without_collations_finds_every_spelling() {
     let Some(server) = MongoServer::start(Topology::ReplicaSet, &[]) else {
         return;
     };
@@ -114,7 +114,7 @@ async fn an_engine_without_collations_finds_every_spelling() {
         }
         Verdict::Pass
     };
-    let forget = |command: &Document| {
+    let ignore = |command: &Document| {
         let mut without = command.clone();
         without.remove("collation");
         if let Ok(indexes) = without.get_array_mut("indexes") {
@@ -122,14 +122,15 @@ async fn an_engine_without_collations_finds_every_spelling() {
                 index.as_document_mut().unwrap().remove("collation");
             }
         }
-        match has_collation(command) {
-            true => Verdict::Instead(without),
-            false => Verdict::Pass,
+        if has_collation(command) {
+            Verdict::Instead(without)
+        } else {
+            Verdict::Pass
         }
     };
     let proxies = [
         MongoProxy::start(server.port(), refuse, |_| ()),
-        MongoProxy::start(server.port(), forget, |_| ()),
+        MongoProxy::start(server.port(), ignore, |_| ()),
     ];
     for (number, proxy) in proxies.iter().enumerate() {
         for name in ["spelling", "ambiguous"] {
@@ -144,13 +145,13 @@ async fn an_engine_without_collations_finds_every_spelling() {
                 "spelling" => {
                     an_account_is_found_by_its_id_and_every_spelling_of_its_address(&store).await;
                 }
-                _ => an_exact_spelling_wins_and_an_ambiguous_one_finds_nobody(&store).await,
+                _ => an_exact_spelling_wins_and_an_ambiguous_one_finds_no_account(&store).await,
             }
-            // Once more, on what is there.
+            // A second start, on the existing indexes.
             open(&uri).await.unwrap();
         }
     }
-    // A mark in an address is no pattern.
+    // Punctuation in an address has no meaning in the pattern.
     let uri = format!(
         "mongodb://127.0.0.1:{}/marks?directConnection=true",
         proxies[0].port()
@@ -162,7 +163,7 @@ async fn an_engine_without_collations_finds_every_spelling() {
     };
     let made = event(1, EventKind::Created, 0);
     store.create_account(&dotted, &made, None).await.unwrap();
-    let by_address = crate::contract::by_address;
+    let by_address = crate::contract::fixtures::by_address;
     assert_eq!(
         by_address(&store, "a.b+c@example.com").await,
         Some(dotted.id)
@@ -171,7 +172,7 @@ async fn an_engine_without_collations_finds_every_spelling() {
 }
 
 #[tokio::test]
-async fn collections_and_indexes_exist_before_the_mark_says_so() {
+async fn collections_and_indexes_exist_before_the_schema_document() {
     for topology in [Topology::ReplicaSet, Topology::Standalone] {
         let Some(server) = MongoServer::start(topology, &[]) else {
             return;
@@ -181,30 +182,30 @@ async fn collections_and_indexes_exist_before_the_mark_says_so() {
             .open(&format!("{}/sent", server.uri()))
             .await
             .unwrap();
-        let made = recording.sent("create");
+        let created = recording.sent("create");
         let indexed = recording.sent("createIndexes");
-        let marked = recording.sent("update");
-        assert_eq!(marked.len(), 1, "{marked:?}");
+        let updated = recording.sent("update");
+        assert_eq!(updated.len(), 1, "{updated:?}");
         assert_eq!(
-            marked[0].1.get("update"),
+            updated[0].1.get("update"),
             Some(&Bson::from("movie_bag_meta"))
         );
-        let names: Vec<&str> = made
+        let names: Vec<&str> = created
             .iter()
             .map(|(_, command)| command.get_str("create").unwrap())
             .collect();
-        for collection in store.at.all() {
+        for collection in store.collections.all() {
             assert!(names.contains(&collection.driver().name()), "{names:?}");
         }
-        let (last_made, first_indexed) = (made.last().unwrap().0, indexed[0].0);
-        assert!(last_made < first_indexed && indexed.last().unwrap().0 < marked[0].0);
-        // A build waits for a majority, and for no member that is down; one server has no quorum.
+        let (last_created, first_indexed) = (created.last().unwrap().0, indexed[0].0);
+        assert!(last_created < first_indexed && indexed.last().unwrap().0 < updated[0].0);
+        // A build waits for a majority and not for members that are down. A standalone server has no quorum.
         for (_, command) in &indexed {
             let quorum = command.get_str("commitQuorum").ok();
             let expected = (topology == Topology::ReplicaSet).then_some("majority");
             assert_eq!(quorum, expected, "{command}");
         }
-        // A tally that lets a call through outlives a failover.
+        // A counted call survives a failover.
         recording.clear();
         let counting = LimitedCall {
             limit: Limit::Login,
@@ -222,9 +223,9 @@ async fn collections_and_indexes_exist_before_the_mark_says_so() {
     }
 }
 
-/// A server that does not know the option `commitQuorum` builds without it.
+/// On a server without the option `commitQuorum`, indexes are built without it.
 #[tokio::test]
-async fn an_engine_without_a_commit_quorum_builds_its_indexes() {
+async fn a_server_without_a_commit_quorum_builds_its_indexes() {
     let Some(server) = MongoServer::start(Topology::ReplicaSet, &[]) else {
         return;
     };
@@ -243,32 +244,30 @@ async fn an_engine_without_a_commit_quorum_builds_its_indexes() {
     );
     let store = open(&uri).await.unwrap();
     assert!(store.has_collations.load(Ordering::Relaxed));
-    assert!(store.look_at_indexes().await.unwrap().1.is_empty());
+    assert!(store.check_indexes().await.unwrap().1.is_empty());
 }
 
-/// Leases whose commit the majority did not confirm in time are held all the same: the worker must see them.
+/// Leases whose commit a majority did not confirm in time take effect all the same: the worker must see them.
 #[tokio::test]
-async fn leases_of_an_unconfirmed_commit_are_read_from_the_primary_alone() {
-    let Some(fallible) = Fallible::start(Topology::ReplicaSet).await else {
+async fn leases_of_an_unconfirmed_commit_are_read_from_the_primary() {
+    let Some(faulty) = FaultyServer::start(Topology::ReplicaSet).await else {
         return;
     };
     let recording = Recording::default();
-    let store = Arc::new(recording.open(&fallible.uri).await.unwrap());
+    let store = Arc::new(recording.open(&faulty.uri).await.unwrap());
     let any: Arc<dyn CopyableStore> = store.clone();
     create(&any, 1).await;
     let unconfirmed = doc! { "failCommands": ["commitTransaction"], "writeConcernError": { "code": 64, "errmsg": "waiting for replication timed out" } };
     for number in [1, 2] {
         queue(&any, &entry(number, 1, 0)).await;
         recording.clear();
-        fallible
-            .fail(doc! { "times": 1 }, unconfirmed.clone())
-            .await;
-        // By both ways of leasing.
+        faulty.fail(doc! { "times": 1 }, unconfirmed.clone()).await;
+        // With both forms of leasing.
         let careful = if number == 1 { 0 } else { 1 };
         store.careful_leases.store(careful, Ordering::Relaxed);
         let leased = store.lease_due(Round::First, at(1), lease(7, 16), 5);
         let leased: Vec<_> = leased.await.unwrap().iter().map(|entry| entry.id).collect();
-        fallible.fail_no_more().await;
+        faulty.stop_failing().await;
         assert_eq!(leased, [entry(number, 1, 0).id]);
         let reads = recording.sent("find");
         let outbox = reads

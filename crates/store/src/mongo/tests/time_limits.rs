@@ -75,7 +75,7 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     assert_eq!(replaced.await.unwrap(), crate::Replacement::Replaced);
 
     store.account(account(1).id).await.unwrap().unwrap();
-    crate::contract::by_address(&any, &account(1).address).await;
+    crate::contract::fixtures::by_address(&any, &account(1).address).await;
     store.accounts(None, 10).await.unwrap();
     store.entries(None, 10).await.unwrap();
     store.history(account(1).id, 10).await.unwrap();
@@ -114,12 +114,12 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
 /// The fail point makes the server end every operation that has a time limit, and no other.
 #[tokio::test]
 async fn a_write_that_exceeds_its_time_limit_is_not_performed() {
-    let Some(fallible) = Fallible::start(Topology::Standalone).await else {
+    let Some(faulty) = FaultyServer::start(Topology::Standalone).await else {
         return;
     };
-    fallible.begin_again().await;
-    let store = &fallible.store;
-    let client = Client::with_uri_str(fallible.server.uri()).await.unwrap();
+    faulty.reset().await;
+    let store = &faulty.store;
+    let client = Client::with_uri_str(faulty.server.uri()).await.unwrap();
     let admin = client.database("admin");
     let expire = doc! { "configureFailPoint": "maxTimeAlwaysTimeOut", "mode": "alwaysOn" };
     admin.run_command(expire).await.unwrap();
@@ -142,7 +142,15 @@ async fn a_write_that_exceeds_its_time_limit_is_not_performed() {
     }
     let expire_no_more = doc! { "configureFailPoint": "maxTimeAlwaysTimeOut", "mode": "off" };
     admin.run_command(expire_no_more).await.unwrap();
-    assert_eq!(store.at.journal.count_documents(doc! {}).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .collections
+            .journal
+            .count_documents(doc! {})
+            .await
+            .unwrap(),
+        0
+    );
     let history = store.history(account(1).id, 100).await.unwrap();
     assert!(
         history
@@ -154,7 +162,7 @@ async fn a_write_that_exceeds_its_time_limit_is_not_performed() {
 }
 
 #[test]
-fn a_time_limit_is_what_is_left_and_never_zero() {
+fn a_time_limit_is_the_remaining_time_and_never_zero() {
     let now = tokio::time::Instant::now();
     let after = |time| limit_between(now, now + time);
     assert_eq!(after(Duration::from_millis(1_999)).as_millis(), 1_999);

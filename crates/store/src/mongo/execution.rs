@@ -1,39 +1,39 @@
-//! The writes of a step, within a transaction or without one.
+//! Reads and writes of a step, in a transaction or without one.
 
 use mongodb::ClientSession;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
-use mongodb::error::{Error, Result};
+use mongodb::error::Result;
 
 use super::super::LimitedCall;
-use super::limits;
-use super::link::{Collision, code};
+use super::errors::{WriteConflict, is_duplicate};
+use super::tally_documents::{decode_tally, key_id, tally_update, unchanged_tally};
 use super::timed_collection::TimedCollection;
 use movie_bag_core::domain::limit::{LimitState, TooEarly};
 
-/// One performance of a step.
-pub(super) struct Turn<'a> {
-    /// The transaction that it is within.
+/// One execution of a step.
+pub(super) struct Execution<'a> {
+    /// Session with the transaction, if any.
     session: Option<&'a mut ClientSession>,
-    /// Whether it is by somebody who found the step in the journal.
-    is_again: bool,
-    /// Whether anything is changed by now.
+    /// Whether the step was found in the journal, so that another process may have executed it, wholly or in part.
+    is_repeated: bool,
+    /// Whether the step has changed anything so far.
     pub(super) has_written: bool,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> Execution<'a> {
     pub(super) fn in_transaction(session: &'a mut ClientSession) -> Self {
         Self {
             session: Some(session),
-            is_again: false,
+            is_repeated: false,
             has_written: false,
         }
     }
 
-    pub(super) fn by_journal(is_again: bool) -> Self {
+    pub(super) fn with_journal(is_repeated: bool) -> Self {
         Self {
             session: None,
-            is_again,
+            is_repeated,
             has_written: false,
         }
     }
@@ -42,36 +42,36 @@ impl<'a> Turn<'a> {
         self.session.is_some()
     }
 
-    /// Whether another process may have performed a part of the step.
-    pub(super) fn is_again(&self) -> bool {
-        self.is_again
+    pub(super) fn is_repeated(&self) -> bool {
+        self.is_repeated
     }
 
-    /// Updates one document; whether there was one.
+    /// Updates one document. Returns whether one matched.
     pub(super) async fn update(
         &mut self,
         collection: &TimedCollection,
         filter: Document,
         update: Document,
     ) -> Result<bool> {
-        let is_there = match &mut self.session {
+        let is_matched = match &mut self.session {
             Some(session) => {
                 let update = collection.driver().update_one(filter, update);
                 update.session(&mut **session).await?.matched_count > 0
             }
             None => collection.update_one(filter, update).await?,
         };
-        self.has_written |= is_there;
-        Ok(is_there)
+        self.has_written |= is_matched;
+        Ok(is_matched)
     }
 
-    /// Makes what a step is there to make; `false` where it is performed again and that is not there.
-    pub(super) async fn make(
+    /// Inserts the document that a step creates. A repeated execution inserts nothing, since the document may have been
+    /// deleted since; it returns whether the document exists.
+    pub(super) async fn insert_new(
         &mut self,
         collection: &TimedCollection,
         whole: Document,
     ) -> Result<bool> {
-        if self.is_again {
+        if self.is_repeated {
             let id = whole.get("_id").cloned();
             return self.exists(collection, doc! { "_id": id }).await;
         }
@@ -86,8 +86,8 @@ impl<'a> Turn<'a> {
         Ok(true)
     }
 
-    /// Inserts a document, unless one with its id is there.
-    pub(super) async fn put(
+    /// Inserts a document unless one with its id exists.
+    pub(super) async fn insert_missing(
         &mut self,
         collection: &TimedCollection,
         mut whole: Document,
@@ -96,15 +96,15 @@ impl<'a> Turn<'a> {
         let (filter, update) = (doc! { "_id": id }, doc! { "$setOnInsert": whole });
         let put = self.send_upsert(collection, filter, update).await;
         if self.session.is_none() && put.as_ref().is_err_and(is_duplicate) {
-            // Two do it at once, and the other one was faster.
+            // Another process inserted it in the meantime.
             return Ok(());
         }
         self.has_written = true;
         put
     }
 
-    /// Updates a document that matches, or inserts one where `filter` matches none and its id is free; `false` where a
-    /// document with this id exists and does not match.
+    /// Updates the document that matches, or inserts one if none does. Returns `false` if a document with this id exists and
+    /// does not match.
     pub(super) async fn upsert(
         &mut self,
         collection: &TimedCollection,
@@ -114,7 +114,7 @@ impl<'a> Turn<'a> {
         match self.send_upsert(collection, filter, update).await {
             // Another writer inserted it in the meantime. Within a transaction this ends the transaction.
             Err(error) if is_duplicate(&error) && self.session.is_none() => return Ok(false),
-            Err(error) if is_duplicate(&error) => return Err(Collision::error()),
+            Err(error) if is_duplicate(&error) => return Err(WriteConflict::error()),
             upserted => upserted?,
         }
         self.has_written = true;
@@ -136,17 +136,18 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Makes this transaction collide with every other one that locks the same account: the server detects two writes to
-    /// one document, and neither a write that depends on a read nor an insert beside a delete. The document carries no
+    /// Makes this transaction conflict with every other one that locks the same account. The server detects two writes to
+    /// one document, but neither a write that depends on a read nor an insert during a delete. The document carries no
     /// information and expires by itself (see `indexes.rs`), so an unknown account is locked in the same way. Without a
-    /// transaction there is nothing to lock.
+    /// transaction this does nothing.
     pub(super) async fn lock(&mut self, locks: &TimedCollection, account: ObjectId) -> Result<()> {
         if self.session.is_none() {
             return Ok(());
         }
         // The counter makes each write a real change: a server may skip an update that changes nothing.
-        let turn = doc! { "$inc": { "turns": 1_i64 }, "$currentDate": { "at": true } };
-        self.upsert(locks, doc! { "_id": account }, turn).await?;
+        let increment = doc! { "$inc": { "turns": 1_i64 }, "$currentDate": { "at": true } };
+        self.upsert(locks, doc! { "_id": account }, increment)
+            .await?;
         Ok(())
     }
 
@@ -163,35 +164,35 @@ impl<'a> Turn<'a> {
         Ok(found.is_some())
     }
 
-    /// Counts one more, within the transaction. The write takes effect only while the tally is the one that was read, also
-    /// on a server whose transactions read what others commit meanwhile; otherwise the transaction begins anew.
+    /// Counts one call in the transaction. The write takes effect only while the tally is the one that was read; otherwise the
+    /// transaction restarts. So the count is right also on a server whose transactions read what others commit meanwhile.
     pub(super) async fn count(
         &mut self,
         tallies: &TimedCollection,
         counting: LimitedCall,
     ) -> Result<std::result::Result<LimitState, TooEarly>> {
-        let action = tallies.find_one(doc! { "_id": limits::id_of(counting.key) });
+        let action = tallies.find_one(doc! { "_id": key_id(counting.key) });
         let found = match &mut self.session {
             Some(session) => action.session(&mut **session).await?,
             None => action.await?,
         };
-        let kept = found.as_ref().map(limits::tally).transpose()?;
+        let kept = found.as_ref().map(decode_tally).transpose()?;
         let counted = counting.limit.count(kept, counting.now);
         if let Ok(tally) = &counted {
-            let set = limits::set(counting, tally);
-            let is_unchanged = limits::still_says(counting.key, kept.as_ref());
+            let update = tally_update(counting, tally);
+            let is_unchanged = unchanged_tally(counting.key, kept.as_ref());
             let is_counted = match kept {
-                Some(_) => self.update(tallies, is_unchanged, set).await?,
-                None => self.upsert(tallies, is_unchanged, set).await?,
+                Some(_) => self.update(tallies, is_unchanged, update).await?,
+                None => self.upsert(tallies, is_unchanged, update).await?,
             };
             if !is_counted {
-                return Err(Collision::error());
+                return Err(WriteConflict::error());
             }
         }
         Ok(counted)
     }
 
-    /// Deletes all that match; how many there were.
+    /// Deletes all documents that match. Returns their number.
     pub(super) async fn delete(
         &mut self,
         collection: &TimedCollection,
@@ -207,10 +208,4 @@ impl<'a> Turn<'a> {
         self.has_written |= deleted > 0;
         Ok(deleted)
     }
-}
-
-/// Whether a write failed because of a unique index.
-pub(super) fn is_duplicate(error: &Error) -> bool {
-    const DUPLICATE_KEY: i32 = 11_000;
-    code(error) == Some(DUPLICATE_KEY)
 }

@@ -1,25 +1,25 @@
-//! `copy --to`, there and back.
+//! `copy --to`, to MongoDB and back.
 
 use super::*;
 
-/// What there is to see of a database, from the terminal.
-fn picture(home: &Home) -> Vec<String> {
+/// Returns the contents of a database as commands show them.
+fn snapshot(home: &Home) -> Vec<String> {
     let list = home.run(&["--json", "user", "list"]).ok().stdout;
-    let mut picture = Vec::new();
+    let mut snapshot = Vec::new();
     for line in list.lines() {
         let account: Value = serde_json::from_str(line).unwrap();
         let email = account["email"].as_str().unwrap();
-        picture.push(
+        snapshot.push(
             home.run(&["--json", "user", "show", "--email", email])
                 .ok()
                 .stdout,
         );
     }
-    picture
+    snapshot
 }
 
 #[test]
-fn a_database_is_moved_there_and_back() {
+fn a_database_is_copied_to_mongodb_and_back() {
     let Some(database) = FreshDatabase::shared() else {
         return;
     };
@@ -38,11 +38,11 @@ fn a_database_is_moved_there_and_back() {
     let token = server.reset_token("user1@example.com");
     let movies = server.get("/api/movies").text;
     assert!(server.stop().success());
-    // A mail that waits comes over too.
+    // A waiting mail is copied, too.
     let home = home.with("MAIL_PORT", "1");
     home.run(&["forgot", "--email", "user2@example.com"])
         .exits(7);
-    let before = picture(&home);
+    let before = snapshot(&home);
 
     let copied = home
         .run(&["--json", "copy", "--to", &database.uri])
@@ -59,10 +59,10 @@ fn a_database_is_moved_there_and_back() {
     let there = Home::fresh()
         .on_database(&database.uri)
         .with("MAIL_PORT", "1");
-    assert_eq!(picture(&there), before);
-    // Nothing is copied over what is there.
+    assert_eq!(snapshot(&there), before);
+    // A database with contents is refused.
     home.run(&["copy", "--to", &database.uri]).exits(6);
-    // Links and logins of before go on working.
+    // Old links and access tokens stay valid.
     let server = there.serve_alone(&[]);
     assert_eq!(server.get("/api/movies").text, movies);
     server.reset(&token, NEW_PASSWORD).is(200);
@@ -76,23 +76,24 @@ fn a_database_is_moved_there_and_back() {
     let movies = server.get("/api/movies").text;
     assert!(server.stop().success());
 
-    let before = picture(&there);
+    let before = snapshot(&there);
     let back = format!("sqlite:{}", there.path().join("back.sqlite3").display());
     there.run(&["copy", "--to", &back]).ok();
     let here = there.with("MOVIE_BAG_DATABASE", back);
-    assert_eq!(picture(&here), before);
+    assert_eq!(snapshot(&here), before);
     let server = here.serve_alone(&[]);
     assert_eq!(server.get("/api/movies").text, movies);
     server.access_token("user1@example.com", NEW_PASSWORD);
 }
 
-/// Killed at several moments: the source is as it was, nobody works on the half, and the next copy is whole.
+/// The copy is killed at several times: the source is unchanged, commands refuse the unfinished copy, and the next copy is
+/// complete.
 #[test]
-fn a_copy_that_is_broken_off_is_begun_anew() {
+fn an_interrupted_copy_starts_again() {
     let Some(database) = FreshDatabase::shared() else {
         return;
     };
-    // Others work on the server at the same time.
+    // Other tests use the server at the same time.
     let home = Home::fresh().with("MOVIE_BAG_DATABASE_TIMEOUT", "60s");
     home.create_account(ANN, PASSWORD);
     let connection = home.database();
@@ -104,7 +105,7 @@ fn a_copy_that_is_broken_off_is_begun_anew() {
         .unwrap();
     let copy = ["copy", "--to", database.uri.as_str()];
     let there = Home::fresh().on_database(&database.uri);
-    let mut is_half = 0;
+    let mut unfinished = 0;
     let arrived = || {
         blocking(async {
             let client = mongodb::Client::with_uri_str(&database.uri).await.unwrap();
@@ -127,11 +128,11 @@ fn a_copy_that_is_broken_off_is_begun_anew() {
                     "{}",
                     output.stderr
                 );
-                is_half += 1;
+                unfinished += 1;
             }
         }
     }
-    assert!(is_half > 0, "it was never broken off in the middle");
+    assert!(unfinished > 0, "no copy was interrupted in the middle");
     let copied = home
         .run(&["--json", "copy", "--to", &database.uri])
         .ok()

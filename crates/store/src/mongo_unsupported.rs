@@ -1,0 +1,62 @@
+//! Replaces the module `mongo` in a build without the feature `mongodb`: each function returns an error.
+
+use std::sync::Arc;
+
+use super::database::{MongoSettings, UnusableDatabase};
+use super::{CopyableStore, Inspection, StoreError};
+
+pub(super) fn check(_: &MongoSettings) -> Result<(), UnusableDatabase> {
+    Err(UnusableDatabase::NotSupported)
+}
+
+pub(super) async fn open(
+    settings: &MongoSettings,
+) -> Result<(Arc<dyn CopyableStore>, bool), StoreError> {
+    Err(unsupported(settings))
+}
+
+pub(super) async fn open_existing(
+    settings: &MongoSettings,
+    _is_reader: bool,
+) -> Result<Option<Arc<dyn CopyableStore>>, StoreError> {
+    Err(unsupported(settings))
+}
+
+pub(super) async fn inspect(settings: &MongoSettings) -> Result<Inspection, StoreError> {
+    Err(unsupported(settings))
+}
+
+fn unsupported(settings: &MongoSettings) -> StoreError {
+    StoreError::broken(format!(
+        "{}: {}",
+        settings.shown,
+        UnusableDatabase::NotSupported
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Database;
+
+    #[tokio::test]
+    async fn a_mongodb_database_is_refused_without_connecting_to_it() {
+        let database = Database::Mongodb(MongoSettings {
+            uri: "mongodb://ann:secret@localhost/movies".to_owned(),
+            shown: "mongodb://localhost/movies".to_owned(),
+            timeout: Duration::from_secs(20),
+        });
+        let refused = database.check();
+        assert!(
+            matches!(refused, Err(UnusableDatabase::NotSupported)),
+            "{refused:?}"
+        );
+        let error = database.open().await.err().unwrap().to_string();
+        assert!(
+            error.contains("mongodb://localhost/movies: this build has no MongoDB support"),
+            "{error}"
+        );
+    }
+}
