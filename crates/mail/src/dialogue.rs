@@ -1,52 +1,52 @@
-//! Dialogue with a mail server, step by step, and the test mail: for people who look for mistakes in their mail settings.
+//! Session with a mail server as a list of steps, and the test mail, for an administrator who checks the mail settings.
 //!
-//! A dialogue never contains a credential or a link.
+//! A dialogue never contains a password or a link.
 
 use jiff::Timestamp;
 
 use movie_bag_core::ports::mail::{DeliveryError, Message, Rendered};
 
-/// One step of the way, or the one at which it ended.
+/// Step of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Name of the step: `connect`, `EHLO`, `RCPT`.
     pub name: &'static str,
-    /// Whether it went well.
+    /// Whether it succeeded.
     pub is_done: bool,
     /// Result, with the server's reply.
-    pub said: String,
+    pub detail: String,
 }
 
 impl Step {
-    /// One that went well.
-    pub fn done(name: &'static str, said: impl Into<String>) -> Self {
+    /// Returns a step that succeeded.
+    pub fn done(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             name,
             is_done: true,
-            said: said.into(),
+            detail: detail.into(),
         }
     }
 
-    /// The one at which it ended.
-    pub fn failed(name: &'static str, said: impl Into<String>) -> Self {
+    /// Returns the step at which the session failed.
+    pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             is_done: false,
-            ..Self::done(name, said)
+            ..Self::done(name, detail)
         }
     }
 }
 
-/// Steps of a session, and its result: what was asked for, such as the receipt of a mail, or the error with a hint.
+/// Steps of a session, and its result, such as the receipt of a mail, or the error with a hint.
 #[derive(Debug, Clone)]
 pub struct Dialogue<T> {
-    /// In their order.
+    /// Steps, in their order.
     pub steps: Vec<Step>,
-    /// Result of the whole.
+    /// Result of the session.
     pub outcome: Result<T, (DeliveryError, Option<String>)>,
 }
 
 impl<T> Dialogue<T> {
-    /// One that ended before anything was said.
+    /// Returns a dialogue that failed before its next step.
     pub fn failed(steps: Vec<Step>, error: DeliveryError) -> Self {
         let hint = error.hint();
         Self {
@@ -56,8 +56,7 @@ impl<T> Dialogue<T> {
     }
 }
 
-/// A test mail: a reset mail as the templates render it, with a subject that says what it is. `unique` goes into its
-/// Message-ID.
+/// Returns a test mail: a rendered reset mail with a subject that marks it as a test. `unique` is a part of its Message-ID.
 pub fn test_mail(from: &str, to: &str, at: Timestamp, unique: &str, reset: Rendered) -> Message {
     let domain = from
         .rsplit_once('@')

@@ -227,7 +227,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
 
 /// Reports the effective values of settings whose defaults are computed later.
 fn explain_defaults(settings: &mut Settings) {
-    if let Some(name) = smtp::usual_helo_name(&settings.mail.sender) {
+    if let Some(name) = smtp::default_helo_name(&settings.mail.sender) {
         settings.report_default("MAIL_HELO_NAME", name);
     }
     let url = settings

@@ -30,7 +30,7 @@ pub(super) fn show(report: &Report, parts: Parts, ui: &Ui) -> Result<(), Failure
         let mut dialogue = Ui::table(["RESULT", "STEP", "REPLY"], &[2]);
         for step in &report.dialogue {
             let verdict = if step.is_done { "ok" } else { "failed" };
-            dialogue.add_row([verdict, step.name, &step.said]);
+            dialogue.add_row([verdict, step.name, &step.detail]);
         }
         ui.answer("")?;
         ui.answer_table(dialogue)?;
@@ -87,7 +87,7 @@ fn as_json(report: &Report) -> Value {
         .collect();
     let dialogue = report.dialogue.iter();
     let dialogue: Vec<_> = dialogue
-        .map(|step| json!({"step": step.name, "ok": step.is_done, "said": step.said}))
+        .map(|step| json!({"step": step.name, "ok": step.is_done, "said": step.detail}))
         .collect();
     json!({"ok": report.errors() == 0, "settings": settings, "checks": checks, "dialogue": dialogue})
 }

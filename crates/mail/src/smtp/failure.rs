@@ -1,20 +1,13 @@
-//! Failures of a session: the stage, the cause, and whether a retry can succeed. `error_messages` has the texts.
-//!
-//! Before MAIL a failure is one of the server: it says nothing about the mail, which keeps its place. From MAIL on,
-//! `verdict` tells a refusal of this mail from one of all mails.
+//! Failures of a session: the stage, the cause, and how the session goes on.
 
 use std::io;
 use std::time::Duration;
 
 use tokio_rustls::rustls;
 
-use super::error_messages::lacking;
 use super::reply::{Reply, redacted};
-use super::session::Route;
-use super::verdict::{Verdict, common_words, is_about_login, verdict};
-use movie_bag_core::ports::mail::DeliveryError;
 
-/// How far a session has come, in its order.
+/// Stage of a session, in the order of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     LookUp,
@@ -49,47 +42,47 @@ impl Stage {
     }
 }
 
-/// What went wrong, and when.
+/// Failure of a session at one stage.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct Failure {
     pub(super) stage: Stage,
     pub(super) cause: Cause,
 }
 
-/// What can go wrong at any stage.
+/// Cause of a failure; most are possible at any stage.
 #[derive(Debug)]
 pub(super) enum Cause {
     /// No answer within this time.
     TimedOut(Duration),
     /// A reply of 4xx or 5xx.
     Refused(Reply),
-    /// The connection is gone.
+    /// The connection is closed.
     Closed,
-    /// No encryption, or none to be trusted.
+    /// TLS could not be established, or the certificate is not trusted.
     Tls(rustls::Error),
-    /// The network, in the system's words.
+    /// Error of the network.
     Network(io::Error),
-    /// The server has not got this extension, and it is needed.
-    Lacks(String),
-    /// The message is larger than the server takes.
-    TooLarge {
-        /// Bytes of the message.
+    /// The server does not offer this extension, which is required.
+    MissingExtension(String),
+    /// The message is larger than the server accepts.
+    MessageTooLarge {
+        /// Size of the message, in bytes.
         size: usize,
-        /// Bytes that the server takes.
+        /// Maximum size that the server accepts, in bytes.
         limit: usize,
     },
-    /// None of the ways to log in that the server offers is known here; these are offered.
-    NoMechanism(String),
-    /// What came is no SMTP, or makes no sense here.
-    Nonsense(String),
+    /// The server offers only these mechanisms for the login, and this client knows none of them.
+    NoAuthMechanism(String),
+    /// The bytes are not SMTP, or the reply has no meaning at this stage.
+    UnexpectedReply(String),
 }
 
 impl Cause {
-    pub(super) fn at(self, stage: Stage) -> Trouble {
-        Trouble { stage, cause: self }
+    pub(super) fn at(self, stage: Stage) -> Failure {
+        Failure { stage, cause: self }
     }
 
-    pub(super) fn of_io(error: io::Error) -> Self {
+    pub(super) fn from_io(error: io::Error) -> Self {
         use io::ErrorKind as Kind;
         if let Some(error) = tls_error(&error) {
             return Self::Tls(error);
@@ -104,35 +97,35 @@ impl Cause {
         }
     }
 
-    /// In a handshake whatever fails is TLS, but for the network.
-    pub(super) fn of_handshake(error: io::Error) -> Self {
-        match Self::of_io(error) {
+    /// Converts an error of a TLS handshake: all errors but a closed connection are errors of TLS.
+    pub(super) fn from_handshake(error: io::Error) -> Self {
+        match Self::from_io(error) {
             Self::Network(error) => Self::Tls(rustls::Error::General(error.to_string())),
             cause => cause,
         }
     }
 }
 
-/// What rustls says; it hides in an error of the system's kind.
+/// Returns the error of rustls inside an I/O error.
 fn tls_error(error: &io::Error) -> Option<rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref::<rustls::Error>().cloned()
 }
 
-impl Trouble {
-    /// The same without these secrets in what the server said.
+impl Failure {
+    /// Returns the failure with these secrets removed from the server's text.
     pub(super) fn without(self, secrets: &[&str]) -> Self {
         let cause = match self.cause {
             Cause::Refused(reply) => Cause::Refused(reply.without(secrets)),
-            Cause::Nonsense(words) => Cause::Nonsense(redacted(&words, secrets)),
+            Cause::UnexpectedReply(text) => Cause::UnexpectedReply(redacted(&text, secrets)),
             cause => cause,
         };
         Self { cause, ..self }
     }
 
-    /// Whether this can come from a session that has been idle for too long: then a new one does better, and nothing is
-    /// sent twice, since the message has not been sent yet.
-    pub(super) fn is_of_an_old_session(&self) -> bool {
+    /// Returns whether a session that was idle for too long can cause this failure. A retry over a new session is safe
+    /// then: the message was not sent yet, so the mail cannot be delivered twice.
+    pub(super) fn may_be_of_stale_session(&self) -> bool {
         match &self.cause {
             Cause::Closed | Cause::Network(_) => self.stage < Stage::Message,
             Cause::Refused(reply) => self.stage < Stage::Message && reply.code == 421,
@@ -141,61 +134,14 @@ impl Trouble {
         }
     }
 
-    /// Whether the session can't be taken leave of: it is broken, or out of step.
-    pub(super) fn is_end_of_session(&self) -> bool {
+    /// Returns whether the session cannot be closed with QUIT, because it is broken or out of step.
+    pub(super) fn ends_session(&self) -> bool {
         !matches!(
             self.cause,
-            Cause::Refused(_) | Cause::Lacks(_) | Cause::TooLarge { .. } | Cause::NoMechanism(_)
+            Cause::Refused(_)
+                | Cause::MissingExtension(_)
+                | Cause::MessageTooLarge { .. }
+                | Cause::NoAuthMechanism(_)
         )
-    }
-
-    /// The error that the use cases see, and what may help.
-    pub(super) fn explain(&self, route: &Route) -> (DeliveryError, String) {
-        let server = route.server();
-        let reply = match &self.cause {
-            Cause::Lacks(extension) if self.stage == Stage::Mail => {
-                return lacking(&server, extension);
-            }
-            Cause::TooLarge { .. } => {
-                let (what, hint) = (self.what(route), self.hint(route));
-                let error = DeliveryError::Unsendable {
-                    what,
-                    hint: hint.clone(),
-                };
-                return (error, hint);
-            }
-            Cause::Refused(reply) if self.stage >= Stage::Mail => reply,
-            _ => return self.unreachable(route),
-        };
-        let hint = self.hint(route);
-        let error = match verdict(self.stage, reply) {
-            Verdict::Later => DeliveryError::Transient {
-                server,
-                reply: reply.to_string(),
-            },
-            Verdict::Never => DeliveryError::Permanent {
-                server,
-                reply: reply.to_string(),
-            },
-            Verdict::Policy => DeliveryError::Policy {
-                what: match reply.code {
-                    code if is_about_login(code) => self.what(route),
-                    400..500 => format!("{server} deferred the mail: {reply}"),
-                    _ => format!("{server} rejects mails from this sender or client: {reply}"),
-                },
-                hint: hint.clone(),
-                reply: common_words(reply),
-            },
-        };
-        (error, hint)
-    }
-
-    fn unreachable(&self, route: &Route) -> (DeliveryError, String) {
-        let (what, hint) = (self.what(route), self.hint(route));
-        let error = DeliveryError::Unreachable {
-            what,
-            hint: hint.clone(),
-        };
-        (error, hint)
     }
 }

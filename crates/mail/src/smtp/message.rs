@@ -1,4 +1,4 @@
-//! The message as it travels: headers, and two parts.
+//! Message in bytes, with headers and two parts, and its envelope.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,25 +10,25 @@ use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 
 use movie_bag_core::ports::mail::Message;
 
-/// The longest line of a message, without its line end (RFC 5322 2.1.1).
-const LONGEST_LINE: usize = 998;
+/// Maximum length of a line in a message, in bytes, without its line end (RFC 5322 2.1.1).
+const MAX_LINE_BYTES: usize = 998;
 
-/// A message in bytes, and its envelope.
+/// Message in bytes, and its envelope.
 pub(super) struct Outgoing {
     pub(super) from: Address,
     pub(super) to: Address,
     bytes: Vec<u8>,
-    /// The same in quoted-printable, where `bytes` are not ASCII.
+    /// The message in quoted-printable, if `bytes` are not ASCII.
     quoted: Option<Vec<u8>>,
 }
 
 impl Outgoing {
-    /// Makes the bytes: multipart/alternative, each part in an encoding that leaves its lines as they are, since
-    /// quoted-printable and base64 would break the link in the source (RFC 2045 6.7, 6.8). A part with letters beyond ASCII is in 8
-    /// bits, and in quoted-printable for servers without 8BITMIME.
+    /// Builds a multipart/alternative message. The parts have an encoding that leaves their lines unchanged, since
+    /// quoted-printable and base64 would break the link in the source (RFC 2045 6.7, 6.8). A part with letters beyond ASCII is
+    /// in 8 bits, and in quoted-printable for servers without 8BITMIME.
     ///
     /// # Errors
-    /// What is wrong with the message, in words that follow its name.
+    /// The reason why the message is invalid.
     pub(super) fn build(message: &Message) -> Result<Self, String> {
         let one_line = |what: &str, text: &str| {
             if text.contains(['\r', '\n', '\0']) {
@@ -60,23 +60,23 @@ impl Outgoing {
         })
     }
 
-    /// Without the last line end, which is part of the end of data (RFC 5321 4.1.1.4).
-    pub(super) fn body(&self, takes_8_bits: bool) -> &[u8] {
+    /// Returns the bytes for DATA, without the last line end, which is part of the end of data (RFC 5321 4.1.1.4).
+    pub(super) fn body(&self, accepts_8_bits: bool) -> &[u8] {
         let bytes = match &self.quoted {
-            Some(quoted) if !takes_8_bits => quoted,
+            Some(quoted) if !accepts_8_bits => quoted,
             _ => &self.bytes,
         };
         bytes.strip_suffix(b"\r\n").unwrap_or(bytes)
     }
 
-    /// Whether addresses, in the envelope or the headers, have letters beyond ASCII (RFC 6531 3.4); in all other headers
-    /// those are encoded.
+    /// Returns whether addresses in the envelope or the headers have letters beyond ASCII (RFC 6531 3.4). In all other headers,
+    /// such letters are encoded.
     pub(super) fn needs_utf8(&self) -> bool {
         !self.from.to_string().is_ascii() || !self.to.to_string().is_ascii()
     }
 }
 
-/// The message whose parts beyond ASCII are in this encoding.
+/// Formats the message. Parts beyond ASCII get the encoding `beyond_ascii`.
 fn formatted(
     message: &Message,
     from: &Mailbox,
@@ -96,7 +96,7 @@ fn formatted(
         .from(from.clone())
         .to(Mailbox::new(None, to.clone()))
         .subject(&message.subject)
-        // RFC 3834 5: no out-of-office note comes back.
+        // Prevents out-of-office replies (RFC 3834 5).
         .raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),
@@ -106,10 +106,10 @@ fn formatted(
     Ok(built.formatted())
 }
 
-/// Whether mails can be from this sender, by the same parser that sends them.
+/// Checks whether mails can be sent from this sender, with the parser that sending uses.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason why it is invalid.
 pub fn check_sender(text: &str) -> Result<(), String> {
     sender(text).map(|_| ())
 }
@@ -125,14 +125,14 @@ fn sender(text: &str) -> Result<Mailbox, String> {
     Ok(Mailbox::new(mailbox.name, email))
 }
 
-/// An account that others wrote may have its domain in any script.
+/// Parses a recipient. The domain of an imported account may be in any script.
 fn recipient(text: &str) -> Result<Address, String> {
     with_ascii_domain(text)
         .parse()
         .map_err(|error| format!("invalid recipient {text}: {error}"))
 }
 
-/// The domain of a sender where it is one that others can look up.
+/// Returns the domain of a sender if others can look it up.
 pub(super) fn public_domain(sender_text: &str) -> Option<String> {
     let mailbox = sender(sender_text).ok()?;
     let domain = mailbox.email.domain();
@@ -146,8 +146,8 @@ pub(super) fn ascii_sender(sender_text: &str) -> Option<String> {
     address.is_ascii().then_some(address)
 }
 
-/// The same with the domain in its ASCII form (RFC 5891), which needs nothing of the server. One that is ASCII already
-/// keeps the spelling that is stored.
+/// Returns the address with its domain in ASCII (RFC 5891), which needs no extension of the server. A domain in ASCII keeps
+/// its spelling.
 fn with_ascii_domain(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) if !domain.is_ascii() => idna::domain_to_ascii(domain)
@@ -156,15 +156,14 @@ fn with_ascii_domain(address: &str) -> String {
     }
 }
 
-/// The HTML in 7 bits, so that it asks nothing of the server, unless references would make a line too long.
+/// Returns the HTML in 7 bits, which needs no extension of the server, unless references would make a line too long.
 fn html(html: &str) -> Cow<'_, str> {
     let ascii = with_references(html);
-    let is_short = ascii.lines().all(|line| line.len() <= LONGEST_LINE);
+    let is_short = ascii.lines().all(|line| line.len() <= MAX_LINE_BYTES);
     if is_short { ascii } else { Cow::Borrowed(html) }
 }
 
-/// HTML with letters beyond ASCII as numeric character references. A style sheet knows no such references, and has its
-/// own (CSS Syntax 4.3.7).
+/// Replaces letters beyond ASCII by numeric character references, or by CSS escapes inside a style sheet (CSS Syntax 4.3.7).
 fn with_references(html: &str) -> Cow<'_, str> {
     if html.is_ascii() {
         return Cow::Borrowed(html);
@@ -178,7 +177,7 @@ fn with_references(html: &str) -> Cow<'_, str> {
                 .find("</style")
                 .map_or(html.len(), |end| at + end);
         }
-        // Writing to a string can't fail.
+        // Writing to a string cannot fail.
         let _ = match c {
             c if c.is_ascii() => ascii.write_char(c),
             c if at < style_ends => write!(ascii, "\\{:06x}", u32::from(c)),
@@ -188,8 +187,8 @@ fn with_references(html: &str) -> Cow<'_, str> {
     Cow::Owned(ascii)
 }
 
-/// One part. lettre would encode lines longer than 76 characters; they may have 998 (RFC 5322 2.1.1). Longer ones are
-/// quoted-printable, which no length is too great for.
+/// Returns one part. lettre would encode lines longer than 76 characters, but 998 are allowed (RFC 5322 2.1.1). Only longer
+/// lines are encoded, in quoted-printable.
 fn part(
     content_type: ContentType,
     text: &str,
@@ -199,7 +198,7 @@ fn part(
     if lines.iter().any(|line| line.contains(['\r', '\0'])) {
         return Err("a line contains a control character".to_owned());
     }
-    let is_long = lines.iter().any(|line| line.len() > LONGEST_LINE);
+    let is_long = lines.iter().any(|line| line.len() > MAX_LINE_BYTES);
     let encoding = match text.is_ascii() {
         _ if is_long => ContentTransferEncoding::QuotedPrintable,
         true => ContentTransferEncoding::SevenBit,
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_link_is_whole_on_one_line_as_the_mail_travels() {
+    fn the_link_is_whole_on_one_line_of_the_source() {
         for text in ["", "für Änn", "映画"] {
             let mail = formatted(&Message {
                 text: message().text + text,
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_are_those_of_a_mail_that_a_machine_sends() {
+    fn a_message_has_the_headers_of_automatic_mail() {
         let mail = formatted(&message()).unwrap();
         for header in [
             "Message-ID: <reset_password.0123@movie-bag.com>\r\n",
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_injected_into_a_header() {
+    fn line_breaks_and_lists_of_addresses_are_refused_in_headers() {
         for broken in [
             Message {
                 to: "ann@example.com\r\nBcc: bob@example.com".to_owned(),
@@ -292,7 +291,7 @@ mod tests {
                 ..message()
             },
             Message {
-                from: "nobody".to_owned(),
+                from: "support".to_owned(),
                 ..message()
             },
             Message {
@@ -305,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn html_with_letters_beyond_ascii_is_7_bit_and_text_stays_what_it_is() {
+    fn html_beyond_ascii_is_sent_in_7_bits_and_text_unchanged() {
         let html = "<style>a:after { content: \"→\" }</style>\n<p title=\"ä\">für 映画 🎬</p>\n";
         let mail = formatted(&Message {
             html: html.to_owned(),
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn html_whose_lines_would_grow_too_long_stays_in_8_bits() {
+    fn html_whose_lines_would_become_too_long_stays_in_8_bits() {
         let long = "映".repeat(300);
         let mail = formatted(&Message {
             html: format!("<p>{long}</p>\n"),
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_8_bits_gets_quoted_printable_and_no_line_is_too_long() {
+    fn a_server_without_8bitmime_gets_quoted_printable_and_no_line_is_too_long() {
         let text = format!("für Änn = 1\n.\nFrom here \n{}\n", link());
         let long = format!("<p>{}</p>\n", "word ".repeat(300));
         let built = Outgoing::build(&Message {
@@ -350,23 +349,27 @@ mod tests {
             ..message()
         })
         .unwrap();
-        for takes_8_bits in [false, true] {
-            let body = built.body(takes_8_bits);
-            assert_eq!(body.is_ascii(), !takes_8_bits);
+        for accepts_8_bits in [false, true] {
+            let body = built.body(accepts_8_bits);
+            assert_eq!(body.is_ascii(), !accepts_8_bits);
             let source = String::from_utf8(body.to_vec()).unwrap();
-            assert!(source.split("\r\n").all(|line| line.len() <= LONGEST_LINE));
+            assert!(
+                source
+                    .split("\r\n")
+                    .all(|line| line.len() <= MAX_LINE_BYTES)
+            );
             let parsed = mail_parser::MessageParser::default().parse(body).unwrap();
             let read = |part: Option<Cow<'_, str>>| part.unwrap().replace("\r\n", "\n");
             assert_eq!(read(parsed.body_text(0)).trim_end(), text.trim_end());
             assert_eq!(read(parsed.body_html(0)).trim_end(), long.trim_end());
         }
-        // What is ASCII already is the same for both.
+        // A message in ASCII is the same for both.
         let ascii = Outgoing::build(&message()).unwrap();
         assert_eq!(ascii.body(true), ascii.body(false));
     }
 
     #[test]
-    fn a_domain_of_any_script_asks_nothing_of_the_server_and_a_name_does() {
+    fn only_a_local_part_beyond_ascii_needs_smtputf8() {
         let built = |from: &str, to: &str| {
             Outgoing::build(&Message {
                 from: from.to_owned(),
@@ -389,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_address_has_its_header_on_its_own() {
+    fn the_longest_address_is_on_one_line_of_the_header() {
         let to = format!("{}@{}.example", "n".repeat(64), "d".repeat(63));
         let mail = formatted(&Message {
             to: to.clone(),
@@ -400,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn we_are_the_senders_domain_where_that_can_be_looked_up() {
+    fn the_public_domain_of_a_sender_can_be_looked_up() {
         for (sender, domain) in [
             ("Movie-bag <support@movie-bag.com>", Some("movie-bag.com")),
             ("support@mövie.example", Some("xn--mvie-5qa.example")),

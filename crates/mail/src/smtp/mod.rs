@@ -1,17 +1,31 @@
-//! The SMTP client: STARTTLS is demanded and never merely tried, certificates are verified, sessions are kept and used
-//! again.
+//! SMTP client. STARTTLS is required and never optional, certificates are verified, and sessions are kept for the next mail.
 //!
-//! Start reading at [`SmtpMailer`]. `pool` decides who gets which session, `session` holds the commands in their order, `wire`
-//! the bytes below them, `failure` and `verdict` the meaning of what fails, and `error_messages` the texts about it.
+//! [`SmtpMailer`] is the entry point. Its modules, each of which uses only modules in the rows below it:
+//!
+//! | module | purpose |
+//! | --- | --- |
+//! | `pool` | sessions between two mails, and the mails that wait for one |
+//! | `session` | commands of a session in their order |
+//! | `delivery_error` | error for the use cases, from a failure |
+//! | `error_messages`, then `tls_messages` | messages and hints of failures |
+//! | `verdict` | meaning of a refusal: this mail, or all mails |
+//! | `wire` | connection, in plaintext or encrypted |
+//! | `time_budget` | time limits |
+//! | `failure`, `route`, `message` | failure of a session, way to the server, message in bytes |
+//! | `trust`, `reply` | certificates, replies of the server |
 
+mod delivery_error;
 mod error_messages;
 mod failure;
 mod message;
 mod pool;
 mod reply;
+mod route;
 mod session;
 #[cfg(test)]
 mod tests;
+mod time_budget;
+mod tls_messages;
 mod trust;
 mod verdict;
 mod wire;
@@ -24,11 +38,14 @@ use async_trait::async_trait;
 pub use self::message::check_sender;
 pub use self::trust::Certificates;
 
-use self::failure::{Cause, Stage, Trouble};
+use self::delivery_error::delivery_error;
+use self::failure::{Cause, Failure, Stage};
 use self::message::Outgoing;
-use self::pool::{Hold, Pool};
+use self::pool::{Permit, Pool};
 use self::reply::Reply;
-use self::session::{Budget, Route, Security, Session};
+use self::route::{Route, Security};
+use self::session::Session;
+use self::time_budget::TimeBudget;
 use self::trust::Tls;
 use super::dialogue::{Dialogue, Step};
 use movie_bag_core::domain::clock::{Rng, draw};
@@ -38,48 +55,48 @@ use movie_bag_core::ports::mail::{
     DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError,
 };
 
-/// An idle session is closed after this.
-const IDLE: Duration = Duration::from_secs(30);
+/// Time after which an idle session is closed.
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// How the connection to the mail server is encrypted.
+/// Encryption of the connection to the mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
-    /// Not at all.
+    /// No encryption.
     None,
-    /// STARTTLS, demanded (RFC 3207).
+    /// STARTTLS, required (RFC 3207).
     StartTls,
-    /// From the first byte (RFC 8314 3.3).
+    /// TLS from the first byte (RFC 8314 3.3).
     Implicit,
 }
 
-/// Which mail server, and how.
+/// Options of the client.
 #[derive(Clone)]
 pub struct SmtpOptions {
-    /// Its host name.
+    /// Host name of the server.
     pub server: String,
-    /// Its port.
+    /// Port of the server.
     pub port: u16,
-    /// User name and password, where it wants them.
+    /// User name and password, if the server requires a login.
     pub credentials: Option<(String, String)>,
-    /// How the connection is encrypted.
+    /// Encryption of the connection.
     pub encryption: Encryption,
-    /// Whose certificates are trusted besides the public ones.
+    /// Certificates that are trusted in addition to those of the public authorities.
     pub trusted: Certificates,
-    /// From whom the mails are.
+    /// Sender of the mails.
     pub sender: String,
-    /// Name said in EHLO; the sender's domain where there is none.
+    /// Name in EHLO; the default is [`default_helo_name`].
     pub helo_name: Option<String>,
-    /// Most connections at once.
+    /// Maximum number of connections at the same time.
     pub connections: usize,
     /// Source of the jitter of delays.
     pub rng: Arc<dyn Rng>,
-    /// How long one mail may take, from the connection to the last reply.
+    /// Time limit of one mail, from the connection to the last reply.
     pub timeout: Duration,
     /// Whether hints may propose the debugging sink in place of a mail server.
     pub hints_at_sink: bool,
 }
 
-/// A mail server, spoken to over SMTP. A clone is another handle on the same one.
+/// Client of a mail server. A clone is another handle on the same client.
 #[derive(Clone)]
 pub struct SmtpMailer {
     route: Arc<Route>,
@@ -90,27 +107,27 @@ pub struct SmtpMailer {
     rng: Arc<dyn Rng>,
 }
 
-/// A session in the hands of one mail.
-struct Ready {
+/// Session of the pool that is reserved for one mail.
+struct PooledSession {
     mailer: SmtpMailer,
     round: Round,
-    /// Gone once it is parked or closed.
-    session: Option<(Hold, Session)>,
-    /// Since when the session is being opened; `None` for one that was idle.
-    opened: Option<Budget>,
+    /// `None` after the session was kept for another mail or closed.
+    session: Option<(Permit, Session)>,
+    /// Time budget of a new session, part of which its opening has used; `None` for a session that was idle.
+    opening: Option<TimeBudget>,
 }
 
-/// Returns the name said in EHLO where none is set: the sender's domain, if others can look it up. Else it is the address of
-/// the connection.
-pub fn usual_helo_name(sender: &str) -> Option<String> {
+/// Returns the default name for EHLO: the sender's domain, if others can look it up. Without one, it is the address of this
+/// end of the connection.
+pub fn default_helo_name(sender: &str) -> Option<String> {
     message::public_domain(sender)
 }
 
 impl SmtpMailer {
-    /// Prepares the way; nothing is connected yet.
+    /// Returns a client, without connecting to the server.
     ///
     /// # Errors
-    /// Where the server's name can't be one that TLS verifies.
+    /// The server's name is not one that TLS can verify.
     pub fn new(options: SmtpOptions) -> Result<Self, DeliveryError> {
         let tls = || {
             Tls::new(&options.server, &options.trusted).map_err(|error| {
@@ -124,16 +141,16 @@ impl SmtpMailer {
             })
         };
         let security = match options.encryption {
-            Encryption::None => Security::Clear,
+            Encryption::None => Security::Plaintext,
             Encryption::StartTls => Security::StartTls(tls()?),
             Encryption::Implicit => Security::Implicit(tls()?),
         };
         let route = Route {
             security,
             credentials: options.credentials,
-            hello: options
+            helo_name: options
                 .helo_name
-                .or_else(|| usual_helo_name(&options.sender)),
+                .or_else(|| default_helo_name(&options.sender)),
             host: options.server,
             port: options.port,
             hints_at_sink: options.hints_at_sink,
@@ -141,16 +158,16 @@ impl SmtpMailer {
         Ok(Self {
             route: Arc::new(route),
             sender: message::ascii_sender(&options.sender),
-            pool: Pool::new(options.connections, IDLE),
+            pool: Pool::new(options.connections, IDLE_LIMIT),
             timeout: options.timeout,
             rng: options.rng,
         })
     }
 
-    /// Connects, encrypts, logs in and names the sender as for a mail, sends none, and returns the dialogue. Takes at most
-    /// `patience`, or the time limit of a mail where that is shorter.
-    pub async fn probe(&self, patience: Duration) -> Dialogue<()> {
-        let budget = Budget::until(patience.min(self.timeout));
+    /// Connects, encrypts, logs in and names the sender as for a mail, and returns the dialogue. No mail is sent. The time limit
+    /// is the shorter one of `limit` and the time limit of a mail.
+    pub async fn probe(&self, limit: Duration) -> Dialogue<()> {
+        let budget = TimeBudget::undivided(limit.min(self.timeout));
         let mut steps = Vec::new();
         let probed = async {
             let mut session = Session::open(&self.route, &budget, &mut steps).await?;
@@ -165,56 +182,56 @@ impl SmtpMailer {
         self.dialogue(steps, outcome)
     }
 
-    /// Sends one mail over a session of its own and returns the dialogue. Any step may take all the time that is left.
+    /// Sends one mail over a new session and returns the dialogue. Each step may use all the remaining time.
     pub async fn converse(&self, message: &Message) -> Dialogue<Receipt> {
         let mut steps = Vec::new();
         let mail = match outgoing(message) {
             Ok(mail) => mail,
             Err(error) => return Dialogue::failed(steps, error),
         };
-        let budget = Budget::until(self.timeout);
-        let spoken = async {
+        let budget = TimeBudget::undivided(self.timeout);
+        let result = async {
             let mut session = Session::open(&self.route, &budget, &mut steps).await?;
             let reply = session.send(&mail, &budget, &mut steps).await;
-            if !reply.as_ref().is_err_and(Trouble::is_end_of_session) {
+            if !reply.as_ref().is_err_and(Failure::ends_session) {
                 session.close().await;
             }
             reply
         };
-        let outcome = spoken.await.map(|reply| receipt(&reply));
+        let outcome = result.await.map(|reply| receipt(&reply));
         self.dialogue(steps, outcome)
     }
 
-    fn dialogue<T>(&self, mut steps: Vec<Step>, outcome: Result<T, Trouble>) -> Dialogue<T> {
-        let outcome = outcome.map_err(|trouble| {
-            let (error, hint) = trouble.explain(&self.route);
-            steps.push(Step::failed(trouble.stage.name(), error.to_string()));
+    fn dialogue<T>(&self, mut steps: Vec<Step>, outcome: Result<T, Failure>) -> Dialogue<T> {
+        let outcome = outcome.map_err(|failure| {
+            let (error, hint) = delivery_error(&failure, &self.route);
+            steps.push(Step::failed(failure.stage.name(), error.to_string()));
             (error, Some(hint))
         });
         Dialogue { steps, outcome }
     }
 
-    /// An idle session, or a new one, once there is one for a mail of this round.
-    async fn ready(&self, round: Round) -> Result<Ready, NoSession> {
+    /// Waits for an idle session, or opens one, in the turn of a mail of this round.
+    async fn pooled_session(&self, round: Round) -> Result<PooledSession, NoSession> {
         let paused = |error| NoSession {
             error,
             is_tried: false,
         };
-        let (hold, session, opened) = loop {
-            let (mut hold, idle) = self.pool.acquire(round).await.map_err(paused)?;
+        let (permit, session, opening) = loop {
+            let (mut permit, idle) = self.pool.acquire(round).await.map_err(paused)?;
             if let Some(session) = idle {
-                break (hold, session, None);
+                break (permit, session, None);
             }
-            let budget = Budget::of(self.timeout);
+            let budget = TimeBudget::new(self.timeout);
             match Session::open(&self.route, &budget, &mut Vec::new()).await {
                 Ok(session) => {
-                    hold.opened();
-                    break (hold, session, Some(budget));
+                    permit.opened();
+                    break (permit, session, Some(budget));
                 }
-                Err(trouble) => {
-                    let (error, _) = trouble.explain(&self.route);
-                    // While other sessions work, the mail goes over one of them.
-                    if hold.failed(&error, u32::from_be_bytes(draw(&*self.rng))) {
+                Err(failure) => {
+                    let (error, _) = delivery_error(&failure, &self.route);
+                    // While other sessions are open, the mail waits for one of them.
+                    if permit.failed(&error, u32::from_be_bytes(draw(&*self.rng))) {
                         return Err(NoSession {
                             error,
                             is_tried: true,
@@ -223,50 +240,50 @@ impl SmtpMailer {
                 }
             }
         };
-        Ok(Ready {
+        Ok(PooledSession {
             mailer: self.clone(),
             round,
-            session: Some((hold, session)),
-            opened,
+            session: Some((permit, session)),
+            opening,
         })
     }
 }
 
-impl Ready {
-    /// Sends over the session, which then is kept, closed or dropped.
-    async fn send_once(&mut self, mail: &Outgoing) -> Result<Reply, Trouble> {
-        let Some((hold, mut session)) = self.session.take() else {
+impl PooledSession {
+    /// Sends the mail over the session, which is kept, closed or dropped afterwards.
+    async fn send_once(&mut self, mail: &Outgoing) -> Result<Reply, Failure> {
+        let Some((permit, mut session)) = self.session.take() else {
             return Err(Cause::Closed.at(Stage::Mail));
         };
         let budget = self
-            .opened
-            .unwrap_or_else(|| Budget::of(self.mailer.timeout));
+            .opening
+            .unwrap_or_else(|| TimeBudget::new(self.mailer.timeout));
         let sent = session.send(mail, &budget, &mut Vec::new()).await;
         match &sent {
-            Ok(_) => hold.park(session),
-            Err(trouble) if trouble.is_end_of_session() => {}
-            // Not used again: what was refused here may go over another one.
-            Err(_) => hold.close(session),
+            Ok(_) => permit.keep(session),
+            Err(failure) if failure.ends_session() => {}
+            // Not used again: a mail that was refused over this session may be accepted over another one.
+            Err(_) => permit.close(session),
         }
         sent
     }
 }
 
 #[async_trait]
-impl MailSession for Ready {
+impl MailSession for PooledSession {
     async fn send(mut self: Box<Self>, message: &Message) -> Result<Receipt, SendError> {
         let mail = outgoing(message).map_err(SendError::Message)?;
         loop {
             match self.send_once(&mail).await {
                 Ok(reply) => return Ok(receipt(&reply)),
-                // The server may have closed an idle session meanwhile: that is no failure of the mail.
-                Err(trouble) if self.opened.is_none() && trouble.is_of_an_old_session() => {
+                // The server may have closed the idle session meanwhile, which is not a failure of the mail.
+                Err(failure) if self.opening.is_none() && failure.may_be_of_stale_session() => {
                     self.mailer.pool.drop_idle();
-                    let next = self.mailer.ready(self.round).await;
+                    let next = self.mailer.pooled_session(self.round).await;
                     *self = next.map_err(SendError::NoSession)?;
                 }
-                Err(trouble) => {
-                    let (error, _) = trouble.explain(&self.mailer.route);
+                Err(failure) => {
+                    let (error, _) = delivery_error(&failure, &self.mailer.route);
                     return Err(SendError::Message(error));
                 }
             }
@@ -274,11 +291,11 @@ impl MailSession for Ready {
     }
 }
 
-impl Drop for Ready {
-    /// A session that no mail was sent over is kept.
+impl Drop for PooledSession {
+    /// Keeps an unused session.
     fn drop(&mut self) {
-        if let Some((hold, session)) = self.session.take() {
-            hold.park(session);
+        if let Some((permit, session)) = self.session.take() {
+            permit.keep(session);
         }
     }
 }
@@ -299,8 +316,8 @@ fn receipt(reply: &Reply) -> Receipt {
 #[async_trait]
 impl Mailer for SmtpMailer {
     async fn session(&self, round: Round) -> Result<Box<dyn MailSession>, NoSession> {
-        let ready = self.ready(round).await?;
-        Ok(Box::new(ready))
+        let session = self.pooled_session(round).await?;
+        Ok(Box::new(session))
     }
 
     fn capacity(&self) -> Capacity {

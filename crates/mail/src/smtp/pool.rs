@@ -1,5 +1,5 @@
-//! Connections to the mail server: opened as [`Connections`] allows, kept between two mails, and handed to the mails that
-//! wait, in turn.
+//! Pool of sessions with the mail server. [`Connections`] decides when a connection may be opened, and which waiting mail gets
+//! a session next.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,88 +15,94 @@ use movie_bag_core::domain::mail_server::{Capacity, Connections, Source};
 use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::ports::mail::DeliveryError;
 
-/// The sessions of one process.
+/// Sessions of one process.
 ///
-/// Whether the server has closed an idle one is not asked beforehand: it could do so right after the answer. A mail that
-/// gets such a session asks for another one.
+/// An idle session is not checked before it is used again, since the server could close it right after the check. A mail
+/// whose session turns out to be closed waits for another one.
 pub(super) struct Pool {
     state: Mutex<State>,
-    /// Sessions that are being closed. Not in the state: a runtime that shuts down drops the task within `spawn`, and with it a
-    /// [`Hold`], which locks the state.
-    goodbyes: Mutex<JoinSet<()>>,
-    /// Rings when more or fewer mails can be worked on.
+    /// Sessions that are being closed. They are not part of the state: a runtime that shuts down drops the task inside
+    /// `spawn`, and with it a [`Permit`], which locks the state.
+    closing: Mutex<JoinSet<()>>,
+    /// Notified when the capacity may have changed.
     changed: Notify,
-    /// Sessions that are idle for longer are closed; mail servers close theirs after minutes, and not gently.
-    idle: Duration,
+    /// Time after which an idle session is closed. Mail servers close sessions after minutes, and may do so without a reply.
+    idle_limit: Duration,
 }
 
 struct State {
     connections: Connections,
+    /// Idle sessions and when they became idle, the oldest first.
     idle: Vec<(Session, Instant)>,
-    /// Mails of the first and of the later rounds that wait for a session.
+    /// Mails in their first round, and mails in later rounds, that wait for a session.
     waiting: [VecDeque<oneshot::Sender<Grant>>; 2],
     /// The last failure to open a connection.
     last_error: Option<DeliveryError>,
-    is_swept: bool,
+    /// Whether a task runs that closes idle sessions.
+    has_sweeper: bool,
 }
 
-/// Answer to a waiting mail.
+/// Result that a waiting mail gets.
 enum Grant {
-    Session(Hold, Session),
-    Connection(Hold),
+    /// An idle session.
+    Session(Permit, Session),
+    /// The permit to open a connection.
+    Connection(Permit),
+    /// No session is open and none may be opened, because of this error.
     Paused(DeliveryError),
 }
 
-/// The right to one connection; it is free again when this is dropped.
-pub(super) struct Hold {
+/// Permit for one connection, which is released on drop.
+pub(super) struct Permit {
     pool: Arc<Pool>,
     round: Round,
-    stage: Stage,
+    state: PermitState,
 }
 
 #[derive(PartialEq, Eq)]
-enum Stage {
+enum PermitState {
     Opening,
     Open,
-    Done,
+    /// The connection was released or kept as idle.
+    Released,
 }
 
 impl Pool {
-    pub(super) fn new(most: usize, idle: Duration) -> Arc<Self> {
+    pub(super) fn new(max_connections: usize, idle_limit: Duration) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                connections: Connections::new(most),
+                connections: Connections::new(max_connections),
                 idle: Vec::new(),
                 waiting: Default::default(),
                 last_error: None,
-                is_swept: false,
+                has_sweeper: false,
             }),
-            goodbyes: Mutex::default(),
+            closing: Mutex::default(),
             changed: Notify::new(),
-            idle,
+            idle_limit,
         })
     }
 
-    /// Waits for a session, or for the right to open a connection, which comes without one.
+    /// Waits for an idle session, or for the permit to open a connection.
     ///
     /// # Errors
     /// The last failure, while no session is open and none may be opened.
     pub(super) async fn acquire(
         self: &Arc<Self>,
         round: Round,
-    ) -> Result<(Hold, Option<Session>), DeliveryError> {
+    ) -> Result<(Permit, Option<Session>), DeliveryError> {
         let (sender, grant) = oneshot::channel();
         self.state().waiting[usize::from(round == Round::Later)].push_back(sender);
         self.dispatch();
         match grant.await {
-            Ok(Grant::Session(hold, session)) => Ok((hold, Some(session))),
-            Ok(Grant::Connection(hold)) => Ok((hold, None)),
+            Ok(Grant::Session(permit, session)) => Ok((permit, Some(session))),
+            Ok(Grant::Connection(permit)) => Ok((permit, None)),
             Ok(Grant::Paused(error)) => Err(error),
             Err(_) => Err(unknown_failure()),
         }
     }
 
-    /// Number of mails that sessions can be had for.
+    /// Returns the number of mails for which sessions are available.
     pub(super) fn capacity(&self) -> Capacity {
         self.state().connections.capacity(now())
     }
@@ -106,18 +112,18 @@ impl Pool {
         self.changed.notified().await;
     }
 
-    /// Gives the waiting mails what there is.
+    /// Grants the available sessions and connections to the waiting mails.
     fn dispatch(self: &Arc<Self>) {
-        // A grant whose mail no longer waits goes back once the lock is released.
+        // A grant whose mail no longer waits is returned after the lock is released.
         while let Some(grant) = self.grant_next() {
             match grant {
-                Grant::Session(hold, session) => hold.park(session),
+                Grant::Session(permit, session) => permit.keep(session),
                 Grant::Connection(_) | Grant::Paused(_) => {}
             }
         }
     }
 
-    /// Gives grants until there is none left to give, or until its mail no longer waits.
+    /// Grants sessions and connections until none is available, and returns a grant whose mail no longer waits.
     fn grant_next(self: &Arc<Self>) -> Option<Grant> {
         let mut state = self.state();
         loop {
@@ -140,22 +146,22 @@ impl Pool {
                 return None;
             };
             let idle = match source {
-                // The one that was used last, since it is the likeliest to be alive.
+                // The session that was used last, since it is the most likely to be alive.
                 Source::Idle => state.idle.pop(),
                 Source::New => None,
             };
-            let hold = Hold {
+            let permit = Permit {
                 pool: Arc::clone(self),
                 round,
-                stage: if idle.is_some() {
-                    Stage::Open
+                state: if idle.is_some() {
+                    PermitState::Open
                 } else {
-                    Stage::Opening
+                    PermitState::Opening
                 },
             };
             let grant = match idle {
-                Some((session, _)) => Grant::Session(hold, session),
-                None => Grant::Connection(hold),
+                Some((session, _)) => Grant::Session(permit, session),
+                None => Grant::Connection(permit),
             };
             let queue = usize::from(round == Round::Later);
             if let Some(sender) = state.waiting[queue].pop_front()
@@ -166,7 +172,7 @@ impl Pool {
         }
     }
 
-    /// Closes the idle sessions, and waits for those that are being closed.
+    /// Closes the idle sessions, and waits for the sessions that are being closed.
     pub(super) async fn close(self: &Arc<Self>) {
         let idle = {
             let mut state = self.state();
@@ -174,12 +180,12 @@ impl Pool {
             state.connections.idle_closed(idle.len());
             idle
         };
-        let mut goodbyes = std::mem::take(&mut *self.goodbyes());
+        let mut closing = std::mem::take(&mut *self.closing());
         join_all(idle.into_iter().map(|(session, _)| session.close())).await;
-        while goodbyes.join_next().await.is_some() {}
+        while closing.join_next().await.is_some() {}
     }
 
-    /// Drops the idle sessions: one of the same age was found to be closed by the server.
+    /// Drops the idle sessions, after the server was found to have closed one of the same age.
     pub(super) fn drop_idle(self: &Arc<Self>) {
         let idle = {
             let mut state = self.state();
@@ -191,17 +197,16 @@ impl Pool {
         self.dispatch();
     }
 
-    fn say_goodbye(&self, goodbye: impl Future<Output = ()> + Send + 'static) {
-        let mut goodbyes = self.goodbyes();
-        while goodbyes.try_join_next().is_some() {}
-        goodbyes.spawn(goodbye);
+    fn spawn_closing(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut closing = self.closing();
+        while closing.try_join_next().is_some() {}
+        closing.spawn(task);
     }
 
-    /// Takes out those that were idle for too long, and whether none is left.
-    fn expired(&self) -> (Vec<Session>, bool) {
+    /// Removes the sessions that were idle for too long, and returns them and whether no idle session remains.
+    fn take_expired(&self) -> (Vec<Session>, bool) {
         let mut state = self.state();
-        let young = |(_, since): &mut (Session, Instant)| since.elapsed() < self.idle;
-        // The oldest come first.
+        let young = |(_, since): &mut (Session, Instant)| since.elapsed() < self.idle_limit;
         let old = state
             .idle
             .iter_mut()
@@ -213,12 +218,12 @@ impl Pool {
             .map(|(session, _)| session)
             .collect();
         state.connections.idle_closed(old);
-        state.is_swept = !state.idle.is_empty();
-        (expired, !state.is_swept)
+        state.has_sweeper = !state.idle.is_empty();
+        (expired, !state.has_sweeper)
     }
 
-    fn goodbyes(&self) -> MutexGuard<'_, JoinSet<()>> {
-        self.goodbyes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn closing(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -226,22 +231,23 @@ impl Pool {
     }
 }
 
-impl Hold {
-    /// The connection is open.
+impl Permit {
+    /// Records that the connection is open.
     pub(super) fn opened(&mut self) {
         self.pool.state().connections.opened();
-        self.stage = Stage::Open;
+        self.state = PermitState::Open;
         self.pool.dispatch();
         self.pool.changed.notify_one();
     }
 
-    /// The connection could not be opened: delays the next one. Returns whether no mail can be sent until then.
-    pub(super) fn failed(mut self, error: &DeliveryError, chance: u32) -> bool {
-        self.stage = Stage::Done;
+    /// Records that the connection could not be opened, which delays the next one. `jitter` is a random number. Returns
+    /// whether no mail can be sent until the end of the delay.
+    pub(super) fn failed(mut self, error: &DeliveryError, jitter: u32) -> bool {
+        self.state = PermitState::Released;
         let now = now();
         let (until, is_paused) = {
             let mut state = self.pool.state();
-            state.connections.failed(self.round, now, chance);
+            state.connections.failed(self.round, now, jitter);
             state.last_error = Some(error.clone());
             let until = state.connections.paused_until(now).unwrap_or(now);
             (until, state.connections.is_paused(now))
@@ -253,38 +259,41 @@ impl Hold {
     }
 
     /// Keeps the session for the next mail.
-    pub(super) fn park(mut self, session: Session) {
-        self.stage = Stage::Done;
-        let is_swept = {
+    pub(super) fn keep(mut self, session: Session) {
+        self.state = PermitState::Released;
+        let has_sweeper = {
             let mut state = self.pool.state();
             state.idle.push((session, Instant::now()));
             state.connections.kept(self.round);
-            std::mem::replace(&mut state.is_swept, true)
+            std::mem::replace(&mut state.has_sweeper, true)
         };
-        if !is_swept {
-            tokio::spawn(sweep(Arc::downgrade(&self.pool), self.pool.idle));
+        if !has_sweeper {
+            tokio::spawn(close_idle_sessions(
+                Arc::downgrade(&self.pool),
+                self.pool.idle_limit,
+            ));
         }
         self.pool.dispatch();
     }
 
-    /// Closes the session with QUIT; until then its connection counts as taken.
+    /// Closes the session with QUIT. Until it is closed, its connection counts as used.
     pub(super) fn close(self, session: Session) {
         let pool = Arc::clone(&self.pool);
-        pool.say_goodbye(async move {
+        pool.spawn_closing(async move {
             session.close().await;
             drop(self);
         });
     }
 }
 
-impl Drop for Hold {
+impl Drop for Permit {
     fn drop(&mut self) {
         {
             let connections = &mut self.pool.state().connections;
-            match self.stage {
-                Stage::Opening => connections.abandoned(self.round),
-                Stage::Open => connections.closed(self.round),
-                Stage::Done => return,
+            match self.state {
+                PermitState::Opening => connections.abandoned(self.round),
+                PermitState::Open => connections.closed(self.round),
+                PermitState::Released => return,
             }
         }
         self.pool.dispatch();
@@ -292,7 +301,7 @@ impl Drop for Hold {
     }
 }
 
-/// Never seen: a pause begins with a failure.
+/// Error of a pause without a known cause. It does not occur: a pause begins with a failure.
 fn unknown_failure() -> DeliveryError {
     DeliveryError::Unreachable {
         what: "cannot connect to the mail server".to_owned(),
@@ -304,7 +313,7 @@ fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-/// Lets the next connection be tried.
+/// Waits for the end of a delay, and grants the next connection.
 async fn end_pause(pool: Weak<Pool>, until: Instant) {
     sleep_until(until).await;
     if let Some(pool) = pool.upgrade() {
@@ -313,16 +322,16 @@ async fn end_pause(pool: Weak<Pool>, until: Instant) {
     }
 }
 
-/// Closes idle sessions until there is none, or the pool is gone.
-async fn sweep(pool: Weak<Pool>, idle: Duration) {
+/// Closes idle sessions until none remains, or until the pool is dropped.
+async fn close_idle_sessions(pool: Weak<Pool>, idle_limit: Duration) {
     loop {
-        sleep(idle).await;
+        sleep(idle_limit).await;
         let Some(pool) = pool.upgrade() else { return };
-        let (expired, is_over) = pool.expired();
+        let (expired, is_empty) = pool.take_expired();
         for session in expired {
-            pool.say_goodbye(session.close());
+            pool.spawn_closing(session.close());
         }
-        if is_over {
+        if is_empty {
             return;
         }
     }

@@ -1,135 +1,45 @@
-//! One SMTP session as the client: from the name of the server to the reply to a mail. Sending, and the dialogue that
-//! `check` shows, are this code.
+//! SMTP session of the client, from the look-up of the server's name to the reply to a mail.
 //!
-//! Each command has its limit in time, and its stage, so that a failure is reported with what was being done.
+//! The delivery and the dialogue that `check` shows use the same code. Each command has a time limit and a stage, so that a
+//! failure names the command.
 
 use std::borrow::Cow;
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
-use super::failure::{Cause, Stage, Trouble};
+use super::failure::{Cause, Failure, Stage};
 use super::message::Outgoing;
 use super::reply::{Features, Reply};
+use super::route::{Route, Security};
+use super::time_budget::TimeBudget;
 use super::trust::Tls;
 use super::wire::Wire;
 use crate::dialogue::Step;
 
-/// Mechanisms of logging in, the best first (RFC 4616; LOGIN for servers that have nothing else).
+/// Mechanisms for the login, in the order of preference (RFC 4616; LOGIN for servers that offer no other).
 const MECHANISMS: [&str; 2] = ["PLAIN", "LOGIN"];
-/// Limit in time for the server's answer to QUIT.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Time limit for the server's reply to QUIT.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How the connection is encrypted, with all that this takes.
-#[derive(Clone)]
-pub(super) enum Security {
-    Clear,
-    /// Demanded (RFC 3207).
-    StartTls(Tls),
-    /// From the first byte (RFC 8314 3.3).
-    Implicit(Tls),
-}
-
-/// The way to the mail server, from the settings.
-pub(super) struct Route {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) security: Security,
-    /// User name and password.
-    pub(super) credentials: Option<(String, String)>,
-    /// Name said in EHLO; `None` is the address of this end.
-    pub(super) hello: Option<String>,
-    /// Whether hints may propose the debugging sink in place of a mail server.
-    pub(super) hints_at_sink: bool,
-}
-
-impl Route {
-    /// `host:port`, for what is said about it.
-    pub(super) fn server(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// How long all of it may take, and each of its steps.
-#[derive(Clone, Copy)]
-pub(super) struct Budget {
-    /// Of which each step has its part.
-    whole: Duration,
-    until: Instant,
-}
-
-impl Budget {
-    pub(super) fn of(whole: Duration) -> Self {
-        Self {
-            whole,
-            until: Instant::now() + whole,
-        }
-    }
-
-    /// For whoever sends no mail: each step may take all the time there is.
-    pub(super) fn until(whole: Duration) -> Self {
-        Self {
-            whole: 3 * whole,
-            ..Self::of(whole)
-        }
-    }
-
-    /// A third for each step of getting a connection, so that it is left for the mail.
-    async fn connecting<T>(
-        &self,
-        stage: Stage,
-        step: impl Future<Output = T>,
-    ) -> Result<T, Trouble> {
-        self.within(stage, self.whole / 3, step).await
-    }
-
-    /// Half for each command.
-    async fn command<T>(&self, stage: Stage, step: impl Future<Output = T>) -> Result<T, Trouble> {
-        self.within(stage, self.whole / 2, step).await
-    }
-
-    /// All that is left for the last reply: who gives up here may send the mail twice.
-    async fn rest<T>(&self, stage: Stage, step: impl Future<Output = T>) -> Result<T, Trouble> {
-        self.within(stage, self.whole, step).await
-    }
-
-    async fn within<T>(
-        &self,
-        stage: Stage,
-        limit: Duration,
-        step: impl Future<Output = T>,
-    ) -> Result<T, Trouble> {
-        let limit = limit.min(self.until.saturating_duration_since(Instant::now()));
-        timeout(limit, step).await.map_err(|_| Trouble {
-            stage,
-            cause: Cause::TimedOut(limit),
-        })
-    }
-}
-
-/// A session that is ready for mails: greeted, encrypted and logged in, as the route demands.
+/// Session that is ready for mails: greeted, encrypted and logged in, as the route requires.
 pub(super) struct Session {
     wire: Wire,
     features: Features,
-    /// Number of commands that were sent and whose reply was not read.
+    /// Number of commands that were sent and whose replies were not read.
     unanswered: usize,
 }
 
 impl Session {
     pub(super) async fn open(
         route: &Route,
-        budget: &Budget,
+        budget: &TimeBudget,
         steps: &mut Vec<Step>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, Failure> {
         let mut session = Self {
             wire: connect(route, budget, steps).await?,
             features: Features::default(),
@@ -137,12 +47,12 @@ impl Session {
         };
         match session.prepare(route, budget, steps).await {
             Ok(()) => Ok(session),
-            Err(trouble) => {
-                // A server logs an error for each session that ends without QUIT; one that is silent is not waited for.
-                if !trouble.is_end_of_session() {
+            Err(failure) => {
+                // Servers log an error for a session that ends without QUIT. A silent server gets none: it would be waited for.
+                if !failure.ends_session() {
                     session.close_within(budget).await;
                 }
-                Err(trouble)
+                Err(failure)
             }
         }
     }
@@ -150,20 +60,20 @@ impl Session {
     async fn prepare(
         &mut self,
         route: &Route,
-        budget: &Budget,
+        budget: &TimeBudget,
         steps: &mut Vec<Step>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failure> {
         if let Security::Implicit(tls) = &route.security {
             encrypt(&mut self.wire, Stage::Tls, tls, budget, steps).await?;
         }
         let greeting = self.next_reply(Stage::Greeting, budget).await?;
         let greeting = expect(Stage::Greeting, 220, greeting)?;
         steps.push(Step::done(Stage::Greeting.name(), greeting.to_string()));
-        let name = hello(route, &self.wire);
-        self.hello(&name, budget, steps).await?;
+        let name = helo_name(route, &self.wire);
+        self.greet(&name, budget, steps).await?;
         if let Security::StartTls(tls) = &route.security {
             self.start_tls(tls, budget, steps).await?;
-            self.hello(&name, budget, steps).await?;
+            self.greet(&name, budget, steps).await?;
         }
         if let Some(credentials) = &route.credentials {
             self.log_in(credentials, budget, steps).await?;
@@ -171,20 +81,20 @@ impl Session {
         Ok(())
     }
 
-    /// EHLO, or HELO where the server does not know EHLO (RFC 5321 3.2): then it has no extensions.
-    async fn hello(
+    /// Sends EHLO, or HELO to a server that does not know EHLO (RFC 5321 3.2) and so has no extensions.
+    async fn greet(
         &mut self,
         name: &str,
-        budget: &Budget,
+        budget: &TimeBudget,
         steps: &mut Vec<Step>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failure> {
         let ehlo = format!("EHLO {name}");
-        let said = match self.ask(Stage::Ehlo, 250, &ehlo, budget).await {
+        let detail = match self.ask(Stage::Ehlo, 250, &ehlo, budget).await {
             Ok(reply) => {
-                self.features = Features::of(&reply);
+                self.features = Features::from_reply(&reply);
                 format!("as {name}, offered {}", self.features)
             }
-            Err(Trouble {
+            Err(Failure {
                 cause: Cause::Refused(refusal),
                 ..
             }) if matches!(refusal.code, 500 | 502) => {
@@ -193,40 +103,40 @@ impl Session {
                 self.features = Features::default();
                 format!("{refusal}; then HELO {name}")
             }
-            Err(trouble) => return Err(trouble),
+            Err(failure) => return Err(failure),
         };
-        steps.push(Step::done(Stage::Ehlo.name(), said));
+        steps.push(Step::done(Stage::Ehlo.name(), detail));
         Ok(())
     }
 
-    /// STARTTLS or nothing: a server that does not offer it, or whose certificate is not verified, gets no further
-    /// command. What it offered before is forgotten (RFC 3207 4.2).
+    /// Encrypts the connection with STARTTLS. A server that does not offer it, or whose certificate is not verified, gets no
+    /// further command. The extensions that it offered before are discarded (RFC 3207 4.2).
     async fn start_tls(
         &mut self,
         tls: &Tls,
-        budget: &Budget,
+        budget: &TimeBudget,
         steps: &mut Vec<Step>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failure> {
         if !self.features.offer("STARTTLS") {
-            return Err(Cause::Lacks("STARTTLS".to_owned()).at(Stage::StartTls));
+            return Err(Cause::MissingExtension("STARTTLS".to_owned()).at(Stage::StartTls));
         }
         self.ask(Stage::StartTls, 220, "STARTTLS", budget).await?;
         encrypt(&mut self.wire, Stage::StartTls, tls, budget, steps).await
     }
 
-    /// AUTH (RFC 4954 4). What is sent here is written nowhere else.
+    /// Logs in with AUTH (RFC 4954 4). The commands are in no step and no error, since they contain the password.
     async fn log_in(
         &mut self,
         (user, password): &(String, String),
-        budget: &Budget,
+        budget: &TimeBudget,
         steps: &mut Vec<Step>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failure> {
         let offered = self.features.mechanisms();
         let mechanism = MECHANISMS
             .into_iter()
             .find(|mechanism| offered.iter().any(|offered| offered == mechanism))
-            .ok_or_else(|| Cause::NoMechanism(offered.join(", ")).at(Stage::Auth))?;
-        // The command, and the answers to the challenges that follow it; LOGIN asks for the name, then for the password.
+            .ok_or_else(|| Cause::NoAuthMechanism(offered.join(", ")).at(Stage::Auth))?;
+        // The command, and the answers to the challenges: LOGIN asks for the user name, then for the password.
         let lines = match mechanism {
             "PLAIN" => {
                 let both = STANDARD.encode(format!("\0{user}\0{password}"));
@@ -240,16 +150,16 @@ impl Session {
         };
         let last = lines.len() - 1;
         for (number, line) in lines.iter().enumerate() {
-            let wanted = if number == last { 235 } else { 334 };
-            let reply = self.ask(Stage::Auth, wanted, line, budget).await;
-            // Some servers repeat a command that they do not know.
+            let expected = if number == last { 235 } else { 334 };
+            let reply = self.ask(Stage::Auth, expected, line, budget).await;
+            // Some servers repeat an unknown command in their reply.
             let sent = line.strip_prefix("AUTH PLAIN ").unwrap_or(line);
             let secrets = [sent, password];
-            let reply = reply.map_err(|trouble| trouble.without(&secrets))?;
+            let reply = reply.map_err(|failure| failure.without(&secrets))?;
             if number == last {
                 let reply = reply.without(&secrets);
-                let said = format!("{mechanism}: {reply}");
-                steps.push(Step::done(Stage::Auth.name(), said));
+                let detail = format!("{mechanism}: {reply}");
+                steps.push(Step::done(Stage::Auth.name(), detail));
             }
         }
         Ok(())
@@ -259,22 +169,22 @@ impl Session {
     pub(super) async fn try_sender(
         &mut self,
         sender: &str,
-        budget: &Budget,
+        budget: &TimeBudget,
         steps: &mut Vec<Step>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Failure> {
         let command = format!("MAIL FROM:<{sender}>");
         let reply = self.ask(Stage::Mail, 250, &command, budget).await?;
-        steps.push(said(Stage::Mail, &command, &reply));
+        steps.push(command_step(Stage::Mail, &command, &reply));
         self.ask(Stage::Mail, 250, "RSET", budget).await.map(drop)
     }
 
-    /// One mail transaction (RFC 5321 3.3).
+    /// Sends a mail in one transaction (RFC 5321 3.3), and returns the reply to the message.
     pub(super) async fn send(
         &mut self,
         mail: &Outgoing,
-        budget: &Budget,
+        budget: &TimeBudget,
         steps: &mut Vec<Step>,
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Reply, Failure> {
         let body = mail.body(self.features.offer("8BITMIME"));
         let parameters = self.parameters(mail, body)?;
         let commands = [
@@ -283,52 +193,54 @@ impl Session {
                 250,
                 format!("MAIL FROM:<{}>{parameters}", mail.from),
             ),
-            // 251: taken, and passed on to another address.
+            // 251: accepted, and forwarded to another address.
             (Stage::Rcpt, 250, format!("RCPT TO:<{}>", mail.to)),
             (Stage::Data, 354, "DATA".to_owned()),
         ];
         if self.features.offer("PIPELINING") {
-            // All at once, and their replies in turn (RFC 2920 3.1): one round trip instead of three.
+            // All commands in one packet, then their replies (RFC 2920 3.1): one round trip instead of three.
             for (.., command) in &commands {
                 self.command(command);
             }
             self.unanswered = commands.len();
-            for (stage, wanted, command) in commands {
+            for (stage, expected, command) in commands {
                 let reply = self.next_reply(stage, budget).await;
                 self.unanswered -= 1;
-                let reply = expect(stage, wanted, reply?)?;
-                steps.push(said(stage, &command, &reply));
+                let reply = expect(stage, expected, reply?)?;
+                steps.push(command_step(stage, &command, &reply));
             }
         } else {
-            for (stage, wanted, command) in commands {
-                let reply = self.ask(stage, wanted, &command, budget).await?;
-                steps.push(said(stage, &command, &reply));
+            for (stage, expected, command) in commands {
+                let reply = self.ask(stage, expected, &command, budget).await?;
+                steps.push(command_step(stage, &command, &reply));
             }
         }
-        self.wire.write(&with_dots_doubled(body));
+        self.wire.write(&dot_stuffed(body));
         self.wire.write(b"\r\n.\r\n");
-        let reply = budget.rest(Stage::Message, self.wire.reply()).await?;
+        let reply = budget
+            .limit_last_reply(Stage::Message, self.wire.reply())
+            .await?;
         let reply = reply.map_err(|cause| cause.at(Stage::Message))?;
         let reply = expect(Stage::Message, 250, reply)?;
         steps.push(Step::done(Stage::Message.name(), reply.to_string()));
         Ok(reply)
     }
 
-    /// Parameters of MAIL; an error where the server lacks what the message needs, for then it can't be sent (RFC 6531 3.5,
-    /// RFC 1870 5).
-    fn parameters(&self, mail: &Outgoing, body: &[u8]) -> Result<String, Trouble> {
+    /// Returns the parameters of MAIL, or an error if the server lacks an extension that the message needs, or the message is
+    /// too large (RFC 6531 3.5, RFC 1870 5).
+    fn parameters(&self, mail: &Outgoing, body: &[u8]) -> Result<String, Failure> {
         let mut parameters = String::new();
         if self.features.offer("SIZE") {
-            // With the line end that the end of data takes from the body.
+            // Including the last line end, which is sent as part of the end of data.
             let size = body.len() + 2;
             if let Some(limit) = self.features.size_limit().filter(|limit| size > *limit) {
-                return Err(Cause::TooLarge { size, limit }.at(Stage::Mail));
+                return Err(Cause::MessageTooLarge { size, limit }.at(Stage::Mail));
             }
             parameters += &format!(" SIZE={size}");
         }
         if mail.needs_utf8() {
             if !self.features.offer("SMTPUTF8") {
-                return Err(Cause::Lacks("SMTPUTF8".to_owned()).at(Stage::Mail));
+                return Err(Cause::MissingExtension("SMTPUTF8".to_owned()).at(Stage::Mail));
             }
             parameters += " SMTPUTF8";
         }
@@ -341,13 +253,13 @@ impl Session {
     async fn ask(
         &mut self,
         stage: Stage,
-        wanted: u16,
+        expected: u16,
         command: &str,
-        budget: &Budget,
-    ) -> Result<Reply, Trouble> {
+        budget: &TimeBudget,
+    ) -> Result<Reply, Failure> {
         self.command(command);
         let reply = self.next_reply(stage, budget).await?;
-        expect(stage, wanted, reply)
+        expect(stage, expected, reply)
     }
 
     fn command(&mut self, command: &str) {
@@ -355,31 +267,32 @@ impl Session {
         self.wire.write(b"\r\n");
     }
 
-    /// Sends the commands, and reads the reply to the first that has none yet.
-    async fn next_reply(&mut self, stage: Stage, budget: &Budget) -> Result<Reply, Trouble> {
-        let reply = budget.command(stage, self.wire.reply()).await?;
+    /// Sends the written commands, and reads the next reply.
+    async fn next_reply(&mut self, stage: Stage, budget: &TimeBudget) -> Result<Reply, Failure> {
+        let reply = budget.limit_command(stage, self.wire.reply()).await?;
         reply.map_err(|cause| cause.at(stage))
     }
 
-    /// Closes the session in what time is left.
-    pub(super) async fn close_within(self, budget: &Budget) {
-        let _ = timeout_at(budget.until, self.close()).await;
+    /// Closes the session within the remaining time.
+    pub(super) async fn close_within(self, budget: &TimeBudget) {
+        let _ = timeout_at(budget.deadline(), self.close()).await;
     }
 
-    /// Closes the session with QUIT, without insisting on an answer.
+    /// Closes the session with QUIT, and waits for the reply for a short time only.
     pub(super) async fn close(mut self) {
-        let _ = timeout(GOODBYE, self.say_goodbye()).await;
-        let _ = timeout(GOODBYE, self.wire.shut_down()).await;
+        let _ = timeout(QUIT_TIMEOUT, self.quit()).await;
+        let _ = timeout(QUIT_TIMEOUT, self.wire.shut_down()).await;
     }
 
-    async fn say_goodbye(&mut self) -> Result<(), Cause> {
+    async fn quit(&mut self) -> Result<(), Cause> {
         let mut has_recipient = false;
         while self.unanswered > 0 {
             self.unanswered -= 1;
             let reply = self.wire.reply().await?;
             match reply.code {
-                // It refused the mail, and waits for a message all the same: an empty one for nobody (RFC 2920 3.1). Where
-                // it has taken a recipient after all, that one gets none: the connection ends here.
+                // The server refused the mail and waits for a message all the same: it gets an empty one, without recipients
+                // (RFC 2920 3.1). If it has accepted a recipient, the connection is closed instead, so that no empty mail is
+                // delivered.
                 354 if has_recipient => return Ok(()),
                 354 => {
                     self.command(".");
@@ -393,58 +306,62 @@ impl Session {
     }
 }
 
-/// A line that begins with a dot gets another one (RFC 5321 4.5.2).
-fn with_dots_doubled(body: &[u8]) -> Cow<'_, [u8]> {
+/// Doubles the dot at the beginning of a line (RFC 5321 4.5.2).
+fn dot_stuffed(body: &[u8]) -> Cow<'_, [u8]> {
     if !body.starts_with(b".") && !body.windows(2).any(|pair| pair == b"\n.") {
         return Cow::Borrowed(body);
     }
-    let mut doubled = Vec::with_capacity(body.len() + 16);
+    let mut stuffed = Vec::with_capacity(body.len() + 16);
     for line in body.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b".") {
-            doubled.push(b'.');
+            stuffed.push(b'.');
         }
-        doubled.extend_from_slice(line);
+        stuffed.extend_from_slice(line);
     }
-    Cow::Owned(doubled)
+    Cow::Owned(stuffed)
 }
 
-/// What the dialogue shows of a command and its reply.
-fn said(stage: Stage, command: &str, reply: &Reply) -> Step {
+/// Returns the step of a command and its reply.
+fn command_step(stage: Stage, command: &str, reply: &Reply) -> Step {
     Step::done(stage.name(), format!("{command}: {reply}"))
 }
 
-/// Whether a reply is of the wanted kind, by its first digit (RFC 5321 4.2.1).
-fn expect(stage: Stage, wanted: u16, reply: Reply) -> Result<Reply, Trouble> {
-    if reply.code / 100 == wanted / 100 {
+/// Returns the reply if its first digit is the expected one (RFC 5321 4.2.1).
+fn expect(stage: Stage, expected: u16, reply: Reply) -> Result<Reply, Failure> {
+    if reply.code / 100 == expected / 100 {
         Ok(reply)
     } else if reply.is_refusal() {
         Err(Cause::Refused(reply).at(stage))
     } else {
-        Err(Cause::Nonsense(reply.to_string()).at(stage))
+        Err(Cause::UnexpectedReply(reply.to_string()).at(stage))
     }
 }
 
-async fn connect(route: &Route, budget: &Budget, steps: &mut Vec<Step>) -> Result<Wire, Trouble> {
+async fn connect(
+    route: &Route,
+    budget: &TimeBudget,
+    steps: &mut Vec<Step>,
+) -> Result<Wire, Failure> {
     let named = (route.host.as_str(), route.port);
     let addresses: Vec<SocketAddr> = budget
-        .connecting(Stage::LookUp, tokio::net::lookup_host(named))
+        .limit_connect(Stage::LookUp, tokio::net::lookup_host(named))
         .await?
-        .map_err(|error| Cause::of_io(error).at(Stage::LookUp))?
+        .map_err(|error| Cause::from_io(error).at(Stage::LookUp))?
         .collect();
-    // Each address has its share of the time, so that one that swallows what is sent to it leaves some to the others.
-    let share = (budget.whole / 3) / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
-    let mut last = Cause::of_io(io::Error::other("the name has no address")).at(Stage::LookUp);
+    // Each address gets a part of the time, so that an address that drops packets leaves time for the others.
+    let share = budget.connect_limit() / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut last = Cause::from_io(io::Error::other("the name has no address")).at(Stage::LookUp);
     for address in addresses {
         match budget
-            .within(Stage::Connect, share, Wire::connect(address))
+            .limit(Stage::Connect, share, Wire::connect(address))
             .await
         {
             Ok(Ok(wire)) => {
                 steps.push(Step::done(Stage::Connect.name(), address.to_string()));
                 return Ok(wire);
             }
-            Ok(Err(error)) => last = Cause::of_io(error).at(Stage::Connect),
-            Err(trouble) => last = trouble,
+            Ok(Err(error)) => last = Cause::from_io(error).at(Stage::Connect),
+            Err(failure) => last = failure,
         }
     }
     Err(last)
@@ -454,13 +371,13 @@ async fn encrypt(
     wire: &mut Wire,
     stage: Stage,
     tls: &Tls,
-    budget: &Budget,
+    budget: &TimeBudget,
     steps: &mut Vec<Step>,
-) -> Result<(), Trouble> {
+) -> Result<(), Failure> {
     let version = budget
-        .connecting(stage, wire.encrypt(tls))
+        .limit_connect(stage, wire.encrypt(tls))
         .await?
-        .map_err(|error| Cause::of_handshake(error).at(stage))?;
+        .map_err(|error| Cause::from_handshake(error).at(stage))?;
     steps.push(Step::done(
         stage.name(),
         format!("{version}, certificate verified for {}", tls.name()),
@@ -468,13 +385,17 @@ async fn encrypt(
     Ok(())
 }
 
-/// Name in EHLO (RFC 5321 4.1.1.1): MAIL_HELO_NAME, else the domain of the sender, else the address of this end.
+/// Returns the name for EHLO (RFC 5321 4.1.1.1): MAIL_HELO_NAME, else the domain of the sender, else the address of this end
+/// of the connection.
 ///
-/// Not the machine's own name: in a container and on a laptop it has no dot, and strict relays refuse such a name; where
-/// it has one, it is often known inside only, and refused as well. The sender's domain is a name that the relay knows or
-/// can look up, and it reveals nothing that the mail does not.
-fn hello(route: &Route, wire: &Wire) -> String {
-    match (&route.hello, wire.local_address().map(|local| local.ip())) {
+/// The machine's own name was rejected: in a container and on a laptop it has no dot, and strict relays refuse such a name.
+/// A name with a dot is often known in the internal network only, and refused as well. The relay knows the sender's domain
+/// or can look it up, and it reveals nothing that the mail does not.
+fn helo_name(route: &Route, wire: &Wire) -> String {
+    match (
+        &route.helo_name,
+        wire.local_address().map(|local| local.ip()),
+    ) {
         (Some(name), _) => name.clone(),
         (None, Ok(IpAddr::V4(address))) => format!("[{address}]"),
         (None, Ok(IpAddr::V6(address))) => format!("[IPv6:{address}]"),
@@ -487,14 +408,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dots_at_the_start_of_lines_are_doubled_and_no_others() {
-        for (body, wanted) in [
+    fn only_dots_at_the_beginning_of_lines_are_doubled() {
+        for (body, expected) in [
             ("a\r\nb. c\r\n", "a\r\nb. c\r\n"),
             (".\r\n..\r\nx.\r\n.", "..\r\n...\r\nx.\r\n.."),
             ("", ""),
         ] {
-            let doubled = with_dots_doubled(body.as_bytes());
-            assert_eq!(doubled, wanted.as_bytes(), "{body:?}");
+            let stuffed = dot_stuffed(body.as_bytes());
+            assert_eq!(stuffed, expected.as_bytes(), "{body:?}");
         }
     }
 }

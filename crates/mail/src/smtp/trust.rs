@@ -1,4 +1,4 @@
-//! Trusted certificates: those of the public authorities, and those that MAIL_CA_FILE names.
+//! Trusted certificates: those of the public authorities, and those in MAIL_CA_FILE.
 
 use std::io;
 use std::path::Path;
@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{
     self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-/// Certificates that are trusted besides the public ones.
+/// Certificates that are trusted in addition to the public ones.
 #[derive(Debug, Clone, Default)]
 pub struct Certificates(Vec<CertificateDer<'static>>);
 
@@ -27,7 +27,7 @@ impl Certificates {
     /// Reads all certificates of a PEM file (RFC 7468).
     ///
     /// # Errors
-    /// What is wrong with the file, in words that follow its name.
+    /// The reason why the file cannot be used, as a phrase that fits after its name.
     pub fn read(path: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|error| format!("{error}"))?;
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
@@ -45,7 +45,7 @@ impl Certificates {
     }
 }
 
-/// How a connection to one server is encrypted: TLS 1.2 or 1.3, its certificate verified for its name.
+/// TLS 1.2 or 1.3 to one server, whose certificate is verified for its name.
 #[derive(Clone)]
 pub(super) struct Tls {
     connector: TlsConnector,
@@ -67,7 +67,7 @@ impl Tls {
         self.connector.connect(self.name.clone(), stream).await
     }
 
-    /// The name that the certificate was verified for.
+    /// Returns the name that the certificate is verified for.
     pub(super) fn name(&self) -> String {
         self.name.to_str().into_owned()
     }
@@ -79,7 +79,7 @@ fn client_config(trusted: &Certificates) -> Result<ClientConfig, rustls::Error> 
     for certificate in &trusted.0 {
         roots.add(certificate.clone())?;
     }
-    // The provider is named: which one is the default depends on what else is compiled in.
+    // The provider is explicit, since the default depends on the features of other crates.
     let provider = Arc::new(ring::default_provider());
     let authorities =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
@@ -91,17 +91,17 @@ fn client_config(trusted: &Certificates) -> Result<ClientConfig, rustls::Error> 
     };
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        // "Dangerous" is any verifier but the usual one; this one adds a single case to it.
+        // rustls calls every verifier but its own dangerous. This one adds a single case to it.
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth())
 }
 
-/// The usual verification, and one case more: the server's own certificate, byte for byte, is in MAIL_CA_FILE.
+/// Verification by authorities, and one case more: the server's own certificate, byte for byte, is in MAIL_CA_FILE.
 ///
-/// A certificate made by `openssl req -x509` with its defaults is one of an authority (CA:TRUE), which the usual
-/// verification takes for no server's. The operator who names it has verified it; like OpenSSL, and so curl and Python, this checks the
-/// dates and the name all the same.
+/// `openssl req -x509` with its defaults makes a certificate of an authority (CA:TRUE), which the usual verification refuses
+/// for a server. The administrator has verified the certificate by adding it to the file. Like OpenSSL, and so curl and
+/// Python, this verifier checks the dates and the name all the same.
 #[derive(Debug)]
 struct Verifier {
     authorities: Arc<WebPkiServerVerifier>,
@@ -130,8 +130,8 @@ impl ServerCertVerifier for Verifier {
         if !self.pinned.contains(end_entity) {
             return Err(error);
         }
-        // No trusted issuer, or an authority's certificate: both are found after the dates have been checked. A wrong
-        // name is found after all else.
+        // No trusted issuer, or an authority's certificate: rustls reports both after it has checked the dates. It checks the
+        // name last.
         match &error {
             rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature,
@@ -175,15 +175,16 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a server's certificate was refused since it is a CA certificate. rustls reports that without a variant.
+/// Returns whether a server's certificate was refused because it is a CA certificate. rustls has no variant for that.
 pub(super) fn is_ca_certificate(error: &CertificateError) -> bool {
     error.to_string().contains("CaUsedAsEndEntity")
 }
 
-/// Whether a pinned certificate without alternative names has this common name: `openssl req -x509` asks for no other.
+/// Returns whether a pinned certificate without alternative names has this common name: `openssl req -x509` asks for no other
+/// name.
 ///
-/// The two fields are found by their object identifiers rather than by a parser of X.509, which would be a library for one line:
-/// the certificate is the operator's own file, and its dates and form have been checked.
+/// The two fields are found by their object identifiers and not by an X.509 parser, which would be a dependency for one line:
+/// the certificate is the administrator's own file, and its dates and format have been checked.
 fn is_common_name(certificate: &CertificateDer<'_>, server_name: &ServerName<'_>) -> bool {
     // An attribute's identifier 2.5.4.3 is followed by a string, UTF8String, PrintableString or IA5String.
     const COMMON_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x03];

@@ -1,6 +1,6 @@
 //! Meaning of a refusal of MAIL, RCPT, DATA or the message: whether it is about this one mail, or about this client.
 //!
-//! The codes alone do not tell. Postfix checks the client, the HELO name and the sender only at RCPT (`smtpd_delay_reject`), so a
+//! The codes alone are ambiguous. Postfix checks the client, the HELO name and the sender only at RCPT (`smtpd_delay_reject`), so a
 //! refusal of the client arrives there as 5xx, in place of an answer about the recipient.
 
 use super::failure::Stage;
@@ -11,15 +11,15 @@ use super::reply::Reply;
 pub(super) enum Verdict {
     /// Not now (4xx).
     Later,
-    /// Never: this recipient or this message.
+    /// Never, for this recipient or this message.
     Never,
-    /// A rule about this client, its login, its HELO name or the sender. Settings here or there end it, so the mail is tried
-    /// again.
+    /// A rule about this client, its login, its HELO name or the sender. A change of settings on either side ends it, so the
+    /// mail is tried again.
     Policy,
 }
 
-/// Words of servers that send no enhanced code with such a reply, or a code of another kind; in lower case.
-const POLICY_WORDS: [&str; 26] = [
+/// Texts of servers that send no enhanced code with such a reply, or an unrelated one; in lower case.
+const POLICY_PHRASES: [&str; 26] = [
     // Postfix.
     "client host rejected",
     "helo command rejected",
@@ -51,59 +51,59 @@ const POLICY_WORDS: [&str; 26] = [
     "blocklisted",
 ];
 
-/// Words of greylisting: it ends by itself for each recipient, whatever the code.
+/// Words of greylisting, which ends by itself for each recipient, with any code.
 const GREYLISTING: [&str; 3] = ["greylist", "graylist", "grey-list"];
 
-/// Tells what a refusal at or after MAIL is about.
+/// Returns the meaning of a refusal at or after MAIL.
 pub(super) fn verdict(stage: Stage, reply: &Reply) -> Verdict {
-    let is_for_now = reply.code < 500;
-    let words = without_addresses(&reply.words().to_lowercase());
-    let says = |known: &[&str]| known.iter().any(|known| words.contains(known));
-    if is_for_now && says(&GREYLISTING) {
+    let is_temporary = reply.code < 500;
+    let text = without_addresses(&reply.text().to_lowercase());
+    let contains_any = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+    if is_temporary && contains_any(&GREYLISTING) {
         return Verdict::Later;
     }
     // Bad recipient: mailbox, system, syntax, ambiguous, moved, null MX (RFC 3463 3.2, RFC 7505). Postfix gives 5.1.0 and 5.1.8 for a
     // sender.
     if stage == Stage::Rcpt && matches!(reply.enhanced(), Some((1, 1..=4 | 6 | 10))) {
-        return if is_for_now {
+        return if is_temporary {
             Verdict::Later
         } else {
             Verdict::Never
         };
     }
-    if is_about_login(reply.code) || says(&POLICY_WORDS) {
+    if is_about_login(reply.code) || contains_any(&POLICY_PHRASES) {
         return Verdict::Policy;
     }
     match reply.enhanced() {
         Some((7, _)) => Verdict::Policy,
         // Bad sender's mailbox, bad sender's system (RFC 3463 3.2).
         Some((1, 7 | 8)) => Verdict::Policy,
-        _ if is_for_now => Verdict::Later,
+        _ if is_temporary => Verdict::Later,
         // The mailbox, the size, or the content.
         Some((2, _) | (3, 4) | (6, _)) => Verdict::Never,
         _ if reply.code == 552 => Verdict::Never,
-        // MAIL names no recipient: what is refused there is refused for all mails.
+        // MAIL names no recipient: a refusal there applies to all mails.
         _ if stage == Stage::Mail => Verdict::Policy,
         _ => Verdict::Never,
     }
 }
 
-/// The words without addresses: a server repeats the recipient, and an account owner must not choose the verdict by it.
-fn without_addresses(words: &str) -> String {
-    let words = words
+/// Removes addresses from a text: a server repeats the recipient, and an account owner must not influence the verdict by it.
+fn without_addresses(text: &str) -> String {
+    let words = text
         .split_whitespace()
         .filter(|word| !word.contains('@') && !word.starts_with('<'));
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// 530, 534, 535, 538: about the login or encryption (RFC 4954 6, RFC 3207 4).
+/// Returns whether a code is about the login or encryption (RFC 4954 6, RFC 3207 4).
 pub(super) fn is_about_login(code: u16) -> bool {
     matches!(code, 530 | 534 | 535 | 538)
 }
 
-/// The reply without what differs from mail to mail: addresses, host names, ids and numbers.
+/// Returns the reply without the parts that differ from mail to mail: addresses, host names, ids and numbers.
 pub(super) fn common_words(reply: &Reply) -> String {
-    let words = reply.words().to_lowercase();
+    let words = reply.text().to_lowercase();
     let common = words.split_whitespace().filter(|word| {
         let is_plain =
             |c: char| c.is_ascii_alphabetic() || matches!(c, ':' | ',' | '.' | ';' | '\'');
@@ -127,9 +127,9 @@ mod tests {
 
     /// Replies as the named servers write them.
     #[test]
-    fn the_replies_of_real_servers_have_their_meaning() {
+    fn replies_of_real_servers_get_the_right_verdict() {
         use Verdict::{Later, Never, Policy};
-        for (stage, code, words, wanted) in [
+        for (stage, code, text, expected) in [
             // Postfix.
             (
                 Stage::Rcpt,
@@ -344,14 +344,14 @@ mod tests {
             (Stage::Data, 554, "5.5.1 Error: no valid recipients", Never),
             (Stage::Data, 451, "4.3.0 disk", Later),
         ] {
-            let reply = Reply::new(code, words);
-            assert_eq!(verdict(stage, &reply), wanted, "{code} {words}");
+            let reply = Reply::new(code, text);
+            assert_eq!(verdict(stage, &reply), expected, "{code} {text}");
         }
     }
 
     #[test]
-    fn the_same_reply_is_recognised_for_other_recipients_and_other_ids() {
-        let common = |words: &str| common_words(&Reply::new(554, words));
+    fn a_reply_has_the_same_common_words_for_other_recipients_and_ids() {
+        let common = |text: &str| common_words(&Reply::new(554, text));
         assert_eq!(
             common("5.7.1 <bob@example.org>: Relay access denied"),
             common("5.7.1 <carl@a.example>: Relay access denied")

@@ -1,12 +1,11 @@
-//! Bytes between this client and a mail server: a TCP connection that may become an encrypted one, and the replies that
-//! are read from it.
+//! Connection to a mail server, in plaintext or encrypted, and the replies that are read from it.
 //!
-//! Three properties are on purpose:
-//! - Encryption begins only while nothing unread is buffered. So nothing that an attacker inserted behind the answer to
-//!   STARTTLS can be taken for an answer of the encrypted session.
-//! - Bytes that are not UTF-8 are read as `?`. A server that greets in Latin-1 takes mail all the same, and an
-//!   unreadable reply would make us send an accepted mail again and again.
-//! - What is written leaves when a reply is waited for, in one packet: each packet wakes the server.
+//! Three properties are intended:
+//! - Encryption begins only while no unread bytes are buffered. So a reply that an attacker appends to the reply to STARTTLS
+//!   is never read as a reply of the encrypted session.
+//! - Bytes that are not UTF-8 are read as `?`. A server that greets in Latin-1 accepts mail all the same, and an unreadable
+//!   reply would cause an accepted mail to be sent again and again.
+//! - Written bytes are sent when the next reply is read, in one packet: each packet wakes the server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,48 +19,50 @@ use super::failure::Cause;
 use super::reply::Reply;
 use super::trust::Tls;
 
-/// Longest line of a reply; RFC 5321 4.5.3.1.5 allows 512 bytes.
-const LONGEST_LINE: usize = 2_048;
+/// Maximum length of a line of a reply, in bytes; RFC 5321 4.5.3.1.5 allows 512.
+const MAX_LINE_BYTES: usize = 2_048;
 
-/// Most lines of a reply (RFC 5321 4.2.1 shows a handful): without a limit they would be kept until the time is over.
-const MOST_LINES: usize = 1_000;
+/// Maximum number of lines of a reply (RFC 5321 4.2.1 shows a few). Without a limit, an endless reply would fill the memory
+/// until the time limit.
+const MAX_LINES: usize = 1_000;
 
 /// One connection.
 pub(super) struct Wire {
     stream: Stream,
-    /// Bytes that were written and have not left yet.
+    /// Bytes that were written and not sent yet.
     unsent: Vec<u8>,
-    /// Bytes that have arrived and were not read yet.
-    ahead: Vec<u8>,
+    /// Bytes that were received and not read yet.
+    unread: Vec<u8>,
 }
 
 enum Stream {
-    Clear(TcpStream),
+    Plaintext(TcpStream),
     Encrypted(Box<TlsStream<TcpStream>>),
-    /// While it is being encrypted, and after that has failed: there is no way back to clear text.
-    Gone,
+    /// During the TLS handshake and after its failure: the connection never returns to plaintext.
+    Unusable,
 }
 
 impl Wire {
     pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
-        // The end of a message is a small packet at times, which would wait for an acknowledgement otherwise.
+        // The end of a message may be a small packet, which would wait for an acknowledgement.
         stream.set_nodelay(true)?;
         Ok(Self {
-            stream: Stream::Clear(stream),
+            stream: Stream::Plaintext(stream),
             unsent: Vec::new(),
-            ahead: Vec::new(),
+            unread: Vec::new(),
         })
     }
 
     /// Encrypts the connection, verifies the certificate, and returns the version of TLS.
     pub(super) async fn encrypt(&mut self, tls: &Tls) -> io::Result<&'static str> {
-        if !self.ahead.is_empty() {
+        if !self.unread.is_empty() {
             return Err(io::Error::other(
                 "the server sent plaintext after its reply to STARTTLS",
             ));
         }
-        let Stream::Clear(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
+        let Stream::Plaintext(stream) = std::mem::replace(&mut self.stream, Stream::Unusable)
+        else {
             return Err(io::Error::other("the connection is not in plaintext"));
         };
         let stream = tls.connect(stream).await?;
@@ -74,35 +75,35 @@ impl Wire {
         Ok(version)
     }
 
-    /// The address of this end.
+    /// Returns the address of this end.
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
         match &self.stream {
-            Stream::Clear(stream) => stream.local_addr(),
+            Stream::Plaintext(stream) => stream.local_addr(),
             Stream::Encrypted(stream) => stream.get_ref().0.local_addr(),
-            Stream::Gone => Err(gone()),
+            Stream::Unusable => Err(not_connected()),
         }
     }
 
-    /// Writes, to be sent when the next reply is read.
+    /// Buffers bytes, which are sent when the next reply is read.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.unsent.extend_from_slice(bytes);
     }
 
-    /// Sends what was written, and reads one reply.
+    /// Sends the buffered bytes, and reads one reply.
     pub(super) async fn reply(&mut self) -> Result<Reply, Cause> {
-        self.send().await.map_err(Cause::of_io)?;
+        self.send().await.map_err(Cause::from_io)?;
         let mut lines = Vec::new();
         loop {
             let line = self.line().await?;
-            if lines.len() >= MOST_LINES {
+            if lines.len() >= MAX_LINES {
                 return Err(Cause::Network(io::Error::other("an endless reply")));
             }
             let Some((code, is_last)) = code(&line) else {
-                return Err(Cause::Nonsense(line));
+                return Err(Cause::UnexpectedReply(line));
             };
             lines.push(line.get(4..).unwrap_or_default().to_owned());
             if is_last {
-                return Ok(Reply::of_lines(code, lines));
+                return Ok(Reply::from_lines(code, lines));
             }
         }
     }
@@ -113,56 +114,56 @@ impl Wire {
         }
         let unsent = std::mem::take(&mut self.unsent);
         match &mut self.stream {
-            Stream::Clear(stream) => stream.write_all(&unsent).await,
+            Stream::Plaintext(stream) => stream.write_all(&unsent).await,
             Stream::Encrypted(stream) => {
                 stream.write_all(&unsent).await?;
                 stream.flush().await
             }
-            Stream::Gone => Err(gone()),
+            Stream::Unusable => Err(not_connected()),
         }
     }
 
-    /// One line without its end; the rest where the connection ends within one.
+    /// Reads one line, and returns it without its end. Returns an unfinished line if the connection is closed.
     async fn line(&mut self) -> Result<String, Cause> {
         loop {
-            if let Some(end) = self.ahead.iter().position(|byte| *byte == b'\n') {
-                return Ok(readable(self.ahead.drain(..=end)));
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                return Ok(to_text(self.unread.drain(..=end)));
             }
-            if self.ahead.len() >= LONGEST_LINE {
+            if self.unread.len() >= MAX_LINE_BYTES {
                 return Err(Cause::Network(io::Error::other("an endless reply")));
             }
-            if self.read_more().await.map_err(Cause::of_io)? == 0 {
-                if self.ahead.is_empty() {
+            if self.read_more().await.map_err(Cause::from_io)? == 0 {
+                if self.unread.is_empty() {
                     return Err(Cause::Closed);
                 }
-                return Ok(readable(self.ahead.drain(..)));
+                return Ok(to_text(self.unread.drain(..)));
             }
         }
     }
 
     async fn read_more(&mut self) -> io::Result<usize> {
         match &mut self.stream {
-            Stream::Clear(stream) => stream.read_buf(&mut self.ahead).await,
-            Stream::Encrypted(stream) => stream.read_buf(&mut self.ahead).await,
-            Stream::Gone => Err(gone()),
+            Stream::Plaintext(stream) => stream.read_buf(&mut self.unread).await,
+            Stream::Encrypted(stream) => stream.read_buf(&mut self.unread).await,
+            Stream::Unusable => Err(not_connected()),
         }
     }
 
-    /// Ends the connection in order, for TLS with its close_notify: servers log an error for each session without one.
+    /// Closes the connection, with close_notify for TLS: servers log an error for each session without it.
     pub(super) async fn shut_down(&mut self) -> io::Result<()> {
         match &mut self.stream {
-            Stream::Clear(stream) => stream.shutdown().await,
+            Stream::Plaintext(stream) => stream.shutdown().await,
             Stream::Encrypted(stream) => stream.shutdown().await,
-            Stream::Gone => Ok(()),
+            Stream::Unusable => Ok(()),
         }
     }
 }
 
-fn gone() -> io::Error {
+fn not_connected() -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
 
-/// The code of a reply's line, and whether that line is the last one (RFC 5321 4.2).
+/// Parses the code of a reply's line, and whether the line is the last one (RFC 5321 4.2).
 fn code(line: &str) -> Option<(u16, bool)> {
     let code = line.get(..3)?;
     if !code.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -176,7 +177,7 @@ fn code(line: &str) -> Option<(u16, bool)> {
     }
 }
 
-fn readable(line: impl Iterator<Item = u8>) -> String {
+fn to_text(line: impl Iterator<Item = u8>) -> String {
     let line = String::from_utf8(line.collect()).unwrap_or_else(|error| {
         let bytes = error.into_bytes().into_iter();
         bytes
@@ -197,8 +198,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_a_reply_has_a_code_and_tells_whether_it_is_the_last() {
-        for (line, wanted) in [
+    fn a_line_of_a_reply_has_a_code_and_a_mark_of_the_last_line() {
+        for (line, expected) in [
             ("250 ok", Some((250, true))),
             ("250-more", Some((250, false))),
             ("354", Some((354, true))),
@@ -211,7 +212,7 @@ mod tests {
             ("600 no", None),
             ("", None),
         ] {
-            assert_eq!(code(line), wanted, "{line}");
+            assert_eq!(code(line), expected, "{line}");
         }
     }
 }

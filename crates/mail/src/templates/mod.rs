@@ -3,6 +3,7 @@
 //! All are compiled and validated when they are loaded, so that a broken template prevents the start and not the sending of a
 //! mail. The program passes its built-in templates as a [`TemplateTable`].
 
+mod error;
 mod overrides;
 mod table;
 #[cfg(test)]
@@ -16,67 +17,13 @@ use std::path::Path;
 
 use tera::{Context, ErrorKind, Tera};
 
+pub use error::{Place, TemplateError};
 use overrides::Override;
 pub use overrides::file_in;
 pub use table::{BuiltIn, Sample, TemplateTable, Variable};
 
 /// Maximum length of a line in a mail, in bytes, without its line end (RFC 5322 2.1.1).
 const MAX_LINE_BYTES: usize = 998;
-
-/// Place in a file, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Line.
-    pub line: usize,
-    /// Character in the line.
-    pub column: usize,
-}
-
-impl Place {
-    /// Returns the place after this text.
-    fn at_end_of(text: &str) -> Self {
-        let line = text.rsplit('\n').next().unwrap_or_default();
-        Self {
-            line: text.matches('\n').count() + 1,
-            column: line.chars().count() + 1,
-        }
-    }
-}
-
-/// Error in a template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template {template}{}: {problem}", colons(*.place))]
-pub struct TemplateError {
-    /// File of the override, or name of a built-in template.
-    pub template: String,
-    /// Place of the error, if known.
-    pub place: Option<Place>,
-    /// Cause.
-    pub problem: String,
-}
-
-fn colons(place: Option<Place>) -> String {
-    place
-        .map(|Place { line, column }| format!(":{line}:{column}"))
-        .unwrap_or_default()
-}
-
-impl TemplateError {
-    fn whole(template: impl fmt::Display, problem: impl Into<String>) -> Self {
-        Self {
-            template: template.to_string(),
-            place: None,
-            problem: problem.into(),
-        }
-    }
-
-    fn at(template: impl fmt::Display, place: Place, problem: impl Into<String>) -> Self {
-        Self {
-            place: Some(place),
-            ..Self::whole(template, problem)
-        }
-    }
-}
 
 /// Compiled templates.
 pub struct Templates {

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{BuiltIn, Place, TemplateError, TemplateTable};
+use super::error::{Place, TemplateError};
+use super::table::{BuiltIn, TemplateTable};
 
 /// Maximum size of a template, in bytes: many times that of any mail that is still delivered.
 const MAX_BYTES: u64 = 1024 * 1024;

@@ -3,8 +3,9 @@
 //! Each template is searched for names that are not its variables, also inside conditions, and rendered with sample values
 //! and with hostile ones.
 
-use super::table::MARKUP;
-use super::{BuiltIn, Place, TemplateError, Templates};
+use super::Templates;
+use super::error::{Place, TemplateError};
+use super::table::{BuiltIn, MARKUP};
 use movie_bag_core::domain::spelling;
 
 /// Validates all templates, and returns warnings about probable mistakes.

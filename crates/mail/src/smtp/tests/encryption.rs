@@ -1,4 +1,4 @@
-//! Encryption and logging in: what is demanded is had, or nothing is said.
+//! Encryption and login: without the required encryption, nothing secret is sent.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use tokio::net::TcpListener;
 use tokio_rustls::rustls::version::TLS12;
 
 use super::server::{
-    Authority, CLOSE, Flaw, HANG, Script, Server, by_openssl, options, self_signed,
+    Authority, CLOSE, Flaw, NO_REPLY, Script, Server, by_openssl, options, self_signed,
 };
-use super::{Sends as _, message};
+use super::{SendMail as _, message};
 use crate::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
 use movie_bag_core::ports::mail::{DeliveryError, Message};
 
 const BOTH: [Encryption; 2] = [Encryption::StartTls, Encryption::Implicit];
 const STARTTLS: &str = "250-mail.example\r\n250 STARTTLS\r\n";
-const LOG_IN: &str = "250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n";
-const TAKEN: &str = "235 2.7.0 welcome\r\n";
+const OFFERS_LOGIN: &str = "250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n";
+const LOGIN_ACCEPTED: &str = "235 2.7.0 welcome\r\n";
 
 fn encrypted(authority: &Authority, flaw: Flaw, encryption: Encryption) -> Script {
-    Script::willing()
+    Script::accepting()
         .offers(STARTTLS)
-        .says("TLS EHLO", LOG_IN)
-        .says("AUTH", TAKEN)
+        .replies("TLS EHLO", OFFERS_LOGIN)
+        .replies("AUTH", LOGIN_ACCEPTED)
         .with_tls(authority.acceptor(flaw), encryption)
 }
 
-/// Nothing that only a trusted server may hear.
+/// Asserts that the server has received nothing that only a trusted server may receive.
 #[track_caller]
-fn has_heard_nothing(server: &Server) {
-    for line in server.heard() {
-        let is_harmless = ["clear EHLO", "clear STARTTLS", "clear QUIT"]
+fn has_received_no_secret(server: &Server) {
+    for line in server.received() {
+        let is_harmless = ["plaintext EHLO", "plaintext STARTTLS", "plaintext QUIT"]
             .iter()
             .any(|start| line.starts_with(start));
         assert!(is_harmless, "{line}");
@@ -40,7 +40,7 @@ fn has_heard_nothing(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_certificate_of_a_company_is_taken_where_its_authority_is_named() {
+async fn a_certificate_is_accepted_if_its_authority_is_trusted() {
     let authority = Authority::new();
     for encryption in BOTH {
         let server = encrypted(&authority, Flaw::None, encryption).start().await;
@@ -48,43 +48,46 @@ async fn a_certificate_of_a_company_is_taken_where_its_authority_is_named() {
         let receipt = mailer.send(&message()).await.unwrap();
         assert_eq!(receipt.reply, "250 2.0.0 queued as 42");
         assert_eq!(server.commands("AUTH PLAIN"), 1);
-        let in_clear: Vec<_> = server
-            .heard()
+        let plaintext: Vec<_> = server
+            .received()
             .into_iter()
-            .filter(|line| line.starts_with("clear"))
+            .filter(|line| line.starts_with("plaintext"))
             .collect();
         match encryption {
             Encryption::StartTls => {
-                assert_eq!(in_clear, ["clear EHLO movie-bag.com", "clear STARTTLS"])
+                assert_eq!(
+                    plaintext,
+                    ["plaintext EHLO movie-bag.com", "plaintext STARTTLS"]
+                )
             }
-            _ => assert!(in_clear.is_empty(), "{in_clear:?}"),
+            _ => assert!(plaintext.is_empty(), "{plaintext:?}"),
         }
     }
 }
 
 #[tokio::test]
-async fn commands_go_together_and_a_long_message_whole_encrypted_as_in_clear() {
+async fn pipelining_and_long_messages_work_with_and_without_encryption() {
     const TOGETHER: &str = "250 go on\r\n250 go on\r\n354 go on\r\n";
     const OFFERED: &str = "250-mail.example\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n";
     let authority = Authority::new();
-    // More than the system keeps of what is on its way.
+    // More than the buffers of the system hold.
     let line = format!("{}\n", "x".repeat(900));
     let long = Message {
         text: line.repeat(10_000),
         ..message()
     };
     for encryption in [Encryption::None, Encryption::StartTls, Encryption::Implicit] {
-        let clear = if encryption == Encryption::None {
+        let offered = if encryption == Encryption::None {
             OFFERED
         } else {
             STARTTLS
         };
         let server = encrypted(&authority, Flaw::None, encryption)
-            .offers(clear)
-            .says("TLS EHLO", OFFERED)
-            .says("MAIL", HANG)
-            .says("RCPT", HANG)
-            .says("DATA", TOGETHER)
+            .offers(offered)
+            .replies("TLS EHLO", OFFERED)
+            .replies("MAIL", NO_REPLY)
+            .replies("RCPT", NO_REPLY)
+            .replies("DATA", TOGETHER)
             .start()
             .await;
         let mailer = server.encrypted(encryption, &authority.trusted());
@@ -97,10 +100,10 @@ async fn commands_go_together_and_a_long_message_whole_encrypted_as_in_clear() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_verified_gets_no_mail_and_no_password() {
+async fn a_server_with_an_invalid_certificate_gets_no_mail_and_no_password() {
     let authority = Authority::new();
     for encryption in BOTH {
-        for (flaw, trusted, words, mend) in [
+        for (flaw, trusted, text, expected_hint) in [
             (
                 Flaw::None,
                 Certificates::default(),
@@ -109,7 +112,7 @@ async fn a_certificate_that_is_not_verified_gets_no_mail_and_no_password() {
             ),
             (
                 Flaw::None,
-                // Of the same name, with another key.
+                // An authority of the same name, with another key.
                 Authority::new().trusted(),
                 "the server's certificate is not signed by the trusted authority of that name",
                 "name the certificate of that authority in MAIL_CA_FILE",
@@ -139,30 +142,35 @@ async fn a_certificate_that_is_not_verified_gets_no_mail_and_no_password() {
                 .send(&message())
                 .await
                 .unwrap_err();
-            let said = error.to_string();
-            assert!(!error.is_permanent(), "{said}");
+            let message = error.to_string();
+            assert!(!error.is_permanent(), "{message}");
             assert!(
-                said.starts_with("cannot establish TLS with mail server localhost:")
-                    && said.contains(words),
-                "{encryption:?} {flaw:?}: {said}"
+                message.starts_with("cannot establish TLS with mail server localhost:")
+                    && message.contains(text),
+                "{encryption:?} {flaw:?}: {message}"
             );
             let hint = error.hint().unwrap();
-            assert!(hint.contains(mend), "{encryption:?} {flaw:?}: {hint}");
-            has_heard_nothing(&server);
+            assert!(
+                hint.contains(expected_hint),
+                "{encryption:?} {flaw:?}: {hint}"
+            );
+            has_received_no_secret(&server);
         }
     }
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_taken_where_exactly_it_is_named() {
+async fn a_self_signed_certificate_is_accepted_only_if_it_is_pinned() {
     for is_authority in [false, true] {
         let (acceptor, trusted) = self_signed(is_authority, Flaw::None);
-        let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+        let script = Script::accepting()
+            .replies("AUTH", LOGIN_ACCEPTED)
+            .offers(OFFERS_LOGIN);
         let script = script.with_tls(acceptor, Encryption::Implicit);
         let server = script.start().await;
         let mailer = server.encrypted(Encryption::Implicit, &trusted);
         mailer.send(&message()).await.unwrap();
-        // Another one with the same name is not.
+        // Another certificate with the same name is refused.
         let (_, another) = self_signed(is_authority, Flaw::None);
         let mailer = server.encrypted(Encryption::Implicit, &another);
         let error = mailer.send(&message()).await.unwrap_err();
@@ -174,51 +182,54 @@ async fn a_self_signed_certificate_is_taken_where_exactly_it_is_named() {
 }
 
 #[tokio::test]
-async fn the_name_and_the_dates_of_a_named_certificate_are_verified_all_the_same() {
+async fn the_name_and_the_dates_of_a_pinned_certificate_are_verified() {
     for is_authority in [false, true] {
-        for (flaw, words) in [
+        for (flaw, text) in [
             (Flaw::WrongName, "mail.example"),
             (Flaw::Expired, "expired"),
         ] {
             let (acceptor, trusted) = self_signed(is_authority, flaw);
-            let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+            let script = Script::accepting()
+                .replies("AUTH", LOGIN_ACCEPTED)
+                .offers(OFFERS_LOGIN);
             let script = script.with_tls(acceptor, Encryption::Implicit);
             let server = script.start().await;
             let mailer = server.encrypted(Encryption::Implicit, &trusted);
             let error = mailer.send(&message()).await.unwrap_err();
-            assert!(error.to_string().contains(words), "{flaw:?}: {error}");
-            has_heard_nothing(&server);
+            assert!(error.to_string().contains(text), "{flaw:?}: {error}");
+            has_received_no_secret(&server);
         }
     }
 }
 
-/// A certificate that the authority of a company has signed, named itself in place of the authority: OpenSSL takes it, and so do
-/// curl and Python.
+/// OpenSSL, curl and Python accept such a certificate, too.
 #[tokio::test]
-async fn a_named_certificate_is_taken_whoever_signed_it() {
-    for (flaw, is_taken) in [
+async fn a_pinned_certificate_that_an_authority_has_signed_is_accepted() {
+    for (flaw, is_accepted) in [
         (Flaw::None, true),
         (Flaw::WrongName, false),
         (Flaw::Expired, false),
     ] {
         let (acceptor, trusted) = Authority::new().pinned(flaw);
-        let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+        let script = Script::accepting()
+            .replies("AUTH", LOGIN_ACCEPTED)
+            .offers(OFFERS_LOGIN);
         let script = script.with_tls(acceptor, Encryption::Implicit);
         let server = script.start().await;
         let mailer = server.encrypted(Encryption::Implicit, &trusted);
         let sent = mailer.send(&message()).await;
-        assert_eq!(sent.is_ok(), is_taken, "{flaw:?}: {sent:?}");
+        assert_eq!(sent.is_ok(), is_accepted, "{flaw:?}: {sent:?}");
     }
 }
 
 #[tokio::test]
-async fn a_certificate_of_openssl_with_its_defaults_is_taken() {
-    for (arguments, is_taken) in [
-        // What it asks for is the common name; without an extension of its own there are no alternative names.
+async fn a_certificate_made_by_openssl_with_its_defaults_is_accepted() {
+    for (arguments, is_accepted) in [
+        // Without -addext, the certificate has a common name and no alternative names.
         (["-subj", "/CN=localhost"].as_slice(), true),
         (&["-subj", "/C=DE/O=Mail & Co/CN=LOCALHOST"], true),
         (&["-subj", "/CN=mail.example"], false),
-        // Alternative names are all that counts where there are some (RFC 6125 6.4.4).
+        // The common name does not count if there are alternative names (RFC 6125 6.4.4).
         (
             &[
                 "-subj",
@@ -241,43 +252,45 @@ async fn a_certificate_of_openssl_with_its_defaults_is_taken() {
         let Some((acceptor, trusted)) = by_openssl(arguments) else {
             return;
         };
-        let script = Script::willing().says("AUTH", TAKEN).offers(LOG_IN);
+        let script = Script::accepting()
+            .replies("AUTH", LOGIN_ACCEPTED)
+            .offers(OFFERS_LOGIN);
         let script = script.with_tls(acceptor, Encryption::Implicit);
         let server = script.start().await;
         let mailer = server.encrypted(Encryption::Implicit, &trusted);
         let sent = mailer.send(&message()).await;
-        assert_eq!(sent.is_ok(), is_taken, "{arguments:?}: {sent:?}");
+        assert_eq!(sent.is_ok(), is_accepted, "{arguments:?}: {sent:?}");
     }
 }
 
 #[tokio::test]
-async fn starttls_that_does_not_come_about_is_no_clear_text() {
+async fn a_failed_starttls_never_falls_back_to_plaintext() {
     let authority = Authority::new();
     let script = || encrypted(&authority, Flaw::None, Encryption::StartTls);
-    for (script, words) in [
+    for (script, text) in [
         (
             script().offers("250 mail.example\r\n"),
             "the server does not offer STARTTLS",
         ),
         (
-            script().offers(LOG_IN),
+            script().offers(OFFERS_LOGIN),
             "the server does not offer STARTTLS",
         ),
         (
-            script().says("STARTTLS", "454 4.7.0 not now\r\n"),
+            script().replies("STARTTLS", "454 4.7.0 not now\r\n"),
             "STARTTLS was refused: 454 4.7.0 not now",
         ),
         (
-            script().says("STARTTLS", "502 5.5.1 not here\r\n"),
+            script().replies("STARTTLS", "502 5.5.1 not here\r\n"),
             "502 5.5.1 not here",
         ),
         (
-            script().says("STARTTLS", CLOSE),
+            script().replies("STARTTLS", CLOSE),
             "closed the connection at STARTTLS",
         ),
-        // What comes behind the answer, in clear, must not become the answer to a later command.
+        // Plaintext after the reply must not become the reply to a later command.
         (
-            script().says("STARTTLS", "220 go on\r\n250-evil\r\n250 AUTH PLAIN\r\n"),
+            script().replies("STARTTLS", "220 go on\r\n250-evil\r\n250 AUTH PLAIN\r\n"),
             "cannot establish TLS",
         ),
     ] {
@@ -287,14 +300,14 @@ async fn starttls_that_does_not_come_about_is_no_clear_text() {
             .send(&message())
             .await
             .unwrap_err();
-        let said = error.to_string();
-        assert!(!error.is_permanent() && said.contains(words), "{said}");
-        has_heard_nothing(&server);
+        let message = error.to_string();
+        assert!(!error.is_permanent() && message.contains(text), "{message}");
+        has_received_no_secret(&server);
     }
 }
 
 #[tokio::test]
-async fn what_was_offered_in_clear_is_forgotten() {
+async fn extensions_offered_before_encryption_are_discarded() {
     let authority = Authority::new();
     let server = encrypted(&authority, Flaw::None, Encryption::StartTls)
         .offers("250-mail.example\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250 STARTTLS\r\n")
@@ -314,7 +327,7 @@ async fn what_was_offered_in_clear_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_server_with_tls_1_2_alone_is_spoken_to() {
+async fn a_server_with_only_tls_1_2_is_supported() {
     let authority = Authority::new();
     let acceptor = authority.acceptor_of(Flaw::None, &[&TLS12]);
     let server = encrypted(&authority, Flaw::None, Encryption::StartTls)
@@ -329,14 +342,14 @@ async fn a_server_with_tls_1_2_alone_is_spoken_to() {
         .iter()
         .find(|step| step.name == "STARTTLS")
         .unwrap();
-    assert_eq!(tls.said, "TLS 1.2, certificate verified for localhost");
+    assert_eq!(tls.detail, "TLS 1.2, certificate verified for localhost");
 }
 
 #[tokio::test]
-async fn the_wrong_kind_of_encryption_is_named() {
+async fn the_hint_names_the_right_kind_of_encryption() {
     let authority = Authority::new();
-    let clear = Script::willing().start().await;
-    let error = clear
+    let plaintext = Script::accepting().start().await;
+    let error = plaintext
         .encrypted(Encryption::Implicit, &authority.trusted())
         .send(&message())
         .await
@@ -375,7 +388,7 @@ async fn the_wrong_kind_of_encryption_is_named() {
 /// TLS records as OpenSSL 3.0 sends them: the alert of a server with `-tls1_1`, and of one with
 /// `-cipher AES128-SHA`.
 #[tokio::test]
-async fn a_server_that_is_too_old_is_named_as_such() {
+async fn an_outdated_server_is_named_as_the_cause() {
     for (record, cause, hint) in [
         (
             b"\x15\x03\x03\x00\x02\x02\x46",
@@ -410,23 +423,27 @@ async fn a_server_that_is_too_old_is_named_as_such() {
     }
 }
 
-/// A server in clear that wants a log-in, and a mailer that has one.
-async fn logging_in(script: Script) -> (Server, SmtpMailer) {
+/// Returns a server without encryption, and a client with a login.
+async fn with_login(script: Script) -> (Server, SmtpMailer) {
     let server = script.start().await;
     let mailer = server.encrypted(Encryption::None, &Certificates::default());
     (server, mailer)
 }
 
-/// Sendmail and others repeat a command that they do not know.
+/// Sendmail and others repeat an unknown command in their reply.
 #[tokio::test]
-async fn a_password_that_the_server_repeats_is_in_no_message() {
-    for answer in [
+async fn a_password_that_the_server_repeats_is_removed_from_messages() {
+    for reply in [
         "500 5.5.1 Command unrecognized: \"AUTH PLAIN AGFubgBzM2NyM3Q=\"\r\n",
         "535 5.7.8 ann with s3cr3t is wrong\r\n",
         "334 AUTH PLAIN AGFubgBzM2NyM3Q=\r\n",
     ] {
-        let (_server, mailer) =
-            logging_in(Script::willing().offers(LOG_IN).says("AUTH", answer)).await;
+        let (_server, mailer) = with_login(
+            Script::accepting()
+                .offers(OFFERS_LOGIN)
+                .replies("AUTH", reply),
+        )
+        .await;
         let dialogue = mailer.probe(Duration::from_secs(20)).await;
         let shown = format!("{dialogue:?}");
         assert!(shown.contains('…'), "{shown}");
@@ -438,116 +455,131 @@ async fn a_password_that_the_server_repeats_is_in_no_message() {
 }
 
 #[tokio::test]
-async fn the_log_in_is_by_plain_or_by_login_whichever_there_is() {
-    let (server, mailer) = logging_in(Script::willing().offers(LOG_IN).says("AUTH", TAKEN)).await;
+async fn the_login_uses_plain_or_else_login() {
+    let (server, mailer) = with_login(
+        Script::accepting()
+            .offers(OFFERS_LOGIN)
+            .replies("AUTH", LOGIN_ACCEPTED),
+    )
+    .await;
     mailer.send(&message()).await.unwrap();
-    let plain = format!("clear AUTH PLAIN {}", STANDARD.encode("\0ann\0s3cr3t"));
-    assert!(server.heard().contains(&plain), "{:?}", server.heard());
+    let plain = format!("plaintext AUTH PLAIN {}", STANDARD.encode("\0ann\0s3cr3t"));
+    assert!(
+        server.received().contains(&plain),
+        "{:?}",
+        server.received()
+    );
 
-    // The challenges "Username:" and "Password:", each answered in base64.
-    let script = Script::willing()
+    // The challenges "Username:" and "Password:", and their responses in base64.
+    let script = Script::accepting()
         .offers("250-mail.example\r\n250 auth xoauth2 login\r\n")
-        .says("AUTH", "334 VXNlcm5hbWU6\r\n")
-        .says("YW5u", "334 UGFzc3dvcmQ6\r\n")
-        .says("czNjcjN0", TAKEN);
-    let (server, mailer) = logging_in(script).await;
+        .replies("AUTH", "334 VXNlcm5hbWU6\r\n")
+        .replies("YW5u", "334 UGFzc3dvcmQ6\r\n")
+        .replies("czNjcjN0", LOGIN_ACCEPTED);
+    let (server, mailer) = with_login(script).await;
     mailer.send(&message()).await.unwrap();
     assert_eq!(
-        server.heard()[1..4],
-        ["clear AUTH LOGIN", "clear YW5u", "clear czNjcjN0"]
+        server.received()[1..4],
+        [
+            "plaintext AUTH LOGIN",
+            "plaintext YW5u",
+            "plaintext czNjcjN0"
+        ]
     );
 }
 
 #[tokio::test]
-async fn a_log_in_that_fails_is_told_and_tried_again() {
-    for (ehlo, answer, words, mend) in [
+async fn a_failed_login_is_reported_and_is_not_permanent() {
+    for (ehlo, reply, text, expected_hint) in [
         (
-            LOG_IN,
+            OFFERS_LOGIN,
             "535 5.7.8 wrong\r\n",
             "rejected the login: 535 5.7.8 wrong",
             "MAIL_PASSWORD",
         ),
         (
-            LOG_IN,
+            OFFERS_LOGIN,
             "534 5.7.9 app password\r\n",
             "534 5.7.9 app password",
             "app password",
         ),
         (
-            LOG_IN,
+            OFFERS_LOGIN,
             "538 5.7.11 encrypt\r\n",
             "538 5.7.11 encrypt",
             "MAIL_USE_TLS",
         ),
         (
-            LOG_IN,
+            OFFERS_LOGIN,
             "530 5.7.0 STARTTLS first\r\n",
             "530 5.7.0 STARTTLS first",
             "MAIL_USE_TLS",
         ),
         (
-            LOG_IN,
+            OFFERS_LOGIN,
             "454 4.7.0 later\r\n",
             "cannot verify the login at the moment: 454 4.7.0 later",
             "run the command again in a few minutes",
         ),
         (
-            LOG_IN,
+            OFFERS_LOGIN,
             "334 \r\n",
             "unexpected reply to AUTH",
             "in the log of that server",
         ),
         (
-            LOG_IN,
+            OFFERS_LOGIN,
             CLOSE,
             "closed the connection at AUTH",
             "in the log of that server",
         ),
         (
             "250-mail.example\r\n250 AUTH CRAM-MD5 XOAUTH2\r\n",
-            TAKEN,
+            LOGIN_ACCEPTED,
             "it offers only CRAM-MD5, XOAUTH2",
             "MAIL_USE_TLS",
         ),
         (
             "250 mail.example\r\n",
-            TAKEN,
+            LOGIN_ACCEPTED,
             "it does not offer AUTH",
             "MAIL_USE_TLS",
         ),
     ] {
         let (server, mailer) =
-            logging_in(Script::willing().offers(ehlo).says("AUTH", answer)).await;
+            with_login(Script::accepting().offers(ehlo).replies("AUTH", reply)).await;
         let error = mailer.send(&message()).await.unwrap_err();
         assert!(
             matches!(error, DeliveryError::Unreachable { .. }),
             "{error:?}"
         );
-        let (said, hint) = (error.to_string(), error.hint().unwrap());
+        let (message, hint) = (error.to_string(), error.hint().unwrap());
         assert!(
-            said.contains(words) && hint.contains(mend),
-            "{answer:?}: {said} - {hint}"
+            message.contains(text) && hint.contains(expected_hint),
+            "{reply:?}: {message} - {hint}"
         );
         assert_eq!(server.commands("MAIL"), 0);
-        assert!(!said.contains("s3cr3t") && !said.contains(&STANDARD.encode("\0ann\0s3cr3t")));
+        assert!(
+            !message.contains("s3cr3t") && !message.contains(&STANDARD.encode("\0ann\0s3cr3t"))
+        );
     }
 }
 
 #[tokio::test]
-async fn a_dialogue_tells_each_step_and_never_the_password() {
+async fn a_dialogue_lists_every_step_without_the_password() {
     let authority = Authority::new();
     let server = encrypted(&authority, Flaw::None, Encryption::StartTls)
         .start()
         .await;
     let mailer = server.encrypted(Encryption::StartTls, &authority.trusted());
     let dialogue = mailer.converse(&message()).await;
-    let told: Vec<_> = dialogue
+    let steps: Vec<_> = dialogue
         .steps
         .iter()
-        .map(|step| (step.name, step.said.as_str()))
+        .map(|step| (step.name, step.detail.as_str()))
         .collect();
     assert_eq!(
-        told[1..],
+        steps[1..],
         [
             ("greeting", "220 mail.example ESMTP"),
             ("EHLO", "as movie-bag.com, offered STARTTLS"),
@@ -570,12 +602,12 @@ async fn a_dialogue_tells_each_step_and_never_the_password() {
     ] {
         assert!(!all.contains(secret), "{all}");
     }
-    // It takes its leave, and leaves no session behind.
+    // The session is closed with QUIT.
     assert_eq!(server.commands("QUIT"), 1);
 }
 
 #[tokio::test]
-async fn a_dialogue_ends_where_it_broke() {
+async fn a_dialogue_ends_with_the_failed_step() {
     let authority = Authority::new();
     let broken = encrypted(&authority, Flaw::Expired, Encryption::StartTls)
         .start()
@@ -584,27 +616,30 @@ async fn a_dialogue_ends_where_it_broke() {
     let dialogue = mailer.converse(&message()).await;
     let last = dialogue.steps.last().unwrap();
     assert!(
-        !last.is_done && last.name == "STARTTLS" && last.said.contains("expired"),
+        !last.is_done && last.name == "STARTTLS" && last.detail.contains("expired"),
         "{last:?}"
     );
     let (_, hint) = dialogue.outcome.unwrap_err();
     assert!(hint.unwrap().contains("renew"));
 
-    let refusing = Script::willing()
-        .says("RCPT", "550 5.7.1 relaying denied\r\n")
+    let refusing = Script::accepting()
+        .replies("RCPT", "550 5.7.1 relaying denied\r\n")
         .start()
         .await;
     let dialogue = refusing.mailer().converse(&message()).await;
     let last = dialogue.steps.last().unwrap();
     assert!(
-        !last.is_done && last.name == "RCPT" && last.said.contains("relaying denied"),
+        !last.is_done && last.name == "RCPT" && last.detail.contains("relaying denied"),
         "{last:?}"
     );
     let (error, hint) = dialogue.outcome.unwrap_err();
     assert!(matches!(error, DeliveryError::Policy { .. }), "{error:?}");
     assert!(hint.unwrap().contains("MAIL_USERNAME"));
 
-    let silent = Script::willing().says("greeting", HANG).start().await;
+    let silent = Script::accepting()
+        .replies("greeting", NO_REPLY)
+        .start()
+        .await;
     let mailer = SmtpMailer::new(SmtpOptions {
         timeout: Duration::from_millis(400),
         ..silent.options()
@@ -620,7 +655,7 @@ fn a_file_without_certificates_is_refused() {
     let file = folder.path().join("ca.pem");
     let read = || Certificates::read(&file).unwrap_err();
     assert!(read().contains("No such file"), "{}", read());
-    for (text, words) in [
+    for (content, text) in [
         ("", "contains no certificate"),
         ("just words\n", "contains no certificate"),
         (
@@ -632,7 +667,7 @@ fn a_file_without_certificates_is_refused() {
             "certificate number 1 is invalid",
         ),
     ] {
-        std::fs::write(&file, text).unwrap();
-        assert!(read().contains(words), "{text:?}: {}", read());
+        std::fs::write(&file, content).unwrap();
+        assert!(read().contains(text), "{content:?}: {}", read());
     }
 }

@@ -1,4 +1,4 @@
-//! The client against a server that does what it is told to: right, wrong, or nothing at all.
+//! Client against a server with scripted replies: correct, wrong, or none.
 
 mod encryption;
 mod failures;
@@ -11,12 +11,12 @@ use super::SmtpMailer;
 use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::ports::mail::{DeliveryError, Mailer as _, Message, NoSession, Receipt, SendError};
 
-/// Sends a mail as the use cases do.
+/// Sends a mail over a session, as the use cases do.
 #[async_trait]
-trait Sends {
+trait SendMail {
     async fn try_send(&self, message: &Message) -> Result<Receipt, SendError>;
 
-    /// The same, for tests that need not tell a failure of the server from one of the mail.
+    /// Sends a mail, for tests that need not distinguish a failure of the server from one of the mail.
     async fn send(&self, message: &Message) -> Result<Receipt, DeliveryError> {
         self.try_send(message).await.map_err(|error| match error {
             SendError::NoSession(NoSession { error, .. }) | SendError::Message(error) => error,
@@ -25,7 +25,7 @@ trait Sends {
 }
 
 #[async_trait]
-impl Sends for SmtpMailer {
+impl SendMail for SmtpMailer {
     async fn try_send(&self, message: &Message) -> Result<Receipt, SendError> {
         let session = self.session(Round::First).await;
         session.map_err(SendError::NoSession)?.send(message).await

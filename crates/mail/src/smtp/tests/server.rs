@@ -1,4 +1,4 @@
-//! A mail server that answers by a script, over as many connections as come, and notes what it was told.
+//! Mail server that replies by a script over any number of connections, and records the lines that it receives.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -11,6 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -21,37 +22,41 @@ use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 use super::super::{Certificates, Encryption, SmtpMailer, SmtpOptions};
 use movie_bag_core::domain::clock::Rng;
 
-/// It does not answer this command.
-pub(super) const HANG: &str = "hang";
-/// It closes the connection instead of answering.
+/// Deadline of events that a test waits for.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The server does not reply to this command.
+pub(super) const NO_REPLY: &str = "hang";
+/// The server closes the connection in place of a reply.
 pub(super) const CLOSE: &str = "close";
 
-/// What the server does; each command has its usual answer unless another one is given.
+/// Behavior of the server: replies to commands, encryption and limits.
 #[derive(Clone)]
 pub(super) struct Script {
-    answers: HashMap<&'static str, &'static str>,
+    replies: HashMap<&'static str, &'static str>,
     tls: Option<TlsAcceptor>,
     is_implicit: bool,
-    /// Said after each mail, before the connection is closed.
+    /// Sent after each mail, before the connection is closed.
     farewell: Option<&'static str>,
-    /// Most connections at once; more are greeted with 421.
-    most: usize,
+    /// Maximum number of connections at the same time; more are refused with 421.
+    max_connections: usize,
 }
 
-/// It runs until the test ends.
+/// Running server. It runs until the test ends.
 pub(super) struct Server {
     port: u16,
-    heard: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
-    open: Arc<Open>,
+    statistics: Arc<Statistics>,
 }
 
-/// Connections that are open, and how they ended.
+/// Numbers of connections, and their ends.
 #[derive(Default)]
-struct Open {
-    now: AtomicUsize,
-    most: AtomicUsize,
-    ended: Mutex<Vec<bool>>,
+struct Statistics {
+    open: AtomicUsize,
+    max_open: AtomicUsize,
+    /// Whether each connection that has ended was closed in order by the client.
+    closed_in_order: Mutex<Vec<bool>>,
     end: Notify,
 }
 
@@ -60,9 +65,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 type Connection = BufReader<Box<dyn Stream>>;
 
 impl Script {
-    /// Takes every mail.
-    pub(super) fn willing() -> Self {
-        let answers = [
+    /// Returns a script that accepts every mail.
+    pub(super) fn accepting() -> Self {
+        let replies = [
             ("greeting", "220 mail.example ESMTP\r\n"),
             ("EHLO", "250-mail.example\r\n250 SIZE 1000000\r\n"),
             ("STARTTLS", "220 go on\r\n"),
@@ -74,25 +79,25 @@ impl Script {
             ("QUIT", "221 bye\r\n"),
         ];
         Self {
-            answers: answers.into_iter().collect(),
+            replies: replies.into_iter().collect(),
             tls: None,
             is_implicit: false,
             farewell: None,
-            most: usize::MAX,
+            max_connections: usize::MAX,
         }
     }
 
-    /// Another answer to a command; `TLS EHLO` is the one over an encrypted connection.
-    pub(super) fn says(mut self, command: &'static str, answer: &'static str) -> Self {
-        self.answers.insert(command, answer);
+    /// Sets the reply to a command. `TLS EHLO` is EHLO over an encrypted connection.
+    pub(super) fn replies(mut self, command: &'static str, reply: &'static str) -> Self {
+        self.replies.insert(command, reply);
         self
     }
 
     pub(super) fn offers(self, ehlo: &'static str) -> Self {
-        self.says("EHLO", ehlo)
+        self.replies("EHLO", ehlo)
     }
 
-    /// Takes commands in one packet (RFC 2920).
+    /// Offers PIPELINING (RFC 2920).
     pub(super) fn pipelining(self) -> Self {
         self.offers("250-mail.example\r\n250-PIPELINING\r\n250 SIZE 1000000\r\n")
     }
@@ -103,15 +108,15 @@ impl Script {
         self
     }
 
-    /// Closes the connection after each mail, with these words or none.
+    /// Closes the connection after each mail, after it has sent `farewell`.
     pub(super) fn closing_after_each_mail(mut self, farewell: &'static str) -> Self {
         self.farewell = Some(farewell);
         self
     }
 
-    /// Takes so many connections at once.
-    pub(super) fn at_most(mut self, most: usize) -> Self {
-        self.most = most;
+    /// Limits the number of connections at the same time.
+    pub(super) fn with_max_connections(mut self, max_connections: usize) -> Self {
+        self.max_connections = max_connections;
         self
     }
 
@@ -119,37 +124,41 @@ impl Script {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server {
             port: listener.local_addr().unwrap().port(),
-            heard: Arc::default(),
+            received: Arc::default(),
             connections: Arc::default(),
-            open: Arc::default(),
+            statistics: Arc::default(),
         };
-        let (heard, connections) = (Arc::clone(&server.heard), Arc::clone(&server.connections));
-        let open = Arc::clone(&server.open);
+        let (received, connections) = (
+            Arc::clone(&server.received),
+            Arc::clone(&server.connections),
+        );
+        let statistics = Arc::clone(&server.statistics);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                if open.now.load(Ordering::SeqCst) >= self.most {
+                if statistics.open.load(Ordering::SeqCst) >= self.max_connections {
                     let _ = stream
                         .write_all(b"421 4.7.0 too many connections\r\n")
                         .await;
                     continue;
                 }
-                let now = open.now.fetch_add(1, Ordering::SeqCst) + 1;
-                open.most.fetch_max(now, Ordering::SeqCst);
-                let (script, heard, open) = (self.clone(), Arc::clone(&heard), Arc::clone(&open));
+                let open = statistics.open.fetch_add(1, Ordering::SeqCst) + 1;
+                statistics.max_open.fetch_max(open, Ordering::SeqCst);
+                let (script, received) = (self.clone(), Arc::clone(&received));
+                let statistics = Arc::clone(&statistics);
                 tokio::spawn(async move {
-                    let ended = script.serve(Box::new(stream), heard).await;
-                    open.now.fetch_sub(1, Ordering::SeqCst);
-                    open.ended.lock().unwrap().push(ended);
-                    open.end.notify_one();
+                    let in_order = script.serve(Box::new(stream), received).await;
+                    statistics.open.fetch_sub(1, Ordering::SeqCst);
+                    statistics.closed_in_order.lock().unwrap().push(in_order);
+                    statistics.end.notify_one();
                 });
             }
         });
         server
     }
 
-    /// Whether the client ended the connection, and in order.
-    async fn serve(self, stream: Box<dyn Stream>, heard: Arc<Mutex<Vec<String>>>) -> bool {
+    /// Serves one connection, and returns whether the client has closed it in order.
+    async fn serve(self, stream: Box<dyn Stream>, received: Arc<Mutex<Vec<String>>>) -> bool {
         let stream = if self.is_implicit {
             self.encrypt(stream).await
         } else {
@@ -158,7 +167,7 @@ impl Script {
         let Some(stream) = stream else { return false };
         let mut is_encrypted = self.is_implicit;
         let mut stream: Connection = BufReader::new(stream);
-        if !self.answer(&mut stream, "greeting", is_encrypted).await {
+        if !self.reply(&mut stream, "greeting", is_encrypted).await {
             return false;
         }
         let mut in_data = false;
@@ -169,19 +178,22 @@ impl Script {
                 Ok(_) => {}
                 Err(_) => return false,
             }
-            let place = if is_encrypted { "TLS" } else { "clear" };
-            let said = line.trim_end().to_owned();
-            heard.lock().unwrap().push(format!("{place} {said}"));
+            let encryption = if is_encrypted { "TLS" } else { "plaintext" };
+            let text = line.trim_end().to_owned();
+            received
+                .lock()
+                .unwrap()
+                .push(format!("{encryption} {text}"));
             line.clear();
-            if in_data && said != "." {
+            if in_data && text != "." {
                 continue;
             }
-            let command = self.command(&said);
-            if !self.answer(&mut stream, command, is_encrypted).await {
+            let command = self.command(&text);
+            if !self.reply(&mut stream, command, is_encrypted).await {
                 return false;
             }
-            in_data = command == "DATA" && self.answers[command].contains("354 ");
-            if command == "STARTTLS" && self.answers[command].starts_with("220") {
+            in_data = command == "DATA" && self.replies[command].contains("354 ");
+            if command == "STARTTLS" && self.replies[command].starts_with("220") {
                 let Some(encrypted) = self.encrypt(stream.into_inner()).await else {
                     return false;
                 };
@@ -200,33 +212,33 @@ impl Script {
         accepted.ok().map(|stream| Box::new(stream) as _)
     }
 
-    /// The longest that the line begins with; a line that nothing is known of is an answer to a challenge.
+    /// Returns the longest command that the line begins with. Any other line is the response to a challenge.
     fn command(&self, line: &str) -> &'static str {
         let known = self
-            .answers
+            .replies
             .keys()
             .filter(|command| line.starts_with(**command));
         known
             .max_by_key(|command| command.len())
             .copied()
-            .unwrap_or("challenged")
+            .unwrap_or("response")
     }
 
-    /// Whether the conversation goes on.
-    async fn answer(
+    /// Replies to a command, and returns whether the session continues.
+    async fn reply(
         &self,
         stream: &mut Connection,
         command: &'static str,
         is_encrypted: bool,
     ) -> bool {
-        let over_tls = self.answers.get(format!("TLS {command}").as_str());
+        let over_tls = self.replies.get(format!("TLS {command}").as_str());
         let over_tls = over_tls.filter(|_| is_encrypted);
-        match *over_tls.or(self.answers.get(command)).unwrap_or(&HANG) {
-            HANG => true,
+        match *over_tls.or(self.replies.get(command)).unwrap_or(&NO_REPLY) {
+            NO_REPLY => true,
             CLOSE => false,
-            // Latin-1 in a script is written as Unicode; all other scripts are ASCII.
-            answer => {
-                let bytes: Vec<u8> = answer.chars().map(|c| c as u8).collect();
+            // Letters beyond ASCII in a script are sent in Latin-1.
+            reply => {
+                let bytes: Vec<u8> = reply.chars().map(|c| c as u8).collect();
                 stream.write_all(&bytes).await.is_ok() && stream.flush().await.is_ok()
             }
         }
@@ -234,29 +246,45 @@ impl Script {
 }
 
 impl Server {
-    /// What it was told, each line with `clear` or `TLS` before it.
-    pub(super) fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
+    /// Returns the received lines, each with the prefix `plaintext` or `TLS`.
+    pub(super) fn received(&self) -> Vec<String> {
+        self.received.lock().unwrap().clone()
     }
 
+    /// Returns the number of received lines that begin with this text.
     pub(super) fn commands(&self, start: &str) -> usize {
-        let is_one = |line: &&String| line.split_once(' ').unwrap().1.starts_with(start);
-        self.heard().iter().filter(is_one).count()
+        let is_match = |line: &&String| line.split_once(' ').unwrap().1.starts_with(start);
+        self.received().iter().filter(is_match).count()
     }
 
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Most connections that were open at once.
-    pub(super) fn most_at_once(&self) -> usize {
-        self.open.most.load(Ordering::SeqCst)
+    /// Returns the maximum number of connections that were open at the same time.
+    pub(super) fn max_open_connections(&self) -> usize {
+        self.statistics.max_open.load(Ordering::SeqCst)
     }
 
-    /// Waits for the end of a connection, and returns whether it was in order.
-    pub(super) async fn ended_in_order(&self) -> bool {
-        self.open.end.notified().await;
-        self.open.ended.lock().unwrap().iter().all(|ended| *ended)
+    /// Waits for the end of a connection.
+    pub(super) async fn connection_end(&self) {
+        let end = self.statistics.end.notified();
+        timeout(DEADLINE, end).await.expect("no connection ended");
+    }
+
+    /// Returns whether the client has closed all connections that have ended in order.
+    pub(super) fn all_closed_in_order(&self) -> bool {
+        let closed_in_order = self.statistics.closed_in_order.lock().unwrap();
+        closed_in_order.iter().all(|in_order| *in_order)
+    }
+
+    /// Waits for a number of commands that begin with this text.
+    pub(super) async fn wait_for_commands(&self, start: &str, number: usize) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.commands(start) < number {
+            assert!(Instant::now() < deadline, "{:?}", self.received());
+            sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub(super) fn options(&self) -> SmtpOptions {
@@ -278,13 +306,13 @@ impl Server {
     }
 }
 
-/// Most connections of a mailer here.
+/// Maximum number of connections of the client.
 pub(super) const CONNECTIONS: usize = 16;
 
-/// Always draws the same, so that delays have no jitter that a test must allow for.
-struct NoChance;
+/// Returns zeros, so that delays have no jitter.
+struct ZeroRng;
 
-impl Rng for NoChance {
+impl Rng for ZeroRng {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(0);
     }
@@ -302,17 +330,17 @@ pub(super) fn options(port: u16) -> SmtpOptions {
         connections: CONNECTIONS,
         timeout: Duration::from_secs(20),
         hints_at_sink: true,
-        rng: Arc::new(NoChance),
+        rng: Arc::new(ZeroRng),
     }
 }
 
-/// A certificate authority of a company's own.
+/// Private certificate authority.
 pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
-/// What is wrong with a certificate, if anything.
+/// Defect of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flaw {
     None,
@@ -333,7 +361,7 @@ impl Authority {
         }
     }
 
-    /// As MAIL_CA_FILE would bring it.
+    /// Returns the authority's certificate, as read from MAIL_CA_FILE.
     pub(super) fn trusted(&self) -> Certificates {
         read(&self.pem)
     }
@@ -347,21 +375,21 @@ impl Authority {
         flaw: Flaw,
         versions: &[&'static SupportedProtocolVersion],
     ) -> TlsAcceptor {
-        let (key, params) = flawed(flaw);
+        let (key, params) = certificate_with(flaw);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         acceptor(certificate.der(), &key.serialize_der(), versions)
     }
 
-    /// A server's certificate, and a MAIL_CA_FILE that has this one and not the authority's.
+    /// Returns a server's certificate, and a MAIL_CA_FILE that contains it in place of the authority's certificate.
     pub(super) fn pinned(&self, flaw: Flaw) -> (TlsAcceptor, Certificates) {
-        let (key, params) = flawed(flaw);
+        let (key, params) = certificate_with(flaw);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let acceptor = acceptor(certificate.der(), &key.serialize_der(), &[&TLS13, &TLS12]);
         (acceptor, read(&certificate.pem()))
     }
 }
 
-fn flawed(flaw: Flaw) -> (KeyPair, CertificateParams) {
+fn certificate_with(flaw: Flaw) -> (KeyPair, CertificateParams) {
     let name = if flaw == Flaw::WrongName {
         "mail.example"
     } else {
@@ -379,9 +407,9 @@ fn flawed(flaw: Flaw) -> (KeyPair, CertificateParams) {
     (KeyPair::generate().unwrap(), params)
 }
 
-/// A server's certificate that is signed by itself, and a MAIL_CA_FILE that has it.
+/// Returns a self-signed certificate of a server, and a MAIL_CA_FILE that contains it.
 pub(super) fn self_signed(is_authority: bool, flaw: Flaw) -> (TlsAcceptor, Certificates) {
-    let (key, mut params) = flawed(flaw);
+    let (key, mut params) = certificate_with(flaw);
     if is_authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
@@ -390,11 +418,12 @@ pub(super) fn self_signed(is_authority: bool, flaw: Flaw) -> (TlsAcceptor, Certi
     (acceptor, read(&certificate.pem()))
 }
 
-/// A certificate made by `openssl req -x509`, which is one of an authority; `None`, loudly, where there is no openssl.
+/// Returns a certificate made by `openssl req -x509`, which is one of an authority. Returns `None`, with a message, if openssl
+/// is missing.
 pub(super) fn by_openssl(arguments: &[&str]) -> Option<(TlsAcceptor, Certificates)> {
     let folder = tempfile::tempdir().unwrap();
     let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
-    let made = Command::new("openssl")
+    let output = Command::new("openssl")
         .args([
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
         ])
@@ -404,18 +433,18 @@ pub(super) fn by_openssl(arguments: &[&str]) -> Option<(TlsAcceptor, Certificate
         .arg("-out")
         .arg(&certificate)
         .output();
-    let made = match made {
-        Ok(made) => made,
+    let output = match output {
+        Ok(output) => output,
         Err(error) => {
             assert!(std::env::var_os("CI").is_none(), "no openssl: {error}");
             let _ = writeln!(
                 std::io::stderr(),
-                "LEFT OUT: openssl is missing ({error}), so its certificates were not tried"
+                "SKIPPED: openssl is missing ({error}), so its certificates were not tested"
             );
             return None;
         }
     };
-    assert!(made.status.success(), "{made:?}");
+    assert!(output.status.success(), "{output:?}");
     let pem = std::fs::read_to_string(&certificate).unwrap();
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_file(&key).unwrap();
