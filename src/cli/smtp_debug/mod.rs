@@ -384,7 +384,8 @@ pub(super) fn usual_format(ui: &Ui) -> Format {
     }
 }
 
-/// Shows each mail on stdout. Where stdout is closed nothing is shown, and the mails are kept all the same.
+/// Returns a callback that prints each message on stdout. If stdout is closed, nothing is printed and the messages are stored
+/// all the same.
 pub(super) fn show_with(
     format: Format,
     ui: &Ui,
