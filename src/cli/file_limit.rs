@@ -1,12 +1,12 @@
-//! The system's limit of open files, from which the bounds on connections are derived.
+//! Limit of open files of the process, from which the limits on connections are derived.
 //!
-//! Every connection is an open file, and so is what the database, mails and commands need. Where connections take all of them,
-//! nothing else works: so the limit is raised as far as the system allows, and connections get what is left after a reserve.
+//! Every connection is an open file; the database, mails and commands need files too. If connections take all of them, nothing
+//! else works. So the limit is raised as far as the system allows, and connections get the rest after a reserve.
 
-/// Files beside connections: listeners, the database with its connections, standard streams, pipes of commands.
+/// Number of files besides connections: listeners, the database with its connections, standard streams, pipes of commands.
 const RESERVE: usize = 96;
 
-/// The limit of this process, as it was at the start and as it may be raised.
+/// Limit of this process, at the start and at most.
 #[derive(Debug, Clone, Copy)]
 pub struct FileLimit {
     /// `None` where there is no limit.
@@ -42,7 +42,7 @@ impl FileLimit {
         }
     }
 
-    /// A command for the shell that runs with the limit of the start.
+    /// Returns a command for the shell that runs with the limit of the start.
     pub fn in_shell(self, command: &str) -> String {
         match self.soft {
             Some(soft) if self.is_raised() => {

@@ -1,9 +1,9 @@
-//! The debugging SMTP server: accepts every message, keeps the newest, delivers none.
+//! Debugging SMTP server: accepts every message, stores the newest ones, and delivers none.
 //!
-//! The protocol is in [`smtp`](crate::smtp); this module owns its sockets. It never parses a message before the message is
-//! kept, never fetches the target of a link, and knows nothing of accounts and their database.
+//! The protocol is in [`smtp`](crate::smtp); this module owns its sockets. A message is stored before it is parsed, and the
+//! target of a link is never fetched.
 //!
-//! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`mod@certificate`]; [`inbox`] keeps messages,
+//! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`mod@certificate`]; [`inbox`] stores messages,
 //! with the tags that [`auto_tags`] reads from them. [`view`] derives what is shown of a message, [`extract`] finds links,
 //! tokens and codes, in HTML with the help of [`html`]. [`api`] and [`web`] serve the web port, with the HTTP server of [`net`].
 //! [`supervision`] is what a program with a supervisor of its own implements.
@@ -51,7 +51,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// Rule of an injected fault, parsed from text.
 pub use crate::faults::Rule as FaultRule;
-/// Name under which a message was kept.
+/// Id of a stored message.
 pub use crate::smtp::MessageId;
 pub use inbox::{Inbox, ReceivedMessage};
 pub use stream::Stream;
@@ -65,51 +65,51 @@ use supervision::{Reporter, RunOnce, StartTask, TaskFailed, TaskSupervisor, on_t
 
 use crate::faults::Faults;
 
-/// Ids of messages that may wait to be shown. Beyond it the clients are slowed down.
+/// Maximum number of messages that wait for [`OnMessage`], by their ids. Beyond it the clients wait.
 const WAITING_TO_BE_SHOWN: usize = 256;
 
-/// How long the end waits for the last messages to be shown; a stopped terminal must not hold the process.
+/// Time at the stop for the last calls of [`OnMessage`]: a stopped terminal must not hold the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// What the sink is told before it starts.
+/// Settings of a sink.
 #[derive(Debug, Clone)]
 pub struct SinkSettings {
-    /// Where SMTP is listened for; port 0 takes a free one.
+    /// Address of SMTP; port 0 chooses a free one.
     pub listen: SocketAddr,
-    /// Where the web inbox and its API are; `None` for no web port.
+    /// Address of the web inbox and its API; `None` for no web port.
     pub web: Option<SocketAddr>,
-    /// The newest so many messages are kept.
+    /// Maximum number of stored messages; the oldest are dropped.
     pub max_messages: usize,
-    /// And no more than so many bytes of them, those on their way in included.
+    /// Maximum size of the stored messages and of those being received, in bytes; the oldest are dropped.
     pub max_memory: u64,
-    /// Bytes of one message, beyond which it is refused.
+    /// Maximum size of a message, in bytes; a larger one is refused.
     pub max_size: u64,
-    /// Recipients of one message, beyond which a client is asked to send it again to the rest.
+    /// Maximum number of recipients of a message; the client is asked to send it again to the others.
     pub max_recipients: usize,
-    /// SMTP sessions at once. For a further one, a session that has brought no message for a second is closed; where there is
-    /// none, the client is asked to come back.
+    /// Maximum number of SMTP sessions at once. For a further one, a session that has sent no message for a second is closed;
+    /// if there is none, the client is asked to come back.
     pub max_sessions: usize,
-    /// Connections of the web port at once. For a further one, the connection that has kept the server waiting for longest
-    /// is closed.
+    /// Maximum number of connections of the web port at once. For a further one, the connection that has kept the server
+    /// waiting for longest is closed.
     pub max_web_connections: usize,
-    /// Silence after which a session is ended.
+    /// Time after which an idle session is ended.
     pub idle_timeout: Duration,
-    /// Names under which the web port is served, beside IP addresses and `localhost`.
+    /// Host names allowed in URLs of the web port, besides IP addresses and `localhost`.
     pub web_hosts: Vec<String>,
     /// Whether STARTTLS is offered. Many clients upgrade by themselves and then refuse a certificate that they do not
-    /// trust, so this is not the default. A certificate of the caller's own offers it too.
+    /// trust, so this is not the default. [`SinkSettings::certificate`] offers it too.
     pub starttls: bool,
-    /// Address of SMTP that is encrypted from its first byte.
+    /// Address of SMTP over TLS.
     pub tls: Option<SocketAddr>,
-    /// The PEM files of a certificate and its key; `None` for a certificate issued at start.
+    /// PEM files of a certificate and its key; `None` for a certificate issued at start.
     pub certificate: Option<(PathBuf, PathBuf)>,
-    /// File that the authority of a certificate issued at start is written to, in PEM.
+    /// PEM file to which the authority of a certificate issued at start is written.
     pub ca_out: Option<PathBuf>,
     /// Rules of injected faults.
     pub fail: Vec<FaultRule>,
-    /// The Maildir where the same messages are kept on disk.
+    /// Maildir that holds the same messages on disk.
     pub store: Option<PathBuf>,
-    /// The name and the password that the web port asks for.
+    /// User name and password of the web port.
     pub web_auth: Option<(String, String)>,
 }
 
@@ -143,36 +143,36 @@ impl Default for SinkSettings {
     }
 }
 
-/// Why the sink could not start.
+/// Error for a sink that cannot start.
 #[derive(Debug, Error)]
 pub enum SinkError {
-    /// An address could not be listened on.
+    /// An address is not available.
     #[error("cannot listen for {port} on {address}: {why}", why = describe(source))]
     Bind {
         /// The port that is not available.
         port: Port,
-        /// The address asked for.
+        /// The address in the settings.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The certificate, or its key, can't be used.
+    /// The certificate or its key is not usable.
     #[error("{0}")]
     Certificate(String),
     /// The authority of the certificate cannot be written.
     #[error("cannot write the certificate authority to {file}: {why}", file = file.display(), why = describe(source))]
     CaOut {
-        /// The file asked for.
+        /// The file in the settings.
         file: PathBuf,
         /// The system's error.
         source: io::Error,
     },
-    /// The Maildir can't be opened.
+    /// The Maildir cannot be opened.
     #[error("cannot store messages in {folder}: {why}", folder = folder.display(), why = describe(source))]
     Store {
-        /// The folder asked for.
+        /// The folder in the settings.
         folder: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -205,25 +205,25 @@ impl fmt::Display for Port {
     }
 }
 
-/// Called for each message after it was kept, in order; with `None` for a message that was dropped before its turn came.
+/// Callback for each stored message, in order; `None` stands for a message that was dropped before its turn.
 pub type OnMessage = Box<dyn FnMut(Option<&Arc<ReceivedMessage>>) + Send>;
 
-/// What a sink did in its life.
+/// Counters of a sink, from its start to its stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Messages received.
     pub received: u64,
-    /// Their bytes.
+    /// Size of the messages received, in bytes.
     pub received_bytes: u64,
-    /// Messages refused, for their size or for want of room.
+    /// Messages refused because of their size, or because no memory was free.
     pub rejected: u64,
-    /// Messages still kept.
+    /// Messages stored at the end.
     pub kept: usize,
     /// Messages dropped, oldest first, to make room for newer ones.
     pub dropped: u64,
 }
 
-/// A debugging SMTP server that listens but does not answer before [`Sink::run`].
+/// Debugging SMTP server. It listens at once, and answers from [`Sink::run`] on.
 pub struct Sink {
     settings: SinkSettings,
     smtp: SharedListener,
@@ -239,7 +239,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Takes all addresses at once, so that a sink that starts is whole. Time and random bytes are those of the operating
+    /// Listens on all addresses, so that a sink that starts is complete. Time and random bytes are those of the operating
     /// system.
     ///
     /// # Errors
@@ -315,36 +315,37 @@ impl Sink {
         Sink { supervisor, ..self }
     }
 
-    /// Where SMTP is listened for, with the real port.
+    /// Returns the address of SMTP, with the real port.
     pub fn smtp_addr(&self) -> SocketAddr {
         self.smtp_addr
     }
 
-    /// Where SMTP over TLS is listened for, with the real port.
+    /// Returns the address of SMTP over TLS, with the real port.
     pub fn smtps_addr(&self) -> Option<SocketAddr> {
         self.smtps.as_ref().map(|(_, address, _)| *address)
     }
 
-    /// Where the web port is, with the real port.
+    /// Returns the address of the web inbox, with the real port.
     pub fn web_addr(&self) -> Option<SocketAddr> {
         self.web.as_ref().map(|(_, address)| *address)
     }
 
-    /// How many messages in the Maildir are older than those that were read.
+    /// Returns the number of messages in the Maildir that are older than those in the inbox.
     pub fn left_on_disk(&self) -> usize {
         self.left_on_disk
     }
 
-    /// What is kept; it may be held on to while and after the sink runs.
+    /// Returns the inbox. It stays usable while the sink runs, and after it has stopped.
     pub fn inbox(&self) -> Arc<Inbox> {
         Arc::clone(&self.inbox)
     }
 
-    /// Serves until `shutdown` is done; then tells the clients, closes, and returns once the last message was shown.
+    /// Serves until `shutdown` resolves. Then sends the clients 421, closes all connections, and returns after the last call of
+    /// `on_message`.
     ///
-    /// `on_message` is called for each message after it was kept, one at a time and in order, on a thread of its own:
-    /// it may block. A slow one slows the clients down. Ids wait for it, not messages: those that the inbox drops meanwhile are
-    /// reported as dropped. Without one, no thread is woken for each.
+    /// `on_message` is called for each message after it was stored, one at a time and in order, on a thread of its own, so
+    /// that it may block. If it is slow, the clients wait. Ids wait for it, not messages: those that the inbox drops meanwhile
+    /// are reported as dropped. Without it, no thread is woken for each message.
     ///
     /// # Errors
     /// A task has failed, and the supervisor does not restart it.
@@ -409,7 +410,7 @@ impl Sink {
                 None => Ok(()),
             }
         };
-        // On a thread of its own: nothing that is asked there holds up a session.
+        // On a thread of its own, so that no request holds up a session.
         let web = self.web.map(|(listener, _)| {
             let options = api::WebOptions {
                 hosts: self.settings.web_hosts.clone(),
@@ -491,7 +492,7 @@ fn contained(mut on_message: OnMessage, reporter: Reporter) -> OnMessage {
     })
 }
 
-/// The acceptor of the encrypted ports, where there are any, and the authority of its certificate in PEM, where both were
+/// Returns the acceptor of the encrypted ports, if there are any, and the authority of its certificate in PEM if both were
 /// issued here.
 fn certificate(
     settings: &SinkSettings,
@@ -511,7 +512,7 @@ fn certificate(
     Ok((Some(issued.acceptor), Some(issued.authority)))
 }
 
-/// Draws a number from 0 to 99. That 2^64 is no multiple of 100 is of no account here.
+/// Draws a number from 0 to 99. The bias, since 2^64 is no multiple of 100, is negligible.
 fn percentile(rng: &dyn Rng) -> u8 {
     (u64::from_le_bytes(draw(rng)) % 100) as u8
 }

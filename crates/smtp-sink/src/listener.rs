@@ -1,7 +1,7 @@
-//! Drives [`smtp::Session`](crate::smtp::Session) over TCP: the only file that owns SMTP sockets and timers.
+//! Runs [`smtp::Session`](crate::smtp::Session) over TCP: the only file that owns SMTP sockets and timers.
 //!
-//! It invents no reply; what to say is the session's business. No name is ever looked up. A connection's error ends
-//! that connection and nothing else.
+//! The session chooses all replies. No host name is ever looked up. An error of a connection ends that connection and nothing
+//! else.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,19 +24,20 @@ use super::net::slots::{Phase, Slot, Slots};
 use super::stream::Stream;
 use crate::smtp::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 
-/// The name the server goes by; it needs none, and looks none up.
+/// Host name in replies. The server needs no real one, and looks none up.
 const HOST: &str = "localhost";
 
-/// Bytes read at once.
+/// Maximum number of bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// How long a closed connection may go on sending before it is cut. Without it the last reply can be lost.
+/// Time for which a closed connection may go on sending before it is cut. Without it the last reply can be lost.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long a TLS handshake may take.
+/// Time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
-/// Sessions refused at once for want of a free slot; the next ones are closed without an answer.
+/// Maximum number of sessions that are refused at once, with a reply, because no slot is free; further ones are closed without
+/// a reply.
 pub const MAX_REFUSALS: usize = 64;
 
 /// Time without a message after which a session may be closed for a new one where no slot is free.
@@ -45,33 +46,33 @@ const SPARED: Duration = Duration::from_secs(1);
 /// Time for a session to end in favour of a new one.
 const HANDING_OVER: Duration = Duration::from_secs(2);
 
-/// How long the end waits for sessions to take their last reply.
+/// Time at the stop for clients to receive their last reply.
 const LAST_REPLIES: Duration = Duration::from_secs(3);
 
-/// What the sessions share.
+/// State shared by all sessions.
 pub struct Shared {
-    /// Where messages are kept.
+    /// Store of the messages.
     pub inbox: Arc<Inbox>,
-    /// Where the time is read.
+    /// Source of the time.
     pub clock: Arc<dyn Clock>,
-    /// Where chance comes from.
+    /// Source of random bytes.
     pub rng: Arc<dyn Rng>,
     /// Injected faults, shared with the API.
     pub faults: Arc<Faults>,
-    /// The limits of each session.
+    /// Limits of each session.
     pub limits: Limits,
-    /// Silence after which a session is ended.
+    /// Time after which an idle session is ended.
     pub idle_timeout: Duration,
     /// Slots of the sessions of all listeners.
     pub sessions: Slots,
-    /// Slots of connections that are refused for want of one.
+    /// Slots of connections that are refused because no session slot is free.
     pub refusals: Slots,
-    /// Queue of the ids of kept messages; none where nothing is to be shown.
+    /// Queue of the ids of stored messages; `None` if there is no callback for them.
     pub show: Option<mpsc::Sender<MessageId>>,
 }
 
 impl Shared {
-    /// Takes a slot for a session, in place of one that has kept the server waiting where none is free.
+    /// Takes a slot for a session. If none is free, a session that has kept the server waiting is closed for it.
     async fn session_slot(&self, peer: IpAddr) -> Option<Slot> {
         if let Some(slot) = self.sessions.try_take(peer, Phase::Working) {
             return Some(slot);
@@ -89,9 +90,9 @@ impl Shared {
     }
 }
 
-/// The limits of a session under these settings.
+/// Returns the limits of a session under these settings.
 pub fn limits(settings: &SinkSettings) -> Limits {
-    // What could never be kept is refused when it is announced.
+    // A message that can never be stored is refused when the client announces its size.
     Limits {
         message_size: settings.max_size.min(settings.max_memory),
         recipients: settings.max_recipients,
@@ -110,7 +111,7 @@ pub enum Encryption {
     Implicit(TlsAcceptor),
 }
 
-/// Accepts connections until told to stop, then waits for the sessions to end.
+/// Accepts connections until `stopped` is raised, then waits for the sessions to end.
 pub async fn serve(
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -123,7 +124,7 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             _ = stopped.wait_for(|stop| *stop) => break,
         };
-        // Only finished ones are taken out here; their panics are theirs.
+        // Removes ended sessions. A panic ends its own session only.
         while sessions.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
@@ -149,10 +150,10 @@ pub async fn serve(
                     }
                 });
             }
-            // A client that has gone already says nothing about the others.
+            // A client that has disconnected already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                // Mostly, no file descriptor is free.
+                // In most cases no file descriptor is free.
                 tracing::warn!(%error, "cannot accept a connection");
                 shared.evict_sessions();
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -161,26 +162,26 @@ pub async fn serve(
     }
     drop(listener);
     let all_ended = async { while sessions.join_next().await.is_some() {} };
-    // What is left after that is aborted when the set is dropped.
+    // Sessions that remain are aborted when the set is dropped.
     let _ = timeout(LAST_REPLIES, all_ended).await;
 }
 
 struct Connection {
     shared: Arc<Shared>,
-    /// None while it is being encrypted, and after that has failed.
+    /// `None` while the connection is being encrypted, and after that has failed.
     stream: Option<Stream>,
-    /// Present where STARTTLS is offered.
+    /// Present if STARTTLS is offered.
     starttls: Option<TlsAcceptor>,
     peer: SocketAddr,
     session: Session,
     stopped: watch::Receiver<bool>,
-    /// Time of the last message, and before the first one that of the start.
+    /// Time of the last message; before the first one, time of the start.
     last_message: Instant,
-    /// Bytes that this session holds of what its client sent.
+    /// Bytes received from the client that this session holds.
     held: Charge,
-    /// Replies of the batch under way; they leave in one write.
+    /// Replies of the current batch, which are sent in one write.
     replies: Vec<u8>,
-    /// Ids of the messages kept in this batch, to be shown once their 250 is out.
+    /// Ids of the messages stored in this batch. The callback gets them after their 250 has been sent.
     kept: Vec<MessageId>,
     /// Dropped after the socket.
     slot: Slot,
@@ -196,7 +197,7 @@ impl Connection {
         slot: Slot,
     ) -> io::Result<Connection> {
         let now = Instant::now();
-        // Replies are small and waited for; they must not wait for each other.
+        // Replies are small, and clients wait for each.
         let _ = stream.set_nodelay(true);
         let (stream, tls, starttls) = match encryption {
             Encryption::None => (Stream::Clear(stream), None, None),
@@ -253,13 +254,13 @@ impl Connection {
             });
             match input.await {
                 Some(input) => self.step(input?).await?,
-                // Told as after a long silence, where the client reads it, and closed at once.
+                // The client gets the reply to an idle session, if it reads, and the connection is closed at once.
                 None => return self.step(Input::TimedOut).await,
             }
             phase = Phase::Body;
         }
         let (stream, _) = self.parts()?;
-        // Over TLS it writes, to a client that may not read.
+        // Over TLS this writes, and the client may not read.
         let _ = timeout(LINGER, stream.shutdown()).await;
         // A socket closed on unread bytes resets the connection, and the reply just sent may be lost with it.
         let drain = async { while stream.read(&mut chunk).await.is_ok_and(|size| size > 0) {} };
@@ -272,14 +273,15 @@ impl Connection {
         Ok((stream, &mut self.stopped))
     }
 
-    /// Tells the session what happened and carries out what it asks for.
+    /// Passes an input to the session, and carries out the effects.
     async fn step(&mut self, input: Input<'_>) -> io::Result<()> {
         let mut effects = self.step_session(input);
-        // A message is the last effect of its list; the verdict on it brings the next list.
+        // A message is the last effect of its list; the verdict on it leads to the next list.
         while let Some(verdict) = self.carry_out(effects).await? {
             effects = self.step_session(verdict);
         }
-        // The oldest messages give way first, as they would once this one is kept; then the session that needs more.
+        // The oldest messages are dropped first, as they would be once this one is stored; then the session that needs more
+        // memory is refused.
         if self.held.resize(self.session.held()) && !self.make_room().await {
             let effects = self.step_session(Input::OutOfMemory);
             self.held.resize(self.session.held());
@@ -296,7 +298,7 @@ impl Connection {
     async fn make_room(&self) -> bool {
         let inbox = &self.shared.inbox;
         if inbox.memory().has_too_much_incoming() {
-            // Those that have waited for longest for the rest of their message give way to others.
+            // Sessions that have waited longest for the rest of their message are closed for others.
             self.shared.evict_sessions();
         }
         if !inbox.is_on_disk() || !inbox.memory().is_over() {
@@ -307,7 +309,7 @@ impl Connection {
         made.await.unwrap_or(false)
     }
 
-    /// Sends the replies so far, in one write.
+    /// Sends the collected replies in one write.
     async fn reply(&mut self) -> io::Result<()> {
         if self.replies.is_empty() {
             return Ok(());
@@ -319,13 +321,13 @@ impl Connection {
         let (stream, _) = self.parts()?;
         let writing = timeout(idle, async {
             stream.write_all(&replies).await?;
-            // TLS keeps what it could not send at once.
+            // TLS buffers bytes that it could not send at once.
             stream.flush().await
         });
         let written = activity.waiting(Phase::Answer, since, writing).await;
         self.replies = replies;
         self.replies.clear();
-        // Kept is kept, whether or not the client received the reply.
+        // The messages are stored, even if the client did not receive the reply.
         self.show().await;
         let written = written.ok_or_else(evicted)?;
         written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
@@ -366,7 +368,7 @@ impl Connection {
                     verdict = Some(Input::Secured(self.encrypt().await?));
                 }
                 Effect::Store(received) => {
-                    // The inbox charges the message from here on.
+                    // From here on the inbox accounts for the message.
                     self.held.resize(self.session.held());
                     let stored = self.store(*received).await;
                     verdict = Some(Input::Stored(stored.map(|message| {
@@ -375,7 +377,7 @@ impl Connection {
                         message.id.clone()
                     })));
                 }
-                // The session says so itself from now on.
+                // `Session::is_closed` reports it from now on.
                 Effect::Close => {}
             }
         }
@@ -388,7 +390,7 @@ impl Connection {
             return self.shared.inbox.store(received, self.peer, now);
         }
         let (inbox, peer) = (Arc::clone(&self.shared.inbox), self.peer);
-        // It may wait for a thread.
+        // The message may wait for a thread.
         let waiting = inbox.memory().charge_incoming(received.source.len() as u64);
         let stored = tokio::task::spawn_blocking(move || {
             drop(waiting);
@@ -402,11 +404,11 @@ impl Connection {
         })
     }
 
-    /// Waits where the terminal is slower than the clients, who then wait too.
+    /// Queues the stored messages for the callback. If it is slow, this waits, and so do the clients.
     async fn show(&mut self) {
         for id in self.kept.drain(..) {
             if let Some(show) = &self.shared.show {
-                // An error says that nothing is shown any more; the message is kept all the same.
+                // An error means that the callback is not called any more; the message is stored all the same.
                 let _ = show.send(id).await;
             }
         }

@@ -1,4 +1,4 @@
-//! A connection that may become an encrypted one.
+//! Connection that may become encrypted (STARTTLS).
 
 use std::io;
 use std::pin::Pin;
@@ -10,19 +10,19 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ProtocolVersion;
 use tokio_rustls::server::TlsStream;
 
-/// The bytes between a client and the sink.
+/// Byte stream between a client and the sink.
 pub enum Stream {
-    /// As they are.
+    /// Without encryption.
     Clear(TcpStream),
-    /// By TLS.
+    /// Encrypted with TLS.
     Encrypted(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// Encrypts a connection in clear text, and answers the version of TLS.
+    /// Encrypts a connection, and returns the version of TLS.
     ///
     /// # Errors
-    /// The handshake's.
+    /// The handshake failed.
     pub async fn encrypt(
         stream: TcpStream,
         acceptor: &TlsAcceptor,

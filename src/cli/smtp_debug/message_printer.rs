@@ -451,6 +451,10 @@ mod tests {
         for char in '\0'..=char::MAX {
             let (terminal, pages) = (needs_escape(char), unsafe_text::needs_escape(char));
             assert_eq!(terminal, pages, "{char:?}");
+            if terminal {
+                let text = char.to_string();
+                assert_eq!(escape_line(&text), unsafe_text::escape_line(&text));
+            }
         }
         assert!(needs_escape('\u{61c}'));
     }
