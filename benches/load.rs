@@ -22,8 +22,6 @@
     reason = "the benchmark uses a part of the harness, and may panic on any surprise"
 )]
 
-use movie_bag_testkit as harness;
-
 #[path = "load/chart.rs"]
 mod chart;
 #[path = "load/growth.rs"]

@@ -22,8 +22,6 @@
     reason = "the benchmark uses a part of the harness, and may panic on any surprise"
 )]
 
-use movie_bag_testkit as harness;
-
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +30,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use movie_bag_testkit::{Connection, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, wait_until};
+use movie_bag_testkit::{
+    Connection, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, wait_until,
+};
 
 /// Areas under the ROC curve that are as good as guessing.
 const GUESSING: std::ops::RangeInclusive<f64> = 0.45..=0.55;

@@ -22,8 +22,6 @@
     reason = "a benchmark uses a part of the test harness, and panics on errors"
 )]
 
-use movie_bag_testkit as harness;
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

@@ -19,8 +19,6 @@
     reason = "the benchmark uses a part of the harness, and may panic on any surprise"
 )]
 
-use movie_bag_testkit as harness;
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};

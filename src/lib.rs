@@ -11,6 +11,6 @@
 //! - Use cases that read the clock or draw random bytes: both are parameters.
 
 pub mod cli;
-mod config;
+pub mod config;
 mod private;
 mod wiring;

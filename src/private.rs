@@ -12,7 +12,7 @@ use std::path::Path;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 
 /// Creates a folder and its missing parents. An existing folder is not changed.
-pub fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -21,7 +21,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Returns options for writing a file. The caller adds whether it is created and whether it may exist.
-pub fn writing() -> OpenOptions {
+pub(crate) fn writing() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -31,7 +31,7 @@ pub fn writing() -> OpenOptions {
 
 /// Makes a file private again after its mode was widened, for example by copying it.
 #[cfg(unix)]
-pub fn shut(file: &Path) -> io::Result<()> {
+pub(crate) fn shut(file: &Path) -> io::Result<()> {
     let mut permissions = std::fs::metadata(file)?.permissions();
     if permissions.mode() & 0o077 == 0 {
         return Ok(());
@@ -42,6 +42,6 @@ pub fn shut(file: &Path) -> io::Result<()> {
 
 /// Does nothing: on Windows, the folder determines who can read the file.
 #[cfg(not(unix))]
-pub fn shut(_: &Path) -> io::Result<()> {
+pub(crate) fn shut(_: &Path) -> io::Result<()> {
     Ok(())
 }

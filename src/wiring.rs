@@ -16,23 +16,23 @@ use crate::cli::failure::Failure;
 use crate::cli::running_servers;
 use crate::cli::shared_terminal::Stderr;
 use crate::cli::ui::Ui;
-use movie_bag_core::app::system::{SystemClock, SystemRng};
-use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use crate::config::{
     self, DatabaseSettings, Flags, LogSettings, MailSettings, MailTls, Settings, Sources,
     secret_file, values::Secret,
 };
+use movie_bag_core::app::system::{SystemClock, SystemRng};
+use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use movie_bag_core::domain::clock::{Clock as _, draw};
 use movie_bag_core::domain::event::Origin;
 use movie_bag_core::domain::password::PasswordPolicy;
 use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
+use movie_bag_core::ports::metrics::{Metrics, NoMetrics};
+use movie_bag_core::ports::store::{CopyableStore, Inspection};
 use movie_bag_http::PrometheusMetrics;
 use movie_bag_http::pages::{PageError, PageTemplates, Pages};
 use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
 use movie_bag_mail::templates::{TemplateError, Templates};
-use movie_bag_core::ports::metrics::{Metrics, NoMetrics};
-use movie_bag_core::ports::store::{CopyableStore, Inspection};
 use movie_bag_store::{Database, MongoSettings, UnusableDatabase};
 
 /// Resolves the settings, prints their warnings, and starts logging. `usual_log` is the default log filter of the command.
@@ -225,7 +225,10 @@ pub(crate) async fn app(
     let mailer = mailer(&settings.mail)?;
     let keys = keys(&kept_secret(settings)?, settings);
     let store = store(settings).await?;
-    let metrics = Arc::new(PrometheusMetrics::new(&http::paths(), SystemClock.now()));
+    let metrics = Arc::new(PrometheusMetrics::new(
+        &movie_bag_http::paths(),
+        SystemClock.now(),
+    ));
     let counters = Arc::clone(&metrics);
     let app = assembled(settings, templates, port, mailer, keys, store, counters);
     Ok((app, metrics))

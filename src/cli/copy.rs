@@ -6,10 +6,10 @@ use super::database::{self, Absence};
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::{Ui, counted};
+use crate::config::{DatabaseSettings, Flags};
 use crate::wiring;
 use movie_bag_core::app;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
-use crate::config::{DatabaseSettings, Flags};
 use movie_bag_core::domain::clock::Clock as _;
 
 /// Copy a whole database into another, empty one

@@ -4,7 +4,7 @@ use std::process;
 
 /// Exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExitCode {
+pub(crate) enum ExitCode {
     Done,
     Failed,
     /// Wrong usage, or settings or templates that cannot be read.
@@ -24,7 +24,7 @@ pub(super) enum ExitCode {
 
 impl ExitCode {
     /// All exit codes except that of a child command, in ascending order.
-    pub(super) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -37,7 +37,7 @@ impl ExitCode {
         Self::Interrupted,
     ];
 
-    pub(super) const fn number(self) -> u8 {
+    pub(crate) const fn number(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
@@ -55,7 +55,7 @@ impl ExitCode {
     }
 
     /// Returns the meaning for the documentation. The help of a command may describe it more precisely.
-    pub(super) const fn meaning(self) -> &'static str {
+    pub(crate) const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",

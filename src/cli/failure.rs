@@ -3,22 +3,22 @@
 use std::fmt;
 
 use super::exit_code::ExitCode;
-use movie_bag_core::app::{AppError, CopyError};
 use crate::config::ConfigError;
-use movie_bag_mail::templates::TemplateError;
+use movie_bag_core::app::{AppError, CopyError};
 use movie_bag_core::ports::mail::DeliveryError;
 use movie_bag_core::ports::store::StoreError;
+use movie_bag_mail::templates::TemplateError;
 
 /// Failure of a command, as it is shown.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
-    pub(super) exit: ExitCode,
+pub(crate) struct Failure {
+    pub(crate) exit: ExitCode,
     /// Name of the failure in JSON.
-    pub(super) code: &'static str,
+    pub(crate) code: &'static str,
     /// Message: the failure, then its causes from the nearest to the deepest one.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// Imperative sentence that says what to do.
-    pub(super) hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl fmt::Display for Failure {
@@ -31,7 +31,7 @@ impl std::error::Error for Failure {}
 
 impl Failure {
     /// Returns a failure with a hint.
-    pub(super) fn new(
+    pub(crate) fn new(
         exit: ExitCode,
         code: &'static str,
         message: impl Into<String>,
@@ -46,7 +46,7 @@ impl Failure {
     }
 
     /// Returns a failure without a hint: the message names all that can be done.
-    pub(super) fn without_hint(
+    pub(crate) fn without_hint(
         exit: ExitCode,
         code: &'static str,
         message: impl Into<String>,
@@ -58,12 +58,12 @@ impl Failure {
     }
 
     /// Returns a failure for wrong usage.
-    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, "usage", message, hint)
     }
 
     /// Returns the failure of a command that was ended by Ctrl-C.
-    pub(super) fn interrupted() -> Self {
+    pub(crate) fn interrupted() -> Self {
         Self {
             exit: ExitCode::Interrupted,
             code: "interrupted",
@@ -73,7 +73,7 @@ impl Failure {
     }
 
     /// Returns an exit code without a message, for a command that has reported the failure in its answer.
-    pub(super) fn silent(exit: ExitCode) -> Self {
+    pub(crate) fn silent(exit: ExitCode) -> Self {
         Self {
             exit,
             code: "reported",
@@ -83,7 +83,7 @@ impl Failure {
     }
 
     /// Classifies an error by the first cause with a known type.
-    pub(super) fn from_error(error: &anyhow::Error) -> Self {
+    pub(crate) fn from_error(error: &anyhow::Error) -> Self {
         if let Some(failure) = error.downcast_ref::<Self>() {
             return failure.clone();
         }
@@ -269,7 +269,7 @@ fn classify_delivery(error: &DeliveryError) -> Classification {
 
 /// Removes the numbers that the standard library appends to errors of the operating system. The first letter of such an error
 /// becomes lower case, as usual for a cause after a colon.
-pub(super) fn without_error_numbers(text: &str) -> String {
+pub(crate) fn without_error_numbers(text: &str) -> String {
     const MARKER: &str = " (os error ";
     let mut plain = String::new();
     let mut rest = text;

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::database::{self, Absence, Access};
 use super::delivery::sent_reply;
 use super::ui::Ui;
+use crate::config::Flags;
 use crate::wiring;
 use movie_bag_core::app::{AppError, DeliveryMode, ResetRequest, parse_address};
-use crate::config::Flags;
 
 /// Start a password reset and send the reset link
 ///

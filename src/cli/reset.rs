@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::database::{Absence, Access};
 use super::delivery::warn_unless_sent;
-use super::ui::Ui;
 use super::stdin;
+use super::ui::Ui;
+use crate::config::Flags;
 use crate::wiring;
 use movie_bag_core::app::{App, DeliveryMode};
-use crate::config::Flags;
 use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::Token;
 

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use super::database;
 use super::ui::Ui;
-use movie_bag_core::app::system::SystemRng;
 use crate::config::{DatabaseSettings, Settings, Source};
-use movie_bag_core::domain::clock::draw;
 use crate::private;
+use movie_bag_core::app::system::SystemRng;
+use movie_bag_core::domain::clock::draw;
 
 /// Record of the server in this process; removed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     path: PathBuf,
     /// Locked until the process ends, however it ends.
     _lock: File,
@@ -32,7 +32,7 @@ impl Drop for Record {
 }
 
 /// Records the server in this process, and removes the records of servers that were killed.
-pub(super) fn record(settings: &Settings, address: SocketAddr) -> Option<Record> {
+pub(crate) fn record(settings: &Settings, address: SocketAddr) -> Option<Record> {
     let folder = folder()?;
     remove_stale(&folder);
     write(&folder, &settings.database, address).ok()
@@ -40,7 +40,7 @@ pub(super) fn record(settings: &Settings, address: SocketAddr) -> Option<Record>
 
 /// Warns if servers run and none of them uses the database of this command. A database that an option names is a deliberate
 /// choice.
-pub(super) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
+pub(crate) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
     if matches!(
         database::source(settings, "MOVIE_BAG_DATABASE"),
         Source::Flag(_)

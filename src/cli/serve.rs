@@ -18,14 +18,14 @@ use super::runtime::{StopSignal, two_workers};
 use super::smtp_debug::{self, Addresses, SinkTasks};
 use super::systemd::{self, News};
 use super::ui::Ui;
+use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::wiring;
 use movie_bag_core::app::App;
-use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
+use movie_bag_core::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
 use movie_bag_http::pages::Pages;
 use movie_bag_http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
 use movie_bag_smtp_sink::net::SharedListener;
 use movie_bag_smtp_sink::{Sink, SinkSettings};
-use movie_bag_core::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
 
 /// Serve the HTTP API and the web pages, and deliver mail
 ///
@@ -228,8 +228,10 @@ fn start_tasks(
         tasks.start("metrics", move |stops| {
             let (listener, app, counters) = (metrics.handle(), owner.clone(), shown.clone());
             async move {
-                let (router, options) =
-                    (http::metrics_router(app, counters), http::metrics_options());
+                let (router, options) = (
+                    movie_bag_http::metrics_router(app, counters),
+                    movie_bag_http::metrics_options(),
+                );
                 http_server::serve(listener?, router, &options, raised(stops)).await;
                 io::Result::Ok(())
             }
@@ -240,7 +242,7 @@ fn start_tasks(
         let (listener, app, counters) = (api.handle(), owner.clone(), counters.clone());
         let (pages, options) = (pages(), options.clone());
         async move {
-            let router = http::router(app, counters, pages, options.clone());
+            let router = movie_bag_http::router(app, counters, pages, options.clone());
             http_server::serve(listener?, router, &options, raised(stops)).await;
             io::Result::Ok(())
         }

@@ -23,7 +23,7 @@ use movie_bag_core::domain::terminal_text::{escape_json, escape_lines, escape_ou
 
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
     /// Always
@@ -34,7 +34,7 @@ pub(super) enum Color {
 
 /// Output to the caller: answers on stdout, messages and questions on stderr.
 #[derive(Debug, Clone)]
-pub(super) struct Ui {
+pub(crate) struct Ui {
     json: bool,
     quiet: bool,
     color: bool,
@@ -43,7 +43,7 @@ pub(super) struct Ui {
 }
 
 impl Ui {
-    pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
+    pub(crate) fn new(json: bool, quiet: bool, color: Color) -> Self {
         let wanted = |shows_colors: bool| match color {
             Color::Always => true,
             Color::Never => false,
@@ -63,12 +63,12 @@ impl Ui {
         }
     }
 
-    pub(super) fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
     /// Returns the capabilities of stdout, for messages that the sink prints.
-    pub(super) fn stdout_style(&self) -> StdoutStyle {
+    pub(crate) fn stdout_style(&self) -> StdoutStyle {
         StdoutStyle {
             color: self.color_stdout,
             terminal: io::stdout().is_terminal(),
@@ -76,7 +76,7 @@ impl Ui {
     }
 
     /// Returns a word of an answer, styled if stdout has colours.
-    pub(super) fn paint_answer(&self, text: &str, style: &Style) -> String {
+    pub(crate) fn paint_answer(&self, text: &str, style: &Style) -> String {
         paint(text, style, self.color_stdout)
     }
 
@@ -84,7 +84,7 @@ impl Ui {
     ///
     /// # Errors
     /// Stdout cannot be written for another reason, such as a full disk. The command itself has succeeded.
-    pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn answer(&self, text: &str) -> Result<(), Failure> {
         ignore_closed_pipe(write_out(&escape_output(text, self.color_stdout), "\n"))
     }
 
@@ -92,7 +92,7 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(super) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
+    pub(crate) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
         ignore_closed_pipe(write_out(&escape_json(&json.to_string()), "\n"))
     }
 
@@ -100,7 +100,7 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(super) fn answer_as_it_is(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn answer_as_it_is(&self, text: &str) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
             return self.answer(&escape_lines(text.trim_end_matches('\n')));
         }
@@ -112,7 +112,7 @@ impl Ui {
     ///
     /// # Errors
     /// Stdout cannot be written.
-    pub(super) fn answer_password(
+    pub(crate) fn answer_password(
         &self,
         before: &str,
         password: &str,
@@ -131,7 +131,7 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(super) fn answer_either(
+    pub(crate) fn answer_either(
         &self,
         text: &str,
         json: &serde_json::Value,
@@ -144,7 +144,7 @@ impl Ui {
     }
 
     /// Returns an empty table; see [`table::table`].
-    pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
+    pub(crate) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
         table::table(header, broken)
     }
 
@@ -152,24 +152,24 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(super) fn answer_table(&self, table: Table) -> Result<(), Failure> {
+    pub(crate) fn answer_table(&self, table: Table) -> Result<(), Failure> {
         self.answer(&table::fitted(table))
     }
 
     /// Returns the lines of a table.
-    pub(super) fn fitted(table: Table) -> String {
+    pub(crate) fn fitted(table: Table) -> String {
         table::fitted(table)
     }
 
     /// Prints a progress message on stderr, unless `--quiet` is given.
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
             self.write(&escape_output(text, false));
         }
     }
 
     /// Prints a warning on stderr.
-    pub(super) fn warn(&self, text: &str) {
+    pub(crate) fn warn(&self, text: &str) {
         self.write(&format!(
             "{} {}",
             self.styled("warning:", &Style::new().yellow().bold()),
@@ -178,12 +178,12 @@ impl Ui {
     }
 
     /// Prints the error of one of many items on stderr, while the others are processed.
-    pub(super) fn item_error(&self, text: &str) {
+    pub(crate) fn item_error(&self, text: &str) {
         self.write(&escape_lines(text));
     }
 
     /// Prints a failure on stderr.
-    pub(super) fn error(&self, message: &str, hint: Option<&str>) {
+    pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
         let message = escape_lines(message);
         let mut lines = message.lines();
@@ -199,7 +199,7 @@ impl Ui {
     }
 
     /// Prints a usage error of the argument parser on stderr.
-    pub(super) fn usage(&self, text: &StyledStr) {
+    pub(crate) fn usage(&self, text: &StyledStr) {
         let text = if self.color {
             text.ansi().to_string()
         } else {
@@ -217,7 +217,7 @@ impl Ui {
     }
 
     /// Shows a spinner on a terminal until the returned value is dropped.
-    pub(super) fn spinner(&self, text: &str) -> Spinner {
+    pub(crate) fn spinner(&self, text: &str) -> Spinner {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return Spinner(None);
         }
@@ -230,7 +230,7 @@ impl Ui {
     }
 
     /// Shows a progress bar on a terminal until the returned value is dropped.
-    pub(super) fn progress(&self, unit: &str) -> Progress {
+    pub(crate) fn progress(&self, unit: &str) -> Progress {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return Progress(None);
         }
@@ -244,7 +244,7 @@ impl Ui {
 
     /// Shows on a terminal how much of a file has been read and how fast, until the returned value is dropped. `bytes` is the
     /// size of the file, if it is known.
-    pub(super) fn file_progress(&self, bytes: Option<u64>) -> FileProgress {
+    pub(crate) fn file_progress(&self, bytes: Option<u64>) -> FileProgress {
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return FileProgress::default();
         }
@@ -267,7 +267,7 @@ impl Ui {
     }
 
     /// Whether a prompt can be shown and answered.
-    pub(super) fn can_ask() -> bool {
+    pub(crate) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
@@ -275,12 +275,12 @@ impl Ui {
     ///
     /// # Errors
     /// There is no terminal.
-    pub(super) fn require_terminal_for_password() -> Result<(), Failure> {
+    pub(crate) fn require_terminal_for_password() -> Result<(), Failure> {
         require_terminal("a password", "--password-stdin")
     }
 
     /// Prompts for one line.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         prompt: &str,
         what: &str,
@@ -298,7 +298,7 @@ impl Ui {
 
     /// Asks for confirmation; Enter means no. `about` is printed above the question even with `--quiet`, because the user must
     /// know what the question is about.
-    pub(super) async fn confirm(
+    pub(crate) async fn confirm(
         &self,
         about: &str,
         prompt: &str,
@@ -318,7 +318,7 @@ impl Ui {
     }
 
     /// Prompts for a new password until it passes `check` and is typed the same twice.
-    pub(super) async fn ask_new_password(
+    pub(crate) async fn ask_new_password(
         &self,
         address: &str,
         check: impl Fn(&PasswordInput) -> Result<(), AppError>,
@@ -340,7 +340,7 @@ impl Ui {
 }
 
 /// Formats a time for people, in the time zone of the system.
-pub(super) fn local_time(at: Timestamp) -> String {
+pub(crate) fn local_time(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
@@ -369,7 +369,7 @@ fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
 }
 
 /// Formats a number with its noun: `1 movie`, `2 movies`.
-pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     match number {
         1 => format!("1 {one}"),
         number => format!("{number} {many}"),
@@ -386,13 +386,13 @@ fn stdout_failure(error: &io::Error) -> Failure {
 }
 
 /// Spinner that disappears when it is dropped.
-pub(super) struct Spinner(Option<ProgressBar>);
+pub(crate) struct Spinner(Option<ProgressBar>);
 
 /// Progress bar that disappears when it is dropped.
-pub(super) struct Progress(Option<ProgressBar>);
+pub(crate) struct Progress(Option<ProgressBar>);
 
 impl Progress {
-    pub(super) fn show(&self, done: u64, total: u64) {
+    pub(crate) fn show(&self, done: u64, total: u64) {
         if let Some(bar) = &self.0 {
             bar.set_length(total);
             bar.set_position(done);
@@ -402,7 +402,7 @@ impl Progress {
 
 /// Progress of reading a file; disappears when it is dropped.
 #[derive(Default)]
-pub(super) struct FileProgress {
+pub(crate) struct FileProgress {
     bar: Option<ProgressBar>,
     /// Time of the last update of the text, since the start.
     shown_at: Cell<Duration>,
@@ -410,7 +410,7 @@ pub(super) struct FileProgress {
 
 impl FileProgress {
     /// Shows the position up to which the file has been read, and the number of accounts read.
-    pub(super) fn show(&self, position: u64, accounts: u64) {
+    pub(crate) fn show(&self, position: u64, accounts: u64) {
         const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
         let Some(bar) = &self.bar else { return };
         bar.set_position(position);
@@ -423,7 +423,7 @@ impl FileProgress {
     }
 
     /// Hides the bar while `write` prints.
-    pub(super) fn suspend(&self, write: impl FnOnce()) {
+    pub(crate) fn suspend(&self, write: impl FnOnce()) {
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),

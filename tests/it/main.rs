@@ -1,6 +1,6 @@
 //! End-to-end tests: the real binary, real SMTP, real database files.
 //!
-//! All of them are one test binary, so that it is linked once. Start reading at [`harness`], which starts all processes. Each
+//! All of them are one test binary, so that it is linked once. Processes are started by `movie_bag_testkit`. Each
 //! file is one subject, each test one promise.
 
 #![expect(
@@ -8,8 +8,6 @@
     unreachable_pub,
     reason = "a test may panic on any surprise, and no other crate sees its modules"
 )]
-
-use movie_bag_testkit as harness;
 
 mod answers;
 mod bad_input;
@@ -42,5 +40,4 @@ mod supply_chain;
 mod systemd;
 mod templates;
 mod terminal;
-mod tidy;
 mod web_inbox;

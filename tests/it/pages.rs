@@ -5,7 +5,9 @@ mod appearance;
 mod host_names;
 mod mails;
 
-use movie_bag_testkit::{Browser, Device, Home, Key, NEW_PASSWORD, Output, PASSWORD, Server, Theme};
+use movie_bag_testkit::{
+    Browser, Device, Home, Key, NEW_PASSWORD, Output, PASSWORD, Server, Theme,
+};
 
 const ANN: &str = "ann@example.com";
 const SUBJECT: &str = "[Movie-bag] Reset your password";

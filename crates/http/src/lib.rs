@@ -42,8 +42,8 @@ pub use malformed_requests::answer_instead;
 pub use metrics::{METRICS_CONNECTIONS, PrometheusMetrics, metrics_options, metrics_router};
 pub use server::router;
 
-use movie_bag_core::app::App;
 use error::ApiError;
+use movie_bag_core::app::App;
 use pages::Pages;
 
 /// Settings of the HTTP server.

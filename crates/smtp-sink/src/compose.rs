@@ -16,7 +16,7 @@ use lettre::message::{
 use lettre::{Address, Message};
 use serde::Deserialize;
 
-use crate::smtp::{Envelope, Received, Recipient, Transcript};
+use crate::session::{Envelope, Received, Recipient, Transcript};
 
 /// Headers that have a field of their own in the JSON.
 const RESERVED_HEADERS: [&str; 9] = [

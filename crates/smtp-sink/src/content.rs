@@ -22,7 +22,7 @@ pub(super) use fields::MAX_ADDRESSES;
 use super::html;
 use super::mime::{Defect, Message, Part};
 use super::search_text::append_normalized;
-use crate::smtp::Envelope;
+use crate::session::Envelope;
 use bodies::{bodies, files, is_inline, visible_text};
 use fields::FirstFields;
 

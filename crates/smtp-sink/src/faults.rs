@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::smtp::fault::{Fault, Stage};
+use crate::session::fault::{Fault, Stage};
 
 /// Stages and their names in rules.
 const STAGES: [(Stage, &str); 7] = [

@@ -22,7 +22,7 @@ pub use super::received::{Identity, ReceivedMessage, SessionFacts};
 use super::search::Query;
 use super::{Summary, auto_tags};
 use crate::clock::{Rng, draw};
-use crate::smtp::{MessageId, Received, Refusal};
+use crate::session::{MessageId, Received, Refusal};
 
 use kept::{Entry, Kept, Limits};
 use memory::Memory;

@@ -1,6 +1,6 @@
 //! Debugging SMTP server: accepts every message, stores the newest ones, and delivers none.
 //!
-//! The protocol is in [`smtp`](crate::smtp); this module owns its sockets. A message is stored before it is parsed, and the
+//! The protocol is in [`smtp`](crate::session); this module owns its sockets. A message is stored before it is parsed, and the
 //! target of a link is never fetched.
 //!
 //! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`mod@certificate`]; [`inbox`] stores messages,
@@ -28,6 +28,7 @@ pub mod net;
 pub mod received;
 pub mod search;
 pub mod search_text;
+pub mod session;
 pub mod stream;
 pub mod supervision;
 pub mod unsafe_text;
@@ -52,7 +53,7 @@ use tokio_rustls::TlsAcceptor;
 /// Rule of an injected fault, parsed from text.
 pub use crate::faults::Rule as FaultRule;
 /// Id of a stored message.
-pub use crate::smtp::MessageId;
+pub use crate::session::MessageId;
 pub use inbox::{Inbox, ReceivedMessage};
 pub use stream::Stream;
 

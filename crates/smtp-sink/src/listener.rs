@@ -1,4 +1,4 @@
-//! Runs [`smtp::Session`](crate::smtp::Session) over TCP: the only file that owns SMTP sockets and timers.
+//! Runs [`smtp::Session`](crate::session::Session) over TCP: the only file that owns SMTP sockets and timers.
 //!
 //! The session chooses all replies. No host name is ever looked up. An error of a connection ends that connection and nothing
 //! else.
@@ -22,7 +22,7 @@ use super::inbox::memory::Charge;
 use super::inbox::{Inbox, ReceivedMessage};
 use super::net::slots::{Phase, Slot, Slots};
 use super::stream::Stream;
-use crate::smtp::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
+use crate::session::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 
 /// Host name in replies. The server needs no real one, and looks none up.
 const HOST: &str = "localhost";

@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::received::{Identity, ReceivedMessage, SessionFacts};
-use crate::smtp::auth::Login;
-use crate::smtp::{Envelope, MessageId, Received, Transcript, Warning};
+use crate::session::auth::Login;
+use crate::session::{Envelope, MessageId, Received, Transcript, Warning};
 
 /// Ends the name of each file that is ours.
 const OURS: &str = ".movie-bag";

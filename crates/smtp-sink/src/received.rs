@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::content::{self, Digest};
 use super::inbox::memory::Charge;
 use super::search::Facts;
-use crate::smtp::auth::Login;
-use crate::smtp::{Envelope, MessageId, Received, Transcript, Warning};
+use crate::session::auth::Login;
+use crate::session::{Envelope, MessageId, Received, Transcript, Warning};
 
 /// Memory of a stored message beyond what is counted individually, in bytes: its structures, its entries in the inbox, and the
 /// overhead of the allocator. The value is generous, so that the memory limit holds.

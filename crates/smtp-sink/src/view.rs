@@ -99,11 +99,7 @@ mod tests {
                 content.attachments[0].bytes.len(),
                 source.len() - kind.len() - 18
             );
-            crate::content::read_search_text(
-                &deepest.source,
-                &deepest.digest(),
-                &deepest.envelope,
-            );
+            crate::content::read_search_text(&deepest.source, &deepest.digest(), &deepest.envelope);
         }
     }
 

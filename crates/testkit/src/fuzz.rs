@@ -8,13 +8,15 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+
+use super::markdown::repository;
 
 /// The folders of the corpus: each is a target, and each target has one.
 const TARGETS: [&str; 8] = [
@@ -31,21 +33,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const REPEAT: &[u8] = b"<<<REPEAT>>>";
 
 /// One parser under test.
-pub(crate) struct Target {
+pub struct Target {
     /// The name of its folder in the corpus.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What its format is made of.
-    pub(crate) words: &'static [&'static str],
+    pub words: &'static [&'static str],
     /// Inputs to mutate beside the corpus, such as what must be made anew each time.
-    pub(crate) seeds: Vec<Vec<u8>>,
+    pub seeds: Vec<Vec<u8>>,
     /// How many inputs an ordinary run makes.
-    pub(crate) cases: u32,
+    pub cases: u32,
 }
 
 impl Target {
     /// Replays the corpus, then goes on with inputs of its own.
     #[track_caller]
-    pub(crate) fn run(self, check: impl Fn(&[u8])) {
+    pub fn run(self, check: impl Fn(&[u8])) {
         assert!(TARGETS.contains(&self.name), "{} has no folder", self.name);
         let corpus = corpus(self.name);
         for (path, input) in &corpus {
@@ -91,13 +93,9 @@ fn timed(check: &impl Fn(&[u8]), input: &[u8]) {
     );
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The files of a target, those that repeat themselves at full length.
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = root().join("tests/corpus").join(target);
+    let folder = repository().join("tests/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -127,7 +125,7 @@ fn long(start: &[u8], piece: &[u8]) -> Vec<u8> {
 }
 
 fn written(target: &str, input: &[u8]) -> PathBuf {
-    let folder = root().join("target/fuzz");
+    let folder = repository().join("target/fuzz");
     fs::create_dir_all(&folder).unwrap();
     let sum = input.iter().fold(0_u64, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(u64::from(*byte))
@@ -279,7 +277,7 @@ fn inputs(seeds: Vec<Vec<u8>>, words: &'static [&'static str]) -> BoxedStrategy<
 
 #[test]
 fn every_folder_of_the_corpus_is_a_target() {
-    let folders = fs::read_dir(root().join("tests/corpus")).unwrap();
+    let folders = fs::read_dir(repository().join("tests/corpus")).unwrap();
     let mut names: Vec<_> = folders
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();

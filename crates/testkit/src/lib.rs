@@ -24,6 +24,7 @@ mod closed_port;
 mod command;
 mod connection;
 mod debian;
+pub mod fuzz;
 mod half_open;
 mod inbox;
 mod mail_server;
@@ -106,6 +107,11 @@ pub fn binary() -> &'static Path {
         binary
     });
     &BINARY
+}
+
+/// Reads a file of the repository, by its path from the root.
+pub fn repository_file(path: &str) -> Vec<u8> {
+    std::fs::read(markdown::repository().join(path)).unwrap()
 }
 
 /// Returns the `target` folder of this build.

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 
 use super::*;
 use movie_bag_core::domain::outbox::MailKind;
-use movie_bag_mail::render::{TeraRenderer, values};
-use movie_bag_mail::templates::Templates;
 use movie_bag_core::ports::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Renderer as _, ResetPassword, ResetSuccessful,
 };
+use movie_bag_mail::render::{TeraRenderer, values};
+use movie_bag_mail::templates::Templates;
 
 fn templates() -> Templates {
     Templates::load(&BUILT_IN_TEMPLATES, None).unwrap()

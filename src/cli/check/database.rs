@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Check, DATABASE};
-use movie_bag_core::app::system::SystemClock;
 use crate::cli::ui::local_time;
-use crate::wiring;
 use crate::config::{DatabaseSettings, Settings};
+use crate::wiring;
+use movie_bag_core::app::system::SystemClock;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::clock::Clock as _;
 use movie_bag_core::domain::outbox::OutboxState;

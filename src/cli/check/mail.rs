@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use super::{Check, MAIL_SERVER};
+use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
+use crate::wiring;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
 use movie_bag_core::app::unusable_token;
-use crate::wiring;
-use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
 use movie_bag_core::domain::clock::{Clock as _, draw};
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::id::EntryId;
-use movie_bag_mail::dialogue::{self, Dialogue, Step};
-use movie_bag_mail::render::TeraRenderer;
-use movie_bag_mail::templates::Templates;
 use movie_bag_core::ports::mail::{
     DeliveryError, Mail, RenderError, Rendered, Renderer as _, ResetPassword,
 };
+use movie_bag_mail::dialogue::{self, Dialogue, Step};
+use movie_bag_mail::render::TeraRenderer;
+use movie_bag_mail::templates::Templates;
 
 /// Connects, encrypts, logs in and names the sender, as for a mail, without sending one.
 pub(super) async fn probe(settings: &Settings) -> (Check, Vec<Step>) {

@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::ui::Ui;
-use crate::wiring;
 use crate::config::Flags;
-use movie_bag_core::domain::terminal_text::escape_line;
+use crate::wiring;
 use client::{Fetched, InboxClient, InboxError};
+use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Read the messages of a running sink
 ///

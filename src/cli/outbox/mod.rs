@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::database::{Absence, Access};
 use super::ui::Ui;
+use crate::config::Flags;
 use crate::wiring;
 use movie_bag_core::app::FlushScope;
-use crate::config::Flags;
 use movie_bag_core::domain::outbox::Entry;
 
 /// Show and manage mails that are not delivered yet

@@ -21,7 +21,7 @@ const MOST_FOUND: usize = 20;
 
 /// Format of a printed message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in super::super) enum Format {
+pub(crate) enum Format {
     /// For people: addresses, subject and text; links, tokens and codes on separate lines, ready to copy.
     #[default]
     Text,
@@ -36,10 +36,10 @@ pub(in super::super) enum Format {
 
 /// Capabilities of the output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in super::super) struct Style {
-    pub(in super::super) color: bool,
+pub(crate) struct Style {
+    pub(crate) color: bool,
     /// Whether the output is a terminal; `raw` is escaped then.
-    pub(in super::super) terminal: bool,
+    pub(crate) terminal: bool,
 }
 
 /// Sequences that choose a style. Links, tokens and codes each have their own colour.
@@ -72,7 +72,7 @@ impl Colors {
 }
 
 /// Prints one message, and flushes the output so that the message is visible at once.
-pub(in super::super) fn print(
+pub(crate) fn print(
     out: &mut impl Write,
     message: &ReceivedMessage,
     format: Format,
@@ -341,12 +341,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use movie_bag_smtp_sink::session::{Envelope, Received, Recipient, Transcript};
     use movie_bag_core::domain::terminal_text::needs_escape;
-    use movie_bag_testkit::fuzz::Target;
     use movie_bag_smtp_sink::Inbox;
     use movie_bag_smtp_sink::clock::SystemRng;
     use movie_bag_smtp_sink::unsafe_text;
-    use crate::smtp::{Envelope, Received, Recipient, Transcript};
+    use movie_bag_testkit::fuzz::Target;
 
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
 

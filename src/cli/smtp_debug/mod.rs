@@ -28,12 +28,12 @@ use super::failure::Failure;
 use super::file_limit::FileLimit;
 use super::runtime::{StopSignal, one_thread};
 use super::ui::{Ui, counted};
-use crate::wiring;
 use crate::config::{Flags, socket_address};
+use crate::wiring;
 use movie_bag_core::domain::byte_size::byte_size;
 use movie_bag_core::domain::span::span;
-use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 use movie_bag_core::supervisor::{self, Supervisor, fault_points};
+use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
 
 /// Catch mails and show them in the terminal and a web inbox
 ///

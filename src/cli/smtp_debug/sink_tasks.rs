@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use movie_bag_smtp_sink::supervision::{NextFailure, StartTask, TaskFailed, TaskSupervisor};
 use movie_bag_core::supervisor::Supervisor;
+use movie_bag_smtp_sink::supervision::{NextFailure, StartTask, TaskFailed, TaskSupervisor};
 
 /// Runs the tasks of a sink under a [`Supervisor`]. The process ends when the supervisor gives up, so that no task failure
 /// reaches the sink.

@@ -5,8 +5,8 @@ mod list;
 mod preview;
 
 use super::ui::Ui;
-use crate::wiring;
 use crate::config::Flags;
+use crate::wiring;
 use movie_bag_mail::templates::Templates;
 
 /// Manage mail and page templates

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::super::exit_code::ExitCode;
 use super::super::failure::Failure;
-use super::new_password::NewPassword;
 use super::Ui;
+use super::new_password::NewPassword;
 use crate::wiring;
 use movie_bag_core::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
 

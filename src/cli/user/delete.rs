@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::Ui;
-use movie_bag_core::app::App;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::counted;
+use movie_bag_core::app::App;
 use movie_bag_core::domain::terminal_text::escape_line;
 use movie_bag_core::ports::store::Deletion;
 

@@ -9,15 +9,15 @@ use serde_json::json;
 
 use super::Ui;
 use super::format::{Format, is_dash};
-use movie_bag_core::app::App;
-use movie_bag_core::app::system::SystemRng;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::counted;
+use crate::private;
+use movie_bag_core::app::App;
+use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::clock::draw;
 use movie_bag_core::domain::password::PasswordHash;
-use crate::private;
 
 /// Number of accounts per query.
 const PAGE_SIZE: usize = 500;

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::super::table::hanging;
 use super::super::ui::{Ui, local_time};
-use movie_bag_core::app::App;
 use crate::cli::failure::Failure;
+use movie_bag_core::app::App;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::AddressPart;
 use movie_bag_core::domain::id::AccountId;

@@ -14,9 +14,9 @@ mod show;
 
 use super::database::{self, Absence, Access};
 use super::ui::Ui;
+use crate::config::Flags;
 use crate::wiring;
 use movie_bag_core::app::parse_address;
-use crate::config::Flags;
 
 /// Manage accounts
 #[derive(Debug, clap::Subcommand)]

@@ -2,10 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use movie_bag_core::app::App;
-use movie_bag_core::app::system::SystemRng;
 use crate::cli::stdin;
 use crate::cli::ui::Ui;
+use movie_bag_core::app::App;
+use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::domain::clock::draw;
 use movie_bag_core::domain::password::PasswordInput;
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::super::delivery::warn_unless_sent;
-use super::new_password::NewPassword;
 use super::Ui;
+use super::new_password::NewPassword;
 use crate::wiring;
 use movie_bag_core::app::{App, DeliveryMode};
 

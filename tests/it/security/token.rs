@@ -12,7 +12,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::{ANN, BOB, CONFIRMATION, RESET, two_servers};
-use movie_bag_testkit::{ClosedPort, Home, NEW_PASSWORD, Output, PASSWORD, now, wait_for, wait_until};
+use movie_bag_testkit::{
+    ClosedPort, Home, NEW_PASSWORD, Output, PASSWORD, now, wait_for, wait_until,
+};
 
 /// A secret of more than 32 bytes that no other test uses.
 const SECRET: &str = "the secret that the attacker wants to know";

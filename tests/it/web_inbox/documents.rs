@@ -2,9 +2,9 @@
 
 use super::hostile::ExternalServer;
 use super::{Desk, send};
-use movie_bag_testkit::Home;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use movie_bag_testkit::Home;
 
 /// One document on each line, after its name.
 const DOCUMENTS: &str = include_str!("../../hostile_documents.txt");

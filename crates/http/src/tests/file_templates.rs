@@ -9,10 +9,10 @@ use tera::{Context, Tera};
 use crate::pages::{PageError, PageTemplates};
 
 /// Templates of the folder `templates/web`, without validation and overrides.
-pub(in crate) struct FileTemplates(Tera);
+pub(crate) struct FileTemplates(Tera);
 
 impl FileTemplates {
-    pub(in crate) fn load() -> Arc<Self> {
+    pub(crate) fn load() -> Arc<Self> {
         let mut tera = Tera::default();
         let files = fs::read_dir(folder()).unwrap().map(|entry| {
             let path = entry.unwrap().path();

@@ -22,6 +22,8 @@ use tokio::task::JoinHandle;
 
 use super::pages::Pages;
 use super::{HttpOptions, PrometheusMetrics, answer_instead, openapi, router};
+use file_templates::FileTemplates;
+use memory_store::MemoryStore;
 use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use movie_bag_core::domain::clock::Clock;
@@ -29,10 +31,10 @@ use movie_bag_core::domain::event::Origin;
 use movie_bag_core::domain::mail_server::Capacity;
 use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::domain::password::PasswordPolicy;
-use movie_bag_core::ports::mail::{Mail, MailSession, Mailer, NoSession, RenderError, Rendered, Renderer};
-use crate::sink::net::http1;
-use file_templates::FileTemplates;
-use memory_store::MemoryStore;
+use movie_bag_core::ports::mail::{
+    Mail, MailSession, Mailer, NoSession, RenderError, Rendered, Renderer,
+};
+use movie_bag_smtp_sink::net::http1;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -17,7 +17,7 @@ use super::bounded_response::json;
 use super::mailpit_json::Summary;
 use super::{ApiState, blocking, plain};
 use crate::inbox::{Event, Inbox};
-use crate::smtp::MessageId;
+use crate::session::MessageId;
 
 /// Interval between pings.
 const PING_INTERVAL: Duration = Duration::from_secs(54);

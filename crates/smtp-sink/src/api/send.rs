@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{ApiState, access_control, blocking};
 use crate::clock::draw;
 use crate::compose::{self, Letter};
-use crate::smtp::auth::{Login, Mechanism};
-use crate::smtp::{Refusal, Transcript};
+use crate::session::auth::{Login, Mechanism};
+use crate::session::{Refusal, Transcript};
 
 /// Memory reserved for each byte of a body while the message is composed.
 const MEMORY_FACTOR: usize = 4;

@@ -4,7 +4,7 @@ use super::bodies::{files, is_inline, visible_text};
 use super::fields::FirstFields;
 use super::guarded;
 use crate::mime::Message;
-use crate::smtp::Envelope;
+use crate::session::Envelope;
 
 /// Maximum length of a snippet, in bytes.
 const MAX_SNIPPET: usize = 200;

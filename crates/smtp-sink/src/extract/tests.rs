@@ -171,7 +171,7 @@ proptest! {
 /// Mails of many senders, languages, charsets and encodings; `expected.json` has the expected results.
 #[test]
 fn the_corpus_of_mails_has_exactly_the_expected_results() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
+    let folder = movie_bag_testkit::markdown::repository().join("tests/mails");
     let expected = std::fs::read_to_string(folder.join("expected.json")).unwrap();
     let expected: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&expected).unwrap();

@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::tags::key;
 use super::trash::Trash;
 use crate::received::{Identity, ReceivedMessage};
-use crate::smtp::MessageId;
+use crate::session::MessageId;
 
 /// Part of the limit that is dropped for one new message in place of what readers hold.
 const LOST_TO_READERS: u64 = 16;

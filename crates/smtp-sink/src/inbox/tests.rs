@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::smtp::{Envelope, Recipient, Transcript};
+use crate::session::{Envelope, Recipient, Transcript};
 
 /// Draws 0, 1, 2, …: no two ids are the same.
 #[derive(Default)]

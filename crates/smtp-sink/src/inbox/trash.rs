@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::kept::Entry;
 use super::{Event, Inbox, Which, fresh_id};
-use crate::smtp::MessageId;
+use crate::session::MessageId;
 
 /// Time for which a deletion can be undone.
 pub const RESTORABLE: Duration = Duration::from_secs(60);

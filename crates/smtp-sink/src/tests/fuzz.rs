@@ -8,13 +8,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::Stopped;
-use movie_bag_testkit::fuzz::Target;
 use crate::api::view::{Form, render_html};
 use crate::api::{ApiState, mailpit_json};
 use crate::inbox::tests::{Counting, received};
 use crate::inbox::{Inbox, ReceivedMessage};
 use crate::unsafe_text::needs_escape;
 use crate::{content, extract, html, mime, view, web};
+use movie_bag_testkit::fuzz::Target;
 
 const MAIL: &[&str] = &[
     "From: ",
@@ -171,7 +171,7 @@ fn is_unseen(char: char) -> bool {
 }
 
 fn real_mails() -> Vec<Vec<u8>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
+    let folder = movie_bag_testkit::markdown::repository().join("tests/mails");
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -41,17 +41,17 @@ const ASSETS: [(&str, &str, &str); 3] = [
     (
         "inbox.css",
         "text/css; charset=utf-8",
-        include_str!("../../../templates/inbox/inbox.css"),
+        include_str!("../../templates/inbox.css"),
     ),
     (
         "inbox.js",
         "text/javascript; charset=utf-8",
-        include_str!("../../../templates/inbox/inbox.js"),
+        include_str!("../../templates/inbox.js"),
     ),
     (
         "theme.js",
         "text/javascript; charset=utf-8",
-        include_str!("../../../templates/inbox/theme.js"),
+        include_str!("../../templates/theme.js"),
     ),
 ];
 

@@ -15,7 +15,7 @@ pub(super) struct TemplateError {
 
 macro_rules! inbox_templates {
     ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../../templates/inbox/", $name)))),+]
+        [$(($name, include_str!(concat!("../../templates/", $name)))),+]
     };
 }
 

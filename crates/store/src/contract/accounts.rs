@@ -2,7 +2,7 @@
 
 use super::fixtures::*;
 
-pub(in crate) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_address(
+pub(crate) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_address(
     store: &Arc<dyn CopyableStore>,
 ) {
     create(store, 1).await;
@@ -26,7 +26,7 @@ pub(in crate) async fn an_account_is_found_by_its_id_and_every_spelling_of_its_a
     assert_eq!(by_address(store, "user2@example.com").await, None);
 }
 
-pub(in crate) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_no_account(
+pub(crate) async fn an_exact_spelling_wins_and_an_ambiguous_one_finds_no_account(
     store: &Arc<dyn CopyableStore>,
 ) {
     for (number, address) in [

@@ -13,7 +13,9 @@ pub(super) use super::super::{
 };
 pub(super) use movie_bag_core::domain::account::Account;
 pub(super) use movie_bag_core::domain::email_address::EmailAddress;
-pub(super) use movie_bag_core::domain::event::{COUNTED_LINES, Event, EventKind, HISTORY_LINES, Origin};
+pub(super) use movie_bag_core::domain::event::{
+    COUNTED_LINES, Event, EventKind, HISTORY_LINES, Origin,
+};
 pub(super) use movie_bag_core::domain::fingerprint::Fingerprint;
 pub(super) use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 pub(super) use movie_bag_core::domain::limit::{Limit, LimitKey, TooEarly};
@@ -23,11 +25,11 @@ pub(super) use movie_bag_core::domain::outbox::{
 };
 pub(super) use movie_bag_core::domain::password::PasswordHash;
 
-pub(in crate) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-pub(in crate) fn account(number: u8) -> Account {
+pub(crate) fn account(number: u8) -> Account {
     Account {
         id: AccountId::from_bytes([number; 12]),
         address: format!("user{number}@example.com"),
@@ -36,7 +38,7 @@ pub(in crate) fn account(number: u8) -> Account {
     }
 }
 
-pub(in crate) fn event(number: u8, kind: EventKind, second: i64) -> Event {
+pub(crate) fn event(number: u8, kind: EventKind, second: i64) -> Event {
     Event::new(
         AccountId::from_bytes([number; 12]),
         at(second),
@@ -46,7 +48,7 @@ pub(in crate) fn event(number: u8, kind: EventKind, second: i64) -> Event {
     )
 }
 
-pub(in crate) fn entry(id: u8, number: u8, due: i64) -> Entry {
+pub(crate) fn entry(id: u8, number: u8, due: i64) -> Entry {
     Entry {
         id: EntryId::from_bytes([id; 12]),
         account: AccountId::from_bytes([number; 12]),
@@ -63,14 +65,14 @@ pub(in crate) fn entry(id: u8, number: u8, due: i64) -> Entry {
     }
 }
 
-pub(in crate) fn lease(holder: u8, until: i64) -> Lease {
+pub(crate) fn lease(holder: u8, until: i64) -> Lease {
     Lease {
         holder: LeaseId::from_bytes([holder; 12]),
         until: at(until),
     }
 }
 
-pub(in crate) fn change(number: u8, to: &str) -> CredentialChange {
+pub(crate) fn change(number: u8, to: &str) -> CredentialChange {
     CredentialChange {
         expected: account(number),
         password_hash: PasswordHash::from_stored(to),
@@ -84,7 +86,7 @@ pub(in crate) fn change(number: u8, to: &str) -> CredentialChange {
     }
 }
 
-pub(in crate) fn movie(id: u8, by: u8) -> Movie {
+pub(crate) fn movie(id: u8, by: u8) -> Movie {
     Movie {
         id: MovieId::from_bytes([id; 12]),
         name: format!("Part {id}, «quoted» \"twice\""),
@@ -94,7 +96,7 @@ pub(in crate) fn movie(id: u8, by: u8) -> Movie {
     }
 }
 
-pub(in crate) async fn create(store: &Arc<dyn CopyableStore>, number: u8) {
+pub(crate) async fn create(store: &Arc<dyn CopyableStore>, number: u8) {
     let created = store
         .create_account(
             &account(number),
@@ -107,7 +109,7 @@ pub(in crate) async fn create(store: &Arc<dyn CopyableStore>, number: u8) {
 }
 
 /// Leases the next entry of a round.
-pub(in crate) async fn lease_next<S: Outbox + ?Sized>(
+pub(crate) async fn lease_next<S: Outbox + ?Sized>(
     store: &Arc<S>,
     round: Round,
     now: Timestamp,
@@ -119,7 +121,7 @@ pub(in crate) async fn lease_next<S: Outbox + ?Sized>(
 }
 
 /// Leases the next entry of either round, new ones first.
-pub(in crate) async fn lease_any<S: Outbox + ?Sized>(
+pub(crate) async fn lease_any<S: Outbox + ?Sized>(
     store: &Arc<S>,
     now: Timestamp,
     lease: Lease,
@@ -130,7 +132,7 @@ pub(in crate) async fn lease_any<S: Outbox + ?Sized>(
     }
 }
 
-pub(in crate) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entry) {
+pub(crate) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entry) {
     let requested = Event {
         account: entry.account,
         ..event(1, EventKind::ResetRequested, 1)
@@ -139,10 +141,7 @@ pub(in crate) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entry) {
     assert_eq!(queued, QueueResult::Queued);
 }
 
-pub(in crate) async fn by_address(
-    store: &Arc<dyn CopyableStore>,
-    typed: &str,
-) -> Option<AccountId> {
+pub(crate) async fn by_address(store: &Arc<dyn CopyableStore>, typed: &str) -> Option<AccountId> {
     let canonical = EmailAddress::parse(typed).unwrap();
     store
         .account_by_address(typed, &canonical)

@@ -43,9 +43,7 @@ pub(super) async fn a_limit_counts_up_to_its_maximum_and_a_refused_call_changes_
     assert_eq!(count(1, 300).await, Ok(at(600)));
 }
 
-pub(in crate) async fn concurrent_calls_do_not_exceed_a_limit(
-    store: &Arc<dyn CopyableStore>,
-) {
+pub(crate) async fn concurrent_calls_do_not_exceed_a_limit(store: &Arc<dyn CopyableStore>) {
     create(store, 1).await;
     let calls = (0..20).map(|number| {
         let store = Arc::clone(store);

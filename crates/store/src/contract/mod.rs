@@ -4,11 +4,11 @@
 //! and creates a test for each pair, so that no database can omit a promise:
 //! `store::contract::sqlite::one_of_fifty_concurrent_changes_succeeds`.
 
-pub(in crate) mod accounts;
+pub(crate) mod accounts;
 mod copying;
-pub(in crate) mod fixtures;
+pub(crate) mod fixtures;
 mod history;
-pub(in crate) mod limits;
+pub(crate) mod limits;
 mod model;
 mod movies;
 mod outbox;

@@ -22,7 +22,7 @@ mod paging;
 mod steps;
 mod tally_documents;
 #[cfg(test)]
-pub(in crate) mod tests;
+pub(crate) mod tests;
 mod timed_collection;
 mod uri;
 

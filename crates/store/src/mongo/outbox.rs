@@ -23,7 +23,9 @@ use super::paging::{fetch_page, server_limit};
 use super::steps::{Outcome, Step};
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
-use movie_bag_core::domain::outbox::{self, Entry, EntryState, Lease, MailKind, OutboxState, Round};
+use movie_bag_core::domain::outbox::{
+    self, Entry, EntryState, Lease, MailKind, OutboxState, Round,
+};
 
 /// Matches the waiting entries of a round. Kinds that only a newer version knows are left to that version.
 fn waiting_filter(round: Round) -> Document {

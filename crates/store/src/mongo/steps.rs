@@ -35,8 +35,8 @@ pub(super) enum Step {
         password: String,
         event: EventDocument,
         mails: Vec<EntryDocument>,
-        /// LimitState to delete.
-        #[serde(default)]
+        /// Tally to delete. Journals of earlier versions have this name.
+        #[serde(default, rename = "forgives")]
         clears_limit: Option<Bson>,
     },
     RevokeAccess {

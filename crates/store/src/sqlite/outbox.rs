@@ -13,7 +13,9 @@ use super::limits::count_call;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::fingerprint::Fingerprint;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
-use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round};
+use movie_bag_core::domain::outbox::{
+    Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round,
+};
 
 const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
 

@@ -23,13 +23,13 @@ use tokio::sync::mpsc;
 use self::csv::Csv;
 use self::input::{Line, Records};
 use self::json_lines::JsonLines;
-use super::format::{Format, is_dash};
 use super::Ui;
-use crate::wiring;
-use movie_bag_core::app::{App, AppError, Import, ImportOptions, ImportOutcome};
+use super::format::{Format, is_dash};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::ui::{FileProgress, counted};
+use crate::wiring;
+use movie_bag_core::app::{App, AppError, Import, ImportOptions, ImportOutcome};
 
 /// Maximum number of records that are parsed and not yet imported.
 const READ_AHEAD: usize = 64;

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 
 use super::SmtpMailer;
 use movie_bag_core::domain::outbox::Round;
-use movie_bag_core::ports::mail::{DeliveryError, Mailer as _, Message, NoSession, Receipt, SendError};
+use movie_bag_core::ports::mail::{
+    DeliveryError, Mailer as _, Message, NoSession, Receipt, SendError,
+};
 
 /// Sends a mail over a session, as the use cases do.
 #[async_trait]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::server::{Authority, CONNECTIONS, Flaw, NO_REPLY, Script};
 use super::{SendMail as _, message};
-use movie_bag_core::domain::outbox::Round;
 use crate::smtp::pool::Pool;
 use crate::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
+use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::ports::mail::{Mailer as _, Message, SendError};
 
 #[tokio::test]

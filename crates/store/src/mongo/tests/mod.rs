@@ -17,15 +17,13 @@ use mongodb::{Client, Collection, Database, IndexModel};
 use tokio::sync::Notify;
 
 use super::*;
-use movie_bag_core::domain::event::EventKind;
-use movie_bag_core::domain::outbox::{self, Entry, MailKind};
 use crate::contract::fixtures::{
     account, at, change, create, entry, event, lease, lease_any, movie, queue,
 };
+use crate::{Accounts as _, CopyableStore, Copying as _, History as _, Movies as _, Outbox as _};
+use movie_bag_core::domain::event::EventKind;
+use movie_bag_core::domain::outbox::{self, Entry, MailKind};
 use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
-use crate::{
-    Accounts as _, CopyableStore, Copying as _, History as _, Movies as _, Outbox as _,
-};
 
 fn settings(uri: &str) -> MongoSettings {
     MongoSettings {
@@ -36,7 +34,7 @@ fn settings(uri: &str) -> MongoSettings {
 }
 
 /// Opens the database at a URI.
-pub(in crate) async fn open(uri: &str) -> Result<MongoStore, StoreError> {
+pub(crate) async fn open(uri: &str) -> Result<MongoStore, StoreError> {
     MongoStore::open(&settings(uri)).await
 }
 

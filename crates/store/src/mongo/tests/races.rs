@@ -7,9 +7,9 @@ use super::super::execution::Execution;
 use super::super::steps::{Step, perform};
 use super::proxy::{MongoProxy, Verdict};
 use super::*;
-use movie_bag_core::domain::limit::{Limit, LimitKey};
 use crate::contract::limits::concurrent_calls_do_not_exceed_a_limit;
 use crate::{Copying as _, Counts, LimitedCall, Limits as _};
+use movie_bag_core::domain::limit::{Limit, LimitKey};
 
 /// Returns steps that write for an account and do not change the account itself.
 fn steps_for_an_account() -> [Step; 3] {

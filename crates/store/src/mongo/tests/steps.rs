@@ -355,7 +355,8 @@ async fn a_change_completes_the_unfinished_change_before_it() {
     );
     faulty.stop_failing().await;
     let mut next = change(1, "third");
-    next.expected.password_hash = movie_bag_core::domain::password::PasswordHash::from_stored("second");
+    next.expected.password_hash =
+        movie_bag_core::domain::password::PasswordHash::from_stored("second");
     next.mails[0].id = movie_bag_core::domain::id::EntryId::from_bytes([201; 12]);
     store.replace_credential(&next).await.unwrap();
     let confirmations = store.entries_of(account(1).id).await.unwrap();

@@ -2,9 +2,9 @@
 
 use super::super::timed_collection::limit_between;
 use super::*;
+use crate::{LimitedCall, Limits as _};
 use movie_bag_core::domain::id::RevocationId;
 use movie_bag_core::domain::limit::{Limit, LimitKey};
-use crate::{LimitedCall, Limits as _};
 
 /// Commands without a time limit of their own. The server counts `getMore` toward the limit of its cursor.
 const WITHOUT_LIMIT: [&str; 4] = ["getMore", "killCursors", "endSessions", "hello"];

@@ -1,7 +1,7 @@
 //! STARTTLS (RFC 3207).
 
 use super::{Effect, Session, State, Step};
-use crate::smtp::reply::Reply;
+use crate::session::reply::Reply;
 
 impl Session {
     pub(super) fn can_start_tls(&self) -> bool {

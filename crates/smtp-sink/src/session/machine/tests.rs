@@ -1,7 +1,7 @@
 //! Dialogues: regular ones, and those in `tests/corpus/smtp/`.
 
 use super::*;
-use crate::smtp::envelope::{Envelope, Received, Recipient};
+use crate::session::envelope::{Envelope, Received, Recipient};
 
 mod chunks;
 mod encryption;
@@ -173,8 +173,8 @@ fn commands_out_of_order_change_nothing() {
 
 #[test]
 fn the_dialogues_of_the_corpus_have_the_expected_replies() {
-    let smuggling = include_bytes!("../../../tests/corpus/smtp/smuggling.txt");
-    let (effects, stored) = play_at_once(smuggling);
+    let smuggling = movie_bag_testkit::repository_file("tests/corpus/smtp/smuggling.txt");
+    let (effects, stored) = play_at_once(&smuggling);
     assert_eq!(stored.len(), 1, "nothing is smuggled");
     assert!(
         stored[0]
@@ -189,8 +189,8 @@ fn the_dialogues_of_the_corpus_have_the_expected_replies() {
     );
     assert_eq!(codes(&effects), [220, 250, 250, 250, 354, 250, 221]);
 
-    let reset = include_bytes!("../../../tests/corpus/smtp/rset_between.txt");
-    let (effects, stored) = play_at_once(reset);
+    let reset = movie_bag_testkit::repository_file("tests/corpus/smtp/rset_between.txt");
+    let (effects, stored) = play_at_once(&reset);
     assert_eq!(
         codes(&effects),
         [220, 250, 250, 250, 250, 250, 503, 250, 250, 354, 250, 221]
@@ -203,8 +203,8 @@ fn the_dialogues_of_the_corpus_have_the_expected_replies() {
         .collect();
     assert_eq!(to, ["new@example.com"]);
 
-    let by_hand = include_bytes!("../../../tests/corpus/smtp/typed_into_nc.txt");
-    let (effects, stored) = play_at_once(by_hand);
+    let by_hand = movie_bag_testkit::repository_file("tests/corpus/smtp/typed_into_nc.txt");
+    let (effects, stored) = play_at_once(&by_hand);
     assert_eq!(codes(&effects), [220, 250, 250, 250, 354, 250, 221]);
     assert_eq!(
         stored[0].warnings,
@@ -215,9 +215,9 @@ fn the_dialogues_of_the_corpus_have_the_expected_replies() {
         ]
     );
 
-    let dots = include_bytes!("../../../tests/corpus/smtp/dots.txt");
+    let dots = movie_bag_testkit::repository_file("tests/corpus/smtp/dots.txt");
     assert_eq!(
-        play_at_once(dots).1[0].source,
+        play_at_once(&dots).1[0].source,
         b".\r\n..\r\n...three\r\na.\r\n"
     );
 }

@@ -1,10 +1,10 @@
 //! Message that is being received: what DATA and BDAT share, from the first byte to [`Effect::Store`].
 
 use super::{Effect, Session, State, Step, Transaction};
-use crate::smtp::data::{Decoder, Oddities};
-use crate::smtp::envelope::{Received, Refusal, Warning};
-use crate::smtp::fault::{Fault, Stage};
-use crate::smtp::reply::Reply;
+use crate::session::data::{Decoder, Oddities};
+use crate::session::envelope::{Received, Refusal, Warning};
+use crate::session::fault::{Fault, Stage};
+use crate::session::reply::Reply;
 
 /// Maximum length of a line of a message in bytes, without its line end (RFC 5322 2.1.1).
 const MAX_LINE: u64 = 998;

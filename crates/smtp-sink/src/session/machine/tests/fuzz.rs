@@ -3,8 +3,8 @@
 use lettre::transport::smtp::response::Response;
 
 use super::*;
+use crate::session::data::naive_unstuff;
 use movie_bag_testkit::fuzz::Target;
-use crate::smtp::data::naive_unstuff;
 
 /// Returns sizes of pieces: derived from the input, so that a replay uses the same ones.
 fn sizes(bytes: &[u8], longest: u64) -> Vec<usize> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::smtp::fault::Fault;
+use crate::session::fault::Fault;
 
 /// Decides on a fault for some occurrences of stages, counted from 1.
 #[derive(Default)]

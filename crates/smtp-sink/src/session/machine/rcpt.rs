@@ -1,9 +1,9 @@
 //! RCPT: adds a recipient to the transaction.
 
 use super::{Session, State, Step};
-use crate::smtp::command::Path;
-use crate::smtp::envelope::Recipient;
-use crate::smtp::reply::Reply;
+use crate::session::command::Path;
+use crate::session::envelope::Recipient;
+use crate::session::reply::Reply;
 
 impl Session {
     pub(super) fn rcpt(

@@ -1,8 +1,8 @@
 //! DATA: a message that ends at a line with a single dot.
 
 use super::{Session, State, Step, Transfer};
-use crate::smtp::envelope::Refusal;
-use crate::smtp::reply::Reply;
+use crate::session::envelope::Refusal;
+use crate::session::reply::Reply;
 
 impl Session {
     pub(super) fn data(&mut self, step: &mut Step<'_>) -> Result<(), Reply> {

@@ -1,8 +1,8 @@
 //! AUTH (RFC 4954): all credentials are accepted, and no password is kept.
 
 use super::{Session, State, Step};
-use crate::smtp::auth::{Exchange, Mechanism, Progress};
-use crate::smtp::reply::Reply;
+use crate::session::auth::{Exchange, Mechanism, Progress};
+use crate::session::reply::Reply;
 
 impl Session {
     pub(super) fn begin_auth(

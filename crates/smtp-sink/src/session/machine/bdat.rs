@@ -1,8 +1,8 @@
 //! BDAT: a message in chunks of announced size (RFC 3030).
 
 use super::{Effect, Effects, Session, State, Step, Transfer};
-use crate::smtp::data::count_oddities;
-use crate::smtp::reply::Reply;
+use crate::session::data::count_oddities;
+use crate::session::reply::Reply;
 
 /// Chunk that is being read.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! MAIL: begins a transaction.
 
 use super::{Session, State, Step};
-use crate::smtp::command::{MailParams, Path};
-use crate::smtp::envelope::{Envelope, Warning};
-use crate::smtp::reply::Reply;
+use crate::session::command::{MailParams, Path};
+use crate::session::envelope::{Envelope, Warning};
+use crate::session::reply::Reply;
 
 /// Transaction from MAIL until DATA or BDAT.
 #[derive(Debug)]

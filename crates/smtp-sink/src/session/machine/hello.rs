@@ -1,7 +1,7 @@
 //! EHLO, HELO and LHLO. Each ends the transaction in progress (RFC 5321 4.1.4).
 
 use super::{Session, State, Step};
-use crate::smtp::reply::Reply;
+use crate::session::reply::Reply;
 
 impl Session {
     pub(super) fn ehlo(&mut self, name: String, step: &mut Step<'_>) {
