@@ -23,6 +23,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;
+
 mod pi;
 #[cfg(test)]
 mod tests;
