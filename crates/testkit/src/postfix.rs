@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{ClosedPort, virtual_env, wait_until};
+use crate::{ClosedPort, virtual_env, wait_until};
 
 /// A running Postfix. It is stopped on drop.
 pub struct Postfix {
