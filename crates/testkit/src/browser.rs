@@ -90,7 +90,7 @@ impl Browser {
         match Session::open() {
             Ok(session) => Some(Self::on_an_empty_page(session)),
             Err(why) => {
-                crate::virtual_env::left_out(
+                crate::report_skipped(
                     "the tests of the pages in a browser",
                     &why,
                     "Put chromium and chromedriver on the PATH.",

