@@ -2,7 +2,7 @@
 //! faster.
 //!
 //! A page consists of the list and one message or a question. `list.rs` and `message.rs` define the data of the templates in
-//! `templates/inbox/`. These pages contain the content of a mail as text only. Its HTML is in a frame, which runs no scripts
+//! `crates/smtp-sink/templates/`. These pages contain the content of a mail as text only. Its HTML is in a frame, which runs no scripts
 //! and loads nothing from other servers (see [`view`](super::api::view)).
 //!
 //! Forms are accepted from these pages only: [`access_control`] refuses the Origin of any other site, and browsers send the
