@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use tokio::net::TcpListener;
 
-use super::exit_code::ExitCode;
-use super::failure::Failure;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_http::{HttpOptions, answer_instead};
 use movie_bag_smtp_sink::net::{self, http1};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use movie_bag::cli::built_in_templates::BUILT_IN_TEMPLATES;
+use movie_bag::built_in_templates::BUILT_IN_TEMPLATES;
 use movie_bag_core::domain::outbox::MailKind;
 use movie_bag_mail::render::subject;
 use serde_json::{Value, json};

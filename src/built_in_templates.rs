@@ -20,7 +20,7 @@ macro_rules! template {
             name: $name,
             purpose: $purpose,
             variables: $variables,
-            source: include_str!(concat!("../../templates/", $name)),
+            source: include_str!(concat!("../templates/", $name)),
         }
     };
 }
