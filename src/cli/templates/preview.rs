@@ -8,7 +8,6 @@ use crate::cli::ui::Ui;
 use crate::failure::Failure;
 use movie_bag_core::domain::outbox::MailKind;
 use movie_bag_core::domain::spelling;
-use movie_bag_mail::render::subject;
 use movie_bag_mail::templates::Templates;
 
 /// Render a template with sample values
@@ -44,7 +43,7 @@ pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result
         return Ok(());
     }
     let kind: MailKind = args.name.parse().map_err(|_| unknown(&args.name))?;
-    let subject = subject(kind);
+    let subject = kind.subject();
     let text = part(templates, kind, "txt")?;
     if ui.is_json() {
         let html = part(templates, kind, "html")?;

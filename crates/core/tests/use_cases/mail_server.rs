@@ -109,7 +109,7 @@ impl TestServer {
         let refused = self.refused.lock().unwrap().clone();
         if refused.iter().any(|end| message.to.ends_with(end)) {
             return Err(DeliveryError::Policy {
-                what: "554 5.7.1 relay access denied".to_owned(),
+                message: "554 5.7.1 relay access denied".to_owned(),
                 hint: "log in".to_owned(),
                 reply: "554 7.1 relay access denied".to_owned(),
             });
@@ -223,7 +223,7 @@ fn lock_database(path: &Path) {
 /// The server cannot be reached.
 pub(crate) fn unreachable() -> DeliveryError {
     DeliveryError::Unreachable {
-        what: "nothing answers SMTP at localhost:1025 (connection refused)".to_owned(),
+        message: "nothing answers SMTP at localhost:1025 (connection refused)".to_owned(),
         hint: "start it".to_owned(),
     }
 }

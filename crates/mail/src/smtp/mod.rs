@@ -132,7 +132,7 @@ impl SmtpMailer {
         let tls = || {
             Tls::new(&options.server, &options.trusted).map_err(|error| {
                 DeliveryError::Unreachable {
-                    what: format!(
+                    message: format!(
                         "cannot verify mail server {} with TLS: {error}",
                         options.server
                     ),
@@ -302,7 +302,7 @@ impl Drop for PooledSession {
 
 fn outgoing(message: &Message) -> Result<Outgoing, DeliveryError> {
     Outgoing::build(message).map_err(|error| DeliveryError::Unsendable {
-        what: format!("cannot build the mail: {error}"),
+        message: format!("cannot build the mail: {error}"),
         hint: "check MAIL_DEFAULT_SENDER, the templates and the recipient's address".to_owned(),
     })
 }
