@@ -248,7 +248,7 @@ pub struct NoSession {
     pub error: DeliveryError,
     /// Whether a connection was tried for this mail. Otherwise the error is that of an earlier connection, and the delay
     /// after it has not passed yet.
-    pub is_tried: bool,
+    pub was_attempted: bool,
 }
 
 /// Failure to send a message over a session.

@@ -166,7 +166,7 @@ impl Mailer for TestMailer {
         if let Some(error) = server.next_answer(is_about_server) {
             return Err(NoSession {
                 error,
-                is_tried: true,
+                was_attempted: true,
             });
         }
         let mut permits = Vec::new();

@@ -215,7 +215,7 @@ impl SmtpMailer {
     async fn pooled_session(&self, round: Round) -> Result<PooledSession, NoSession> {
         let paused = |error| NoSession {
             error,
-            is_tried: false,
+            was_attempted: false,
         };
         let (permit, session, opening) = loop {
             let (mut permit, idle) = self.pool.acquire(round).await.map_err(paused)?;
@@ -234,7 +234,7 @@ impl SmtpMailer {
                     if permit.failed(&error, u32::from_be_bytes(draw(&*self.rng))) {
                         return Err(NoSession {
                             error,
-                            is_tried: true,
+                            was_attempted: true,
                         });
                     }
                 }
