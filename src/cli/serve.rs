@@ -25,8 +25,7 @@ use crate::failure::Failure;
 use crate::wiring;
 use movie_bag_core::app::App;
 use movie_bag_core::supervisor::{self, Outcome, Supervisor, fault_points};
-use movie_bag_http::pages::Pages;
-use movie_bag_http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
+use movie_bag_http::{HttpOptions, METRICS_CONNECTIONS, Pages, PrometheusMetrics};
 use movie_bag_smtp_sink::net::SharedListener;
 use movie_bag_smtp_sink::{Sink, SinkSettings};
 
