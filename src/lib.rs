@@ -10,7 +10,10 @@
 //! - Rendered mails in the database: an outbox entry names an account and a kind. Link and token are created at sending.
 //! - Use cases that read the clock or draw random bytes: both are parameters.
 
+pub mod built_in_templates;
 pub mod cli;
-pub mod config;
-mod private;
+mod config;
+mod exit_code;
+mod failure;
+mod private_files;
 mod wiring;

@@ -1,50 +1,30 @@
 //! Creates the implementations from the settings. The only module that picks a database and a mail client.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
 
-use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::cli::database::{self, Absence, Access};
-use crate::cli::exit_code::ExitCode;
-use crate::cli::failure::Failure;
-use crate::cli::running_servers;
-use crate::cli::shared_terminal::Stderr;
-use crate::cli::ui::Ui;
+use crate::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::config::{
-    self, DatabaseSettings, Flags, LogSettings, MailSettings, MailTls, Settings, Sources,
-    secret_file, values::Secret,
+    self, DatabaseSettings, Flags, MailSettings, MailTls, Settings, Sources, secret_file,
+    values::Secret,
 };
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
 use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use movie_bag_core::domain::clock::{Clock as _, draw};
-use movie_bag_core::domain::event::Origin;
 use movie_bag_core::domain::password::PasswordPolicy;
-use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
 use movie_bag_core::ports::metrics::{Metrics, NoMetrics};
 use movie_bag_core::ports::store::{CopyableStore, Inspection};
-use movie_bag_http::PrometheusMetrics;
-use movie_bag_http::pages::{PageError, PageTemplates, Pages};
+use movie_bag_http::{PageError, PageTemplates, Pages, PrometheusMetrics};
 use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
 use movie_bag_mail::templates::{TemplateError, Templates};
 use movie_bag_store::{Database, MongoSettings, UnusableDatabase};
-
-/// Resolves the settings, prints their warnings, and starts logging. `usual_log` is the default log filter of the command.
-pub(crate) fn settings(ui: &Ui, flags: Flags, usual_log: &str) -> anyhow::Result<Settings> {
-    let settings = resolve(flags)?;
-    settings
-        .warnings
-        .iter()
-        .for_each(|warning| ui.warn(warning));
-    log(&settings.log, usual_log)?;
-    Ok(settings)
-}
 
 /// Resolves the settings, and validates those that only a library can parse.
 pub(crate) fn resolve(flags: Flags) -> anyhow::Result<Settings> {
@@ -82,20 +62,17 @@ fn store_database(database: &DatabaseSettings, timeout: Duration) -> Database {
     }
 }
 
-/// Opens the database that the settings name, or creates it.
-pub(crate) async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn CopyableStore>> {
-    Ok(open_or_create(settings).await?.0)
-}
-
 /// Opens the database that the settings name, or creates it. Also returns whether it is new.
-async fn open_or_create(settings: &Settings) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
-    let (store, is_new) = open(&settings.database, settings.database_timeout).await?;
+pub(crate) async fn open_or_create(
+    settings: &Settings,
+) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
+    let (store, is_new) = open_for_copy(&settings.database, settings.database_timeout).await?;
     refuse_half_copied(&*store, settings).await?;
     Ok((store, is_new))
 }
 
 /// Opens the database that the settings name; `None` if it does not exist.
-pub(crate) async fn existing_store(
+pub(crate) async fn open_existing(
     settings: &Settings,
     is_reader: bool,
 ) -> anyhow::Result<Option<Arc<dyn CopyableStore>>> {
@@ -108,7 +85,7 @@ pub(crate) async fn existing_store(
 }
 
 /// Opens a database, even one with an unfinished copy, or creates it. Also returns whether it is new.
-pub(crate) async fn open(
+pub(crate) async fn open_for_copy(
     database: &DatabaseSettings,
     timeout: Duration,
 ) -> anyhow::Result<(Arc<dyn CopyableStore>, bool)> {
@@ -180,18 +157,8 @@ pub(crate) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
     })?)
 }
 
-/// Loads and validates all templates of mails and pages, and prints their warnings.
-pub(crate) fn templates(ui: &Ui, settings: &Settings) -> Result<Templates, TemplateError> {
-    let templates = try_templates(settings)?;
-    templates
-        .warnings()
-        .iter()
-        .for_each(|warning| ui.warn(warning));
-    Ok(templates)
-}
-
-/// Loads and validates all templates without printing their warnings.
-pub(crate) fn try_templates(settings: &Settings) -> Result<Templates, TemplateError> {
+/// Loads and validates all templates of mails and pages.
+pub(crate) fn templates(settings: &Settings) -> Result<Templates, TemplateError> {
     Templates::load(&BUILT_IN_TEMPLATES, settings.templates.as_deref())
 }
 
@@ -215,26 +182,46 @@ pub(crate) fn pages(
     Pages::new(templates, min_password_length, inbox)
 }
 
-/// Returns the application of a server with its counters. Creates the database if it does not exist. Links begin with the public URL of the
-/// settings, or with localhost and this port.
-pub(crate) async fn app(
+/// Returns the application of a server with its counters. Creates the database if it does not exist. Links begin with the
+/// public URL of the settings, or with localhost and this port.
+pub(crate) async fn server_app(
     settings: &Settings,
     templates: Arc<Templates>,
     port: u16,
 ) -> anyhow::Result<(App, Arc<PrometheusMetrics>)> {
     let mailer = mailer(&settings.mail)?;
-    let keys = keys(&kept_secret(settings)?, settings);
-    let store = store(settings).await?;
+    let keys = keys(&stored_secret(settings)?, settings);
+    let (store, _) = open_or_create(settings).await?;
     let metrics = Arc::new(PrometheusMetrics::new(
         &movie_bag_http::paths(),
         SystemClock.now(),
     ));
     let counters = Arc::clone(&metrics);
-    let app = assembled(settings, templates, port, mailer, keys, store, counters);
+    let app = assemble(settings, templates, port, mailer, keys, store, counters);
     Ok((app, metrics))
 }
 
-fn assembled(
+/// Returns the application of a command, which may run at the same time as a server. Links begin as those of the server.
+pub(crate) fn command_app(
+    settings: &Settings,
+    templates: Arc<Templates>,
+    mailer: SmtpMailer,
+    store: Arc<dyn CopyableStore>,
+    is_reader: bool,
+) -> anyhow::Result<App> {
+    let secret = if is_reader {
+        secret_of_reader(settings)?
+    } else {
+        stored_secret(settings)?
+    };
+    let (keys, port) = (keys(&secret, settings), settings.http.bind.port());
+    let metrics = Arc::new(NoMetrics);
+    Ok(assemble(
+        settings, templates, port, mailer, keys, store, metrics,
+    ))
+}
+
+fn assemble(
     settings: &Settings,
     templates: Arc<Templates>,
     port: u16,
@@ -270,49 +257,8 @@ fn assembled(
     })
 }
 
-/// Returns the application of a command, which may run at the same time as a server. Links begin as those of the server.
-pub(crate) async fn terminal_app(
-    ui: &Ui,
-    settings: &Settings,
-    access: Access,
-) -> anyhow::Result<App> {
-    let templates = Arc::new(templates(ui, settings)?);
-    let mailer = mailer(&settings.mail)?;
-    running_servers::warn_of_other_database(ui, settings);
-    let is_reader = matches!(access, Access::Read);
-    let store = match access {
-        Access::Create => {
-            let (store, is_new) = open_or_create(settings).await?;
-            if is_new {
-                ui.say(&database::created(settings));
-            }
-            store
-        }
-        Access::Read => existing_or(settings, true, Absence::of_database()).await?,
-        Access::Change(absence) => existing_or(settings, false, absence).await?,
-    };
-    let secret = match is_reader {
-        true => secret_of_reader(settings)?,
-        false => kept_secret(settings)?,
-    };
-    let (keys, port) = (keys(&secret, settings), settings.http.bind.port());
-    let metrics = Arc::new(NoMetrics);
-    Ok(assembled(
-        settings, templates, port, mailer, keys, store, metrics,
-    ))
-}
-
-async fn existing_or(
-    settings: &Settings,
-    is_reader: bool,
-    absence: Absence,
-) -> anyhow::Result<Arc<dyn CopyableStore>> {
-    let store = existing_store(settings, is_reader).await?;
-    store.ok_or_else(|| database::missing(settings, absence).into())
-}
-
 /// Returns the secret that signs tokens. Generates and stores one if none is set or stored.
-fn kept_secret(settings: &Settings) -> anyhow::Result<Secret> {
+fn stored_secret(settings: &Settings) -> anyhow::Result<Secret> {
     match &settings.tokens.secret {
         Some(secret) => Ok(secret.clone()),
         None => secret_file::load_or_create(&settings.data_dir, draw(&SystemRng))
@@ -336,58 +282,4 @@ fn keys(secret: &Secret, settings: &Settings) -> TokenKeys {
         .as_ref()
         .map(|secret| secret.expose().as_bytes());
     TokenKeys::new(secret.expose().as_bytes(), previous)
-}
-
-/// Returns the origin of a command for the history.
-pub(crate) fn origin() -> Origin {
-    Origin::Terminal(config::operating_system_user())
-}
-
-/// Writer of the log: one entry for each call, on one line, escaped for a terminal. It never returns an error, because a
-/// closed log must not fail a request.
-struct LogWriter<W> {
-    out: W,
-    is_json: bool,
-}
-
-impl<W: Write> Write for LogWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        let entry = text.trim_end_matches('\n');
-        let entry = match self.is_json {
-            true => escape_json(entry),
-            false => escape_line(entry),
-        };
-        let _ = self.out.write_all(format!("{entry}\n").as_bytes());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let _ = self.out.flush();
-        Ok(())
-    }
-}
-
-/// Starts logging on stderr. `usual` is the filter if the settings have none.
-pub(crate) fn log(settings: &LogSettings, usual: &str) -> anyhow::Result<()> {
-    let chosen = settings.filter.as_deref().unwrap_or(usual);
-    let filter = EnvFilter::builder().parse(chosen).map_err(|error| {
-        Failure::usage(
-            format!("invalid MOVIE_BAG_LOG {chosen:?}: {error}"),
-            "write error, warn, info, debug or trace",
-        )
-    })?;
-    let (out, is_json) = (Stderr::new(), settings.json);
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(move || LogWriter { out, is_json })
-        // Internal errors would be printed on stderr, with a panic if stderr is broken.
-        .log_internal_errors(false)
-        .with_target(false);
-    if is_json {
-        subscriber.json().init();
-    } else {
-        subscriber.with_ansi(false).init();
-    }
-    Ok(())
 }

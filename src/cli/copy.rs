@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use super::database::{self, Absence};
-use super::exit_code::ExitCode;
-use super::failure::Failure;
-use super::ui::{Ui, counted};
+use super::startup;
+use super::text_format::pluralize;
+use super::ui::Ui;
 use crate::config::{DatabaseSettings, Flags};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use crate::wiring;
 use movie_bag_core::app;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
@@ -30,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let settings = wiring::settings(ui, flags, "off")?;
+    let settings = startup::settings(ui, flags, "off")?;
     let to = DatabaseSettings::parse(&args.to).map_err(|why| {
         Failure::without_hint(ExitCode::Usage, "usage", format!("invalid --to: {why}"))
     })?;
@@ -42,9 +44,9 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         )
         .into());
     }
-    let source = wiring::existing_store(&settings, true).await?;
+    let source = wiring::open_existing(&settings, true).await?;
     let source = source.ok_or_else(|| database::missing(&settings, Absence::of_database()))?;
-    let (target, _) = wiring::open(&to, settings.database_timeout).await?;
+    let (target, _) = wiring::open_for_copy(&to, settings.database_timeout).await?;
     let bar = ui.progress("rows");
     let copied = app::copy(
         &*source,
@@ -59,12 +61,12 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     drop(bar);
     let copied = copied?;
     let counts = copied.counts;
-    let lines = |number| counted(number, "history entry", "history entries");
+    let lines = |number| pluralize(number, "history entry", "history entries");
     let mut text = format!(
         "Copied {}, {}, {} and {} to {to}; the counts and {} agree.",
-        counted(counts.accounts, "account", "accounts"),
-        counted(counts.movies, "movie", "movies"),
-        counted(counts.mails, "waiting mail", "waiting mails"),
+        pluralize(counts.accounts, "account", "accounts"),
+        pluralize(counts.movies, "movie", "movies"),
+        pluralize(counts.mails, "waiting mail", "waiting mails"),
         lines(counts.events),
         match copied.compared {
             1 => "1 sample".to_owned(),
@@ -74,7 +76,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     if copied.mails_left_out + copied.events_left_out > 0 {
         text += &format!(
             "\nLeft out, because their accounts do not exist: {} and {}.",
-            counted(copied.mails_left_out, "mail", "mails"),
+            pluralize(copied.mails_left_out, "mail", "mails"),
             lines(copied.events_left_out),
         );
     }

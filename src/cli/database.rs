@@ -2,9 +2,9 @@
 
 use std::path::absolute;
 
-use super::exit_code::ExitCode;
-use super::failure::Failure;
 use crate::config::{DatabaseSettings, Settings, Source};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::app::AppError;
 use movie_bag_core::domain::id::EntryId;
 use movie_bag_store::sqlite::is_file_in_use;
@@ -12,7 +12,7 @@ use movie_bag_store::sqlite::is_file_in_use;
 /// Access that a command needs. Only [`Access::Create`] creates a missing database: an empty database in the wrong place
 /// looks like a system without accounts.
 #[derive(Debug, Clone)]
-pub(crate) enum Access {
+pub(super) enum Access {
     /// The command only reads.
     Read,
     /// The command changes existing data.
@@ -24,7 +24,7 @@ pub(crate) enum Access {
 /// Failure of a changing command if the database does not exist. The exit code is the same as for a database without the
 /// account or the mail.
 #[derive(Debug, Clone)]
-pub(crate) struct Absence {
+pub(super) struct Absence {
     exit: ExitCode,
     code: &'static str,
     /// Start of the message, before the part about the database.
@@ -33,7 +33,7 @@ pub(crate) struct Absence {
 
 impl Absence {
     /// The command needs the database only.
-    pub(crate) fn of_database() -> Self {
+    pub(super) fn of_database() -> Self {
         Self {
             exit: ExitCode::Unavailable,
             code: "no_database",
@@ -42,7 +42,7 @@ impl Absence {
     }
 
     /// The command needs this account.
-    pub(crate) fn of_account(email: &str) -> Self {
+    pub(super) fn of_account(email: &str) -> Self {
         Self {
             exit: ExitCode::NotFound,
             code: "email_does_not_exist",
@@ -51,7 +51,7 @@ impl Absence {
     }
 
     /// The command needs this mail.
-    pub(crate) fn of_mail(id: EntryId) -> Self {
+    pub(super) fn of_mail(id: EntryId) -> Self {
         Self {
             exit: ExitCode::NotFound,
             code: "no_such_mail",
@@ -60,7 +60,7 @@ impl Absence {
     }
 
     /// The command needs the account that its token is for.
-    pub(crate) fn of_token() -> Self {
+    pub(super) fn of_token() -> Self {
         Self {
             exit: ExitCode::BadToken,
             code: "bad_token",
@@ -70,7 +70,7 @@ impl Absence {
 }
 
 /// Returns the failure of a command if the database does not exist.
-pub(crate) fn missing(settings: &Settings, absence: Absence) -> Failure {
+pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
     let place = format!("no database at {}", described(settings));
     Failure::new(
         absence.exit,
@@ -84,12 +84,12 @@ pub(crate) fn missing(settings: &Settings, absence: Absence) -> Failure {
 }
 
 /// Returns the message after the database was created.
-pub(crate) fn created(settings: &Settings) -> String {
+pub(super) fn created(settings: &Settings) -> String {
     format!("Created database {}.", described(settings))
 }
 
 /// Whether the database is a file that does not exist yet.
-pub(crate) fn is_missing_file(settings: &Settings) -> bool {
+pub(super) fn is_missing_file(settings: &Settings) -> bool {
     match &settings.database {
         DatabaseSettings::Sqlite(path) => !is_file_in_use(path),
         DatabaseSettings::Mongodb(_) => false,
@@ -97,12 +97,12 @@ pub(crate) fn is_missing_file(settings: &Settings) -> bool {
 }
 
 /// Formats the database with the source of its name: `sqlite:/srv/movies.db (MOVIE_BAG_DATABASE from .env line 3)`.
-pub(crate) fn described(settings: &Settings) -> String {
+pub(super) fn described(settings: &Settings) -> String {
     format!("{} ({})", shown(&settings.database), origin(settings))
 }
 
 /// Formats the database, with an absolute path, because a relative one depends on the working directory.
-pub(crate) fn shown(database: &DatabaseSettings) -> String {
+pub(super) fn shown(database: &DatabaseSettings) -> String {
     match database {
         DatabaseSettings::Sqlite(path) => match absolute(path) {
             Ok(path) => DatabaseSettings::Sqlite(path).to_string(),
@@ -113,7 +113,7 @@ pub(crate) fn shown(database: &DatabaseSettings) -> String {
 }
 
 /// Returns the source of a setting.
-pub(crate) fn source<'a>(settings: &'a Settings, key: &str) -> &'a Source {
+pub(super) fn source<'a>(settings: &'a Settings, key: &str) -> &'a Source {
     let reported = settings.report.iter().find(|reported| reported.key == key);
     reported.map_or(&Source::Default, |reported| &reported.source)
 }
@@ -130,7 +130,7 @@ fn origin(settings: &Settings) -> String {
 }
 
 /// Names the database in the hint for an account that does not exist, because it may exist in another database.
-pub(crate) fn name_in_hint(error: anyhow::Error, settings: &Settings) -> anyhow::Error {
+pub(super) fn name_in_hint(error: anyhow::Error, settings: &Settings) -> anyhow::Error {
     match error.downcast_ref() {
         Some(AppError::NoSuchAccount(_)) => Failure {
             hint: Some(format!(

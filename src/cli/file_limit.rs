@@ -3,12 +3,14 @@
 //! Every connection is an open file; the database, mails and commands need files too. If connections take all of them, nothing
 //! else works. So the limit is raised as far as the system allows, and connections get the rest after a reserve.
 
+use super::ui::Ui;
+
 /// Number of files besides connections: listeners, the database with its connections, standard streams, pipes of commands.
 const RESERVE: usize = 96;
 
 /// Limit of this process, at the start and at most.
 #[derive(Debug, Clone, Copy)]
-pub struct FileLimit {
+pub(super) struct FileLimit {
     /// `None` where there is no limit.
     soft: Option<u64>,
     highest: Option<u64>,
@@ -16,7 +18,7 @@ pub struct FileLimit {
 
 impl FileLimit {
     /// Reads the limit, and changes nothing.
-    pub fn read() -> Self {
+    pub(super) fn read() -> Self {
         let (soft, hard) = system::limits();
         Self {
             soft,
@@ -26,7 +28,7 @@ impl FileLimit {
 
     /// Raises the limit of this process to the highest that the system allows. Programs started from now on inherit it,
     /// and some of them close every file up to the limit, or take only descriptors below 1,024: see [`FileLimit::in_shell`].
-    pub fn raise(self) {
+    pub(super) fn raise(self) {
         if self.is_raised()
             && let Err(error) = system::raise(self.highest)
         {
@@ -43,7 +45,7 @@ impl FileLimit {
     }
 
     /// Returns a command for the shell that runs with the limit of the start.
-    pub fn in_shell(self, command: &str) -> String {
+    pub(super) fn in_shell(self, command: &str) -> String {
         match self.soft {
             Some(soft) if self.is_raised() => {
                 format!("ulimit -S -n {soft} 2>/dev/null; {command}")
@@ -52,25 +54,32 @@ impl FileLimit {
         }
     }
 
-    /// Lowers numbers of connections to what the limit leaves, each by the same part, beside the reserve and `more` files.
-    /// Returns the limit where they were lowered.
-    pub fn fit(self, connections: &mut [&mut usize], more: usize) -> Option<u64> {
+    /// Lowers the maximum numbers of connections, each by the same factor, to the files that the limit leaves besides the reserve
+    /// and `other_files`. Returns the limit if they were lowered.
+    pub(super) fn fit(self, connections: &mut [&mut usize], other_files: usize) -> Option<u64> {
         let highest = self.highest?;
         let limit = usize::try_from(highest).unwrap_or(usize::MAX);
-        let reserve = RESERVE.saturating_add(more).min(limit / 2);
-        let room = limit - reserve;
+        let reserve = RESERVE.saturating_add(other_files).min(limit / 2);
+        let available = limit - reserve;
         let wanted = connections
             .iter()
             .fold(0_usize, |all, one| all.saturating_add(**one));
-        if wanted <= room {
+        if wanted <= available {
             return None;
         }
         for number in connections {
-            let share = **number as u128 * room as u128 / wanted as u128;
+            let share = **number as u128 * available as u128 / wanted as u128;
             **number = usize::try_from(share).unwrap_or(usize::MAX).max(1);
         }
         Some(highest)
     }
+}
+
+/// Warns that the limit of open files has lowered the limits on connections.
+pub(super) fn warn(ui: &Ui, limit: u64) {
+    ui.warn(&format!(
+        "the limit of {limit} open files allows fewer connections than the settings: raise it with \"ulimit -n\" or LimitNOFILE"
+    ));
 }
 
 #[cfg(unix)]

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::database::{self, Absence, Access};
 use super::delivery::sent_reply;
+use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
-use crate::wiring;
 use movie_bag_core::app::{AppError, DeliveryMode, ResetRequest, parse_address};
 
 /// Start a password reset and send the reset link
@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let settings = wiring::settings(ui, flags, "off")?;
+    let settings = startup::settings(ui, flags, "off")?;
     let email = match args.email {
         Some(email) => email,
         None => {
@@ -37,8 +37,8 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     };
     parse_address(&email)?;
     let access = Access::Change(Absence::of_account(&email));
-    let app = wiring::terminal_app(ui, &settings, access).await?;
-    let origin = wiring::origin();
+    let app = startup::app(ui, &settings, access).await?;
+    let origin = startup::origin();
     let with_database = |error: AppError| database::name_in_hint(error.into(), &settings);
     if args.print_link {
         let link = app.issue_reset_link(&email, &origin).await;

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use axum::Router;
 use tokio::net::TcpListener;
 
-use super::exit_code::ExitCode;
-use super::failure::Failure;
-use movie_bag_http::{HttpOptions, answer_instead};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use movie_bag_http::{HttpOptions, replace_response};
 use movie_bag_smtp_sink::net::{self, http1};
 
 /// Serves until `shutdown` resolves. Then accepts nothing more, closes idle connections, and lets requests in flight end
@@ -26,7 +26,7 @@ pub(super) async fn serve(
         header_timeout: options.header_timeout,
         write_timeout: options.write_timeout,
         grace: options.grace,
-        replace_answer: Some(answer_instead),
+        replace_answer: Some(replace_response),
         ..http1::Options::default()
     };
     http1::serve(listener, router, options, shutdown).await;

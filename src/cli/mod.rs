@@ -1,35 +1,39 @@
 //! Command line: one file for each command, with its `Args` and a `run` that resolves settings, calls one use case and prints.
 //!
-//! Only `wiring.rs` picks implementations, only `ui.rs` prints, and only `failure.rs` maps errors to exit codes.
+//! `startup.rs` begins a command. Only `wiring.rs` picks implementations, only `ui.rs` prints answers and messages, and only
+//! `failure.rs` maps errors to exit codes.
 
-pub mod built_in_templates;
 mod check;
 mod completions;
 mod copy;
-pub(crate) mod database;
+mod database;
 mod delivery;
-pub(crate) mod exit_code;
-pub(crate) mod failure;
-pub mod file_limit;
+mod file_limit;
 mod forgot;
 mod help;
 mod http_server;
 mod inbox;
+mod logging;
 mod manpages;
 mod outbox;
+mod progress;
 mod report;
 mod reset;
-pub(crate) mod running_servers;
+mod running_servers;
 mod runtime;
 mod serve;
-pub(crate) mod shared_terminal;
+mod shared_terminal;
+mod sink;
 mod smtp_debug;
+mod startup;
 mod stdin;
+mod suggested_values;
 mod systemd;
 mod table;
 mod templates;
 mod terminal;
-pub(crate) mod ui;
+mod text_format;
+mod ui;
 mod user;
 
 use std::ffi::OsString;
@@ -41,8 +45,8 @@ use std::time::Duration;
 use clap::{FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Flags;
-use exit_code::ExitCode;
-use failure::Failure;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use terminal::Terminal;
 use ui::{Color, Ui};
 
@@ -68,7 +72,7 @@ const GLOBAL_OPTIONS: &str = "Global options";
   movie-bag reset --token LINK                     # choose a new password
   movie-bag check                                  # check the settings"
 )]
-pub struct Cli {
+struct Cli {
     /// Read settings from this file instead of .env
     #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     env_file: Option<PathBuf>,

@@ -5,9 +5,9 @@ use std::process;
 
 use serde_json::json;
 
-use super::exit_code::ExitCode;
-use super::failure::Failure;
 use super::ui::{Color, Ui};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 
 /// Prints a failure, and returns its exit code.
 pub(super) fn print_failure(ui: &Ui, error: &anyhow::Error) -> process::ExitCode {

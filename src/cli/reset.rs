@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::database::{Absence, Access};
 use super::delivery::warn_unless_sent;
+use super::startup;
 use super::stdin;
 use super::ui::Ui;
 use crate::config::Flags;
-use crate::wiring;
 use movie_bag_core::app::{App, DeliveryMode};
 use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::Token;
@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let settings = wiring::settings(ui, flags, "off")?;
+    let settings = startup::settings(ui, flags, "off")?;
     let is_from_stdin = args.token.as_deref() == Some("-");
     let (token, stdin_password) = match (args.token, args.password_stdin) {
         (Some(_), true) if is_from_stdin => {
@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     };
     let token = Token::from_pasted(&token);
     let access = Access::Change(Absence::of_token());
-    let app = wiring::terminal_app(ui, &settings, access).await?;
+    let app = startup::app(ui, &settings, access).await?;
     let password = match stdin_password {
         Some(password) => PasswordInput::new(password.as_str()),
         None => prompt_for_password(&app, ui, &token).await?,
@@ -65,7 +65,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         .complete_reset(
             &token,
             &password,
-            &wiring::origin(),
+            &startup::origin(),
             DeliveryMode::DeliverNow,
         )
         .await?;

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use super::database;
 use super::ui::Ui;
 use crate::config::{DatabaseSettings, Settings, Source};
-use crate::private;
+use crate::private_files;
 use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::domain::clock::draw;
 
 /// Record of the server in this process; removed when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(super) struct Record {
     path: PathBuf,
     /// Locked until the process ends, however it ends.
     _lock: File,
@@ -32,7 +32,7 @@ impl Drop for Record {
 }
 
 /// Records the server in this process, and removes the records of servers that were killed.
-pub(crate) fn record(settings: &Settings, address: SocketAddr) -> Option<Record> {
+pub(super) fn record(settings: &Settings, address: SocketAddr) -> Option<Record> {
     let folder = folder()?;
     remove_stale(&folder);
     write(&folder, &settings.database, address).ok()
@@ -40,7 +40,7 @@ pub(crate) fn record(settings: &Settings, address: SocketAddr) -> Option<Record>
 
 /// Warns if servers run and none of them uses the database of this command. A database that an option names is a deliberate
 /// choice.
-pub(crate) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
+pub(super) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
     if matches!(
         database::source(settings, "MOVIE_BAG_DATABASE"),
         Source::Flag(_)
@@ -66,13 +66,17 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn write(folder: &Path, database: &DatabaseSettings, address: SocketAddr) -> io::Result<Record> {
-    private::make_folder(folder)?;
+    private_files::create_folder(folder)?;
     let name = format!("{:016x}", u64::from_ne_bytes(draw(&SystemRng)));
     let path = folder.join(name);
     // Locked before the record exists, so that a server that starts at the same time does not remove it as stale.
-    let lock = private::writing().create_new(true).open(lock_of(&path))?;
+    let lock = private_files::write_options()
+        .create_new(true)
+        .open(lock_of(&path))?;
     lock.lock()?;
-    let mut record = private::writing().create_new(true).open(&path)?;
+    let mut record = private_files::write_options()
+        .create_new(true)
+        .open(&path)?;
     write!(record, "{address}\n{}\n", identity(database))?;
     Ok(Record { path, _lock: lock })
 }

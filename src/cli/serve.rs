@@ -9,21 +9,23 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::database;
-use super::exit_code::ExitCode;
-use super::failure::Failure;
-use super::file_limit::FileLimit;
+use super::file_limit::{self, FileLimit};
 use super::http_server::{self, listen};
 use super::running_servers;
 use super::runtime::{StopSignal, two_workers};
-use super::smtp_debug::{self, Addresses, SinkTasks};
-use super::systemd::{self, News};
+use super::sink;
+use super::sink::message_output;
+use super::sink::tasks::SinkTasks;
+use super::startup;
+use super::systemd::{self, ServiceState};
 use super::ui::Ui;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use crate::wiring;
 use movie_bag_core::app::App;
-use movie_bag_core::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_points};
-use movie_bag_http::pages::Pages;
-use movie_bag_http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
+use movie_bag_core::supervisor::{self, Outcome, Supervisor, fault_points};
+use movie_bag_http::{HttpOptions, METRICS_CONNECTIONS, Pages, PrometheusMetrics};
 use movie_bag_smtp_sink::net::SharedListener;
 use movie_bag_smtp_sink::{Sink, SinkSettings};
 
@@ -60,7 +62,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
     flags.set("MOVIE_BAG_BIND", "--bind", args.bind);
     flags.set("MOVIE_BAG_PUBLIC_URL", "--public-url", args.public_url);
-    let mut settings = wiring::settings(ui, flags, "info")?;
+    let mut settings = startup::settings(ui, flags, "info")?;
     supervisor::log_panics();
     fault_points::arm(settings.faults.clone());
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) && settings.tokens.secret.is_none()
@@ -71,16 +73,16 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         )
         .into());
     }
-    let templates = Arc::new(wiring::templates(ui, &settings)?);
-    let defaults = bounded(ui, &mut settings, args.smtp_debug);
-    let addresses = args.smtp_debug.then(|| Addresses {
+    let templates = Arc::new(startup::templates(ui, &settings)?);
+    let defaults = apply_file_limit(ui, &mut settings, args.smtp_debug);
+    let addresses = args.smtp_debug.then(|| SinkAddresses {
         listen: args.listen.unwrap_or(defaults.listen),
         web: args.web.or(defaults.web).unwrap_or(defaults.listen),
     });
     // Must happen before other threads are started.
     let inherited = systemd::inherited()?;
     two_workers()?.block_on(async {
-        let mut told = StopSignal::listen()?;
+        let mut stop_signal = StopSignal::listen()?;
         let listener = match inherited.api {
             Some(listener) => TcpListener::from_std(listener)?,
             None => listen(settings.http.bind, "--bind")?,
@@ -93,13 +95,13 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             (None, None) => None,
         };
         let sink = match addresses {
-            Some(addresses) => Some(own_sink(addresses, defaults, &mut settings).await?),
+            Some(addresses) => Some(bind_sink(addresses, defaults, &mut settings).await?),
             None => None,
         };
         let is_new = database::is_missing_file(&settings);
         let (app, counters) = tokio::select! {
-            app = wiring::app(&settings, Arc::clone(&templates), address.port()) => app?,
-            () = told.next() => return Ok(()),
+            app = wiring::server_app(&settings, Arc::clone(&templates), address.port()) => app?,
+            () = stop_signal.next() => return Ok(()),
         };
         let _record = running_servers::record(&settings, address);
         announce(ui, address, sink.as_ref());
@@ -113,40 +115,40 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let inbox = sink.as_ref().and_then(Sink::web_addr);
         let api = SharedListener::new(listener)?;
         let metrics = metrics.map(SharedListener::new).transpose()?;
-        let shortest_password = settings.passwords.min_length;
+        let min_password_length = settings.passwords.min_length;
 
-        let counting = app.clone();
+        let app_for_count = app.clone();
         tokio::spawn(async move {
             // If this fails, the first login counts again and reports the error.
-            let _ = counting.count_first().await;
+            let _ = app_for_count.count_first().await;
         });
         let supervisor = app.supervisor().clone();
         // The sink stops last, so that mails delivered during the shutdown still reach it.
         let (stop_sink, sink_stops) = watch::channel(false);
-        let show = smtp_debug::show_with(smtp_debug::usual_format(ui), ui);
+        let print = message_output::printer(message_output::default_format(ui), ui);
         let has_sink = sink.is_some();
         let sink = sink.map(|sink| sink.supervised_by(SinkTasks::of(&supervisor)));
-        let mut sinking = tokio::spawn(async move {
+        let mut sink_task = tokio::spawn(async move {
             if let Some(sink) = sink {
-                sink.run(Some(Box::new(show)), raised(sink_stops)).await?;
+                sink.run(Some(Box::new(print)), raised(sink_stops)).await?;
             }
             anyhow::Ok(())
         });
         let (stop, stops) = watch::channel(false);
         let pages = {
             let templates = Arc::clone(&templates);
-            move || wiring::pages(Arc::clone(&templates), shortest_password, inbox)
+            move || wiring::pages(Arc::clone(&templates), min_password_length, inbox)
         };
-        let options = options(&settings);
+        let options = http_options(&settings);
         let mut tasks = start_tasks(&app, &counters, api, metrics, pages, options, stops);
-        systemd::tell(ui, News::Ready);
+        systemd::notify(ui, ServiceState::Ready);
         let failed = tokio::select! {
-            () = told.next() => None,
-            failed = supervisor.gave_up() => Some(of_task(&failed)),
+            () = stop_signal.next() => None,
+            failed = supervisor.gave_up() => Some(Failure::from_task(&failed)),
             // The tasks of the sink are supervised: only a defect outside of them ends it.
-            ended = &mut sinking, if has_sink => Some(of_sink(ended)),
+            ended = &mut sink_task, if has_sink => Some(sink_failure(ended)),
         };
-        systemd::tell(ui, News::Stopping);
+        systemd::notify(ui, ServiceState::Stopping);
         match &failed {
             None => {
                 ui.say("Stopping after the requests in flight. Press Ctrl-C again to stop at once.")
@@ -157,19 +159,26 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let ended = async {
             while tasks.join_next().await.is_some() {}
             let _ = stop_sink.send(true);
-            if !sinking.is_finished() {
-                let _ = (&mut sinking).await;
+            if !sink_task.is_finished() {
+                let _ = (&mut sink_task).await;
             }
         };
         tokio::select! {
             () = ended => {}
-            () = told.next() => {}
+            () = stop_signal.next() => {}
         }
         match failed {
             Some(failure) => Err(failure.into()),
             None => Ok(()),
         }
     })
+}
+
+/// Addresses of the sink.
+#[derive(Debug, Clone, Copy)]
+struct SinkAddresses {
+    listen: SocketAddr,
+    web: SocketAddr,
 }
 
 /// Tasks of the process except those of the sink.
@@ -270,17 +279,7 @@ fn start_tasks(
     tasks.running
 }
 
-/// Error for a task that the supervisor has given up.
-pub(super) fn of_task(failed: &TaskFailed) -> Failure {
-    Failure::new(
-        ExitCode::Failed,
-        "task",
-        failed.to_string(),
-        "read the log for the cause of each failure, and let a service manager restart the process",
-    )
-}
-
-fn of_sink(ended: Result<anyhow::Result<()>, JoinError>) -> Failure {
+fn sink_failure(ended: Result<anyhow::Result<()>, JoinError>) -> Failure {
     let cause = match ended {
         Ok(Ok(())) => "it ended unexpectedly".to_owned(),
         Ok(Err(error)) => error.to_string(),
@@ -296,19 +295,19 @@ fn of_sink(ended: Result<anyhow::Result<()>, JoinError>) -> Failure {
 
 /// Raises the limit of open files, and lowers the connection limits of the settings and of the sink to it. Returns the
 /// settings of the sink.
-fn bounded(ui: &Ui, settings: &mut Settings, has_sink: bool) -> SinkSettings {
-    let mut sink = SinkSettings::default();
+fn apply_file_limit(ui: &Ui, settings: &mut Settings, has_sink: bool) -> SinkSettings {
+    let mut sink_settings = SinkSettings::default();
     let files = FileLimit::read();
     files.raise();
-    let mut bounds = vec![&mut settings.http.max_connections];
+    let mut limits = vec![&mut settings.http.max_connections];
     if has_sink {
-        bounds.extend(smtp_debug::bounds(&mut sink));
+        limits.extend(sink::connection_limits(&mut sink_settings));
     }
     let other_files = settings.mail.connections + METRICS_CONNECTIONS;
-    if let Some(limit) = files.fit(&mut bounds, other_files) {
-        smtp_debug::warn_of_few_files(ui, limit);
+    if let Some(limit) = files.fit(&mut limits, other_files) {
+        file_limit::warn(ui, limit);
     }
-    sink
+    sink_settings
 }
 
 /// Resolves once the flag is raised.
@@ -317,18 +316,18 @@ async fn raised(mut flag: watch::Receiver<bool>) {
 }
 
 /// Binds the sink and directs all mail to it.
-async fn own_sink(
-    addresses: Addresses,
+async fn bind_sink(
+    addresses: SinkAddresses,
     defaults: SinkSettings,
     settings: &mut Settings,
 ) -> anyhow::Result<Sink> {
-    let settings_of_sink = SinkSettings {
+    let sink_settings = SinkSettings {
         listen: addresses.listen,
         web: Some(addresses.web),
         ..defaults
     };
-    let sink = smtp_debug::bind(settings_of_sink).await?;
-    let address = smtp_debug::reachable(sink.smtp_addr());
+    let sink = sink::bind(sink_settings).await?;
+    let address = sink::connectable(sink.smtp_addr());
     settings.mail.server = address.ip().to_string();
     settings.mail.port = address.port();
     settings.mail.credentials = None;
@@ -336,7 +335,7 @@ async fn own_sink(
     Ok(sink)
 }
 
-fn options(settings: &Settings) -> HttpOptions {
+fn http_options(settings: &Settings) -> HttpOptions {
     HttpOptions {
         max_connections: settings.http.max_connections,
         request_timeout: settings.http.request_timeout,
@@ -350,7 +349,7 @@ fn options(settings: &Settings) -> HttpOptions {
 
 fn announce(ui: &Ui, address: SocketAddr, sink: Option<&Sink>) {
     if let Some(sink) = sink {
-        smtp_debug::announce(ui, sink);
+        sink::announce(ui, sink);
     }
     ui.say(&format!("movie-bag listens on http://{address}"));
     if sink.is_some() {

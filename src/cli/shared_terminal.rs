@@ -8,12 +8,12 @@ use std::io::{self, IsTerminal as _, Write};
 
 /// Stderr, which waits for the current write to stdout if both are the same terminal.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stderr {
+pub(super) struct Stderr {
     waits_for_stdout: bool,
 }
 
 impl Stderr {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             waits_for_stdout: is_one_terminal(),
         }

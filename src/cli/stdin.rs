@@ -4,7 +4,7 @@ use std::io::{BufRead, Read as _};
 
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use crate::failure::Failure;
 
 /// Maximum length of a line in bytes: far more than any password or link.
 const MAX_LINE: u64 = 64 * 1024;
@@ -44,7 +44,7 @@ fn line(stdin: &mut impl BufRead, name: &str) -> Result<Zeroizing<String>, Failu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::exit_code::ExitCode;
+    use crate::exit_code::ExitCode;
 
     #[test]
     fn only_the_line_ending_is_removed() {

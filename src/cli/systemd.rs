@@ -14,7 +14,7 @@ pub(super) struct Inherited {
 
 /// State to notify the service manager of.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum News {
+pub(super) enum ServiceState {
     /// Requests are accepted.
     Ready,
     /// No further requests are accepted.
@@ -22,9 +22,9 @@ pub(super) enum News {
 }
 
 #[cfg(not(unix))]
-pub(super) use no_systemd::{inherited, keep_alive, keep_alive_interval, tell};
+pub(super) use no_systemd::{inherited, keep_alive, keep_alive_interval, notify};
 #[cfg(unix)]
-pub(super) use unix::{inherited, keep_alive, keep_alive_interval, tell};
+pub(super) use unix::{inherited, keep_alive, keep_alive_interval, notify};
 
 #[cfg(unix)]
 mod unix {
@@ -35,11 +35,11 @@ mod unix {
     use sd_notify::NotifyState;
     use tokio::time::{MissedTickBehavior, interval};
 
-    use super::super::exit_code::ExitCode;
-    use super::super::failure::Failure;
-    use super::super::ui::Ui;
-    use super::{Inherited, News};
+    use super::{Inherited, ServiceState};
+    use crate::cli::ui::Ui;
     use crate::config;
+    use crate::exit_code::ExitCode;
+    use crate::failure::Failure;
     use movie_bag_core::supervisor::Supervisor;
 
     /// Name of the socket for `/metrics`. A socket with any other name is for the API.
@@ -50,7 +50,7 @@ mod unix {
     ///
     /// # Errors
     /// A socket is not a listening TCP socket, or there are more sockets than uses.
-    pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
+    pub(in crate::cli) fn inherited() -> Result<Inherited, Failure> {
         let names = config::names_of_inherited_sockets();
         let mut sockets = ListenFd::from_env();
         let mut inherited = Inherited::default();
@@ -86,10 +86,10 @@ mod unix {
         true
     }
 
-    pub(in super::super) fn tell(ui: &Ui, news: News) {
-        let notified = match news {
-            News::Ready => sd_notify::notify(&[NotifyState::Ready]),
-            News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+    pub(in crate::cli) fn notify(ui: &Ui, state: ServiceState) {
+        let notified = match state {
+            ServiceState::Ready => sd_notify::notify(&[NotifyState::Ready]),
+            ServiceState::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
         };
         if let Err(error) = notified {
             ui.warn(&format!("cannot notify the service manager: {error}"));
@@ -97,7 +97,7 @@ mod unix {
     }
 
     /// Returns the interval of signs of life (half of `WatchdogSec=`), if the service manager expects any.
-    pub(in super::super) fn keep_alive_interval() -> Option<Duration> {
+    pub(in crate::cli) fn keep_alive_interval() -> Option<Duration> {
         let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
         timeout.map(|timeout| timeout / 2)
     }
@@ -107,7 +107,7 @@ mod unix {
     /// They continue while the database does not answer: a new process would not repair the database, and would interrupt the
     /// requests that can still be answered. They also continue while a task is being restarted: the supervisor either restores
     /// the task or ends the process within seconds.
-    pub(in super::super) async fn keep_alive(period: Duration, supervisor: &Supervisor) {
+    pub(in crate::cli) async fn keep_alive(period: Duration, supervisor: &Supervisor) {
         let mut sign = interval(period);
         sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while supervisor.given_up().is_none() {
@@ -132,22 +132,22 @@ mod unix {
 mod no_systemd {
     use std::time::Duration;
 
-    use super::super::failure::Failure;
-    use super::super::ui::Ui;
-    use super::{Inherited, News};
+    use super::{Inherited, ServiceState};
+    use crate::cli::ui::Ui;
+    use crate::failure::Failure;
     use movie_bag_core::supervisor::Supervisor;
 
-    pub(in super::super) fn inherited() -> Result<Inherited, Failure> {
+    pub(in crate::cli) fn inherited() -> Result<Inherited, Failure> {
         Ok(Inherited::default())
     }
 
-    pub(in super::super) fn tell(_: &Ui, _: News) {}
+    pub(in crate::cli) fn notify(_: &Ui, _: ServiceState) {}
 
-    pub(in super::super) fn keep_alive_interval() -> Option<Duration> {
+    pub(in crate::cli) fn keep_alive_interval() -> Option<Duration> {
         None
     }
 
-    pub(in super::super) async fn keep_alive(_: Duration, _: &Supervisor) {
+    pub(in crate::cli) async fn keep_alive(_: Duration, _: &Supervisor) {
         std::future::pending().await
     }
 }

@@ -1,29 +1,24 @@
 //! Output and prompts: answers on stdout, everything else on stderr. Only this module prints.
 
-use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::StyledStr;
 use comfy_table::Table;
 use dialoguer::console::{Style, Term};
-use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use super::exit_code::ExitCode;
-use super::failure::{Failure, without_error_numbers};
+use super::progress::{FileProgress, Progress, Spinner};
 use super::shared_terminal::Stderr;
-use super::smtp_debug::message_printer::Style as StdoutStyle;
 use super::{table, terminal};
+use crate::exit_code::ExitCode;
+use crate::failure::{Failure, without_error_numbers};
 use movie_bag_core::app::AppError;
 use movie_bag_core::domain::password::{self, PasswordInput};
 use movie_bag_core::domain::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
+pub(super) enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
     /// Always
@@ -32,9 +27,18 @@ pub(crate) enum Color {
     Never,
 }
 
+/// Capabilities of stdout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct StdoutStyle {
+    /// Whether to use colors.
+    pub(super) color: bool,
+    /// Whether stdout is a terminal.
+    pub(super) terminal: bool,
+}
+
 /// Output to the caller: answers on stdout, messages and questions on stderr.
 #[derive(Debug, Clone)]
-pub(crate) struct Ui {
+pub(super) struct Ui {
     json: bool,
     quiet: bool,
     color: bool,
@@ -43,7 +47,7 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
-    pub(crate) fn new(json: bool, quiet: bool, color: Color) -> Self {
+    pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
         let wanted = |shows_colors: bool| match color {
             Color::Always => true,
             Color::Never => false,
@@ -63,12 +67,12 @@ impl Ui {
         }
     }
 
-    pub(crate) fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         self.json
     }
 
     /// Returns the capabilities of stdout, for messages that the sink prints.
-    pub(crate) fn stdout_style(&self) -> StdoutStyle {
+    pub(super) fn stdout_style(&self) -> StdoutStyle {
         StdoutStyle {
             color: self.color_stdout,
             terminal: io::stdout().is_terminal(),
@@ -76,7 +80,7 @@ impl Ui {
     }
 
     /// Returns a word of an answer, styled if stdout has colours.
-    pub(crate) fn paint_answer(&self, text: &str, style: &Style) -> String {
+    pub(super) fn paint_answer(&self, text: &str, style: &Style) -> String {
         paint(text, style, self.color_stdout)
     }
 
@@ -84,7 +88,7 @@ impl Ui {
     ///
     /// # Errors
     /// Stdout cannot be written for another reason, such as a full disk. The command itself has succeeded.
-    pub(crate) fn answer(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn answer(&self, text: &str) -> Result<(), Failure> {
         ignore_closed_pipe(write_out(&escape_output(text, self.color_stdout), "\n"))
     }
 
@@ -92,7 +96,7 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(crate) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
+    pub(super) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
         ignore_closed_pipe(write_out(&escape_json(&json.to_string()), "\n"))
     }
 
@@ -100,7 +104,7 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(crate) fn answer_as_it_is(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn answer_raw(&self, text: &str) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
             return self.answer(&escape_lines(text.trim_end_matches('\n')));
         }
@@ -112,7 +116,7 @@ impl Ui {
     ///
     /// # Errors
     /// Stdout cannot be written.
-    pub(crate) fn answer_password(
+    pub(super) fn answer_password(
         &self,
         before: &str,
         password: &str,
@@ -131,7 +135,7 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(crate) fn answer_either(
+    pub(super) fn answer_either(
         &self,
         text: &str,
         json: &serde_json::Value,
@@ -143,33 +147,23 @@ impl Ui {
         }
     }
 
-    /// Returns an empty table; see [`table::table`].
-    pub(crate) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
-        table::table(header, broken)
-    }
-
     /// Prints a table as an answer for people.
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(crate) fn answer_table(&self, table: Table) -> Result<(), Failure> {
+    pub(super) fn answer_table(&self, table: Table) -> Result<(), Failure> {
         self.answer(&table::fitted(table))
     }
 
-    /// Returns the lines of a table.
-    pub(crate) fn fitted(table: Table) -> String {
-        table::fitted(table)
-    }
-
     /// Prints a progress message on stderr, unless `--quiet` is given.
-    pub(crate) fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         if !self.quiet {
             self.write(&escape_output(text, false));
         }
     }
 
     /// Prints a warning on stderr.
-    pub(crate) fn warn(&self, text: &str) {
+    pub(super) fn warn(&self, text: &str) {
         self.write(&format!(
             "{} {}",
             self.styled("warning:", &Style::new().yellow().bold()),
@@ -178,12 +172,12 @@ impl Ui {
     }
 
     /// Prints the error of one of many items on stderr, while the others are processed.
-    pub(crate) fn item_error(&self, text: &str) {
+    pub(super) fn item_error(&self, text: &str) {
         self.write(&escape_lines(text));
     }
 
     /// Prints a failure on stderr.
-    pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
+    pub(super) fn error(&self, message: &str, hint: Option<&str>) {
         let head = self.styled("error:", &Style::new().red().bold());
         let message = escape_lines(message);
         let mut lines = message.lines();
@@ -199,7 +193,7 @@ impl Ui {
     }
 
     /// Prints a usage error of the argument parser on stderr.
-    pub(crate) fn usage(&self, text: &StyledStr) {
+    pub(super) fn usage(&self, text: &StyledStr) {
         let text = if self.color {
             text.ansi().to_string()
         } else {
@@ -217,57 +211,33 @@ impl Ui {
     }
 
     /// Shows a spinner on a terminal until the returned value is dropped.
-    pub(crate) fn spinner(&self, text: &str) -> Spinner {
-        if self.quiet || self.json || !io::stderr().is_terminal() {
-            return Spinner(None);
-        }
-        let bar = ProgressBar::new_spinner().with_message(text.to_owned());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Spinner(Some(bar))
+    pub(super) fn spinner(&self, text: &str) -> Spinner {
+        self.shows_progress()
+            .then(|| Spinner::start(text))
+            .unwrap_or_default()
     }
 
     /// Shows a progress bar on a terminal until the returned value is dropped.
-    pub(crate) fn progress(&self, unit: &str) -> Progress {
-        if self.quiet || self.json || !io::stderr().is_terminal() {
-            return Progress(None);
-        }
-        let bar = ProgressBar::new(0);
-        let template = format!("{{bar:30}} {{pos}} of {{len}} {unit}, {{eta}} left");
-        if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style);
-        }
-        Progress(Some(bar))
+    pub(super) fn progress(&self, unit: &str) -> Progress {
+        self.shows_progress()
+            .then(|| Progress::start(unit))
+            .unwrap_or_default()
     }
 
     /// Shows on a terminal how much of a file has been read and how fast, until the returned value is dropped. `bytes` is the
     /// size of the file, if it is known.
-    pub(crate) fn file_progress(&self, bytes: Option<u64>) -> FileProgress {
-        if self.quiet || self.json || !io::stderr().is_terminal() {
-            return FileProgress::default();
-        }
-        let (bar, template) = match bytes {
-            Some(bytes) => (
-                ProgressBar::new(bytes),
-                "{bar:30} {percent:>3}%, {msg}, {eta} left",
-            ),
-            None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_message("0 accounts");
-        bar.enable_steady_tick(Duration::from_millis(100));
-        FileProgress {
-            bar: Some(bar),
-            shown_at: Cell::default(),
-        }
+    pub(super) fn file_progress(&self, bytes: Option<u64>) -> FileProgress {
+        self.shows_progress()
+            .then(|| FileProgress::start(bytes))
+            .unwrap_or_default()
+    }
+
+    fn shows_progress(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
     /// Whether a prompt can be shown and answered.
-    pub(crate) fn can_ask() -> bool {
+    pub(super) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
@@ -275,18 +245,18 @@ impl Ui {
     ///
     /// # Errors
     /// There is no terminal.
-    pub(crate) fn require_terminal_for_password() -> Result<(), Failure> {
+    pub(super) fn require_terminal_for_password() -> Result<(), Failure> {
         require_terminal("a password", "--password-stdin")
     }
 
-    /// Prompts for one line.
-    pub(crate) async fn ask(
+    /// Prompts for one line. `subject` names it in the error without a terminal, and `option` gives it without a prompt.
+    pub(super) async fn ask(
         &self,
         prompt: &str,
-        what: &str,
+        subject: &str,
         option: &str,
     ) -> anyhow::Result<String> {
-        require_terminal(what, option)?;
+        require_terminal(subject, option)?;
         let prompt = escape_lines(prompt);
         blocking(move || {
             dialoguer::Input::<String>::new()
@@ -298,7 +268,7 @@ impl Ui {
 
     /// Asks for confirmation; Enter means no. `about` is printed above the question even with `--quiet`, because the user must
     /// know what the question is about.
-    pub(crate) async fn confirm(
+    pub(super) async fn confirm(
         &self,
         about: &str,
         prompt: &str,
@@ -318,7 +288,7 @@ impl Ui {
     }
 
     /// Prompts for a new password until it passes `check` and is typed the same twice.
-    pub(crate) async fn ask_new_password(
+    pub(super) async fn ask_new_password(
         &self,
         address: &str,
         check: impl Fn(&PasswordInput) -> Result<(), AppError>,
@@ -337,13 +307,6 @@ impl Ui {
             self.warn("the passwords do not match");
         }
     }
-}
-
-/// Formats a time for people, in the time zone of the system.
-pub(crate) fn local_time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
 }
 
 fn paint(text: &str, style: &Style, has_colors: bool) -> String {
@@ -368,14 +331,6 @@ fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// Formats a number with its noun: `1 movie`, `2 movies`.
-pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
-    match number {
-        1 => format!("1 {one}"),
-        number => format!("{number} {many}"),
-    }
-}
-
 fn stdout_failure(error: &io::Error) -> Failure {
     Failure::new(
         ExitCode::Failed,
@@ -383,76 +338,6 @@ fn stdout_failure(error: &io::Error) -> Failure {
         format!("cannot write the result to stdout: {error}; the command itself succeeded"),
         "check where stdout goes; run \"movie-bag user set-password\" if a generated password was lost",
     )
-}
-
-/// Spinner that disappears when it is dropped.
-pub(crate) struct Spinner(Option<ProgressBar>);
-
-/// Progress bar that disappears when it is dropped.
-pub(crate) struct Progress(Option<ProgressBar>);
-
-impl Progress {
-    pub(crate) fn show(&self, done: u64, total: u64) {
-        if let Some(bar) = &self.0 {
-            bar.set_length(total);
-            bar.set_position(done);
-        }
-    }
-}
-
-/// Progress of reading a file; disappears when it is dropped.
-#[derive(Default)]
-pub(crate) struct FileProgress {
-    bar: Option<ProgressBar>,
-    /// Time of the last update of the text, since the start.
-    shown_at: Cell<Duration>,
-}
-
-impl FileProgress {
-    /// Shows the position up to which the file has been read, and the number of accounts read.
-    pub(crate) fn show(&self, position: u64, accounts: u64) {
-        const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
-        let Some(bar) = &self.bar else { return };
-        bar.set_position(position);
-        if bar.elapsed() >= self.shown_at.get() + UPDATE_INTERVAL {
-            self.shown_at.set(bar.elapsed());
-            // The bar averages the recent rate of bytes.
-            let rate = bar.per_sec() * accounts as f64 / position.max(1) as f64;
-            bar.set_message(format!("{accounts} accounts, {rate:.0} per second"));
-        }
-    }
-
-    /// Hides the bar while `write` prints.
-    pub(crate) fn suspend(&self, write: impl FnOnce()) {
-        match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
-    }
-}
-
-impl Drop for FileProgress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-impl Drop for Spinner {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 fn strength(password: &PasswordInput, address: &str) -> String {
@@ -470,7 +355,7 @@ async fn read_password(prompt: &'static str) -> anyhow::Result<PasswordInput> {
     typed.await.map(PasswordInput::new)
 }
 
-fn require_terminal(what: &str, option: &str) -> Result<(), Failure> {
+fn require_terminal(subject: &str, option: &str) -> Result<(), Failure> {
     if Ui::can_ask() {
         return Ok(());
     }
@@ -480,7 +365,7 @@ fn require_terminal(what: &str, option: &str) -> Result<(), Failure> {
         "stdin"
     };
     Err(Failure::usage(
-        format!("cannot prompt for {what}: {stream} is not a terminal"),
+        format!("cannot prompt for {subject}: {stream} is not a terminal"),
         format!("run the command with {option}"),
     ))
 }

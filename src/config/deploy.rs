@@ -10,7 +10,7 @@ use movie_bag_core::domain::password::COSTS;
 
 /// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Must be fixed.
     Error,
     /// May be intended.
@@ -19,12 +19,12 @@ pub enum Severity {
 
 /// Setting that a production system should not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    pub severity: Severity,
-    pub defect: String,
-    pub effect: &'static str,
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) defect: String,
+    pub(crate) effect: &'static str,
     /// One imperative sentence.
-    pub fix: String,
+    pub(crate) fix: String,
 }
 
 impl fmt::Display for Finding {
@@ -50,7 +50,7 @@ fn warning(defect: impl Into<String>, effect: &'static str, fix: impl Into<Strin
 }
 
 /// Returns the settings that a production system should not have.
-pub fn findings(settings: &Settings) -> Vec<Finding> {
+pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if settings.profile != Profile::Production {
         findings.push(error(
@@ -290,7 +290,7 @@ fn database_findings(database: &DatabaseSettings) -> Vec<Finding> {
 }
 
 /// Returns findings about password hashes of a higher cost than the setting. `costs` has the number of accounts by cost.
-pub fn hash_cost_findings(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
+pub(crate) fn hash_cost_findings(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
     // Not `BTreeMap::range`, which panics if the start is after the end: the set cost may be the highest.
     let accounts = |is_meant: &dyn Fn(u32) -> bool| -> u64 {
         let meant = costs.iter().filter(|(cost, _)| is_meant(**cost));

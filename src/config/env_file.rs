@@ -5,30 +5,30 @@ use std::collections::HashMap;
 
 /// Setting in an env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// Name as written.
-    pub key: String,
+    pub(crate) key: String,
     /// Value without its quotes.
-    pub value: String,
+    pub(crate) value: String,
     /// Counted from 1.
-    pub number: usize,
+    pub(crate) number: usize,
 }
 
 /// Invalid line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{number}: {what}")]
-pub struct BadLine {
+pub(crate) struct BadLine {
     /// Counted from 1.
-    pub number: usize,
+    pub(crate) number: usize,
     /// The defect and its fix. Never the value, which may be a secret.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 /// Parses the content of an env file.
 ///
 /// # Errors
 /// Errors of [`parse`], or the first line that is not UTF-8.
-pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
+pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         vec![BadLine {
@@ -43,7 +43,7 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
 ///
 /// # Errors
 /// All invalid lines, so that they can be fixed together.
-pub fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
     let mut lines: Vec<Line> = Vec::new();
     // Index of the first line of each key.
     let mut first_lines: HashMap<String, usize> = HashMap::new();

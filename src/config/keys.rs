@@ -7,7 +7,7 @@ use movie_bag_core::domain::spelling;
 
 /// Group of settings in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub(crate) enum Subject {
     General,
     Server,
     Database,
@@ -21,7 +21,7 @@ pub enum Subject {
 
 impl Subject {
     /// All subjects in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::General,
         Self::Server,
         Self::Database,
@@ -34,7 +34,7 @@ impl Subject {
     ];
 
     /// Returns the heading of the subject.
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::General => "General",
             Self::Server => "Server",
@@ -51,24 +51,32 @@ impl Subject {
 
 /// Definition of a setting.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub(crate) struct Key {
     /// Name in the environment and the env file.
-    pub name: &'static str,
-    pub subject: Subject,
+    pub(crate) name: &'static str,
+    pub(crate) subject: Subject,
     /// Command-line option that overrides it, with its command.
-    pub option: Option<&'static str>,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only the generated documentation shows it")
+    )]
+    pub(crate) option: Option<&'static str>,
     /// Default, as a value or in words.
-    pub default: &'static str,
+    pub(crate) default: &'static str,
     /// Default in the profile `production`, if it differs.
-    pub default_in_production: Option<&'static str>,
+    pub(crate) default_in_production: Option<&'static str>,
     /// Accepted values, in Markdown.
-    pub form: &'static str,
+    pub(crate) form: &'static str,
     /// Meaning in one line, without a full stop.
-    pub meaning: &'static str,
+    pub(crate) meaning: &'static str,
     /// Further explanation for docs/settings.md, in Markdown.
-    pub details: &'static str,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only the generated documentation shows it")
+    )]
+    pub(crate) details: &'static str,
     /// Whether the value is never shown.
-    pub is_secret: bool,
+    pub(crate) is_secret: bool,
 }
 
 const fn key(name: &'static str, subject: Subject, default: &'static str) -> Key {
@@ -120,7 +128,7 @@ impl Key {
     }
 
     /// Returns the defaults of both profiles.
-    pub fn defaults(&self) -> String {
+    pub(crate) fn defaults(&self) -> String {
         match self.default_in_production {
             Some(strict) => format!("{} ({strict} in production)", self.default),
             None => self.default.to_owned(),
@@ -133,7 +141,7 @@ const SWITCH: &str = "`true` or `false`";
 const ADDRESS: &str = "address and port: `127.0.0.1:3000`, `[::]:3000`";
 
 /// All settings, by subject.
-pub const KEYS: &[Key] = &[
+pub(crate) const KEYS: &[Key] = &[
     key("MOVIE_BAG_PROFILE", Subject::General, "development")
         .form("`development` or `production`")
         .means("Profile; production has stricter defaults and checks")
@@ -344,12 +352,12 @@ pub const KEYS: &[Key] = &[
         ),
 ];
 
-pub fn find(name: &str) -> Option<&'static Key> {
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
 /// Returns the most similar name of a setting, if one is close to a misspelled name.
-pub fn nearest(name: &str) -> Option<&'static str> {
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     spelling::nearest(name, KEYS.iter().map(|key| key.name))
 }
 

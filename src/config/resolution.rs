@@ -18,7 +18,7 @@ use super::{env_file, keys, mail_values};
 ///
 /// # Errors
 /// All mistakes together.
-pub fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
+pub(crate) fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     use values::{number, one_of, span, span_within, switch};
 
     let mut keys = Lookup::new(sources);

@@ -8,19 +8,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::values::Secret;
-use crate::private;
+use crate::private_files;
 
 /// Error when the secret cannot be read or stored.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} the secret in {}: {cause}; set JWT_SECRET_KEY, or set MOVIE_BAG_DATA_DIR to a writable folder", path.display())]
-pub struct SecretFileError {
+pub(crate) struct SecretFileError {
     path: PathBuf,
     doing: &'static str,
     cause: String,
 }
 
 /// Returns the path of the secret in a data folder.
-pub fn path(data_dir: &Path) -> PathBuf {
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("jwt-secret")
 }
 
@@ -29,7 +29,7 @@ pub fn path(data_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// The folder or file cannot be created or read, or the file contains fewer than 32 bytes.
-pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, SecretFileError> {
+pub(crate) fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, SecretFileError> {
     let path = path(data_dir);
     let failed = |doing: &'static str, cause: String| SecretFileError {
         path: path.clone(),
@@ -49,7 +49,10 @@ pub fn load_or_create(data_dir: &Path, random: [u8; 32]) -> Result<Secret, Secre
 ///
 /// # Errors
 /// The file cannot be read, or contains fewer than 32 bytes.
-pub fn load_or_generate(data_dir: &Path, random: [u8; 32]) -> Result<Secret, SecretFileError> {
+pub(crate) fn load_or_generate(
+    data_dir: &Path,
+    random: [u8; 32],
+) -> Result<Secret, SecretFileError> {
     let path = path(data_dir);
     match read(&path) {
         Ok(secret) => Ok(secret),
@@ -68,7 +71,7 @@ pub fn load_or_generate(data_dir: &Path, random: [u8; 32]) -> Result<Secret, Sec
 ///
 /// # Errors
 /// The file cannot be read, or contains fewer than 32 bytes.
-pub fn exists(data_dir: &Path) -> Result<bool, SecretFileError> {
+pub(crate) fn exists(data_dir: &Path) -> Result<bool, SecretFileError> {
     let path = path(data_dir);
     match read(&path) {
         Ok(_) => Ok(true),
@@ -83,7 +86,7 @@ pub fn exists(data_dir: &Path) -> Result<bool, SecretFileError> {
 
 fn read(path: &Path) -> std::io::Result<Secret> {
     let text = fs::read_to_string(path)?;
-    private::shut(path)?;
+    private_files::remove_access_of_others(path)?;
     let secret = text.trim();
     if secret.len() < 32 {
         return Err(std::io::Error::other(
@@ -94,9 +97,9 @@ fn read(path: &Path) -> std::io::Result<Secret> {
 }
 
 fn create(data_dir: &Path, path: &Path, random: [u8; 32]) -> std::io::Result<()> {
-    private::make_folder(data_dir)?;
+    private_files::create_folder(data_dir)?;
     let temporary = path.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(&random[..6])));
-    let mut file = private::writing()
+    let mut file = private_files::write_options()
         .create(true)
         .truncate(true)
         .open(&temporary)?;

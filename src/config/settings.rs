@@ -9,7 +9,7 @@ use super::values::{BaseUrl, InboxUrl, Network, Secret};
 
 /// Strictness of the checks and defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
+pub(crate) enum Profile {
     /// For a developer's machine.
     Development,
     /// For a system with real users.
@@ -18,7 +18,7 @@ pub enum Profile {
 
 /// Location of the database.
 #[derive(Clone, PartialEq, Eq)]
-pub enum DatabaseSettings {
+pub(crate) enum DatabaseSettings {
     /// Embedded database in this file.
     Sqlite(PathBuf),
     /// MongoDB at this URI, which may contain a password.
@@ -30,7 +30,7 @@ impl DatabaseSettings {
     ///
     /// # Errors
     /// The form to write instead.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
             return Ok(Self::Mongodb(text.to_owned()));
         }
@@ -108,23 +108,23 @@ impl std::fmt::Debug for DatabaseSettings {
 
 /// Settings of the HTTP server.
 #[derive(Debug, Clone)]
-pub struct HttpSettings {
-    pub bind: SocketAddr,
+pub(crate) struct HttpSettings {
+    pub(crate) bind: SocketAddr,
     /// Maximum number of client connections at once.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// Maximum time to answer a request.
-    pub request_timeout: Duration,
+    pub(crate) request_timeout: Duration,
     /// Proxies whose `X-Forwarded-For` header is trusted.
-    pub trusted_proxies: Vec<Network>,
+    pub(crate) trusted_proxies: Vec<Network>,
     /// Web origins whose pages may call the API from a browser.
-    pub cors_origins: Vec<String>,
+    pub(crate) cors_origins: Vec<String>,
     /// Address of `/metrics`, which is not served with the API.
-    pub metrics_bind: Option<SocketAddr>,
+    pub(crate) metrics_bind: Option<SocketAddr>,
 }
 
 /// Encryption of the connection to the mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailTls {
+pub(crate) enum MailTls {
     None,
     /// Required STARTTLS, without a fallback to plaintext.
     StartTls,
@@ -134,44 +134,44 @@ pub enum MailTls {
 
 /// Mail server and its use.
 #[derive(Debug, Clone)]
-pub struct MailSettings {
+pub(crate) struct MailSettings {
     /// Host name or IP address.
-    pub server: String,
-    pub port: u16,
+    pub(crate) server: String,
+    pub(crate) port: u16,
     /// User name and password, if both are set.
-    pub credentials: Option<(String, Secret)>,
+    pub(crate) credentials: Option<(String, Secret)>,
     /// Setting that is missing if only one half of the credentials is set. No login takes place then.
-    pub missing_credential: Option<&'static str>,
-    pub tls: MailTls,
+    pub(crate) missing_credential: Option<&'static str>,
+    pub(crate) tls: MailTls,
     /// PEM file of certificates to trust in addition to the public authorities.
-    pub ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// Sender of all mails.
-    pub sender: String,
+    pub(crate) sender: String,
     /// Name sent in EHLO. Default: the domain of the sender.
-    pub helo_name: Option<String>,
+    pub(crate) helo_name: Option<String>,
     /// Maximum number of connections at once.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Maximum time to send one mail.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Whether hints may propose the debugging sink in place of a mail server; false in production.
-    pub hints_at_sink: bool,
+    pub(crate) hints_at_sink: bool,
 }
 
 /// Signing secrets and lifetimes of tokens.
 #[derive(Debug, Clone)]
-pub struct TokenSettings {
+pub(crate) struct TokenSettings {
     /// Secret that signs. If it is not set, one is generated and stored (see [`super::secret_file`]).
-    pub secret: Option<Secret>,
+    pub(crate) secret: Option<Secret>,
     /// Former secret, which only verifies.
-    pub previous: Option<Secret>,
-    pub reset_lifetime: Duration,
-    pub invitation_lifetime: Duration,
-    pub access_lifetime: Duration,
+    pub(crate) previous: Option<Secret>,
+    pub(crate) reset_lifetime: Duration,
+    pub(crate) invitation_lifetime: Duration,
+    pub(crate) access_lifetime: Duration,
 }
 
 impl TokenSettings {
     /// Returns the secrets that are set, with the names of their settings.
-    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
         let current = self.secret.iter().map(|secret| ("JWT_SECRET_KEY", secret));
         let previous = self.previous.iter();
         current.chain(previous.map(|secret| ("JWT_SECRET_KEY_PREVIOUS", secret)))
@@ -180,92 +180,92 @@ impl TokenSettings {
 
 /// Rules for passwords and their hashes.
 #[derive(Debug, Clone, Copy)]
-pub struct PasswordSettings {
+pub(crate) struct PasswordSettings {
     /// Base-2 logarithm of the number of bcrypt rounds.
-    pub bcrypt_cost: u32,
+    pub(crate) bcrypt_cost: u32,
     /// Minimum length of a new password, in code points.
-    pub min_length: usize,
+    pub(crate) min_length: usize,
 }
 
 /// Rules for accounts.
 #[derive(Debug, Clone, Copy)]
-pub struct AccountSettings {
+pub(crate) struct AccountSettings {
     /// Whether `forgot` gives the same answer for known and unknown addresses.
-    pub conceal: bool,
+    pub(crate) conceal: bool,
     /// Whether everyone may create an account over HTTP.
-    pub signup_open: bool,
+    pub(crate) signup_open: bool,
     /// Whether logins, signups and resets are limited.
-    pub rate_limits: bool,
+    pub(crate) rate_limits: bool,
     /// Days to keep the history of an account.
-    pub history_days: u64,
+    pub(crate) history_days: u64,
 }
 
 /// Level and format of the log.
 #[derive(Debug, Clone)]
-pub struct LogSettings {
+pub(crate) struct LogSettings {
     /// Filter of `tracing-subscriber`; `None` for the default of the command.
-    pub filter: Option<String>,
+    pub(crate) filter: Option<String>,
     /// Whether each entry is a JSON document.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// All settings with their sources.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    pub profile: Profile,
+pub(crate) struct Settings {
+    pub(crate) profile: Profile,
     /// Folder of the embedded database and the generated secret.
-    pub data_dir: PathBuf,
-    pub database: DatabaseSettings,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database: DatabaseSettings,
     /// Maximum time of an operation on MongoDB. On SQLite, an operation waits 5 seconds for another process that writes.
-    pub database_timeout: Duration,
-    pub http: HttpSettings,
+    pub(crate) database_timeout: Duration,
+    pub(crate) http: HttpSettings,
     /// Base URL of all links. `None` means `http://localhost:PORT`, with the port of the server.
-    pub public_url: Option<BaseUrl>,
-    pub mail: MailSettings,
-    pub tokens: TokenSettings,
-    pub passwords: PasswordSettings,
-    pub accounts: AccountSettings,
+    pub(crate) public_url: Option<BaseUrl>,
+    pub(crate) mail: MailSettings,
+    pub(crate) tokens: TokenSettings,
+    pub(crate) passwords: PasswordSettings,
+    pub(crate) accounts: AccountSettings,
     /// Folder of templates that replace the built-in ones.
-    pub templates: Option<PathBuf>,
+    pub(crate) templates: Option<PathBuf>,
     /// Inbox that the inbox commands read.
-    pub inbox_url: InboxUrl,
-    pub log: LogSettings,
+    pub(crate) inbox_url: InboxUrl,
+    pub(crate) log: LogSettings,
     /// Each setting with its source, for `check`.
-    pub report: Vec<ReportedSetting>,
+    pub(crate) report: Vec<ReportedSetting>,
     /// Warnings about settings that are valid but probably a mistake.
-    pub warnings: Vec<String>,
-    pub env_file: Option<EnvFile>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) env_file: Option<EnvFile>,
     /// Folder that tests use to inject faults (see [`movie_bag_core::supervisor::fault_points`]); debug builds only.
-    pub faults: Option<PathBuf>,
+    pub(crate) faults: Option<PathBuf>,
 }
 
 /// Env file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvFile {
-    pub path: PathBuf,
+pub(crate) struct EnvFile {
+    pub(crate) path: PathBuf,
     /// Names of the secrets that it contains.
-    pub secrets: Vec<&'static str>,
+    pub(crate) secrets: Vec<&'static str>,
 }
 
 /// Setting as `check` shows it.
 #[derive(Debug, Clone)]
-pub struct ReportedSetting {
-    pub key: &'static str,
+pub(crate) struct ReportedSetting {
+    pub(crate) key: &'static str,
     /// Effective value; of a secret only its length.
-    pub value: String,
-    pub source: Source,
+    pub(crate) value: String,
+    pub(crate) source: Source,
 }
 
 impl Settings {
     /// Returns the base URL of all links for a server on this port.
-    pub fn public_url(&self, port: u16) -> BaseUrl {
+    pub(crate) fn public_url(&self, port: u16) -> BaseUrl {
         self.public_url
             .clone()
             .unwrap_or_else(|| BaseUrl::localhost(port))
     }
 
     /// Replaces the reported value of a setting that has its default, for `check`.
-    pub fn report_default(&mut self, key: &'static str, value: String) {
+    pub(crate) fn report_default(&mut self, key: &'static str, value: String) {
         if let Some(reported) = self
             .report
             .iter_mut()

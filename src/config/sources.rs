@@ -8,16 +8,16 @@ use super::{env_file, keys};
 
 /// Settings given as command-line options. They take precedence over all other sources.
 #[derive(Debug, Clone, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Value of `--env-file`.
-    pub env_file: Option<PathBuf>,
+    pub(crate) env_file: Option<PathBuf>,
     /// Values by setting, each with the name of its option.
-    pub settings: BTreeMap<&'static str, (&'static str, String)>,
+    pub(crate) settings: BTreeMap<&'static str, (&'static str, String)>,
 }
 
 impl Flags {
     /// Sets a setting to the value of an option, if the option was given.
-    pub fn set(&mut self, key: &'static str, option: &'static str, value: Option<String>) {
+    pub(crate) fn set(&mut self, key: &'static str, option: &'static str, value: Option<String>) {
         if let Some(value) = value {
             self.settings.insert(key, (option, value));
         }
@@ -26,7 +26,7 @@ impl Flags {
 
 /// Source of the value of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// Command-line option.
     Flag(&'static str),
     Environment,
@@ -52,18 +52,18 @@ impl fmt::Display for Source {
 /// Invalid settings, each with its source and the fix.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", .problems.join("\n"))]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     /// One line for each problem.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// All sources that settings are resolved from.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
-    pub flags: Flags,
-    pub environment: BTreeMap<String, String>,
+pub(crate) struct Sources {
+    pub(crate) flags: Flags,
+    pub(crate) environment: BTreeMap<String, String>,
     /// Path and lines of the env file, if there is one.
-    pub env_file: Option<(PathBuf, Vec<env_file::Line>)>,
+    pub(crate) env_file: Option<(PathBuf, Vec<env_file::Line>)>,
 }
 
 impl Sources {
@@ -72,7 +72,7 @@ impl Sources {
     ///
     /// # Errors
     /// An env file that was named and cannot be read, or all invalid lines of the env file.
-    pub fn read(flags: Flags) -> Result<Self, ConfigError> {
+    pub(crate) fn read(flags: Flags) -> Result<Self, ConfigError> {
         let environment = environment()?;
         let named = flags.env_file.clone().map(|path| (path, "--env-file"));
         let located = environment

@@ -8,26 +8,26 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-pub use movie_bag_core::domain::span::span;
+pub(crate) use movie_bag_core::domain::span::span;
 
 /// Secret that the tutorial printed, so that everyone knows it.
-pub const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
+pub(crate) const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
 
 /// Value that is never shown, and wiped from memory when it is dropped.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
-    pub fn new(value: impl Into<String>) -> Self {
+    pub(crate) fn new(value: impl Into<String>) -> Self {
         Self(Zeroizing::new(value.into()))
     }
 
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// Returns why a secret of sufficient length is weak nevertheless, if it is.
-    pub fn weakness(&self) -> Option<&'static str> {
+    pub(crate) fn weakness(&self) -> Option<&'static str> {
         if self.is_published() {
             Some("is the one published in the tutorial")
         } else if self.is_repetitive() {
@@ -69,7 +69,7 @@ pub(super) fn secret(text: &str) -> Result<Secret, String> {
 }
 
 /// Returns a parser of a duration with an upper limit in days.
-pub fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
+pub(crate) fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {
         let span = span(text)?;
         if span.as_secs() > days * 86_400 {
@@ -81,7 +81,7 @@ pub fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
 }
 
 /// Parses a boolean.
-pub fn switch(text: &str) -> Result<bool, String> {
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
@@ -90,7 +90,9 @@ pub fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// Returns a parser of one of several words.
-pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
+pub(crate) fn one_of<T: Copy>(
+    words: &'static [(&'static str, T)],
+) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
         let found = words
             .iter()
@@ -103,7 +105,7 @@ pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str) -> 
 }
 
 /// Returns a parser of a whole number within inclusive bounds.
-pub fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
+pub(crate) fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
     move |text| {
         let number = text
             .parse()
@@ -114,10 +116,10 @@ pub fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
 }
 
 /// Address of a network, and the number of its leading bits that are compared.
-pub type Network = (IpAddr, u8);
+pub(crate) type Network = (IpAddr, u8);
 
 /// Parses networks separated by commas: `10.0.0.0/8, ::1`.
-pub fn networks(text: &str) -> Result<Vec<Network>, String> {
+pub(crate) fn networks(text: &str) -> Result<Vec<Network>, String> {
     text.split(',')
         .map(str::trim)
         .filter(|network| !network.is_empty())
@@ -148,7 +150,7 @@ fn network(text: &str) -> Result<Network, String> {
 ///
 /// # Errors
 /// The form to write instead.
-pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let local = text.replace("localhost:", "127.0.0.1:");
     local
         .parse()
@@ -156,13 +158,13 @@ pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Whether a host name or address is that of this machine.
-pub fn is_loopback_host(host: &str) -> bool {
+pub(crate) fn is_loopback_host(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Parses origins separated by commas, in the form that browsers send: `https://app.example, http://localhost:5173`.
-pub fn origins(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn origins(text: &str) -> Result<Vec<String>, String> {
     text.split(',')
         .map(str::trim)
         .filter(|origin| !origin.is_empty())
@@ -217,14 +219,14 @@ fn origin(text: &str) -> Result<String, String> {
 
 /// Base URL of links: scheme, host and optional path, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl(String);
+pub(crate) struct BaseUrl(String);
 
 impl BaseUrl {
     /// Parses a base URL.
     ///
     /// # Errors
     /// Anything other than `http://` or `https://`, a host and a path: further parts would end up inside links.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wanted = || "write a URL such as https://movies.example, without ? and #".to_owned();
         let rest = text
             .strip_prefix("https://")
@@ -239,31 +241,31 @@ impl BaseUrl {
     }
 
     /// Returns the base URL of a server on this machine.
-    pub fn localhost(port: u16) -> Self {
+    pub(crate) fn localhost(port: u16) -> Self {
         Self(format!("http://localhost:{port}"))
     }
 
-    pub fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.0.starts_with("https://")
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// Address of an inbox, with its user name and password.
 #[derive(Debug, Clone)]
-pub struct InboxUrl {
+pub(crate) struct InboxUrl {
     /// URL without user name and password.
-    pub base: BaseUrl,
+    pub(crate) base: BaseUrl,
     /// User name and password from before the `@`.
-    pub credentials: Option<(String, Secret)>,
+    pub(crate) credentials: Option<(String, Secret)>,
 }
 
 impl InboxUrl {
     /// Returns the default inbox of a sink on this machine.
-    pub fn default_url() -> Self {
+    pub(crate) fn default_url() -> Self {
         Self {
             base: BaseUrl("http://127.0.0.1:8025".to_owned()),
             credentials: None,
@@ -274,7 +276,7 @@ impl InboxUrl {
     ///
     /// # Errors
     /// Errors of [`BaseUrl::parse`].
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wanted = || {
             "write a URL such as http://127.0.0.1:8025 or http://name:password@127.0.0.1:8025"
                 .to_owned()

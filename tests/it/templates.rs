@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use movie_bag::cli::built_in_templates::BUILT_IN_TEMPLATES;
+use movie_bag::built_in_templates::BUILT_IN_TEMPLATES;
 use movie_bag_core::domain::outbox::MailKind;
-use movie_bag_mail::render::subject;
 use serde_json::{Value, json};
 
 use movie_bag_testkit::{Home, PASSWORD, Person};
@@ -258,7 +257,7 @@ fn the_documentation_lists_every_template_variable_and_subject() {
         "docs/templates.md is not what the table of templates says: run BLESS=1 cargo test --test it templates"
     );
     for kind in MailKind::ALL {
-        let row = format!("| `{kind}` | {} |", subject(*kind));
+        let row = format!("| `{kind}` | {} |", kind.subject());
         assert!(page.contains(&row), "{row}");
     }
 }

@@ -16,7 +16,7 @@ use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::domain::clock::draw;
 
 /// Response header with the request id, which is also in every log line of the request.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Log line of one request. It is written on drop, so also when the client disconnects before the response.
 struct AccessRecord {
@@ -33,7 +33,7 @@ impl Drop for AccessRecord {
         let route = self.route.as_ref().map_or("(none)", MatchedPath::as_str);
         let duration = self.started_at.elapsed();
         self.metrics
-            .answered(self.method, route, self.status, duration);
+            .count_request(self.method, route, self.status, duration);
         let ms = duration.as_secs_f64() * 1_000.0;
         let ms = (ms * 10.0).round() / 10.0;
         match self.status {
@@ -48,7 +48,7 @@ impl Drop for AccessRecord {
 }
 
 /// Assigns the request id, logs and counts the request, and adds the headers that every response has.
-pub async fn log_request(
+pub(crate) async fn log_request(
     State(metrics): State<Arc<PrometheusMetrics>>,
     request: Request,
     next: Next,

@@ -7,10 +7,10 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use serde_json::{Value, json};
 
-use super::Http;
 use super::body::JsonBody;
 use super::client_address::Client;
 use super::error::ApiError;
+use super::state::HttpState;
 use movie_bag_core::app::{DeliveryMode, NewAccount};
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::token::Token;
@@ -19,8 +19,8 @@ use movie_bag_core::domain::token::Token;
 ///
 /// # Errors
 /// Errors of [`movie_bag_core::app::App::sign_up`], and invalid fields.
-pub async fn sign_up(
-    State(http): State<Http>,
+pub(crate) async fn sign_up(
+    State(http): State<HttpState>,
     client: Client,
     JsonBody(mut fields): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
@@ -41,8 +41,8 @@ pub async fn sign_up(
 ///
 /// # Errors
 /// Errors of [`movie_bag_core::app::App::log_in`], and invalid fields.
-pub async fn log_in(
-    State(http): State<Http>,
+pub(crate) async fn log_in(
+    State(http): State<HttpState>,
     client: Client,
     JsonBody(mut fields): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
@@ -56,8 +56,8 @@ pub async fn log_in(
 ///
 /// # Errors
 /// Errors of [`movie_bag_core::app::App::request_reset`], and invalid fields.
-pub async fn forgot(
-    State(http): State<Http>,
+pub(crate) async fn forgot(
+    State(http): State<HttpState>,
     client: Client,
     JsonBody(mut fields): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
@@ -75,8 +75,8 @@ pub async fn forgot(
 ///
 /// # Errors
 /// Errors of [`movie_bag_core::app::App::complete_reset`], and invalid fields.
-pub async fn reset(
-    State(http): State<Http>,
+pub(crate) async fn reset(
+    State(http): State<HttpState>,
     client: Client,
     JsonBody(mut fields): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
@@ -92,12 +92,12 @@ pub async fn reset(
 }
 
 /// Extractor for the account that the access token of a request authenticates.
-pub struct Caller(pub Account);
+pub(crate) struct Caller(pub(crate) Account);
 
-impl FromRequestParts<Http> for Caller {
+impl FromRequestParts<HttpState> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, ApiError> {
         let token = bearer_token(&parts.headers).ok_or(ApiError::MissingToken)?;
         Ok(Self(http.app.authenticate(&token).await?))
     }

@@ -17,19 +17,23 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::Http;
 use super::error::{ApiError, InvalidFields};
+use super::state::HttpState;
 use movie_bag_core::domain::password::PasswordInput;
 
 /// Maximum size of a request body, in bytes.
-pub const LIMIT: usize = 64 * 1024;
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Maximum number of bytes read from a body over the limit, to discard them. A client that sends more is disconnected, even
 /// if it then cannot read the response.
 const MAX_DRAINED: usize = 64 * 1024 * 1024;
 
 /// Reads the body of every request to its end before the request is handled or refused. A client that receives a response
 /// while it is still sending gets a connection reset in place of the response.
-pub async fn read_to_end(State(http): State<Http>, request: Request, next: Next) -> Response {
+pub(crate) async fn read_to_end(
+    State(http): State<HttpState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return next.run(Request::from_parts(parts, body)).await;
@@ -40,7 +44,7 @@ pub async fn read_to_end(State(http): State<Http>, request: Request, next: Next)
         Err(_) => Err(ApiError::BodyTooSlow),
     };
     // A body that is both too large and too slow is reported as too large.
-    let result = if buffer.received > LIMIT {
+    let result = if buffer.received > MAX_BODY_BYTES {
         Err(ApiError::PayloadTooLarge)
     } else {
         result
@@ -54,8 +58,8 @@ pub async fn read_to_end(State(http): State<Http>, request: Request, next: Next)
     }
 }
 
+/// Bytes of a body, up to [`MAX_BODY_BYTES`], and the number of bytes received.
 #[derive(Default)]
-/// Bytes of a body, up to [`LIMIT`], and the number of bytes received.
 struct BodyBuffer {
     bytes: BytesMut,
     received: usize,
@@ -71,7 +75,7 @@ impl BodyBuffer {
             if self.received > MAX_DRAINED {
                 break;
             }
-            if self.received <= LIMIT {
+            if self.received <= MAX_BODY_BYTES {
                 self.bytes.extend_from_slice(&chunk);
             }
         }
@@ -81,13 +85,13 @@ impl BodyBuffer {
 
 /// Fields of a body, taken out one by one. An invalid field is returned as an empty value, and [`Fields::finish`] then
 /// reports all invalid fields.
-pub struct Fields {
+pub(crate) struct Fields {
     values: Map<String, Value>,
     invalid: InvalidFields,
 }
 
 impl Fields {
-    pub fn new(values: Map<String, Value>) -> Self {
+    pub(crate) fn new(values: Map<String, Value>) -> Self {
         Self {
             values,
             invalid: InvalidFields::new(),
@@ -95,12 +99,12 @@ impl Fields {
     }
 
     /// Reports whether the field exists, with a value of any type.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
     /// Takes a string.
-    pub fn string(&mut self, name: &str) -> String {
+    pub(crate) fn string(&mut self, name: &str) -> String {
         match self.values.shift_remove(name) {
             Some(Value::String(text)) => text,
             Some(_) => self.refuse(name, "must be a string"),
@@ -109,12 +113,12 @@ impl Fields {
     }
 
     /// Takes a password. No other copy of the plaintext password remains.
-    pub fn password(&mut self, name: &str) -> PasswordInput {
+    pub(crate) fn password(&mut self, name: &str) -> PasswordInput {
         PasswordInput::new(self.string(name))
     }
 
     /// Takes a string with at least one visible character.
-    pub fn text(&mut self, name: &str) -> String {
+    pub(crate) fn text(&mut self, name: &str) -> String {
         let text = self.string(name);
         if text.trim().is_empty() && !self.invalid.contains_key(name) {
             return self.refuse(name, "must not be empty");
@@ -123,7 +127,7 @@ impl Fields {
     }
 
     /// Takes a non-empty array of strings, each with at least one visible character.
-    pub fn texts(&mut self, name: &str) -> Vec<String> {
+    pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
         let items = match self.values.shift_remove(name) {
             Some(Value::Array(items)) => items,
             Some(_) => return self.refuse(name, "must be an array of strings"),
@@ -155,7 +159,7 @@ impl Fields {
     ///
     /// # Errors
     /// [`ApiError::Fields`] with every invalid field.
-    pub fn finish(mut self) -> Result<(), ApiError> {
+    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
         for name in self.values.keys() {
             self.invalid
                 .insert(name.clone(), Value::String("is unknown".to_owned()));
@@ -169,7 +173,7 @@ impl Fields {
 }
 
 /// Extractor for the fields of a JSON object.
-pub struct JsonBody(pub Fields);
+pub(crate) struct JsonBody(pub(crate) Fields);
 
 impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
@@ -225,7 +229,7 @@ impl<'de> Visitor<'de> for Object {
 }
 
 /// Extractor for the fields of a form, as a browser encodes it.
-pub struct FormBody(pub Fields);
+pub(crate) struct FormBody(pub(crate) Fields);
 
 impl<S: Sync> FromRequest<S> for FormBody {
     type Rejection = ApiError;
@@ -253,7 +257,7 @@ async fn read_body(request: Request, media_type: &'static str) -> Result<Bytes, 
     if !has_media_type(request.headers(), media_type) {
         return Err(ApiError::UnsupportedMediaType(media_type));
     }
-    to_bytes(request.into_body(), LIMIT)
+    to_bytes(request.into_body(), MAX_BODY_BYTES)
         .await
         .map_err(|_| ApiError::PayloadTooLarge)
 }

@@ -7,26 +7,26 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use ipnet::IpNet;
 
-use super::Http;
 use super::error::ApiError;
+use super::state::HttpState;
 use movie_bag_core::app::AppError;
 use movie_bag_core::domain::event::Origin;
 
 /// Extractor for the address of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client(pub IpAddr);
+pub(crate) struct Client(pub(crate) IpAddr);
 
 impl Client {
     /// Returns the origin that is recorded in the history of an account.
-    pub fn origin(self) -> Origin {
+    pub(crate) fn origin(self) -> Origin {
         Origin::Client(self.0)
     }
 }
 
-impl FromRequestParts<Http> for Client {
+impl FromRequestParts<HttpState> for Client {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, ApiError> {
         let ConnectInfo(peer) = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
@@ -41,7 +41,11 @@ impl FromRequestParts<Http> for Client {
 
 /// Returns the address of the client. Reads `X-Forwarded-For` from the right, where the nearest proxy appends, up to the
 /// first address that is not a trusted proxy. Entries further left can be forged by the client.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[(IpAddr, u8)]) -> IpAddr {
+pub(crate) fn client_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[(IpAddr, u8)],
+) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = headers
         .get_all("x-forwarded-for")

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::Http;
+use super::state::HttpState;
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
@@ -25,8 +25,8 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// Responds to preflight requests, and adds the CORS headers to the responses that a page may read. This layer is outside of
 /// all layers that refuse requests, since a page must be able to read error responses as well.
-pub async fn handle_cross_origin(
-    State(http): State<Http>,
+pub(crate) async fn handle_cross_origin(
+    State(http): State<HttpState>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -21,23 +21,23 @@ macro_rules! codes {
     ($($name:ident = $status:ident $text:literal,)+) => {
         /// Error code, by which programs distinguish error responses.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Code {
+        pub(crate) enum Code {
             $(#[doc = concat!("`", $text, "`")] $name,)+
         }
 
         impl Code {
-            pub const ALL: &[Self] = &[$(Self::$name,)+];
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// Returns the HTTP status of responses with this code, except those of [`ApiError::UriTooLong`] and
             /// [`ApiError::HeadersTooLarge`], which have a status of their own.
-            pub fn status(self) -> StatusCode {
+            pub(crate) fn status(self) -> StatusCode {
                 match self {
                     $(Self::$name => StatusCode::$status,)+
                 }
             }
 
             /// Returns the code as it is written in a response.
-            pub fn as_str(self) -> &'static str {
+            pub(crate) fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
                 }
@@ -73,11 +73,11 @@ codes! {
 }
 
 /// Invalid fields with the reason for each, in the order in which they were checked.
-pub type InvalidFields = Map<String, Value>;
+pub(crate) type InvalidFields = Map<String, Value>;
 
 /// Reason for an error response.
 #[derive(Debug, Clone)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// Error of a use case.
     App(AppError),
     /// Fields are missing, invalid or unknown.
@@ -108,7 +108,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Returns an error about one invalid field.
-    pub fn field(name: &str, reason: impl Into<String>) -> Self {
+    pub(crate) fn field(name: &str, reason: impl Into<String>) -> Self {
         Self::Fields(InvalidFields::from_iter([(
             name.to_owned(),
             Value::String(reason.into()),
@@ -133,10 +133,10 @@ impl From<AccessError> for ApiError {
 
 /// Content of an error response. It is attached to the response as an extension, from which the pages render an error page.
 #[derive(Debug, Clone)]
-pub struct Refusal {
-    pub status: StatusCode,
-    pub code: Code,
-    pub message: String,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) code: Code,
+    pub(crate) message: String,
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
     /// Closes the connection after the response, since the rest of the request is not read.
@@ -158,7 +158,7 @@ impl Refusal {
     }
 
     /// Returns the time to wait before a retry, if there is one.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 

@@ -7,15 +7,15 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::Http;
 use super::error::ApiError;
+use super::state::HttpState;
 use movie_bag_core::app::AppError;
 
 /// Maximum time for the database to respond.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Responds while the process is alive.
-pub async fn alive() -> Json<Value> {
+pub(crate) async fn alive() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
@@ -23,7 +23,7 @@ pub async fn alive() -> Json<Value> {
 ///
 /// # Errors
 /// 503 if a task is down, with its name, or if the database does not respond.
-pub async fn ready(State(http): State<Http>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn ready(State(http): State<HttpState>) -> Result<Json<Value>, ApiError> {
     if let Some(task) = http.app.supervisor().down() {
         return Err(ApiError::TaskDown(task));
     }

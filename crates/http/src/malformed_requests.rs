@@ -5,7 +5,7 @@ use super::error::{ApiError, Refusal};
 /// Returns the response to send in place of one that hyper wrote itself, and `None` for any other bytes. Only hyper's own
 /// responses have neither a body nor a request id. A chunk of a body is not mistaken for one: JSON and pages contain no such
 /// line ends.
-pub fn answer_instead(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn replace_response(bytes: &[u8]) -> Option<Vec<u8>> {
     let head = std::str::from_utf8(bytes.get(..bytes.len().min(1024))?).ok()?;
     let status_line = head.strip_prefix("HTTP/1.1 4")?;
     let is_from_hyper = bytes.len() < 1024
@@ -56,7 +56,7 @@ mod tests {
             ),
         ] {
             let own = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\ndate: x\r\n\r\n");
-            let replaced = String::from_utf8(answer_instead(own.as_bytes()).unwrap()).unwrap();
+            let replaced = String::from_utf8(replace_response(own.as_bytes()).unwrap()).unwrap();
             assert!(
                 replaced.starts_with(&format!("HTTP/1.1 {status}\r\nconnection: close\r\n")),
                 "{replaced}"
@@ -69,7 +69,7 @@ mod tests {
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}",
             "",
         ] {
-            assert_eq!(answer_instead(other.as_bytes()), None, "{other}");
+            assert_eq!(replace_response(other.as_bytes()), None, "{other}");
         }
     }
 }

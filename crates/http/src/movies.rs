@@ -14,10 +14,10 @@ use futures_util::stream::try_unfold;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Http;
 use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{ApiError, InvalidFields};
+use super::state::HttpState;
 use movie_bag_core::app::{App, AppError};
 use movie_bag_core::domain::id::MovieId;
 use movie_bag_core::domain::movie::{Movie, MovieChanges};
@@ -26,7 +26,7 @@ use movie_bag_core::ports::store::MoviesVersion;
 /// Number of movies of the complete list that are in memory at once for one client.
 const CHUNK_MOVIES: usize = 256;
 /// Maximum value of the parameter `limit`.
-pub const LONGEST_PAGE: usize = 1_000;
+pub const MAX_PAGE_SIZE: usize = 1_000;
 
 /// JSON of a movie: ids in MongoDB's extended JSON, keys in this order.
 #[derive(Serialize)]
@@ -64,8 +64,8 @@ impl<'a> From<&'a Movie> for MovieJson<'a> {
 ///
 /// # Errors
 /// Invalid `limit` or `after`; database error.
-pub async fn list(
-    State(http): State<Http>,
+pub(crate) async fn list(
+    State(http): State<HttpState>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let Range { after, limit } = Range::parse(query.as_deref().unwrap_or_default())?;
@@ -117,7 +117,7 @@ impl Range {
                     range.limit = value
                         .parse()
                         .ok()
-                        .filter(|limit| digits && (1..=LONGEST_PAGE).contains(limit));
+                        .filter(|limit| digits && (1..=MAX_PAGE_SIZE).contains(limit));
                     range
                         .limit
                         .is_none()
@@ -144,7 +144,7 @@ const MAX_CACHED_BYTES: usize = 1024 * 1024;
 
 /// Cache of the complete list. An entry is valid until the mark of the database changes. A store without marks is not cached.
 #[derive(Default)]
-pub struct MovieListCache(Mutex<Option<(MoviesVersion, CachedList)>>);
+pub(crate) struct MovieListCache(Mutex<Option<(MoviesVersion, CachedList)>>);
 
 #[derive(Clone)]
 enum CachedList {
@@ -168,7 +168,7 @@ impl MovieListCache {
 /// Returns the complete list. A list that can be cached is serialized at once. Any other list is streamed page by page, so that
 /// many slow clients need little memory. An error in the middle aborts the connection, so that no client takes an incomplete
 /// list for a complete one.
-async fn complete_list(http: Http, after: Option<MovieId>) -> Result<Body, ApiError> {
+async fn complete_list(http: HttpState, after: Option<MovieId>) -> Result<Body, ApiError> {
     // Read before the movies, so that a cached list is never older than its mark.
     let mark = match after {
         None => http.app.movies_version().await?,
@@ -293,7 +293,7 @@ fn movie_id(id: Id) -> Result<MovieId, ApiError> {
 ///
 /// # Errors
 /// No such movie; database error.
-pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError> {
+pub(crate) async fn show(State(http): State<HttpState>, id: Id) -> Result<Response, ApiError> {
     let movie = http.app.movie(movie_id(id)?).await?;
     let json = serde_json::to_vec(&MovieJson::from(&movie))
         .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}").into()))?;
@@ -304,8 +304,8 @@ pub async fn show(State(http): State<Http>, id: Id) -> Result<Response, ApiError
 ///
 /// # Errors
 /// No valid access token; invalid fields; name taken; database error.
-pub async fn add(
-    State(http): State<Http>,
+pub(crate) async fn add(
+    State(http): State<HttpState>,
     Caller(account): Caller,
     JsonBody(mut fields): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
@@ -327,8 +327,8 @@ pub async fn add(
 ///
 /// # Errors
 /// No valid access token; invalid fields, or none; no such movie; movie of another account; name taken; database error.
-pub async fn change(
-    State(http): State<Http>,
+pub(crate) async fn change(
+    State(http): State<HttpState>,
     Caller(account): Caller,
     id: Id,
     JsonBody(mut fields): JsonBody,
@@ -360,8 +360,8 @@ pub async fn change(
 ///
 /// # Errors
 /// No valid access token; no such movie; movie of another account; database error.
-pub async fn delete(
-    State(http): State<Http>,
+pub(crate) async fn delete(
+    State(http): State<HttpState>,
     Caller(account): Caller,
     id: Id,
 ) -> Result<Json<&'static str>, ApiError> {

@@ -13,15 +13,15 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::Http;
 use super::error::Code;
-use super::movies::{self, LONGEST_PAGE};
+use super::movies::{self, MAX_PAGE_SIZE};
+use super::state::HttpState;
 use movie_bag_core::domain::password::PasswordPolicy;
 
 use operations::{COMMON_CODES, OPERATIONS, Operation};
 
 /// `GET /openapi.json`.
-pub async fn describe(State(http): State<Http>) -> Response {
+pub(crate) async fn describe(State(http): State<HttpState>) -> Response {
     movies::json_response(Body::from(http.openapi.clone()))
 }
 
@@ -128,7 +128,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             "name": "limit",
             "in": "query",
             "description": "Maximum number of movies; without it, all movies are returned",
-            "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE},
+            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
         }),
         json!({
             "name": "after",
@@ -403,7 +403,7 @@ pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::api_routes;
+    use super::super::routes::api_routes;
     use super::*;
 
     fn parsed() -> Value {

@@ -20,10 +20,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Http;
 use super::body::FormBody;
 use super::client_address::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
+use super::state::HttpState;
 use movie_bag_core::app::{AppError, DeliveryMode};
 use movie_bag_core::domain::token::Token;
 
@@ -125,20 +125,15 @@ impl Pages {
         let Some(address) = self.inbox else {
             return String::new();
         };
-        let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let asked = asked.and_then(|host| host.parse::<Authority>().ok());
-        match asked.filter(|_| address.ip().is_unspecified()) {
-            Some(asked) => format!("http://{}:{}/", asked.host(), address.port()),
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.and_then(|host| host.parse::<Authority>().ok());
+        match host.filter(|_| address.ip().is_unspecified()) {
+            Some(host) => format!("http://{}:{}/", host.host(), address.port()),
             None => format!("http://{address}/"),
         }
     }
 
-    fn answer(
-        &self,
-        status: StatusCode,
-        name: &str,
-        view: &View<'_>,
-    ) -> Result<Response, ApiError> {
+    fn page(&self, status: StatusCode, name: &str, view: &View<'_>) -> Result<Response, ApiError> {
         let mut response = self.render(name, view)?.into_response();
         *response.status_mut() = status;
         as_page(&mut response);
@@ -235,8 +230,8 @@ fn root_of(uri: &Uri) -> String {
 ///
 /// # Errors
 /// There is no such file.
-pub async fn asset(
-    State(http): State<Http>,
+pub(crate) async fn asset(
+    State(http): State<HttpState>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
     let Some((name, content_type)) = ASSETS.iter().find(|(known, _)| *known == name) else {
@@ -256,17 +251,20 @@ pub async fn asset(
 ///
 /// # Errors
 /// A template that fails.
-pub async fn home(State(http): State<Http>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn home(
+    State(http): State<HttpState>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let view = View {
         inbox: &http.pages.inbox_for(&headers),
         ..View::default()
     };
-    http.pages.answer(StatusCode::OK, "home.html", &view)
+    http.pages.page(StatusCode::OK, "home.html", &view)
 }
 
 /// `GET /.well-known/change-password`: redirect for password managers (W3C, "A Well-Known URL for Changing Passwords").
 /// The location is relative, so that it works under any host.
-pub async fn change_password() -> Response {
+pub(crate) async fn change_password() -> Response {
     (
         StatusCode::SEE_OTHER,
         [(LOCATION, HeaderValue::from_static("../forgot"))],
@@ -278,17 +276,17 @@ pub async fn change_password() -> Response {
 ///
 /// # Errors
 /// A template that fails.
-pub async fn forgot_form(State(http): State<Http>) -> Result<Response, ApiError> {
+pub(crate) async fn forgot_form(State(http): State<HttpState>) -> Result<Response, ApiError> {
     http.pages
-        .answer(StatusCode::OK, "forgot.html", &View::default())
+        .page(StatusCode::OK, "forgot.html", &View::default())
 }
 
 /// `POST /forgot`.
 ///
 /// # Errors
 /// Errors that do not concern the address. Those are shown beside the field.
-pub async fn forgot_submitted(
-    State(http): State<Http>,
+pub(crate) async fn forgot_submitted(
+    State(http): State<HttpState>,
     client: Client,
     headers: HeaderMap,
     FormBody(mut fields): FormBody,
@@ -306,7 +304,7 @@ pub async fn forgot_submitted(
         .request_reset(&email, &client.origin(), DeliveryMode::Queue)
         .await;
     let error = match requested {
-        Ok(_) => return http.pages.answer(StatusCode::OK, "sent.html", &view),
+        Ok(_) => return http.pages.page(StatusCode::OK, "sent.html", &view),
         Err(AppError::InvalidEmail { reason, .. }) => {
             format!("Not a valid email address: {reason}")
         }
@@ -315,7 +313,7 @@ pub async fn forgot_submitted(
     };
     view.error = &error;
     http.pages
-        .answer(StatusCode::BAD_REQUEST, "forgot.html", &view)
+        .page(StatusCode::BAD_REQUEST, "forgot.html", &view)
 }
 
 /// The token in the path; an error if the path is not UTF-8.
@@ -329,8 +327,8 @@ fn token_of(token: PathToken) -> Token {
 ///
 /// # Errors
 /// Errors that do not concern the token.
-pub async fn reset_form(
-    State(http): State<Http>,
+pub(crate) async fn reset_form(
+    State(http): State<HttpState>,
     uri: Uri,
     token: PathToken,
 ) -> Result<Response, ApiError> {
@@ -343,15 +341,15 @@ pub async fn reset_form(
         root: &root,
         ..View::default()
     };
-    http.pages.answer(StatusCode::OK, "reset.html", &view)
+    http.pages.page(StatusCode::OK, "reset.html", &view)
 }
 
 /// `POST /reset/TOKEN`.
 ///
 /// # Errors
 /// Errors that concern neither the token nor the password.
-pub async fn reset_submitted(
-    State(http): State<Http>,
+pub(crate) async fn reset_submitted(
+    State(http): State<HttpState>,
     client: Client,
     uri: Uri,
     token: PathToken,
@@ -377,7 +375,7 @@ pub async fn reset_submitted(
             .complete_reset(&token, &password, &client.origin(), DeliveryMode::Queue)
             .await;
         match completed {
-            Ok(_) => return http.pages.answer(StatusCode::OK, "done.html", &view),
+            Ok(_) => return http.pages.page(StatusCode::OK, "done.html", &view),
             Err(AppError::WeakPassword(rule)) => {
                 view.field = "password";
                 sentence(&rule)
@@ -394,14 +392,17 @@ pub async fn reset_submitted(
     };
     view.error = &error;
     http.pages
-        .answer(StatusCode::BAD_REQUEST, "reset.html", &view)
+        .page(StatusCode::BAD_REQUEST, "reset.html", &view)
 }
 
 /// `GET /reset` and `/reset/`: a link without its token.
 ///
 /// # Errors
 /// A template that fails.
-pub async fn cut_off_link(State(http): State<Http>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn cut_off_link(
+    State(http): State<HttpState>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let nothing = Token::from_exact("");
     refused(&http, AppError::BadToken, &nothing, &root_of(&uri))
 }
@@ -410,7 +411,12 @@ pub async fn cut_off_link(State(http): State<Http>, uri: Uri) -> Result<Response
 ///
 /// An invalid token is refused in the same way for every cause. Only its form makes a difference, which everyone can check
 /// without the secret: it tells an owner that a mail program cut the link off.
-fn refused(http: &Http, error: AppError, token: &Token, root: &str) -> Result<Response, ApiError> {
+fn refused(
+    http: &HttpState,
+    error: AppError,
+    token: &Token,
+    root: &str,
+) -> Result<Response, ApiError> {
     let (heading, message) = match error {
         AppError::ExpiredToken => (
             "This link has expired",
@@ -434,18 +440,26 @@ fn refused(http: &Http, error: AppError, token: &Token, root: &str) -> Result<Re
         ..View::default()
     };
     http.pages
-        .answer(StatusCode::FORBIDDEN, "refused.html", &view)
+        .page(StatusCode::FORBIDDEN, "refused.html", &view)
 }
 
 /// Layer around the pages: errors are shown as pages.
-pub async fn errors_as_pages(State(http): State<Http>, request: Request, next: Next) -> Response {
+pub(crate) async fn errors_as_pages(
+    State(http): State<HttpState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let uri = request.uri().clone();
     let response = next.run(request).await;
     http.pages.with_error_page(response, &uri)
 }
 
 /// Unknown paths return a page to browsers and JSON to programs.
-pub async fn nothing_here(State(http): State<Http>, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn not_found(
+    State(http): State<HttpState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let refusal = ApiError::NotFound.into_response();
     let wants_page = headers
         .get_all(ACCEPT)
@@ -547,13 +561,13 @@ mod tests {
 
     #[test]
     fn a_period_is_rounded_up_to_whole_words() {
-        for (millis, said) in [
+        for (millis, words) in [
             (1, "1 second"),
             (89_500, "90 seconds"),
             (90_001, "2 minutes"),
             (292_000, "5 minutes"),
         ] {
-            assert_eq!(about(Duration::from_millis(millis)), said);
+            assert_eq!(about(Duration::from_millis(millis)), words);
         }
     }
 

@@ -11,12 +11,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::timeout;
 
-use super::Http;
 use super::error::ApiError;
+use super::state::HttpState;
 use movie_bag_core::app::AppError;
 
 /// Responds with an error if the handler panics or exceeds the request timeout.
-pub async fn handle_failures(State(http): State<Http>, request: Request, next: Next) -> Response {
+pub(crate) async fn handle_failures(
+    State(http): State<HttpState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut handler = pin!(next.run(request));
     let caught = poll_fn(|context| {
         // Unwind safe: the state of the handler is dropped with it, and shared state is behind locks of its own.

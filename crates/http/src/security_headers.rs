@@ -10,7 +10,7 @@ const NON_PAGE_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
 /// Adds the security headers that the handler has not set itself.
-pub fn harden(headers: &mut HeaderMap) {
+pub(crate) fn harden(headers: &mut HeaderMap) {
     let mut set_default = |name, value| {
         if let Entry::Vacant(entry) = headers.entry(name) {
             entry.insert(value);

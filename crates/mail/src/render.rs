@@ -6,8 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::templates::Templates;
-use movie_bag_core::domain::outbox::MailKind;
-use movie_bag_core::ports::mail::{Mail, RenderError, Rendered, Renderer};
+use movie_bag_core::ports::mail::{Mail, RenderError, Rendered, Renderer, Value};
 
 /// Renders mails by Tera templates.
 pub struct TeraRenderer {
@@ -23,67 +22,30 @@ impl TeraRenderer {
 
 impl Renderer for TeraRenderer {
     fn render(&self, mail: &Mail) -> Result<Rendered, RenderError> {
-        let (kind, values) = (mail.kind(), values(mail));
+        let kind = mail.kind();
+        let values = mail.values();
         let part = |ending: &str| {
-            let values = values.iter().map(|(name, value)| (*name, value));
+            let values = values.iter();
+            let values = values.map(|(name, value)| (*name, format_value(*value)));
             self.templates
                 .render(&format!("email/{kind}.{ending}"), values)
                 .map_err(RenderError::new)
         };
         Ok(Rendered {
-            subject: subject(kind).to_owned(),
+            subject: kind.subject().to_owned(),
             text: part("txt")?,
             html: part("html")?,
         })
     }
 }
 
-/// Returns the subject of a mail.
-pub fn subject(kind: MailKind) -> &'static str {
-    match kind {
-        MailKind::ResetPassword => "[Movie-bag] Reset your password",
-        MailKind::ResetSuccessful => "[Movie-bag] Your password was changed",
-        MailKind::Invitation => "[Movie-bag] Choose your password",
-        MailKind::AddressChanged => "[Movie-bag] Your email address was changed",
-        MailKind::AccessRevoked => "[Movie-bag] You were logged out everywhere",
-    }
-}
-
-/// Returns the values of a mail's templates, by the names of their variables.
-pub fn values(mail: &Mail) -> Vec<(&'static str, String)> {
-    match mail {
-        Mail::ResetPassword(mail) => vec![
-            ("url", mail.url.clone()),
-            ("email", single_line(&mail.email)),
-            ("expires_at", date_and_time(mail.expires_at)),
-            ("lifetime", period(mail.lifetime)),
-            ("requested_at", date_and_time(mail.requested_at)),
-            ("origin", single_line(&mail.origin)),
-        ],
-        Mail::ResetSuccessful(mail) => vec![
-            ("email", single_line(&mail.email)),
-            ("at", date_and_time(mail.at)),
-            ("origin", single_line(&mail.origin)),
-            ("forgot_url", mail.forgot_url.clone()),
-        ],
-        Mail::Invitation(mail) => vec![
-            ("url", mail.url.clone()),
-            ("email", single_line(&mail.email)),
-            ("expires_at", date_and_time(mail.expires_at)),
-            ("lifetime", period(mail.lifetime)),
-            ("site", mail.site.clone()),
-        ],
-        Mail::AddressChanged(mail) => vec![
-            ("email", single_line(&mail.email)),
-            ("at", date_and_time(mail.at)),
-            ("origin", single_line(&mail.origin)),
-        ],
-        Mail::AccessRevoked(mail) => vec![
-            ("email", single_line(&mail.email)),
-            ("at", date_and_time(mail.at)),
-            ("origin", single_line(&mail.origin)),
-            ("forgot_url", mail.forgot_url.clone()),
-        ],
+/// Formats a value for both parts of a mail.
+fn format_value(value: Value<'_>) -> String {
+    match value {
+        Value::UserInput(text) => single_line(text),
+        Value::Unchanged(text) => text.to_owned(),
+        Value::Time(at) => date_and_time(*at),
+        Value::Period(span) => period(*span),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Check, Verdict};
+use super::verdict::{Check, Verdict};
 use crate::config::Settings;
 use crate::config::deploy::{self, Severity};
 use movie_bag_core::ports::store::CopyableStore;
 
 /// Checks the settings, and the password hashes of all accounts until the given time.
-pub(super) async fn look(
+pub(super) async fn check(
     settings: &Settings,
     store: Option<&dyn CopyableStore>,
     until: Instant,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, Verdict};
+use super::verdict::{Check, Verdict};
 use crate::config::{EnvFile, Profile, Settings};
 
 const NAME: &str = "env file";
@@ -10,7 +10,7 @@ const NAME: &str = "env file";
 /// Checks which users other than the owner can read and change the env file; `None` if there is none. A file that everyone can
 /// read is an error in production and a warning otherwise. A file that the group can read is always only a warning: Kubernetes
 /// and systemd mount secrets with a group that only the service has.
-pub(super) fn look(settings: &Settings, is_deployed: bool) -> Option<Check> {
+pub(super) fn check(settings: &Settings, is_deployed: bool) -> Option<Check> {
     let EnvFile { path, secrets } = settings.env_file.as_ref()?;
     let Some(mode) = mode(path) else {
         return Some(Check::ok(NAME, path.display().to_string()));

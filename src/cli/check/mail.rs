@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Check, MAIL_SERVER};
+use super::time_limits::MAIL_SERVER;
+use super::verdict::Check;
 use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
 use crate::wiring;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
@@ -18,7 +19,7 @@ use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::templates::Templates;
 
 /// Connects, encrypts, logs in and names the sender, as for a mail, without sending one.
-pub(super) async fn probe(settings: &Settings) -> (Check, Vec<Step>) {
+pub(super) async fn check(settings: &Settings) -> (Check, Vec<Step>) {
     const NAME: &str = "mail server";
     let mail = &settings.mail;
     let mailer = match wiring::mailer(mail) {
@@ -116,7 +117,7 @@ fn reset_mail(
 /// It is a mistake for a server on another machine, for one that is encrypted, and in production. The tutorial's env file
 /// has a user name alone for a debugging server on this machine, where it does no harm; a server that requires a login
 /// refuses the session anyway.
-pub(super) fn of_credentials(settings: &Settings, is_deployment: bool) -> Option<Check> {
+pub(super) fn check_credentials(settings: &Settings, is_deployment: bool) -> Option<Check> {
     const NAME: &str = "mail login";
     let mail = &settings.mail;
     let missing = mail.missing_credential?;

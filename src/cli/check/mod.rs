@@ -1,31 +1,36 @@
 //! `check`: a verdict on each subject with its fix, and all settings with their sources. Read-only: creates and migrates
 //! nothing.
 //!
-//! Each subject has a file: `database` (with its clock and its disk), `env_file`, `mail`, `public_url`, `deploy`; `show`
-//! prints the result. All parts run side by side, each with a time limit of its own, and the command ends within ten seconds.
+//! Each subject has a file, whose `check` returns verdicts. The checks that wait for a service run concurrently, each with a
+//! time limit of its own, and the command ends within ten seconds. `report` prints the verdicts.
 
+mod clock;
 mod database;
 mod deploy;
+mod disk;
 mod env_file;
 mod mail;
 mod public_url;
-mod show;
+mod report;
+mod secret;
+mod settings;
+mod templates;
+mod time_limits;
+mod verdict;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::exit_code::ExitCode;
-use super::failure::Failure;
+use super::logging;
 use super::ui::Ui;
-use crate::config::{DatabaseSettings, Flags, Settings, secret_file};
+use crate::config::Flags;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use crate::wiring;
-use movie_bag_core::app::{AppError, parse_address};
-use movie_bag_core::domain::email_address::EmailAddress;
-use movie_bag_mail::dialogue::Step;
-use movie_bag_mail::smtp;
-use movie_bag_mail::templates::{TemplateError, Templates};
+use movie_bag_core::app::parse_address;
+use report::{OptionalTables, Report};
+use time_limits::ACCOUNTS;
 
 /// Check settings and services, and show cause and fix
 ///
@@ -55,149 +60,42 @@ pub(super) struct Args {
     all: bool,
 }
 
-/// Maximum run time of the command.
-const TOTAL: Duration = Duration::from_secs(10);
-/// Time limit of the session with the mail server. Dovecot answers a wrong password after 2 seconds, and some servers
-/// delay their greeting for longer.
-const MAIL_SERVER: Duration = Duration::from_secs(8);
-/// Time limit of the checks of the database that do not depend on its size.
-const DATABASE: Duration = Duration::from_secs(5);
-/// Time limit of reading all accounts, from the start of the command.
-const ACCOUNTS: Duration = Duration::from_secs(8);
-/// Time limit of the request to the public URL.
-const PUBLIC_URL: Duration = Duration::from_secs(5);
-// A session ends with QUIT, whose reply is awaited for one second.
-const _: () = assert!(
-    MAIL_SERVER.as_secs() + 1 < TOTAL.as_secs()
-        && DATABASE.as_secs() < ACCOUNTS.as_secs()
-        && ACCOUNTS.as_secs() < TOTAL.as_secs()
-        && PUBLIC_URL.as_secs() < TOTAL.as_secs()
-);
-
-/// Severity of a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Ok,
-    /// Works, but may not be intended.
-    Warning,
-    Error,
-}
-
-impl Verdict {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
-/// Verdict on one subject.
-struct Check {
-    /// Name of the subject.
-    name: &'static str,
-    verdict: Verdict,
-    message: String,
-    /// The fix.
-    hint: Option<String>,
-}
-
-impl Check {
-    fn ok(name: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            name,
-            verdict: Verdict::Ok,
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    fn warning(
-        name: &'static str,
-        message: impl Into<String>,
-        hint: impl Into<Option<String>>,
-    ) -> Self {
-        Self {
-            verdict: Verdict::Warning,
-            hint: hint.into(),
-            ..Self::ok(name, message)
-        }
-    }
-
-    fn error(
-        name: &'static str,
-        message: impl Into<String>,
-        hint: impl Into<Option<String>>,
-    ) -> Self {
-        Self {
-            verdict: Verdict::Error,
-            ..Self::warning(name, message, hint)
-        }
-    }
-
-    /// Returns the verdict for an error that would end any other command.
-    fn failed(name: &'static str, error: &anyhow::Error) -> Self {
-        let failure = Failure::from_error(error);
-        Self::error(name, failure.message, failure.hint)
-    }
-}
-
-/// Results of all checks.
-struct Report {
-    settings: Settings,
-    checks: Vec<Check>,
-    /// Dialogue with the mail server.
-    dialogue: Vec<Step>,
-}
-
-impl Report {
-    fn errors(&self) -> usize {
-        let is_error = |check: &&Check| check.verdict == Verdict::Error;
-        self.checks.iter().filter(is_error).count()
-    }
-}
-
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let test_address = args.send_test_mail.as_deref().map(address).transpose()?;
+    let test_recipient = args.send_test_mail.as_deref();
+    let test_recipient = test_recipient.map(parse_address).transpose()?;
     // Warnings of the settings are reported as verdicts.
     let mut settings = wiring::resolve(flags)?;
-    wiring::log(&settings.log, "off")?;
-    explain_defaults(&mut settings);
+    logging::start(&settings.log, "off")?;
+    settings::report_computed_defaults(&mut settings);
     let spinner = ui.spinner("checking the database and the mail server");
 
     let accounts_until = Instant::now() + ACCOUNTS;
-    let tried = wiring::try_templates(&settings).map(Arc::new);
-    let is_unreadable = tried.is_err();
-    let mailing = async {
-        match &test_address {
-            Some(to) => mail::send_test_mail(&settings, to, tried.as_ref().ok().cloned()).await,
-            None => mail::probe(&settings).await,
+    let templates = wiring::templates(&settings).map(Arc::new);
+    let has_broken_template = templates.is_err();
+    let mail_check = async {
+        match &test_recipient {
+            Some(to) => mail::send_test_mail(&settings, to, templates.as_ref().ok().cloned()).await,
+            None => mail::check(&settings).await,
         }
     };
-    let (of_database, (of_mail, dialogue), (of_url, server_time)) = tokio::join!(
-        database::look(&settings, args.deploy.then_some(accounts_until)),
-        mailing,
-        public_url::look(&settings),
+    let (database, (mail, dialogue), (public_url, server_time)) = tokio::join!(
+        database::check(&settings, args.deploy.then_some(accounts_until)),
+        mail_check,
+        public_url::check(&settings),
     );
-    let mut checks = of_settings(&settings);
-    checks.extend(env_file::look(&settings, args.deploy));
-    checks.extend(of_secret(&settings));
-    checks.extend(of_database.checks);
-    checks.push(of_mail);
-    checks.extend(mail::of_credentials(&settings, args.deploy));
-    checks.push(of_url);
-    checks.push(database::of_clock(
-        of_database.inspection.as_ref(),
-        server_time,
-    ));
-    checks.extend(database::of_disk(
-        &settings,
-        of_database.inspection.as_ref(),
-    ));
-    checks.extend(of_templates(tried));
+    let inspection = database.inspection.as_ref();
+    let mut checks = settings::check(&settings);
+    checks.extend(env_file::check(&settings, args.deploy));
+    checks.extend(secret::check(&settings));
+    checks.extend(database.checks);
+    checks.push(mail);
+    checks.extend(mail::check_credentials(&settings, args.deploy));
+    checks.push(public_url);
+    checks.push(clock::check(inspection, server_time));
+    checks.extend(disk::check(&settings, inspection));
+    checks.extend(templates::check(templates));
     if args.deploy {
-        checks.extend(deploy::look(&settings, of_database.store.as_deref(), accounts_until).await);
+        checks.extend(deploy::check(&settings, database.store.as_deref(), accounts_until).await);
     }
     drop(spinner);
 
@@ -206,12 +104,12 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         checks,
         dialogue,
     };
-    let parts = show::Parts {
-        dialogue: test_address.is_some(),
+    let tables = OptionalTables {
+        dialogue: test_recipient.is_some(),
         settings: args.all,
     };
-    show::show(&report, parts, ui)?;
-    let exit = if is_unreadable {
+    report::print(&report, tables, ui)?;
+    let exit = if has_broken_template {
         ExitCode::Usage
     } else {
         ExitCode::Failed
@@ -221,104 +119,8 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         // The report contains the errors. A second document would break scripts that expect one.
         _ if ui.is_json() => Err(Failure::silent(exit).into()),
         1 => Err(Failure::without_hint(exit, "check", "1 check failed").into()),
-        wrong => Err(Failure::without_hint(exit, "check", format!("{wrong} checks failed")).into()),
+        failed => {
+            Err(Failure::without_hint(exit, "check", format!("{failed} checks failed")).into())
+        }
     }
-}
-
-/// Reports the effective values of settings whose defaults are computed later.
-fn explain_defaults(settings: &mut Settings) {
-    if let Some(name) = smtp::default_helo_name(&settings.mail.sender) {
-        settings.report_default("MAIL_HELO_NAME", name);
-    }
-    let url = settings
-        .public_url(settings.http.bind.port())
-        .as_str()
-        .to_owned();
-    settings.report_default("MOVIE_BAG_PUBLIC_URL", url);
-    if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
-        let missing = "not set; serve needs it with MongoDB".to_owned();
-        return settings.report_default("JWT_SECRET_KEY", missing);
-    }
-    let secret = secret_file::path(&settings.data_dir);
-    let state = if secret.exists() {
-        "generated, stored in"
-    } else {
-        "will be generated in"
-    };
-    settings.report_default("JWT_SECRET_KEY", format!("{state} {}", secret.display()));
-}
-
-/// Returns the verdicts on the settings themselves.
-fn of_settings(settings: &Settings) -> Vec<Check> {
-    const NAME: &str = "settings";
-    if settings.warnings.is_empty() {
-        return vec![Check::ok(
-            NAME,
-            "all valid; --all lists them with their sources",
-        )];
-    }
-    let warnings = settings.warnings.iter();
-    warnings
-        .map(|warning| Check::warning(NAME, warning, None))
-        .collect()
-}
-
-/// Returns the verdict on the secret that signs tokens; `None` if it is missing on MongoDB, which the settings report.
-fn of_secret(settings: &Settings) -> Option<Check> {
-    const NAME: &str = "secret";
-    let tokens = &settings.tokens;
-    if let Some(secret) = &tokens.secret {
-        let bytes = secret.expose().len();
-        let previous = if tokens.previous.is_some() {
-            "; tokens signed with JWT_SECRET_KEY_PREVIOUS are still accepted"
-        } else {
-            ""
-        };
-        return Some(match secret.weakness() {
-            None => Check::ok(NAME, format!("JWT_SECRET_KEY has {bytes} bytes{previous}")),
-            Some(weakness) => Check::warning(
-                NAME,
-                format!(
-                    "JWT_SECRET_KEY {weakness}: an attacker who guesses it can open every account"
-                ),
-                "replace it with the output of: openssl rand -base64 48".to_owned(),
-            ),
-        });
-    }
-    if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
-        return None;
-    }
-    Some(match secret_file::exists(&settings.data_dir) {
-        Ok(true) => Check::ok(NAME, "generated and stored next to the database"),
-        Ok(false) => Check::ok(NAME, "will be generated on first use"),
-        Err(error) => Check::failed(NAME, &error.into()),
-    })
-}
-
-/// Returns the verdicts on the templates.
-fn of_templates(tried: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {
-    const NAME: &str = "templates";
-    let templates = match tried {
-        Ok(templates) => templates,
-        Err(error) => return vec![Check::failed(NAME, &error.into())],
-    };
-    let own = templates
-        .table()
-        .templates
-        .iter()
-        .filter(|template| templates.path(template).is_some())
-        .count();
-    let message = match own {
-        0 => "all built in".to_owned(),
-        own => format!("all valid, {own} customized"),
-    };
-    let mut checks = vec![Check::ok(NAME, message)];
-    let warnings = templates.warnings().iter();
-    checks.extend(warnings.map(|warning| Check::warning(NAME, warning, None)));
-    checks
-}
-
-/// Parses the recipient of a test mail: one mailbox, as for an account.
-fn address(text: &str) -> Result<EmailAddress, AppError> {
-    parse_address(text)
 }

@@ -5,39 +5,40 @@ use jiff::fmt::rfc2822;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Check, PUBLIC_URL};
-use crate::cli::failure::without_error_numbers;
+use super::time_limits::PUBLIC_URL;
+use super::verdict::Check;
 use crate::config::Settings;
+use crate::failure::without_error_numbers;
 
 const NAME: &str = "public URL";
 
 /// Requests `/healthz` of the public URL. Also returns the time in the response, if it has one.
-pub(super) async fn look(settings: &Settings) -> (Check, Option<Timestamp>) {
+pub(super) async fn check(settings: &Settings) -> (Check, Option<Timestamp>) {
     let base = settings.public_url(settings.http.bind.port());
     let base = base.as_str().to_owned();
     let is_chosen = settings.public_url.is_some();
-    let asking = tokio::task::spawn_blocking({
+    let request = tokio::task::spawn_blocking({
         let base = base.clone();
-        move || ask(&base)
+        move || request_health(&base)
     });
     // Resolving a name may exceed the time limit of the request.
-    match timeout(PUBLIC_URL, asking).await {
-        Ok(Ok(Ok(answer))) => (answer.judge(&base), answer.at),
-        Ok(Ok(Err(why))) => (silent(&base, is_chosen, &why), None),
-        Ok(Err(_)) | Err(_) => (silent(&base, is_chosen, "no answer in time"), None),
+    match timeout(PUBLIC_URL, request).await {
+        Ok(Ok(Ok(response))) => (response.verdict(&base), response.time),
+        Ok(Ok(Err(why))) => (no_response(&base, is_chosen, &why), None),
+        Ok(Err(_)) | Err(_) => (no_response(&base, is_chosen, "no answer in time"), None),
     }
 }
 
 /// Response to the request.
-struct Answer {
+struct HealthResponse {
     status: u16,
     is_movie_bag: bool,
     /// Target of a redirect.
     location: Option<String>,
-    at: Option<Timestamp>,
+    time: Option<Timestamp>,
 }
 
-fn ask(base: &str) -> Result<Answer, String> {
+fn request_health(base: &str) -> Result<HealthResponse, String> {
     const MAX_BODY: u64 = 64 * 1024;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -45,8 +46,8 @@ fn ask(base: &str) -> Result<Answer, String> {
         .timeout_global(Some(PUBLIC_URL))
         .build()
         .into();
-    let asked = agent.get(format!("{base}/healthz")).call();
-    let mut response = asked.map_err(|error| match error {
+    let sent = agent.get(format!("{base}/healthz")).call();
+    let mut response = sent.map_err(|error| match error {
         ureq::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     })?;
@@ -66,18 +67,18 @@ fn ask(base: &str) -> Result<Answer, String> {
         .limit(MAX_BODY)
         .read_json()
         .ok();
-    Ok(Answer {
+    Ok(HealthResponse {
         status,
         is_movie_bag: status == 200 && body.is_some_and(|body| body["status"] == "ok"),
         location,
-        at: date
+        time: date
             .and_then(|date| rfc2822::parse(&date).ok())
             .map(|date| date.timestamp()),
     })
 }
 
-impl Answer {
-    fn judge(&self, base: &str) -> Check {
+impl HealthResponse {
+    fn verdict(&self, base: &str) -> Check {
         if self.is_movie_bag {
             return Check::ok(NAME, format!("movie-bag answers at {base}"));
         }
@@ -103,7 +104,7 @@ impl Answer {
 
 /// Returns the verdict if there is no response. Without a configured URL, this is a developer's machine on which no server runs
 /// at the moment.
-fn silent(base: &str, is_chosen: bool, why: &str) -> Check {
+fn no_response(base: &str, is_chosen: bool, why: &str) -> Check {
     if is_chosen {
         return Check::warning(
             NAME,

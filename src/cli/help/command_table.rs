@@ -1,6 +1,6 @@
 //! Table of commands: settings they read, their exit codes and their JSON output.
 
-use crate::cli::exit_code::ExitCode;
+use crate::exit_code::ExitCode;
 
 /// Exit code with its meaning for a command.
 pub(in crate::cli) type ExitMeaning = (ExitCode, &'static str);

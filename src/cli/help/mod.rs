@@ -12,16 +12,15 @@ mod generated;
 mod sections;
 pub(super) mod topics;
 
-use std::ffi::OsStr;
-
 use clap::ValueHint;
-use clap::builder::{PossibleValue, StringValueParser, StyledStr, Styles, TypedValueParser};
+use clap::builder::{StyledStr, Styles};
 
 use self::command_table::COMMANDS;
 pub(super) use self::sections::Section;
 use self::topics::TOPICS;
-use super::failure::Failure;
+use super::suggested_values::SuggestedValues;
 use super::ui::Ui;
+use crate::failure::Failure;
 use movie_bag_core::domain::spelling;
 
 /// Layout of a help text, with the examples before the options.
@@ -108,28 +107,6 @@ fn with_hint(argument: clap::Arg) -> clap::Arg {
     }
 }
 
-/// Parser of an argument that accepts any text. Shells offer the given words. Other words are refused where the argument is
-/// used, with a better message than clap's.
-#[derive(Clone)]
-pub(super) struct Offering(pub(super) fn() -> Vec<&'static str>);
-
-impl TypedValueParser for Offering {
-    type Value = String;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        argument: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<String, clap::Error> {
-        StringValueParser::new().parse_ref(command, argument, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new((self.0)().into_iter().map(PossibleValue::new)))
-    }
-}
-
 /// Command as the man pages and docs/cli.md show it.
 pub(super) struct Page {
     /// Words of the command without the program's name.
@@ -178,7 +155,7 @@ fn collect(raw: &clap::Command, built: &clap::Command, path: &str, pages: &mut V
   movie-bag help exit-codes")]
 pub(super) struct Args {
     /// Words of a command, or a topic: settings, exit-codes, templates
-    #[arg(value_name = "WORD", value_parser = Offering(words), hide_possible_values = true)]
+    #[arg(value_name = "WORD", value_parser = SuggestedValues(words), hide_possible_values = true)]
     words: Vec<String>,
 }
 

@@ -1,8 +1,8 @@
 //! Help topics: texts of `movie-bag help` that are not about one command. They are man pages too.
 
-use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::cli::exit_code::ExitCode;
+use crate::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::config::keys::{KEYS, Subject};
+use crate::exit_code::ExitCode;
 
 /// Text of `movie-bag help TOPIC`.
 pub(in crate::cli) struct Topic {

@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
-use super::super::exit_code::ExitCode;
-use super::super::failure::Failure;
-use super::super::ui::{Ui, counted};
 use super::client::InboxClient;
-use super::{Url, request};
+use super::request::request;
+use super::url_option::UrlOption;
+use crate::cli::text_format::pluralize;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 
 /// Delete all messages in the inbox
 ///
@@ -20,7 +22,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
-    pub(super) url: Url,
+    pub(super) url: UrlOption,
 }
 
 /// Deletes all messages in the inbox at `url`, which may be on another machine.
@@ -32,7 +34,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     if !args.yes && Ui::can_ask() {
         let count = request(client.clone(), InboxClient::count).await?;
-        let mails = counted(count, "message", "messages");
+        let mails = pluralize(count, "message", "messages");
         let about = format!("The inbox at {url} has {mails}. Deleted messages cannot be restored.");
         let question = format!("Delete {mails}?");
         if count > 0 && !ui.confirm(&about, &question, "--yes").await? {
@@ -47,7 +49,7 @@ pub(super) async fn run(
     }
     ui.say(&format!(
         "Deleted {}.",
-        counted(deleted, "message", "messages")
+        pluralize(deleted, "message", "messages")
     ));
     Ok(())
 }

@@ -2,9 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::super::ui::{Ui, local_time};
+use super::address_format::{format_address, format_addresses};
 use super::client::InboxClient;
-use super::{Url, format_address, format_addresses, request};
+use super::request::request;
+use super::url_option::UrlOption;
+use crate::cli::table;
+use crate::cli::text_format::local_time;
+use crate::cli::ui::Ui;
 use movie_bag_core::domain::terminal_text::escape_line;
 
 /// List messages, newest first
@@ -24,7 +28,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
-    pub(super) url: Url,
+    pub(super) url: UrlOption,
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
@@ -41,7 +45,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         ui.say("The inbox is empty.");
         return Ok(());
     }
-    let mut table = Ui::table(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"], &[2, 3, 4]);
+    let mut table = table::table(["RECEIVED", "ID", "FROM", "TO", "SUBJECT"], &[2, 3, 4]);
     for message in &messages {
         let field = |name: &str| message[name].as_str().unwrap_or_default();
         let received = field("Created").parse::<Timestamp>();

@@ -1,11 +1,15 @@
 //! `inbox show`: shows one message.
 
-use super::super::exit_code::ExitCode;
-use super::super::failure::Failure;
-use super::super::help::Offering;
-use super::super::ui::{Ui, counted};
+use super::address_format::{format_address, format_addresses};
 use super::client::{Fetched, InboxClient};
-use super::{Part, Url, format_address, format_addresses, print, request};
+use super::message_parts::{self, MessagePart};
+use super::request::request;
+use super::url_option::UrlOption;
+use crate::cli::suggested_values::SuggestedValues;
+use crate::cli::text_format::pluralize;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes
@@ -15,13 +19,13 @@ use movie_bag_core::domain::terminal_text::escape_line;
   movie-bag inbox show latest --print html > mail.html")]
 pub(in crate::cli) struct Args {
     /// Id of the message, or latest
-    #[arg(value_name = "ID", value_parser = Offering(|| vec!["latest"]), hide_possible_values = true)]
+    #[arg(value_name = "ID", value_parser = SuggestedValues(|| vec!["latest"]), hide_possible_values = true)]
     id: String,
     /// Print only these parts, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
-    print: Vec<Part>,
+    print: Vec<MessagePart>,
     #[command(flatten)]
-    pub(super) url: Url,
+    pub(super) url: UrlOption,
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Result<()> {
@@ -37,7 +41,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         .into());
     };
     if !args.print.is_empty() {
-        return print(ui, &args.print, &mail);
+        return message_parts::print(ui, &args.print, &mail);
     }
     if ui.is_json() {
         return Ok(ui.answer_json(&mail.to_json())?);
@@ -70,7 +74,7 @@ fn as_text(mail: &Fetched) -> String {
         for part in mail.message[list].as_array().into_iter().flatten() {
             let name = escape_line(part["FileName"].as_str().unwrap_or_default());
             lines.push(match part["Size"].as_u64() {
-                Some(size) => format!("File     {name} ({})", counted(size, "byte", "bytes")),
+                Some(size) => format!("File     {name} ({})", pluralize(size, "byte", "bytes")),
                 None => format!("File     {name}"),
             });
         }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::exit_code::ExitCode;
-use super::super::failure::Failure;
-use super::super::ui::{Ui, counted};
 use super::client::{InboxClient, Wanted};
-use super::{Part, Url, print, request};
+use super::message_parts::{self, MessagePart};
+use super::request::request;
+use super::url_option::UrlOption;
+use crate::cli::text_format::pluralize;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::domain::span::span;
 
 /// Wait for a message, and print its link, token or code
@@ -34,9 +37,9 @@ pub(in crate::cli) struct Args {
     timeout: Duration,
     /// Print these parts, separated by commas [default: id]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
-    print: Vec<Part>,
+    print: Vec<MessagePart>,
     #[command(flatten)]
-    pub(super) url: Url,
+    pub(super) url: UrlOption,
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
@@ -62,7 +65,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
             format!(
                 "no matching message to {} arrived within {}",
                 args.to,
-                counted(args.timeout.as_secs(), "second", "seconds")
+                pluralize(args.timeout.as_secs(), "second", "seconds")
             ),
             "run \"movie-bag inbox list\" to see what arrived",
         )
@@ -70,8 +73,8 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
     };
     let parts = match (args.print.is_empty(), ui.is_json()) {
         (false, _) => args.print,
-        (true, true) => vec![Part::Json],
-        (true, false) => vec![Part::Id],
+        (true, true) => vec![MessagePart::Json],
+        (true, false) => vec![MessagePart::Id],
     };
-    print(ui, &parts, &mail)
+    message_parts::print(ui, &parts, &mail)
 }

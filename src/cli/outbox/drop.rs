@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::ui::Ui;
-use crate::wiring;
+use crate::cli::startup;
+use crate::cli::ui::Ui;
 use movie_bag_core::app::App;
 use movie_bag_core::domain::id::EntryId;
 
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let dropped = app.drop_mail(args.id, &wiring::origin()).await?;
+    let dropped = app.drop_mail(args.id, &startup::origin()).await?;
     ui.answer_either(
         &format!("Dropped {} mail {}.", dropped.kind, dropped.id),
         &json!({"id": dropped.id.to_string(), "kind": dropped.kind.name(), "dropped": true}),

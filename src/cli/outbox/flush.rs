@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::super::exit_code::ExitCode;
-use super::super::failure::Failure;
-use super::super::ui::{Ui, counted};
+use crate::cli::text_format::pluralize;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::app::{App, FlushReport, FlushScope};
 
 /// Send all waiting mails now
@@ -67,7 +68,7 @@ fn failure(flushed: &FlushReport) -> Option<Failure> {
             "mails_dead",
             with_last_error(&format!(
                 "{} given up",
-                counted(dead, "mail was", "mails were")
+                pluralize(dead, "mail was", "mails were")
             )),
             "run \"movie-bag outbox list\" to see why, then \"movie-bag outbox retry ID\" or \"movie-bag outbox drop ID\"",
         )
@@ -79,13 +80,13 @@ fn summary(flushed: &FlushReport) -> String {
         0 => String::new(),
         dead => format!(
             "; {} before",
-            counted(dead, "was given up", "were given up")
+            pluralize(dead, "was given up", "were given up")
         ),
     };
     if flushed.total == 0 {
         return format!("No mail is waiting{before}.");
     }
-    let mails = counted(flushed.total, "mail", "mails");
+    let mails = pluralize(flushed.total, "mail", "mails");
     let mut text = format!("{} of {mails} sent", flushed.sent);
     for (number, one, many) in [
         (flushed.waiting, "will be retried", "will be retried"),
@@ -98,7 +99,7 @@ fn summary(flushed: &FlushReport) -> String {
         (flushed.left, "was not tried", "were not tried"),
     ] {
         if number > 0 {
-            text += &format!(", {}", counted(number, one, many));
+            text += &format!(", {}", pluralize(number, one, many));
         }
     }
     text + &before + "."

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::super::table::fits_terminal;
-use super::super::ui::{Ui, counted, local_time};
-use super::entry_json;
+use super::entry_json::entry_json;
+use crate::cli::table::{self, fits_terminal};
+use crate::cli::text_format::{local_time, pluralize};
+use crate::cli::ui::Ui;
 use movie_bag_core::app::system::SystemClock;
 use movie_bag_core::app::{App, QueuedMail};
 use movie_bag_core::domain::clock::Clock as _;
@@ -28,7 +29,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     // Seven columns with an id and a time leave too little width for addresses and errors on most terminals.
     let is_compact = fits_terminal();
     let mut table = if is_compact {
-        Ui::table(["ID", "EMAIL", "KIND AND STATE", "LAST ERROR"], &[1, 2, 3])
+        table::table(["ID", "EMAIL", "KIND AND STATE", "LAST ERROR"], &[1, 2, 3])
     } else {
         let header = [
             "ID",
@@ -39,7 +40,7 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "NEXT TRY",
             "LAST ERROR",
         ];
-        Ui::table(header, &[])
+        table::table(header, &[])
     };
     let (mut after, mut count) = (None, 0);
     loop {
@@ -82,7 +83,7 @@ fn row(QueuedMail { entry, address }: QueuedMail, now: Timestamp) -> [String; 7]
 }
 
 fn compact_row(QueuedMail { entry, address }: QueuedMail, now: Timestamp) -> [String; 4] {
-    let attempts = counted(entry.attempts.into(), "attempt", "attempts");
+    let attempts = pluralize(entry.attempts.into(), "attempt", "attempts");
     let mut state = format!("{}\n{}, {attempts}", entry.kind.name(), entry.state.name());
     match next_try(&entry, now).as_deref() {
         Some(BEING_SENT) => state.push_str(&format!("\n{BEING_SENT}")),

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::super::delivery::sent_reply;
-use super::super::ui::Ui;
 use super::flush;
+use crate::cli::delivery::sent_reply;
+use crate::cli::ui::Ui;
 use movie_bag_core::app::{App, FlushScope};
 use movie_bag_core::domain::id::EntryId;
 

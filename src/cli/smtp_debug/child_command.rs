@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use super::super::exit_code::ExitCode;
-use super::super::failure::Failure;
-use super::reachable;
+use crate::cli::sink::connectable;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_smtp_sink::Sink;
 
 /// Command that was started, if any.
@@ -27,13 +27,13 @@ impl ChildCommand {
         let [program, arguments @ ..] = command else {
             return Ok(Self { child: None });
         };
-        let smtp = reachable(sink.smtp_addr());
+        let smtp = connectable(sink.smtp_addr());
         let mut child = Command::new(program);
         child
             .args(arguments)
             .env("MAIL_SERVER", smtp.ip().to_string())
             .env("MAIL_PORT", smtp.port().to_string());
-        if let Some(web) = sink.web_addr().map(reachable) {
+        if let Some(web) = sink.web_addr().map(connectable) {
             let credentials = web_auth.map(|(user, password)| format!("{user}:{password}@"));
             let credentials = credentials.unwrap_or_default();
             child.env("MOVIE_BAG_INBOX_URL", format!("http://{credentials}{web}"));

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::super::ui::Ui;
-use super::Dropped;
+use crate::cli::sink::message_output::DroppedMessages;
+use crate::cli::ui::Ui;
 use movie_bag_smtp_sink::{Inbox, MessageId, ReceivedMessage, extract, view};
 
 /// Maximum number of queued ids. When the queue is full, SMTP clients wait.
@@ -38,10 +38,10 @@ impl Executor {
         let (queue, ids) = sync_channel::<Option<MessageId>>(QUEUE_SIZE);
         let (command, ui) = (command.to_owned(), ui.clone());
         let thread = std::thread::spawn(move || {
-            let mut dropped = Dropped::new("dropped before --exec ran for them");
+            let mut dropped = DroppedMessages::new("dropped before --exec ran for them");
             for id in ids {
                 let Some(message) = id.and_then(|id| inbox.get(&id.0)) else {
-                    dropped.note(&ui);
+                    dropped.count(&ui);
                     continue;
                 };
                 // A panic must not end the thread, because further messages are queued.

@@ -3,37 +3,35 @@
 mod child_command;
 mod client_settings;
 mod exec;
-pub(super) mod message_printer;
-mod sink_error;
-mod sink_tasks;
 
 use std::ffi::OsString;
-use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use tokio::sync::watch;
 
 use child_command::ChildCommand;
 use client_settings::client_settings;
 use exec::Executor;
-use message_printer::Format;
-pub(super) use sink_tasks::SinkTasks;
 
-use super::exit_code::ExitCode;
-use super::failure::Failure;
-use super::file_limit::FileLimit;
+use super::file_limit::{self, FileLimit};
 use super::runtime::{StopSignal, one_thread};
-use super::ui::{Ui, counted};
+use super::sink::message_output;
+use super::sink::message_printer::Format;
+use super::sink::tasks::SinkTasks;
+use super::sink::{self, connectable};
+use super::startup;
+use super::text_format::pluralize;
+use super::ui::Ui;
 use crate::config::{Flags, socket_address};
-use crate::wiring;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::domain::byte_size::byte_size;
 use movie_bag_core::domain::span::span;
 use movie_bag_core::supervisor::{self, Supervisor, fault_points};
-use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
+use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, SinkSettings, Summary};
 
 /// Catch mails and show them in the terminal and a web inbox
 ///
@@ -75,7 +73,7 @@ pub(super) struct Args {
     ///
     /// The default is json with --json, and none with -- CMD.
     #[arg(long, value_enum)]
-    format: Option<FormatName>,
+    format: Option<Format>,
     /// Store messages in this Maildir too
     ///
     /// Messages that are in it at start are in the inbox again.
@@ -159,70 +157,35 @@ fn user_and_password(text: &str) -> Result<(String, String), String> {
 }
 
 fn notes() -> String {
-    let usual = SinkSettings::default().listen;
     format!(
         "Client settings for the default address:\n{}",
-        client_settings(usual)
+        client_settings(SinkSettings::default().listen)
     )
 }
 
-/// Addresses of a sink.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Addresses {
-    pub(super) listen: SocketAddr,
-    pub(super) web: SocketAddr,
-}
-
-/// Formats of messages on stdout.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FormatName {
-    /// Sender, recipients, subject, text, links, tokens and codes
-    Text,
-    /// One JSON document per message
-    Json,
-    /// Source, byte for byte
-    Raw,
-    /// Output of Python's DebuggingServer
-    Classic,
-    /// Nothing
-    None,
-}
-
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Self {
-        match name {
-            FormatName::Text => Self::Text,
-            FormatName::Json => Self::Json,
-            FormatName::Raw => Self::Raw,
-            FormatName::Classic => Self::Classic,
-            FormatName::None => Self::None,
-        }
-    }
-}
-
 pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
-    let faults = wiring::settings(ui, flags, "warn")?.faults;
+    let faults = startup::settings(ui, flags, "warn")?.faults;
     supervisor::log_panics();
     fault_points::arm(faults);
     let mut settings = settings(args);
     let files = FileLimit::read();
-    let lowered = files.fit(&mut bounds(&mut settings), 0);
+    let lowered = files.fit(&mut sink::connection_limits(&mut settings), 0);
     let format = match args.format {
-        Some(name) => Format::from(name),
+        Some(format) => format,
         // Stdout belongs to the command.
         None if !args.command.is_empty() => Format::None,
-        None => usual_format(ui),
+        None => message_output::default_format(ui),
     };
     one_thread()?.block_on(async {
-        let mut told = StopSignal::listen()?;
+        let mut stop_signal = StopSignal::listen()?;
         let supervisor = Supervisor::default();
-        let sink = bind(settings).await?;
+        let sink = sink::bind(settings).await?;
         let sink = sink.supervised_by(SinkTasks::of(&supervisor));
-        announce(ui, &sink);
+        sink::announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
                 "{}: raise --max-messages or --max-memory",
-                counted(
+                pluralize(
                     sink.left_on_disk() as u64,
                     "older message in the store is not shown",
                     "older messages in the store are not shown",
@@ -233,10 +196,10 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         // Raised after the start of the command, which inherits the original limit.
         files.raise();
         if let Some(limit) = lowered {
-            warn_of_few_files(ui, limit);
+            file_limit::warn(ui, limit);
         }
         if args.command.is_empty() && args.exit_after.is_none() {
-            let smtp = reachable(sink.smtp_addr());
+            let smtp = connectable(sink.smtp_addr());
             ui.say(&format!(
                 "\nPoint your program at it:\n{}\n",
                 client_settings(smtp)
@@ -244,35 +207,35 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         }
         let exec = args.exec.as_deref().map(|command| files.in_shell(command));
         let mut executor = exec.map(|command| Executor::start(&command, sink.inbox(), ui));
-        let hand_over = executor.as_ref().map(Executor::handle);
-        let (counted_out, mut all_came) = watch::channel(false);
+        let queue_sender = executor.as_ref().map(Executor::handle);
+        let (count_reached, mut all_received) = watch::channel(false);
         let mut left = args.exit_after;
-        let mut show = show_with(format, ui);
-        let is_told = format != Format::None || executor.is_some() || left.is_some();
+        let mut print = message_output::printer(format, ui);
+        let is_called = format != Format::None || executor.is_some() || left.is_some();
         let on_message = move |message: Option<&Arc<ReceivedMessage>>| {
-            show(message);
-            if let Some(queue) = &hand_over {
+            print(message);
+            if let Some(queue) = &queue_sender {
                 // Blocks while the command is slower than the arriving messages.
                 let _ = queue.send(message.map(|message| message.id.clone()));
             }
             if let Some(left) = &mut left {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
-                    let _ = counted_out.send(true);
+                    let _ = count_reached.send(true);
                 }
             }
         };
         let mut code = None;
         let summary = sink
-            .run(is_told.then(|| Box::new(on_message) as OnMessage), async {
-                let all_came = async {
-                    if all_came.wait_for(|all| *all).await.is_err() {
+            .run(is_called.then(|| Box::new(on_message) as OnMessage), async {
+                let all_received = async {
+                    if all_received.wait_for(|all| *all).await.is_err() {
                         std::future::pending::<()>().await;
                     }
                 };
                 tokio::select! {
-                    () = all_came => {}
-                    () = told.next() => code = child.stop().await,
+                    () = all_received => {}
+                    () = stop_signal.next() => code = child.stop().await,
                     ended = child.wait_if_running() => code = ended,
                     _ = supervisor.gave_up() => {}
                 }
@@ -281,7 +244,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         if let Some(executor) = executor.take() {
             tokio::select! {
                 () = executor.finish() => {}
-                () = told.next() => {}
+                () = stop_signal.next() => {}
             }
         }
         child.request_stop();
@@ -292,7 +255,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
             );
         }
         if let Some(failed) = supervisor.given_up() {
-            return Err(super::serve::of_task(&failed).into());
+            return Err(Failure::from_task(&failed).into());
         }
         match code {
             None | Some(0) => Ok(()),
@@ -302,16 +265,16 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
 }
 
 fn settings(args: &Args) -> SinkSettings {
-    let usual = SinkSettings::default();
+    let defaults = SinkSettings::default();
     // With a command, the ports are passed in its environment, and several sinks may run at once.
-    let address = |given: Option<SocketAddr>, usual: SocketAddr| match given {
+    let address = |given: Option<SocketAddr>, default: SocketAddr| match given {
         Some(address) => address,
-        None if args.command.is_empty() => usual,
-        None => SocketAddr::new(usual.ip(), 0),
+        None if args.command.is_empty() => default,
+        None => SocketAddr::new(default.ip(), 0),
     };
     SinkSettings {
-        listen: address(args.listen, usual.listen),
-        web: usual
+        listen: address(args.listen, defaults.listen),
+        web: defaults
             .web
             .filter(|_| !args.no_web)
             .map(|web| address(args.web, web)),
@@ -322,7 +285,7 @@ fn settings(args: &Args) -> SinkSettings {
         max_memory: args.max_memory,
         max_size: args.max_size,
         max_sessions: args.max_sessions,
-        max_web_connections: usual.max_web_connections,
+        max_web_connections: defaults.max_web_connections,
         max_recipients: args.max_recipients,
         idle_timeout: args.idle_timeout,
         starttls: args.starttls,
@@ -333,24 +296,9 @@ fn settings(args: &Args) -> SinkSettings {
     }
 }
 
-/// Returns the connection limits of a sink.
-pub(super) fn bounds(settings: &mut SinkSettings) -> [&mut usize; 2] {
-    [
-        &mut settings.max_sessions,
-        &mut settings.max_web_connections,
-    ]
-}
-
-/// Warns that the limit of open files has lowered the limits on connections.
-pub(super) fn warn_of_few_files(ui: &Ui, limit: u64) {
-    ui.warn(&format!(
-        "the limit of {limit} open files allows fewer connections than the settings: raise it with \"ulimit -n\" or LimitNOFILE"
-    ));
-}
-
 fn say_summary(ui: &Ui, summary: &Summary) {
-    let mails = |count| counted(count, "message", "messages");
-    let mut text = format!("Stopped. Received {}", mails(summary.received));
+    let received = pluralize(summary.received, "message", "messages");
+    let mut text = format!("Stopped. Received {received}");
     if summary.received > 0 {
         text.push_str(&format!(" ({} bytes)", summary.received_bytes));
     }
@@ -361,93 +309,7 @@ fn say_summary(ui: &Ui, summary: &Summary) {
     if summary.dropped > 0 {
         ui.say(&format!(
             "Dropped the oldest {} to stay within --max-messages and --max-memory.",
-            counted(summary.dropped, "message", "messages")
+            pluralize(summary.dropped, "message", "messages")
         ));
-    }
-}
-
-/// Returns an address that this machine can connect to.
-pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
-/// Returns the default format of messages.
-pub(super) fn usual_format(ui: &Ui) -> Format {
-    if ui.is_json() {
-        Format::Json
-    } else {
-        Format::Text
-    }
-}
-
-/// Returns a callback that prints each message on stdout. If stdout is closed, messages are stored without being printed.
-pub(super) fn show_with(
-    format: Format,
-    ui: &Ui,
-) -> impl FnMut(Option<&Arc<ReceivedMessage>>) + Send + 'static {
-    let (style, ui) = (ui.stdout_style(), ui.clone());
-    let mut dropped = Dropped::new("dropped before they were shown");
-    move |message| {
-        fault_points::hit("sink-output");
-        match message {
-            // On a terminal the message is written at once, so that no log entry splits it, and formatted before, so that
-            // the log does not wait for that.
-            Some(message) if style.terminal => {
-                let mut text = Vec::new();
-                let _ = message_printer::print(&mut text, message, format, style);
-                let mut stdout = std::io::stdout().lock();
-                let _ = stdout.write_all(&text).and_then(|()| stdout.flush());
-            }
-            Some(message) => {
-                let _ =
-                    message_printer::print(&mut std::io::stdout().lock(), message, format, style);
-            }
-            None if format != Format::None => dropped.note(&ui),
-            None => {}
-        }
-    }
-}
-
-/// Counter of messages that the inbox dropped before they were processed. It warns about the first one, and each time that
-/// their number has doubled.
-#[derive(Debug)]
-struct Dropped {
-    count: u64,
-    what: &'static str,
-}
-
-impl Dropped {
-    fn new(what: &'static str) -> Self {
-        Self { count: 0, what }
-    }
-
-    fn note(&mut self, ui: &Ui) {
-        self.count += 1;
-        if self.count.is_power_of_two() {
-            let mails = counted(self.count, "message", "messages");
-            ui.warn(&format!("{mails} {}: raise --max-memory", self.what));
-        }
-    }
-}
-
-/// Binds a sink.
-pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
-    let bound = Sink::bind(settings).await;
-    Ok(bound.map_err(|error| sink_error::failure(&error))?)
-}
-
-/// Prints the addresses of a sink.
-pub(super) fn announce(ui: &Ui, sink: &Sink) {
-    ui.say(&format!("SMTP on {}", sink.smtp_addr()));
-    if let Some(smtps) = sink.smtps_addr() {
-        ui.say(&format!("SMTP over TLS on {smtps}"));
-    }
-    if let Some(web) = sink.web_addr() {
-        ui.say(&format!("inbox on http://{web}"));
     }
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::Ui;
-use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::cli::exit_code::ExitCode;
-use crate::cli::failure::Failure;
+use crate::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_mail::templates::{BuiltIn, file_in};
 
 /// Write the built-in templates to a folder for editing

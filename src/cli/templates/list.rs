@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Ui;
-use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::table;
+use crate::cli::ui::Ui;
 use movie_bag_mail::templates::{BuiltIn, Templates};
 
 /// List the templates with their purpose, variables and source
@@ -14,7 +15,7 @@ use movie_bag_mail::templates::{BuiltIn, Templates};
 pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
-    let mut table = Ui::table(["TEMPLATE", "PURPOSE", "VARIABLES", "SOURCE"], &[1, 2, 3]);
+    let mut table = table::table(["TEMPLATE", "PURPOSE", "VARIABLES", "SOURCE"], &[1, 2, 3]);
     for template in BUILT_IN_TEMPLATES.templates {
         let path = templates
             .path(template)

@@ -4,9 +4,9 @@ mod eject;
 mod list;
 mod preview;
 
+use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
-use crate::wiring;
 use movie_bag_mail::templates::Templates;
 
 /// Manage mail and page templates
@@ -37,6 +37,6 @@ impl Command {
 }
 
 fn load(ui: &Ui, flags: Flags) -> anyhow::Result<Templates> {
-    let settings = wiring::settings(ui, flags, "off")?;
-    Ok(wiring::templates(ui, &settings)?)
+    let settings = startup::settings(ui, flags, "off")?;
+    Ok(startup::templates(ui, &settings)?)
 }

@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::Ui;
-use crate::cli::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::cli::failure::Failure;
-use crate::cli::help::Offering;
+use crate::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::suggested_values::SuggestedValues;
+use crate::cli::ui::Ui;
+use crate::failure::Failure;
 use movie_bag_core::domain::outbox::MailKind;
 use movie_bag_core::domain::spelling;
-use movie_bag_mail::render::subject;
 use movie_bag_mail::templates::Templates;
 
 /// Render a template with sample values
@@ -21,7 +20,7 @@ use movie_bag_mail::templates::Templates;
   movie-bag templates preview invitation --json | jq -r .html")]
 pub(in crate::cli) struct Args {
     /// Template from "templates list", or mail
-    #[arg(value_name = "NAME", value_parser = Offering(names), hide_possible_values = true)]
+    #[arg(value_name = "NAME", value_parser = SuggestedValues(names), hide_possible_values = true)]
     name: String,
 }
 
@@ -39,18 +38,18 @@ pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result
         if ui.is_json() {
             ui.answer_json(&json!({"name": template.name, "content": content}))?;
         } else {
-            ui.answer_as_it_is(&content)?;
+            ui.answer_raw(&content)?;
         }
         return Ok(());
     }
     let kind: MailKind = args.name.parse().map_err(|_| unknown(&args.name))?;
-    let subject = subject(kind);
+    let subject = kind.subject();
     let text = part(templates, kind, "txt")?;
     if ui.is_json() {
         let html = part(templates, kind, "html")?;
         ui.answer_json(&json!({"subject": subject, "text": text, "html": html}))?;
     } else {
-        ui.answer_as_it_is(&format!("Subject: {subject}\n\n{text}"))?;
+        ui.answer_raw(&format!("Subject: {subject}\n\n{text}"))?;
     }
     Ok(())
 }

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::super::exit_code::ExitCode;
-use super::super::failure::Failure;
-use super::Ui;
 use super::new_password::NewPassword;
-use crate::wiring;
+use crate::cli::startup;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
 
 /// Create an account
@@ -52,7 +52,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let new = NewAccount {
         email: &args.email,
         password,
-        origin: wiring::origin(),
+        origin: startup::origin(),
     };
     let account = app.create_account(new).await?;
     let mut json = json!({"id": account.id.to_string(), "email": account.address});
@@ -75,7 +75,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("sending the invitation");
     let (account, delivery) = app
-        .invite(email, &wiring::origin(), DeliveryMode::DeliverNow)
+        .invite(email, &startup::origin(), DeliveryMode::DeliverNow)
         .await?;
     drop(spinner);
     let (invitation, text) = match &delivery {

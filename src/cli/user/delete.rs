@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::Ui;
-use crate::cli::exit_code::ExitCode;
-use crate::cli::failure::Failure;
-use crate::cli::ui::counted;
+use crate::cli::text_format::pluralize;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::app::App;
 use movie_bag_core::domain::terminal_text::escape_line;
 use movie_bag_core::ports::store::Deletion;
@@ -62,8 +62,8 @@ fn describe(deletion: Deletion) -> String {
     } = deletion;
     format!(
         "{}, {} and {}",
-        counted(movies, "movie", "movies"),
-        counted(mails, "waiting mail", "waiting mails"),
-        counted(events, "history entry", "history entries"),
+        pluralize(movies, "movie", "movies"),
+        pluralize(mails, "waiting mail", "waiting mails"),
+        pluralize(events, "history entry", "history entries"),
     )
 }

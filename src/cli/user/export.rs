@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::Ui;
 use super::format::{Format, is_dash};
-use crate::cli::exit_code::ExitCode;
-use crate::cli::failure::Failure;
-use crate::cli::ui::counted;
-use crate::private;
+use crate::cli::text_format::pluralize;
+use crate::cli::ui::Ui;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::private_files;
 use movie_bag_core::app::App;
 use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::domain::account::Account;
@@ -70,7 +70,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if unsupported > 0 {
         ui.warn(&format!(
             "exported {} other than bcrypt of cost 4 to 16, which an import refuses",
-            counted(unsupported, "hash", "hashes")
+            pluralize(unsupported, "hash", "hashes")
         ));
     }
     if is_dash(&args.file) {
@@ -80,7 +80,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     ui.answer_either(
         &format!(
             "Exported {} to {shown}.",
-            counted(accounts, "account", "accounts")
+            pluralize(accounts, "account", "accounts")
         ),
         &json!({"file": shown.to_string(), "accounts": accounts}),
     )?;
@@ -88,10 +88,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
 }
 
 async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
-    write_all(format, app, |page| {
-        ui.answer_as_it_is(page).map_err(Into::into)
-    })
-    .await
+    write_all(format, app, |page| ui.answer_raw(page).map_err(Into::into)).await
 }
 
 async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
@@ -178,7 +175,9 @@ impl PartialFile {
         let random = u64::from_ne_bytes(draw(&SystemRng));
         name.push(format!(".{random:016x}.part"));
         let path = path.with_file_name(name);
-        let file = private::writing().create_new(true).open(&path)?;
+        let file = private_files::write_options()
+            .create_new(true)
+            .open(&path)?;
         Ok(Self {
             path,
             writer: BufWriter::new(file),

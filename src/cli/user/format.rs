@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// Format of an account file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::super::table::hanging;
-use super::super::ui::{Ui, local_time};
-use crate::cli::failure::Failure;
+use crate::cli::table::hanging;
+use crate::cli::text_format::local_time;
+use crate::cli::ui::Ui;
+use crate::failure::Failure;
 use movie_bag_core::app::App;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::AddressPart;

@@ -13,9 +13,9 @@ mod set_password;
 mod show;
 
 use super::database::{self, Absence, Access};
+use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
-use crate::wiring;
 use movie_bag_core::app::parse_address;
 
 /// Manage accounts
@@ -40,8 +40,8 @@ impl Command {
             Self::Export(args) => args.check()?,
             _ => {}
         }
-        let settings = wiring::settings(ui, flags, "off")?;
-        let app = wiring::terminal_app(ui, &settings, self.access()?).await?;
+        let settings = startup::settings(ui, flags, "off")?;
+        let app = startup::app(ui, &settings, self.access()?).await?;
         let outcome = match self {
             Self::Create(args) => create::run(args, ui, &app).await,
             Self::List(args) => list::run(&args, ui, &app, &database::described(&settings)).await,

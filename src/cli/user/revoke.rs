@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::super::delivery::warn_unless_sent;
-use super::Ui;
-use crate::wiring;
+use crate::cli::delivery::warn_unless_sent;
+use crate::cli::startup;
+use crate::cli::ui::Ui;
 use movie_bag_core::app::{App, DeliveryMode};
 
 /// End all sessions of an account and notify its owner
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("ending the sessions");
     let notification = app
-        .revoke_access(&args.email, &wiring::origin(), DeliveryMode::DeliverNow)
+        .revoke_access(&args.email, &startup::origin(), DeliveryMode::DeliverNow)
         .await?;
     drop(spinner);
     let sent = warn_unless_sent(ui, notification.as_ref(), "all sessions were ended");

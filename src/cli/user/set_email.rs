@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::super::delivery::warn_unless_sent;
-use super::Ui;
-use crate::wiring;
+use crate::cli::delivery::warn_unless_sent;
+use crate::cli::startup;
+use crate::cli::ui::Ui;
 use movie_bag_core::app::{App, DeliveryMode};
 
 /// Change the email address of an account and notify its owner
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("changing the address");
-    let origin = wiring::origin();
+    let origin = startup::origin();
     let changed = app
         .set_address(&args.email, &args.to, &origin, DeliveryMode::DeliverNow)
         .await?;

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::super::delivery::warn_unless_sent;
-use super::Ui;
 use super::new_password::NewPassword;
-use crate::wiring;
+use crate::cli::delivery::warn_unless_sent;
+use crate::cli::startup;
+use crate::cli::ui::Ui;
 use movie_bag_core::app::{App, DeliveryMode};
 
 /// Set the password of an account and notify its owner
@@ -32,7 +32,7 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         .set_password(
             &args.email,
             &password,
-            &wiring::origin(),
+            &startup::origin(),
             DeliveryMode::DeliverNow,
         )
         .await?;

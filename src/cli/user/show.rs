@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::outbox::entry_json;
-use super::super::table::hanging;
-use super::super::ui::{Ui, counted, local_time};
+use crate::cli::outbox::entry_json::entry_json;
+use crate::cli::table::hanging;
+use crate::cli::text_format::{local_time, pluralize};
+use crate::cli::ui::Ui;
 use movie_bag_core::app::{AccountDetails, App};
 use movie_bag_core::domain::event::{Event, EventKind, HISTORY_LINES};
 use movie_bag_core::domain::outbox::{Entry, EntryState};
@@ -50,7 +51,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     text += &indent(history.iter().take(MAX_SHOWN).map(event_line));
     let older = history.len().saturating_sub(MAX_SHOWN);
     if older > 0 {
-        let older = counted(older as u64, "older entry", "older entries");
+        let older = pluralize(older as u64, "older entry", "older entries");
         text += &format!("  and {older}, which --json shows\n");
     }
     ui.answer_either(text.trim_end(), &json)?;
@@ -74,7 +75,7 @@ fn mail_line(mail: &Entry) -> String {
         .as_deref()
         .map(|error| format!(", last error: {error}"))
         .unwrap_or_default();
-    let tries = counted(mail.attempts.into(), "attempt", "attempts");
+    let tries = pluralize(mail.attempts.into(), "attempt", "attempts");
     let next = match mail.state {
         EntryState::Waiting => format!(", next attempt {}", local_time(mail.next_try_at)),
         EntryState::Dead => String::new(),
@@ -109,7 +110,7 @@ fn combined(event: &Event) -> Option<String> {
         EventKind::LoginDelayed => ("delay", "delays"),
         _ => ("event", "events"),
     };
-    let events = counted(event.count.into(), one, many);
+    let events = pluralize(event.count.into(), one, many);
     let (first, origin) = (local_time(event.first_at), &event.origin);
     (event.count > 1).then(|| format!("{events} since {first}, last from {origin}"))
 }

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use movie_bag_http::movies::LONGEST_PAGE;
-use movie_bag_http::{HttpOptions, body};
+use movie_bag_http::{HttpOptions, MAX_BODY_BYTES, MAX_PAGE_SIZE};
 use serde_json::{Value, json};
 
 use movie_bag_testkit::markdown::Page;
@@ -224,7 +223,7 @@ fn the_limits_in_the_reference_are_those_of_the_server() {
     let options = HttpOptions::default();
     let within = |time: Duration| format!("within {} seconds", time.as_secs());
     for (name, limit) in [
-        ("body", format!("{} KiB", body::LIMIT / 1024)),
+        ("body", format!("{} KiB", MAX_BODY_BYTES / 1024)),
         ("body arrives", within(options.body_timeout)),
         (
             "request line and headers arrive; idle connection",
@@ -241,7 +240,7 @@ fn the_limits_in_the_reference_are_those_of_the_server() {
         ("connections", options.max_connections.to_string()),
         (
             "`limit`",
-            format!("maximum number of movies in the answer, from 1 to {LONGEST_PAGE}"),
+            format!("maximum number of movies in the answer, from 1 to {MAX_PAGE_SIZE}"),
         ),
     ] {
         let row = format!("| {name} | {limit}");

@@ -117,7 +117,7 @@ impl App {
         let delivery = match attempt {
             Attempt::Made(delivery) => delivery,
             Attempt::NotOffered(no_session) => {
-                if no_session.is_tried {
+                if no_session.was_attempted {
                     self.metrics.mail_server_failed();
                     let pause = self.seconds_left();
                     tracing::warn!(error = %no_session.error, "cannot send mails, next connection attempt in {pause:.1} s");
@@ -182,7 +182,7 @@ impl App {
         entry: &Entry,
         no_session: &NoSession,
     ) -> Result<Option<String>, AppError> {
-        if !no_session.is_tried {
+        if !no_session.was_attempted {
             return Ok(None);
         }
         let Some(account) = self.store.account(entry.account).await? else {
@@ -196,11 +196,14 @@ impl App {
     async fn return_entry(
         &self,
         entry: &Entry,
-        NoSession { error, is_tried }: NoSession,
+        NoSession {
+            error,
+            was_attempted,
+        }: NoSession,
     ) -> Result<Delivery, AppError> {
-        self.release_entry(entry, is_tried.then(|| error.to_string()))
+        self.release_entry(entry, was_attempted.then(|| error.to_string()))
             .await;
-        if is_tried && entry.last_error.is_none() {
+        if was_attempted && entry.last_error.is_none() {
             let detail = format!("{}: {error}", entry.kind);
             let event = self.event(entry.account, EventKind::MailFailed, &entry.origin, detail);
             self.store.record(&event).await?;

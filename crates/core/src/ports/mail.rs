@@ -12,101 +12,140 @@ use jiff::Timestamp;
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::{MailKind, Round};
 
-/// Mail with the values of its templates.
-#[derive(Debug, Clone)]
-pub enum Mail {
-    /// Link to choose a new password.
-    ResetPassword(ResetPassword),
-    /// Confirmation of a changed password.
-    ResetSuccessful(ResetSuccessful),
-    /// Link to choose the first password.
-    Invitation(Invitation),
-    /// Notice of a changed address.
-    AddressChanged(AddressChanged),
-    /// Notice that all sessions were ended.
-    AccessRevoked(AccessRevoked),
+/// Defines the kinds of mails: for each kind its subject, and a struct with the values of its templates. The names of the fields
+/// are those of the template variables; the variant of [`Value`] determines how a value is formatted.
+macro_rules! mails {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident: $subject:literal {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty => $value:ident,)+
+        }
+    )+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone)]
+            pub struct $kind {
+                $($(#[$field_doc])* pub $field: $type,)+
+            }
+        )+
+
+        /// Mail with the values of its templates.
+        #[derive(Debug, Clone)]
+        pub enum Mail {
+            $($(#[$doc])* $kind($kind),)+
+        }
+
+        impl Mail {
+            /// Returns the mail kind.
+            pub fn kind(&self) -> MailKind {
+                match self {
+                    $(Self::$kind(_) => MailKind::$kind,)+
+                }
+            }
+
+            /// Returns the values of the templates, by the names of their variables.
+            pub fn values(&self) -> Vec<(&'static str, Value<'_>)> {
+                match self {
+                    $(Self::$kind(mail) => vec![$((stringify!($field), Value::$value(&mail.$field)),)+],)+
+                }
+            }
+        }
+
+        impl MailKind {
+            /// Returns the subject of the mails of this kind.
+            pub const fn subject(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $subject,)+
+                }
+            }
+
+            /// Returns the names of the template variables, in the order of the documentation.
+            pub const fn variables(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$kind => &[$(stringify!($field),)+],)+
+                }
+            }
+        }
+    };
 }
 
-impl Mail {
-    /// Returns the mail kind.
-    pub fn kind(&self) -> MailKind {
-        match self {
-            Self::ResetPassword(_) => MailKind::ResetPassword,
-            Self::ResetSuccessful(_) => MailKind::ResetSuccessful,
-            Self::Invitation(_) => MailKind::Invitation,
-            Self::AddressChanged(_) => MailKind::AddressChanged,
-            Self::AccessRevoked(_) => MailKind::AccessRevoked,
-        }
+mails! {
+    /// Link to choose a new password.
+    ResetPassword: "[Movie-bag] Reset your password" {
+        /// Link with the token.
+        url: String => Unchanged,
+        /// Address of the account.
+        email: String => UserInput,
+        /// Period in which the link is valid, from the request.
+        lifetime: Duration => Period,
+        /// Time when the link expires.
+        expires_at: Timestamp => Time,
+        /// Time of the request.
+        requested_at: Timestamp => Time,
+        /// Source of the request, as a noun phrase that fits after "by".
+        origin: String => UserInput,
+    }
+
+    /// Confirmation of a changed password.
+    ResetSuccessful: "[Movie-bag] Your password was changed" {
+        /// Address of the account.
+        email: String => UserInput,
+        /// Time of the change.
+        at: Timestamp => Time,
+        /// Source of the change, as a noun phrase that fits after "by".
+        origin: String => UserInput,
+        /// Page that requests a new link.
+        forgot_url: String => Unchanged,
+    }
+
+    /// Link to choose the first password.
+    Invitation: "[Movie-bag] Choose your password" {
+        /// Link with the token.
+        url: String => Unchanged,
+        /// Address of the account.
+        email: String => UserInput,
+        /// Period in which the link is valid, from the invitation.
+        lifetime: Duration => Period,
+        /// Time when the link expires.
+        expires_at: Timestamp => Time,
+        /// Service that invites: host, port and path of its public URL.
+        site: String => Unchanged,
+    }
+
+    /// Notice of a changed address, to the old and to the new one.
+    AddressChanged: "[Movie-bag] Your email address was changed" {
+        /// Address that this mail goes to.
+        email: String => UserInput,
+        /// Time of the change.
+        at: Timestamp => Time,
+        /// Source of the change, as a noun phrase that fits after "by".
+        origin: String => UserInput,
+    }
+
+    /// Notice that all sessions were ended.
+    AccessRevoked: "[Movie-bag] You were logged out everywhere" {
+        /// Address of the account.
+        email: String => UserInput,
+        /// Time of the revocation.
+        at: Timestamp => Time,
+        /// Source of the revocation, as a noun phrase that fits after "by".
+        origin: String => UserInput,
+        /// Page that requests a link to choose a new password.
+        forgot_url: String => Unchanged,
     }
 }
 
-/// Link to choose a new password.
-#[derive(Debug, Clone)]
-pub struct ResetPassword {
-    /// Link with the token.
-    pub url: String,
-    /// Address of the account.
-    pub email: String,
-    /// Time when the link expires.
-    pub expires_at: Timestamp,
-    /// Period in which the link is valid, from the request.
-    pub lifetime: Duration,
-    /// Time of the request.
-    pub requested_at: Timestamp,
-    /// Source of the request, as a noun phrase that fits after "by".
-    pub origin: String,
-}
-
-/// Confirmation of a changed password.
-#[derive(Debug, Clone)]
-pub struct ResetSuccessful {
-    /// Address of the account.
-    pub email: String,
-    /// Time of the change.
-    pub at: Timestamp,
-    /// Source of the change, as a noun phrase that fits after "by".
-    pub origin: String,
-    /// Page that requests a new link.
-    pub forgot_url: String,
-}
-
-/// Link to choose the first password.
-#[derive(Debug, Clone)]
-pub struct Invitation {
-    /// Link with the token.
-    pub url: String,
-    /// Address of the account.
-    pub email: String,
-    /// Time when the link expires.
-    pub expires_at: Timestamp,
-    /// Period in which the link is valid, from the invitation.
-    pub lifetime: Duration,
-    /// Service that invites: host, port and path of its public URL.
-    pub site: String,
-}
-
-/// Notice of a changed address, to the old and to the new one.
-#[derive(Debug, Clone)]
-pub struct AddressChanged {
-    /// Address that this mail goes to.
-    pub email: String,
-    /// Time of the change.
-    pub at: Timestamp,
-    /// Source of the change, as a noun phrase that fits after "by".
-    pub origin: String,
-}
-
-/// Notice that all sessions were ended.
-#[derive(Debug, Clone)]
-pub struct AccessRevoked {
-    /// Address of the account.
-    pub email: String,
-    /// Time of the revocation.
-    pub at: Timestamp,
-    /// Source of the revocation, as a noun phrase that fits after "by".
-    pub origin: String,
-    /// Page that requests a link to choose a new password.
-    pub forgot_url: String,
+/// Value of a template variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Text that may contain user input.
+    UserInput(&'a str),
+    /// Text from the service itself, which is inserted unchanged, such as a link.
+    Unchanged(&'a str),
+    /// Time.
+    Time(&'a Timestamp),
+    /// Period.
+    Period(&'a Duration),
 }
 
 /// Rendered mail.
@@ -209,7 +248,7 @@ pub struct NoSession {
     pub error: DeliveryError,
     /// Whether a connection was tried for this mail. Otherwise the error is that of an earlier connection, and the delay
     /// after it has not passed yet.
-    pub is_tried: bool,
+    pub was_attempted: bool,
 }
 
 /// Failure to send a message over a session.
@@ -225,10 +264,10 @@ pub enum SendError {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DeliveryError {
     /// There was no session, or it broke off: connection refused, timeout, no TLS, login rejected.
-    #[error("{what}")]
+    #[error("{message}")]
     Unreachable {
         /// Failure and cause, with the server's address.
-        what: String,
+        message: String,
         /// Advice for the administrator.
         hint: String,
     },
@@ -249,20 +288,20 @@ pub enum DeliveryError {
         reply: String,
     },
     /// The server refused this client, its login, its HELO name or the sender, and would refuse other mails too.
-    #[error("{what}")]
+    #[error("{message}")]
     Policy {
         /// Failure, with the server's address and reply.
-        what: String,
+        message: String,
         /// Advice for the administrator.
         hint: String,
         /// Reply without the parts that differ from mail to mail, so that replies can be compared.
         reply: String,
     },
     /// The message cannot be sent as it is: it is invalid, or the server lacks an extension that it needs.
-    #[error("{what}")]
+    #[error("{message}")]
     Unsendable {
         /// Cause, with the server's address if the server lacks something.
-        what: String,
+        message: String,
         /// Advice for the administrator.
         hint: String,
     },

@@ -109,7 +109,7 @@ impl TestServer {
         let refused = self.refused.lock().unwrap().clone();
         if refused.iter().any(|end| message.to.ends_with(end)) {
             return Err(DeliveryError::Policy {
-                what: "554 5.7.1 relay access denied".to_owned(),
+                message: "554 5.7.1 relay access denied".to_owned(),
                 hint: "log in".to_owned(),
                 reply: "554 7.1 relay access denied".to_owned(),
             });
@@ -166,7 +166,7 @@ impl Mailer for TestMailer {
         if let Some(error) = server.next_answer(is_about_server) {
             return Err(NoSession {
                 error,
-                is_tried: true,
+                was_attempted: true,
             });
         }
         let mut permits = Vec::new();
@@ -223,7 +223,7 @@ fn lock_database(path: &Path) {
 /// The server cannot be reached.
 pub(crate) fn unreachable() -> DeliveryError {
     DeliveryError::Unreachable {
-        what: "nothing answers SMTP at localhost:1025 (connection refused)".to_owned(),
+        message: "nothing answers SMTP at localhost:1025 (connection refused)".to_owned(),
         hint: "start it".to_owned(),
     }
 }

@@ -17,9 +17,9 @@ use axum::routing::get;
 
 pub use registry::PrometheusMetrics;
 
-use super::HttpOptions;
 use super::error::ApiError;
 use super::security_headers::harden;
+use super::state::HttpOptions;
 use movie_bag_core::app::{App, AppError};
 use movie_bag_core::ports::error_detail::ErrorDetail;
 

@@ -1,7 +1,7 @@
 //! Counters of a server, and their output for Prometheus.
 //!
 //! The names of all metrics are in this file. The use cases count by [`Metrics`], in values of the domain; the access log
-//! counts requests by [`PrometheusMetrics::answered`]. Counters are atomics: counting does not block. Values that are read
+//! counts requests by [`PrometheusMetrics::count_request`]. Counters are atomics: counting does not block. Values that are read
 //! rather than counted come with the [`Snapshot`] at rendering.
 
 use std::borrow::Cow;
@@ -83,7 +83,7 @@ impl PrometheusMetrics {
         registry.register(
             "movie_bag_http_requests",
             "Requests by method, route and status; (none) stands for no route or no response",
-            requests.answers(),
+            requests.counters(),
         );
         registry.register_with_unit(
             "movie_bag_http_request_duration",
@@ -137,15 +137,21 @@ impl PrometheusMetrics {
     }
 
     /// Counts a request. It has no status if it ended before its response.
-    pub fn answered(&self, method: &'static str, route: &str, status: Option<u16>, took: Duration) {
-        self.requests.answered(method, route, status, took);
+    pub(crate) fn count_request(
+        &self,
+        method: &'static str,
+        route: &str,
+        status: Option<u16>,
+        duration: Duration,
+    ) {
+        self.requests.count_request(method, route, status, duration);
     }
 
     /// Renders all metrics as OpenMetrics text.
     ///
     /// # Errors
     /// None is known: the text is written into memory.
-    pub fn text(&self, snapshot: &Snapshot) -> Result<String, fmt::Error> {
+    pub(crate) fn text(&self, snapshot: &Snapshot) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         encode_registry(&mut text, &of_snapshot(snapshot))?;
@@ -341,11 +347,11 @@ mod tests {
     fn a_request_is_counted_by_known_labels_only() {
         let metrics = metrics();
         let millisecond = Duration::from_millis(1);
-        metrics.answered("POST", "/api/auth/login", Some(401), millisecond * 30);
-        metrics.answered("POST", "/api/auth/login", Some(401), millisecond * 300);
-        metrics.answered("GET", "/reset/a-token", Some(200), millisecond);
-        metrics.answered("BREW", "/reset/{token}", Some(999), millisecond);
-        metrics.answered("GET", "/reset/{token}", None, millisecond);
+        metrics.count_request("POST", "/api/auth/login", Some(401), millisecond * 30);
+        metrics.count_request("POST", "/api/auth/login", Some(401), millisecond * 300);
+        metrics.count_request("GET", "/reset/a-token", Some(200), millisecond);
+        metrics.count_request("BREW", "/reset/{token}", Some(999), millisecond);
+        metrics.count_request("GET", "/reset/{token}", None, millisecond);
         let text = shown(&metrics, None);
         let name = "movie_bag_http_requests_total";
         for line in [
@@ -381,7 +387,7 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..1_000 {
                         let millisecond = Duration::from_millis(1);
-                        metrics.answered("GET", "/api/auth/login", Some(200), millisecond);
+                        metrics.count_request("GET", "/api/auth/login", Some(200), millisecond);
                     }
                 });
             }

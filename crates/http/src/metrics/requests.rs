@@ -21,15 +21,15 @@ const METHODS: [&str; 8] = [
 const NONE: &str = "(none)";
 const FIRST_STATUS: u16 = 100;
 const LAST_STATUS: u16 = 599;
-const PLACES: usize = (LAST_STATUS - FIRST_STATUS) as usize + 3;
+const COUNTERS: usize = (LAST_STATUS - FIRST_STATUS) as usize + 3;
 
 /// Counters of a method: one for each status, then one for any other status, and one for requests without a response.
-type Answers = [OnceLock<Counter>; PLACES];
+type StatusCounters = [OnceLock<Counter>; COUNTERS];
 
 struct Route {
     name: &'static str,
     time: OnceLock<Latency>,
-    by_method: [OnceLock<Box<Answers>>; METHODS.len()],
+    by_method: [OnceLock<Box<StatusCounters>>; METHODS.len()],
 }
 
 impl Route {
@@ -43,59 +43,59 @@ impl Route {
 }
 
 pub(super) struct Requests {
-    answers: Family<Labels, Counter>,
+    counters: Family<Labels, Counter>,
     times: Family<Labels, Latency>,
     routes: HashMap<&'static str, Route>,
-    elsewhere: Route,
+    unrouted: Route,
 }
 
 impl Requests {
     pub(super) fn new(routes: &[&'static str]) -> Self {
         Self {
-            answers: Family::default(),
+            counters: Family::default(),
             times: Family::default(),
             routes: routes
                 .iter()
                 .map(|route| (*route, Route::new(route)))
                 .collect(),
-            elsewhere: Route::new(NONE),
+            unrouted: Route::new(NONE),
         }
     }
 
-    pub(super) fn answers(&self) -> Family<Labels, Counter> {
-        self.answers.clone()
+    pub(super) fn counters(&self) -> Family<Labels, Counter> {
+        self.counters.clone()
     }
 
     pub(super) fn times(&self) -> Family<Labels, Latency> {
         self.times.clone()
     }
 
-    pub(super) fn answered(
+    pub(super) fn count_request(
         &self,
         method: &'static str,
         route: &str,
         status: Option<u16>,
-        took: Duration,
+        duration: Duration,
     ) {
-        let route = self.routes.get(route).unwrap_or(&self.elsewhere);
+        let route = self.routes.get(route).unwrap_or(&self.unrouted);
         let time = route.time.get_or_init(|| {
             let labels = vec![("route", route.name.into())];
             self.times.get_or_create_owned(&labels)
         });
-        time.observe(took);
+        time.observe(duration);
         let method = METHODS
             .iter()
             .position(|known| *known == method)
             .unwrap_or(METHODS.len() - 1);
-        let answers =
-            route.by_method[method].get_or_init(|| Box::new([const { OnceLock::new() }; PLACES]));
-        let counter = answers[place_of(status)].get_or_init(|| {
+        let counters =
+            route.by_method[method].get_or_init(|| Box::new([const { OnceLock::new() }; COUNTERS]));
+        let counter = counters[index_of(status)].get_or_init(|| {
             let status = match status {
                 Some(status @ FIRST_STATUS..=LAST_STATUS) => status.to_string().into(),
                 Some(_) => "(other)".into(),
                 None => NONE.into(),
             };
-            self.answers.get_or_create_owned(&vec![
+            self.counters.get_or_create_owned(&vec![
                 ("method", METHODS[method].into()),
                 ("route", route.name.into()),
                 ("status", status),
@@ -105,10 +105,10 @@ impl Requests {
     }
 }
 
-fn place_of(status: Option<u16>) -> usize {
+fn index_of(status: Option<u16>) -> usize {
     match status {
         Some(status @ FIRST_STATUS..=LAST_STATUS) => usize::from(status - FIRST_STATUS),
-        Some(_) => PLACES - 2,
-        None => PLACES - 1,
+        Some(_) => COUNTERS - 2,
+        None => COUNTERS - 1,
     }
 }

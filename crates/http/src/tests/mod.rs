@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::pages::Pages;
-use super::{HttpOptions, PrometheusMetrics, answer_instead, openapi, router};
+use super::{HttpOptions, PrometheusMetrics, openapi, replace_response, router};
 use file_templates::FileTemplates;
 use memory_store::MemoryStore;
 use movie_bag_core::app::system::SystemRng;
@@ -179,7 +179,7 @@ impl Server {
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
             grace: options.grace,
-            replace_answer: Some(answer_instead),
+            replace_answer: Some(replace_response),
             ..http1::Options::default()
         };
         let router = router(app.clone(), metrics.clone(), pages, options);

@@ -18,8 +18,8 @@ pub(super) fn delivery_error(failure: &Failure, route: &Route) -> (DeliveryError
             return missing_extension(&server, extension);
         }
         Cause::MessageTooLarge { .. } => {
-            let (what, hint) = (message(failure, route), hint(failure, route));
-            return unsendable(what, hint);
+            let (message, hint) = (message(failure, route), hint(failure, route));
+            return unsendable(message, hint);
         }
         Cause::Refused(reply) if failure.stage >= Stage::Mail => reply,
         _ => return unreachable(failure, route),
@@ -35,7 +35,7 @@ pub(super) fn delivery_error(failure: &Failure, route: &Route) -> (DeliveryError
             reply: reply.to_string(),
         },
         Verdict::Policy => DeliveryError::Policy {
-            what: match reply.code {
+            message: match reply.code {
                 code if is_about_login(code) => message(failure, route),
                 400..500 => format!("{server} deferred the mail: {reply}"),
                 _ => format!("{server} rejects mails from this sender or client: {reply}"),
@@ -48,17 +48,17 @@ pub(super) fn delivery_error(failure: &Failure, route: &Route) -> (DeliveryError
 }
 
 fn unreachable(failure: &Failure, route: &Route) -> (DeliveryError, String) {
-    let (what, hint) = (message(failure, route), hint(failure, route));
+    let (message, hint) = (message(failure, route), hint(failure, route));
     let error = DeliveryError::Unreachable {
-        what,
+        message,
         hint: hint.clone(),
     };
     (error, hint)
 }
 
-fn unsendable(what: String, hint: String) -> (DeliveryError, String) {
+fn unsendable(message: String, hint: String) -> (DeliveryError, String) {
     let error = DeliveryError::Unsendable {
-        what,
+        message,
         hint: hint.clone(),
     };
     (error, hint)

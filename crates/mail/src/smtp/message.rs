@@ -30,9 +30,9 @@ impl Outgoing {
     /// # Errors
     /// The reason why the message is invalid.
     pub(super) fn build(message: &Message) -> Result<Self, String> {
-        let one_line = |what: &str, text: &str| {
+        let one_line = |header: &str, text: &str| {
             if text.contains(['\r', '\n', '\0']) {
-                Err(format!("the {what} contains a line break"))
+                Err(format!("the {header} contains a line break"))
             } else {
                 Ok(())
             }

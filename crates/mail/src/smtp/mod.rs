@@ -132,7 +132,7 @@ impl SmtpMailer {
         let tls = || {
             Tls::new(&options.server, &options.trusted).map_err(|error| {
                 DeliveryError::Unreachable {
-                    what: format!(
+                    message: format!(
                         "cannot verify mail server {} with TLS: {error}",
                         options.server
                     ),
@@ -215,7 +215,7 @@ impl SmtpMailer {
     async fn pooled_session(&self, round: Round) -> Result<PooledSession, NoSession> {
         let paused = |error| NoSession {
             error,
-            is_tried: false,
+            was_attempted: false,
         };
         let (permit, session, opening) = loop {
             let (mut permit, idle) = self.pool.acquire(round).await.map_err(paused)?;
@@ -234,7 +234,7 @@ impl SmtpMailer {
                     if permit.failed(&error, u32::from_be_bytes(draw(&*self.rng))) {
                         return Err(NoSession {
                             error,
-                            is_tried: true,
+                            was_attempted: true,
                         });
                     }
                 }
@@ -302,7 +302,7 @@ impl Drop for PooledSession {
 
 fn outgoing(message: &Message) -> Result<Outgoing, DeliveryError> {
     Outgoing::build(message).map_err(|error| DeliveryError::Unsendable {
-        what: format!("cannot build the mail: {error}"),
+        message: format!("cannot build the mail: {error}"),
         hint: "check MAIL_DEFAULT_SENDER, the templates and the recipient's address".to_owned(),
     })
 }

@@ -304,7 +304,7 @@ impl Drop for Permit {
 /// Error of a pause without a known cause. It does not occur: a pause begins with a failure.
 fn unknown_failure() -> DeliveryError {
     DeliveryError::Unreachable {
-        what: "cannot connect to the mail server".to_owned(),
+        message: "cannot connect to the mail server".to_owned(),
         hint: "run \"movie-bag check\" to find the cause".to_owned(),
     }
 }

@@ -7,9 +7,9 @@ use clap::builder::StyledStr;
 
 use super::{HELP, Page, Section, pages};
 use crate::cli::Cli;
-use crate::cli::exit_code::ExitCode;
 use crate::config::env_file;
 use crate::config::keys::{KEYS, Key, Subject};
+use crate::exit_code::ExitCode;
 
 const CLI_INTRO: &str = include_str!("cli_intro.md");
 const SETTINGS_INTRO: &str = include_str!("settings_intro.md");

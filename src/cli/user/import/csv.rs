@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::input::{
     COLUMNS, Fields, Line, MAX_RECORD, Records, Source, invalid_record, not_utf_8, too_long,
 };
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use movie_bag_core::domain::spelling::nearest;
 
 /// Maximum number of columns.

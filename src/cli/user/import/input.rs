@@ -6,8 +6,8 @@ use std::io::{self, BufRead};
 
 use zeroize::Zeroizing;
 
-use crate::cli::exit_code::ExitCode;
-use crate::cli::failure::Failure;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::app::{NewCredential, Record};
 use movie_bag_core::domain::foreign_hash::{ForeignHash, is_surely_a_hash};
 use movie_bag_core::domain::password::{PasswordHash, PasswordInput};

@@ -25,10 +25,11 @@ use self::input::{Line, Records};
 use self::json_lines::JsonLines;
 use super::Ui;
 use super::format::{Format, is_dash};
-use crate::cli::exit_code::ExitCode;
-use crate::cli::failure::Failure;
-use crate::cli::ui::{FileProgress, counted};
-use crate::wiring;
+use crate::cli::progress::FileProgress;
+use crate::cli::startup;
+use crate::cli::text_format::pluralize;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_core::app::{App, AppError, Import, ImportOptions, ImportOutcome};
 
 /// Maximum number of records that are parsed and not yet imported.
@@ -111,7 +112,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let import = app.import(ImportOptions {
         update: args.update,
         dry_run: args.dry_run,
-        origin: wiring::origin(),
+        origin: startup::origin(),
     });
     let mut state = State {
         ui,
@@ -343,7 +344,7 @@ impl State<'_> {
                 "{}; all lines up to {} are imported ({} created, {} updated)",
                 why.message,
                 self.finished_up_to(),
-                counted(self.counts.created, "account", "accounts"),
+                pluralize(self.counts.created, "account", "accounts"),
                 self.counts.updated,
             ),
             hint: Some(hint),

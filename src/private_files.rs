@@ -12,7 +12,7 @@ use std::path::Path;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 
 /// Creates a folder and its missing parents. An existing folder is not changed.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -21,7 +21,7 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Returns options for writing a file. The caller adds whether it is created and whether it may exist.
-pub(crate) fn writing() -> OpenOptions {
+pub(crate) fn write_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -29,9 +29,9 @@ pub(crate) fn writing() -> OpenOptions {
     options
 }
 
-/// Makes a file private again after its mode was widened, for example by copying it.
+/// Removes the access of other users to a file whose mode was widened, for example by copying it.
 #[cfg(unix)]
-pub(crate) fn shut(file: &Path) -> io::Result<()> {
+pub(crate) fn remove_access_of_others(file: &Path) -> io::Result<()> {
     let mut permissions = std::fs::metadata(file)?.permissions();
     if permissions.mode() & 0o077 == 0 {
         return Ok(());
@@ -42,6 +42,6 @@ pub(crate) fn shut(file: &Path) -> io::Result<()> {
 
 /// Does nothing: on Windows, the folder determines who can read the file.
 #[cfg(not(unix))]
-pub(crate) fn shut(_: &Path) -> io::Result<()> {
+pub(crate) fn remove_access_of_others(_: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
-use movie_bag_core::domain::outbox::MailKind;
 use movie_bag_core::ports::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Renderer as _, ResetPassword, ResetSuccessful,
 };
-use movie_bag_mail::render::{TeraRenderer, values};
+use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::templates::Templates;
 
 fn templates() -> Templates {
@@ -224,7 +223,7 @@ fn mails() -> [Mail; 5] {
 #[test]
 fn a_mail_has_a_value_for_each_variable_of_its_templates_and_no_other() {
     for mail in mails() {
-        let mut given: Vec<&str> = values(&mail).iter().map(|(name, _)| *name).collect();
+        let mut given: Vec<&str> = mail.values().iter().map(|(name, _)| *name).collect();
         given.sort_unstable();
         for ending in ["html", "txt"] {
             let name = format!("email/{}.{ending}", mail.kind());

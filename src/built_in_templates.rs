@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use movie_bag_core::domain::outbox::MailKind;
 use movie_bag_mail::templates::{BuiltIn, Sample, TemplateTable, Variable};
 
 /// Built-in templates and their variables.
@@ -20,63 +21,62 @@ macro_rules! template {
             name: $name,
             purpose: $purpose,
             variables: $variables,
-            source: include_str!(concat!("../../templates/", $name)),
+            source: include_str!(concat!("../templates/", $name)),
         }
     };
 }
-
-const RESET_PASSWORD: &[&str] = &[
-    "url",
-    "email",
-    "lifetime",
-    "expires_at",
-    "requested_at",
-    "origin",
-];
-const RESET_SUCCESSFUL: &[&str] = &["email", "at", "origin", "forgot_url"];
-const INVITATION: &[&str] = &["url", "email", "lifetime", "expires_at", "site"];
-const ADDRESS_CHANGED: &[&str] = &["email", "at", "origin"];
-const ACCESS_REVOKED: &[&str] = &["email", "at", "origin", "forgot_url"];
 
 const TEMPLATES: &[BuiltIn] = &[
     template!(
         "email/reset_password.html",
         "mail with the link to choose a new password",
-        RESET_PASSWORD
+        MailKind::ResetPassword.variables()
     ),
-    template!("email/reset_password.txt", "its plain text", RESET_PASSWORD),
+    template!(
+        "email/reset_password.txt",
+        "its plain text",
+        MailKind::ResetPassword.variables()
+    ),
     template!(
         "email/reset_successful.html",
         "mail after a change of the password",
-        RESET_SUCCESSFUL
+        MailKind::ResetSuccessful.variables()
     ),
     template!(
         "email/reset_successful.txt",
         "its plain text",
-        RESET_SUCCESSFUL
+        MailKind::ResetSuccessful.variables()
     ),
     template!(
         "email/invitation.html",
         "mail with the link to choose the first password",
-        INVITATION
+        MailKind::Invitation.variables()
     ),
-    template!("email/invitation.txt", "its plain text", INVITATION),
+    template!(
+        "email/invitation.txt",
+        "its plain text",
+        MailKind::Invitation.variables()
+    ),
     template!(
         "email/address_changed.html",
         "mail to both addresses after a change of the address",
-        ADDRESS_CHANGED
+        MailKind::AddressChanged.variables()
     ),
     template!(
         "email/address_changed.txt",
         "its plain text",
-        ADDRESS_CHANGED
+        MailKind::AddressChanged.variables()
     ),
     template!(
         "email/access_revoked.html",
         "mail after all sessions were ended",
-        ACCESS_REVOKED
+        MailKind::AccessRevoked.variables()
     ),
-    template!("email/access_revoked.txt", "its plain text", ACCESS_REVOKED),
+    template!(
+        "email/access_revoked.txt",
+        "its plain text",
+        MailKind::AccessRevoked.variables()
+    ),
     template!("email/frame.html", "frame of all HTML mails", &["email"]),
     template!("web/home.html", "start page", &["root", "inbox"]),
     template!(

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use super::exit_code::ExitCode;
 use crate::config::ConfigError;
+use crate::exit_code::ExitCode;
 use movie_bag_core::app::{AppError, CopyError};
 use movie_bag_core::ports::mail::DeliveryError;
 use movie_bag_core::ports::store::StoreError;
+use movie_bag_core::supervisor::TaskFailed;
 use movie_bag_mail::templates::TemplateError;
 
 /// Failure of a command, as it is shown.
@@ -80,6 +81,16 @@ impl Failure {
             message: String::new(),
             hint: None,
         }
+    }
+
+    /// Returns the failure of a process whose supervisor has given up a task.
+    pub(crate) fn from_task(failed: &TaskFailed) -> Self {
+        Self::new(
+            ExitCode::Failed,
+            "task",
+            failed.to_string(),
+            "read the log for the cause of each failure, and let a service manager restart the process",
+        )
     }
 
     /// Classifies an error by the first cause with a known type.

@@ -10,10 +10,10 @@ use movie_bag_smtp_sink::supervision::{NextFailure, StartTask, TaskFailed, TaskS
 
 /// Runs the tasks of a sink under a [`Supervisor`]. The process ends when the supervisor gives up, so that no task failure
 /// reaches the sink.
-pub(in super::super) struct SinkTasks(Supervisor);
+pub(in crate::cli) struct SinkTasks(Supervisor);
 
 impl SinkTasks {
-    pub(in super::super) fn of(supervisor: &Supervisor) -> Arc<Self> {
+    pub(in crate::cli) fn of(supervisor: &Supervisor) -> Arc<Self> {
         Arc::new(Self(supervisor.clone()))
     }
 }

@@ -5,8 +5,10 @@
 
 use std::io::{self, Write};
 
+use clap::ValueEnum;
 use serde_json::json;
 
+use crate::cli::ui::StdoutStyle;
 use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
 use movie_bag_smtp_sink::{ReceivedMessage, extract, view};
 
@@ -19,27 +21,20 @@ const MOST_RECIPIENTS: usize = 5;
 /// Maximum number of links that are printed, and of tokens, and of codes.
 const MOST_FOUND: usize = 20;
 
-/// Format of a printed message.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// For people: addresses, subject and text; links, tokens and codes on separate lines, ready to copy.
-    #[default]
+/// Formats of messages on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// Sender, recipients, subject, text, links, tokens and codes
     Text,
-    /// One JSON document a line.
+    /// One JSON document per message
     Json,
-    /// The source, byte for byte.
+    /// Source, byte for byte
     Raw,
-    /// Output of `python -m smtpd -n -c DebuggingServer`.
+    // `python -m smtpd -n -c DebuggingServer`
+    /// Output of Python's DebuggingServer
     Classic,
+    /// Nothing
     None,
-}
-
-/// Capabilities of the output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Style {
-    pub(crate) color: bool,
-    /// Whether the output is a terminal; `raw` is escaped then.
-    pub(crate) terminal: bool,
 }
 
 /// Sequences that choose a style. Links, tokens and codes each have their own colour.
@@ -55,7 +50,7 @@ struct Colors {
 }
 
 impl Colors {
-    fn of(style: Style) -> Self {
+    fn of(style: StdoutStyle) -> Self {
         if !style.color {
             return Self::default();
         }
@@ -72,11 +67,11 @@ impl Colors {
 }
 
 /// Prints one message, and flushes the output so that the message is visible at once.
-pub(crate) fn print(
+pub(super) fn print(
     out: &mut impl Write,
     message: &ReceivedMessage,
     format: Format,
-    style: Style,
+    style: StdoutStyle,
 ) -> io::Result<()> {
     match format {
         Format::Text => print_text(out, message, style)?,
@@ -88,7 +83,11 @@ pub(crate) fn print(
     out.flush()
 }
 
-fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> io::Result<()> {
+fn print_text(
+    out: &mut impl Write,
+    message: &ReceivedMessage,
+    style: StdoutStyle,
+) -> io::Result<()> {
     let digest = message.digest();
     let content = view::content(message);
     let found = extract::of(&content);
@@ -184,7 +183,12 @@ fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> 
 }
 
 /// Prints how many items of a list were left out, if any.
-fn print_rest(out: &mut impl Write, all: usize, shown: usize, style: Style) -> io::Result<()> {
+fn print_rest(
+    out: &mut impl Write,
+    all: usize,
+    shown: usize,
+    style: StdoutStyle,
+) -> io::Result<()> {
     let Colors { dim, plain, .. } = Colors::of(style);
     match all.saturating_sub(shown) {
         0 => Ok(()),
@@ -230,7 +234,11 @@ fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()>
     writeln!(out, "{}", escape_json(&line.to_string()))
 }
 
-fn print_raw(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> io::Result<()> {
+fn print_raw(
+    out: &mut impl Write,
+    message: &ReceivedMessage,
+    style: StdoutStyle,
+) -> io::Result<()> {
     if !style.terminal {
         return out.write_all(&message.source);
     }
@@ -374,7 +382,7 @@ mod tests {
             .unwrap()
     }
 
-    fn printed(message: &ReceivedMessage, format: Format, style: Style) -> String {
+    fn printed(message: &ReceivedMessage, format: Format, style: StdoutStyle) -> String {
         let mut out = Vec::new();
         print(&mut out, message, format, style).unwrap();
         String::from_utf8(out).unwrap()
@@ -390,7 +398,7 @@ mod tests {
             "support@example.com",
             &["ann@example.com"],
         );
-        let text = printed(&message, Format::Text, Style::default());
+        let text = printed(&message, Format::Text, StdoutStyle::default());
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[0],
@@ -417,21 +425,21 @@ mod tests {
             printed(
                 &message,
                 Format::Text,
-                Style {
+                StdoutStyle {
                     color: true,
-                    ..Style::default()
+                    ..StdoutStyle::default()
                 }
             )
             .contains("\x1b[1;32m123456")
         );
-        assert_eq!(printed(&message, Format::None, Style::default()), "");
+        assert_eq!(printed(&message, Format::None, StdoutStyle::default()), "");
     }
 
     #[test]
     fn no_message_reaches_the_terminal_unescaped() {
         let source = "Subject: \x1b[2J\x07\u{9b}31m \u{202e}evil\r\nFrom: a@b\r\n\r\nbody \x1b]0;title\x07 \u{2066}\u{85}x\rover\u{8}\ttab\r\n";
         let message = kept(source.as_bytes(), "a\u{202e}@b", &["c\u{9b}@d"]);
-        let style = Style {
+        let style = StdoutStyle {
             color: false,
             terminal: true,
         };
@@ -494,7 +502,7 @@ mod tests {
     }
 
     fn assert_harmless(message: &ReceivedMessage) {
-        let style = Style {
+        let style = StdoutStyle {
             color: false,
             terminal: true,
         };
@@ -521,7 +529,7 @@ mod tests {
             }
         }
         let mut exact = Vec::new();
-        print(&mut exact, message, Format::Raw, Style::default()).unwrap();
+        print(&mut exact, message, Format::Raw, StdoutStyle::default()).unwrap();
         assert_eq!(exact, message.source);
     }
 
@@ -532,7 +540,7 @@ mod tests {
             "a@b",
             &["c@d"],
         );
-        let text = printed(&message, Format::Json, Style::default());
+        let text = printed(&message, Format::Json, StdoutStyle::default());
         assert_eq!(text.lines().count(), 1);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["subject"], "a\u{202e}b");
@@ -546,7 +554,7 @@ mod tests {
         let source = b"Subject: \x1b\r\n\r\n\xff\0bare\rcr\n";
         let message = kept(source, "a@b", &[]);
         let mut out = Vec::new();
-        print(&mut out, &message, Format::Raw, Style::default()).unwrap();
+        print(&mut out, &message, Format::Raw, StdoutStyle::default()).unwrap();
         assert_eq!(out, source);
     }
 
@@ -558,7 +566,7 @@ mod tests {
             &["c@d"],
         );
         assert_eq!(
-            printed(&message, Format::Classic, Style::default()),
+            printed(&message, Format::Classic, StdoutStyle::default()),
             concat!(
                 "---------- MESSAGE FOLLOWS ----------\n",
                 "b\"Subject: it's\"\n",

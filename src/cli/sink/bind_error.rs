@@ -1,8 +1,8 @@
 //! Failure of a sink that cannot start, with the option to change.
 
-use super::super::exit_code::ExitCode;
-use super::super::failure::Failure;
-use super::super::http_server::listen_hint;
+use crate::cli::http_server::listen_hint;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use movie_bag_smtp_sink::{Port, SinkError};
 
 pub(super) fn failure(error: &SinkError) -> Failure {

@@ -1,15 +1,33 @@
-//! Output of the results: tables for people, one document for programs.
+//! Report of the results: tables for people, one document for programs.
 
 use dialoguer::console::Style;
 use serde_json::{Value, json};
 
-use super::{Check, Report, Verdict};
-use crate::cli::failure::Failure;
+use super::verdict::{Check, Verdict};
+use crate::cli::table;
 use crate::cli::ui::Ui;
+use crate::config::Settings;
+use crate::failure::Failure;
+use movie_bag_mail::dialogue::Step;
+
+/// Results of all checks.
+pub(super) struct Report {
+    pub(super) settings: Settings,
+    pub(super) checks: Vec<Check>,
+    /// Dialogue with the mail server.
+    pub(super) dialogue: Vec<Step>,
+}
+
+impl Report {
+    pub(super) fn errors(&self) -> usize {
+        let is_error = |check: &&Check| check.verdict == Verdict::Error;
+        self.checks.iter().filter(is_error).count()
+    }
+}
 
 /// Optional tables after the verdicts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parts {
+pub(super) struct OptionalTables {
     /// Dialogue with the mail server.
     pub(super) dialogue: bool,
     /// All settings with their sources.
@@ -17,17 +35,17 @@ pub(super) struct Parts {
 }
 
 /// Prints the report. As JSON it is always complete.
-pub(super) fn show(report: &Report, parts: Parts, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn print(report: &Report, tables: OptionalTables, ui: &Ui) -> Result<(), Failure> {
     if ui.is_json() {
         return ui.answer(&as_json(report).to_string());
     }
-    let mut checks = Ui::table(["VERDICT", "CHECK", "RESULT"], &[2]);
+    let mut checks = table::table(["VERDICT", "CHECK", "RESULT"], &[2]);
     for check in &report.checks {
         checks.add_row([check.verdict.name(), check.name, &message_with_hint(check)]);
     }
-    ui.answer(&color_verdicts(&Ui::fitted(checks), ui))?;
-    if parts.dialogue {
-        let mut dialogue = Ui::table(["RESULT", "STEP", "REPLY"], &[2]);
+    ui.answer(&color_verdicts(&table::fitted(checks), ui))?;
+    if tables.dialogue {
+        let mut dialogue = table::table(["RESULT", "STEP", "REPLY"], &[2]);
         for step in &report.dialogue {
             let verdict = if step.is_done { "ok" } else { "failed" };
             dialogue.add_row([verdict, step.name, &step.detail]);
@@ -35,8 +53,8 @@ pub(super) fn show(report: &Report, parts: Parts, ui: &Ui) -> Result<(), Failure
         ui.answer("")?;
         ui.answer_table(dialogue)?;
     }
-    if parts.settings {
-        let mut settings = Ui::table(["SETTING", "VALUE", "SOURCE"], &[1, 2]);
+    if tables.settings {
+        let mut settings = table::table(["SETTING", "VALUE", "SOURCE"], &[1, 2]);
         for setting in &report.settings.report {
             settings.add_row([
                 setting.key.to_owned(),
