@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{CopyableStore, Inspection, StoreError, mongo, sqlite};
+use movie_bag_core::ports::store::{CopyableStore, Inspection, StoreError};
+
+use super::mongo_settings::{MongoSettings, UnusableDatabase};
+use super::{mongo, sqlite};
 
 /// A database, and how to reach it.
 pub enum Database {
@@ -12,27 +14,6 @@ pub enum Database {
     Sqlite(PathBuf),
     /// A MongoDB database.
     Mongodb(MongoSettings),
-}
-
-/// Address and time limit of a MongoDB database.
-pub struct MongoSettings {
-    /// Connection string.
-    pub uri: String,
-    /// Connection string without its secrets, for messages.
-    pub shown: String,
-    /// Time limit of a step, including the search for a server.
-    pub timeout: Duration,
-}
-
-/// Reason why a database cannot be used, which is known without connecting to it.
-#[derive(Debug, thiserror::Error)]
-pub enum UnusableDatabase {
-    /// The connection string is malformed. The message contains nothing of its user and password.
-    #[error("{0}")]
-    InvalidUri(String),
-    /// This build does not include the feature `mongodb`.
-    #[error("this build has no MongoDB support")]
-    NotSupported,
 }
 
 impl Database {

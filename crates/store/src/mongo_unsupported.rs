@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::database::{MongoSettings, UnusableDatabase};
-use super::{CopyableStore, Inspection, StoreError};
+use super::mongo_settings::{MongoSettings, UnusableDatabase};
+use movie_bag_core::ports::store::{CopyableStore, Inspection, StoreError};
 
 pub(super) fn check(_: &MongoSettings) -> Result<(), UnusableDatabase> {
     Err(UnusableDatabase::NotSupported)

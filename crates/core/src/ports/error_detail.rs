@@ -9,7 +9,9 @@ use std::sync::Arc;
 /// The message is complete by itself: it states the cause in our own words or quotes the source. The source is for code
 /// that needs more than the message, and is not appended to it. It is behind an [`Arc`], so that a failed commit can be
 /// reported to each of the callers whose steps were in it.
-#[derive(Debug, Clone)]
+///
+/// `Debug` prints the message alone: an error of a driver may contain data that must not reach a log.
+#[derive(Clone)]
 pub struct ErrorDetail {
     message: String,
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -71,6 +73,12 @@ impl fmt::Display for ErrorDetail {
     }
 }
 
+impl fmt::Debug for ErrorDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.message, f)
+    }
+}
+
 impl Error for ErrorDetail {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let source = self.source.as_deref()?;
@@ -91,5 +99,9 @@ mod tests {
         let source = detail.source().unwrap();
         assert_eq!(source.to_string(), "no space left on device");
         assert!(source.is::<std::io::Error>());
+        assert_eq!(
+            format!("{detail:?}"),
+            r#""movies.sqlite3: the disk is full""#
+        );
     }
 }

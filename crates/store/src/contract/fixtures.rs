@@ -6,11 +6,6 @@ pub(super) use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) use jiff::Timestamp;
 
-pub(super) use super::super::{
-    AccountCreation, CopyBatch, CopyableStore, Counts, CredentialChange, Deletion, LeaseMode,
-    LeaseResult, LimitedCall, MovieChange, MovieCreation, Outbox, QueueResult, Replacement,
-    StoreError,
-};
 pub(super) use movie_bag_core::domain::account::Account;
 pub(super) use movie_bag_core::domain::email_address::EmailAddress;
 pub(super) use movie_bag_core::domain::event::{
@@ -24,6 +19,11 @@ pub(super) use movie_bag_core::domain::outbox::{
     Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round,
 };
 pub(super) use movie_bag_core::domain::password::PasswordHash;
+pub(super) use movie_bag_core::ports::store::{
+    AccountCreation, CopyBatch, CopyableStore, Counts, CredentialChange, Deletion, LeaseMode,
+    LeaseResult, LimitedCall, MovieChange, MovieCreation, Outbox, QueueResult, Replacement,
+    StoreError,
+};
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()

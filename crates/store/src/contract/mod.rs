@@ -15,12 +15,12 @@ mod outbox;
 
 use std::sync::Arc;
 
-use super::CopyableStore;
 use accounts::*;
 use copying::*;
 use history::*;
 use limits::*;
 use model::*;
+use movie_bag_core::ports::store::CopyableStore;
 use movies::*;
 use outbox::*;
 

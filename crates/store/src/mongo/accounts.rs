@@ -11,9 +11,7 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Result;
 use mongodb::options::{Collation, ReadConcern};
 
-use super::super::{
-    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError, by_cost,
-};
+use super::super::hash_costs::by_cost;
 use super::MongoStore;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, RevocationDocument, decode, object_id,
@@ -28,6 +26,9 @@ use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, RevocationId};
 use movie_bag_core::domain::outbox::Entry;
+use movie_bag_core::ports::store::{
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
+};
 
 /// Maximum number of accounts in one search for an address. The collation treats more addresses as equal than we do (ß and
 /// ss, wide letters), so the found ones are compared again. No system has this many accounts that differ in that way alone.

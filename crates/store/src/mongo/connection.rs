@@ -11,8 +11,8 @@ use mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
 
-use super::super::StoreError;
-use super::errors::{code, describe, is_conflict, is_temporary};
+use super::errors::{DriverError, code, describe, is_conflict, is_temporary};
+use movie_bag_core::ports::store::StoreError;
 
 /// Maximum number of connections to one server, unless the URI sets one.
 const MAX_CONNECTIONS: u32 = 50;
@@ -29,7 +29,8 @@ const OLDEST_WIRE_VERSION: i64 = 9;
 pub(super) struct Connection {
     /// URI without its secrets.
     shown: String,
-    timeout: Duration,
+    /// Time limit of a step.
+    pub(super) timeout: Duration,
     /// Name of the replica set in the URI.
     replica_set: Option<String>,
     /// Cause of the last failed heartbeat, by server. Without servers whose last heartbeat succeeded.
@@ -47,11 +48,6 @@ impl Connection {
             unreachable: Arc::default(),
             unusable: Arc::default(),
         }
-    }
-
-    /// Time limit of a step.
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// Sets the options that the guarantees of the store need, whatever the URI contains: acknowledged writes are durable,
@@ -214,7 +210,7 @@ impl Connection {
             }
             _ => StoreError::broken(format!("{shown}: {}", describe(error))),
         };
-        converted.with_source(error.clone())
+        converted.with_source(DriverError::new(error))
     }
 }
 
@@ -247,4 +243,42 @@ fn is_too_old(hello: &Document) -> bool {
         _ => 0,
     };
     version < OLDEST_WIRE_VERSION
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use mongodb::bson::{deserialize_from_document, doc};
+    use mongodb::error::WriteFailure;
+
+    use super::*;
+
+    #[test]
+    fn an_error_never_prints_the_document_that_the_server_quotes() {
+        const HASH: &str = "$2b$12$quoted";
+        let refused = doc! {
+            "index": 0,
+            "code": 121,
+            "errmsg": "Document failed validation",
+            "errInfo": { "failingDocument": { "password": HASH } },
+        };
+        let refused = deserialize_from_document(refused).unwrap();
+        let driver: Error = ErrorKind::Write(WriteFailure::WriteError(refused)).into();
+        assert!(format!("{driver:?}").contains(HASH), "the driver prints it");
+
+        let connection = Connection::new("mongodb://shown".to_owned(), Duration::from_secs(20));
+        let error = connection.store_error(&driver);
+        let mut printed = format!("{error} {error:?} {error:#?}");
+        let mut sources = 0;
+        let mut source = error.source();
+        while let Some(error) = source {
+            printed += &format!("{error} {error:?} {error:#?}");
+            source = error.source();
+            sources += 1;
+        }
+        assert_eq!(sources, 2, "{printed}");
+        assert!(printed.contains("Document failed validation (code 121)"));
+        assert!(!printed.contains(HASH), "{printed}");
+    }
 }

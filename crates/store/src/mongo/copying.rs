@@ -9,7 +9,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
 use serde::Serialize;
 
-use super::super::{CopyBatch, Copying, Counts, EventPosition, StoreError, another_copy};
+use super::super::superseded_copy::superseded_copy;
 use super::MongoStore;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, RevocationDocument,
@@ -19,6 +19,7 @@ use super::paging::{ids_after, server_limit};
 use super::timed_collection::TimedCollection;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::LeaseId;
+use movie_bag_core::ports::store::{CopyBatch, Copying, Counts, EventPosition, StoreError};
 
 /// Id of the document in `movie_bag_meta` that marks an unfinished copy.
 const UNFINISHED_COPY: &str = "half_copied";
@@ -28,7 +29,7 @@ impl MongoStore {
     async fn require_holder(&self, holder: LeaseId) -> std::result::Result<(), StoreError> {
         let is_held = doc! { "_id": UNFINISHED_COPY, "holder": object_id(holder.as_bytes()) };
         let found = self.run(async { self.collections.meta.find_one(is_held).await });
-        found.await?.map(|_| ()).ok_or_else(another_copy)
+        found.await?.map(|_| ()).ok_or_else(superseded_copy)
     }
 
     async fn count_all(&self) -> Result<Counts> {
@@ -197,7 +198,7 @@ impl Copying for MongoStore {
         let is_held = doc! { "_id": UNFINISHED_COPY, "holder": object_id(holder.as_bytes()) };
         let deleted = self.run(self.collections.meta.delete_one(is_held));
         if deleted.await? == 0 {
-            return Err(another_copy());
+            return Err(superseded_copy());
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Classification of the driver's errors, their text, and the pause before a retry.
 
+use std::fmt;
 use std::time::Duration;
 
 use mongodb::bson::oid::ObjectId;
@@ -37,6 +38,33 @@ impl WriteConflict {
         Error::custom(Self)
     }
 }
+
+/// Error of the driver as the source of a [`StoreError`](movie_bag_core::ports::store::StoreError).
+///
+/// The server may quote the document to be written, with its password hash, in the details of an error, and the driver's own
+/// `Display` and `Debug` print the details. This type prints only [`describe`], and ends the chain of sources, so that no
+/// report of an error, whatever its form, contains them.
+pub(super) struct DriverError(Error);
+
+impl DriverError {
+    pub(super) fn new(error: &Error) -> Self {
+        Self(error.clone())
+    }
+}
+
+impl fmt::Display for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe(&self.0))
+    }
+}
+
+impl fmt::Debug for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for DriverError {}
 
 /// Whether a failure is temporary, so that a later call may succeed.
 pub(super) fn is_temporary(error: &Error) -> bool {

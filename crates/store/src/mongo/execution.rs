@@ -5,14 +5,16 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
 
-use super::super::LimitedCall;
+use super::collections::Collections;
 use super::errors::{WriteConflict, is_duplicate};
 use super::tally_documents::{decode_tally, key_id, tally_update, unchanged_tally};
 use super::timed_collection::TimedCollection;
 use movie_bag_core::domain::limit::{LimitState, TooEarly};
+use movie_bag_core::ports::store::LimitedCall;
 
 /// One execution of a step.
 pub(super) struct Execution<'a> {
+    pub(super) collections: &'a Collections,
     /// Session with the transaction, if any.
     session: Option<&'a mut ClientSession>,
     /// Whether the step was found in the journal, so that another process may have executed it, wholly or in part.
@@ -22,16 +24,21 @@ pub(super) struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn in_transaction(session: &'a mut ClientSession) -> Self {
+    pub(super) fn in_transaction(
+        collections: &'a Collections,
+        session: &'a mut ClientSession,
+    ) -> Self {
         Self {
+            collections,
             session: Some(session),
             is_repeated: false,
             has_written: false,
         }
     }
 
-    pub(super) fn with_journal(is_repeated: bool) -> Self {
+    pub(super) fn with_journal(collections: &'a Collections, is_repeated: bool) -> Self {
         Self {
+            collections,
             session: None,
             is_repeated,
             has_written: false,
@@ -140,15 +147,20 @@ impl<'a> Execution<'a> {
     /// one document, but neither a write that depends on a read nor an insert during a delete. The document carries no
     /// information and expires by itself (see `indexes.rs`), so an unknown account is locked in the same way. Without a
     /// transaction this does nothing.
-    pub(super) async fn lock(&mut self, locks: &TimedCollection, account: ObjectId) -> Result<()> {
+    pub(super) async fn lock(&mut self, account: ObjectId) -> Result<()> {
         if self.session.is_none() {
             return Ok(());
         }
         // The counter makes each write a real change: a server may skip an update that changes nothing.
         let increment = doc! { "$inc": { "turns": 1_i64 }, "$currentDate": { "at": true } };
-        self.upsert(locks, doc! { "_id": account }, increment)
+        self.upsert(&self.collections.locks, doc! { "_id": account }, increment)
             .await?;
         Ok(())
+    }
+
+    pub(super) async fn account_exists(&mut self, account: &ObjectId) -> Result<bool> {
+        self.exists(&self.collections.user, doc! { "_id": account })
+            .await
     }
 
     pub(super) async fn exists(
@@ -168,9 +180,9 @@ impl<'a> Execution<'a> {
     /// transaction restarts. So the count is right also on a server whose transactions read what others commit meanwhile.
     pub(super) async fn count(
         &mut self,
-        tallies: &TimedCollection,
         counting: LimitedCall,
     ) -> Result<std::result::Result<LimitState, TooEarly>> {
+        let tallies = &self.collections.tallies;
         let action = tallies.find_one(doc! { "_id": key_id(counting.key) });
         let found = match &mut self.session {
             Some(session) => action.session(&mut **session).await?,

@@ -1,4 +1,4 @@
-//! AccountCreation of missing collections and indexes.
+//! Creation of missing collections and indexes.
 //!
 //! Existing indexes are listed first, and an equivalent one is accepted: MongoEngine has created its own, and some servers
 //! that implement the protocol report a conflict between its options and ours. Several processes may start at once: the later
@@ -16,10 +16,10 @@ use mongodb::error::{Error, ErrorKind, Result};
 use mongodb::options::{Collation, CollationStrength, CommitQuorum, IndexOptions};
 use mongodb::{Collection, IndexModel};
 
-use super::super::StoreError;
 use super::MongoStore;
 use super::errors::{code, describe, is_duplicate};
 use super::timed_collection::time_left;
+use movie_bag_core::ports::store::StoreError;
 
 /// Time after which a sent or dropped entry is deleted: far longer than a step and its repetition may take.
 const GONE_RETENTION: Duration = Duration::from_secs(300);

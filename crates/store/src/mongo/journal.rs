@@ -21,13 +21,14 @@ use mongodb::bson::{Document, doc};
 use mongodb::error::{Result, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use serde::{Deserialize, Serialize};
 
-use super::super::{Deletion, StoreError};
 use super::MongoStore;
 use super::documents::{AccountDocument, decode, to_document};
 use super::errors::{backoff, describe, is_conflict, is_duplicate, is_temporary, is_transient};
 use super::execution::Execution;
-use super::steps::{Outcome, Step, perform};
+use super::steps::perform::perform;
+use super::steps::{Outcome, Step};
 use super::timed_collection::run_with_limit;
+use movie_bag_core::ports::store::{Deletion, StoreError};
 
 /// Age in milliseconds up to which the process that inserted a journal entry may still be performing it: far longer than a
 /// step may take.
@@ -71,7 +72,7 @@ impl MongoStore {
                 self.execute_with_journal(step).await
             }
         };
-        let outcome = match run_with_limit(self.connection.timeout(), execution).await {
+        let outcome = match run_with_limit(self.connection.timeout, execution).await {
             Some(outcome) => outcome.map_err(|error| self.connection.store_error(&error))?,
             None => {
                 let conflict = last_conflict
@@ -139,8 +140,8 @@ impl MongoStore {
         let performed = loop {
             session.start_transaction().await?;
             let tried = async {
-                let mut execution = Execution::in_transaction(&mut session);
-                let outcome = perform(&self.collections, step, &mut execution).await?;
+                let mut execution = Execution::in_transaction(&self.collections, &mut session);
+                let outcome = perform(step, &mut execution).await?;
                 if let (Outcome::Deleted(_), Some(next)) = (outcome, next) {
                     execution
                         .insert_missing(&self.collections.journal, to_document(next)?)
@@ -184,9 +185,8 @@ impl MongoStore {
     /// Performs a journal entry and deletes it. It is deleted also after a permanent failure, since no process could complete
     /// it.
     pub(super) async fn execute_entry(&self, entry: &JournalDocument) -> Result<Outcome> {
-        let mut execution = Execution::with_journal(false);
-        let performed =
-            map_duplicate(perform(&self.collections, &entry.step, &mut execution).await);
+        let mut execution = Execution::with_journal(&self.collections, false);
+        let performed = map_duplicate(perform(&entry.step, &mut execution).await);
         if let Err(error) = &performed
             && (execution.has_written || is_temporary(error))
         {
@@ -202,14 +202,8 @@ impl MongoStore {
     /// Performs and deletes a journal entry of another process. Returns `false` for an entry that is kept because that process
     /// may still be performing it.
     async fn complete_entry(&self, entry: &JournalDocument) -> Result<bool> {
-        let outcome = map_duplicate(
-            perform(
-                &self.collections,
-                &entry.step,
-                &mut Execution::with_journal(true),
-            )
-            .await,
-        )?;
+        let mut execution = Execution::with_journal(&self.collections, true);
+        let outcome = map_duplicate(perform(&entry.step, &mut execution).await)?;
         if outcome == Outcome::Refused && entry.step.creates() && entry.is_young() {
             return Ok(false);
         }

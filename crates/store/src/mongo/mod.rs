@@ -38,11 +38,11 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Error;
 use mongodb::options::ClientOptions;
 
-use super::database::{MongoSettings, UnusableDatabase};
-use super::{CopyableStore, Inspection, SchemaState, Store, StoreError};
+use super::mongo_settings::{MongoSettings, UnusableDatabase};
 use collections::Collections;
 use connection::Connection;
 use errors::is_duplicate;
+use movie_bag_core::ports::store::{CopyableStore, Inspection, SchemaState, Store, StoreError};
 use timed_collection::run_with_limit;
 use uri::check_uri;
 
@@ -217,7 +217,7 @@ impl MongoStore {
         &self,
         operations: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreError> {
-        run_limited(&self.connection, self.connection.timeout(), operations).await
+        run_limited(&self.connection, self.connection.timeout, operations).await
     }
 
     /// Writes the schema version into a new database.
@@ -291,7 +291,7 @@ impl Store for MongoStore {
         };
         let answer = run_limited(
             &self.connection,
-            PING_TIMEOUT.min(self.connection.timeout()),
+            PING_TIMEOUT.min(self.connection.timeout),
             look,
         )
         .await;

@@ -10,9 +10,6 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::ReadConcern;
 
-use super::super::{
-    LeaseMode, LeaseResult, LimitedCall, Limits as _, Outbox, QueueResult, StoreError,
-};
 use super::MongoStore;
 use super::documents::{
     EntryDocument, GONE, LeaseDocument, date, decode, free_at, object_id, timestamp, to_document,
@@ -25,6 +22,9 @@ use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
 use movie_bag_core::domain::outbox::{
     self, Entry, EntryState, Lease, MailKind, OutboxState, Round,
+};
+use movie_bag_core::ports::store::{
+    LeaseMode, LeaseResult, LimitedCall, Limits as _, Outbox, QueueResult, StoreError,
 };
 
 /// Matches the waiting entries of a round. Kinds that only a newer version knows are left to that version.

@@ -4,9 +4,9 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, doc};
 use mongodb::error::Result;
 
-use super::super::LimitedCall;
 use super::documents::{date, invalid, timestamp};
 use movie_bag_core::domain::limit::{LimitKey, LimitState};
+use movie_bag_core::ports::store::LimitedCall;
 
 /// Returns the id of a key's document.
 pub(super) fn key_id(key: LimitKey) -> Bson {

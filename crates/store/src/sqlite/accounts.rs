@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{
-    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError, by_cost,
-};
+use super::super::hash_costs::by_cost;
 use super::SqliteStore;
 use super::errors::{is_unique_violation, store_error};
 use super::history::insert_event;
@@ -19,6 +17,9 @@ use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, RevocationId};
 use movie_bag_core::domain::outbox::Entry;
 use movie_bag_core::domain::password::PasswordHash;
+use movie_bag_core::ports::store::{
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
+};
 
 /// Adds an account as part of a larger step.
 pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {

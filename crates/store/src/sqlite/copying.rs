@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{CopyBatch, Copying, Counts, EventPosition, StoreError, another_copy};
+use super::super::superseded_copy::superseded_copy;
 use super::SqliteStore;
 use super::accounts::insert_account;
 use super::errors::{is_foreign_key_violation, store_error};
@@ -12,6 +12,7 @@ use super::movies::insert_movie;
 use super::outbox::insert_entry;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::LeaseId;
+use movie_bag_core::ports::store::{CopyBatch, Copying, Counts, EventPosition, StoreError};
 
 fn count_all(connection: &Connection) -> Result<Counts, StoreError> {
     let count = |table: &str| {
@@ -42,7 +43,7 @@ fn require_holder(connection: &Connection, holder: LeaseId) -> Result<(), StoreE
     if find_holder(connection)? == Some(*holder.as_bytes()) {
         Ok(())
     } else {
-        Err(another_copy())
+        Err(superseded_copy())
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use super::super::StoreError;
+use movie_bag_core::ports::store::StoreError;
 
 /// Extended code SQLITE_CONSTRAINT_FOREIGNKEY.
 const FOREIGN_KEY: i32 = 787;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::super::{Inspection, SchemaState, StoreError};
 use super::columns::timestamp;
 use super::errors::{add_path, store_error};
 use super::{SqliteStore, connect, schema};
+use movie_bag_core::ports::store::{Inspection, SchemaState, StoreError};
 
 impl SqliteStore {
     /// Inspects an existing file without changing it. Blocks.

@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{CopyableStore, Inspection, Store, StoreError};
 use errors::{add_path, store_error};
+use movie_bag_core::ports::store::{CopyableStore, Inspection, Store, StoreError};
 use readers::Readers;
 use writer::Writer;
 

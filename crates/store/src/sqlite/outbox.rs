@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
-use super::super::{LeaseMode, LeaseResult, LimitedCall, Outbox, QueueResult, StoreError};
 use super::SqliteStore;
 use super::columns::{parse_column, timestamp};
 use super::errors::{is_foreign_key_violation, store_error};
@@ -15,6 +14,9 @@ use movie_bag_core::domain::fingerprint::Fingerprint;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
 use movie_bag_core::domain::outbox::{
     Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round,
+};
+use movie_bag_core::ports::store::{
+    LeaseMode, LeaseResult, LimitedCall, Outbox, QueueResult, StoreError,
 };
 
 const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";

@@ -1,4 +1,4 @@
-//! AccountCreation of a database file that only its owner can read: mode 0600, in a folder with mode 0700. Windows has no modes;
+//! Creation of a database file that only its owner can read: mode 0600, in a folder with mode 0700. Windows has no modes;
 //! there the file inherits the access list of its folder.
 
 use std::fs::{DirBuilder, OpenOptions};

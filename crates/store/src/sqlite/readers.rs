@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::super::StoreError;
+use movie_bag_core::ports::store::StoreError;
 
 /// Connections that are not in use.
 type Idle = Arc<Mutex<Vec<Connection>>>;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::*;
-use crate::CopyableStore;
 use crate::contract::fixtures::{at, create, entry, lease, queue};
 use movie_bag_core::domain::outbox::Round;
+use movie_bag_core::ports::store::CopyableStore;
 
 #[tokio::test]
 async fn several_processes_can_use_one_file() {

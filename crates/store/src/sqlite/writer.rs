@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::StoreError;
 use super::errors::store_error;
+use movie_bag_core::ports::store::StoreError;
 use movie_bag_core::supervisor::{Reporter, Reports, fault_points, reports};
 
 /// Maximum number of steps in one commit, so that the first of them does not wait for long.

@@ -20,9 +20,12 @@ use super::*;
 use crate::contract::fixtures::{
     account, at, change, create, entry, event, lease, lease_any, movie, queue,
 };
-use crate::{Accounts as _, CopyableStore, Copying as _, History as _, Movies as _, Outbox as _};
 use movie_bag_core::domain::event::EventKind;
 use movie_bag_core::domain::outbox::{self, Entry, MailKind};
+use movie_bag_core::ports::store::{
+    Accounts as _, CopyBatch, CopyableStore, Copying as _, CredentialChange, History as _,
+    MovieChange, Movies as _, Outbox as _, Replacement,
+};
 use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
 
 fn settings(uri: &str) -> MongoSettings {
@@ -250,7 +253,7 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
             (2, revoke.await.map(|_| ()))
         }
         9 => {
-            let change = crate::CredentialChange {
+            let change = CredentialChange {
                 address: "new@example.com".to_owned(),
                 password_hash: account(1).password_hash,
                 ..change(1, "unused")
@@ -321,7 +324,7 @@ async fn each_server_failure_is_classified() {
         let refused = doc! { "code": code, "errmsg": "not confirmed" };
         let data = doc! { "failCommands": ["insert"], "writeConcernError": refused };
         faulty.fail(doc! { "times": 1 }, data).await;
-        let portion = crate::CopyBatch::Accounts(vec![account(7)]);
+        let portion = CopyBatch::Accounts(vec![account(7)]);
         let error = faulty
             .store
             .write_batch(holder, &portion)
@@ -579,7 +582,7 @@ async fn malformed_documents_affect_no_other_documents() {
         set.mails[0].id = movie_bag_core::domain::id::EntryId::from_bytes([100 + number as u8; 12]);
         set.event.account = id;
         let replaced = store.replace_credential(&set).await.unwrap();
-        assert_eq!(replaced, crate::Replacement::Replaced);
+        assert_eq!(replaced, Replacement::Replaced);
     }
 }
 

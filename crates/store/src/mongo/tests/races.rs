@@ -4,12 +4,13 @@ use std::sync::mpsc;
 
 use super::super::documents::{EntryDocument, EventDocument, object_id};
 use super::super::execution::Execution;
-use super::super::steps::{Step, perform};
+use super::super::steps::Step;
+use super::super::steps::perform::perform;
 use super::proxy::{MongoProxy, Verdict};
 use super::*;
 use crate::contract::limits::concurrent_calls_do_not_exceed_a_limit;
-use crate::{Copying as _, Counts, LimitedCall, Limits as _};
 use movie_bag_core::domain::limit::{Limit, LimitKey};
+use movie_bag_core::ports::store::{Copying as _, Counts, LimitedCall, Limits as _};
 
 /// Returns steps that write for an account and do not change the account itself.
 fn steps_for_an_account() -> [Step; 3] {
@@ -55,13 +56,8 @@ async fn a_deletion_includes_what_open_transactions_write_for_its_account() {
         create(&any, 1).await;
         let mut session = store.client.start_session().await.unwrap();
         session.start_transaction().await.unwrap();
-        perform(
-            &store.collections,
-            &step,
-            &mut Execution::in_transaction(&mut session),
-        )
-        .await
-        .unwrap();
+        let mut execution = Execution::in_transaction(&store.collections, &mut session);
+        perform(&step, &mut execution).await.unwrap();
         let failed = recording.failed.load(Ordering::SeqCst);
         let deleting = {
             let store = Arc::clone(&store);

@@ -2,9 +2,9 @@
 
 use super::super::timed_collection::limit_between;
 use super::*;
-use crate::{LimitedCall, Limits as _};
 use movie_bag_core::domain::id::RevocationId;
 use movie_bag_core::domain::limit::{Limit, LimitKey};
+use movie_bag_core::ports::store::{LimitedCall, Limits as _};
 
 /// Commands without a time limit of their own. The server counts `getMore` toward the limit of its cursor.
 const WITHOUT_LIMIT: [&str; 4] = ["getMore", "killCursors", "endSessions", "hello"];
@@ -49,9 +49,9 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
         ..Default::default()
     };
     let changed = store.change_movie(movie(1, 1).id, account(1).id, &renamed);
-    assert_eq!(changed.await.unwrap(), crate::MovieChange::Done);
+    assert_eq!(changed.await.unwrap(), MovieChange::Done);
     let deleted = store.delete_movie(movie(1, 1).id, account(1).id);
-    assert_eq!(deleted.await.unwrap(), crate::MovieChange::Done);
+    assert_eq!(deleted.await.unwrap(), MovieChange::Done);
 
     queue(&any, &entry(1, 1, 0)).await;
     let held = lease(1, 15);
@@ -72,7 +72,7 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     assert!(is_revoked.await.unwrap());
     let second = change(1, "second");
     let replaced = store.replace_credential(&second);
-    assert_eq!(replaced.await.unwrap(), crate::Replacement::Replaced);
+    assert_eq!(replaced.await.unwrap(), Replacement::Replaced);
 
     store.account(account(1).id).await.unwrap().unwrap();
     crate::contract::fixtures::by_address(&any, &account(1).address).await;
