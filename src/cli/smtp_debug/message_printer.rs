@@ -341,10 +341,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use movie_bag_smtp_sink::session::{Envelope, Received, Recipient, Transcript};
     use movie_bag_core::domain::terminal_text::needs_escape;
     use movie_bag_smtp_sink::Inbox;
     use movie_bag_smtp_sink::clock::SystemRng;
+    use movie_bag_smtp_sink::session::{Envelope, Received, Recipient, Transcript};
     use movie_bag_smtp_sink::unsafe_text;
     use movie_bag_testkit::fuzz::Target;
 
