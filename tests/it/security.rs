@@ -234,10 +234,10 @@ sink_promises! {
             web_inbox::hostile::windows_and_prefetches_of_another_site_read_and_change_nothing,
             web_inbox::hostile::forms_and_frames_of_another_site_have_no_effect,
         ]
-        ["`web_inbox::hostile`", "`movie_bag_smtp_sink::api::access_control::tests`"];
+        ["`web_inbox::hostile`", "`movie_bag_smtp_sink::web_port::access_control::tests`"];
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
         [web_inbox::documents::hostile_documents_open_no_connection]
-        ["`web_inbox::hostile`", "`movie_bag_smtp_sink::html::rewriting::tests`", "`movie_bag_smtp_sink::api::part::tests`"];
+        ["`web_inbox::hostile`", "`movie_bag_smtp_sink::html::rewriting::tests`", "`movie_bag_smtp_sink::web_port::api::part::tests`"];
     d4: "`--max-memory` limits everything that the sink holds, with 64 MiB more for the program and the answers being sent: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names, many large messages at once, and deleted messages that can be restored"
         [
             memory::lists_of_whole_messages_take_little_memory,
@@ -249,7 +249,7 @@ sink_promises! {
             memory::concurrent_send_requests_are_counted,
             memory::deleted_messages_that_can_be_restored_are_counted,
         ]
-        ["`movie_bag_smtp_sink::inbox::memory::tests`", "`movie_bag_smtp_sink::api::bounded_response::tests`"];
+        ["`movie_bag_smtp_sink::memory::tests`", "`movie_bag_smtp_sink::web_port::bounded_response::tests`"];
     d5: "Nothing of a deleted message stays in the Maildir, also if flag changes race the deletion or the process is killed"
         [deletion::deleted_messages_leave_no_files]
         ["`movie_bag_smtp_sink::maildir::tests`"];

@@ -5,10 +5,10 @@
 //!
 //! Start reading at [`Sink`]. [`listener`] drives the sessions, encrypted with the [`mod@certificate`]; [`inbox`] stores messages,
 //! with the tags that [`auto_tags`] reads from them. [`view`] derives what is shown of a message, [`extract`] finds links,
-//! tokens and codes, in HTML with the help of [`html`]. [`api`] and [`web`] serve the web port, with the HTTP server of [`net`].
+//! tokens and codes, in HTML with the help of [`html`]. `web_port` serves the pages of the inbox and its
+//! HTTP API, with the HTTP server of [`net`].
 //! [`supervision`] is what a program with a supervisor of its own implements.
 
-pub mod api;
 pub mod auto_tags;
 pub mod certificate;
 pub mod clock;
@@ -23,6 +23,7 @@ pub mod inbox;
 mod invisible;
 pub mod listener;
 pub mod maildir;
+mod memory;
 pub mod mime;
 pub mod net;
 pub mod received;
@@ -33,7 +34,6 @@ pub mod stream;
 pub mod supervision;
 pub mod unsafe_text;
 pub mod view;
-pub mod web;
 mod web_port;
 
 use std::fmt;
@@ -54,7 +54,8 @@ use tokio_rustls::TlsAcceptor;
 pub use crate::faults::Rule as FaultRule;
 /// Id of a stored message.
 pub use crate::session::MessageId;
-pub use inbox::{Inbox, ReceivedMessage};
+pub use inbox::{Inbox, Summary};
+pub use received::ReceivedMessage;
 pub use stream::Stream;
 
 use clock::{Clock, Rng, SystemClock, SystemRng, draw};
@@ -208,21 +209,6 @@ impl fmt::Display for Port {
 
 /// Callback for each stored message, in order; `None` stands for a message that was dropped before its turn.
 pub type OnMessage = Box<dyn FnMut(Option<&Arc<ReceivedMessage>>) + Send>;
-
-/// Counters of a sink, from its start to its stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Messages received.
-    pub received: u64,
-    /// Size of the messages received, in bytes.
-    pub received_bytes: u64,
-    /// Messages refused because of their size, or because no memory was free.
-    pub rejected: u64,
-    /// Messages stored at the end.
-    pub kept: usize,
-    /// Messages dropped, oldest first, to make room for newer ones.
-    pub dropped: u64,
-}
 
 /// Debugging SMTP server. It listens at once, and answers from [`Sink::run`] on.
 pub struct Sink {
@@ -413,13 +399,13 @@ impl Sink {
         };
         // On a thread of its own, so that no request holds up a session.
         let web = self.web.map(|(listener, _)| {
-            let options = api::WebOptions {
+            let options = web_port::WebOptions {
                 hosts: self.settings.web_hosts.clone(),
                 auth: self.settings.web_auth.clone(),
                 smtp_addr: self.smtp_addr,
                 max_size: self.settings.max_size,
             };
-            let state = api::ApiState::new(
+            let state = web_port::WebState::new(
                 Arc::clone(&self.inbox),
                 Arc::clone(&self.clock),
                 self.rng,
@@ -434,7 +420,7 @@ impl Sink {
                 let (listener, state) = (listener.std_handle(), state.clone());
                 let stopped = stopped.clone();
                 Box::pin(on_thread("sink-inbox", move |abandoned| {
-                    web_port::serve(listener?, api::router(state), most, stopped, abandoned)
+                    web_port::serve(listener?, web_port::router(state), most, stopped, abandoned)
                 }))
             }
         });

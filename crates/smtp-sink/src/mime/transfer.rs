@@ -9,7 +9,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memchr;
 
-use super::Defect;
+use super::defect::{Defect, shorten_name};
 
 /// Transfer encoding of a part.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,7 +41,7 @@ impl Encoding {
             "base64" => Encoding::Base64,
             "quoted-printable" => Encoding::QuotedPrintable,
             "x-uuencode" | "uuencode" | "uue" | "x-uue" => Encoding::Uuencode,
-            _ => Encoding::Unknown(super::shorten(&name)),
+            _ => Encoding::Unknown(shorten_name(&name)),
         }
     }
 

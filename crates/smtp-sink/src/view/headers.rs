@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::content::guarded;
+use crate::content::parse_guarded;
 use crate::mime::Message;
 use crate::mime::fields::{self, Fields};
 use crate::received::ReceivedMessage;
@@ -35,7 +35,7 @@ pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
     }
     let sender = format!("<{}>", message.envelope.sender);
     headers.insert("Return-Path".to_owned(), vec![sender]);
-    guarded(&message.source, |parsed| {
+    parse_guarded(&message.source, |parsed| {
         add_fields(&mut headers, parsed.fields())
     });
     let hidden: Vec<String> = message.digest().hidden.clone();
@@ -59,7 +59,7 @@ pub struct HeaderLines {
 
 /// Returns the first `limit` header fields of a message.
 pub fn header_lines(message: &ReceivedMessage, limit: usize) -> HeaderLines {
-    guarded(&message.source, |parsed| {
+    parse_guarded(&message.source, |parsed| {
         let mut all = parsed.fields();
         let lines: Vec<_> = all
             .by_ref()
@@ -131,7 +131,7 @@ pub fn part_headers(header: &[u8]) -> BTreeMap<String, Vec<String>> {
 
 /// Returns the parts of a multipart message as a tree; empty for other messages.
 pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
-    guarded(&message.source, |parsed| {
+    parse_guarded(&message.source, |parsed| {
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); parsed.parts().len()];
         for (index, part) in parsed.parts().iter().enumerate() {
             if let Some(parent) = part.parent {

@@ -1,0 +1,10 @@
+//! Mailbox in an address header.
+
+/// Display name and address; either may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Display name.
+    pub name: String,
+    /// Email address.
+    pub address: String,
+}
