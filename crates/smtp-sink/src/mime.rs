@@ -120,14 +120,14 @@ impl<'x> Part<'x> {
             slot.get_or_insert(field);
         }
         if let Some(field) = names.0 {
-            let read = Parameterized::of(field.value);
+            let read = Parameterized::parse(field.value);
             self.content_type = is_type(&read.value).then_some(read);
         }
         if let Some(field) = names.1 {
-            self.encoding = Encoding::of(&field.unfolded());
+            self.encoding = Encoding::parse(&field.unfolded());
         }
         if let Some(field) = names.2 {
-            self.disposition = Parameterized::of(field.value);
+            self.disposition = Parameterized::parse(field.value);
         }
         if let Some(field) = names.3 {
             let id = field.unfolded();
@@ -302,7 +302,7 @@ impl<'x> Parser<'x> {
             self.begin_part(at);
         }
         if let State::Header { part, start } = self.state {
-            match Line::of(line, at == start) {
+            match Line::classify(line, at == start) {
                 Line::Blank => self.end_header(part, start, at, at + line.len()),
                 Line::Text => {
                     self.parts[part].defects.push(Defect::NoBlankLine);

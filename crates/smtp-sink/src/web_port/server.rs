@@ -13,7 +13,8 @@ use crate::supervision::Abandoned;
 /// Maximum size of the head of a request. It contains searches, and every connection may hold this much.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Maximum time for the head of a request, and for an idle connection. It is long because clients of test suites keep connections open.
+/// Maximum time for the head of a request, and for an idle connection. It is long because clients of test suites keep their
+/// connections open.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time after which a client that waits for a message may be disconnected for a new client if no connection is free.

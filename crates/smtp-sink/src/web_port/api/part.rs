@@ -117,8 +117,8 @@ fn inert_type(content_type: String) -> String {
     }
 }
 
-/// Returns the Content-Disposition of a part. A name with other characters than printable ASCII is given twice, the second time encoded
-/// (RFC 6266, section 4.3).
+/// Returns the Content-Disposition of a part. A name with other characters than printable ASCII is given twice, the second time
+/// encoded (RFC 6266, section 4.3).
 fn disposition(part: &Attachment) -> String {
     let name = part.file_name.as_str();
     let is_displayed = DISPLAYED_TYPES

@@ -28,9 +28,9 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// Maximum of the parameter `timeout`.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
-/// `GET /api/movie-bag/wait`: returns the newest message that matches `query`, as soon as there is one, and marks it as read. The message must also be for
-/// exactly the address `to`, contain `subject` in its subject, and be newer than the message `after`, for each parameter that is
-/// given. Returns 408 after `timeout`.
+/// `GET /api/movie-bag/wait`: returns the newest message that matches `query`, as soon as there is one, and marks it as read. The
+/// message must also be for exactly the address `to`, contain `subject` in its subject, and be newer than the message `after`,
+/// for each parameter that is given. Returns 408 after `timeout`.
 pub(crate) async fn wait(State(state): State<WebState>, uri: Uri) -> Response {
     let timeout = match parameter(&uri, "timeout").map(|text| parse_wait(&text)) {
         None => DEFAULT_WAIT,

@@ -33,13 +33,13 @@ pub(super) fn truncated_line(text: &str, max_bytes: usize) -> String {
 /// Returns text of several lines, cut to a number of bytes, and the number of bytes left out. Invisible characters, and those
 /// that change the direction of text, are replaced by a mark.
 pub(super) fn truncated_text(text: &str, max_bytes: usize) -> (String, usize) {
-    let (shown, left) = split_at_char(text, max_bytes);
+    let (shown, omitted) = split_at_char(text, max_bytes);
     let shown = shown.chars().map(|char| match char {
         '\n' | '\t' | '\r' => char,
         _ if needs_escape(char) => '\u{fffd}',
         _ => char,
     });
-    (shown.collect(), left)
+    (shown.collect(), omitted)
 }
 
 fn split_at_char(text: &str, max_bytes: usize) -> (&str, usize) {

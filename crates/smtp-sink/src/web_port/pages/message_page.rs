@@ -135,7 +135,7 @@ struct Found {
     commands: Vec<String>,
     codes: Vec<String>,
     /// Number of items that are not shown.
-    left: usize,
+    omitted: usize,
 }
 
 /// Content of the open tab.
@@ -148,26 +148,26 @@ enum TabContent {
     },
     Text {
         text: String,
-        left: Option<String>,
+        omitted: Option<String>,
         whole: String,
     },
     Headers {
         headers: Vec<Fact>,
-        left: usize,
+        omitted: usize,
     },
     Source {
         text: String,
-        left: Option<String>,
+        omitted: Option<String>,
         whole: String,
     },
     Attachments {
         files: Vec<File>,
-        left: usize,
+        omitted: usize,
     },
     Session {
         facts: Vec<Fact>,
         lines: Vec<String>,
-        left: usize,
+        omitted: usize,
     },
 }
 
@@ -252,24 +252,24 @@ fn tab_content(
     place: &Place,
     uri: &Uri,
 ) -> TabContent {
-    let left = |bytes: usize| (bytes > 0).then(|| format_bytes(bytes));
+    let omitted_bytes = |bytes: usize| (bytes > 0).then(|| format_bytes(bytes));
     match tab {
         Tab::Html => {
             let has_pictures = is_set(uri, "pictures");
             let path = format!("/view/{}", message.id);
-            let (switched, frame) = if has_pictures {
+            let (switched, frame_parameter) = if has_pictures {
                 (None, "&pictures=1")
             } else {
                 (Some(("pictures", "1")), "")
             };
-            let more = [Some(("tab", "html")), switched];
-            let more: Vec<_> = more.into_iter().flatten().collect();
+            let parameters = [Some(("tab", "html")), switched];
+            let parameters: Vec<_> = parameters.into_iter().flatten().collect();
             let pictures = html::has_remote_pictures(&content.html).then(|| Pictures {
                 are_shown: has_pictures,
-                other: place.url(&path, &more),
+                other: place.url(&path, &parameters),
             });
             TabContent::Html {
-                frame: format!("{path}.html?frame=1{frame}"),
+                frame: format!("{path}.html?frame=1{frame_parameter}"),
                 pictures,
             }
         }
@@ -282,7 +282,7 @@ fn tab_content(
             });
             let mut budget = Budget::new(LIST_BYTES);
             let size = |(_, fact): &(usize, Fact)| fact.name.len() + fact.value.len();
-            let (shown, left) = budget.take(all, MAX_HEADERS, size);
+            let (shown, omitted) = budget.take(all, MAX_HEADERS, size);
             let facts = shown.into_iter().map(|(rest, mut fact)| {
                 if rest > 0 {
                     fact.value.push('…');
@@ -292,7 +292,7 @@ fn tab_content(
             });
             TabContent::Headers {
                 headers: facts.collect(),
-                left: headers.left + left + cut,
+                omitted: headers.omitted + omitted + cut,
             }
         }
         Tab::Source => {
@@ -300,7 +300,7 @@ fn tab_content(
             let (text, _) = truncated_text(&String::from_utf8_lossy(bytes), usize::MAX);
             TabContent::Source {
                 text,
-                left: left(message.source.len() - bytes.len()),
+                omitted: omitted_bytes(message.source.len() - bytes.len()),
                 whole: source_url(message),
             }
         }
@@ -308,24 +308,24 @@ fn tab_content(
             let attached = content.attachments.iter().map(|part| (part, false));
             let inline = content.inline.iter().map(|part| (part, true));
             let files = attached.chain(inline);
-            let files = files.map(|(part, is_inline)| file(message, part, is_inline));
+            let files = files.map(|(part, is_inline)| attached_file(message, part, is_inline));
             let size = |file: &File| file.name.len() + file.content_type.len();
-            let (files, left) = Budget::new(LIST_BYTES).take(files, MAX_ATTACHMENTS, size);
-            TabContent::Attachments { files, left }
+            let (files, omitted) = Budget::new(LIST_BYTES).take(files, MAX_ATTACHMENTS, size);
+            TabContent::Attachments { files, omitted }
         }
         Tab::Session => session_tab(message),
         Tab::Text => {
             let (text, rest) = truncated_text(&content.text, MAX_TEXT_BYTES);
             TabContent::Text {
                 text,
-                left: left(rest),
+                omitted: omitted_bytes(rest),
                 whole: format!("/view/{}.txt", message.id),
             }
         }
     }
 }
 
-fn file(message: &ReceivedMessage, part: &Attachment, is_inline: bool) -> File {
+fn attached_file(message: &ReceivedMessage, part: &Attachment, is_inline: bool) -> File {
     File {
         name: single_line(&part.file_name),
         content_type: single_line(&part.content_type),
@@ -375,8 +375,12 @@ fn session_tab(message: &ReceivedMessage) -> TabContent {
             .map(|(name, value)| Fact::new(name, single_line(&value))),
     );
     let lines = session.transcript.lines().map(single_line);
-    let (lines, left) = Budget::new(LIST_BYTES).take(lines, MAX_LINES, String::len);
-    TabContent::Session { facts, lines, left }
+    let (lines, omitted) = Budget::new(LIST_BYTES).take(lines, MAX_LINES, String::len);
+    TabContent::Session {
+        facts,
+        lines,
+        omitted,
+    }
 }
 
 fn header_facts(message: &ReceivedMessage) -> Vec<Fact> {
@@ -406,9 +410,9 @@ fn addresses(list: &[Mailbox]) -> String {
         .iter()
         .map(|mailbox| single_line(&mailbox_text(mailbox)));
     let mut budget = Budget::new(ADDRESSES_BYTES);
-    let (mut shown, left) = budget.take(all, MAX_ADDRESSES, String::len);
-    if left > 0 {
-        shown.push(format!("and {} more", format_number(left)));
+    let (mut shown, omitted) = budget.take(all, MAX_ADDRESSES, String::len);
+    if omitted > 0 {
+        shown.push(format!("and {} more", format_number(omitted)));
     }
     shown.join(", ")
 }
@@ -424,10 +428,10 @@ impl Found {
     fn new(found: &Extracted) -> Found {
         let is_shown = |item: &&String| item.len() <= MAX_FOUND_BYTES;
         let mut budget = Budget::new(FOUND_BYTES);
-        let mut left = 0;
+        let mut omitted = 0;
         let mut limit = |list: &[String], most: usize| -> Vec<String> {
             let (shown, rest) = budget.take(list.iter().filter(is_shown), most, |item| item.len());
-            left += rest + list.iter().filter(|item| !is_shown(item)).count();
+            omitted += rest + list.iter().filter(|item| !is_shown(item)).count();
             shown.into_iter().cloned().collect()
         };
         let codes = limit(&found.codes, MAX_TOKENS);
@@ -447,7 +451,7 @@ impl Found {
                 .collect(),
             tokens,
             codes,
-            left,
+            omitted,
         }
     }
 }

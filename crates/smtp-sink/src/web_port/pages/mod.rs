@@ -2,8 +2,9 @@
 //! faster.
 //!
 //! A [`page`](mod@page) consists of the list and one message or a question. [`message_list`], [`message_page`] and [`question`]
-//! define the data of the templates in `crates/smtp-sink/templates/`. These pages contain the content of a mail as text only. Its HTML is in a
-//! frame, which runs no scripts and loads nothing from other servers (see [`message_body`](super::api::message_body)).
+//! define the data of the templates in `crates/smtp-sink/templates/`. These pages contain the content of a mail as text only.
+//! Its HTML is in a frame, which runs no scripts and loads nothing from other servers (see
+//! [`message_body`](super::api::message_body)).
 //!
 //! Forms are accepted from these pages only: [`access_control`](super::access_control) refuses the Origin of any other site, and
 //! browsers send the true Origin with every POST, since the Referrer-Policy of these pages permits it. [`actions`] performs the
