@@ -1,6 +1,7 @@
 //! `/metrics`. It has a listener of its own and is never where the API is: its counters would reveal whether a mail was
 //! queued.
 
+mod labels;
 mod latency;
 mod registry;
 mod requests;

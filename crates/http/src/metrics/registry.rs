@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::labels::Labels;
 use super::requests::Requests;
 use movie_bag_core::app::{HashLoad, Snapshot};
 use movie_bag_core::domain::limit::Limit;
@@ -24,8 +25,6 @@ use movie_bag_core::ports::metrics::{MailResult, Metrics, ResetResult};
 
 /// Value of the `Content-Type` header for [`PrometheusMetrics::text`].
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-pub(super) type Labels = Vec<(&'static str, Cow<'static, str>)>;
 
 /// Counters of one family. All are created at the start: they are shown as 0 from then on, and counting takes no lock.
 struct Counters<K>(Vec<(K, Counter)>);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
+use super::labels::Labels;
 use super::latency::Latency;
-use super::registry::Labels;
 
 /// Methods that have counters of their own; all others share the last one.
 const METHODS: [&str; 8] = [
