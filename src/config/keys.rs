@@ -337,7 +337,7 @@ pub(crate) const KEYS: &[Key] = &[
         "info for serve, warn for smtp-debug, else off",
     )
     .option("--verbose")
-    .form("`error`, `warn`, `info`, `debug`, `trace`, or `warn,movie_bag::mail=debug`")
+    .form("`error`, `warn`, `info`, `debug`, `trace`, or `warn,movie_bag_mail=debug`")
     .means("Log level, or a filter by module")
     .details("A filter gives modules their own levels. `--verbose` means `info`, given twice `debug`. Logs go to stderr."),
     key("MOVIE_BAG_LOG_FORMAT", Subject::Logs, "text")
