@@ -25,7 +25,7 @@ use movie_bag_core::supervisor::{self, Outcome, Supervisor, TaskFailed, fault_po
 use movie_bag_http::pages::Pages;
 use movie_bag_http::{self, HttpOptions, METRICS_CONNECTIONS, PrometheusMetrics};
 use movie_bag_smtp_sink::net::SharedListener;
-use movie_bag_smtp_sink::{Sink, SinkSettings};
+use movie_bag_smtp_sink::{BoundSink, SinkSettings};
 
 /// Serve the HTTP API and the web pages, and deliver mail
 ///
@@ -110,7 +110,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             let address = metrics.local_addr()?;
             ui.say(&format!("metrics are on http://{address}/metrics"));
         }
-        let inbox = sink.as_ref().and_then(Sink::web_addr);
+        let inbox = sink.as_ref().and_then(BoundSink::web_addr);
         let api = SharedListener::new(listener)?;
         let metrics = metrics.map(SharedListener::new).transpose()?;
         let shortest_password = settings.passwords.min_length;
@@ -319,14 +319,11 @@ async fn raised(mut flag: watch::Receiver<bool>) {
 /// Binds the sink and directs all mail to it.
 async fn own_sink(
     addresses: Addresses,
-    defaults: SinkSettings,
+    mut settings_of_sink: SinkSettings,
     settings: &mut Settings,
-) -> anyhow::Result<Sink> {
-    let settings_of_sink = SinkSettings {
-        listen: addresses.listen,
-        web: Some(addresses.web),
-        ..defaults
-    };
+) -> anyhow::Result<BoundSink> {
+    settings_of_sink.listen = addresses.listen;
+    settings_of_sink.web = Some(addresses.web);
     let sink = smtp_debug::bind(settings_of_sink).await?;
     let address = smtp_debug::reachable(sink.smtp_addr());
     settings.mail.server = address.ip().to_string();
@@ -348,7 +345,7 @@ fn options(settings: &Settings) -> HttpOptions {
     }
 }
 
-fn announce(ui: &Ui, address: SocketAddr, sink: Option<&Sink>) {
+fn announce(ui: &Ui, address: SocketAddr, sink: Option<&BoundSink>) {
     if let Some(sink) = sink {
         smtp_debug::announce(ui, sink);
     }

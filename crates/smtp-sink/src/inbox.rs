@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::{OnceCell, broadcast};
 
 use super::maildir::Maildir;
-pub use super::received::{Identity, ReceivedMessage, SessionFacts};
+pub use super::received::{Identity, ReceivedMessage};
 use super::search::Query;
 use super::{Summary, auto_tags};
 use crate::clock::{Rng, draw};

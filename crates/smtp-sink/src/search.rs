@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-pub use parser::{MAX_QUERY, MAX_TERMS, QueryError, parse_time};
+pub use parser::{QueryError, parse_time};
 
 use super::content::{Digest, Mailbox};
 use super::search_text::normalize;

@@ -33,7 +33,15 @@ use crate::wiring;
 use movie_bag_core::domain::byte_size::byte_size;
 use movie_bag_core::domain::span::span;
 use movie_bag_core::supervisor::{self, Supervisor, fault_points};
-use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, Sink, SinkSettings, Summary};
+use movie_bag_smtp_sink::{
+    BoundSink, FaultRule, OnMessage, ReceivedMessage, SinkBuilder, SinkSettings, Summary,
+};
+
+/// Default address of SMTP.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1025);
+
+/// Default address of the inbox.
+const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8025);
 
 /// Catch mails and show them in the terminal and a web inbox
 ///
@@ -159,10 +167,9 @@ fn user_and_password(text: &str) -> Result<(String, String), String> {
 }
 
 fn notes() -> String {
-    let usual = SinkSettings::default().listen;
     format!(
         "Client settings for the default address:\n{}",
-        client_settings(usual)
+        client_settings(DEFAULT_LISTEN)
     )
 }
 
@@ -302,35 +309,30 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
 }
 
 fn settings(args: &Args) -> SinkSettings {
-    let usual = SinkSettings::default();
     // With a command, the ports are passed in its environment, and several sinks may run at once.
     let address = |given: Option<SocketAddr>, usual: SocketAddr| match given {
         Some(address) => address,
         None if args.command.is_empty() => usual,
         None => SocketAddr::new(usual.ip(), 0),
     };
-    SinkSettings {
-        listen: address(args.listen, usual.listen),
-        web: usual
-            .web
-            .filter(|_| !args.no_web)
-            .map(|web| address(args.web, web)),
-        web_hosts: args.web_host.clone(),
-        web_auth: args.web_auth.clone(),
-        store: args.store.clone(),
-        max_messages: args.max_messages,
-        max_memory: args.max_memory,
-        max_size: args.max_size,
-        max_sessions: args.max_sessions,
-        max_web_connections: usual.max_web_connections,
-        max_recipients: args.max_recipients,
-        idle_timeout: args.idle_timeout,
-        starttls: args.starttls,
-        tls: args.tls,
-        certificate: args.tls_cert.clone().zip(args.tls_key.clone()),
-        ca_out: args.tls_ca_out.clone(),
-        fail: args.fail.clone(),
-    }
+    let mut settings = SinkSettings::default();
+    settings.listen = address(args.listen, DEFAULT_LISTEN);
+    settings.web = (!args.no_web).then(|| address(args.web, DEFAULT_WEB));
+    settings.web_hosts = args.web_host.clone();
+    settings.web_auth = args.web_auth.clone();
+    settings.store = args.store.clone();
+    settings.max_messages = args.max_messages;
+    settings.max_memory = args.max_memory;
+    settings.max_size = args.max_size;
+    settings.max_sessions = args.max_sessions;
+    settings.max_recipients = args.max_recipients;
+    settings.idle_timeout = args.idle_timeout;
+    settings.starttls = args.starttls;
+    settings.tls = args.tls;
+    settings.certificate = args.tls_cert.clone().zip(args.tls_key.clone());
+    settings.ca_out = args.tls_ca_out.clone();
+    settings.fail = args.fail.clone();
+    settings
 }
 
 /// Returns the connection limits of a sink.
@@ -436,13 +438,13 @@ impl Dropped {
 }
 
 /// Binds a sink.
-pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
-    let bound = Sink::bind(settings).await;
+pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<BoundSink> {
+    let bound = SinkBuilder::from(settings).bind().await;
     Ok(bound.map_err(|error| sink_error::failure(&error))?)
 }
 
 /// Prints the addresses of a sink.
-pub(super) fn announce(ui: &Ui, sink: &Sink) {
+pub(super) fn announce(ui: &Ui, sink: &BoundSink) {
     ui.say(&format!("SMTP on {}", sink.smtp_addr()));
     if let Some(smtps) = sink.smtps_addr() {
         ui.say(&format!("SMTP over TLS on {smtps}"));
