@@ -3,6 +3,7 @@
 //! A page is a Markdown file at the root of the repository or in `docs`. Pages are found on disk, so that a new page is tested
 //! without being listed here.
 
+mod architecture;
 mod commands;
 mod http_api;
 mod integrate;

@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use lettre::transport::smtp::SmtpTransport;
 use lettre::{Message, Transport as _};
 
-use movie_bag_testkit::{Home, Output, Sink, npm_packages, virtual_env, wait_until};
+use movie_bag_testkit::{
+    Home, Output, Sink, npm_packages, report_skipped, virtual_env, wait_until,
+};
 
 const FROM: &str = "me@example.com";
 const TO: &str = "ann@example.com";
@@ -52,7 +54,7 @@ impl<'a> Client<'a> {
             probing.status().is_ok_and(|status| status.success())
         };
         let Some(program) = programs.iter().find(can_run) else {
-            self.left_out(
+            self.report_skipped(
                 &format!("{} cannot be used.", programs.join(" and ")),
                 advice,
             );
@@ -77,15 +79,15 @@ impl<'a> Client<'a> {
         command
     }
 
-    fn left_out(&self, why: &str, advice: &str) {
-        virtual_env::left_out(&format!("sending by {}", self.name), why, advice);
+    fn report_skipped(&self, why: &str, advice: &str) {
+        report_skipped(&format!("sending by {}", self.name), why, advice);
     }
 
     fn python(&self, file: &str) -> Option<Command> {
         let python = match virtual_env::install("foreign-clients", &PYTHON_PACKAGES) {
             Ok(python) => python,
             Err(why) => {
-                self.left_out(&why, "Install Python 3.10 to 3.13 with venv.");
+                self.report_skipped(&why, "Install Python 3.10 to 3.13 with venv.");
                 return None;
             }
         };
@@ -98,7 +100,7 @@ impl<'a> Client<'a> {
         let modules = match npm_packages("nodemailer", &[NODEMAILER]) {
             Ok(modules) => modules,
             Err(why) => {
-                self.left_out(&why, "Put npm on the PATH.");
+                self.report_skipped(&why, "Put npm on the PATH.");
                 return None;
             }
         };

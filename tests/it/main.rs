@@ -41,3 +41,4 @@ mod systemd;
 mod templates;
 mod terminal;
 mod web_inbox;
+mod workspace;

@@ -240,7 +240,7 @@ fn a_lost_database_is_reported_in_time() {
     wait_for_metric(&server, "movie_bag_database_up", 1.0);
     for is_paused in [true, false] {
         if is_paused {
-            database.halt();
+            database.pause();
         } else {
             database.kill();
         }
@@ -252,7 +252,7 @@ fn a_lost_database_is_reported_in_time() {
             assert!(text.contains("movie_bag_resets_total"), "{text}");
         }
         if is_paused {
-            database.go_on();
+            database.resume();
         } else {
             database.restart();
         }

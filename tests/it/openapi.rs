@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use movie_bag_testkit::{Home, PASSWORD, virtual_env};
+use movie_bag_testkit::{Home, PASSWORD, report_skipped, virtual_env};
 
 /// Pinned by hand: another version finds other problems, which are fixed with the update.
 const PACKAGES: &[&str] = &["schemathesis==4.32.5"];
@@ -14,7 +14,7 @@ fn the_openapi_document_is_true() {
     let python = match virtual_env::install("test-schemathesis", PACKAGES) {
         Ok(python) => python,
         Err(why) => {
-            virtual_env::left_out(
+            report_skipped(
                 "the comparison of the API with its description",
                 &why,
                 "Put Python 3.10 to 3.13 on the PATH.",

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::sink::{deletion, memory, smtp_port};
+use crate::workspace::has_item;
 use crate::{
     bad_input, databases, hostile_text, outbox, password_reset, settings, supervision,
     terminal as commands, web_inbox,
@@ -107,7 +108,7 @@ promises! {
     t8: "A reset token changes only its own account, whatever else the body names; unknown fields are refused"
         [token::a_reset_token_changes_only_its_account];
     t9: "Only HS256 is accepted: `none`, other algorithms, `kid`, `jwk`, `jku`, truncated, padded, re-cased, extra dots all get one and the same refusal. A page only tells whether a link has the form of a reset link, which needs no secret"
-        [token::every_forged_token_gets_the_same_refusal, token::a_page_reveals_only_whether_a_link_is_well_formed] ["`app::token_keys::tests::fuzz`"];
+        [token::every_forged_token_gets_the_same_refusal, token::a_page_reveals_only_whether_a_link_is_well_formed] ["`movie_bag_core::app::token_keys::tests::fuzz`"];
     t10: "null, \"\", 0, true, [], {}, {\"$gt\":\"\"} and 1 MB as a token get a 4xx, and nothing changes"
         [token::invalid_token_values_change_nothing, bad_input::a_wrong_type_in_any_field_is_a_400_that_names_the_field];
     t11: "Weak or published secrets are refused in production, files have mode 0600, and two secrets may be active during a rotation"
@@ -122,7 +123,7 @@ promises! {
     e2: "The time of `forgot` does not distinguish known from unknown addresses, also while the mail server hangs: an unknown address costs an equal durable write"
         [enumeration::forgot_does_equal_work] ["`cargo bench --bench security -- concealment`"];
     e3: "`login` does not distinguish an unknown address from a wrong password by bytes or time, whatever the cost of the stored hash, and also with a password that cannot be hashed"
-        [enumeration::login_answers_known_and_unknown_addresses_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`app::hasher::tests`"];
+        [enumeration::login_answers_known_and_unknown_addresses_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`movie_bag_core::app::hasher::tests`"];
 
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
         [password_reset::the_request_does_not_choose_the_link];
@@ -140,11 +141,11 @@ promises! {
     r2: "Limits hold across servers and restarts; a forged `X-Forwarded-For` or an extra field starts no new count"
         [limits::rate_limits_hold_across_servers_and_restarts, limits::a_forged_client_address_starts_no_new_count];
     r3: "Guessing a password is slowed down per account, and the account is never locked for good; the right password works after the delay; a reset ends the delay"
-        [limits::guessing_passwords_is_delayed_and_never_locks_the_account] ["`domain::limit::tests`"];
+        [limits::guessing_passwords_is_delayed_and_never_locks_the_account] ["`movie_bag_core::domain::limit::tests`"];
     r4: "While passwords are hashed on every core, other calls answer; the queue is bounded and refuses with 503"
         [limits::other_requests_are_answered_during_a_flood_of_hashing] ["`cargo bench --bench security -- flood`"];
     r5: "A flood of failed logins leaves one line a day in the history of the account, and displaces no other line"
-        [limits::failed_logins_leave_one_line_a_day] ["`store::contract` (counted lines)"];
+        [limits::failed_logins_leave_one_line_a_day] ["`movie_bag_store::contract` (counted lines)"];
 
     p1: "One password policy applies to sign-up, reset, `user create`, `user set-password` and `user import`; older passwords remain valid at login"
         [passwords::one_policy_applies_wherever_a_password_is_set, passwords::older_passwords_remain_valid];
@@ -160,7 +161,7 @@ promises! {
     i2: "One account per canonical address, decided by the database, also under a race of 20 sign-ups"
         [bad_input::concurrent_sign_ups_for_one_address_create_one_account];
     i3: "`email` is one string with one mailbox; no header is injected; typed text is escaped in HTML and harmless in text"
-        [identity::an_address_is_one_mailbox] ["`domain::email_address::tests::fuzz`", "`templates::typed_text_is_escaped_in_mails_and_never_executed`"];
+        [identity::an_address_is_one_mailbox] ["`movie_bag_core::domain::email_address::tests::fuzz`", "`templates::typed_text_is_escaped_in_mails_and_never_executed`"];
     i4: "No operator or SQL injection through any field"
         [identity::no_field_is_a_query];
     i5: "Sign-up cannot set an id, replace an account or read one"
@@ -177,9 +178,9 @@ promises! {
     s4: "The confirmation names the UTC time and the source, and what to do if the owner did not make the change"
         [state::the_confirmation_states_time_source_and_what_to_do];
     s5: "`user revoke` ends every earlier access token, on every server, at the next request, however quickly revocations follow one another and whatever the clocks say"
-        [state::a_revocation_ends_every_earlier_session] ["`store::contract` (ids of one second, descending, and from the far future; many at once)", "`store::mongo::tests::steps`"];
+        [state::a_revocation_ends_every_earlier_session] ["`movie_bag_store::contract` (ids of one second, descending, and from the far future; many at once)", "`movie_bag_store::mongo::tests::steps`"];
     s6: "Nothing of an account outlives its deletion: no mail, no line of history, also if requests for it race with the deletion"
-        [state::a_deleted_account_leaves_no_mail_and_no_history] ["`store::contract` (races)", "`store::mongo::tests::races`"];
+        [state::a_deleted_account_leaves_no_mail_and_no_history] ["`movie_bag_store::contract` (races)", "`movie_bag_store::mongo::tests::races`"];
 
     m1: "An acknowledged mail survives kill -9, a restart and a mail outage; once its token can no longer be used it is dead and visible, never silently deleted"
         [
@@ -195,7 +196,7 @@ promises! {
             outbox::every_failure_of_a_mail_server_is_recorded_and_retried,
         ];
     m3: "STARTTLS is required if it is set: no fallback to plaintext, and certificates are verified"
-        [mail::no_mail_is_sent_without_the_required_encryption] ["`mail::smtp::tests::encryption`"];
+        [mail::no_mail_is_sent_without_the_required_encryption] ["`movie_bag_mail::smtp::tests::encryption`"];
     m4: "Custom templates are compiled and rendered at start; a broken one stops the start with its name and line"
         [settings::a_broken_template_stops_every_command_with_its_name_and_line];
 
@@ -213,7 +214,7 @@ promises! {
 
     a1: "2,000 clients that never complete a request, in its head or its body, do not stop the API and the pages, even with a limit of 512 open files"
         [half_open::half_open_requests_do_not_stop_the_api]
-        ["`net::slots::tests`", "`http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
+        ["`movie_bag_smtp_sink::net::slots::tests`", "`movie_bag_http::tests::wire::a_connection_that_waits_for_its_client_gives_way_to_a_new_one`"];
     a2: "A task of `serve` that ends or panics is logged with its cause and restarted, `/readyz` is 503 with its name meanwhile, no mail is lost or sent twice, and repeated failure ends the process"
         [
             supervision::a_task_that_dies_is_reported_and_restarted,
@@ -221,22 +222,22 @@ promises! {
             supervision::a_worker_that_dies_while_a_mail_is_sent_does_not_send_it_again,
             supervision::a_task_that_keeps_dying_ends_the_process,
         ]
-        ["`supervisor::tests`"];
+        ["`movie_bag_core::supervisor::tests`"];
 }
 
 sink_promises! {
     d1: "A web page cannot write a message through the SMTP port, and no command runs for its request"
         [smtp_port::a_web_page_stores_no_message, smtp_port::no_http_request_stores_a_message]
-        ["`smtp::machine::tests`"];
+        ["`movie_bag_smtp_sink::session::machine::tests`"];
     d2: "A page of another site reads nothing of the inbox and changes nothing in it: not by a link, a form, a frame, a download, or by loading in advance"
         [
             web_inbox::hostile::windows_and_prefetches_of_another_site_read_and_change_nothing,
             web_inbox::hostile::forms_and_frames_of_another_site_have_no_effect,
         ]
-        ["`web_inbox::hostile`", "`sink::api::access_control::tests`"];
+        ["`web_inbox::hostile`", "`movie_bag_smtp_sink::web_port::access_control::tests`"];
     d3: "The HTML of a mail and its attachments open no connection to another server, however they are opened"
         [web_inbox::documents::hostile_documents_open_no_connection]
-        ["`web_inbox::hostile`", "`sink::html::rewriting::tests`", "`sink::api::part::tests`"];
+        ["`web_inbox::hostile`", "`movie_bag_smtp_sink::html::rewriting::tests`", "`movie_bag_smtp_sink::web_port::api::part::tests`"];
     d4: "`--max-memory` limits everything that the sink holds, with 64 MiB more for the program and the answers being sent: under lists of whole messages, websocket clients that never read, a slow `--exec`, a blocked standard output, long names, many large messages at once, and deleted messages that can be restored"
         [
             memory::lists_of_whole_messages_take_little_memory,
@@ -248,20 +249,20 @@ sink_promises! {
             memory::concurrent_send_requests_are_counted,
             memory::deleted_messages_that_can_be_restored_are_counted,
         ]
-        ["`sink::inbox::memory::tests`", "`sink::api::bounded_response::tests`"];
+        ["`movie_bag_smtp_sink::memory::tests`", "`movie_bag_smtp_sink::web_port::bounded_response::tests`"];
     d5: "Nothing of a deleted message stays in the Maildir, also if flag changes race the deletion or the process is killed"
         [deletion::deleted_messages_leave_no_files]
-        ["`sink::maildir::tests`"];
+        ["`movie_bag_smtp_sink::maildir::tests`"];
     d6: "2,000 clients that never complete a request and 2,000 SMTP sessions that bring no message do not stop the inbox, its API and SMTP, even with a limit of 1,024 open files"
         [half_open::half_open_requests_do_not_stop_the_inbox]
-        ["`sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
+        ["`movie_bag_smtp_sink::tests::smtp::sessions_that_bring_nothing_give_way_to_new_ones`"];
     d7: "Nothing from a message, an inbox server or a mail server reaches a terminal unescaped: no control character and no direction mark"
         [
             hostile_text::text_of_a_message_reaches_a_terminal_escaped,
             hostile_text::text_of_an_inbox_server_reaches_a_terminal_escaped,
             hostile_text::text_of_a_mail_server_reaches_a_terminal_escaped,
         ]
-        ["`terminal_text::tests`", "`sink::tests::fuzz`"];
+        ["`movie_bag_core::domain::terminal_text::tests`", "`movie_bag_smtp_sink::tests::fuzz`"];
 }
 
 fn all_promises() -> impl Iterator<Item = &'static Promise> {
@@ -339,7 +340,8 @@ fn table(results: &BTreeMap<(&str, Database), Outcome>) -> String {
         "{GENERATED}\n\
          `BLESS=1 cargo test security` writes this section, and every other test run compares it. Each promise is tested \
          from outside, on the running binary, on both databases; those of the sink, which has no database, once. \
-         `cargo test security::sqlite::t4` tests one promise. The names are those of the attacks in `tests/it/`.\n",
+         `cargo test security::sqlite::t4` tests one promise. The names are those of tests in `tests/it/`, or, \
+         if they begin with the name of a library, in `crates/`.\n",
     );
     for (letter, section) in SECTIONS {
         let promises: Vec<_> = all_promises()
@@ -406,6 +408,54 @@ fn parts_of_page() -> (String, String) {
     let start = text.find(&format!("\n{GENERATED}")).unwrap() + 1;
     let (written, generated) = text.split_at(start);
     (written.to_owned(), generated.to_owned())
+}
+
+/// Returns the names of tests and benchmarks in backquotes.
+fn quoted(nearer: &str) -> impl Iterator<Item = &str> {
+    nearer.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_unit_test_and_benchmark_of_a_promise_exists() {
+    let mut missing = Vec::new();
+    for name in all_promises()
+        .flat_map(|promise| promise.nearer)
+        .copied()
+        .flat_map(quoted)
+    {
+        let exists = match name.strip_prefix("cargo bench --bench ") {
+            None => has_item(name),
+            Some(bench) => {
+                let (file, part) = bench.split_once(" -- ").unwrap();
+                let text = movie_bag_testkit::repository_file(&format!("benches/{file}.rs"));
+                String::from_utf8(text)
+                    .unwrap()
+                    .contains(&format!("\"{part}\""))
+            }
+        };
+        if !exists {
+            missing.push(name);
+        }
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(!has_item("movie_bag_core::domain::limit::no_such_test"));
+    assert!(!has_item("security::no_such_module::tests"));
+}
+
+/// Compares the page also in runs of a part of the promises. The results of a broken promise are compared by a whole run.
+#[test]
+fn the_page_lists_every_promise() {
+    let mut results = BTreeMap::new();
+    for promise in PROMISES {
+        results.insert((promise.number, Database::Sqlite), Outcome::Holds);
+        results.insert((promise.number, Database::Mongodb), Outcome::Holds);
+    }
+    for promise in SINK_PROMISES {
+        results.insert((promise.number, Database::None), Outcome::Holds);
+    }
+    if !is_blessed() {
+        compare(&table(&results));
+    }
 }
 
 fn compare(table: &str) {

@@ -1,5 +1,5 @@
 //! A task of a server that dies is reported and restarted, and makes the server unready meanwhile. A task that keeps dying ends the
-//! process. Faults are injected into the debug binary (`src/supervisor/fault_points.rs`).
+//! process. Faults are injected into the debug binary (`crates/core/src/supervisor/fault_points.rs`).
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::report_skipped;
 use movie_bag_testkit::{
     Fault, Home, MailServer, PASSWORD, PATIENCE, Server, metric_value, raw, wait_for, wait_until,
 };
@@ -38,7 +38,7 @@ fn faults(task: &str) -> &'static [&'static str] {
 /// Sets the folder of faults. Returns `None` if the binary has no fault points.
 fn with_fault_points(home: Home) -> Option<Home> {
     if !cfg!(debug_assertions) {
-        left_out(
+        report_skipped(
             "tests of the supervisor",
             "A release build has no fault points.",
             "Run them with a debug build.",

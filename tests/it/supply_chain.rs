@@ -4,32 +4,16 @@
 //! available everywhere. The data of Cargo is enough for all checks except advisories, and needs no network.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::path::Path;
-use std::process::Command;
 
+use movie_bag_testkit::markdown::repository;
 use serde_json::Value;
 
-/// Names and manifests of the packages in this repository.
-fn workspace() -> BTreeMap<String, String> {
-    let members = metadata(&["--no-deps"]).unwrap();
-    let members = members["packages"].as_array().unwrap().iter();
-    members
-        .map(|package| {
-            let manifest = std::fs::read_to_string(text(package, "manifest_path")).unwrap();
-            (text(package, "name").to_owned(), manifest)
-        })
-        .collect()
-}
+use crate::workspace::{full_metadata, members, text};
 
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn read(name: &str) -> String {
-    std::fs::read_to_string(root().join(name)).unwrap()
+    std::fs::read_to_string(repository().join(name)).unwrap()
 }
 
 /// Returns the entries of a list in `deny.toml`: the first string of each, and the reason if there is one.
@@ -50,37 +34,11 @@ fn list<'a>(policy: &'a str, section: &str, key: &str) -> Vec<(&'a str, Option<&
         .collect()
 }
 
-fn metadata(more: &[&str]) -> Result<Value, String> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
-        .args(more)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    if output.status.success() {
-        Ok(serde_json::from_slice(&output.stdout).unwrap())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-}
-
-/// Returns the metadata of the packages of all platforms, or of this platform if only those are downloaded.
 fn packages() -> Vec<Value> {
-    let mut known = metadata(&[]).unwrap_or_else(|error| {
-        let host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
-        let host = String::from_utf8(host).unwrap();
-        let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-        let _ = writeln!(std::io::stderr(), "The licenses of packages for platforms other than {host} are NOT checked, since those packages are not downloaded (run cargo fetch): {error}");
-        metadata(&["--filter-platform", host]).unwrap()
-    });
-    match known["packages"].take() {
+    match full_metadata()["packages"].take() {
         Value::Array(packages) => packages,
         other => panic!("{other}"),
     }
-}
-
-fn text<'a>(package: &'a Value, key: &str) -> &'a str {
-    package[key].as_str().unwrap_or_default()
 }
 
 /// Returns name, version and source of each package in `Cargo.lock`, for all platforms.
@@ -181,18 +139,18 @@ fn every_license_is_allowed_and_every_allowed_license_occurs() {
 #[test]
 fn every_package_is_from_the_registry_at_a_specified_version() {
     let lock = read("Cargo.lock");
-    let workspace = workspace();
+    let members = members();
+    let is_ours = |name: &str| members.iter().any(|member| member.name == name);
     for (name, version, source) in locked(&lock) {
-        let is_ours = workspace.contains_key(name);
         assert!(
-            is_ours || source == Some(REGISTRY),
+            is_ours(name) || source == Some(REGISTRY),
             "{name} {version} comes from {source:?}"
         );
     }
     let packages = packages();
     let ours = packages
         .iter()
-        .filter(|package| workspace.contains_key(text(package, "name")));
+        .filter(|package| is_ours(text(package, "name")));
     let dependencies = ours.flat_map(|package| package["dependencies"].as_array().unwrap());
     for dependency in dependencies {
         let name = text(dependency, "name");
@@ -202,7 +160,7 @@ fn every_package_is_from_the_registry_at_a_specified_version() {
             "{name} may have any version: specify one"
         );
         assert!(
-            dependency["path"].is_null() || workspace.contains_key(name),
+            dependency["path"].is_null() || is_ours(name),
             "{name} is a path dependency outside the repository"
         );
     }
@@ -268,10 +226,11 @@ fn unsafe_code_is_forbidden() {
             .unwrap()
             .contains("unsafe_code = \"forbid\"")
     );
-    let workspace = workspace();
-    assert!(workspace.len() > 2, "{:?}", workspace.keys());
-    for (name, manifest) in workspace {
-        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{name}");
+    let members = members();
+    assert!(members.len() > 2);
+    for member in members {
+        let is_bound = member.manifest.contains("\n[lints]\nworkspace = true\n");
+        assert!(is_bound, "{}", member.name);
     }
 }
 

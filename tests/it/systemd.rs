@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::report_skipped;
 use movie_bag_testkit::{Home, Output, PATIENCE, Server, raw};
 
 /// A server that inherits sockets. It is killed on drop.
@@ -209,7 +209,7 @@ fn the_service_manager_is_notified_of_start_watchdog_and_stop() {
 fn watchdog_notifications_continue_while_a_task_is_restarted() {
     if !cfg!(debug_assertions) {
         let why = "A release build has no fault points.";
-        return left_out("a test of the watchdog", why, "Run it with a debug build.");
+        return report_skipped("a test of the watchdog", why, "Run it with a debug build.");
     }
     let home = Home::fresh();
     let (path, faults) = (home.path().join("notify.sock"), home.path().join("faults"));

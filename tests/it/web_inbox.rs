@@ -96,6 +96,21 @@ impl Desk {
             .waits_for(heading, |browser| browser.run(script, json!([])) == heading);
     }
 
+    /// Waits until the link of this message in the list has the focus.
+    #[track_caller]
+    fn focuses(&self, subject: &str) {
+        // Without a focused element, the active element is the body, whose text contains every subject.
+        let script = "return document.activeElement.closest('#rows a')?.querySelector('.subject > bdi').textContent";
+        wait_for(&format!("the focus on {subject}"), || {
+            let focused = self.browser.run(script, json!([]));
+            if focused == subject {
+                Ok(())
+            } else {
+                Err(focused)
+            }
+        });
+    }
+
     /// Follows a link of the list by its subject.
     #[track_caller]
     fn open_message(&self, subject: &str) {

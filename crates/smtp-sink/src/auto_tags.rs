@@ -16,7 +16,7 @@ const MAX_TAGS: usize = 20;
 /// Returns the tags as the sender wrote them: not cleaned and not unique.
 ///
 /// An SMTP session waits for this, so the parser runs only if a header can contain a tag.
-pub fn of(message: &ReceivedMessage) -> Vec<String> {
+pub fn read_tags(message: &ReceivedMessage) -> Vec<String> {
     let headers = header_section(&message.source);
     let mut tags = if headers.split(|byte| *byte == b'\n').any(may_contain_tags) {
         catch_unwind(AssertUnwindSafe(|| tags_of_headers(headers))).unwrap_or_default()

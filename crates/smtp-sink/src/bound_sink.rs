@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::clock::{Clock, Rng, draw};
 use crate::error::{Port, SinkError};
 use crate::faults::Faults;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Summary};
 use crate::inbox_handle::InboxHandle;
 use crate::listener::Encryption;
 use crate::maildir::Maildir;
@@ -28,7 +28,7 @@ use crate::settings::SinkSettings;
 use crate::supervision::{
     Reporter, RunOnce, StartTask, TaskFailed, TaskSupervisor, on_thread, reports,
 };
-use crate::{api, certificate, listener, net, web_port};
+use crate::{certificate, listener, net, web_port};
 
 /// Maximum number of messages that wait for [`OnMessage`], by their ids. Beyond it the clients wait.
 const WAITING_TO_BE_SHOWN: usize = 256;
@@ -38,22 +38,6 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Callback for each stored message, in order; `None` stands for a message that was dropped before its turn.
 pub type OnMessage = Box<dyn FnMut(Option<&Arc<ReceivedMessage>>) + Send>;
-
-/// Counters of a sink, from its start to its stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Messages received.
-    pub received: u64,
-    /// Size of the messages received, in bytes.
-    pub received_bytes: u64,
-    /// Messages refused because of their size, or because no memory was free.
-    pub rejected: u64,
-    /// Messages stored at the end.
-    pub kept: usize,
-    /// Messages dropped, oldest first, to make room for newer ones.
-    pub dropped: u64,
-}
 
 /// Dropped by a thread when it has ended.
 pub(crate) type Alive = std::sync::mpsc::Sender<Infallible>;
@@ -266,13 +250,13 @@ impl BoundSink {
         };
         // On a thread of its own, so that no request holds up a session.
         let web = self.web.map(|(listener, _)| {
-            let options = api::WebOptions {
+            let options = web_port::WebOptions {
                 hosts: self.settings.web_hosts.clone(),
                 auth: self.settings.web_auth.clone(),
                 smtp_addr: self.smtp_addr,
                 max_size: self.settings.max_size,
             };
-            let state = api::ApiState::new(
+            let state = web_port::WebState::new(
                 Arc::clone(&self.inbox),
                 Arc::clone(&self.clock),
                 self.rng,
@@ -289,7 +273,7 @@ impl BoundSink {
                 let (stopped, alive) = (stopped.clone(), alive.clone());
                 Box::pin(on_thread("sink-inbox", move |abandoned| {
                     let _alive = alive;
-                    web_port::serve(listener?, api::router(state), most, stopped, abandoned)
+                    web_port::serve(listener?, web_port::router(state), most, stopped, abandoned)
                 }))
             }
         });

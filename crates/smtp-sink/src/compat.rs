@@ -1,22 +1,22 @@
-//! Which mail clients show what an HTML mail uses: a small table of the features that matter, and a search for them.
+//! Support of HTML and CSS in mail clients: a table of features, and a search for those that an HTML mail uses.
 //!
-//! The support is that of the newest version of each client which caniemail.com had tested by September 2025. Features that all
-//! of these clients show are not in the table.
+//! The table lists the support in the newest version of each client that caniemail.com had tested by September 2025. Features
+//! that all of these clients support are not in the table.
 
 use std::collections::BTreeMap;
 
 use super::html::{self, Piece, Tag};
 
-/// One mail client: its family and its platform, each as an id and as a name.
+/// Mail client: its family and its platform, each as an id and as a name.
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
-    /// Such as `gmail`.
+    /// Id such as `gmail`.
     pub family: &'static str,
-    /// Such as `Gmail`.
+    /// Name such as `Gmail`.
     pub family_name: &'static str,
-    /// Such as `ios`.
+    /// Id such as `ios`.
     pub platform: &'static str,
-    /// Such as `iOS`.
+    /// Name such as `iOS`.
     pub platform_name: &'static str,
 }
 
@@ -34,7 +34,7 @@ const fn client(
     }
 }
 
-/// The clients, in the order of the letters in the table.
+/// Mail clients, in the order of the letters in the table.
 pub const CLIENTS: [Client; 16] = [
     client("apple-mail", "Apple Mail", "macos", "macOS"),
     client("apple-mail", "Apple Mail", "ios", "iOS"),
@@ -59,76 +59,75 @@ pub const CLIENTS: [Client; 16] = [
     client("gmx", "GMX", "desktop-webmail", "Desktop Webmail"),
 ];
 
-/// How a client shows a feature.
+/// Support of a feature in a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
-    /// As it is meant.
     Yes,
-    /// Under conditions, or not all of it.
+    /// Supported under conditions, or in part.
     Partial,
-    /// Not at all.
     No,
-    /// Nobody tried.
+    /// Not tested.
     Unknown,
 }
 
-/// Where a feature is to be seen.
+/// Pattern that finds the uses of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    /// A CSS property of this name.
+enum Pattern {
+    /// CSS property with this name.
     Property(&'static str),
-    /// A CSS property with this value.
+    /// CSS property with this name and value.
     Value(&'static str, &'static str),
-    /// An at-rule of this name.
+    /// At-rule with this name.
     AtRule(&'static str),
-    /// This in a CSS selector.
+    /// Text in a CSS selector.
     Selector(&'static str),
-    /// This in a CSS value.
+    /// Text in a CSS value.
     InCss(&'static str),
-    /// A number in this unit.
+    /// Number with this unit.
     Unit(&'static str),
-    /// An element of this name.
+    /// Element with this name.
     Tag(&'static str),
-    /// An attribute of this name.
+    /// Attribute with this name.
     Attribute(&'static str),
-    /// A picture whose address has this in it.
+    /// Picture with this extension, or with this start of its URL.
     Image(&'static str),
 }
 
-use Mark::{AtRule, Attribute, Image, InCss, Property, Selector, Tag as Element, Unit, Value};
+use Pattern::{AtRule, Attribute, Image, InCss, Property, Selector, Tag as Element, Unit, Value};
 
-/// One thing that an HTML mail may use.
+/// Feature of HTML or CSS.
 #[derive(Debug, Clone, Copy)]
 pub struct Feature {
-    /// Its name at caniemail.com.
+    /// Name at caniemail.com.
     pub slug: &'static str,
-    /// Its name for people.
+    /// Name for people.
     pub title: &'static str,
-    mark: Mark,
+    pattern: Pattern,
+    /// One letter for each of [`CLIENTS`]: yes, almost, no, unknown.
     support: &'static str,
 }
 
 const fn feature(
     slug: &'static str,
     title: &'static str,
-    mark: Mark,
+    pattern: Pattern,
     support: &'static str,
 ) -> Feature {
     Feature {
         slug,
         title,
-        mark,
+        pattern,
         support,
     }
 }
 
 impl Feature {
-    /// `css`, `html` or `image`.
+    /// Returns `css`, `html` or `image`.
     pub fn category(&self) -> &'static str {
         self.slug.split('-').next().unwrap_or_default()
     }
 
-    /// How each client shows it.
+    /// Returns the support in each client.
     pub fn support(&self) -> impl Iterator<Item = (Client, Support)> {
         CLIENTS
             .into_iter()
@@ -141,16 +140,16 @@ impl Feature {
     }
 }
 
-/// What was found in an HTML mail.
+/// Features used by an HTML mail.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many elements it has.
+    /// Number of elements.
     pub elements: usize,
-    /// The features that not every client shows, and how often each is used.
+    /// Features that some clients do not support, with the number of uses of each.
     pub found: Vec<(Feature, usize)>,
 }
 
-/// Looks for what not every mail client shows.
+/// Finds the features of an HTML mail that some mail clients do not support.
 pub fn check(html: &str) -> Report {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
     let mut elements = 0;
@@ -162,20 +161,22 @@ pub fn check(html: &str) -> Report {
                 is_style = name == "style";
                 if name.starts_with(|char: char| char.is_ascii_alphabetic()) {
                     elements += 1;
-                    count(&mut counts, |mark| {
-                        usize::from(is_of_tag(mark, &name, &tag))
+                    add_uses(&mut counts, |pattern| {
+                        usize::from(matches_tag(pattern, &name, &tag))
                     });
                     if let Some(style) = tag.attribute("style") {
                         let style = html::decode_entities(style);
-                        count(&mut counts, |mark| in_declarations(mark, &style));
+                        add_uses(&mut counts, |pattern| {
+                            count_in_declarations(pattern, &style)
+                        });
                     }
                 }
             }
             Piece::Invisible(content) if is_style => {
                 let css = without_comments(content);
-                count(&mut counts, |mark| in_sheet(mark, &css));
+                add_uses(&mut counts, |pattern| count_in_sheet(pattern, &css));
             }
-            // The head of a document is not seen, and has its style sheets in it.
+            // The head of a document is invisible and contains its style sheets.
             Piece::Invisible(content) => {
                 if let Some(end) = content.rfind("</")
                     && end > 0
@@ -200,32 +201,31 @@ pub fn check(html: &str) -> Report {
     }
 }
 
-/// How many features are looked for.
-pub fn features() -> usize {
+/// Returns the number of features in the table.
+pub fn feature_count() -> usize {
     FEATURES.len()
 }
 
-fn count(counts: &mut BTreeMap<usize, usize>, found: impl Fn(Mark) -> usize) {
+fn add_uses(counts: &mut BTreeMap<usize, usize>, found: impl Fn(Pattern) -> usize) {
     for (at, feature) in FEATURES.iter().enumerate() {
-        let found = found(feature.mark);
+        let found = found(feature.pattern);
         if found > 0 {
             *counts.entry(at).or_default() += found;
         }
     }
 }
 
-fn is_of_tag(mark: Mark, name: &str, tag: &Tag<'_>) -> bool {
-    match mark {
-        Mark::Tag(wanted) => name == wanted && !is_hidden_input(name, tag),
-        Mark::Attribute(wanted) => tag.attribute(wanted).is_some(),
-        Mark::Image(wanted) if name == "img" => tag.attribute("src").is_some_and(|src| {
+fn matches_tag(pattern: Pattern, name: &str, tag: &Tag<'_>) -> bool {
+    match pattern {
+        Pattern::Tag(wanted) => name == wanted && !is_hidden_input(name, tag),
+        Pattern::Attribute(wanted) => tag.attribute(wanted).is_some(),
+        Pattern::Image(wanted) if name == "img" => tag.attribute("src").is_some_and(|src| {
             let src = src.to_ascii_lowercase();
-            match wanted.starts_with('.') {
-                true => src
-                    .split(['?', '#'])
-                    .next()
-                    .is_some_and(|path| path.ends_with(wanted)),
-                false => src.starts_with(wanted),
+            if wanted.starts_with('.') {
+                let path = src.split(['?', '#']).next();
+                path.is_some_and(|path| path.ends_with(wanted))
+            } else {
+                src.starts_with(wanted)
             }
         }),
         _ => false,
@@ -239,15 +239,15 @@ fn is_hidden_input(name: &str, tag: &Tag<'_>) -> bool {
             .is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"))
 }
 
-/// How often in `property: value; …`.
-fn in_declarations(mark: Mark, css: &str) -> usize {
+/// Counts uses in declarations such as `color: red; width: 1px`.
+fn count_in_declarations(pattern: Pattern, css: &str) -> usize {
     css.split(';')
         .filter_map(|declaration| declaration.split_once(':'))
         .filter(|(name, value)| {
             let name = name.trim().to_ascii_lowercase();
             let value = value.trim().to_ascii_lowercase();
-            match mark {
-                Mark::Property(wanted) => {
+            match pattern {
+                Pattern::Property(wanted) => {
                     name == wanted
                         || name.strip_prefix(wanted).is_some_and(|rest| {
                             matches!(
@@ -259,30 +259,30 @@ fn in_declarations(mark: Mark, css: &str) -> usize {
                         || (matches!(wanted, "margin" | "padding" | "overflow")
                             && name.starts_with(&format!("{wanted}-")))
                 }
-                Mark::Value(wanted, of) => {
+                Pattern::Value(wanted, of) => {
                     name == wanted
                         && value
                             .split([' ', '!'])
                             .next()
                             .is_some_and(|word| word.ends_with(of))
                 }
-                Mark::InCss(wanted) => has_function(&value, wanted),
-                Mark::Unit(unit) => has_unit(&value, unit),
-                Mark::Image(wanted) => value.contains("url(") && value.contains(wanted),
+                Pattern::InCss(wanted) => has_function(&value, wanted),
+                Pattern::Unit(unit) => has_unit(&value, unit),
+                Pattern::Image(wanted) => value.contains("url(") && value.contains(wanted),
                 _ => false,
             }
         })
         .count()
 }
 
-/// How often in a style sheet.
-fn in_sheet(mark: Mark, css: &str) -> usize {
+/// Counts uses in a style sheet.
+fn count_in_sheet(pattern: Pattern, css: &str) -> usize {
     let mut found = 0;
     for block in css.split('}') {
-        // What stands before the last `{` is a selector, and at-rules round it.
+        // The text before the last `{` is a selector, after the at-rules that enclose it.
         let (heads, body) = block.rsplit_once('{').unwrap_or((block, ""));
-        found += match mark {
-            Mark::AtRule(name) => heads
+        found += match pattern {
+            Pattern::AtRule(name) => heads
                 .split('@')
                 .skip(1)
                 .filter(|rule| {
@@ -292,19 +292,19 @@ fn in_sheet(mark: Mark, css: &str) -> usize {
                     })
                 })
                 .count(),
-            Mark::Selector(wanted) => {
-                // `:before` is how `::before` was written.
+            Pattern::Selector(wanted) => {
+                // `:before` is the old form of `::before`.
                 let old = wanted.strip_prefix(':').filter(|old| old.starts_with(':'));
                 let heads = heads.to_ascii_lowercase();
                 usize::from(heads.contains(wanted) || old.is_some_and(|old| heads.contains(old)))
             }
-            _ => in_declarations(mark, body),
+            _ => count_in_declarations(pattern, body),
         };
     }
     found
 }
 
-/// `max(` is not in `minmax(`.
+/// Reports whether a value calls a function. `minmax(` does not call `max(`.
 fn has_function(value: &str, name: &str) -> bool {
     value.match_indices(name).any(|(at, _)| {
         let before = value[..at].chars().next_back();
@@ -313,7 +313,7 @@ fn has_function(value: &str, name: &str) -> bool {
     })
 }
 
-/// `vh` is one in `50vh`, not in a word.
+/// Reports whether a value contains a number with this unit, such as `50vh`.
 fn has_unit(value: &str, unit: &str) -> bool {
     value.match_indices(unit).any(|(at, _)| {
         let is_number = value[..at].ends_with(|char: char| char.is_ascii_digit() || char == '.');
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_sound() {
+    fn each_feature_of_the_table_is_unique_and_lists_all_clients() {
         let mut slugs: Vec<_> = FEATURES.iter().map(|feature| feature.slug).collect();
         slugs.sort_unstable();
         slugs.dedup();
@@ -447,7 +447,7 @@ mod tests {
             );
             assert!(
                 feature.support.contains(['a', 'n']),
-                "all show {}",
+                "all clients support {}",
                 feature.slug
             );
             assert!(["css", "html", "image"].contains(&feature.category()));
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mail_uses_is_found_where_it_stands() {
+    fn features_are_found_in_elements_attributes_and_style_sheets() {
         for (html, slugs) in [
             ("<p>plain</p>", &[][..]),
             (
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_can_be_checked() {
+    fn any_text_can_be_checked() {
         for html in [
             "<",
             "<style",
@@ -511,7 +511,7 @@ mod tests {
         ] {
             check(html);
         }
-        // Nested heads are no way to make it work for ever.
+        // Deep nesting does not make the check endless.
         check(&"<head>".repeat(5000));
         check(&"<title></title>".repeat(5000));
     }

@@ -7,17 +7,19 @@
 mod bodies;
 mod digest;
 mod fields;
+mod guard;
+mod mailbox;
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
 #[cfg(test)]
 pub(super) use digest::digest_of;
-pub use digest::{Digest, Mailbox, read_digest};
+pub use digest::{Digest, read_digest};
 #[cfg(test)]
 pub(super) use fields::MAX_ADDRESSES;
+pub use mailbox::Mailbox;
 
 use super::html;
 use super::mime::{Defect, Message, Part};
@@ -25,6 +27,7 @@ use super::search_text::append_normalized;
 use crate::session::Envelope;
 use bodies::{bodies, files, is_inline, visible_text};
 use fields::FirstFields;
+pub(super) use guard::parse_guarded;
 
 /// Maximum length of a subtype that is used as the extension of a file name.
 const MAX_EXTENSION: usize = 8;
@@ -87,7 +90,7 @@ pub struct Attachment {
 
 /// Derives text, HTML and attachments.
 pub fn read_content(source: &Bytes) -> Content {
-    guarded(source, |parsed| content_of(parsed, source)).unwrap_or_else(|| Content {
+    parse_guarded(source, |parsed| content_of(parsed, source)).unwrap_or_else(|| Content {
         text: String::from_utf8_lossy(source).into_owned(),
         ..Content::default()
     })
@@ -109,7 +112,7 @@ pub(super) fn content_of(parsed: &Message<'_>, source: &Bytes) -> Content {
         };
         list.push(attachment(parsed, index, part, source));
     }
-    let header = FirstFields::of(parsed);
+    let header = FirstFields::new(parsed);
     Content {
         date: header.date(),
         list_unsubscribe: header.unfolded("List-Unsubscribe"),
@@ -123,7 +126,7 @@ pub(super) fn content_of(parsed: &Message<'_>, source: &Bytes) -> Content {
 
 /// Returns one part by its number, whether or not it is listed as a file.
 pub fn read_part(source: &Bytes, part_id: &str) -> Option<Attachment> {
-    guarded(source, |parsed| {
+    parse_guarded(source, |parsed| {
         let (index, part) = parsed.part_by_id(part_id)?;
         Some(attachment(parsed, index, part, source))
     })
@@ -140,7 +143,7 @@ pub fn read_search_text(source: &[u8], digest: &Digest, envelope: &Envelope) -> 
     }
     append_normalized(&mut text, &digest.subject);
     append_normalized(&mut text, &envelope.sender);
-    let parsed = guarded(source, |parsed| {
+    let parsed = parse_guarded(source, |parsed| {
         append_normalized(&mut text, &visible_text(parsed));
         for (_, part) in files(parsed) {
             let name = part.file_name();
@@ -155,7 +158,7 @@ pub fn read_search_text(source: &[u8], digest: &Digest, envelope: &Envelope) -> 
 
 /// Lists the defects of a message. It decodes every part for that, so the list is not a part of the digest.
 pub fn list_defects(source: &[u8]) -> Vec<String> {
-    let found = guarded(source, |parsed| {
+    let found = parse_guarded(source, |parsed| {
         let repeated = SINGLE_FIELDS.iter().filter_map(|name| {
             let times = parsed.fields().filter(|field| field.is(name)).count();
             (times > 1).then(|| Defect::Repeated(name, times).to_string())
@@ -172,12 +175,6 @@ pub fn list_defects(source: &[u8]) -> Vec<String> {
         repeated.chain(of_parts).take(MAX_WARNINGS).collect()
     });
     found.unwrap_or_default()
-}
-
-/// Calls `derive` with the parsed message; `None` if a library panics.
-pub(super) fn guarded<T>(source: &[u8], derive: impl FnOnce(&Message<'_>) -> T) -> Option<T> {
-    // The author needs to see a message that breaks a parser, and the connection must not be lost because of it.
-    catch_unwind(AssertUnwindSafe(|| derive(&Message::read(source)))).ok()
 }
 
 fn attachment(parsed: &Message<'_>, index: usize, part: &Part<'_>, source: &Bytes) -> Attachment {

@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use crate::bound_sink::Summary;
 use crate::filter::{Filter, WaitError};
-use crate::inbox::{Event, Inbox, Which};
+use crate::inbox::{Event, Inbox, Selection, Summary};
 use crate::message::Message;
 use crate::received::ReceivedMessage;
 use crate::session::MessageId;
@@ -56,7 +55,7 @@ impl InboxHandle {
 
     /// Deletes all stored messages, also those in the Maildir, if there is one.
     pub fn clear(&self) {
-        self.inbox.delete(Which::All);
+        self.inbox.delete(Selection::All);
     }
 
     /// Returns the counters since the start.

@@ -61,7 +61,6 @@
 // The public API is what this file exports. In a private module, `pub` means "used by other modules of this crate".
 #![allow(unreachable_pub)]
 
-mod api;
 mod auto_tags;
 mod bound_sink;
 mod builder;
@@ -81,6 +80,7 @@ mod inbox_handle;
 mod invisible;
 mod listener;
 mod maildir;
+mod memory;
 mod message;
 mod mime;
 pub mod net;
@@ -96,15 +96,15 @@ pub mod supervision;
 #[doc(hidden)]
 pub mod unsafe_text;
 mod view;
-mod web;
 mod web_port;
 
-pub use bound_sink::{BoundSink, OnMessage, Summary};
+pub use bound_sink::{BoundSink, OnMessage};
 pub use builder::SinkBuilder;
 pub use content::{Attachment, Content, Digest, Mailbox};
 pub use error::{Port, SinkError};
 pub use faults::{Rule as FaultRule, RuleError as FaultRuleError};
 pub use filter::{Filter, WaitError};
+pub use inbox::Summary;
 pub use inbox_handle::InboxHandle;
 pub use message::Message;
 pub use received::{ReceivedMessage, SessionFacts};

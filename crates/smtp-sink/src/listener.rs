@@ -17,9 +17,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::clock::{Clock, Rng, draw};
 use super::faults::Faults;
-use super::inbox::memory::Charge;
-use super::inbox::{Inbox, ReceivedMessage};
+use super::inbox::Inbox;
+use super::memory::Charge;
 use super::net::slots::{Phase, Slot, Slots};
+use super::received::ReceivedMessage;
 use super::settings::SinkSettings;
 use super::stream::Stream;
 use crate::session::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
@@ -302,10 +303,10 @@ impl Connection {
             self.shared.evict_sessions();
         }
         if !inbox.is_on_disk() || !inbox.memory().is_over() {
-            return inbox.make_room_for_incoming();
+            return inbox.free_memory_for_incoming();
         }
         let inbox = Arc::clone(inbox);
-        let made = tokio::task::spawn_blocking(move || inbox.make_room_for_incoming());
+        let made = tokio::task::spawn_blocking(move || inbox.free_memory_for_incoming());
         made.await.unwrap_or(false)
     }
 
@@ -355,7 +356,7 @@ impl Connection {
             match effect {
                 Effect::Reply(reply) => {
                     if reply.code() == 552 {
-                        self.shared.inbox.note_rejected();
+                        self.shared.inbox.count_rejected();
                     }
                     reply.write_to(&mut self.replies);
                 }

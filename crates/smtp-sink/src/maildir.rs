@@ -1,20 +1,20 @@
-//! A Maildir that holds what the inbox holds, so that it is there again after a restart and other mail readers can open it.
+//! Maildir with the messages of the inbox, which loads them after a restart. Other mail readers can open it.
 //!
 //! ```text
-//! DIR/new/1764000000.ID.movie-bag         the source, byte for byte
-//! DIR/cur/1764000000.ID.movie-bag:2,S     the same once somebody opened it; other readers put their marks there too
-//! DIR/tmp/                                on its way in
-//! DIR/movie-bag/ID.json                   envelope, session and tags, which have no place in the source
+//! DIR/new/1764000000.ID.movie-bag         source of an unread message, byte for byte
+//! DIR/cur/1764000000.ID.movie-bag:2,S     source of a message that was opened; other readers add their marks
+//! DIR/tmp/                                unfinished files
+//! DIR/movie-bag/ID.json                   envelope, session and tags, which the source does not contain
 //! ```
 //!
-//! A message is stored once it has been renamed into `new`, which happens before its 250 and as the last step: whenever the
-//! process dies, the files in `new` and `cur` are whole. Files are not flushed to the disk: a power cut may lose the last
+//! A message is stored once it has been renamed into `new`, which is the last step and precedes its 250: whenever the process
+//! is killed, the files in `new` and `cur` are complete. Files are not flushed to the disk: a power failure may lose the last
 //! seconds.
 //!
-//! One lock ([`Maildir::names`]) guards the files of kept messages. Marks and tags are written under it, and only while the
-//! inbox still has the message. A deletion takes the message out of the inbox first and then removes its files under the
-//! same lock, so that no later write can bring one of them back. A message that is restored is put back into the inbox first
-//! and then written under the same lock, and a removal skips a message that the inbox has.
+//! One lock ([`Maildir::names`]) guards the files of stored messages. Marks and tags are written under it, and only while the
+//! inbox still has the message. A deletion removes the message from the inbox first and then removes its files under the
+//! same lock, so that no later write can create one of them again. A restored message is added to the inbox first and then
+//! written under the same lock, and a removal skips a message that the inbox has.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -30,31 +30,31 @@ use super::received::{Identity, ReceivedMessage, SessionFacts};
 use crate::session::auth::Login;
 use crate::session::{Envelope, MessageId, Received, Transcript, Warning};
 
-/// Ends the name of each file that is ours.
-const OURS: &str = ".movie-bag";
+/// Extension of the files that the sink writes.
+const EXTENSION: &str = ".movie-bag";
 
-/// Stands between a file's name and its marks. Windows takes no colon, and other programs write an exclamation mark there.
-const MARKS: &str = if cfg!(windows) { "!2," } else { ":2," };
+/// Separator of a file's name and its marks. Windows permits no colon, and other programs use an exclamation mark there.
+const MARKS_SEPARATOR: &str = if cfg!(windows) { "!2," } else { ":2," };
 
 /// Maximum number of attempts to remove a file that another mail reader renames at the same time.
-const REMOVALS: usize = 5;
+const MAX_REMOVALS: usize = 5;
 
-/// The mark of a message that was opened.
+/// Mark of a message that was opened.
 const SEEN: char = 'S';
 
-/// A Maildir that this process alone writes to, other mail readers apart.
+/// Maildir that only this process and mail readers write to.
 #[derive(Debug)]
 pub struct Maildir {
     root: PathBuf,
-    /// Names of files that another program wrote, which hold no id. The lock also guards all files of kept messages.
+    /// Names of the files of other programs, which contain no id. The lock also guards all files of stored messages.
     names: Mutex<HashMap<MessageId, String>>,
-    /// Held as long as this is.
+    /// Locked against other processes until this is dropped.
     _lock: File,
 }
 
-/// What stands beside the source.
+/// Content of the JSON file of a message.
 #[derive(Debug, Serialize, Deserialize)]
-struct Beside {
+struct Metadata {
     received_at: Timestamp,
     envelope: Envelope,
     #[serde(default)]
@@ -73,28 +73,28 @@ struct Beside {
     tags: Vec<String>,
 }
 
-/// What was found when a Maildir was opened.
+/// Messages found when a Maildir was opened.
 #[derive(Debug, Default)]
 pub struct Held {
     /// The newest messages that fit, oldest first.
     pub messages: Vec<ReceivedMessage>,
-    /// How many older ones did not fit; they stay where they are.
+    /// Number of older messages that did not fit. They stay on disk.
     pub left: usize,
 }
 
-/// One file in `new` or `cur`.
+/// File in `new` or `cur`.
 struct Entry {
     path: PathBuf,
-    /// Without its marks.
+    /// File name without its marks.
     name: String,
     is_seen: bool,
     received_at: Timestamp,
     id: MessageId,
 }
 
-/// Creates a folder that only its owner can read, with those above it that do not exist yet. An existing one keeps its mode.
-/// Windows has no modes: a new folder inherits the access list of the folder that it is created in.
-fn make_private_folder(folder: &Path) -> io::Result<()> {
+/// Creates a folder that only its owner can read, and its missing parents. An existing folder keeps its mode. Windows has no
+/// modes: a new folder inherits the access list of its parent.
+fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -103,13 +103,13 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
 }
 
 impl Maildir {
-    /// Opens a Maildir, or makes one, and reads the newest messages in it, at most so many and of so many bytes.
+    /// Opens or creates a Maildir, and reads its newest messages, at most `max_messages` and `max_memory` bytes.
     ///
     /// # Errors
-    /// The file system's, and `WouldBlock` where another process has it open.
+    /// An error of the file system, and `WouldBlock` if another process has the Maildir open.
     pub fn open(root: &Path, max_messages: usize, max_memory: u64) -> io::Result<(Maildir, Held)> {
         for folder in ["tmp", "new", "cur", "movie-bag"] {
-            make_private_folder(&root.join(folder))?;
+            create_private_folder(&root.join(folder))?;
         }
         let lock = File::create(root.join("movie-bag").join("lock"))?;
         lock.try_lock()?;
@@ -118,64 +118,68 @@ impl Maildir {
             names: Mutex::default(),
             _lock: lock,
         };
-        maildir.sweep()?;
-        maildir.sweep_orphans()?;
+        maildir.remove_unfinished()?;
+        maildir.remove_orphans()?;
         let held = maildir.read(max_messages, max_memory)?;
         Ok((maildir, held))
     }
 
-    /// Writes a message; it is there, whole, when this returns `Ok`.
+    /// Writes a message.
     ///
     /// # Errors
-    /// The file system's; then nothing of it is left.
-    pub fn keep(&self, message: &ReceivedMessage) -> io::Result<()> {
-        let name = name_of(&message.identity());
-        let on_its_way = self.root.join("tmp").join(&name);
-        let kept = self
-            .write_beside(message)
-            .and_then(|()| fs::write(&on_its_way, &message.source))
-            .and_then(|()| fs::rename(&on_its_way, self.root.join("new").join(&name)));
-        if kept.is_err() {
-            let _ = fs::remove_file(&on_its_way);
-            let _ = fs::remove_file(self.beside(&message.id));
+    /// An error of the file system. No file of the message remains then.
+    pub fn store(&self, message: &ReceivedMessage) -> io::Result<()> {
+        let name = file_name_for(&message.identity());
+        let unfinished = self.root.join("tmp").join(&name);
+        let stored = self
+            .write_metadata(message)
+            .and_then(|()| fs::write(&unfinished, &message.source))
+            .and_then(|()| fs::rename(&unfinished, self.root.join("new").join(&name)));
+        if stored.is_err() {
+            let _ = fs::remove_file(&unfinished);
+            let _ = fs::remove_file(self.metadata_path(&message.id));
         }
-        kept
+        stored
     }
 
-    /// Writes the tags of a message that was just stored, if it is still kept. The message stays in `new`, where readers
-    /// look for new messages. A failure is logged: the message itself is safe.
-    pub fn note_tags(&self, message: &ReceivedMessage, is_kept: impl FnOnce() -> bool) {
+    /// Writes the tags of a message that was just stored, if the inbox still has it. The message stays in `new`, where readers
+    /// look for new messages. A failure is only logged, since the message itself is safe.
+    pub fn write_tags(&self, message: &ReceivedMessage, is_in_inbox: impl FnOnce() -> bool) {
         let _names = self.names();
-        if !is_kept() {
+        if !is_in_inbox() {
             return;
         }
-        if let Err(error) = self.write_beside(message) {
+        if let Err(error) = self.write_metadata(message) {
             tracing::warn!(%error, "cannot write tags to the store");
         }
     }
 
-    /// Writes the marks and tags of a message, if it is still kept. A failure is logged: the message itself is safe.
-    pub fn mark(&self, message: &ReceivedMessage, is_kept: impl FnOnce() -> bool) {
+    /// Writes the marks and tags of a message, if the inbox still has it. A failure is only logged, since the message itself is
+    /// safe.
+    pub fn mark(&self, message: &ReceivedMessage, is_in_inbox: impl FnOnce() -> bool) {
         let names = self.names();
-        if !is_kept() {
+        if !is_in_inbox() {
             return;
         }
-        let name = name_in(&names, &message.identity());
-        // Another mail reader may have removed the message: then there is nothing left to mark.
+        let name = find_name(&names, &message.identity());
+        // Another mail reader may have removed the message.
         let Some(path) = self.locate(&name) else {
             return;
         };
-        let marked = self.write_beside(message).and_then(|()| {
+        let marked = self.write_metadata(message).and_then(|()| {
             let file = file_name(&path);
-            let (_, marks) = file.split_once(MARKS).unwrap_or((&file, ""));
+            let (_, marks) = file.split_once(MARKS_SEPARATOR).unwrap_or((&file, ""));
             let mut marks: Vec<char> = marks.chars().filter(|mark| *mark != SEEN).collect();
             if message.is_read() {
                 marks.push(SEEN);
             }
-            // In the order of the alphabet, as every reader writes them.
+            // In alphabetical order, as every reader writes them.
             marks.sort_unstable();
             let marks: String = marks.into_iter().collect();
-            let marked = self.root.join("cur").join(format!("{name}{MARKS}{marks}"));
+            let marked = self
+                .root
+                .join("cur")
+                .join(format!("{name}{MARKS_SEPARATOR}{marks}"));
             fs::rename(path, marked)
         });
         if let Err(error) = marked {
@@ -183,22 +187,24 @@ impl Maildir {
         }
     }
 
-    /// Writes a message that was removed, if it is kept again. A failure is logged: the message is lost at a restart.
-    pub fn restore(&self, message: &ReceivedMessage, is_kept: impl FnOnce() -> bool) {
+    /// Writes a restored message, if the inbox has it. A failure is logged; the message is then lost at a restart.
+    pub fn restore(&self, message: &ReceivedMessage, is_in_inbox: impl FnOnce() -> bool) {
         let names = self.names();
-        if !is_kept() {
+        if !is_in_inbox() {
             return;
         }
-        let name = name_in(&names, &message.identity());
-        let target = match message.is_read() {
-            true => self.root.join("cur").join(format!("{name}{MARKS}{SEEN}")),
-            false => self.root.join("new").join(&name),
+        let name = find_name(&names, &message.identity());
+        let target = if message.is_read() {
+            let file = format!("{name}{MARKS_SEPARATOR}{SEEN}");
+            self.root.join("cur").join(file)
+        } else {
+            self.root.join("new").join(&name)
         };
         let unfinished = self.root.join("tmp").join(&name);
-        // The removal of its files may not have come to it yet.
+        // The removal of its files may not have run yet.
         let written = self
             .remove_source(&name)
-            .and_then(|()| self.write_beside(message))
+            .and_then(|()| self.write_metadata(message))
             .and_then(|()| fs::write(&unfinished, &message.source))
             .and_then(|()| fs::rename(&unfinished, target));
         if let Err(error) = written {
@@ -207,25 +213,26 @@ impl Maildir {
         }
     }
 
-    /// Removes all files of a message, if the inbox does not have it. A failure is logged; the message is back after a restart.
-    pub fn remove(&self, message: &Identity, is_kept: impl FnOnce() -> bool) {
+    /// Removes all files of a message, if the inbox does not have it. A failure is logged; the message appears again after a
+    /// restart.
+    pub fn remove(&self, message: &Identity, is_in_inbox: impl FnOnce() -> bool) {
         let mut names = self.names();
-        if is_kept() {
+        if is_in_inbox() {
             return;
         }
-        let name = name_in(&names, message);
+        let name = find_name(&names, message);
         let removed = self
             .remove_source(&name)
-            .and_then(|()| remove_if_there(&self.beside(&message.id)));
+            .and_then(|()| remove_if_exists(&self.metadata_path(&message.id)));
         match removed {
             Ok(()) => drop(names.remove(&message.id)),
             Err(error) => tracing::warn!(%error, "cannot remove a message from the store"),
         }
     }
 
-    /// Removes the source, also where another mail reader renames it meanwhile.
+    /// Removes the source, even if another mail reader renames it meanwhile.
     fn remove_source(&self, name: &str) -> io::Result<()> {
-        for _ in 0..REMOVALS {
+        for _ in 0..MAX_REMOVALS {
             let Some(path) = self.locate(name) else {
                 return Ok(());
             };
@@ -237,17 +244,17 @@ impl Maildir {
         Err(io::Error::other("another program keeps renaming it"))
     }
 
-    /// Removes envelopes without a message: those of messages that another mail reader deleted, or of a process that died
-    /// while it stored or removed one.
-    fn sweep_orphans(&self) -> io::Result<()> {
-        // The envelopes are listed first, so that each has its message by the time the messages are listed.
+    /// Removes envelopes without a message: of messages that another mail reader deleted, and of a process that was killed while
+    /// it stored or removed a message.
+    fn remove_orphans(&self) -> io::Result<()> {
+        // Envelopes are listed before messages, so that an envelope listed here has its message in the later list.
         let mut orphans = HashSet::new();
         for entry in fs::read_dir(self.root.join("movie-bag"))? {
             let file = file_name(&entry?.path());
             let id = file.strip_suffix(".json").filter(|id| is_id(id));
             orphans.extend(id.map(|id| MessageId(id.to_owned())));
         }
-        // A listing may miss a file that another mail reader renames meanwhile; a second one finds it.
+        // A listing may miss a file that another mail reader renames meanwhile; a second listing finds it.
         for _ in 0..2 {
             if orphans.is_empty() {
                 return Ok(());
@@ -257,7 +264,7 @@ impl Maildir {
             }
         }
         for id in &orphans {
-            remove_if_there(&self.beside(id))?;
+            remove_if_exists(&self.metadata_path(id))?;
         }
         tracing::debug!(
             envelopes = orphans.len(),
@@ -266,11 +273,11 @@ impl Maildir {
         Ok(())
     }
 
-    /// Removes unfinished files of a process that died.
-    fn sweep(&self) -> io::Result<()> {
+    /// Removes unfinished files of a process that was killed.
+    fn remove_unfinished(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.root.join("tmp"))? {
             let path = entry?.path();
-            if file_name(&path).ends_with(OURS) {
+            if file_name(&path).ends_with(EXTENSION) {
                 fs::remove_file(path)?;
             }
         }
@@ -292,7 +299,7 @@ impl Maildir {
         }
         held.left = entries.len() - held.messages.len();
         held.messages.reverse();
-        // The seconds of a name are too coarse for messages of one burst.
+        // A name contains seconds, which are too coarse for messages that arrived in quick succession.
         held.messages.sort_by_key(|message| message.received_at);
         Ok(held)
     }
@@ -303,15 +310,15 @@ impl Maildir {
             for entry in fs::read_dir(self.root.join(folder))? {
                 let entry = entry?;
                 let file = file_name(&entry.path());
-                // Hidden files are no messages (maildir(5)).
+                // Hidden files are not messages (maildir(5)).
                 if file.starts_with('.') || !entry.file_type()?.is_file() {
                     continue;
                 }
-                let (name, marks) = file.split_once(MARKS).unwrap_or((&file, ""));
-                let id = match id_in(name) {
+                let (name, marks) = file.split_once(MARKS_SEPARATOR).unwrap_or((&file, ""));
+                let id = match parse_id(name) {
                     Some(id) => id,
                     None => {
-                        let id = id_for(name);
+                        let id = derive_id(name);
                         self.names().insert(id.clone(), name.to_owned());
                         id
                     }
@@ -334,11 +341,11 @@ impl Maildir {
 
     fn load(&self, entry: &Entry) -> io::Result<ReceivedMessage> {
         let source = fs::read(&entry.path)?;
-        // One that another program put there has nothing beside it.
-        let beside: Option<Beside> = fs::read(self.beside(&entry.id))
+        // A message of another program has no JSON file.
+        let metadata: Option<Metadata> = fs::read(self.metadata_path(&entry.id))
             .ok()
             .and_then(|json| serde_json::from_slice(&json).ok());
-        let beside = beside.unwrap_or_else(|| Beside {
+        let metadata = metadata.unwrap_or_else(|| Metadata {
             received_at: entry.received_at,
             envelope: Envelope::default(),
             peer: None,
@@ -351,21 +358,25 @@ impl Maildir {
         });
         let received = Received {
             source,
-            envelope: beside.envelope,
-            helo: beside.helo,
-            tls: beside.tls,
-            login: beside.login,
-            transcript: beside.transcript,
-            warnings: beside.warnings,
+            envelope: metadata.envelope,
+            helo: metadata.helo,
+            tls: metadata.tls,
+            login: metadata.login,
+            transcript: metadata.transcript,
+            warnings: metadata.warnings,
         };
-        let message =
-            ReceivedMessage::new(entry.id.clone(), beside.received_at, received, beside.peer);
+        let message = ReceivedMessage::new(
+            entry.id.clone(),
+            metadata.received_at,
+            received,
+            metadata.peer,
+        );
         message.set_read(entry.is_seen);
-        message.set_tags(beside.tags);
+        message.set_tags(metadata.tags);
         Ok(message)
     }
 
-    fn write_beside(&self, message: &ReceivedMessage) -> io::Result<()> {
+    fn write_metadata(&self, message: &ReceivedMessage) -> io::Result<()> {
         let SessionFacts {
             peer,
             helo,
@@ -374,7 +385,7 @@ impl Maildir {
             transcript,
             warnings,
         } = message.session.clone();
-        let json = serde_json::to_vec(&Beside {
+        let json = serde_json::to_vec(&Metadata {
             received_at: message.received_at,
             envelope: message.envelope.clone(),
             peer,
@@ -385,35 +396,36 @@ impl Maildir {
             warnings,
             tags: message.tags(),
         })?;
-        let on_its_way = self
+        let unfinished = self
             .root
             .join("tmp")
-            .join(format!("{}.json{OURS}", message.id));
-        fs::write(&on_its_way, json)?;
-        fs::rename(on_its_way, self.beside(&message.id))
+            .join(format!("{}.json{EXTENSION}", message.id));
+        fs::write(&unfinished, json)?;
+        fs::rename(unfinished, self.metadata_path(&message.id))
     }
 
-    fn beside(&self, id: &MessageId) -> PathBuf {
+    fn metadata_path(&self, id: &MessageId) -> PathBuf {
         self.root.join("movie-bag").join(format!("{id}.json"))
     }
 
-    /// Path of a message's file. Other mail readers move it, and one that does so at this moment may hide it from one look.
+    /// Returns the path of a message's source. It is searched twice, since a mail reader that renames it meanwhile may hide it
+    /// from one search.
     fn locate(&self, name: &str) -> Option<PathBuf> {
-        self.look_for(name).or_else(|| self.look_for(name))
+        self.search_once(name).or_else(|| self.search_once(name))
     }
 
-    fn look_for(&self, name: &str) -> Option<PathBuf> {
+    fn search_once(&self, name: &str) -> Option<PathBuf> {
         let cur = self.root.join("cur");
         let usual = [
             self.root.join("new").join(name),
-            cur.join(format!("{name}{MARKS}{SEEN}")),
-            cur.join(format!("{name}{MARKS}")),
+            cur.join(format!("{name}{MARKS_SEPARATOR}{SEEN}")),
+            cur.join(format!("{name}{MARKS_SEPARATOR}")),
         ];
         usual.into_iter().find(|path| path.is_file()).or_else(|| {
             let mut files = fs::read_dir(cur).ok()?.filter_map(Result::ok);
             let is_it = |entry: &fs::DirEntry| {
                 let file = file_name(&entry.path());
-                file.split(MARKS).next() == Some(name)
+                file.split(MARKS_SEPARATOR).next() == Some(name)
             };
             files.find(is_it).map(|entry| entry.path())
         })
@@ -424,21 +436,25 @@ impl Maildir {
     }
 }
 
-/// Name of a message's file without its marks.
-fn name_in(names: &HashMap<MessageId, String>, message: &Identity) -> String {
+/// Returns the name of a message's file without its marks.
+fn find_name(names: &HashMap<MessageId, String>, message: &Identity) -> String {
     let foreign = names.get(&message.id).cloned();
-    foreign.unwrap_or_else(|| name_of(message))
+    foreign.unwrap_or_else(|| file_name_for(message))
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
+fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
 }
 
-fn name_of(message: &Identity) -> String {
-    format!("{}.{}{OURS}", message.received_at.as_second(), message.id)
+fn file_name_for(message: &Identity) -> String {
+    format!(
+        "{}.{}{EXTENSION}",
+        message.received_at.as_second(),
+        message.id
+    )
 }
 
 fn file_name(path: &Path) -> String {
@@ -447,8 +463,8 @@ fn file_name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-fn id_in(name: &str) -> Option<MessageId> {
-    let (_, id) = name.strip_suffix(OURS)?.split_once('.')?;
+fn parse_id(name: &str) -> Option<MessageId> {
+    let (_, id) = name.strip_suffix(EXTENSION)?.split_once('.')?;
     is_id(id).then(|| MessageId(id.to_owned()))
 }
 
@@ -456,8 +472,8 @@ fn is_id(text: &str) -> bool {
     text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// An id that is the same after each restart.
-fn id_for(name: &str) -> MessageId {
+/// Returns the id of a file of another program. It is the same after each restart.
+fn derive_id(name: &str) -> MessageId {
     let digest = Sha256::digest(name.as_bytes());
     let hex: String = digest[..11]
         .iter()
@@ -467,216 +483,4 @@ fn id_for(name: &str) -> MessageId {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::inbox::tests::{Counting, received};
-    use crate::inbox::{Inbox, Which};
-
-    fn open(root: &Path) -> Inbox {
-        let (maildir, held) = Maildir::open(root, 10, 1 << 20).unwrap();
-        // Draws what no other inbox of the test drew.
-        let rng =
-            Counting::from(fs::read_dir(root.join("movie-bag")).unwrap().count() as u64 * 100);
-        Inbox::new(10, 1 << 20, Arc::new(rng)).with_archive(maildir, held.messages)
-    }
-
-    fn keep(inbox: &Inbox, source: &[u8]) -> Arc<ReceivedMessage> {
-        let peer = "127.0.0.1:4000".parse().unwrap();
-        let at = "2026-11-23T10:11:12.5Z".parse().unwrap();
-        let mut received = received(source, "from@example.com", &["to@example.com"]);
-        received.warnings = vec![Warning::BareLf(2)];
-        received.tls = Some("TLS 1.3".into());
-        inbox.store(received, peer, at).unwrap()
-    }
-
-    fn files(root: &Path, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(root.join(folder)).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| file_name(&entry.unwrap().path()))
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn everything_is_there_again_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let inbox = open(root);
-        let source = b"Subject: x\r\n\r\n\xff\0 bare\n.";
-        let first = keep(&inbox, source);
-        let second = keep(&inbox, b"second");
-        let tagged = keep(&inbox, b"X-Tags: own\r\n\r\n");
-        assert_eq!(files(root, "new").len(), 3);
-        inbox.mark_read(&first);
-        inbox.set_tags(std::slice::from_ref(&second.id.0), &["kept".into()]);
-        drop(inbox);
-        let inbox = open(root);
-        let again = inbox.get(&first.id.0).unwrap();
-        assert_eq!(again.source, source[..]);
-        assert!(again.is_read());
-        assert_eq!(again.envelope, first.envelope);
-        assert_eq!(again.session.peer, first.session.peer);
-        assert_eq!(again.session.tls.as_deref(), Some("TLS 1.3"));
-        assert_eq!(again.session.warnings, [Warning::BareLf(2)]);
-        assert_eq!(again.received_at, first.received_at);
-        assert_eq!(inbox.get(&second.id.0).unwrap().tags(), ["kept"]);
-        assert_eq!(inbox.get(&tagged.id.0).unwrap().tags(), ["own"]);
-        assert_eq!((inbox.totals().unread, inbox.counts().accepted), (2, 0));
-        inbox.delete(Which::All);
-        assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
-        assert_eq!(files(root, "movie-bag"), ["lock"]);
-    }
-
-    #[test]
-    fn a_restored_message_is_in_the_store_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let inbox = open(root);
-        let (read, unread) = (keep(&inbox, b"read"), keep(&inbox, b"unread"));
-        inbox.mark_read(&read);
-        inbox.set_tags(std::slice::from_ref(&read.id.0), &["kept".into()]);
-        let before = ["new", "cur", "movie-bag"].map(|part| files(root, part));
-        let now = Timestamp::UNIX_EPOCH;
-        let ids = vec![read.id.0.clone(), unread.id.0.clone()];
-        let deletion = inbox.delete_restorably(ids, now).unwrap();
-        assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
-        assert_eq!(files(root, "movie-bag"), ["lock"]);
-        assert_eq!(inbox.restore(&deletion, now), 2);
-        let after = ["new", "cur", "movie-bag"].map(|part| files(root, part));
-        assert_eq!(after, before);
-        drop(inbox);
-        let inbox = open(root);
-        let again = inbox.get(&read.id.0).unwrap();
-        assert!(again.is_read() && again.source == read.source);
-        assert_eq!(again.tags(), ["kept"]);
-        assert_eq!(again.envelope, read.envelope);
-        assert_eq!(inbox.totals().unread, 1);
-    }
-
-    #[test]
-    fn marks_and_tags_that_race_a_deletion_leave_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let inbox = open(root);
-        let mut deleted = 0;
-        while deleted < 1000 {
-            let messages: Vec<_> = (0..5)
-                .map(|_| keep(&inbox, b"X-Tags: own\r\n\r\n"))
-                .collect();
-            let ids: Vec<_> = messages.iter().map(|one| one.id.0.clone()).collect();
-            std::thread::scope(|scope| {
-                scope.spawn(|| inbox.set_read(Which::Ids(ids.clone()), true));
-                scope.spawn(|| inbox.set_tags(&ids, &["late".into()]));
-                scope.spawn(|| keep(&inbox, b"X-Tags: own\r\n\r\n"));
-                deleted += inbox.delete(Which::All);
-            });
-        }
-        inbox.delete(Which::All);
-        assert_eq!(files(root, "new").len() + files(root, "cur").len(), 0);
-        assert_eq!(files(root, "movie-bag"), ["lock"]);
-    }
-
-    #[test]
-    fn envelopes_without_a_message_are_removed_at_the_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let inbox = open(root);
-        let kept = keep(&inbox, b"kept");
-        let gone = keep(&inbox, b"gone");
-        let foreign = "1764000000.M1P2.host";
-        fs::write(root.join("new").join(foreign), b"Subject: foreign\r\n\r\n").unwrap();
-        drop(inbox);
-        let inbox = open(root);
-        inbox.set_tags(&[id_for(foreign).0], &["tagged".into()]);
-        drop(inbox);
-        let file = files(root, "new")
-            .into_iter()
-            .find(|name| name.contains(&gone.id.0));
-        fs::remove_file(root.join("new").join(file.unwrap())).unwrap();
-        fs::write(root.join("movie-bag/notes.json"), b"not ours").unwrap();
-        let inbox = open(root);
-        assert_eq!(inbox.totals().messages, 2);
-        assert_eq!(
-            inbox.get(&kept.id.0).unwrap().envelope.sender,
-            "from@example.com"
-        );
-        assert_eq!(inbox.get(&id_for(foreign).0).unwrap().tags(), ["tagged"]);
-        let mut expected = vec![
-            format!("{}.json", kept.id),
-            format!("{}.json", id_for(foreign)),
-            "lock".into(),
-            "notes.json".into(),
-        ];
-        expected.sort();
-        assert_eq!(files(root, "movie-bag"), expected);
-    }
-
-    #[test]
-    fn other_mail_readers_may_mark_bring_and_take_messages() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        let inbox = open(root);
-        let message = keep(&inbox, b"one");
-        let name = files(root, "new").remove(0);
-        // Another reader flags it and answers it.
-        fs::rename(
-            root.join("new").join(&name),
-            root.join(format!("cur/{name}{MARKS}FR")),
-        )
-        .unwrap();
-        inbox.mark_read(&message);
-        assert_eq!(files(root, "cur"), [format!("{name}{MARKS}FRS")]);
-        inbox.set_read(Which::All, false);
-        assert_eq!(files(root, "cur"), [format!("{name}{MARKS}FR")]);
-        fs::write(
-            root.join("new/1764000000.M1P2.host"),
-            b"Subject: foreign\r\n\r\n",
-        )
-        .unwrap();
-        drop(inbox);
-        let inbox = open(root);
-        let foreign = inbox.latest().unwrap();
-        assert_eq!(foreign.id.0.len(), 22);
-        let sources: Vec<_> = inbox
-            .list(0, 0, None)
-            .iter()
-            .map(|one| one.source.clone())
-            .collect();
-        assert!(sources.contains(&foreign.source) && sources.len() == 2);
-        inbox.mark_read(&inbox.get(&id_for("1764000000.M1P2.host").0).unwrap());
-        assert!(files(root, "cur").contains(&format!("1764000000.M1P2.host{MARKS}S")));
-        // Somebody took one away: that is no error.
-        fs::remove_file(root.join(format!("cur/{name}{MARKS}FR"))).unwrap();
-        inbox.delete(Which::All);
-        assert_eq!(files(root, "cur").len(), 0);
-    }
-
-    #[test]
-    fn what_a_dead_process_left_is_swept_and_what_does_not_fit_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        drop(open(root));
-        fs::write(root.join("tmp/1.half.movie-bag"), b"half").unwrap();
-        for number in 0..12 {
-            let name = format!("{}.{number:022}.movie-bag", 1_764_000_000 + number);
-            fs::write(root.join("new").join(name), b"x").unwrap();
-        }
-        let (maildir, held) = Maildir::open(root, 10, 1 << 20).unwrap();
-        assert_eq!((held.messages.len(), held.left), (10, 2));
-        assert_eq!(files(root, "tmp").len(), 0);
-        assert_eq!(files(root, "new").len(), 12);
-        let busy = Maildir::open(root, 10, 1 << 20).unwrap_err();
-        assert_eq!(busy.kind(), io::ErrorKind::WouldBlock);
-        drop(maildir);
-        let inbox = open(root);
-        keep(&inbox, b"newest");
-        assert_eq!(
-            files(root, "new").len(),
-            12,
-            "for a new one the oldest that was read goes"
-        );
-    }
-}
+mod tests;

@@ -83,7 +83,7 @@ impl From<&ReceivedMessage> for Message {
         let digest = stored.digest().into_owned();
         let content = stored.content();
         let found = extract::of(&content);
-        let headers = content::guarded(&stored.source, |parsed| {
+        let headers = content::parse_guarded(&stored.source, |parsed| {
             let fields = parsed.fields().take(MAX_FIELDS);
             let decoded = fields.map(|field| {
                 let value = decode_words(&field.unfolded());

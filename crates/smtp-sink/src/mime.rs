@@ -9,109 +9,23 @@
 //! The parser makes one pass over the bytes, without recursion. Parts are slices of the message; nothing is decoded before it is
 //! requested. A message within a message is one part and is not divided: it is downloaded as a message.
 
+mod defect;
 pub mod fields;
+mod limits;
 pub mod parameters;
 pub mod text;
 pub mod transfer;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
 use memchr::memmem;
 
+pub use defect::Defect;
 use fields::{Fields, Line, first_line, without_line_end};
+use limits::{MAX_DEPTH, MAX_PARTS};
 use parameters::Parameterized;
 use transfer::Encoding;
-
-/// Maximum depth of numbered multiparts. Deeper ones are read too, and numbered as if they were at this level; otherwise the
-/// numbers of many deep parts would take more memory than the message.
-const MAX_DEPTH: usize = 100;
-
-/// Maximum number of parts of a message. In a message with more, the last part is the rest of the message. A part of seven bytes
-/// uses some hundred bytes of memory while its message is read.
-const MAX_PARTS: usize = 20_000;
-
-/// Maximum number of characters of a name in a [`Defect`].
-const MAX_NAME: usize = 40;
-
-/// Defect of a message: it cannot be read as its sender meant it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Defect {
-    /// Header without a blank line at its end.
-    NoBlankLine,
-    /// Multipart without a boundary parameter.
-    NoBoundary,
-    /// Multipart in which its boundary does not occur.
-    BoundaryNotFound,
-    /// Multipart without its closing boundary.
-    NotClosed,
-    /// Multiparts nested deeper than [`MAX_DEPTH`].
-    TooDeep,
-    /// More than [`MAX_PARTS`] parts.
-    TooManyParts,
-    /// base64 with bytes that are not base64.
-    Base64Strays,
-    /// base64 that ends in the middle of a byte.
-    Base64Cut,
-    /// quoted-printable with a `=` that begins no escape.
-    QuotedPrintable,
-    /// uuencode without its begin or its end.
-    Uuencode,
-    /// Unknown transfer encoding.
-    UnknownEncoding(String),
-    /// Unknown charset.
-    UnknownCharset(String),
-    /// Text with bytes that are invalid in its charset.
-    Undecodable,
-    /// Header field that may occur once, and the number of its occurrences.
-    Repeated(&'static str, usize),
-}
-
-impl fmt::Display for Defect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Defect::NoBlankLine => write!(f, "no blank line between header and body"),
-            Defect::NoBoundary => {
-                write!(f, "multipart without a boundary parameter, shown as text")
-            }
-            Defect::BoundaryNotFound => write!(
-                f,
-                "the boundary of the multipart does not occur, shown as text"
-            ),
-            Defect::NotClosed => write!(f, "the closing boundary of the multipart is missing"),
-            Defect::TooDeep => write!(f, "multiparts are nested more than {MAX_DEPTH} levels deep"),
-            Defect::TooManyParts => {
-                write!(f, "more than {MAX_PARTS} parts, the rest is shown as one")
-            }
-            Defect::Base64Strays => write!(f, "characters that are not base64 were ignored"),
-            Defect::Base64Cut => write!(f, "the base64 is incomplete: its last bits are lost"),
-            Defect::QuotedPrintable => {
-                write!(f, "\"=\" without two hexadecimal digits is kept as it is")
-            }
-            Defect::Uuencode => write!(f, "the uuencoded part has no begin or no end line"),
-            Defect::UnknownEncoding(name) => {
-                write!(f, "unknown transfer encoding \"{name}\", not decoded")
-            }
-            Defect::UnknownCharset(name) => write!(
-                f,
-                "unknown charset \"{name}\", read as UTF-8 or Windows-1252"
-            ),
-            Defect::Undecodable => write!(f, "some bytes are not valid in the charset of the text"),
-            Defect::Repeated(name, times) => {
-                write!(f, "{name} occurs {times} times, the first is shown")
-            }
-        }
-    }
-}
-
-/// Shortens a name for a [`Defect`], and removes all but printable ASCII.
-fn shorten(name: &str) -> String {
-    name.chars()
-        .filter(|char| char.is_ascii_graphic())
-        .take(MAX_NAME)
-        .collect()
-}
 
 /// Part of a message; the first is the message itself.
 #[derive(Debug)]
@@ -206,14 +120,14 @@ impl<'x> Part<'x> {
             slot.get_or_insert(field);
         }
         if let Some(field) = names.0 {
-            let read = Parameterized::of(field.value);
+            let read = Parameterized::parse(field.value);
             self.content_type = is_type(&read.value).then_some(read);
         }
         if let Some(field) = names.1 {
-            self.encoding = Encoding::of(&field.unfolded());
+            self.encoding = Encoding::parse(&field.unfolded());
         }
         if let Some(field) = names.2 {
-            self.disposition = Parameterized::of(field.value);
+            self.disposition = Parameterized::parse(field.value);
         }
         if let Some(field) = names.3 {
             let id = field.unfolded();
@@ -383,7 +297,7 @@ impl<'x> Parser<'x> {
             self.begin_part(at);
         }
         if let State::Header { part, start } = self.state {
-            match Line::of(line, at == start) {
+            match Line::classify(line, at == start) {
                 Line::Blank => self.end_header(part, start, at, at + line.len()),
                 Line::Text => {
                     self.parts[part].defects.push(Defect::NoBlankLine);

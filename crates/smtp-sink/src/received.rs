@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::content::{self, Content, Digest};
-use super::inbox::memory::Charge;
+use super::memory::Charge;
 use super::search::Facts;
 use crate::session::auth::Login;
 use crate::session::{Envelope, MessageId, Received, Transcript, Warning};

@@ -16,10 +16,10 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::bound_sink::Summary;
 use crate::builder::SinkBuilder;
 use crate::error::SinkError;
 use crate::filter::{Filter, WaitError};
+use crate::inbox::Summary;
 use crate::inbox_handle::InboxHandle;
 use crate::message::Message;
 use crate::supervision::TaskFailed;

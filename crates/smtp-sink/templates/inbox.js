@@ -16,9 +16,18 @@ const opened = () => (/^\/view\/([0-9A-Za-z]+)$/.exec(location.pathname) || [])[
 
 const FOCUSABLE = 'a, summary, button, input, select';
 
+// The first element from `at` on that stays, otherwise the last one before it.
+const nearest = (all, at, stays) => all.slice(at).find(stays) || all.slice(0, at).filter(stays).pop();
+
 // Keeps unchanged elements, and with them the scroll position, the focus, open menus and the selection.
 function morph(old, fresh) {
-  for (const child of Array.from(old.children)) if (!fresh.ownerDocument.getElementById(child.id)) child.remove();
+  const before = Array.from(old.children);
+  const stays = (child) => fresh.ownerDocument.getElementById(child.id);
+  // The focus of a removed message moves in the same step. Later, keys pressed in the meantime would act on another message.
+  const at = old.id === 'rows' ? before.findIndex((row) => row.contains(document.activeElement)) : -1;
+  const heir = at < 0 || stays(before[at]) ? null : nearest(before, at, stays);
+  for (const child of before) if (!stays(child)) child.remove();
+  if (heir) heir.querySelector('a').focus({ preventScroll: true });
   Array.from(fresh.children).forEach((child, index) => {
     const kept = get(child.id);
     const here = old.children[index] || null;
@@ -298,14 +307,14 @@ async function actOnSelection(action) {
   const { action: url } = get('selection');
   const isOpen = ids.includes(opened());
   const next = action === 'delete' ? neighbour(ids) : '';
-  const focused = document.activeElement.closest('#rows li, #bar');
+  const isInBar = get('bar').contains(document.activeElement);
   if (!ids.length || !await post(url, [['do', action], ...ids.map((id) => ['ids', id])])) return;
   clearSelection();
   // A message that is shown again would be marked as read again.
   if (isOpen && action !== 'read') { await follow(next || get('list').dataset.place, 'replace'); return; }
   await refresh();
   // The buttons that had the focus are hidden without a selection.
-  if (focused && document.activeElement === document.body) focusRow(action === 'delete' ? idOf(next) : ids[ids.length - 1]);
+  if (isInBar && document.activeElement === document.body) focusRow(action === 'delete' ? idOf(next) : ids[ids.length - 1]);
 }
 
 const idOf = (url) => (url ? new URL(url).pathname.slice('/view/'.length) : '');
@@ -441,7 +450,7 @@ function neighbour(ids) {
   const all = links();
   const isGone = (link) => ids.includes(box(link.parentElement).value);
   const first = all.findIndex(isGone);
-  const next = first < 0 ? null : all.slice(first).find((link) => !isGone(link)) || all.slice(0, first).pop();
+  const next = first < 0 ? null : nearest(all, first, (link) => !isGone(link));
   return next ? next.href : '';
 }
 
@@ -469,11 +478,7 @@ async function remove() {
   if (button) { await send(button.form, button, neighbour([opened()])); return; }
   const row = document.activeElement.closest('#rows li');
   if (!row) return;
-  const { value } = box(row);
-  const next = neighbour([value]);
-  if (!await post(get('selection').action, [['do', 'delete'], ['ids', value]])) return;
-  await refresh();
-  if (next) focusRow(idOf(next));
+  if (await post(get('selection').action, [['do', 'delete'], ['ids', box(row).value]])) refresh();
 }
 
 function toggle(extends_) {

@@ -16,9 +16,9 @@ use std::fs;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::npm;
-use super::web_driver::Session;
-use super::{wait_for, wait_until};
+use crate::npm;
+use crate::web_driver::Session;
+use crate::{wait_for, wait_until};
 
 /// A browser with one window. It ends with the test.
 pub struct Browser {
@@ -90,7 +90,7 @@ impl Browser {
         match Session::open() {
             Ok(session) => Some(Self::on_an_empty_page(session)),
             Err(why) => {
-                super::virtual_env::left_out(
+                crate::report_skipped(
                     "the tests of the pages in a browser",
                     &why,
                     "Put chromium and chromedriver on the PATH.",
@@ -316,7 +316,7 @@ impl Browser {
     /// Writes the visible part of the page to `target/screenshots/NAME.png`.
     #[track_caller]
     pub fn screenshot(&self, name: &str) {
-        let folder = super::target_folder().join("screenshots");
+        let folder = crate::target_folder().join("screenshots");
         fs::create_dir_all(&folder).unwrap();
         let image = self.get("/screenshot");
         fs::write(folder.join(format!("{name}.png")), decoded(&image)).unwrap();

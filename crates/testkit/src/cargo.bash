@@ -3,13 +3,13 @@ unknown() {
     exit 1
 }
 
-# Fails if no test has this name. The unit tests are in another binary, so their sources are searched.
+# Fails if no test has this name. Unit tests and the tests of the libraries are in other binaries, so their sources are searched.
 has_test() {
-    if [[ $is_lib ]]; then
-        grep -rq "${1##*::}" "$REPOSITORY/src"
+    if [[ $is_elsewhere ]]; then
+        grep -rq "${1##*::}" "$REPOSITORY/src" "$REPOSITORY"/crates/*/{src,tests}
     else
         "$TESTS" --list | grep -q "$1"
-    fi || { echo "no test is named $1" >&2 && exit 1; }
+    fi 2>/dev/null || { echo "no test is named $1" >&2 && exit 1; }
 }
 
 command=$1
@@ -27,12 +27,23 @@ build)
     [[ "$*" =~ ^(--release)?\ ?(--locked)?$ ]] || unknown build "$@"
     ;;
 test)
-    is_lib=
+    is_elsewhere=
     while [[ $# -gt 0 ]]; do
         case $1 in
-        --lib) is_lib=yes ;;
-        --test) shift && [[ -d $REPOSITORY/tests/$1 ]] || unknown test "$1" ;;
-        --locked | --no-fail-fast | --release) ;;
+        --lib | --doc) is_elsewhere=yes ;;
+        --test)
+            shift
+            if [[ ! -d $REPOSITORY/tests/$1 ]]; then
+                compgen -G "$REPOSITORY/crates/*/tests/$1" >/dev/null || unknown test "$1"
+                is_elsewhere=yes
+            fi
+            ;;
+        -p | --package)
+            shift
+            grep -q "^name = \"$1\"" "$REPOSITORY"/crates/*/Cargo.toml || unknown test "$1"
+            is_elsewhere=yes
+            ;;
+        --locked | --no-fail-fast | --release | --workspace) ;;
         --) break ;;
         -*) unknown test "$@" ;;
         *) has_test "$1" ;;
@@ -43,6 +54,6 @@ test)
 bench)
     [[ $1 == --bench && -f $REPOSITORY/benches/$2.rs ]] || unknown bench "$@"
     ;;
-fmt | clippy | doc | deny) ;;
+check | clippy | deny | doc | fmt | tree) ;;
 *) unknown "$command" "$@" ;;
 esac

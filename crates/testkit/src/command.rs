@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::mongodb::FreshDatabase;
-use super::server::{Server, Sink};
+use crate::mongodb::FreshDatabase;
+use crate::server::{Server, Sink};
 
 /// An empty home with a cleared environment. Hashes have the lowest cost that bcrypt allows, to keep tests fast.
 pub struct Home {
@@ -117,7 +117,7 @@ impl Home {
 
     /// Returns a command that runs the binary in the environment of this home and nothing else.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        let binary = super::binary();
+        let binary = crate::binary();
         let mut command = match self.open_files {
             None => Command::new(binary),
             Some(limit) => {
@@ -213,8 +213,8 @@ impl Home {
     /// Returns every value of every field of every table or collection: numbers as text, bytes in hex.
     pub fn stored_values(&self) -> Vec<String> {
         match self.mongodb_uri() {
-            Some(uri) => super::mongodb::stored_values(uri),
-            None => super::sqlite::stored_values(&self.database()),
+            Some(uri) => crate::mongodb::stored_values(uri),
+            None => crate::sqlite::stored_values(&self.database()),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
-use super::PATIENCE;
-use super::server::Server;
+use crate::PATIENCE;
+use crate::server::Server;
 
 pub struct Connection {
     stream: BufReader<TcpStream>,

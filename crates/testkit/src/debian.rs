@@ -12,14 +12,14 @@ pub fn unpack_package(name: &str, what: &str) -> Option<PathBuf> {
         Err(why) => {
             let advice =
                 "It is fetched by apt-get download, which needs Debian and apt-get update.";
-            super::virtual_env::left_out(what, &format!("{name}: {why}"), advice);
+            crate::report_skipped(what, &format!("{name}: {why}"), advice);
             None
         }
     }
 }
 
 fn unpack(name: &str) -> Result<PathBuf, String> {
-    let target = super::target_folder().join("debian");
+    let target = crate::target_folder().join("debian");
     fs::create_dir_all(&target).map_err(|error| error.to_string())?;
     // Parallel test runs share the folder.
     let lock =

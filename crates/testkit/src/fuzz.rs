@@ -1,10 +1,10 @@
-//! What the tests that throw anything at a parser share: the inputs, the corpus, and how long they go on.
+//! Random input for parsers.
 //!
-//! A target is a function over bytes that panics where a promise is broken; it stands beside the code that it breaks,
-//! in a module called `fuzz`. [`Target::run`] first replays every file of `tests/corpus/TARGET/`, then makes inputs:
-//! noise, words of the format in any order, mutations of the corpus, and one piece over and over, which finds what costs
-//! more than its length. `PROPTEST_CASES` says how many. An input that breaks something is shrunk and written to
-//! `target/fuzz/`; once it is mended, the file belongs into the corpus, under a name that says what it broke.
+//! A target is a function over bytes that panics if the parser breaks a promise. It stands in a test module `fuzz` beside the
+//! parser. [`Target::run`] first replays every file of `tests/corpus/TARGET/`. Then it generates inputs: noise, words of the format
+//! in any order, mutations of the corpus, and one piece repeated, which finds work that is not linear in the length of the input.
+//! `PROPTEST_CASES` sets their number. An input that fails is shrunk and written to `target/fuzz/`. After the fix, it is moved to the
+//! corpus, under a name that describes the failure.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,43 +16,43 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
-use super::markdown::repository;
+use crate::markdown::repository;
 
-/// The folders of the corpus: each is a target, and each target has one.
+/// Targets, and folders of the corpus.
 const TARGETS: [&str; 8] = [
     "accounts", "address", "env_file", "mail", "query", "smtp", "text", "token",
 ];
 
-/// Bytes of an input that repeats itself. At this size, work that grows with the square of it takes minutes.
+/// Size of a repeating input, in bytes. At this size, quadratic work takes minutes.
 const LONG: usize = 256 * 1024;
 
-/// What an input may take. Honest work on a long one takes a tenth, also without optimisation and on a busy machine.
+/// Maximum time for one input. Linear work on a repeating input takes a tenth of it, without optimization and on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Stands in a corpus file whose name ends in `.repeated`: what is behind it is repeated until the input is long.
+/// Mark in a corpus file whose name ends in `.repeated`: the bytes after it are repeated up to [`LONG`].
 const REPEAT: &[u8] = b"<<<REPEAT>>>";
 
 /// One parser under test.
 pub struct Target {
-    /// The name of its folder in the corpus.
+    /// Name of the folder in the corpus.
     pub name: &'static str,
-    /// What its format is made of.
+    /// Words of the format.
     pub words: &'static [&'static str],
-    /// Inputs to mutate beside the corpus, such as what must be made anew each time.
+    /// More inputs to mutate, such as those that must be generated in each run.
     pub seeds: Vec<Vec<u8>>,
-    /// How many inputs an ordinary run makes.
+    /// Number of generated inputs, unless `PROPTEST_CASES` is set.
     pub cases: u32,
 }
 
 impl Target {
-    /// Replays the corpus, then goes on with inputs of its own.
+    /// Replays the corpus, then runs `check` on generated inputs.
     #[track_caller]
     pub fn run(self, check: impl Fn(&[u8])) {
         assert!(TARGETS.contains(&self.name), "{} has no folder", self.name);
         let corpus = corpus(self.name);
         for (path, input) in &corpus {
-            let kept = catch_unwind(AssertUnwindSafe(|| timed(&check, input)));
-            assert!(kept.is_ok(), "{} breaks it", path.display());
+            let result = catch_unwind(AssertUnwindSafe(|| timed(&check, input)));
+            assert!(result.is_ok(), "{} fails", path.display());
         }
         let mut seeds: Vec<_> = corpus.into_iter().map(|(_, input)| input).collect();
         seeds.retain(|seed| seed.len() < LONG / 4);
@@ -72,8 +72,8 @@ impl Target {
         match found {
             Ok(()) => {}
             Err(TestError::Fail(why, input)) => panic!(
-                "{why}: once it is mended, move {} to tests/corpus/{}/ under a name that says what it broke",
-                written(self.name, &input).display(),
+                "{why}: after the fix, move {} to tests/corpus/{}/, under a name that describes the failure",
+                write(self.name, &input).display(),
                 self.name
             ),
             Err(error) => panic!("{error}"),
@@ -93,7 +93,7 @@ fn timed(check: &impl Fn(&[u8]), input: &[u8]) {
     );
 }
 
-/// The files of a target, those that repeat themselves at full length.
+/// Returns the files of a target, repeating ones at full length.
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = repository().join("tests/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(folder)
@@ -124,7 +124,7 @@ fn long(start: &[u8], piece: &[u8]) -> Vec<u8> {
     [start, &piece.repeat(times)].concat()
 }
 
-fn written(target: &str, input: &[u8]) -> PathBuf {
+fn write(target: &str, input: &[u8]) -> PathBuf {
     let folder = repository().join("target/fuzz");
     fs::create_dir_all(&folder).unwrap();
     let sum = input.iter().fold(0_u64, |sum, byte| {
@@ -179,7 +179,7 @@ impl Edit {
     }
 }
 
-/// A word of the format, or what nobody expects there.
+/// Generates a word of the format, or text that is unusual in it.
 fn word(words: &'static [&'static str]) -> BoxedStrategy<Vec<u8>> {
     let odd = [
         "\0",
@@ -248,8 +248,8 @@ fn inputs(seeds: Vec<Vec<u8>>, words: &'static [&'static str]) -> BoxedStrategy<
         }
         input
     });
-    let said = vec(word(words), 0..60).prop_map(|words| words.concat());
-    // A piece of a seed, or words; after nothing, or after the start of a seed.
+    let sentence = vec(word(words), 0..60).prop_map(|words| words.concat());
+    // The repeated piece is a part of a seed, or words. It follows nothing, or the start of a seed.
     let piece = prop_oneof![
         3 => vec(word(words), 1..6).prop_map(|words| words.concat()),
         1 => (seed.clone(), any::<Index>(), 1_usize..60).prop_map(|(seed, from, length)| {
@@ -264,13 +264,13 @@ fn inputs(seeds: Vec<Vec<u8>>, words: &'static [&'static str]) -> BoxedStrategy<
             seed
         }),
     ];
-    let again = (start, piece).prop_map(|(start, piece)| long(&start, &piece));
+    let repeating = (start, piece).prop_map(|(start, piece)| long(&start, &piece));
     prop_oneof![
         12 => mutated,
-        12 => said,
+        12 => sentence,
         2 => vec(any::<u8>(), 0..400),
         2 => vec(any::<char>(), 0..100).prop_map(|text| String::from_iter(text).into_bytes()),
-        1 => again,
+        1 => repeating,
     ]
     .boxed()
 }

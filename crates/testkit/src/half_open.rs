@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::wait_until;
+use crate::wait_until;
 
 /// Time between two bytes of each client, and before it reconnects. Attackers send single bytes so that no connection is idle.
 const DRIP: Duration = Duration::from_secs(2);

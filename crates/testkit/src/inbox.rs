@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wait_for;
+use crate::wait_for;
 
 /// The inbox of a running sink.
 pub struct Inbox {
@@ -45,7 +45,7 @@ impl Inbox {
     pub(super) fn at(address: &str) -> Self {
         Self {
             base: format!("http://{address}"),
-            agent: super::server::agent(),
+            agent: crate::server::agent(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Test servers, browsers and fixtures that the tests of several packages share.
 //!
-//! [`Home`] starts the real binary with an empty home folder. The other modules use it over HTTP, SMTP, the terminal and a browser.
+//! [`Home`] starts the real binary in an empty home folder. Tests use it over HTTP, SMTP, a terminal ([`Person`]) and a browser
+//! ([`Browser`]):
 //!
 //! ```text
 //! let home = Home::fresh();                     // an empty folder and a cleared environment
@@ -9,6 +10,11 @@
 //! server.inbox().wait_for("ann@example.com");   // a Mail: subject, text, the link in it
 //! home.run(&["user", "list"]).ok();             // an Output: stdout, stderr, exit code
 //! ```
+//!
+//! Unit tests of the libraries use the modules that need no binary: [`fuzz`], [`mongodb`], [`markdown`] and [`MailServer`].
+//!
+//! This package depends on no other package of the repository, so that each of them can use it as a dev-dependency. A test waits
+//! for events by [`wait_for`] and [`wait_until`], never for a fixed time. If software is missing, a test calls [`report_skipped`].
 
 #![expect(
     clippy::unwrap_used,
@@ -37,6 +43,7 @@ pub mod postfix;
 mod proxy;
 mod server;
 mod shell;
+mod skipped_tests;
 mod sqlite;
 pub mod virtual_env;
 mod waiting;
@@ -57,6 +64,7 @@ pub use proxy::Proxy;
 
 pub use server::{Answer, Server, Sink, metric_value, raw};
 pub use shell::Shell;
+pub use skipped_tests::report_skipped;
 pub use waiting::{PATIENCE, wait_for, wait_until, wait_until_within};
 
 /// Makes each function a test on every database: `password_reset::mongodb::one_confirmation_follows_one_reset`.

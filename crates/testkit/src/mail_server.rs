@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use super::wait_until;
+use crate::wait_until;
 
 /// Failure while one mail is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

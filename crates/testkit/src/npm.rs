@@ -21,7 +21,7 @@ pub fn axe() -> Option<&'static str> {
             match source {
                 Ok(source) => Some(source),
                 Err(why) => {
-                    super::virtual_env::left_out(
+                    crate::report_skipped(
                         "the search for accessibility problems",
                         &why,
                         "Put npm on the PATH.",
@@ -36,7 +36,7 @@ pub fn axe() -> Option<&'static str> {
 /// Installs packages into the folder `name` under `target/`, without their scripts and peer dependencies, and returns the
 /// `node_modules` folder.
 pub fn npm_packages(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
-    let target = super::target_folder();
+    let target = crate::target_folder();
     let folder = target.join(name);
     // Parallel tests and test runs share the folder.
     let lock =

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use super::command::Home;
-use super::wait_for;
+use crate::command::Home;
+use crate::wait_for;
 
 pub struct Person {
     screen: Arc<Mutex<String>>,

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{ClosedPort, virtual_env, wait_until};
+use crate::{ClosedPort, report_skipped, wait_until};
 
 /// A running Postfix. It is stopped on drop.
 pub struct Postfix {
@@ -32,7 +32,7 @@ impl Postfix {
             None if !is_root => "Only root starts a Postfix.".to_owned(),
             None => return Some(Self::start_installed(sink, more)),
         };
-        virtual_env::left_out(
+        report_skipped(
             "delivery through a real Postfix",
             &why,
             "Install Debian's packages postfix and dovecot-core, and run the tests as root.",

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use super::command::Home;
-use super::inbox::Inbox;
-use super::{PATIENCE, wait_for, wait_until};
+use crate::command::Home;
+use crate::inbox::Inbox;
+use crate::{PATIENCE, wait_for, wait_until};
 
 /// A process whose output is collected, and which is killed at the end of its test.
 struct Process {

@@ -8,9 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::command::Home;
-use super::person::Person;
-use super::{PASSWORD, markdown, virtual_env};
+use crate::command::Home;
+use crate::person::Person;
+use crate::{PASSWORD, markdown, report_skipped};
 
 /// Programs of this machine that every script may use.
 const HOST_PROGRAMS: &[&str] = &[
@@ -86,7 +86,7 @@ impl<'a> Shell<'a> {
             ],
             without: &[],
         };
-        let binary = super::binary();
+        let binary = crate::binary();
         std::os::unix::fs::symlink(binary, shell.folder.join("movie-bag")).unwrap();
         // The reader is in a clone of the repository and has built it.
         let release = home.path().join("target/release");
@@ -102,7 +102,7 @@ impl<'a> Shell<'a> {
     pub fn finding(self, programs: &[&str]) -> Option<Self> {
         for name in programs {
             let Some(program) = found(name) else {
-                virtual_env::left_out(
+                report_skipped(
                     "running the examples of the documentation",
                     &format!("There is no {name} on the PATH."),
                     "Install it.",

@@ -24,7 +24,7 @@ pub(crate) fn stored_values(database: &Connection) -> Vec<String> {
                     ValueRef::Integer(number) => number.to_string(),
                     ValueRef::Real(number) => number.to_string(),
                     ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                    ValueRef::Blob(bytes) => super::hex(bytes),
+                    ValueRef::Blob(bytes) => crate::hex(bytes),
                 }),
             );
         }

@@ -1,34 +1,16 @@
-//! Programs of Python's that tests need, each set in a virtual environment of its own under `target/`; and what is told where
-//! tests go without what they need.
+//! Python packages that tests need, each in a virtual environment of its own under `target/`.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Tells loudly, once, that tests are left out, `why`, and what brings them back. In CI that is a failure.
-pub fn left_out(what: &str, why: &str, advice: &str) {
-    use std::collections::BTreeSet;
-    use std::io::Write as _;
-    use std::sync::Mutex;
-    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let message = format!("\n==== LEFT OUT: {what}. {why}\n==== {advice}\n");
-    assert!(std::env::var_os("CI").is_none(), "{message}");
-    if TOLD.lock().unwrap().insert(what.to_owned()) {
-        // Past the test runner, which keeps what a passing test prints to itself.
-        let _ = std::io::stderr().write_all(message.as_bytes());
-    }
-}
+use crate::target_folder;
 
-/// Installs packages into the environment `name` under `target/`, once for all runs, and answers its Python.
+/// Installs packages into the environment `name` under `target/`, once for all runs, and returns the path of its Python.
 pub fn install(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
-    // target/debug/deps/NAME-HASH
-    let exe = std::env::current_exe().map_err(|error| error.to_string())?;
-    let target = exe
-        .ancestors()
-        .nth(3)
-        .ok_or("the tests run outside a target folder")?;
+    let target = target_folder();
     let folder = target.join(name);
-    // Both binaries, and every run, want the same folder.
+    // Parallel tests and test runs share the folder.
     let lock = target.join(format!("{name}.lock"));
     let lock = File::create(lock).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
@@ -48,7 +30,7 @@ pub fn install(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     ]
     .into_iter()
     .find(|name| {
-        let asked = Command::new(name)
+        let status = Command::new(name)
             .args([
                 "-c",
                 "import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))",
@@ -56,7 +38,7 @@ pub fn install(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        asked.is_ok_and(|status| status.success())
+        status.is_ok_and(|status| status.success())
     })
     .ok_or("There is no Python 3.10 to 3.13 with venv.")?;
     run(Command::new(suitable).args(["-m", "venv"]).arg(&folder))?;

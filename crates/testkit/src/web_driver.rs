@@ -75,7 +75,7 @@ impl Session {
         let mut session = Self {
             keeper,
             _stdout: stdout,
-            agent: super::server::agent(),
+            agent: crate::server::agent(),
             base: String::new(),
             profile,
         };
@@ -139,7 +139,7 @@ fn capabilities(profile: &TempDir) -> Value {
     if rustix::process::geteuid().is_root() {
         flags.push("--no-sandbox".to_owned());
     }
-    let patience = u64::try_from(super::PATIENCE.as_millis()).unwrap();
+    let patience = u64::try_from(crate::PATIENCE.as_millis()).unwrap();
     json!({"capabilities": {"alwaysMatch": {
         "goog:chromeOptions": {"args": flags},
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},

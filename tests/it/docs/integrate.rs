@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use movie_bag_testkit::markdown::Page;
-use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::report_skipped;
 use movie_bag_testkit::{Home, PATIENCE};
 
 /// A programming language of the examples.
@@ -83,7 +83,7 @@ impl Language {
     /// Runs a program, and returns its output. Returns `None` if the language is not installed; that has been reported then.
     fn run(&self, home: &Home, text: &str, environment: &[(&str, String)]) -> Option<String> {
         let Some(program) = found(self.program) else {
-            left_out(
+            report_skipped(
                 "the examples in docs/integrate.md",
                 self.program,
                 "Install it.",

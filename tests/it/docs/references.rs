@@ -1,12 +1,12 @@
-//! Links between pages, and mentions of pages in the code.
+//! Links between pages, and mentions of pages and files in the documentation and the code.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use movie_bag_testkit::markdown::{Page, repository, slug};
 
-/// Folders and files whose text may name a page.
+/// Folders and files whose text may name a page or a file.
 const SOURCES: &[&str] = &[
     ".ci",
     ".github",
@@ -117,10 +117,11 @@ fn mentions(line: &str) -> Vec<(String, Option<String>)> {
         .collect()
 }
 
-fn walk(path: &Path, found: &mut Vec<String>, pages: &BTreeMap<String, Page>) {
+/// Calls `visit` with the path, the number and the text of each line below a file or folder.
+fn each_line(path: &Path, visit: &mut impl FnMut(&str, usize, &str)) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            walk(&entry.unwrap().path(), found, pages);
+            each_line(&entry.unwrap().path(), visit);
         }
         return;
     }
@@ -128,13 +129,9 @@ fn walk(path: &Path, found: &mut Vec<String>, pages: &BTreeMap<String, Page>) {
     let Ok(text) = fs::read_to_string(path) else {
         return;
     };
-    let name = path.strip_prefix(repository()).unwrap().display();
+    let name = path.strip_prefix(repository()).unwrap().to_str().unwrap();
     for (number, line) in text.lines().enumerate() {
-        for (page, anchor) in mentions(line) {
-            if let Some(fault) = fault(pages, &page, anchor.as_deref()) {
-                found.push(format!("{name}:{}: {fault}", number + 1));
-            }
-        }
+        visit(name, number + 1, line);
     }
 }
 
@@ -143,7 +140,13 @@ fn each_mention_of_a_page_resolves() {
     let pages = pages();
     let mut faults = Vec::new();
     for source in SOURCES {
-        walk(&repository().join(source), &mut faults, &pages);
+        each_line(&repository().join(source), &mut |name, number, line| {
+            for (page, anchor) in mentions(line) {
+                if let Some(fault) = fault(&pages, &page, anchor.as_deref()) {
+                    faults.push(format!("{name}:{number}: {fault}"));
+                }
+            }
+        });
     }
     for page in pages.values() {
         for (number, line) in page.text.lines().enumerate() {
@@ -155,6 +158,40 @@ fn each_mention_of_a_page_resolves() {
                     faults.push(format!("{}:{}: {fault}", page.path, number + 1));
                 }
             }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Returns the paths in backquotes in a line that begin with a folder of [`SOURCES`] or `docs`. `NAME` in capitals is a
+/// placeholder.
+fn paths(line: &str) -> impl Iterator<Item = &str> {
+    let is_path = |text: &&str| {
+        let (folder, _) = text.split_once('/').unwrap_or_default();
+        let is_known = folder == "docs" || SOURCES.contains(&folder);
+        let is_plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '/' | '_' | '-' | '.');
+        is_known && text.chars().all(is_plain)
+    };
+    line.split('`').skip(1).step_by(2).filter(is_path)
+}
+
+#[test]
+fn each_mentioned_path_exists() {
+    let mut faults = Vec::new();
+    let mut check = |name: &str, number: usize, line: &str| {
+        // A package names its own files from its folder.
+        let package: PathBuf = Path::new(name).components().take(2).collect();
+        let folders = [repository().to_owned(), repository().join(package)];
+        for path in paths(line).filter(|path| !folders.iter().any(|one| one.join(path).exists())) {
+            faults.push(format!("{name}:{number}: there is no {path}"));
+        }
+    };
+    for source in SOURCES {
+        each_line(&repository().join(source), &mut check);
+    }
+    for page in pages().values() {
+        for (number, line) in page.text.lines().enumerate() {
+            check(&page.path, number + 1, line);
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -185,6 +222,10 @@ fn faulty_references_are_found() {
             ("README.md".to_owned(), None)
         ]
     );
+    let line =
+        "see `src/cli/mod.rs`, `tests/it/`, `src/NAME.rs`, `target/x`, src/a.rs and `docs/json.md`";
+    let found: Vec<_> = paths(line).collect();
+    assert_eq!(found, ["src/cli/mod.rs", "tests/it/", "docs/json.md"]);
     let pages = pages();
     assert!(fault(&pages, "README.md", Some("no-such-heading")).is_some());
     assert!(fault(&pages, "docs/none.svg", None).is_some());

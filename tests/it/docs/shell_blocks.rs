@@ -7,7 +7,7 @@ use std::{fs, thread};
 
 use movie_bag_testkit::markdown::{Block, Page};
 use movie_bag_testkit::mongodb::FreshDatabase;
-use movie_bag_testkit::virtual_env::left_out;
+use movie_bag_testkit::report_skipped;
 use movie_bag_testkit::{Home, Output, PASSWORD, Server, Shell};
 
 /// `sh` blocks that are not run: page, first line, reason.
@@ -459,7 +459,7 @@ fn fault(page: &Page, block: &Block, folder: &Path) -> Option<String> {
     fs::write(&file, &block.text).unwrap();
     let output = Command::new(program).args(arguments).arg(&file).output();
     let Ok(output) = output else {
-        left_out(
+        report_skipped(
             "checking the examples of the documentation",
             program,
             "Install it.",

@@ -106,7 +106,7 @@ fn a_server_recovers_when_its_database_returns() {
     server.sign_up(ANN, PASSWORD);
     for is_halted in [false, true] {
         if is_halted {
-            database.halt();
+            database.pause();
         } else {
             database.kill();
         }
@@ -133,7 +133,7 @@ fn a_server_recovers_when_its_database_returns() {
         }
         server.get("/healthz").is(200);
         if is_halted {
-            database.go_on();
+            database.resume();
         } else {
             database.restart();
         }

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::ANN;
 use movie_bag_testkit::mongodb::through;
 use movie_bag_testkit::{
-    Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, virtual_env, wait_until,
+    Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, report_skipped, wait_until,
 };
 
 const UNKNOWN: &str = "zoe@example.com";
@@ -100,7 +100,7 @@ impl Meter {
 fn metered(uri: &str) -> Option<(String, Arc<AtomicU64>)> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let Some((host, proxied)) = through(uri, listener.local_addr().unwrap()) else {
-        virtual_env::left_out(
+        report_skipped(
             "forgot_does_equal_work on MongoDB",
             "MOVIE_BAG_TEST_MONGODB has TLS or mongodb+srv, and a proxy has neither the name nor the certificate of the server.",
             "Set it to a URI without both.",

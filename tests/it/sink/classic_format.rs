@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::smtp_address_in;
-use movie_bag_testkit::{Home, virtual_env};
+use movie_bag_testkit::{Home, report_skipped};
 
 /// Mode of the client, and the output of the server of Python 3.11.7 for its mails.
 const MODES: [(&str, &str); 2] = [
@@ -43,7 +43,7 @@ fn send_all(python: &str, port: &str, mode: &str) {
 fn classic_output_equals_that_of_pythons_server() {
     let Some(python) = python_with("smtplib") else {
         let advice = "Install Python 3.";
-        virtual_env::left_out(
+        report_skipped(
             "the comparison with Python's server",
             "There is no Python.",
             advice,

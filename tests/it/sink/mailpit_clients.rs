@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use movie_bag_testkit::{Home, Output, npm_packages, virtual_env};
+use movie_bag_testkit::{Home, Output, npm_packages, report_skipped};
 
 /// The newest versions that run on Node 18.
 const PACKAGES: [&str; 2] = ["mailpit-api@2.1.0", "cypress-mailpit@2.0.0"];
@@ -13,7 +13,7 @@ fn clients_of_mailpit_work_with_a_base_url_that_ends_in_a_slash_too() {
     let modules = match npm_packages("mailpit-clients", &PACKAGES) {
         Ok(modules) => modules,
         Err(why) => {
-            virtual_env::left_out("clients of Mailpit", &why, "Put npm and Node on the PATH.");
+            report_skipped("clients of Mailpit", &why, "Put npm and Node on the PATH.");
             return;
         }
     };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::bad_mails::deliver;
-use movie_bag_testkit::{Home, Sink, files_in, hex, unpack_package, virtual_env};
+use movie_bag_testkit::{Home, Sink, files_in, hex, report_skipped, unpack_package};
 
 /// An intended difference from Python: mail, field, value of the sink, reason.
 type Difference = (&'static str, &'static str, fn() -> Value, &'static str);
@@ -260,7 +260,7 @@ fn read_by_python(folder: &Path, mails: &BTreeMap<String, Vec<u8>>) -> Option<Va
         Ok(output) => output,
         Err(error) => {
             let what = "the comparison with Python's email package";
-            virtual_env::left_out(what, &error.to_string(), "Put python3 on the PATH.");
+            report_skipped(what, &error.to_string(), "Put python3 on the PATH.");
             return None;
         }
     };

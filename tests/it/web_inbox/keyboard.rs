@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use movie_bag_testkit::Key;
+use movie_bag_testkit::{Key, raw};
 
 #[test]
 fn keys_do_what_links_and_buttons_do() {
@@ -12,18 +12,12 @@ fn keys_do_what_links_and_buttons_do() {
     desk.open_live();
     desk.lists(&["four", "three", "two", "one"]);
     let browser = &desk.browser;
-    let focused = |subject: &str| {
-        browser.waits_for(&format!("{subject} is focused"), |browser| {
-            let text = browser.run("return document.activeElement.textContent", json!([]));
-            text.as_str().unwrap().contains(subject)
-        });
-    };
     browser.press(Key::Letter("j"));
-    focused("four");
+    desk.focuses("four");
     browser.press(Key::Letter("j"));
-    focused("three");
+    desk.focuses("three");
     browser.press(Key::Letter("k"));
-    focused("four");
+    desk.focuses("four");
     browser.press(Key::Letter("j"));
     browser.press(Key::Enter);
     desk.shows_heading("three");
@@ -38,16 +32,18 @@ fn keys_do_what_links_and_buttons_do() {
     desk.shows_notice("");
     browser.press(Key::Escape);
     desk.shows_heading("Select a message");
-    focused("one");
+    desk.focuses("one");
     browser.press(Key::Letter("k"));
     browser.press(Key::Letter("d"));
     desk.lists(&["four", "three", "one"]);
-    focused("one");
+    desk.focuses("one");
+    // One deletion at a time.
+    desk.shows_notice("1 message deleted");
     browser.press(Key::Letter("k"));
-    focused("three");
+    desk.focuses("three");
     browser.press(Key::Letter("d"));
     desk.lists(&["four", "one"]);
-    focused("one");
+    desk.focuses("one");
     browser.press(Key::Letter("/"));
     let id = browser.run("return document.activeElement.id", json!([]));
     assert_eq!(id, "query");
@@ -66,4 +62,43 @@ fn keys_do_what_links_and_buttons_do() {
     let is_body = browser.run("return document.activeElement === document.body", json!([]));
     assert_eq!(is_body, true);
     assert_eq!(desk.sink.inbox().messages().len(), 2);
+}
+
+/// The list is updated by an event, which may arrive before the answer to the deletion. Keys pressed in between act on the
+/// message next to the deleted one, and the answer does not move the focus again.
+#[test]
+fn the_focus_stays_in_the_list_while_a_focused_message_is_deleted() {
+    let Some(desk) = Desk::open() else { return };
+    send(&desk.sink.smtp, ["one", "two", "three", "four"].map(plain));
+    desk.open_live();
+    desk.lists(&["four", "three", "two", "one"]);
+    let browser = &desk.browser;
+    browser.run(
+        "const request = window.fetch; \
+         const released = new Promise((release) => { window.releaseAnswers = release; }); \
+         window.fetch = async (path, how) => { \
+           const answer = await request(path, how); \
+           if (how?.method === 'POST') await released; \
+           return answer; \
+         }",
+        json!([]),
+    );
+    for key in ["j", "j", "j", "d"] {
+        browser.press(Key::Letter(key));
+    }
+    desk.lists(&["four", "three", "one"]);
+    desk.focuses("one");
+    browser.press(Key::Letter("k"));
+    desk.focuses("three");
+    browser.run("window.releaseAnswers()", json!([]));
+    desk.shows_notice("1 message deleted");
+    // The last message hands the focus to the one before it, also if another client deletes it.
+    browser.press(Key::Letter("j"));
+    desk.focuses("one");
+    let body = json!({"IDs": [desk.id_of("one")]}).to_string();
+    let head = "DELETE /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    raw(desk.sink.web(), request.as_bytes());
+    desk.lists(&["four", "three"]);
+    desk.focuses("three");
 }

@@ -2,22 +2,13 @@
 
 use super::bodies::{files, is_inline, visible_text};
 use super::fields::FirstFields;
-use super::guarded;
+use super::guard::parse_guarded;
+use super::mailbox::Mailbox;
 use crate::mime::Message;
 use crate::session::Envelope;
 
 /// Maximum length of a snippet, in bytes.
 const MAX_SNIPPET: usize = 200;
-
-/// Display name and address; either may be empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Mailbox {
-    /// Display name.
-    pub name: String,
-    /// Email address.
-    pub address: String,
-}
 
 /// Summary of a message in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +61,7 @@ impl Digest {
 
 /// Derives the summary of a message.
 pub fn read_digest(source: &[u8], envelope: &Envelope) -> Digest {
-    let mut digest = guarded(source, digest_of).unwrap_or_else(|| Digest {
+    let mut digest = parse_guarded(source, digest_of).unwrap_or_else(|| Digest {
         snippet: snippet(&String::from_utf8_lossy(
             &source[..source.len().min(4 * MAX_SNIPPET)],
         )),
@@ -89,7 +80,7 @@ pub(crate) fn digest_of(parsed: &Message<'_>) -> Digest {
             attachments += 1;
         }
     }
-    let header = FirstFields::of(parsed);
+    let header = FirstFields::new(parsed);
     Digest {
         is_parsed: parsed.fields().next().is_some(),
         message_id: header.message_id(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use mail_parser::{Address, DateTime, HeaderValue, parsers::MessageStream};
 
-use super::digest::Mailbox;
+use super::mailbox::Mailbox;
 use crate::mime::fields::{Field, Fields, unfolded};
 use crate::mime::{Message, text};
 
@@ -25,7 +25,7 @@ pub(super) struct FirstFields<'x> {
 }
 
 impl<'x> FirstFields<'x> {
-    pub(super) fn of(parsed: &Message<'x>) -> FirstFields<'x> {
+    pub(super) fn new(parsed: &Message<'x>) -> FirstFields<'x> {
         FirstFields {
             fields: parsed.fields(),
         }

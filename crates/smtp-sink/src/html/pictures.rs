@@ -1,6 +1,6 @@
 //! Pictures that a mail loads from other servers.
 
-use super::decode_entities;
+use super::entities::decode_entities;
 use super::pieces::{Piece, pieces};
 use super::rewriting::begins_with;
 

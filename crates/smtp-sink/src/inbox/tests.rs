@@ -5,9 +5,10 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::search::Query;
 use crate::session::{Envelope, Recipient, Transcript};
 
-/// Draws 0, 1, 2, …: no two ids are the same.
+/// Random source that returns 0, 1, 2, …, so that all ids differ.
 #[derive(Default)]
 pub(crate) struct Counting(AtomicU64);
 
@@ -25,7 +26,7 @@ impl Rng for Counting {
     }
 }
 
-/// A message as a session hands it over.
+/// Returns a message as an SMTP session passes it to the inbox.
 pub(crate) fn received(source: &[u8], from: &str, to: &[&str]) -> Received {
     Received {
         tls: None,
@@ -48,7 +49,7 @@ pub(crate) fn received(source: &[u8], from: &str, to: &[&str]) -> Received {
     }
 }
 
-/// A message as the inbox keeps it.
+/// Returns a message as the inbox stores it.
 pub(crate) fn kept(source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
     keep(
         &Inbox::new(10, 1 << 30, Arc::new(Counting::default())),
@@ -78,7 +79,7 @@ fn sources(inbox: &Inbox) -> Vec<Bytes> {
 }
 
 #[test]
-fn the_newest_messages_are_kept_and_come_first() {
+fn the_newest_messages_are_stored_and_listed_first() {
     let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
     for source in ["a", "b", "c"] {
         keep(&inbox, source.as_bytes(), "x@y", &["z@y"]);
@@ -99,7 +100,7 @@ fn the_newest_messages_are_kept_and_come_first() {
 }
 
 #[test]
-fn memory_is_bounded_too_and_what_can_never_fit_is_refused() {
+fn memory_is_limited_and_a_message_above_the_limit_is_refused() {
     let inbox = Inbox::new(100, 12_000, Arc::new(Counting::default()));
     for _ in 0..5 {
         keep(&inbox, &[b'x'; 3000], "x@y", &["z@y"]);
@@ -113,22 +114,22 @@ fn memory_is_bounded_too_and_what_can_never_fit_is_refused() {
         Timestamp::UNIX_EPOCH,
     );
     assert_eq!(verdict.err(), Some(Refusal::TooLarge));
-    assert_eq!(inbox.totals().messages, 2, "and nothing was dropped for it");
+    assert_eq!(inbox.totals().messages, 2, "a message was dropped for it");
 }
 
 #[test]
-fn reading_and_deleting_keep_the_numbers_right() {
+fn numbers_are_right_after_reading_and_deleting() {
     let inbox = Inbox::new(100, 1 << 30, Arc::new(Counting::default()));
     let first = keep(&inbox, b"a", "x@y", &[]);
     let second = keep(&inbox, b"b", "x@y", &[]);
     inbox.mark_read(&first);
     inbox.mark_read(&first);
     assert_eq!(inbox.totals().unread, 1);
-    inbox.delete(Which::Ids(vec![first.id.0.clone(), "nothing".into()]));
+    inbox.delete(Selection::Ids(vec![first.id.0.clone(), "nothing".into()]));
     inbox.mark_read(&first);
     assert_eq!((inbox.totals().messages, inbox.totals().unread), (1, 1));
     assert!(inbox.get(&first.id.0).is_none());
-    inbox.delete(Which::All);
+    inbox.delete(Selection::All);
     inbox.mark_read(&second);
     assert_eq!(
         inbox.totals(),
@@ -144,7 +145,7 @@ fn reading_and_deleting_keep_the_numbers_right() {
 #[test]
 fn an_id_has_22_letters_and_digits() {
     let rng = Counting::default();
-    let ids: std::collections::HashSet<_> = (0..1000).map(|_| fresh_id(&rng).0).collect();
+    let ids: std::collections::HashSet<_> = (0..1000).map(|_| random_id(&rng).0).collect();
     assert_eq!(ids.len(), 1000);
     assert!(
         ids.iter()
@@ -153,7 +154,7 @@ fn an_id_has_22_letters_and_digits() {
 }
 
 #[test]
-fn tags_are_counted_renamed_and_taken_away() {
+fn tags_are_counted_renamed_and_removed() {
     let inbox = Inbox::new(100, 1 << 30, Arc::new(Counting::default()));
     let first = keep(&inbox, b"a", "x@y", &[]);
     let second = keep(&inbox, b"b", "x@y", &[]);
@@ -172,7 +173,7 @@ fn tags_are_counted_renamed_and_taken_away() {
     assert_eq!(second.tags(), ["a", "B"]);
     assert_eq!(inbox.rename_tag("b", "new"), Ok(()));
     assert_eq!(inbox.tags(), tags(&[("a", 2), ("new", 1)]));
-    inbox.delete(Which::Ids(vec![ids[0].clone()]));
+    inbox.delete(Selection::Ids(vec![ids[0].clone()]));
     assert_eq!(inbox.remove_tag("new"), Ok(()));
     assert_eq!(
         (inbox.tags(), second.tags()),
@@ -197,7 +198,7 @@ fn a_tag_keeps_the_spelling_of_its_first_use() {
 }
 
 #[test]
-fn events_tell_what_happened_in_its_order() {
+fn events_arrive_in_the_order_of_the_changes() {
     let inbox = Inbox::new(2, 1 << 30, Arc::new(Counting::default()));
     let mut events = inbox.subscribe();
     let first = keep(&inbox, b"a", "x@y", &[]);
@@ -205,15 +206,15 @@ fn events_tell_what_happened_in_its_order() {
     inbox.mark_read(&first);
     inbox.set_tags(std::slice::from_ref(&first.id.0), &["t".into()]);
     inbox.set_read(
-        Which::Matching(Query::parse("tag:t", &TimeZone::UTC).unwrap()),
+        Selection::Matching(Query::parse("tag:t", &TimeZone::UTC).unwrap()),
         false,
     );
     let second = keep(&inbox, b"b", "x@y", &[]);
     let third = keep(&inbox, b"c", "x@y", &[]);
-    inbox.delete(Which::All);
-    let mut told = Vec::new();
+    inbox.delete(Selection::All);
+    let mut received = Vec::new();
     while let Ok(event) = events.try_recv() {
-        told.push(match event {
+        received.push(match event {
             Event::New(arrival) => format!("new {}", arrival.id),
             Event::Read(_, read) => format!("read {read}"),
             Event::Tagged(_, tags) => format!("tags {tags:?}"),
@@ -223,7 +224,7 @@ fn events_tell_what_happened_in_its_order() {
         });
     }
     assert_eq!(
-        told,
+        received,
         [
             format!("new {}", first.id).as_str(),
             "read true",
@@ -262,10 +263,10 @@ fn a_search_finds_the_same_on_any_number_of_threads() {
 }
 
 #[test]
-fn a_dropped_message_counts_for_as_long_as_it_is_read() {
+fn a_dropped_message_is_charged_until_its_last_reader_ends() {
     let inbox = Inbox::new(100, 20_000, Arc::new(Counting::default()));
     let read = keep(&inbox, &[b'x'; 6_000], "x@y", &["z@y"]);
-    inbox.delete(Which::All);
+    inbox.delete(Selection::All);
     assert_eq!(inbox.totals().memory, 0);
     assert_eq!(inbox.memory().used(), read.weight());
     let peer = SocketAddr::from(([127, 0, 0, 1], 4000));
@@ -277,7 +278,7 @@ fn a_dropped_message_counts_for_as_long_as_it_is_read() {
     assert_eq!(inbox.totals().messages, 0);
     drop(read);
     assert!(store().is_ok());
-    inbox.delete(Which::All);
+    inbox.delete(Selection::All);
     assert_eq!(inbox.memory().used(), 0);
 }
 
@@ -286,7 +287,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 #[test]
-fn a_restored_message_has_its_id_tags_mark_and_place() {
+fn a_restored_message_has_its_id_tags_mark_and_position() {
     let inbox = Inbox::new(10, 1 << 30, Arc::new(Counting::default()));
     let all: Vec<_> = ["a", "b", "c", "d"]
         .map(|source| keep(&inbox, source.as_bytes(), "x@y", &["z@y"]))
@@ -310,7 +311,7 @@ fn a_restored_message_has_its_id_tags_mark_and_place() {
     assert_eq!(inbox.restorable(&first, at(59)), 2);
     let mut events = inbox.subscribe();
     assert_eq!(inbox.restore(&first, at(59)), 2);
-    // No new message: neither a waiting client nor a command gets it.
+    // It is not announced as new: neither a waiting client nor a command gets it.
     assert!(matches!(events.try_recv(), Ok(Event::Pruned)));
     assert!(events.try_recv().is_err());
     assert_eq!(sources(&inbox), ["d", "b", "a"]);
@@ -324,7 +325,7 @@ fn a_restored_message_has_its_id_tags_mark_and_place() {
 }
 
 #[test]
-fn a_deletion_can_be_undone_for_its_time_alone() {
+fn a_deletion_can_be_undone_for_a_limited_time() {
     let inbox = Inbox::new(10, 1 << 30, Arc::new(Counting::default()));
     let delete = |at| {
         let id = keep(&inbox, b"a", "x@y", &[]).id.0.clone();
@@ -337,7 +338,7 @@ fn a_deletion_can_be_undone_for_its_time_alone() {
     assert!(inbox.memory().used() > 0);
     inbox.discard(&deletion);
     assert_eq!(inbox.memory().used(), 0);
-    // A clock that is set back does not prolong it: the page discards it by then.
+    // A clock that is set back does not extend the time: the page discards the deletion.
     let deletion = delete(at(100));
     assert_eq!(inbox.restorable(&deletion, at(50)), 1);
     inbox.discard(&deletion);
@@ -345,7 +346,7 @@ fn a_deletion_can_be_undone_for_its_time_alone() {
 }
 
 #[test]
-fn deleted_messages_are_counted_and_give_way_before_any_other() {
+fn deleted_messages_are_charged_and_dropped_before_any_other() {
     let inbox = Inbox::new(100, 22_000, Arc::new(Counting::default()));
     let size = keep(&inbox, &[b'x'; 3_000], "x@y", &[]).weight();
     let old = inbox.delete_restorably(vec![inbox.latest().unwrap().id.0.clone()], at(0));
@@ -375,28 +376,28 @@ fn a_message_that_is_restored_while_its_files_are_removed_has_files() {
     for round in 0..3_000 {
         let id = keep(&inbox, b"x", "x@y", &[]).id.0.clone();
         // The ids follow each other, so this one is known before the deletion returns it.
-        let deletion = fresh_id(&Counting::from(2 * round + 1)).0;
+        let deletion = random_id(&Counting::from(2 * round + 1)).0;
         std::thread::scope(|scope| {
             scope.spawn(|| inbox.delete_restorably(vec![id], at(0)).unwrap());
             scope.spawn(|| while inbox.restore(&deletion, at(0)) == 0 {});
         });
         let found = ["new", "cur", "tmp", "movie-bag"].map(files);
         assert_eq!(found, [1, 0, 0, 2], "round {round}");
-        inbox.delete(Which::All);
+        inbox.delete(Selection::All);
         let left = ["new", "cur", "tmp", "movie-bag"].map(files);
         assert_eq!(left, [0, 0, 0, 1], "round {round}");
     }
 }
 
 #[test]
-fn a_message_that_is_restored_during_its_final_deletion_is_gone() {
+fn a_message_that_is_restored_during_its_final_deletion_is_deleted() {
     let inbox = Inbox::new(10, 1 << 20, Arc::new(Counting::default()));
     for round in 0..3_000 {
         let id = keep(&inbox, b"x", "x@y", &[]).id.0.clone();
         let deletion = inbox.delete_restorably(vec![id.clone()], at(0)).unwrap();
         let which = match round % 2 {
-            0 => Which::All,
-            _ => Which::Ids(vec![id]),
+            0 => Selection::All,
+            _ => Selection::Ids(vec![id]),
         };
         let both = std::sync::Barrier::new(2);
         std::thread::scope(|scope| {
@@ -427,7 +428,7 @@ fn a_restored_message_does_not_exceed_the_number_of_messages() {
 }
 
 #[test]
-fn a_reader_of_all_messages_costs_none_but_those_that_are_displaced() {
+fn a_reader_of_all_messages_does_not_empty_the_inbox() {
     let inbox = Inbox::new(100, 20_000, Arc::new(Counting::default()));
     for _ in 0..10 {
         keep(&inbox, &[b'x'; 600], "x@y", &[]);
@@ -443,7 +444,7 @@ fn a_reader_of_all_messages_costs_none_but_those_that_are_displaced() {
 }
 
 #[test]
-fn marks_of_all_messages_and_their_deletion_hold_none_of_them() {
+fn marking_and_deleting_all_messages_lets_new_messages_displace_them() {
     let folder = tempfile::tempdir().unwrap();
     let (maildir, held) = Maildir::open(folder.path(), 1_000, 200_000).unwrap();
     let inbox = Inbox::new(1_000, 200_000, Arc::new(Counting::default()));
@@ -464,7 +465,7 @@ fn marks_of_all_messages_and_their_deletion_hold_none_of_them() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for read in [true, false].repeat(10) {
-                inbox.set_read(Which::All, read);
+                inbox.set_read(Selection::All, read);
             }
             ended.store(true, std::sync::atomic::Ordering::Relaxed);
         });
@@ -473,39 +474,39 @@ fn marks_of_all_messages_and_their_deletion_hold_none_of_them() {
             assert!(inbox.totals().messages + 3 >= full);
         }
     });
-    inbox.delete(Which::All);
+    inbox.delete(Selection::All);
     store().unwrap();
     assert_eq!(inbox.totals().messages, 1);
 }
 
 #[test]
-fn what_is_on_its_way_in_displaces_no_more_than_its_share() {
+fn incoming_messages_displace_no_more_than_their_share() {
     let inbox = Inbox::new(100, 20_000, Arc::new(Counting::default()));
     for _ in 0..10 {
         keep(&inbox, &[b'x'; 600], "x@y", &[]);
     }
     let before = inbox.totals().messages;
     let first = inbox.memory().charge_incoming(5_000);
-    assert!(inbox.make_room_for_incoming());
+    assert!(inbox.free_memory_for_incoming());
     let kept = inbox.totals().messages;
     assert!(kept + 4 >= before, "{kept}");
     let second = inbox.memory().charge_incoming(5_000);
-    assert!(!inbox.make_room_for_incoming());
+    assert!(!inbox.free_memory_for_incoming());
     assert_eq!(inbox.totals().messages, kept);
     drop((first, second));
 }
 
 #[test]
-fn what_is_on_its_way_in_takes_the_room_of_the_oldest() {
+fn incoming_messages_displace_the_oldest() {
     let inbox = Inbox::new(100, 20_000, Arc::new(Counting::default()));
     keep(&inbox, &[b'x'; 6_000], "x@y", &[]);
     keep(&inbox, &[b'y'; 6_000], "x@y", &[]);
     let charge = inbox.memory().charge(8_000);
-    assert!(inbox.make_room());
+    assert!(inbox.free_memory());
     assert_eq!(inbox.totals().messages, 1);
     assert_eq!(inbox.latest().unwrap().source[0], b'y');
     charge.resize(20_001);
-    assert!(!inbox.make_room());
+    assert!(!inbox.free_memory());
     assert_eq!(inbox.totals().messages, 0);
 }
 

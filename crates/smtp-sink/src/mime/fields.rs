@@ -44,7 +44,7 @@ impl Line {
     /// Classifies a line, given with its line end. As in Python's parser, a line that is not a field ends the header, so that its
     /// text is shown as a part of the body and is not lost. Only the first line can be an envelope line, and only a later one
     /// can continue a field.
-    pub fn of(line: &[u8], is_first: bool) -> Line {
+    pub fn classify(line: &[u8], is_first: bool) -> Line {
         match line {
             b"\r\n" | b"\n" | b"" => Line::Blank,
             [b' ' | b'\t', ..] if !is_first => Line::Continuation,
@@ -182,9 +182,9 @@ mod tests {
             (b"From x\n", Line::Text),
             (b"hello\n", Line::Text),
         ] {
-            assert_eq!(Line::of(line, false), role, "{line:?}");
+            assert_eq!(Line::classify(line, false), role, "{line:?}");
         }
-        assert_eq!(Line::of(b"From x\n", true), Line::Envelope);
-        assert_eq!(Line::of(b" x\n", true), Line::Text);
+        assert_eq!(Line::classify(b"From x\n", true), Line::Envelope);
+        assert_eq!(Line::classify(b" x\n", true), Line::Text);
     }
 }

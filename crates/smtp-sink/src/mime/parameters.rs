@@ -25,7 +25,7 @@ struct Piece {
 
 impl Parameterized {
     /// Parses the value of a field.
-    pub fn of(raw: &[u8]) -> Parameterized {
+    pub fn parse(raw: &[u8]) -> Parameterized {
         let line = unfolded(raw);
         let end = line.find(';').unwrap_or(line.len());
         let value = without_comments(&line[..end])
@@ -215,16 +215,16 @@ mod tests {
             ("a/b; name*0=a; name*1=b", "name", "ab"),
             ("a/b; name*=%zz", "name", "%zz"),
         ] {
-            let read = Parameterized::of(raw.as_bytes());
+            let read = Parameterized::parse(raw.as_bytes());
             assert_eq!(read.parameter(name), Some(value), "{raw}");
             assert_eq!(read.value, "a/b", "{raw}");
         }
-        let named = Parameterized::of(b"x; name=\"=?utf-8?q?=C3=A9_a?=\"");
+        let named = Parameterized::parse(b"x; name=\"=?utf-8?q?=C3=A9_a?=\"");
         assert_eq!(named.name("name").as_deref(), Some("é a"));
         assert_eq!(
-            Parameterized::of(b"Text/Plain (a (b) c); x=y").value,
+            Parameterized::parse(b"Text/Plain (a (b) c); x=y").value,
             "text/plain"
         );
-        assert_eq!(Parameterized::of(b";;;=").parameter(""), None);
+        assert_eq!(Parameterized::parse(b";;;=").parameter(""), None);
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use charset::Charset;
 use memchr::memmem;
 
-use super::Defect;
+use super::defect::{Defect, shorten_name};
 use super::transfer;
 
 /// Charset names that mean "unspecified".
@@ -55,7 +55,7 @@ pub fn decode<'x>(bytes: &'x [u8], label: &str) -> (Cow<'x, str>, Option<Defect>
         }
         None => (
             decode_unknown(bytes),
-            Some(Defect::UnknownCharset(super::shorten(label))),
+            Some(Defect::UnknownCharset(shorten_name(label))),
         ),
     }
 }

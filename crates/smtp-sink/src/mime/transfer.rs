@@ -9,7 +9,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memchr;
 
-use super::Defect;
+use super::defect::{Defect, shorten_name};
 
 /// Transfer encoding of a part.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,7 +29,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// Parses the value of Content-Transfer-Encoding. Comments and parameters after the name are ignored.
-    pub fn of(value: &str) -> Encoding {
+    pub fn parse(value: &str) -> Encoding {
         let end = value.find(|char: char| char.is_whitespace() || ";(,".contains(char));
         let name = value[..end.unwrap_or(value.len())]
             .trim_matches('"')
@@ -41,7 +41,7 @@ impl Encoding {
             "base64" => Encoding::Base64,
             "quoted-printable" => Encoding::QuotedPrintable,
             "x-uuencode" | "uuencode" | "uue" | "x-uue" => Encoding::Uuencode,
-            _ => Encoding::Unknown(super::shorten(&name)),
+            _ => Encoding::Unknown(shorten_name(&name)),
         }
     }
 
@@ -289,14 +289,14 @@ mod tests {
 
     #[test]
     fn an_encoding_is_recognized_with_text_after_its_name() {
-        assert_eq!(Encoding::of("BASE64"), Encoding::Base64);
-        assert_eq!(Encoding::of("base64; x=y"), Encoding::Base64);
+        assert_eq!(Encoding::parse("BASE64"), Encoding::Base64);
+        assert_eq!(Encoding::parse("base64; x=y"), Encoding::Base64);
         assert_eq!(
-            Encoding::of("quoted-printable (is it?)"),
+            Encoding::parse("quoted-printable (is it?)"),
             Encoding::QuotedPrintable
         );
-        assert_eq!(Encoding::of(""), Encoding::Identity);
-        assert_eq!(Encoding::of("zip"), Encoding::Unknown("zip".to_owned()));
+        assert_eq!(Encoding::parse(""), Encoding::Identity);
+        assert_eq!(Encoding::parse("zip"), Encoding::Unknown("zip".to_owned()));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use super::{Condition, Query, Term};
+use super::query::{Condition, Query, Term};
 use crate::search_text::normalize;
 
 /// Maximum length of a query, in bytes.

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::Stopped;
-use crate::api::view::{Form, render_html};
-use crate::api::{ApiState, mailpit_json};
+use crate::inbox::Inbox;
 use crate::inbox::tests::{Counting, received};
-use crate::inbox::{Inbox, ReceivedMessage};
+use crate::received::ReceivedMessage;
 use crate::unsafe_text::needs_escape;
-use crate::{content, extract, html, mime, view, web};
+use crate::web_port::message_body::{Form, render_html};
+use crate::web_port::{WebState, mailpit_json, render_all};
+use crate::{content, extract, html, mime, view};
 use movie_bag_testkit::fuzz::Target;
 
 const MAIL: &[&str] = &[
@@ -211,8 +212,8 @@ fn any_message_is_displayed_safely_and_in_proportional_time() {
         let digest = message.digest();
         assert!(digest.snippet.len() <= 203);
         assert!(digest.to.len() + digest.cc.len() + digest.bcc.len() <= 4 * content::MAX_ADDRESSES);
-        let state = ApiState::for_tests(inbox, Arc::new(Stopped));
-        assert_harmless_in_a_browser(&web::render(&state));
+        let state = WebState::for_tests(inbox, Arc::new(Stopped));
+        assert_harmless_in_a_browser(&render_all(&state));
         // Repeated references to a part must not inflate the page.
         let most = 40 * 1024 * 1024 + 64 * message.source.len();
         let content = view::content(&message);
@@ -227,8 +228,8 @@ fn any_message_is_displayed_safely_and_in_proportional_time() {
             );
         }
         let (digest, content) = (message.digest(), view::content(&message));
-        serde_json::to_string(&mailpit_json::Message::of(&message, &digest, &content)).unwrap();
-        serde_json::to_string(&mailpit_json::Summary::of(&message, &digest)).unwrap();
+        serde_json::to_string(&mailpit_json::Message::new(&message, &digest, &content)).unwrap();
+        serde_json::to_string(&mailpit_json::Summary::new(&message, &digest)).unwrap();
     });
 }
 

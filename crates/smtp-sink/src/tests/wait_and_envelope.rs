@@ -58,7 +58,7 @@ async fn a_wait_returns_the_first_matching_message() {
             ""
         ),
         async {
-            while sink.inbox.listeners() == 0 {
+            while sink.inbox.subscribers() == 0 {
                 tokio::task::yield_now().await;
             }
             sink.stop();

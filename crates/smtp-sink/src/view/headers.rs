@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::content::guarded;
+use crate::content::parse_guarded;
 use crate::mime::Message;
 use crate::mime::fields::{self, Fields};
 use crate::received::ReceivedMessage;
@@ -35,7 +35,7 @@ pub fn headers(message: &ReceivedMessage) -> BTreeMap<String, Vec<String>> {
     }
     let sender = format!("<{}>", message.envelope.sender);
     headers.insert("Return-Path".to_owned(), vec![sender]);
-    guarded(&message.source, |parsed| {
+    parse_guarded(&message.source, |parsed| {
         add_fields(&mut headers, parsed.fields())
     });
     let hidden: Vec<String> = message.digest().hidden.clone();
@@ -54,12 +54,12 @@ pub struct HeaderLines {
     /// Names, and values with their line ends.
     pub lines: Vec<(String, String)>,
     /// Number of further fields.
-    pub left: usize,
+    pub omitted: usize,
 }
 
 /// Returns the first `limit` header fields of a message.
 pub fn header_lines(message: &ReceivedMessage, limit: usize) -> HeaderLines {
-    guarded(&message.source, |parsed| {
+    parse_guarded(&message.source, |parsed| {
         let mut all = parsed.fields();
         let lines: Vec<_> = all
             .by_ref()
@@ -70,7 +70,7 @@ pub fn header_lines(message: &ReceivedMessage, limit: usize) -> HeaderLines {
             })
             .collect();
         HeaderLines {
-            left: all.count(),
+            omitted: all.count(),
             lines,
         }
     })
@@ -78,13 +78,13 @@ pub fn header_lines(message: &ReceivedMessage, limit: usize) -> HeaderLines {
 }
 
 fn add_fields(headers: &mut BTreeMap<String, Vec<String>>, fields: Fields<'_>) {
-    let mut left = MAX_HEADER;
+    let mut available = MAX_HEADER;
     for field in fields.take(MAX_FIELDS) {
         let size = field.name.len() + field.value.len();
-        let Some(rest) = left.checked_sub(size) else {
+        let Some(rest) = available.checked_sub(size) else {
             break;
         };
-        left = rest;
+        available = rest;
         let value = field.unfolded();
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         let values = headers.entry(canonical(field.name)).or_default();
@@ -131,7 +131,7 @@ pub fn part_headers(header: &[u8]) -> BTreeMap<String, Vec<String>> {
 
 /// Returns the parts of a multipart message as a tree; empty for other messages.
 pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
-    guarded(&message.source, |parsed| {
+    parse_guarded(&message.source, |parsed| {
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); parsed.parts().len()];
         for (index, part) in parsed.parts().iter().enumerate() {
             if let Some(parent) = part.parent {
@@ -143,7 +143,7 @@ pub fn raw_parts(message: &ReceivedMessage) -> Vec<RawPart> {
             parsed,
             children: &children,
         };
-        nesting.of(0, MAX_DEPTH)
+        nesting.children_of(0, MAX_DEPTH)
     })
     .unwrap_or_default()
 }
@@ -155,7 +155,7 @@ struct Nesting<'a, 'x> {
 }
 
 impl Nesting<'_, '_> {
-    fn of(&self, parent: usize, levels: usize) -> Vec<RawPart> {
+    fn children_of(&self, parent: usize, levels: usize) -> Vec<RawPart> {
         let Some(levels) = levels.checked_sub(1) else {
             return Vec::new();
         };
@@ -165,7 +165,7 @@ impl Nesting<'_, '_> {
                 header: self.source.slice_ref(part.header),
                 body: self.source.slice_ref(part.body),
                 size: part.whole.len(),
-                parts: self.of(index, levels),
+                parts: self.children_of(index, levels),
             }
         });
         parts.collect()
