@@ -29,8 +29,8 @@ pub struct Extracted {
     token_link: Option<String>,
 }
 
-/// Extracts from the content of a message.
-pub fn of(content: &Content) -> Extracted {
+/// Extracts from the text and the HTML of a message.
+pub fn from_content(content: &Content) -> Extracted {
     let html = Some(content.html.as_str()).filter(|html| !html.is_empty());
     extract(Some(&content.text), html)
 }

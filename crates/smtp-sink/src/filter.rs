@@ -128,7 +128,7 @@ impl Condition {
                 let subject = message.digest().subject.to_lowercase();
                 subject.contains(&text.to_lowercase())
             }
-            Self::Search(_, query) => message.fits(query),
+            Self::Search(_, query) => message.matches(query),
             Self::Matching(condition) => condition(&Message::from(message)),
         }
     }

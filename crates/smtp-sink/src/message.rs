@@ -82,7 +82,7 @@ impl From<&ReceivedMessage> for Message {
     fn from(stored: &ReceivedMessage) -> Message {
         let digest = stored.digest().into_owned();
         let content = stored.content();
-        let found = extract::of(&content);
+        let found = extract::from_content(&content);
         let headers = content::parse_guarded(&stored.source, |parsed| {
             let fields = parsed.fields().take(MAX_FIELDS);
             let decoded = fields.map(|field| {

@@ -162,8 +162,8 @@ impl ReceivedMessage {
             .collect()
     }
 
-    /// Returns whether it matches a query; see [`Query::fits`](super::search::Query::fits).
-    pub(crate) fn fits(&self, query: &super::search::Query) -> bool {
+    /// Reports whether it matches a query; see [`Query::matches`](super::search::Query::matches).
+    pub(crate) fn matches(&self, query: &super::search::Query) -> bool {
         let tags = self.tags();
         let facts = Facts {
             received_at: self.received_at,
@@ -173,7 +173,7 @@ impl ReceivedMessage {
         };
         let search_text =
             || content::read_search_text(&self.source, &self.digest(), &self.envelope);
-        query.fits(facts, || self.digest(), search_text)
+        query.matches(facts, || self.digest(), search_text)
     }
 
     /// Returns the memory that it is charged for, in bytes.

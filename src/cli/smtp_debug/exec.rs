@@ -74,7 +74,7 @@ impl Executor {
 }
 
 fn run(command: &str, message: Arc<ReceivedMessage>) -> Result<(), String> {
-    let found = extract::of(&message.content());
+    let found = extract::from_content(&message.content());
     let recipients: Vec<_> = message
         .envelope
         .recipients

@@ -91,7 +91,7 @@ pub(crate) fn print(
 fn print_text(out: &mut impl Write, message: &ReceivedMessage, style: Style) -> io::Result<()> {
     let digest = message.digest();
     let content = message.content();
-    let found = extract::of(&content);
+    let found = extract::from_content(&content);
     let Colors {
         bold,
         dim,
@@ -195,7 +195,7 @@ fn print_rest(out: &mut impl Write, all: usize, shown: usize, style: Style) -> i
 fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()> {
     let digest = message.digest();
     let content = message.content();
-    let found = extract::of(&content);
+    let found = extract::from_content(&content);
     let recipients: Vec<_> = message
         .envelope
         .recipients
