@@ -25,6 +25,12 @@ impl Reply {
         self.code
     }
 
+    /// Returns false for 334 and 354, which ask for more input.
+    #[cfg(test)]
+    pub fn is_final(&self) -> bool {
+        !(300..400).contains(&self.code)
+    }
+
     /// Returns the lines on the wire, without CRLF.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let enhanced = match self.enhanced {
