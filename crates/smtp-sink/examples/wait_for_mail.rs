@@ -15,7 +15,9 @@ fn request_reset(mail_server: SocketAddr, address: &str) -> Result<(), Box<dyn E
         .from("Shop <shop@example.com>".parse()?)
         .to(address.parse()?)
         .subject("Reset your password")
-        .body("Open https://shop.example.com/reset?token=Zr8kQ2vXw9 within an hour.".to_owned())?;
+        .body(
+            "Open https://shop.example.com/reset?token=Zr8kQ2vXw9Lm4TbC within an hour.".to_owned(),
+        )?;
     let client = SmtpTransport::builder_dangerous(mail_server.ip().to_string())
         .port(mail_server.port())
         .build();
@@ -32,9 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let filter = Filter::to("ann@example.com").and(Filter::subject("password"));
     let message = sink.wait_for_blocking(filter, Duration::from_secs(10))?;
     assert_eq!(message.from.address, "shop@example.com");
-    assert_eq!(message.tokens, ["Zr8kQ2vXw9"]);
+    assert_eq!(message.tokens, ["Zr8kQ2vXw9Lm4TbC"]);
     let link = message.main_link().ok_or("the message has no link")?;
-    assert_eq!(link, "https://shop.example.com/reset?token=Zr8kQ2vXw9");
+    assert_eq!(
+        link,
+        "https://shop.example.com/reset?token=Zr8kQ2vXw9Lm4TbC"
+    );
 
     // A second request must send a new message. The first one does not count any more.
     request_reset(sink.smtp_addr(), "ann@example.com")?;

@@ -19,13 +19,13 @@
 //! #     .from("shop@example.com".parse()?)
 //! #     .to("ann@example.com".parse()?)
 //! #     .subject("Your code")
-//! #     .body("Your code is 493817.\nOr open https://example.com/login?token=Zr8kQ2vX".to_owned())?;
+//! #     .body("Your code is 493817.\nOr open https://example.com/login?token=Zr8kQ2vXw9Lm4TbC".to_owned())?;
 //! mailer.send(mail).await?;
 //!
 //! let message = sink.wait_for(Filter::to("ann@example.com"), Duration::from_secs(10)).await?;
 //! assert_eq!(message.subject, "Your code");
 //! assert_eq!(message.codes, ["493817"]);
-//! assert_eq!(message.main_link(), Some("https://example.com/login?token=Zr8kQ2vX"));
+//! assert_eq!(message.main_link(), Some("https://example.com/login?token=Zr8kQ2vXw9Lm4TbC"));
 //! # Ok(())
 //! # }
 //! ```

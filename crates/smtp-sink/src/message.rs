@@ -44,7 +44,7 @@ pub struct Message {
     pub html: String,
     /// Links with the scheme `http` or `https`, in order and without repeats; see [`extract`].
     pub links: Vec<String>,
-    /// Secrets in links that reset, verify, confirm, invite or log in, and JWTs anywhere.
+    /// Secrets in links that reset, verify, confirm, invite or log in, with at least 16 characters, and JWTs anywhere.
     pub tokens: Vec<String>,
     /// One-time codes, such as `493817`.
     pub codes: Vec<String>,
