@@ -28,7 +28,6 @@ pub enum Mail {
 }
 
 impl Mail {
-    /// Returns the mail kind.
     pub fn kind(&self) -> MailKind {
         match self {
             Self::ResetPassword(_) => MailKind::ResetPassword,
@@ -43,15 +42,11 @@ impl Mail {
 /// Link to choose a new password.
 #[derive(Debug, Clone)]
 pub struct ResetPassword {
-    /// Link with the token.
     pub url: String,
-    /// Address of the account.
     pub email: String,
-    /// Time when the link expires.
     pub expires_at: Timestamp,
     /// Period in which the link is valid, from the request.
     pub lifetime: Duration,
-    /// Time of the request.
     pub requested_at: Timestamp,
     /// Source of the request, as a noun phrase that fits after "by".
     pub origin: String,
@@ -60,9 +55,7 @@ pub struct ResetPassword {
 /// Confirmation of a changed password.
 #[derive(Debug, Clone)]
 pub struct ResetSuccessful {
-    /// Address of the account.
     pub email: String,
-    /// Time of the change.
     pub at: Timestamp,
     /// Source of the change, as a noun phrase that fits after "by".
     pub origin: String,
@@ -73,11 +66,8 @@ pub struct ResetSuccessful {
 /// Link to choose the first password.
 #[derive(Debug, Clone)]
 pub struct Invitation {
-    /// Link with the token.
     pub url: String,
-    /// Address of the account.
     pub email: String,
-    /// Time when the link expires.
     pub expires_at: Timestamp,
     /// Period in which the link is valid, from the invitation.
     pub lifetime: Duration,
@@ -90,7 +80,6 @@ pub struct Invitation {
 pub struct AddressChanged {
     /// Address that this mail goes to.
     pub email: String,
-    /// Time of the change.
     pub at: Timestamp,
     /// Source of the change, as a noun phrase that fits after "by".
     pub origin: String,
@@ -99,9 +88,7 @@ pub struct AddressChanged {
 /// Notice that all sessions were ended.
 #[derive(Debug, Clone)]
 pub struct AccessRevoked {
-    /// Address of the account.
     pub email: String,
-    /// Time of the revocation.
     pub at: Timestamp,
     /// Source of the revocation, as a noun phrase that fits after "by".
     pub origin: String,
@@ -114,13 +101,10 @@ pub struct AccessRevoked {
 pub struct Rendered {
     /// Subject, on one line.
     pub subject: String,
-    /// Text part.
     pub text: String,
-    /// HTML part.
     pub html: String,
 }
 
-/// Renders mails.
 pub trait Renderer: Send + Sync {
     /// Renders both parts.
     ///
@@ -155,9 +139,7 @@ pub struct Message {
     pub to: String,
     /// Subject, on one line.
     pub subject: String,
-    /// Text part.
     pub text: String,
-    /// HTML part.
     pub html: String,
 }
 
@@ -205,7 +187,6 @@ pub trait MailSession: Send {
 /// Failure to get a session: the server cannot be reached, or refuses the session or the login.
 #[derive(Debug, Clone)]
 pub struct NoSession {
-    /// Cause.
     pub error: DeliveryError,
     /// Whether a connection was tried for this mail. Otherwise the error is that of an earlier connection, and the delay
     /// after it has not passed yet.
@@ -229,31 +210,19 @@ pub enum DeliveryError {
     Unreachable {
         /// Failure and cause, with the server's address.
         what: String,
-        /// Advice for the administrator.
         hint: String,
     },
     /// The server refused the mail for now (4xx).
     #[error("{server} deferred the mail: {reply}")]
-    Transient {
-        /// Address of the server.
-        server: String,
-        /// Reply of the server.
-        reply: String,
-    },
+    Transient { server: String, reply: String },
     /// The server refused the mail for good (5xx).
     #[error("{server} rejected the mail: {reply}")]
-    Permanent {
-        /// Address of the server.
-        server: String,
-        /// Reply of the server.
-        reply: String,
-    },
+    Permanent { server: String, reply: String },
     /// The server refused this client, its login, its HELO name or the sender, and would refuse other mails too.
     #[error("{what}")]
     Policy {
         /// Failure, with the server's address and reply.
         what: String,
-        /// Advice for the administrator.
         hint: String,
         /// Reply without the parts that differ from mail to mail, so that replies can be compared.
         reply: String,
@@ -263,7 +232,6 @@ pub enum DeliveryError {
     Unsendable {
         /// Cause, with the server's address if the server lacks something.
         what: String,
-        /// Advice for the administrator.
         hint: String,
     },
 }
