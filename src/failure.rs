@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use crate::config::ConfigError;
-use crate::exit_code::ExitCode;
 use movie_bag_core::app::{AppError, CopyError};
 use movie_bag_core::ports::mail::DeliveryError;
 use movie_bag_core::ports::store::StoreError;
 use movie_bag_core::supervisor::TaskFailed;
 use movie_bag_mail::templates::TemplateError;
+
+use crate::config::ConfigError;
+use crate::exit_code::ExitCode;
 
 /// Failure of a command, as it is shown.
 #[derive(Debug, Clone)]

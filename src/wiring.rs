@@ -6,14 +6,6 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-
-use crate::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::config::{
-    self, DatabaseSettings, Flags, MailSettings, MailTls, Settings, Sources, secret_file,
-    values::Secret,
-};
-use crate::exit_code::ExitCode;
-use crate::failure::Failure;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
 use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use movie_bag_core::domain::clock::{Clock as _, draw};
@@ -25,6 +17,14 @@ use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
 use movie_bag_mail::templates::{TemplateError, Templates};
 use movie_bag_store::{Database, MongoSettings, UnusableDatabase};
+
+use crate::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::config::{
+    self, DatabaseSettings, Flags, MailSettings, MailTls, Settings, Sources, secret_file,
+    values::Secret,
+};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 
 /// Resolves the settings, and validates those that only a library can parse.
 pub(crate) fn resolve(flags: Flags) -> anyhow::Result<Settings> {

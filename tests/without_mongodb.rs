@@ -7,10 +7,7 @@ use movie_bag_testkit::Home;
 #[test]
 fn a_mongodb_database_is_refused_with_a_hint() {
     let home = Home::fresh().on_database("mongodb://ann:hunter2@127.0.0.1:1/movies");
-    for arguments in [
-        vec!["serve", "--bind", "127.0.0.1:0"],
-        vec!["user", "list"],
-    ] {
+    for arguments in [vec!["serve", "--bind", "127.0.0.1:0"], vec!["user", "list"]] {
         let error = home.run(&arguments).exits(2).stderr;
         for expected in [
             "this build has no MongoDB support",

@@ -7,12 +7,13 @@ use std::time::Instant;
 use ::mongodb::Client;
 use ::mongodb::bson::{doc, oid::ObjectId};
 
+use movie_bag_testkit::mongodb::blocking;
+use movie_bag_testkit::{Home, PASSWORD, Server, wait_until};
+
 use super::{
     ACCOUNTS, SECONDS, delivered, email, import, json, large_sink, memory, say, time_of,
     write_post_script, wrk,
 };
-use movie_bag_testkit::mongodb::blocking;
-use movie_bag_testkit::{Home, PASSWORD, Server, wait_until};
 
 /// Measures with more and more accounts, on both databases.
 pub fn accounts() {

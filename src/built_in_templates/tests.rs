@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-
-use super::*;
 use movie_bag_core::ports::mail::{
     AccessRevoked, AddressChanged, Invitation, Mail, Renderer as _, ResetPassword, ResetSuccessful,
 };
 use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::templates::Templates;
+
+use super::*;
 
 fn templates() -> Templates {
     Templates::load(&BUILT_IN_TEMPLATES, None).unwrap()

@@ -1,5 +1,8 @@
 //! `copy`: copies a whole database into another.
 
+use movie_bag_core::app;
+use movie_bag_core::app::system::{SystemClock, SystemRng};
+use movie_bag_core::domain::clock::Clock as _;
 use serde_json::json;
 
 use super::database::{self, Absence};
@@ -10,9 +13,6 @@ use crate::config::{DatabaseSettings, Flags};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::wiring;
-use movie_bag_core::app;
-use movie_bag_core::app::system::{SystemClock, SystemRng};
-use movie_bag_core::domain::clock::Clock as _;
 
 /// Copy a whole database into another, empty one
 ///

@@ -2,12 +2,13 @@
 
 use std::path::absolute;
 
-use crate::config::{DatabaseSettings, Settings, Source};
-use crate::exit_code::ExitCode;
-use crate::failure::Failure;
 use movie_bag_core::app::AppError;
 use movie_bag_core::domain::id::EntryId;
 use movie_bag_store::sqlite::is_file_in_use;
+
+use crate::config::{DatabaseSettings, Settings, Source};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 
 /// Access that a command needs. Only [`Access::Create`] creates a missing database: an empty database in the wrong place
 /// looks like a system without accounts.

@@ -1,10 +1,11 @@
 //! Results of deliveries: the failure of a command that only sends a mail, and the warning of a command that has made a change
 //! and cannot send the mail about it.
 
+use movie_bag_core::app::Delivery;
+
 use super::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::app::Delivery;
 
 /// Warns if the mail was not sent, and returns whether it was. `done` names the change that was made.
 pub(super) fn warn_unless_sent(ui: &Ui, delivery: Option<&Delivery>, done: &str) -> bool {

@@ -1,5 +1,6 @@
 //! `forgot`: starts a reset, and delivers its mail before it returns.
 
+use movie_bag_core::app::{AppError, DeliveryMode, ResetRequest, parse_address};
 use serde_json::json;
 
 use super::database::{self, Absence, Access};
@@ -7,7 +8,6 @@ use super::delivery::sent_reply;
 use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
-use movie_bag_core::app::{AppError, DeliveryMode, ResetRequest, parse_address};
 
 /// Start a password reset and send the reset link
 ///

@@ -5,12 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use movie_bag_http::{HttpOptions, replace_response};
+use movie_bag_smtp_sink::net::{self, http1};
 use tokio::net::TcpListener;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_http::{HttpOptions, replace_response};
-use movie_bag_smtp_sink::net::{self, http1};
 
 /// Serves until `shutdown` resolves. Then accepts nothing more, closes idle connections, and lets requests in flight end
 /// within [`HttpOptions::grace`].

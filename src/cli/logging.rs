@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
+use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
 use tracing_subscriber::EnvFilter;
 
 use super::shared_terminal::Stderr;
 use crate::config::LogSettings;
 use crate::failure::Failure;
-use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
 
 /// Writer of the log: one entry for each call, on one line, escaped for a terminal. It never returns an error, because a
 /// closed log must not fail a request.

@@ -1,5 +1,8 @@
 //! `reset`: redeems the token from a reset mail.
 
+use movie_bag_core::app::{App, DeliveryMode};
+use movie_bag_core::domain::password::PasswordInput;
+use movie_bag_core::domain::token::Token;
 use serde_json::json;
 
 use super::database::{Absence, Access};
@@ -8,9 +11,6 @@ use super::startup;
 use super::stdin;
 use super::ui::Ui;
 use crate::config::Flags;
-use movie_bag_core::app::{App, DeliveryMode};
-use movie_bag_core::domain::password::PasswordInput;
-use movie_bag_core::domain::token::Token;
 
 /// Complete a password reset with the token from the mail
 ///

@@ -9,12 +9,13 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use movie_bag_core::app::system::SystemRng;
+use movie_bag_core::domain::clock::draw;
+
 use super::database;
 use super::ui::Ui;
 use crate::config::{DatabaseSettings, Settings, Source};
 use crate::private_files;
-use movie_bag_core::app::system::SystemRng;
-use movie_bag_core::domain::clock::draw;
 
 /// Record of the server in this process; removed when it is dropped.
 #[derive(Debug)]

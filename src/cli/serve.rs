@@ -4,6 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use movie_bag_core::app::App;
+use movie_bag_core::supervisor::{self, Outcome, Supervisor, fault_points};
+use movie_bag_http::{HttpOptions, METRICS_CONNECTIONS, Pages, PrometheusMetrics};
+use movie_bag_smtp_sink::net::SharedListener;
+use movie_bag_smtp_sink::{BoundSink, SinkSettings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -23,11 +28,6 @@ use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::wiring;
-use movie_bag_core::app::App;
-use movie_bag_core::supervisor::{self, Outcome, Supervisor, fault_points};
-use movie_bag_http::{HttpOptions, METRICS_CONNECTIONS, Pages, PrometheusMetrics};
-use movie_bag_smtp_sink::net::SharedListener;
-use movie_bag_smtp_sink::{BoundSink, SinkSettings};
 
 /// Serve the HTTP API and the web pages, and deliver mail
 ///

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use movie_bag_core::app::App;
+use movie_bag_core::domain::event::Origin;
+use movie_bag_core::ports::store::CopyableStore;
+use movie_bag_mail::templates::{TemplateError, Templates};
+
 use super::database::{self, Absence, Access};
 use super::logging;
 use super::running_servers;
 use super::ui::Ui;
 use crate::config::{self, Flags, Settings};
 use crate::wiring;
-use movie_bag_core::app::App;
-use movie_bag_core::domain::event::Origin;
-use movie_bag_core::ports::store::CopyableStore;
-use movie_bag_mail::templates::{TemplateError, Templates};
 
 /// Resolves the settings, prints their warnings, and starts logging. `default_filter` is the log filter of the command.
 pub(super) fn settings(ui: &Ui, flags: Flags, default_filter: &str) -> anyhow::Result<Settings> {

@@ -32,6 +32,7 @@ mod unix {
     use std::time::Duration;
 
     use listenfd::ListenFd;
+    use movie_bag_core::supervisor::Supervisor;
     use sd_notify::NotifyState;
     use tokio::time::{MissedTickBehavior, interval};
 
@@ -40,7 +41,6 @@ mod unix {
     use crate::config;
     use crate::exit_code::ExitCode;
     use crate::failure::Failure;
-    use movie_bag_core::supervisor::Supervisor;
 
     /// Name of the socket for `/metrics`. A socket with any other name is for the API.
     const METRICS: &str = "metrics";
@@ -132,10 +132,11 @@ mod unix {
 mod no_systemd {
     use std::time::Duration;
 
+    use movie_bag_core::supervisor::Supervisor;
+
     use super::{Inherited, ServiceState};
     use crate::cli::ui::Ui;
     use crate::failure::Failure;
-    use movie_bag_core::supervisor::Supervisor;
 
     pub(in crate::cli) fn inherited() -> Result<Inherited, Failure> {
         Ok(Inherited::default())

@@ -6,15 +6,15 @@ use clap::ValueEnum;
 use clap::builder::StyledStr;
 use comfy_table::Table;
 use dialoguer::console::{Style, Term};
+use movie_bag_core::app::AppError;
+use movie_bag_core::domain::password::{self, PasswordInput};
+use movie_bag_core::domain::terminal_text::{escape_json, escape_lines, escape_output};
 
 use super::progress::{FileProgress, Progress, Spinner};
 use super::shared_terminal::Stderr;
 use super::{table, terminal};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, without_error_numbers};
-use movie_bag_core::app::AppError;
-use movie_bag_core::domain::password::{self, PasswordInput};
-use movie_bag_core::domain::terminal_text::{escape_json, escape_lines, escape_output};
 
 /// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use movie_bag_core::domain::password::COSTS;
+
 use super::settings::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
 use super::values::{BaseUrl, is_loopback_host};
-use movie_bag_core::domain::password::COSTS;
 
 /// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

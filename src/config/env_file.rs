@@ -204,8 +204,9 @@ mod tests {
     }
 
     mod fuzz {
-        use super::*;
         use movie_bag_testkit::fuzz::Target;
+
+        use super::*;
 
         #[test]
         fn any_file_is_parsed_or_refused_with_printable_messages() {

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use movie_bag_testkit::{Home, Output, PASSWORD, Person, Sink, now, raw, wait_until};
 use serde_json::Value;
 
 use crate::generated::{commands, redacted};
-use movie_bag_testkit::{Home, Output, PASSWORD, Person, Sink, now, raw, wait_until};
 
 /// A command line, with variables before it, and its output.
 struct Answer {

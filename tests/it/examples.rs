@@ -6,9 +6,10 @@
 use std::fs;
 use std::sync::Mutex;
 
-use crate::generated::commands;
 use movie_bag_testkit::mongodb::FreshDatabase;
 use movie_bag_testkit::{Home, Output, PASSWORD, Shell};
+
+use crate::generated::commands;
 
 /// The reset link of the newest mail to ann, which a person would paste.
 const LINK: &str =

@@ -21,13 +21,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use movie_bag_testkit::{Home, Server};
+
 use crate::sink::{deletion, memory, smtp_port};
 use crate::workspace::has_item;
 use crate::{
     bad_input, databases, hostile_text, outbox, password_reset, settings, supervision,
     terminal as commands, web_inbox,
 };
-use movie_bag_testkit::{Home, Server};
 
 struct Promise {
     number: &'static str,

@@ -8,12 +8,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use movie_bag_core::app::system::SystemRng;
+use movie_bag_core::domain::clock::draw;
 use tracing::Instrument as _;
 
 use super::metrics::PrometheusMetrics;
 use super::security_headers::harden;
-use movie_bag_core::app::system::SystemRng;
-use movie_bag_core::domain::clock::draw;
 
 /// Response header with the request id, which is also in every log line of the request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -5,15 +5,15 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use movie_bag_core::app::{DeliveryMode, NewAccount};
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::token::Token;
 use serde_json::{Value, json};
 
 use super::body::JsonBody;
 use super::client_address::Client;
 use super::error::ApiError;
 use super::state::HttpState;
-use movie_bag_core::app::{DeliveryMode, NewAccount};
-use movie_bag_core::domain::account::Account;
-use movie_bag_core::domain::token::Token;
 
 /// `POST /api/auth/signup`.
 ///

@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use movie_bag_core::domain::password::PasswordInput;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -19,7 +20,6 @@ use tokio::time::timeout;
 
 use super::error::{ApiError, InvalidFields};
 use super::state::HttpState;
-use movie_bag_core::domain::password::PasswordInput;
 
 /// Maximum size of a request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;

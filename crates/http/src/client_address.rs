@@ -6,11 +6,11 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use ipnet::IpNet;
+use movie_bag_core::app::AppError;
+use movie_bag_core::domain::event::Origin;
 
 use super::error::ApiError;
 use super::state::HttpState;
-use movie_bag_core::app::AppError;
-use movie_bag_core::domain::event::Origin;
 
 /// Extractor for the address of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

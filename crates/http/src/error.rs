@@ -358,10 +358,11 @@ pub(super) fn sentence(text: &impl ToString) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use movie_bag_core::app::parse_address;
     use movie_bag_core::domain::password::WeakPassword;
     use movie_bag_core::ports::store::StoreError;
+
+    use super::*;
 
     #[test]
     fn each_error_has_its_documented_status_code_and_message() {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use movie_bag_core::app::AppError;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::state::HttpState;
-use movie_bag_core::app::AppError;
 
 /// Maximum time for the database to respond.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);

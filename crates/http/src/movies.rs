@@ -11,6 +11,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
+use movie_bag_core::app::{App, AppError};
+use movie_bag_core::domain::id::MovieId;
+use movie_bag_core::domain::movie::{Movie, MovieChanges};
+use movie_bag_core::ports::store::MoviesVersion;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,10 +22,6 @@ use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{ApiError, InvalidFields};
 use super::state::HttpState;
-use movie_bag_core::app::{App, AppError};
-use movie_bag_core::domain::id::MovieId;
-use movie_bag_core::domain::movie::{Movie, MovieChanges};
-use movie_bag_core::ports::store::MoviesVersion;
 
 /// Number of movies of the complete list that are in memory at once for one client.
 const CHUNK_MOVIES: usize = 256;
@@ -371,8 +371,9 @@ pub(crate) async fn delete(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use movie_bag_core::domain::id::AccountId;
+
+    use super::*;
 
     #[test]
     fn the_keys_of_a_movie_have_a_fixed_order() {

@@ -11,12 +11,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
+use movie_bag_core::domain::password::PasswordPolicy;
 use serde_json::{Map, Value, json};
 
 use super::error::Code;
 use super::movies::{self, MAX_PAGE_SIZE};
 use super::state::HttpState;
-use movie_bag_core::domain::password::PasswordPolicy;
 
 use operations::{COMMON_CODES, OPERATIONS, Operation};
 

@@ -19,13 +19,13 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use movie_bag_core::app::{AppError, DeliveryMode};
+use movie_bag_core::domain::token::Token;
 
 use super::body::FormBody;
 use super::client_address::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
 use super::state::HttpState;
-use movie_bag_core::app::{AppError, DeliveryMode};
-use movie_bag_core::domain::token::Token;
 
 /// Content-Security-Policy: our own style sheet, script and icon, and forms to our own pages.
 const POLICY: HeaderValue = HeaderValue::from_static(

@@ -9,11 +9,11 @@ use std::task::Poll;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use movie_bag_core::app::AppError;
 use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::state::HttpState;
-use movie_bag_core::app::AppError;
 
 /// Responds with an error if the handler panics or exceeds the request timeout.
 pub(crate) async fn handle_failures(

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
+use movie_bag_core::app::App;
 
 use super::error::ApiError;
 use super::metrics::PrometheusMetrics;
 use super::pages::{self, Pages};
 use super::state::{HttpOptions, HttpState};
 use super::{access_log, auth, body, cors, health, movies, openapi, panics_and_timeouts};
-use movie_bag_core::app::App;
 
 /// Routes of the JSON API. `openapi/operations.rs` describes them.
 pub(super) fn api_routes() -> [(&'static str, MethodRouter<HttpState>); 9] {

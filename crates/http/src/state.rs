@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use movie_bag_core::app::App;
 
 use super::metrics::PrometheusMetrics;
 use super::movies::MovieListCache;
 use super::openapi;
 use super::pages::Pages;
-use movie_bag_core::app::App;
 
 /// Settings of the HTTP server.
 #[derive(Debug, Clone)]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use movie_bag_core::ports::mail::{Mail, RenderError, Rendered, Renderer, Value};
 
 use super::templates::Templates;
-use movie_bag_core::ports::mail::{Mail, RenderError, Rendered, Renderer, Value};
 
 /// Renders mails by Tera templates.
 pub struct TeraRenderer {

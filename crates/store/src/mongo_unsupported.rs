@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::mongo_settings::{MongoSettings, UnusableDatabase};
 use movie_bag_core::ports::store::{CopyableStore, Inspection, StoreError};
+
+use super::mongo_settings::{MongoSettings, UnusableDatabase};
 
 pub(super) fn check(_: &MongoSettings) -> Result<(), UnusableDatabase> {
     Err(UnusableDatabase::NotSupported)

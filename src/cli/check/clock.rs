@@ -1,11 +1,11 @@
 //! Check of this machine's clock: tokens and limits depend on it.
 
 use jiff::{SignedDuration, Timestamp};
-
-use super::verdict::Check;
 use movie_bag_core::app::system::SystemClock;
 use movie_bag_core::domain::clock::Clock as _;
 use movie_bag_core::ports::store::Inspection;
+
+use super::verdict::Check;
 
 const NAME: &str = "clock";
 /// Clock difference above which there is a warning: longer than the requests take.

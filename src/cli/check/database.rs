@@ -3,6 +3,11 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use movie_bag_core::app::system::SystemClock;
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::clock::Clock as _;
+use movie_bag_core::domain::outbox::OutboxState;
+use movie_bag_core::ports::store::{CopyableStore, Inspection, SchemaState};
 use tokio::time::{Instant, timeout_at};
 
 use super::disk::format_size;
@@ -11,11 +16,6 @@ use super::verdict::Check;
 use crate::cli::text_format::local_time;
 use crate::config::{DatabaseSettings, Settings};
 use crate::wiring;
-use movie_bag_core::app::system::SystemClock;
-use movie_bag_core::domain::account::Account;
-use movie_bag_core::domain::clock::Clock as _;
-use movie_bag_core::domain::outbox::OutboxState;
-use movie_bag_core::ports::store::{CopyableStore, Inspection, SchemaState};
 
 const NAME: &str = "database";
 /// Maximum number of reported groups of addresses that differ only by upper and lower case.

@@ -1,11 +1,11 @@
 //! Additional requirements of a production system.
 
+use movie_bag_core::ports::store::CopyableStore;
 use tokio::time::{Instant, timeout_at};
 
 use super::verdict::{Check, Verdict};
 use crate::config::Settings;
 use crate::config::deploy::{self, Severity};
-use movie_bag_core::ports::store::CopyableStore;
 
 /// Checks the settings, and the password hashes of all accounts until the given time.
 pub(super) async fn check(

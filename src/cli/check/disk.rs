@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use movie_bag_core::ports::store::Inspection;
+
 use super::verdict::Check;
 use crate::config::{DatabaseSettings, Settings};
-use movie_bag_core::ports::store::Inspection;
 
 const NAME: &str = "disk";
 /// Free disk space in bytes below which there is a warning.

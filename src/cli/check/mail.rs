@@ -2,10 +2,6 @@
 
 use std::sync::Arc;
 
-use super::time_limits::MAIL_SERVER;
-use super::verdict::Check;
-use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
-use crate::wiring;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
 use movie_bag_core::app::unusable_token;
 use movie_bag_core::domain::clock::{Clock as _, draw};
@@ -17,6 +13,11 @@ use movie_bag_core::ports::mail::{
 use movie_bag_mail::dialogue::{self, Dialogue, Step};
 use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::templates::Templates;
+
+use super::time_limits::MAIL_SERVER;
+use super::verdict::Check;
+use crate::config::{MailSettings, MailTls, Profile, Settings, is_loopback_host};
+use crate::wiring;
 
 /// Connects, encrypts, logs in and names the sender, as for a mail, without sending one.
 pub(super) async fn check(settings: &Settings) -> (Check, Vec<Step>) {

@@ -20,6 +20,7 @@ mod verdict;
 
 use std::sync::Arc;
 
+use movie_bag_core::app::parse_address;
 use tokio::time::Instant;
 
 use super::logging;
@@ -28,7 +29,6 @@ use crate::config::Flags;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::wiring;
-use movie_bag_core::app::parse_address;
 use report::{OptionalTables, Report};
 use time_limits::ACCOUNTS;
 

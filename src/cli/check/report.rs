@@ -1,6 +1,7 @@
 //! Report of the results: tables for people, one document for programs.
 
 use dialoguer::console::Style;
+use movie_bag_mail::dialogue::Step;
 use serde_json::{Value, json};
 
 use super::verdict::{Check, Verdict};
@@ -8,7 +9,6 @@ use crate::cli::table;
 use crate::cli::ui::Ui;
 use crate::config::Settings;
 use crate::failure::Failure;
-use movie_bag_mail::dialogue::Step;
 
 /// Results of all checks.
 pub(super) struct Report {

@@ -1,8 +1,9 @@
 //! Check of the settings themselves.
 
+use movie_bag_mail::smtp;
+
 use super::verdict::Check;
 use crate::config::{DatabaseSettings, Settings, secret_file};
-use movie_bag_mail::smtp;
 
 /// Returns the verdicts on the settings themselves.
 pub(super) fn check(settings: &Settings) -> Vec<Check> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::verdict::Check;
 use movie_bag_mail::templates::{TemplateError, Templates};
+
+use super::verdict::Check;
 
 /// Returns the verdicts on the templates.
 pub(super) fn check(loaded: Result<Arc<Templates>, TemplateError>) -> Vec<Check> {

@@ -14,6 +14,7 @@ pub(super) mod topics;
 
 use clap::ValueHint;
 use clap::builder::{StyledStr, Styles};
+use movie_bag_core::domain::spelling;
 
 use self::command_table::COMMANDS;
 pub(super) use self::sections::Section;
@@ -21,7 +22,6 @@ use self::topics::TOPICS;
 use super::suggested_values::SuggestedValues;
 use super::ui::Ui;
 use crate::failure::Failure;
-use movie_bag_core::domain::spelling;
 
 /// Layout of a help text, with the examples before the options.
 const TEMPLATE: &str = "{about-with-newline}

@@ -1,6 +1,7 @@
 //! `inbox list`: lists messages, newest first.
 
 use jiff::Timestamp;
+use movie_bag_core::domain::terminal_text::escape_line;
 
 use super::address_format::{format_address, format_addresses};
 use super::client::InboxClient;
@@ -9,7 +10,6 @@ use super::url_option::UrlOption;
 use crate::cli::table;
 use crate::cli::text_format::local_time;
 use crate::cli::ui::Ui;
-use movie_bag_core::domain::terminal_text::escape_line;
 
 /// List messages, newest first
 #[derive(Debug, clap::Args)]

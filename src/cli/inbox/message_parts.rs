@@ -1,12 +1,12 @@
 //! Parts of a message that `--print` names.
 
 use clap::ValueEnum;
+use movie_bag_core::domain::terminal_text::escape_line;
 
 use super::client::Fetched;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Part of a message that can be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,5 +1,7 @@
 //! `inbox show`: shows one message.
 
+use movie_bag_core::domain::terminal_text::escape_line;
+
 use super::address_format::{format_address, format_addresses};
 use super::client::{Fetched, InboxClient};
 use super::message_parts::{self, MessagePart};
@@ -10,7 +12,6 @@ use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Show a message with its links, tokens and codes
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use movie_bag_core::domain::span::span;
+
 use super::client::{InboxClient, Wanted};
 use super::message_parts::{self, MessagePart};
 use super::request::request;
@@ -10,7 +12,6 @@ use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::domain::span::span;
 
 /// Wait for a message, and print its link, token or code
 ///

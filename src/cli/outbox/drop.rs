@@ -1,11 +1,11 @@
 //! `outbox drop`: removes a mail without sending it.
 
+use movie_bag_core::app::App;
+use movie_bag_core::domain::id::EntryId;
 use serde_json::json;
 
 use crate::cli::startup;
 use crate::cli::ui::Ui;
-use movie_bag_core::app::App;
-use movie_bag_core::domain::id::EntryId;
 
 /// Remove a mail from the outbox without sending it
 ///

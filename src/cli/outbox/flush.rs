@@ -1,12 +1,12 @@
 //! `outbox flush`: makes an attempt for each waiting mail.
 
+use movie_bag_core::app::{App, FlushReport, FlushScope};
 use serde_json::json;
 
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::app::{App, FlushReport, FlushScope};
 
 /// Send all waiting mails now
 ///

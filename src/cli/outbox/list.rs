@@ -1,16 +1,16 @@
 //! `outbox list`: lists mails that are not delivered yet.
 
 use jiff::Timestamp;
-
-use super::entry_json::entry_json;
-use crate::cli::table::{self, fits_terminal};
-use crate::cli::text_format::{local_time, pluralize};
-use crate::cli::ui::Ui;
 use movie_bag_core::app::system::SystemClock;
 use movie_bag_core::app::{App, QueuedMail};
 use movie_bag_core::domain::clock::Clock as _;
 use movie_bag_core::domain::outbox::{Entry, EntryState};
 use movie_bag_core::domain::terminal_text::escape_line;
+
+use super::entry_json::entry_json;
+use crate::cli::table::{self, fits_terminal};
+use crate::cli::text_format::{local_time, pluralize};
+use crate::cli::ui::Ui;
 
 /// Number of mails per query.
 const PAGE_SIZE: usize = 500;

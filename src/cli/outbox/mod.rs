@@ -6,11 +6,12 @@ mod flush;
 mod list;
 mod retry;
 
+use movie_bag_core::app::FlushScope;
+
 use super::database::{Absence, Access};
 use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
-use movie_bag_core::app::FlushScope;
 
 /// Show and manage mails that are not delivered yet
 #[derive(Debug, clap::Subcommand)]

@@ -1,12 +1,12 @@
 //! `outbox retry`: makes an attempt for one mail, or for all mails including dead ones.
 
+use movie_bag_core::app::{App, FlushScope};
+use movie_bag_core::domain::id::EntryId;
 use serde_json::json;
 
 use super::flush;
 use crate::cli::delivery::sent_reply;
 use crate::cli::ui::Ui;
-use movie_bag_core::app::{App, FlushScope};
-use movie_bag_core::domain::id::EntryId;
 
 /// Send a mail now, even a dead one
 ///

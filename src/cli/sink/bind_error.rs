@@ -1,9 +1,10 @@
 //! Failure of a sink that cannot start, with the option to change.
 
+use movie_bag_smtp_sink::{Port, SinkError};
+
 use crate::cli::http_server::listen_hint;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_smtp_sink::{Port, SinkError};
 
 pub(super) fn failure(error: &SinkError) -> Failure {
     match hint(error) {

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use movie_bag_core::supervisor::fault_points;
+use movie_bag_smtp_sink::ReceivedMessage;
+
 use super::message_printer::{self, Format};
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
-use movie_bag_core::supervisor::fault_points;
-use movie_bag_smtp_sink::ReceivedMessage;
 
 /// Returns the default format of messages.
 pub(in crate::cli) fn default_format(ui: &Ui) -> Format {

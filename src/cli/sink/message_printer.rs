@@ -6,11 +6,11 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
+use movie_bag_smtp_sink::{ReceivedMessage, extract};
 use serde_json::json;
 
 use crate::cli::ui::StdoutStyle;
-use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
-use movie_bag_smtp_sink::{ReceivedMessage, extract};
 
 /// Maximum text of a message that is printed, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -346,10 +346,11 @@ fn cut(text: &str) -> (&str, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use movie_bag_core::domain::terminal_text::needs_escape;
     use movie_bag_smtp_sink::{Envelope, MessageId, Received, Recipient, Transcript, unsafe_text};
     use movie_bag_testkit::fuzz::Target;
+
+    use super::*;
 
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
 

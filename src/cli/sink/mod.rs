@@ -7,8 +7,9 @@ pub(super) mod tasks;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::ui::Ui;
 use movie_bag_smtp_sink::{BoundSink, SinkBuilder, SinkSettings};
+
+use super::ui::Ui;
 
 /// Binds a sink.
 pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<BoundSink> {

@@ -5,12 +5,12 @@ use std::process::ExitStatus;
 #[cfg(not(unix))]
 use std::time::Duration;
 
+use movie_bag_smtp_sink::BoundSink;
 use tokio::process::{Child, Command};
 
 use crate::cli::sink::connectable;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_smtp_sink::BoundSink;
 
 /// Command that was started, if any.
 pub(super) struct ChildCommand {

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use movie_bag_smtp_sink::{InboxHandle, MessageId, ReceivedMessage, extract};
+
 use crate::cli::sink::message_output::DroppedMessages;
 use crate::cli::ui::Ui;
-use movie_bag_smtp_sink::{InboxHandle, MessageId, ReceivedMessage, extract};
 
 /// Maximum number of queued ids. When the queue is full, SMTP clients wait.
 const QUEUE_SIZE: usize = 256;

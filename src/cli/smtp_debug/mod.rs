@@ -5,7 +5,7 @@ mod client_settings;
 mod exec;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,10 @@ use tokio::sync::watch;
 use child_command::ChildCommand;
 use client_settings::client_settings;
 use exec::Executor;
+use movie_bag_core::domain::byte_size::byte_size;
+use movie_bag_core::domain::span::span;
+use movie_bag_core::supervisor::{self, Supervisor, fault_points};
+use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, SinkSettings, Summary};
 
 use super::file_limit::{self, FileLimit};
 use super::runtime::{StopSignal, one_thread};
@@ -28,12 +32,6 @@ use super::ui::Ui;
 use crate::config::{Flags, socket_address};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::domain::byte_size::byte_size;
-use movie_bag_core::domain::span::span;
-use movie_bag_core::supervisor::{self, Supervisor, fault_points};
-use movie_bag_smtp_sink::{
-    FaultRule, OnMessage, ReceivedMessage, SinkSettings, Summary,
-};
 
 /// Default address of SMTP.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1025);

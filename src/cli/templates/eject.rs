@@ -5,13 +5,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use movie_bag_mail::templates::{BuiltIn, file_in};
 use serde_json::json;
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_mail::templates::{BuiltIn, file_in};
 
 /// Write the built-in templates to a folder for editing
 ///

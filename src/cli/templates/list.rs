@@ -1,11 +1,11 @@
 //! `templates list`: lists the templates with their sources.
 
+use movie_bag_mail::templates::{BuiltIn, Templates};
 use serde_json::{Map, Value, json};
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::table;
 use crate::cli::ui::Ui;
-use movie_bag_mail::templates::{BuiltIn, Templates};
 
 /// List the templates with their purpose, variables and source
 #[derive(Debug, clap::Args)]

@@ -4,10 +4,11 @@ mod eject;
 mod list;
 mod preview;
 
+use movie_bag_mail::templates::Templates;
+
 use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
-use movie_bag_mail::templates::Templates;
 
 /// Manage mail and page templates
 ///

@@ -1,14 +1,14 @@
 //! `templates preview`: renders a template with sample values.
 
+use movie_bag_core::domain::outbox::MailKind;
+use movie_bag_core::domain::spelling;
+use movie_bag_mail::templates::Templates;
 use serde_json::json;
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::suggested_values::SuggestedValues;
 use crate::cli::ui::Ui;
 use crate::failure::Failure;
-use movie_bag_core::domain::outbox::MailKind;
-use movie_bag_core::domain::spelling;
-use movie_bag_mail::templates::Templates;
 
 /// Render a template with sample values
 ///

@@ -1,5 +1,6 @@
 //! `user create`: creates an account.
 
+use movie_bag_core::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
 use serde_json::json;
 
 use super::new_password::NewPassword;
@@ -7,7 +8,6 @@ use crate::cli::startup;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
 
 /// Create an account
 ///

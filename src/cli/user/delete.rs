@@ -1,14 +1,14 @@
 //! `user delete`: deletes an account with its movies, mails and history.
 
+use movie_bag_core::app::App;
+use movie_bag_core::domain::terminal_text::escape_line;
+use movie_bag_core::ports::store::Deletion;
 use serde_json::json;
 
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::app::App;
-use movie_bag_core::domain::terminal_text::escape_line;
-use movie_bag_core::ports::store::Deletion;
 
 /// Delete an account with its movies, mails and history
 ///

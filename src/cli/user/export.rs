@@ -5,6 +5,11 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use movie_bag_core::app::App;
+use movie_bag_core::app::system::SystemRng;
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::clock::draw;
+use movie_bag_core::domain::password::PasswordHash;
 use serde_json::json;
 
 use super::format::{Format, is_dash};
@@ -13,11 +18,6 @@ use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::private_files;
-use movie_bag_core::app::App;
-use movie_bag_core::app::system::SystemRng;
-use movie_bag_core::domain::account::Account;
-use movie_bag_core::domain::clock::draw;
-use movie_bag_core::domain::password::PasswordHash;
 
 /// Number of accounts per query.
 const PAGE_SIZE: usize = 500;

@@ -1,16 +1,16 @@
 //! `user list`: lists accounts.
 
+use movie_bag_core::app::App;
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::email_address::AddressPart;
+use movie_bag_core::domain::id::AccountId;
+use movie_bag_core::domain::terminal_text::escape_line;
 use serde_json::json;
 
 use crate::cli::table::hanging;
 use crate::cli::text_format::local_time;
 use crate::cli::ui::Ui;
 use crate::failure::Failure;
-use movie_bag_core::app::App;
-use movie_bag_core::domain::account::Account;
-use movie_bag_core::domain::email_address::AddressPart;
-use movie_bag_core::domain::id::AccountId;
-use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Number of accounts per query.
 const PAGE_SIZE: usize = 500;

@@ -12,11 +12,12 @@ mod set_email;
 mod set_password;
 mod show;
 
+use movie_bag_core::app::parse_address;
+
 use super::database::{self, Absence, Access};
 use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
-use movie_bag_core::app::parse_address;
 
 /// Manage accounts
 #[derive(Debug, clap::Subcommand)]

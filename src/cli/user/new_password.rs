@@ -1,13 +1,13 @@
 //! Password for a new or changed account: prompted for, read from stdin, or generated.
 
-use zeroize::Zeroizing;
-
-use crate::cli::stdin;
-use crate::cli::ui::Ui;
 use movie_bag_core::app::App;
 use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::domain::clock::draw;
 use movie_bag_core::domain::password::PasswordInput;
+use zeroize::Zeroizing;
+
+use crate::cli::stdin;
+use crate::cli::ui::Ui;
 
 /// Sources of a new password other than the prompt.
 #[derive(Debug, clap::Args)]
@@ -62,8 +62,9 @@ fn generate() -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use movie_bag_core::domain::password::PasswordPolicy;
+
+    use super::*;
 
     #[test]
     fn generated_passwords_pass_the_strictest_policy_and_differ() {

@@ -1,11 +1,11 @@
 //! `user revoke`: ends all sessions of an account and notifies its owner.
 
+use movie_bag_core::app::{App, DeliveryMode};
 use serde_json::json;
 
 use crate::cli::delivery::warn_unless_sent;
 use crate::cli::startup;
 use crate::cli::ui::Ui;
-use movie_bag_core::app::{App, DeliveryMode};
 
 /// End all sessions of an account and notify its owner
 ///

@@ -1,11 +1,11 @@
 //! `user set-email`: changes the address of an account and notifies its owner at both addresses.
 
+use movie_bag_core::app::{App, DeliveryMode};
 use serde_json::json;
 
 use crate::cli::delivery::warn_unless_sent;
 use crate::cli::startup;
 use crate::cli::ui::Ui;
-use movie_bag_core::app::{App, DeliveryMode};
 
 /// Change the email address of an account and notify its owner
 ///

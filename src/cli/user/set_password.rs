@@ -1,12 +1,12 @@
 //! `user set-password`: sets the password of an account and notifies its owner.
 
+use movie_bag_core::app::{App, DeliveryMode};
 use serde_json::json;
 
 use super::new_password::NewPassword;
 use crate::cli::delivery::warn_unless_sent;
 use crate::cli::startup;
 use crate::cli::ui::Ui;
-use movie_bag_core::app::{App, DeliveryMode};
 
 /// Set the password of an account and notify its owner
 ///

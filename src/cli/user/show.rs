@@ -1,15 +1,15 @@
 //! `user show`: shows an account with its undelivered mails and its history.
 
+use movie_bag_core::app::{AccountDetails, App};
+use movie_bag_core::domain::event::{Event, EventKind, HISTORY_LINES};
+use movie_bag_core::domain::outbox::{Entry, EntryState};
+use movie_bag_core::domain::terminal_text::escape_line;
 use serde_json::{Value, json};
 
 use crate::cli::outbox::entry_json::entry_json;
 use crate::cli::table::hanging;
 use crate::cli::text_format::{local_time, pluralize};
 use crate::cli::ui::Ui;
-use movie_bag_core::app::{AccountDetails, App};
-use movie_bag_core::domain::event::{Event, EventKind, HISTORY_LINES};
-use movie_bag_core::domain::outbox::{Entry, EntryState};
-use movie_bag_core::domain::terminal_text::escape_line;
 
 /// Number of history entries shown as text. JSON has all of them.
 const MAX_SHOWN: usize = 50;

@@ -4,10 +4,10 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
+use movie_bag_testkit::{Connection, Home, PASSWORD};
 use serde_json::{Value, json};
 
 use super::{ANN, with_account};
-use movie_bag_testkit::{Connection, Home, PASSWORD};
 
 const METHODS: &[&str] = &[
     "GET",

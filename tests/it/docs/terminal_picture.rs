@@ -3,9 +3,10 @@
 use std::num::NonZeroU16;
 use std::path::Path;
 
-use super::svg::{Line, window};
 use movie_bag_testkit::markdown::repository;
 use movie_bag_testkit::{Home, Shell};
+
+use super::svg::{Line, window};
 
 const PICTURE: &str = "docs/terminal.svg";
 const TITLE: &str = "An account is created, its password is reset, and its history is shown";

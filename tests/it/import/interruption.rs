@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Stdio};
 
-use super::{account_count, addresses, counts, csv_of, import};
 use movie_bag_testkit::mongodb::{MongoServer, Topology};
 use movie_bag_testkit::{Home, Output, wait_until};
+
+use super::{account_count, addresses, counts, csv_of, import};
 
 movie_bag_testkit::on_every_database! {
     a_killed_import_can_be_repeated,

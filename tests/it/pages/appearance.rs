@@ -1,9 +1,9 @@
 //! Every page, in all its states: accessibility, size, and requests.
 
+use movie_bag_testkit::{Browser, Device, Home, NEW_PASSWORD, Theme};
 use serde_json::json;
 
 use super::{ANN, Site};
-use movie_bag_testkit::{Browser, Device, Home, NEW_PASSWORD, Theme};
 
 /// Maximum size of a page with everything that it loads, in bytes.
 const MAX_SIZE: u64 = 50_000;

@@ -1,7 +1,8 @@
 //! The pages work under every host name and below a path.
 
-use super::{ANN, SUBJECT};
 use movie_bag_testkit::{Browser, Home, PASSWORD, Proxy, Server};
+
+use super::{ANN, SUBJECT};
 
 /// Resets a password on the pages below `base`, and returns to the start page.
 fn reset_below(base: &str, browser: &Browser, server: &Server) {

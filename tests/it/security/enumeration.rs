@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use super::ANN;
 use movie_bag_testkit::mongodb::through;
 use movie_bag_testkit::{
     Answer, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, report_skipped, wait_until,
 };
+
+use super::ANN;
 
 const UNKNOWN: &str = "zoe@example.com";
 

@@ -4,8 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::{ANN, RESET};
 use movie_bag_testkit::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, crowd_of};
+
+use super::{ANN, RESET};
 
 /// Rounds of requests on new connections that must be answered while the crowd holds its connections. If a crowd kept every new
 /// client waiting until its connections time out, after 15 seconds at best, this many rounds would take longer than [`PATIENCE`].

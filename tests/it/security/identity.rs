@@ -1,9 +1,9 @@
 //! I: identity of accounts, and injection through input.
 
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD};
 use serde_json::json;
 
 use super::{ANN, BOB, RESET};
-use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD};
 
 pub fn mail_goes_to_the_stored_address(home: Home) {
     const MIKE: &str = "mike@example.org";

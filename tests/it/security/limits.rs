@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use movie_bag_testkit::{Answer, Home, NEW_PASSWORD, PASSWORD, Server, wait_for, wait_until};
 use serde_json::{Value, json};
 
 use super::{ANN, BOB, RESET, two_servers};
-use movie_bag_testkit::{Answer, Home, NEW_PASSWORD, PASSWORD, Server, wait_for, wait_until};
 
 fn with_rate_limits(home: Home) -> Home {
     home.with("MOVIE_BAG_RATE_LIMITS", "on")

@@ -1,9 +1,9 @@
 //! L: targets of links, and who can read them.
 
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 use serde_json::json;
 
 use super::ANN;
-use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, wait_until};
 
 pub fn no_request_redirects_to_another_site(home: Home) {
     let server = home.serve(&[]);

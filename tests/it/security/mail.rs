@@ -1,7 +1,8 @@
 //! M: mail delivery while other systems fail. `outbox.rs` has more of it.
 
-use super::{ANN, BOB, CONFIRMATION, RESET};
 use movie_bag_testkit::{ClosedPort, Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, wait_until};
+
+use super::{ANN, BOB, CONFIRMATION, RESET};
 
 pub fn a_mail_with_an_invalidated_link_is_dead_and_visible(home: Home) {
     let down = ClosedPort::reserve();

@@ -1,9 +1,9 @@
 //! P: the password policy, which is the same everywhere.
 
+use movie_bag_testkit::{Home, PASSWORD, Server};
 use serde_json::json;
 
 use super::ANN;
-use movie_bag_testkit::{Home, PASSWORD, Server};
 
 /// All places where a password is set.
 struct EntryPoints<'a> {

@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use mongodb::bson::{Document, doc};
+use movie_bag_testkit::mongodb::blocking;
+use movie_bag_testkit::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, now, wait_until};
 use serde_json::json;
 
 use super::{ANN, CONFIRMATION, two_servers};
-use movie_bag_testkit::mongodb::blocking;
-use movie_bag_testkit::{Fault, Home, MailServer, NEW_PASSWORD, PASSWORD, Server, now, wait_until};
 
 pub fn a_reset_ends_sessions_on_every_server(home: Home) {
     let (_home, first, second) = two_servers(home);

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use super::{ANN, CONFIRMATION};
 use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, wait_until};
+
+use super::{ANN, CONFIRMATION};
 
 pub fn secrets_need_not_be_arguments(home: Home) {
     home.create_account(ANN, PASSWORD);

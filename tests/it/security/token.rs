@@ -9,12 +9,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use serde_json::{Value, json};
-
-use super::{ANN, BOB, CONFIRMATION, RESET, two_servers};
 use movie_bag_testkit::{
     ClosedPort, Home, NEW_PASSWORD, Output, PASSWORD, now, wait_for, wait_until,
 };
+use serde_json::{Value, json};
+
+use super::{ANN, BOB, CONFIRMATION, RESET, two_servers};
 
 /// A secret of more than 32 bytes that no other test uses.
 const SECRET: &str = "the secret that the attacker wants to know";

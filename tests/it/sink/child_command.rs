@@ -2,8 +2,9 @@
 
 use std::thread;
 
-use super::{send, smtp_address_in};
 use movie_bag_testkit::{Home, wait_until};
+
+use super::{send, smtp_address_in};
 
 #[test]
 #[cfg(unix)]

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::smtp_address_in;
 use movie_bag_testkit::{Home, report_skipped};
+
+use super::smtp_address_in;
 
 /// Mode of the client, and the output of the server of Python 3.11.7 for its mails.
 const MODES: [(&str, &str); 2] = [

@@ -5,10 +5,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 
+use movie_bag_testkit::Home;
 use serde_json::Value;
 
 use super::send;
-use movie_bag_testkit::Home;
 
 #[test]
 fn messages_are_listed_shown_awaited_and_cleared() {

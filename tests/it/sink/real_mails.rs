@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use movie_bag_smtp_sink::extract::visible_text;
+use movie_bag_testkit::{Home, Sink, files_in, hex, report_skipped, unpack_package};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::bad_mails::deliver;
-use movie_bag_testkit::{Home, Sink, files_in, hex, report_skipped, unpack_package};
 
 /// An intended difference from Python: mail, field, value of the sink, reason.
 type Difference = (&'static str, &'static str, fn() -> Value, &'static str);

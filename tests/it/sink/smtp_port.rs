@@ -6,10 +6,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use movie_bag_testkit::{Browser, Home, PATIENCE, Sink, wait_for};
 use serde_json::json;
 
 use super::send;
-use movie_bag_testkit::{Browser, Home, PATIENCE, Sink, wait_for};
 
 /// An SMTP session that would store a message if it were executed.
 const SMUGGLED: &str = "\r\nEHLO x\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n\

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::ANN;
 use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, Person};
+
+use super::ANN;
 
 movie_bag_testkit::on_every_database! {
     deleting_an_account_shows_its_contents_and_needs_confirmation,

@@ -1,9 +1,9 @@
 //! Actions on an open message and on all messages.
 
+use movie_bag_testkit::Key;
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use movie_bag_testkit::Key;
 
 #[test]
 fn messages_are_marked_and_deleted() {

@@ -1,10 +1,11 @@
 //! Hostile documents, opened in every way that the inbox offers, with an external server that counts connections.
 
+use movie_bag_testkit::Home;
+
 use super::hostile::ExternalServer;
 use super::{Desk, send};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use movie_bag_testkit::Home;
 
 /// One document on each line, after its name.
 const DOCUMENTS: &str = include_str!("../../hostile_documents.txt");

@@ -4,10 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use movie_bag_testkit::Home;
 use serde_json::json;
 
 use super::{Desk, send};
-use movie_bag_testkit::Home;
 
 /// Server of a sender who wants to know when a message is opened. Every connection counts, since even one without a request
 /// reveals that.

@@ -1,9 +1,9 @@
 //! Keyboard shortcuts.
 
+use movie_bag_testkit::{Key, raw};
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use movie_bag_testkit::{Key, raw};
 
 #[test]
 fn keys_do_what_links_and_buttons_do() {

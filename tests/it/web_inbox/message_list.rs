@@ -1,9 +1,9 @@
 //! The list of messages, which is updated live.
 
+use movie_bag_testkit::{Browser, Device, Home, Key, Theme};
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use movie_bag_testkit::{Browser, Device, Home, Key, Theme};
 
 #[test]
 fn an_empty_inbox_shows_the_address_and_the_first_message_appears() {

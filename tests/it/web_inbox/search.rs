@@ -1,9 +1,9 @@
 //! The search field.
 
+use movie_bag_testkit::{Device, Theme};
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use movie_bag_testkit::{Device, Theme};
 
 #[test]
 fn a_search_narrows_the_list_while_it_is_typed() {

@@ -1,9 +1,9 @@
 //! Selection of several messages, deletion, and undo.
 
+use movie_bag_testkit::Key;
 use serde_json::json;
 
 use super::{Desk, plain, send};
-use movie_bag_testkit::Key;
 
 impl Desk {
     /// Clicks the checkbox of a message, with or without the shift key.

@@ -384,8 +384,9 @@ mod tests {
     }
 
     mod fuzz {
-        use super::*;
         use movie_bag_testkit::fuzz::Target;
+
+        use super::*;
 
         #[test]
         fn whatever_is_no_token_of_ours_is_one_and_the_same_refusal() {

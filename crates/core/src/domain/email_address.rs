@@ -241,8 +241,9 @@ mod tests {
     }
 
     mod fuzz {
-        use super::*;
         use movie_bag_testkit::fuzz::Target;
+
+        use super::*;
 
         /// Characters that most fonts do not show, although Unicode calls some of them letters.
         fn is_invisible(c: char) -> bool {

@@ -16,13 +16,13 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use movie_bag_core::app::{App, AppError};
+use movie_bag_core::ports::error_detail::ErrorDetail;
 pub use registry::PrometheusMetrics;
 
 use super::error::ApiError;
 use super::security_headers::harden;
 use super::state::HttpOptions;
-use movie_bag_core::app::{App, AppError};
-use movie_bag_core::ports::error_detail::ErrorDetail;
 
 /// Maximum number of connections.
 pub const METRICS_CONNECTIONS: usize = 16;

@@ -8,6 +8,10 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use movie_bag_core::app::{HashLoad, Snapshot};
+use movie_bag_core::domain::limit::Limit;
+use movie_bag_core::domain::outbox::{EntryState, MailKind};
+use movie_bag_core::ports::metrics::{MailResult, Metrics, ResetResult};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -17,10 +21,6 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::labels::Labels;
 use super::requests::Requests;
-use movie_bag_core::app::{HashLoad, Snapshot};
-use movie_bag_core::domain::limit::Limit;
-use movie_bag_core::domain::outbox::{EntryState, MailKind};
-use movie_bag_core::ports::metrics::{MailResult, Metrics, ResetResult};
 
 /// Value of the `Content-Type` header for [`PrometheusMetrics::text`].
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -257,9 +257,10 @@ fn signed(count: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use movie_bag_core::domain::outbox::OutboxState;
     use movie_bag_core::supervisor::TaskStatus;
+
+    use super::*;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

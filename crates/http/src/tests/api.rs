@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use super::*;
 use movie_bag_core::domain::id::{AccountId, MovieId};
 use movie_bag_core::domain::movie::Movie;
+
+use super::*;
 
 const MOVIE: &str = r#"{"name":"Metropolis","casts":["Brigitte Helm"],"genres":["drama"]}"#;
 

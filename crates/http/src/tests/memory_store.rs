@@ -1,4 +1,4 @@
-//! Minimal in-memory store for tests of the handlers. `store::contract` tests the promises of real stores.
+//! Minimal in-memory store for tests of the handlers. The contract suite of `movie-bag-store` tests the promises of real stores.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;

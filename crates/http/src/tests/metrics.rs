@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use movie_bag_core::app::OUTBOX_STATE_MAX_AGE;
+
 use super::super::metrics::render;
 use super::*;
-use movie_bag_core::app::OUTBOX_STATE_MAX_AGE;
 
 #[tokio::test]
 async fn the_database_is_queried_once_a_second_for_any_number_of_scrapes() {

@@ -14,16 +14,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-use super::pages::Pages;
-use super::{HttpOptions, PrometheusMetrics, openapi, replace_response, router};
-use file_templates::FileTemplates;
-use memory_store::MemoryStore;
 use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use movie_bag_core::domain::clock::Clock;
@@ -35,6 +25,16 @@ use movie_bag_core::ports::mail::{
     Mail, MailSession, Mailer, NoSession, RenderError, Rendered, Renderer,
 };
 use movie_bag_smtp_sink::net::http1;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::pages::Pages;
+use super::{HttpOptions, PrometheusMetrics, openapi, replace_response, router};
+use file_templates::FileTemplates;
+use memory_store::MemoryStore;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -3,11 +3,12 @@
 //! A failure before MAIL is one of the server: it says nothing about the mail, which keeps its place in the queue. From MAIL
 //! on, the verdict distinguishes the refusal of this mail from the refusal of all mails.
 
+use movie_bag_core::ports::mail::DeliveryError;
+
 use super::error_messages::{hint, message};
 use super::failure::{Cause, Failure, Stage};
 use super::route::Route;
 use super::verdict::{Verdict, common_words, is_about_login, verdict};
-use movie_bag_core::ports::mail::DeliveryError;
 
 /// Returns the error and a hint. Errors that may pass without a change of settings have no hint of their own, so it is
 /// returned besides.

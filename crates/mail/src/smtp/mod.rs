@@ -38,6 +38,13 @@ use async_trait::async_trait;
 pub use self::message::check_sender;
 pub use self::trust::Certificates;
 
+use movie_bag_core::domain::clock::{Rng, draw};
+use movie_bag_core::domain::mail_server::Capacity;
+use movie_bag_core::domain::outbox::Round;
+use movie_bag_core::ports::mail::{
+    DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError,
+};
+
 use self::delivery_error::delivery_error;
 use self::failure::{Cause, Failure, Stage};
 use self::message::Outgoing;
@@ -48,12 +55,6 @@ use self::session::Session;
 use self::time_budget::TimeBudget;
 use self::trust::Tls;
 use super::dialogue::{Dialogue, Step};
-use movie_bag_core::domain::clock::{Rng, draw};
-use movie_bag_core::domain::mail_server::Capacity;
-use movie_bag_core::domain::outbox::Round;
-use movie_bag_core::ports::mail::{
-    DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, SendError,
-};
 
 /// Time after which an idle session is closed.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use movie_bag_core::domain::mail_server::{Capacity, Connections, Source};
+use movie_bag_core::domain::outbox::Round;
+use movie_bag_core::ports::mail::DeliveryError;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::session::Session;
-use movie_bag_core::domain::mail_server::{Capacity, Connections, Source};
-use movie_bag_core::domain::outbox::Round;
-use movie_bag_core::ports::mail::DeliveryError;
 
 /// Sessions of one process.
 ///

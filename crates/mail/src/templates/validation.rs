@@ -3,10 +3,11 @@
 //! Each template is searched for names that are not its variables, also inside conditions, and rendered with sample values
 //! and with hostile ones.
 
+use movie_bag_core::domain::spelling;
+
 use super::Templates;
 use super::error::{Place, TemplateError};
 use super::table::{BuiltIn, MARKUP};
-use movie_bag_core::domain::spelling;
 
 /// Validates all templates, and returns warnings about probable mistakes.
 pub(super) fn validate(templates: &Templates) -> Result<Vec<String>, TemplateError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use movie_bag_testkit::fuzz::Target;
 
 use super::Stopped;
 use crate::inbox::Inbox;
@@ -15,7 +16,6 @@ use crate::unsafe_text::needs_escape;
 use crate::web_port::message_body::{Form, render_html};
 use crate::web_port::{WebState, mailpit_json, render_all};
 use crate::{content, extract, html, mime, view};
-use movie_bag_testkit::fuzz::Target;
 
 const MAIL: &[&str] = &[
     "From: ",

@@ -2,7 +2,7 @@
 //!
 //! A promise is an `async fn` that takes a store. [`store_contract`] takes the list of databases and the list of promises,
 //! and creates a test for each pair, so that no database can omit a promise:
-//! `store::contract::sqlite::one_of_fifty_concurrent_changes_succeeds`.
+//! `contract::sqlite::one_of_fifty_concurrent_changes_succeeds`.
 
 pub(crate) mod accounts;
 mod copying;

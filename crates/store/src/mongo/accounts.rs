@@ -10,6 +10,14 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Result;
 use mongodb::options::{Collation, ReadConcern};
+use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::email_address::EmailAddress;
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::id::{AccountId, RevocationId};
+use movie_bag_core::domain::outbox::Entry;
+use movie_bag_core::ports::store::{
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
+};
 
 use super::super::hash_costs::by_cost;
 use super::MongoStore;
@@ -21,14 +29,6 @@ use super::indexes::case_insensitive;
 use super::paging::{fetch_page, server_limit};
 use super::steps::{Outcome, Step};
 use super::tally_documents::key_id;
-use movie_bag_core::domain::account::Account;
-use movie_bag_core::domain::email_address::EmailAddress;
-use movie_bag_core::domain::event::Event;
-use movie_bag_core::domain::id::{AccountId, RevocationId};
-use movie_bag_core::domain::outbox::Entry;
-use movie_bag_core::ports::store::{
-    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
-};
 
 /// Maximum number of accounts in one search for an address. The collation treats more addresses as equal than we do (ß and
 /// ss, wide letters), so the found ones are compared again. No system has this many accounts that differ in that way alone.

@@ -10,9 +10,9 @@ use mongodb::event::sdam::SdamEvent;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
+use movie_bag_core::ports::store::StoreError;
 
 use super::errors::{DriverError, code, describe, is_conflict, is_temporary};
-use movie_bag_core::ports::store::StoreError;
 
 /// Maximum number of connections to one server, unless the URI sets one.
 const MAX_CONNECTIONS: u32 = 50;

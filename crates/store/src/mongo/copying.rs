@@ -7,6 +7,9 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::id::LeaseId;
+use movie_bag_core::ports::store::{CopyBatch, Copying, Counts, EventPosition, StoreError};
 use serde::Serialize;
 
 use super::super::superseded_copy::superseded_copy;
@@ -17,9 +20,6 @@ use super::documents::{
 };
 use super::paging::{ids_after, server_limit};
 use super::timed_collection::TimedCollection;
-use movie_bag_core::domain::event::Event;
-use movie_bag_core::domain::id::LeaseId;
-use movie_bag_core::ports::store::{CopyBatch, Copying, Counts, EventPosition, StoreError};
 
 /// Id of the document in `movie_bag_meta` that marks an unfinished copy.
 const UNFINISHED_COPY: &str = "half_copied";

@@ -4,13 +4,13 @@ use mongodb::ClientSession;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
+use movie_bag_core::domain::limit::{LimitState, TooEarly};
+use movie_bag_core::ports::store::LimitedCall;
 
 use super::collections::Collections;
 use super::errors::{WriteConflict, is_duplicate};
 use super::tally_documents::{decode_tally, key_id, tally_update, unchanged_tally};
 use super::timed_collection::TimedCollection;
-use movie_bag_core::domain::limit::{LimitState, TooEarly};
-use movie_bag_core::ports::store::LimitedCall;
 
 /// One execution of a step.
 pub(super) struct Execution<'a> {

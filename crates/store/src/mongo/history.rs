@@ -7,15 +7,15 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{DateTime, Document, doc};
+use movie_bag_core::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
+use movie_bag_core::domain::id::AccountId;
+use movie_bag_core::ports::store::{History, StoreError};
 
 use super::MongoStore;
 use super::documents::{EventDocument, date, object_id};
 use super::errors::{backoff, describe, is_server_conflict};
 use super::paging::server_limit;
 use super::steps::{Outcome, Step};
-use movie_bag_core::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
-use movie_bag_core::domain::id::AccountId;
-use movie_bag_core::ports::store::{History, StoreError};
 
 /// Number of lines written by a process between two trims of a history.
 const TRIM_INTERVAL: u32 = 16;

@@ -15,11 +15,11 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind, Result};
 use mongodb::options::{Collation, CollationStrength, CommitQuorum, IndexOptions};
 use mongodb::{Collection, IndexModel};
+use movie_bag_core::ports::store::StoreError;
 
 use super::MongoStore;
 use super::errors::{code, describe, is_duplicate};
 use super::timed_collection::time_left;
-use movie_bag_core::ports::store::StoreError;
 
 /// Time after which a sent or dropped entry is deleted: far longer than a step and its repetition may take.
 const GONE_RETENTION: Duration = Duration::from_secs(300);

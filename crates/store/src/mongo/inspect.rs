@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Result;
+use movie_bag_core::ports::store::{Inspection, SchemaState, StoreError};
 
 use super::super::mongo_settings::MongoSettings;
 use super::MongoStore;
-use movie_bag_core::ports::store::{Inspection, SchemaState, StoreError};
 
 impl MongoStore {
     /// Inspects a database without changing it.

@@ -19,6 +19,7 @@ use mongodb::ClientSession;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Result, UNKNOWN_TRANSACTION_COMMIT_RESULT};
+use movie_bag_core::ports::store::{Deletion, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::MongoStore;
@@ -28,7 +29,6 @@ use super::execution::Execution;
 use super::steps::perform::perform;
 use super::steps::{Outcome, Step};
 use super::timed_collection::run_with_limit;
-use movie_bag_core::ports::store::{Deletion, StoreError};
 
 /// Age in milliseconds up to which the process that inserted a journal entry may still be performing it: far longer than a
 /// step may take.

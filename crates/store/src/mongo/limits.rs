@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use mongodb::bson::doc;
 use mongodb::error::Result;
 use mongodb::options::{ReadConcern, WriteConcern};
+use movie_bag_core::domain::limit::{LimitKey, LimitState, TooEarly};
+use movie_bag_core::ports::store::{LimitedCall, Limits, StoreError};
 
 use super::MongoStore;
 use super::errors::{backoff, is_duplicate, is_server_conflict};
 use super::tally_documents::{decode_tally, key_id, tally_update, unchanged_tally};
-use movie_bag_core::domain::limit::{LimitKey, LimitState, TooEarly};
-use movie_bag_core::ports::store::{LimitedCall, Limits, StoreError};
 
 impl MongoStore {
     async fn find_tally(&self, key: LimitKey) -> Result<Option<LimitState>> {

@@ -37,12 +37,12 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Error;
 use mongodb::options::ClientOptions;
+use movie_bag_core::ports::store::{CopyableStore, Inspection, SchemaState, Store, StoreError};
 
 use super::mongo_settings::{MongoSettings, UnusableDatabase};
 use collections::Collections;
 use connection::Connection;
 use errors::is_duplicate;
-use movie_bag_core::ports::store::{CopyableStore, Inspection, SchemaState, Store, StoreError};
 use timed_collection::run_with_limit;
 use uri::check_uri;
 

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use mongodb::bson::{Document, doc};
+use movie_bag_core::domain::id::{AccountId, MovieId};
+use movie_bag_core::domain::movie::{Movie, MovieChanges};
+use movie_bag_core::ports::store::{MovieChange, MovieCreation, Movies, StoreError};
 
 use super::MongoStore;
 use super::documents::{MovieDocument, decode, object_id};
 use super::errors::is_duplicate;
 use super::paging::fetch_page;
 use super::steps::{Outcome, Step};
-use movie_bag_core::domain::id::{AccountId, MovieId};
-use movie_bag_core::domain::movie::{Movie, MovieChanges};
-use movie_bag_core::ports::store::{MovieChange, MovieCreation, Movies, StoreError};
 
 impl MongoStore {
     /// Returns why an account may not change a movie, if so.

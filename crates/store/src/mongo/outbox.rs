@@ -9,6 +9,14 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::ReadConcern;
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
+use movie_bag_core::domain::outbox::{
+    self, Entry, EntryState, Lease, MailKind, OutboxState, Round,
+};
+use movie_bag_core::ports::store::{
+    LeaseMode, LeaseResult, LimitedCall, Limits as _, Outbox, QueueResult, StoreError,
+};
 
 use super::MongoStore;
 use super::documents::{
@@ -18,14 +26,6 @@ use super::documents::{
 use super::errors::{describe, is_server_conflict};
 use super::paging::{fetch_page, server_limit};
 use super::steps::{Outcome, Step};
-use movie_bag_core::domain::event::Event;
-use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
-use movie_bag_core::domain::outbox::{
-    self, Entry, EntryState, Lease, MailKind, OutboxState, Round,
-};
-use movie_bag_core::ports::store::{
-    LeaseMode, LeaseResult, LimitedCall, Limits as _, Outbox, QueueResult, StoreError,
-};
 
 /// Matches the waiting entries of a round. Kinds that only a newer version knows are left to that version.
 fn waiting_filter(round: Round) -> Document {

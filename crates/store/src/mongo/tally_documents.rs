@@ -3,10 +3,10 @@
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, doc};
 use mongodb::error::Result;
-
-use super::documents::{date, invalid, timestamp};
 use movie_bag_core::domain::limit::{LimitKey, LimitState};
 use movie_bag_core::ports::store::LimitedCall;
+
+use super::documents::{date, invalid, timestamp};
 
 /// Returns the id of a key's document.
 pub(super) fn key_id(key: LimitKey) -> Bson {

@@ -3,14 +3,6 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
-use super::super::hash_costs::by_cost;
-use super::SqliteStore;
-use super::errors::{is_unique_violation, store_error};
-use super::history::insert_event;
-use super::limits::delete_tally;
-use super::outbox::insert_entry;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::event::Event;
@@ -20,6 +12,14 @@ use movie_bag_core::domain::password::PasswordHash;
 use movie_bag_core::ports::store::{
     AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
 };
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::hash_costs::by_cost;
+use super::SqliteStore;
+use super::errors::{is_unique_violation, store_error};
+use super::history::insert_event;
+use super::limits::delete_tally;
+use super::outbox::insert_entry;
 
 /// Adds an account as part of a larger step.
 pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {

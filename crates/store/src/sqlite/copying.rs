@@ -1,6 +1,9 @@
 //! Copying a whole database into another.
 
 use async_trait::async_trait;
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::id::LeaseId;
+use movie_bag_core::ports::store::{CopyBatch, Copying, Counts, EventPosition, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::superseded_copy::superseded_copy;
@@ -10,9 +13,6 @@ use super::errors::{is_foreign_key_violation, store_error};
 use super::history::{insert_line, read_event};
 use super::movies::insert_movie;
 use super::outbox::insert_entry;
-use movie_bag_core::domain::event::Event;
-use movie_bag_core::domain::id::LeaseId;
-use movie_bag_core::ports::store::{CopyBatch, Copying, Counts, EventPosition, StoreError};
 
 fn count_all(connection: &Connection) -> Result<Counts, StoreError> {
     let count = |table: &str| {

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use movie_bag_core::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
+use movie_bag_core::domain::id::AccountId;
+use movie_bag_core::ports::store::{History, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::columns::{parse_column, timestamp};
 use super::errors::{is_foreign_key_violation, store_error};
-use movie_bag_core::domain::event::{COUNTED_LINES, Event, HISTORY_LINES};
-use movie_bag_core::domain::id::AccountId;
-use movie_bag_core::ports::store::{History, StoreError};
 
 /// Maximum number of old lines that are deleted in one step, so that the steps behind it do not wait for long.
 const BATCH: usize = 1_000;

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use movie_bag_core::ports::store::{Inspection, SchemaState, StoreError};
 use rusqlite::{Connection, OpenFlags};
 
 use super::columns::timestamp;
 use super::errors::{add_path, store_error};
 use super::{SqliteStore, connect, schema};
-use movie_bag_core::ports::store::{Inspection, SchemaState, StoreError};
 
 impl SqliteStore {
     /// Inspects an existing file without changing it. Blocks.

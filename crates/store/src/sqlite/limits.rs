@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use movie_bag_core::domain::limit::{LimitKey, LimitState, TooEarly};
+use movie_bag_core::ports::store::{LimitedCall, Limits, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::columns::timestamp;
 use super::errors::store_error;
-use movie_bag_core::domain::limit::{LimitKey, LimitState, TooEarly};
-use movie_bag_core::ports::store::{LimitedCall, Limits, StoreError};
 
 /// Maximum number of expired tallies that are deleted in one step, so that the steps behind it do not wait for long.
 const BATCH: usize = 1_000;

@@ -3,14 +3,14 @@
 use std::sync::PoisonError;
 
 use async_trait::async_trait;
+use movie_bag_core::domain::id::{AccountId, MovieId};
+use movie_bag_core::domain::movie::{Movie, MovieChanges};
+use movie_bag_core::ports::store::{MovieChange, MovieCreation, Movies, MoviesVersion, StoreError};
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
 use super::errors::{is_foreign_key_violation, is_unique_violation, store_error};
-use movie_bag_core::domain::id::{AccountId, MovieId};
-use movie_bag_core::domain::movie::{Movie, MovieChanges};
-use movie_bag_core::ports::store::{MovieChange, MovieCreation, Movies, MoviesVersion, StoreError};
 
 fn read_list(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<String>> {
     let text: String = row.get(column)?;

@@ -2,13 +2,6 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
-
-use super::SqliteStore;
-use super::columns::{parse_column, timestamp};
-use super::errors::{is_foreign_key_violation, store_error};
-use super::history::{insert_event, insert_event_into};
-use super::limits::count_call;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::fingerprint::Fingerprint;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
@@ -18,6 +11,13 @@ use movie_bag_core::domain::outbox::{
 use movie_bag_core::ports::store::{
     LeaseMode, LeaseResult, LimitedCall, Outbox, QueueResult, StoreError,
 };
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+
+use super::SqliteStore;
+use super::columns::{parse_column, timestamp};
+use super::errors::{is_foreign_key_violation, store_error};
+use super::history::{insert_event, insert_event_into};
+use super::limits::count_call;
 
 const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use movie_bag_core::ports::store::{SchemaState, StoreError};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::errors::store_error;
-use movie_bag_core::ports::store::{SchemaState, StoreError};
 
 /// Marks a file as a database of movie-bag ("mbag"), so that a database of another program is not mistaken for one.
 const APPLICATION_ID: i32 = 0x6d62_6167;

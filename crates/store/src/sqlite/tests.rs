@@ -3,12 +3,12 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
+use movie_bag_core::domain::outbox::Round;
+use movie_bag_core::ports::store::CopyableStore;
 use rusqlite::Connection;
 
 use super::*;
 use crate::contract::fixtures::{at, create, entry, lease, queue};
-use movie_bag_core::domain::outbox::Round;
-use movie_bag_core::ports::store::CopyableStore;
 
 #[tokio::test]
 async fn several_processes_can_use_one_file() {

@@ -7,12 +7,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
+use movie_bag_core::ports::store::StoreError;
+use movie_bag_core::supervisor::{Reporter, Reports, fault_points, reports};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::errors::store_error;
-use movie_bag_core::ports::store::StoreError;
-use movie_bag_core::supervisor::{Reporter, Reports, fault_points, reports};
 
 /// Maximum number of steps in one commit, so that the first of them does not wait for long.
 const MAX_BATCH: usize = 128;

@@ -6,13 +6,13 @@
 use std::io::BufRead;
 
 use csv_core::ReadRecordResult;
+use movie_bag_core::domain::spelling::nearest;
 use zeroize::Zeroizing;
 
 use super::input::{
     COLUMNS, Fields, Line, MAX_RECORD, Records, Source, invalid_record, not_utf_8, too_long,
 };
 use crate::failure::Failure;
-use movie_bag_core::domain::spelling::nearest;
 
 /// Maximum number of columns.
 const MAX_FIELDS: usize = 256;

@@ -4,13 +4,13 @@
 
 use std::io::{self, BufRead};
 
+use movie_bag_core::app::{NewCredential, Record};
+use movie_bag_core::domain::foreign_hash::{ForeignHash, is_surely_a_hash};
+use movie_bag_core::domain::password::{PasswordHash, PasswordInput};
 use zeroize::Zeroizing;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::app::{NewCredential, Record};
-use movie_bag_core::domain::foreign_hash::{ForeignHash, is_surely_a_hash};
-use movie_bag_core::domain::password::{PasswordHash, PasswordInput};
 
 /// Maximum size of a record in bytes. Of a longer record, no more is kept in memory.
 pub(super) const MAX_RECORD: usize = 64 * 1024;

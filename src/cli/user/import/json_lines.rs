@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::BufRead;
 
+use movie_bag_core::domain::spelling::nearest;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
@@ -12,7 +13,6 @@ use super::input::{
     COLUMNS, Fields, Line, MAX_RECORD, Records, Source, invalid_record, not_utf_8, too_long,
 };
 use crate::failure::Failure;
-use movie_bag_core::domain::spelling::nearest;
 
 /// Reader of accounts in JSON Lines.
 pub(super) struct JsonLines<R> {

@@ -17,6 +17,7 @@ use std::pin::pin;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use movie_bag_core::app::{App, AppError, Import, ImportOptions, ImportOutcome};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -30,7 +31,6 @@ use crate::cli::startup;
 use crate::cli::text_format::pluralize;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_core::app::{App, AppError, Import, ImportOptions, ImportOutcome};
 
 /// Maximum number of records that are parsed and not yet imported.
 const READ_AHEAD: usize = 64;

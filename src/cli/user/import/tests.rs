@@ -1,7 +1,8 @@
 //! Tests of the import formats.
 
-use super::*;
 use movie_bag_core::app::NewCredential;
+
+use super::*;
 
 const HASH: &str = "$2y$10$vI8aWBnW3fID.ZQ4/zo1G.q1lRps.9cGLcZEiGDMVr5yUP1KUOYTa";
 
@@ -322,8 +323,9 @@ fn a_bad_line_of_json_is_named_and_the_others_are_read() {
 }
 
 mod fuzz {
-    use super::*;
     use movie_bag_testkit::fuzz::Target;
+
+    use super::*;
 
     /// No input makes the reader panic, line numbers ascend, and the result does not depend on how the bytes are split.
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use movie_bag_core::ports::mail::{DeliveryError, Message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::version::TLS12;
@@ -13,7 +14,6 @@ use super::server::{
 };
 use super::{SendMail as _, message};
 use crate::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
-use movie_bag_core::ports::mail::{DeliveryError, Message};
 
 const BOTH: [Encryption; 2] = [Encryption::StartTls, Encryption::Implicit];
 const STARTTLS: &str = "250-mail.example\r\n250 STARTTLS\r\n";

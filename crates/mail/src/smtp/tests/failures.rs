@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use movie_bag_core::ports::mail::{DeliveryError, Message};
 use tokio::net::TcpListener;
 
 use super::server::{CLOSE, NO_REPLY, Script, options};
 use super::{SendMail as _, message};
 use crate::smtp::{SmtpMailer, SmtpOptions};
-use movie_bag_core::ports::mail::{DeliveryError, Message};
 
 /// Class of an error, which decides whether the mail is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

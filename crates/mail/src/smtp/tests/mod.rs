@@ -6,12 +6,12 @@ mod server;
 mod sessions;
 
 use async_trait::async_trait;
-
-use super::SmtpMailer;
 use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::ports::mail::{
     DeliveryError, Mailer as _, Message, NoSession, Receipt, SendError,
 };
+
+use super::SmtpMailer;
 
 /// Sends a mail over a session, as the use cases do.
 #[async_trait]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use movie_bag_core::domain::clock::Rng;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -20,7 +21,6 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::super::{Certificates, Encryption, SmtpMailer, SmtpOptions};
-use movie_bag_core::domain::clock::Rng;
 
 /// Deadline of events that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(60);

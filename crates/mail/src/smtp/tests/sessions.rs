@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use movie_bag_core::domain::outbox::Round;
+use movie_bag_core::ports::mail::{Mailer as _, Message, SendError};
+
 use super::server::{Authority, CONNECTIONS, Flaw, NO_REPLY, Script};
 use super::{SendMail as _, message};
 use crate::smtp::pool::Pool;
 use crate::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
-use movie_bag_core::domain::outbox::Round;
-use movie_bag_core::ports::mail::{Mailer as _, Message, SendError};
 
 #[tokio::test]
 async fn sessions_are_reused_for_many_mails() {

@@ -233,8 +233,9 @@ mod tests {
     use crate::web_port::request;
 
     mod fuzz {
-        use super::*;
         use movie_bag_testkit::fuzz::Target;
+
+        use super::*;
 
         #[test]
         fn any_query_string_is_parsed_without_a_panic() {

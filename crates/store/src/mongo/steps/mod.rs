@@ -12,13 +12,13 @@ pub(super) mod perform;
 
 use mongodb::bson::Bson;
 use mongodb::bson::oid::ObjectId;
+use movie_bag_core::domain::limit::TooEarly;
+use movie_bag_core::ports::store::{Deletion, LimitedCall};
 use serde::{Deserialize, Serialize};
 
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, MovieDocument, OutcomeDocument,
 };
-use movie_bag_core::domain::limit::TooEarly;
-use movie_bag_core::ports::store::{Deletion, LimitedCall};
 
 /// A step in the format of the journal. It has no `Debug`, so that the hashes in it cannot be logged.
 #[derive(Clone, Serialize, Deserialize)]

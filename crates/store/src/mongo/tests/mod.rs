@@ -15,12 +15,6 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
 use mongodb::{Client, Collection, Database, IndexModel};
-use tokio::sync::Notify;
-
-use super::*;
-use crate::contract::fixtures::{
-    account, at, change, create, entry, event, lease, lease_any, movie, queue,
-};
 use movie_bag_core::domain::event::EventKind;
 use movie_bag_core::domain::outbox::{self, Entry, MailKind};
 use movie_bag_core::ports::store::{
@@ -28,6 +22,12 @@ use movie_bag_core::ports::store::{
     MovieChange, Movies as _, Outbox as _, Replacement,
 };
 use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
+use tokio::sync::Notify;
+
+use super::*;
+use crate::contract::fixtures::{
+    account, at, change, create, entry, event, lease, lease_any, movie, queue,
+};
 
 fn settings(uri: &str) -> MongoSettings {
     MongoSettings {

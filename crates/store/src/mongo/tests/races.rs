@@ -2,6 +2,9 @@
 
 use std::sync::mpsc;
 
+use movie_bag_core::domain::limit::{Limit, LimitKey};
+use movie_bag_core::ports::store::{Copying as _, Counts, LimitedCall, Limits as _};
+
 use super::super::documents::{EntryDocument, EventDocument, object_id};
 use super::super::execution::Execution;
 use super::super::steps::Step;
@@ -9,8 +12,6 @@ use super::super::steps::perform::perform;
 use super::proxy::{MongoProxy, Verdict};
 use super::*;
 use crate::contract::limits::concurrent_calls_do_not_exceed_a_limit;
-use movie_bag_core::domain::limit::{Limit, LimitKey};
-use movie_bag_core::ports::store::{Copying as _, Counts, LimitedCall, Limits as _};
 
 /// Returns steps that write for an account and do not change the account itself.
 fn steps_for_an_account() -> [Step; 3] {

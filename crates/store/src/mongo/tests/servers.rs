@@ -1,14 +1,15 @@
 //! Commands that a store sends, and errors about servers that cannot be used.
 
+use movie_bag_core::domain::limit::{Limit, LimitKey};
+use movie_bag_core::domain::outbox::Round;
+use movie_bag_core::ports::store::{LimitedCall, Limits as _};
+
 use super::proxy::{MongoProxy, Verdict};
 use super::*;
 use crate::contract::accounts::{
     an_account_is_found_by_its_id_and_every_spelling_of_its_address,
     an_exact_spelling_wins_and_an_ambiguous_one_finds_no_account,
 };
-use movie_bag_core::domain::limit::{Limit, LimitKey};
-use movie_bag_core::domain::outbox::Round;
-use movie_bag_core::ports::store::{LimitedCall, Limits as _};
 
 /// Returns the error of a store for a server whose reply to `hello` is changed by `change`.
 async fn refusal(

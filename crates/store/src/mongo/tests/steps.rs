@@ -1,7 +1,8 @@
 //! Steps that are interrupted, repeated, performed concurrently, and in conflict.
 
-use super::*;
 use movie_bag_core::domain::outbox::Round;
+
+use super::*;
 
 /// On a standalone server: the database rejects writes in the middle of a step, after each of its writes in turn, which has the
 /// same effect as the death of the process. The next operation on the account, or the next start, completes the step or finds

@@ -2,6 +2,10 @@
 //! change: a rename in the code needs a `#[serde(rename)]`.
 
 use mongodb::bson::DateTime;
+use movie_bag_core::domain::event::Event;
+use movie_bag_core::domain::limit::{Limit, LimitKey, LimitState};
+use movie_bag_core::domain::outbox::Lease;
+use movie_bag_core::ports::store::{LimitedCall, Limits as _};
 
 use super::super::documents::{
     AccountDocument, EntryDocument, EventDocument, LeaseDocument, MovieDocument,
@@ -10,10 +14,6 @@ use super::super::documents::{
 use super::super::journal::JournalDocument;
 use super::super::tally_documents::{key_id, tally_update};
 use super::*;
-use movie_bag_core::domain::event::Event;
-use movie_bag_core::domain::limit::{Limit, LimitKey, LimitState};
-use movie_bag_core::domain::outbox::Lease;
-use movie_bag_core::ports::store::{LimitedCall, Limits as _};
 
 /// Id of an account, a movie, an entry or a lease in the fixtures.
 fn id(number: u8) -> ObjectId {

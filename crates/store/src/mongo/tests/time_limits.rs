@@ -1,10 +1,11 @@
 //! Time limits that are sent with commands.
 
-use super::super::timed_collection::limit_between;
-use super::*;
 use movie_bag_core::domain::id::RevocationId;
 use movie_bag_core::domain::limit::{Limit, LimitKey};
 use movie_bag_core::ports::store::{LimitedCall, Limits as _};
+
+use super::super::timed_collection::limit_between;
+use super::*;
 
 /// Commands without a time limit of their own. The server counts `getMore` toward the limit of its cursor.
 const WITHOUT_LIMIT: [&str; 4] = ["getMore", "killCursors", "endSessions", "hello"];

@@ -1,10 +1,10 @@
 //! Any bytes in any pieces give the same well-formed dialogue, and 250 confirms exactly the bytes that were sent.
 
 use lettre::transport::smtp::response::Response;
+use movie_bag_testkit::fuzz::Target;
 
 use super::*;
 use crate::session::data::naive_unstuff;
-use movie_bag_testkit::fuzz::Target;
 
 /// Returns sizes of pieces: derived from the input, so that a replay uses the same ones.
 fn sizes(bytes: &[u8], longest: u64) -> Vec<usize> {
