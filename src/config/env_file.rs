@@ -16,12 +16,12 @@ pub(crate) struct Line {
 
 /// Invalid line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{number}: {what}")]
+#[error("{number}: {message}")]
 pub(crate) struct BadLine {
     /// Counted from 1.
     pub(crate) number: usize,
     /// The defect and its fix. Never the value, which may be a secret.
-    pub(crate) what: String,
+    pub(crate) message: String,
 }
 
 /// Parses the content of an env file.
@@ -33,7 +33,7 @@ pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<Vec<Line>, Vec<BadLine>> {
         let before = &bytes[..error.valid_up_to()];
         vec![BadLine {
             number: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
-            what: "the line is not UTF-8: save the file in that encoding".to_owned(),
+            message: "the line is not UTF-8: save the file in that encoding".to_owned(),
         }]
     })?;
     parse(text)
@@ -65,8 +65,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Line>, Vec<BadLine>> {
             lines.push(Line { key, value, number });
             Ok(())
         });
-        if let Err(what) = read {
-            bad.push(BadLine { number, what });
+        if let Err(message) = read {
+            bad.push(BadLine { number, message });
         }
     }
     if bad.is_empty() { Ok(lines) } else { Err(bad) }
@@ -141,9 +141,9 @@ mod tests {
         let bad = parse_bytes(b"A = 1\nB = \xff\n").unwrap_err();
         assert_eq!((bad.len(), bad[0].number), (1, 2));
         let bad = parse("foo-bar = 1").unwrap_err();
-        assert!(bad[0].what.contains("the key has characters"), "{bad:?}");
+        assert!(bad[0].message.contains("the key has characters"), "{bad:?}");
         let bad = parse("MAIL_PORT: 10=25").unwrap_err();
-        assert!(bad[0].what.contains("write MAIL_PORT = "), "{bad:?}");
+        assert!(bad[0].message.contains("write MAIL_PORT = "), "{bad:?}");
     }
 
     fn one(line: &str) -> Option<(String, String)> {

@@ -199,10 +199,12 @@ fn part(
         return Err("a line contains a control character".to_owned());
     }
     let is_long = lines.iter().any(|line| line.len() > MAX_LINE_BYTES);
-    let encoding = match text.is_ascii() {
-        _ if is_long => ContentTransferEncoding::QuotedPrintable,
-        true => ContentTransferEncoding::SevenBit,
-        false => beyond_ascii,
+    let encoding = if is_long {
+        ContentTransferEncoding::QuotedPrintable
+    } else if text.is_ascii() {
+        ContentTransferEncoding::SevenBit
+    } else {
+        beyond_ascii
     };
     let text = (lines.join("\r\n") + "\r\n").into_bytes();
     let body = match encoding {

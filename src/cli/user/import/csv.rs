@@ -207,7 +207,7 @@ impl<R: BufRead> Records for Csv<R> {
 fn find_columns(names: &[String]) -> Result<[Option<usize>; 3], Failure> {
     const HINT: &str =
         "name the columns email and password_hash, or email and password, in the first line";
-    let wrong = |what: String, hint: &str| Err(Failure::usage(what, hint));
+    let wrong = |message: String, hint: &str| Err(Failure::usage(message, hint));
     // If the first line is an account, it must not be quoted: one of the values is a password.
     if names.iter().any(|name| name.contains('@')) {
         return wrong("the first line does not name the columns".to_owned(), HINT);

@@ -187,8 +187,8 @@ fn foreign_hash_failure(why: &ForeignHash) -> Failure {
 }
 
 /// Failure of an invalid record.
-pub(super) fn invalid_record(what: impl Into<String>, hint: impl Into<String>) -> Failure {
-    Failure::new(ExitCode::Failed, "bad_line", what, hint)
+pub(super) fn invalid_record(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::new(ExitCode::Failed, "bad_line", message, hint)
 }
 
 /// Failure of a record that was not read completely.
