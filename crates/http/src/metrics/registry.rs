@@ -4,7 +4,6 @@
 //! counts requests by [`PrometheusMetrics::count_request`]. Counters are atomics: counting does not block. Values that are read
 //! rather than counted come with the [`Snapshot`] at rendering.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
