@@ -27,7 +27,7 @@ use movie_bag_core::app::App;
 use movie_bag_core::supervisor::{self, Outcome, Supervisor, fault_points};
 use movie_bag_http::{HttpOptions, METRICS_CONNECTIONS, Pages, PrometheusMetrics};
 use movie_bag_smtp_sink::net::SharedListener;
-use movie_bag_smtp_sink::{Sink, SinkSettings};
+use movie_bag_smtp_sink::{BoundSink, SinkSettings};
 
 /// Serve the HTTP API and the web pages, and deliver mail
 ///
@@ -112,7 +112,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             let address = metrics.local_addr()?;
             ui.say(&format!("metrics are on http://{address}/metrics"));
         }
-        let inbox = sink.as_ref().and_then(Sink::web_addr);
+        let inbox = sink.as_ref().and_then(BoundSink::web_addr);
         let api = SharedListener::new(listener)?;
         let metrics = metrics.map(SharedListener::new).transpose()?;
         let min_password_length = settings.passwords.min_length;
@@ -318,14 +318,11 @@ async fn raised(mut flag: watch::Receiver<bool>) {
 /// Binds the sink and directs all mail to it.
 async fn bind_sink(
     addresses: SinkAddresses,
-    defaults: SinkSettings,
+    mut sink_settings: SinkSettings,
     settings: &mut Settings,
-) -> anyhow::Result<Sink> {
-    let sink_settings = SinkSettings {
-        listen: addresses.listen,
-        web: Some(addresses.web),
-        ..defaults
-    };
+) -> anyhow::Result<BoundSink> {
+    sink_settings.listen = addresses.listen;
+    sink_settings.web = Some(addresses.web);
     let sink = sink::bind(sink_settings).await?;
     let address = sink::connectable(sink.smtp_addr());
     settings.mail.server = address.ip().to_string();
@@ -347,7 +344,7 @@ fn http_options(settings: &Settings) -> HttpOptions {
     }
 }
 
-fn announce(ui: &Ui, address: SocketAddr, sink: Option<&Sink>) {
+fn announce(ui: &Ui, address: SocketAddr, sink: Option<&BoundSink>) {
     if let Some(sink) = sink {
         sink::announce(ui, sink);
     }

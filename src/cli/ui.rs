@@ -212,24 +212,30 @@ impl Ui {
 
     /// Shows a spinner on a terminal until the returned value is dropped.
     pub(super) fn spinner(&self, text: &str) -> Spinner {
-        self.shows_progress()
-            .then(|| Spinner::start(text))
-            .unwrap_or_default()
+        if self.shows_progress() {
+            Spinner::start(text)
+        } else {
+            Spinner::default()
+        }
     }
 
     /// Shows a progress bar on a terminal until the returned value is dropped.
     pub(super) fn progress(&self, unit: &str) -> Progress {
-        self.shows_progress()
-            .then(|| Progress::start(unit))
-            .unwrap_or_default()
+        if self.shows_progress() {
+            Progress::start(unit)
+        } else {
+            Progress::default()
+        }
     }
 
     /// Shows on a terminal how much of a file has been read and how fast, until the returned value is dropped. `bytes` is the
     /// size of the file, if it is known.
     pub(super) fn file_progress(&self, bytes: Option<u64>) -> FileProgress {
-        self.shows_progress()
-            .then(|| FileProgress::start(bytes))
-            .unwrap_or_default()
+        if self.shows_progress() {
+            FileProgress::start(bytes)
+        } else {
+            FileProgress::default()
+        }
     }
 
     fn shows_progress(&self) -> bool {

@@ -1,5 +1,6 @@
-//! The certificate of the sink's TLS: issued at start, or read from PEM files.
+//! Certificate of the sink's TLS: issued at start, or read from PEM files.
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,16 +12,21 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
 
-/// A certificate issued at start, ready for use.
+use crate::error::SinkError;
+
+/// Cause of a failure. The types of the TLS libraries do not appear in the API of the sink.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Certificate issued at start.
 pub struct Issued {
-    /// Encrypts with it.
+    /// Acceptor that presents the certificate.
     pub acceptor: TlsAcceptor,
-    /// The authority that issued it, in PEM: the file that clients trust.
+    /// Authority that issued the certificate, in PEM, for clients to trust.
     pub authority: String,
 }
 
@@ -31,9 +37,8 @@ pub struct Issued {
 /// an authority as an anchor (Go), and Python 3.13 demands the key identifiers (RFC 5280 4.2.1.1).
 ///
 /// # Errors
-/// The reason, from the system's random source alone.
-pub fn issue(listening: &[IpAddr], now: Timestamp) -> Result<Issued, String> {
-    let text = |error: rcgen::Error| error.to_string();
+/// The system has no random bytes.
+pub fn issue(listening: &[IpAddr], now: Timestamp) -> Result<Issued, Cause> {
     let mut names = ["localhost", "127.0.0.1", "::1"]
         .map(str::to_owned)
         .to_vec();
@@ -45,15 +50,15 @@ pub fn issue(listening: &[IpAddr], now: Timestamp) -> Result<Issued, String> {
     let mut authority = params("movie-bag smtp-debug authority", Vec::new(), now)?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let key = KeyPair::generate().map_err(text)?;
-    let authority = CertifiedIssuer::self_signed(authority, key).map_err(text)?;
+    let key = KeyPair::generate()?;
+    let authority = CertifiedIssuer::self_signed(authority, key)?;
 
     let mut server = params("movie-bag smtp-debug", names, now)?;
     server.use_authority_key_identifier_extension = true;
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate().map_err(text)?;
-    let certificate = server.signed_by(&key, &authority).map_err(text)?;
+    let key = KeyPair::generate()?;
+    let certificate = server.signed_by(&key, &authority)?;
     Ok(Issued {
         acceptor: acceptor(
             vec![certificate.der().clone()],
@@ -63,10 +68,14 @@ pub fn issue(listening: &[IpAddr], now: Timestamp) -> Result<Issued, String> {
     })
 }
 
-/// The parameters that both certificates share: valid from yesterday, since clocks differ, for two years, since Apple's
+/// Returns the parameters that both certificates share: valid from yesterday, since clocks differ, for two years, since Apple's
 /// verifier accepts no more than 825 days.
-fn params(name: &str, names: Vec<String>, now: Timestamp) -> Result<CertificateParams, String> {
-    let mut params = CertificateParams::new(names).map_err(|error| error.to_string())?;
+fn params(
+    name: &str,
+    names: Vec<String>,
+    now: Timestamp,
+) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     let today = now.to_zoned(TimeZone::UTC).date();
@@ -78,33 +87,33 @@ fn params(name: &str, names: Vec<String>, now: Timestamp) -> Result<CertificateP
     Ok(params)
 }
 
-/// An acceptor with the certificate and the key of these PEM files.
+/// Returns an acceptor with the certificate and the key of these PEM files.
 ///
 /// # Errors
-/// The file that cannot be used, and why.
-pub fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor, String> {
-    let wrong = |path: &Path, error: &dyn std::fmt::Display| {
-        format!("cannot use {}: {error}", path.display())
+/// A file cannot be read or has other content, or the key does not belong to the certificate.
+pub fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor, SinkError> {
+    let unusable = |file: &Path, source: Cause| SinkError::Certificate {
+        file: file.to_owned(),
+        source,
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| wrong(certificate, &error))?;
+        .map_err(|error| unusable(certificate, error.into()))?;
     if chain.is_empty() {
-        return Err(wrong(certificate, &"it contains no certificate"));
+        return Err(unusable(certificate, "it contains no certificate".into()));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
-    acceptor(chain, secret).map_err(|error| wrong(key, &error))
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, error.into()))?;
+    acceptor(chain, secret).map_err(|error| unusable(key, error.into()))
 }
 
 fn acceptor(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-) -> Result<TlsAcceptor, String> {
+) -> Result<TlsAcceptor, rustls::Error> {
     // The provider is named: the default depends on what else is compiled in.
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(chain, key))
-        .map_err(|error| error.to_string())?;
+        .and_then(|builder| builder.with_single_cert(chain, key))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

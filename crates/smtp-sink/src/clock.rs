@@ -1,4 +1,4 @@
-//! Time and randomness as parameters, so that tests decide both. [`SystemClock`] and [`SystemRng`] are the usual ones.
+//! Time and randomness as parameters, so that tests decide both. The default is [`SystemClock`] and [`SystemRng`].
 
 use jiff::Timestamp;
 

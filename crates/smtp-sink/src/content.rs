@@ -52,6 +52,7 @@ const SINGLE_FIELDS: [&str; 11] = [
 
 /// Content of a message that is not in its [`Digest`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Content {
     /// Date header in RFC 3339, if it is valid.
     pub date: Option<String>,
@@ -71,6 +72,7 @@ pub struct Content {
 
 /// Part that can be downloaded as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Attachment {
     /// Number among the message's parts, such as `2.1`.
     pub part_id: String,

@@ -8,13 +8,14 @@ mod links;
 
 use std::collections::HashSet;
 
+use super::content::Content;
 use super::html;
-use super::view::Content;
 use codes::find_codes;
 use links::{find_scheme, is_jwt, link_at, secrets_in};
 
 /// Results, each list in order of appearance and without repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Extracted {
     /// Links with the scheme `http` or `https`.
     pub links: Vec<String>,
@@ -28,8 +29,8 @@ pub struct Extracted {
     token_link: Option<String>,
 }
 
-/// Extracts from the content of a message.
-pub fn of(content: &Content) -> Extracted {
+/// Extracts from the text and the HTML of a message.
+pub fn from_content(content: &Content) -> Extracted {
     let html = Some(content.html.as_str()).filter(|html| !html.is_empty());
     extract(Some(&content.text), html)
 }
@@ -57,6 +58,11 @@ pub fn extract(text: Option<&str>, html: Option<&str>) -> Extracted {
     ];
     lists.into_iter().for_each(remove_repeats);
     found
+}
+
+/// Returns the text that a reader of HTML sees, without markup, scripts and styles.
+pub fn visible_text(html: &str) -> String {
+    html::read(html).text
 }
 
 /// Keeps the first of equal entries.

@@ -12,6 +12,8 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use thiserror::Error;
+
 use crate::session::fault::{Fault, Stage};
 
 /// Stages and their names in rules.
@@ -25,7 +27,22 @@ const STAGES: [(Stage, &str); 7] = [
     (Stage::Message, "message"),
 ];
 
-/// Fault for a range of occurrences of a stage.
+/// Rule of an injected fault: which occurrences of a stage fail, and how. Parsed from text with [`FromStr`].
+///
+/// A rule is `STAGE:COUNT:ACTION`.
+///
+/// | part | values |
+/// | --- | --- |
+/// | `STAGE` | `connect`, `helo`, `auth`, `mail`, `rcpt`, `data`, or `message` for the end of a message |
+/// | `COUNT` | `2` for the second occurrence since the start of the sink, `1-3` for the first three, `*` for all |
+/// | `ACTION` | a reply code from 400 to 599, `drop` to close the connection, or a delay such as `delay=500ms`, `delay=2s`, `delay=1m` |
+///
+/// ```
+/// # use movie_bag_smtp_sink::FaultRule;
+/// let second_recipient_fails: FaultRule = "rcpt:2:451".parse()?;
+/// assert!("rcpt:2:250".parse::<FaultRule>().is_err());
+/// # Ok::<(), movie_bag_smtp_sink::FaultRuleError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     stage: Stage,
@@ -34,50 +51,65 @@ pub struct Rule {
     fault: Fault,
 }
 
-impl FromStr for Rule {
-    type Err = String;
+/// Error for a text that is not a rule of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct RuleError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let [stage, count, action] = parts[..] else {
-            return Err("write STAGE:COUNT:ACTION, such as rcpt:2:451".to_owned());
-        };
-        let known = STAGES.iter().find(|(_, name)| *name == stage);
-        let (stage, _) = known.ok_or_else(|| {
-            let names: Vec<_> = STAGES.iter().map(|(_, name)| *name).collect();
-            format!(
-                "unknown stage \"{stage}\": write one of {}",
-                names.join(", ")
-            )
-        })?;
-        let parse_number = |text: &str| text.parse().ok().filter(|number| *number > 0);
-        let range = match count.split_once('-') {
-            _ if count == "*" => Some((1, u64::MAX)),
-            Some((first, last)) => parse_number(first).zip(parse_number(last)),
-            None => parse_number(count).map(|only| (only, only)),
-        };
-        let (first, last) = range.filter(|(first, last)| first <= last).ok_or_else(|| {
-            format!("invalid count \"{count}\": write 2 for the second, 1-3 for the first three, * for all")
-        })?;
-        let fault = match (action, action.strip_prefix("delay=")) {
-            ("drop", _) => Some(Fault::Drop),
-            (_, Some(span)) => parse_delay(span).map(Fault::Delay),
-            _ => action
-                .parse()
-                .ok()
-                .filter(|code| (400..600).contains(code))
-                .map(Fault::Answer),
-        };
-        let fault = fault.ok_or_else(|| {
-            format!("unknown action \"{action}\": write a code from 400 to 599, drop, or delay=2s")
-        })?;
-        Ok(Self {
-            stage: *stage,
-            first,
-            last,
-            fault,
-        })
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        parse(text).map_err(RuleError)
     }
+}
+
+/// Parses a rule.
+///
+/// # Errors
+/// Describes the invalid part and the valid values.
+fn parse(text: &str) -> Result<Rule, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [stage, count, action] = parts[..] else {
+        return Err("write STAGE:COUNT:ACTION, such as rcpt:2:451".to_owned());
+    };
+    let known = STAGES.iter().find(|(_, name)| *name == stage);
+    let (stage, _) = known.ok_or_else(|| {
+        let names: Vec<_> = STAGES.iter().map(|(_, name)| *name).collect();
+        format!(
+            "unknown stage \"{stage}\": write one of {}",
+            names.join(", ")
+        )
+    })?;
+    let parse_number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let range = match count.split_once('-') {
+        _ if count == "*" => Some((1, u64::MAX)),
+        Some((first, last)) => parse_number(first).zip(parse_number(last)),
+        None => parse_number(count).map(|only| (only, only)),
+    };
+    let (first, last) = range.filter(|(first, last)| first <= last).ok_or_else(|| {
+        format!(
+            "invalid count \"{count}\": write 2 for the second, 1-3 for the first three, * for all"
+        )
+    })?;
+    let fault = match (action, action.strip_prefix("delay=")) {
+        ("drop", _) => Some(Fault::Drop),
+        (_, Some(span)) => parse_delay(span).map(Fault::Delay),
+        _ => action
+            .parse()
+            .ok()
+            .filter(|code| (400..600).contains(code))
+            .map(Fault::Answer),
+    };
+    let fault = fault.ok_or_else(|| {
+        format!("unknown action \"{action}\": write a code from 400 to 599, drop, or delay=2s")
+    })?;
+    Ok(Rule {
+        stage: *stage,
+        first,
+        last,
+        fault,
+    })
 }
 
 /// Parses a delay such as `500ms`, `2s` or `1m`.
@@ -268,7 +300,7 @@ mod tests {
             ("rcpt:1:delay=2", "unknown action"),
             ("rcpt:1:delay=99999999999999999999s", "unknown action"),
         ] {
-            let error = rule.parse::<Rule>().unwrap_err();
+            let error = rule.parse::<Rule>().unwrap_err().to_string();
             assert!(error.contains(reason), "{rule}: {error}");
         }
     }

@@ -10,7 +10,7 @@ mod rewriting;
 
 pub use entities::decode_entities;
 pub use pictures::has_remote_pictures;
-pub use pieces::{Piece, Pieces, Tag, pieces};
+pub use pieces::{Piece, Tag, pieces};
 pub use rewriting::{with_closed_links, with_new_windows, without_loaders};
 
 /// Text and links of an HTML document.

@@ -1,4 +1,4 @@
-//! Runs [`smtp::Session`](crate::session::Session) over TCP: the only file that owns SMTP sockets and timers.
+//! Runs [`Session`](crate::session::Session)s over TCP: the only file that owns SMTP sockets and timers.
 //!
 //! The session chooses all replies. No host name is ever looked up. An error of a connection ends that connection and nothing
 //! else.
@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::SinkSettings;
 use super::clock::{Clock, Rng, draw};
 use super::faults::Faults;
 use super::inbox::Inbox;
 use super::memory::Charge;
 use super::net::slots::{Phase, Slot, Slots};
 use super::received::ReceivedMessage;
+use super::settings::SinkSettings;
 use super::stream::Stream;
 use crate::session::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 

@@ -171,11 +171,6 @@ impl<'x> Message<'x> {
         }
     }
 
-    /// Returns the message itself as a part.
-    pub fn root(&self) -> &Part<'x> {
-        &self.parts[0]
-    }
-
     /// Returns all parts, including multiparts.
     pub fn parts(&self) -> &[Part<'x>] {
         &self.parts

@@ -8,7 +8,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::content::{self, Digest};
+use super::content::{self, Content, Digest};
 use super::memory::Charge;
 use super::search::Facts;
 use crate::session::auth::Login;
@@ -25,8 +25,9 @@ const MAX_CACHED_DIGEST: usize = 1024;
 /// Memory of a string beyond its characters, in bytes.
 const STRING: usize = 48;
 
-/// Stored message with its envelope and arrival time.
+/// Message as it is stored: its bytes, its envelope and the time of its arrival. [`Message`](crate::Message) is its parsed form.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ReceivedMessage {
     /// 22 characters of `[0-9A-Za-z]`.
     pub id: MessageId,
@@ -48,6 +49,7 @@ pub struct ReceivedMessage {
 
 /// Properties of the SMTP session that a message arrived in.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct SessionFacts {
     /// Address of the client; `None` for a message from the sink's own API.
     pub peer: Option<SocketAddr>,
@@ -74,7 +76,7 @@ pub struct Identity {
 
 impl ReceivedMessage {
     /// Returns its identity on disk.
-    pub fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         Identity {
             id: self.id.clone(),
             received_at: self.received_at,
@@ -142,6 +144,11 @@ impl ReceivedMessage {
         Cow::Borrowed(self.digest.get_or_init(|| Box::new(digest)))
     }
 
+    /// Derives text, HTML and attachments. They are not cached.
+    pub fn content(&self) -> Content {
+        content::read_content(&self.source)
+    }
+
     /// Lists irregularities: a missing header, defects of the message, and deviations in the SMTP session.
     pub fn warnings(&self) -> Vec<String> {
         let unreadable = (!self.digest().is_parsed)
@@ -155,8 +162,8 @@ impl ReceivedMessage {
             .collect()
     }
 
-    /// Returns whether it matches a query; see [`Query::fits`](super::search::Query::fits).
-    pub fn fits(&self, query: &super::search::Query) -> bool {
+    /// Reports whether it matches a query; see [`Query::matches`](super::search::Query::matches).
+    pub(crate) fn matches(&self, query: &super::search::Query) -> bool {
         let tags = self.tags();
         let facts = Facts {
             received_at: self.received_at,
@@ -166,11 +173,11 @@ impl ReceivedMessage {
         };
         let search_text =
             || content::read_search_text(&self.source, &self.digest(), &self.envelope);
-        query.fits(facts, || self.digest(), search_text)
+        query.matches(facts, || self.digest(), search_text)
     }
 
     /// Returns the memory that it is charged for, in bytes.
-    pub fn weight(&self) -> u64 {
+    pub(crate) fn weight(&self) -> u64 {
         let session = &self.session;
         let login = session.login.as_ref().map_or(0, |login| login.user.len());
         let own_tags = self.tags.read().unwrap_or_else(PoisonError::into_inner);

@@ -7,5 +7,5 @@
 mod parser;
 mod query;
 
-pub use parser::{MAX_QUERY, MAX_TERMS, QueryError, parse_time};
+pub use parser::{QueryError, parse_time};
 pub use query::{Facts, Query};

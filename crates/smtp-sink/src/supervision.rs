@@ -1,7 +1,7 @@
-//! Supervision of the background tasks of a sink. An incident must be visible: a task that ends or panics is never ignored.
+//! Supervision of the background tasks of a sink: a task that ends or panics is never ignored.
 //!
 //! The sink starts its tasks by a [`TaskSupervisor`]. A program with a supervisor of its own passes it to
-//! [`Sink::supervised_by`](super::Sink::supervised_by) and may restart tasks; otherwise [`RunOnce`] ends the sink with an
+//! [`BoundSink::supervised_by`](super::BoundSink::supervised_by) and may restart tasks; otherwise [`RunOnce`] ends the sink with an
 //! error. The tasks are `sink-smtp`, `sink-smtps` and `sink-inbox`; `sink-output` is the thread that calls
 //! [`OnMessage`](super::OnMessage).
 

@@ -3,7 +3,7 @@
 mod headers;
 
 pub use super::content::{Attachment, Content, Digest, Mailbox};
-pub use headers::{HeaderLines, RawPart, header_lines, headers, part_headers, raw_parts};
+pub use headers::{RawPart, header_lines, headers, part_headers, raw_parts};
 
 use super::content;
 use super::received::ReceivedMessage;

@@ -10,9 +10,7 @@ use super::{mongo, sqlite};
 
 /// A database, and how to reach it.
 pub enum Database {
-    /// An SQLite file.
     Sqlite(PathBuf),
-    /// A MongoDB database.
     Mongodb(MongoSettings),
 }
 

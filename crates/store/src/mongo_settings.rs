@@ -4,7 +4,6 @@ use std::time::Duration;
 
 /// Address and time limit of a MongoDB database.
 pub struct MongoSettings {
-    /// Connection string.
     pub uri: String,
     /// Connection string without its secrets, for messages.
     pub shown: String,

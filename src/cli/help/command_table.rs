@@ -75,6 +75,7 @@ const NO_DATABASE_TO_READ: ExitMeaning = (
     "the database does not exist or is unreachable",
 );
 const NO_SINK: ExitMeaning = (ExitCode::Unavailable, "the sink is unreachable");
+const OTHER_LOGIN: ExitMeaning = (ExitCode::Failed, "the inbox requires another login");
 const DECLINED: ExitMeaning = (ExitCode::Failed, "not confirmed");
 
 pub(super) const COMMANDS: &[CommandEntry] = &[
@@ -109,9 +110,10 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
         command: "inbox list",
         settings: &[INBOX],
         exits: &[
+            OTHER_LOGIN,
             (
-                ExitCode::Failed,
-                "the inbox requires another login, or cannot read the search",
+                ExitCode::Usage,
+                "wrong usage, or a search that the inbox cannot read",
             ),
             NO_SINK,
         ],
@@ -121,6 +123,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
         command: "inbox show",
         settings: &[INBOX],
         exits: &[
+            OTHER_LOGIN,
             (
                 ExitCode::NotFound,
                 "no such message, or it has no part that --print names",
@@ -133,6 +136,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
         command: "inbox wait",
         settings: &[INBOX],
         exits: &[
+            OTHER_LOGIN,
             (
                 ExitCode::NotFound,
                 "the message has no part that --print names",
@@ -145,7 +149,13 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     CommandEntry {
         command: "inbox clear",
         settings: &[INBOX],
-        exits: &[DECLINED, NO_SINK],
+        exits: &[
+            (
+                ExitCode::Failed,
+                "not confirmed, or the inbox requires another login",
+            ),
+            NO_SINK,
+        ],
         json: "{\"deleted\"}",
     },
     CommandEntry {

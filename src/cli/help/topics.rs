@@ -85,8 +85,8 @@ fn exit_codes() -> String {
 serve and smtp-debug exit with 0 on SIGTERM and Ctrl-C.
 \"smtp-debug -- CMD\" exits with the exit code of CMD.
 
-Errors are printed on stderr as error:, caused by: and hint:, with --json on
-stdout as {\"error\":{\"code\",\"message\",\"hint\"}}.
+Errors are printed on stderr as error: and hint:, with --json on stdout as
+{\"error\":{\"code\",\"message\",\"hint\"}}.
 "
 }
 

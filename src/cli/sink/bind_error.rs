@@ -6,11 +6,14 @@ use crate::failure::Failure;
 use movie_bag_smtp_sink::{Port, SinkError};
 
 pub(super) fn failure(error: &SinkError) -> Failure {
-    Failure::new(ExitCode::Failed, "address", error.to_string(), hint(error))
+    match hint(error) {
+        Some(hint) => Failure::new(ExitCode::Failed, "address", error.to_string(), hint),
+        None => Failure::without_hint(ExitCode::Failed, "address", error.to_string()),
+    }
 }
 
-fn hint(error: &SinkError) -> String {
-    match error {
+fn hint(error: &SinkError) -> Option<String> {
+    Some(match error {
         SinkError::Bind { port, source, .. } => {
             let option = match port {
                 Port::Smtp => "--listen",
@@ -19,7 +22,7 @@ fn hint(error: &SinkError) -> String {
             };
             listen_hint(source, option)
         }
-        SinkError::Certificate(_) => {
+        SinkError::Certificate { .. } => {
             "name a PEM file of certificates with --tls-cert, and one with the key of the first certificate with --tls-key"
                 .to_owned()
         }
@@ -29,7 +32,8 @@ fn hint(error: &SinkError) -> String {
         SinkError::Store { .. } => {
             "name another folder with --store DIR, or stop the program that uses this one".to_owned()
         }
-    }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::cli::ui::StdoutStyle;
 use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
-use movie_bag_smtp_sink::{ReceivedMessage, extract, view};
+use movie_bag_smtp_sink::{ReceivedMessage, extract};
 
 /// Maximum text of a message that is printed, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -89,8 +89,8 @@ fn print_text(
     style: StdoutStyle,
 ) -> io::Result<()> {
     let digest = message.digest();
-    let content = view::content(message);
-    let found = extract::of(&content);
+    let content = message.content();
+    let found = extract::from_content(&content);
     let Colors {
         bold,
         dim,
@@ -198,8 +198,8 @@ fn print_rest(
 
 fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()> {
     let digest = message.digest();
-    let content = view::content(message);
-    let found = extract::of(&content);
+    let content = message.content();
+    let found = extract::from_content(&content);
     let recipients: Vec<_> = message
         .envelope
         .recipients
@@ -346,19 +346,14 @@ fn cut(text: &str) -> (&str, usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use movie_bag_core::domain::terminal_text::needs_escape;
-    use movie_bag_smtp_sink::Inbox;
-    use movie_bag_smtp_sink::clock::SystemRng;
-    use movie_bag_smtp_sink::session::{Envelope, Received, Recipient, Transcript};
-    use movie_bag_smtp_sink::unsafe_text;
+    use movie_bag_smtp_sink::{Envelope, MessageId, Received, Recipient, Transcript, unsafe_text};
     use movie_bag_testkit::fuzz::Target;
 
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
 
-    fn kept(source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
+    fn kept(source: &[u8], from: &str, to: &[&str]) -> ReceivedMessage {
         let recipient = |address: &&str| Recipient {
             address: (*address).to_owned(),
             params: vec![],
@@ -377,9 +372,8 @@ mod tests {
             warnings: vec![],
         };
         let received_at = "2026-11-23T10:11:12.5Z".parse().unwrap();
-        Inbox::new(10, 1 << 30, Arc::new(SystemRng))
-            .store(received, ([127, 0, 0, 1], 4000).into(), received_at)
-            .unwrap()
+        let peer = Some(([127, 0, 0, 1], 4000).into());
+        ReceivedMessage::new(MessageId("1".to_owned()), received_at, received, peer)
     }
 
     fn printed(message: &ReceivedMessage, format: Format, style: StdoutStyle) -> String {

@@ -8,16 +8,16 @@ pub(super) mod tasks;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::ui::Ui;
-use movie_bag_smtp_sink::{Sink, SinkSettings};
+use movie_bag_smtp_sink::{BoundSink, SinkBuilder, SinkSettings};
 
 /// Binds a sink.
-pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<Sink> {
-    let bound = Sink::bind(settings).await;
+pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<BoundSink> {
+    let bound = SinkBuilder::from(settings).bind().await;
     Ok(bound.map_err(|error| bind_error::failure(&error))?)
 }
 
 /// Prints the addresses of a sink.
-pub(super) fn announce(ui: &Ui, sink: &Sink) {
+pub(super) fn announce(ui: &Ui, sink: &BoundSink) {
     ui.say(&format!("SMTP on {}", sink.smtp_addr()));
     if let Some(smtps) = sink.smtps_addr() {
         ui.say(&format!("SMTP over TLS on {smtps}"));

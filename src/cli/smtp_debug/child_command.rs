@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use crate::cli::sink::connectable;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use movie_bag_smtp_sink::Sink;
+use movie_bag_smtp_sink::BoundSink;
 
 /// Command that was started, if any.
 pub(super) struct ChildCommand {
@@ -21,7 +21,7 @@ impl ChildCommand {
     /// Starts the command; none is started if `command` is empty.
     pub(super) fn start(
         command: &[OsString],
-        sink: &Sink,
+        sink: &BoundSink,
         web_auth: Option<&(String, String)>,
     ) -> Result<Self, Failure> {
         let [program, arguments @ ..] = command else {

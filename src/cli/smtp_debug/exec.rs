@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use crate::cli::sink::message_output::DroppedMessages;
 use crate::cli::ui::Ui;
-use movie_bag_smtp_sink::{Inbox, MessageId, ReceivedMessage, extract, view};
+use movie_bag_smtp_sink::{InboxHandle, MessageId, ReceivedMessage, extract};
 
 /// Maximum number of queued ids. When the queue is full, SMTP clients wait.
 const QUEUE_SIZE: usize = 256;
@@ -34,13 +34,13 @@ pub(super) struct Executor {
 }
 
 impl Executor {
-    pub(super) fn start(command: &str, inbox: Arc<Inbox>, ui: &Ui) -> Self {
+    pub(super) fn start(command: &str, inbox: InboxHandle, ui: &Ui) -> Self {
         let (queue, ids) = sync_channel::<Option<MessageId>>(QUEUE_SIZE);
         let (command, ui) = (command.to_owned(), ui.clone());
         let thread = std::thread::spawn(move || {
             let mut dropped = DroppedMessages::new("dropped before --exec ran for them");
             for id in ids {
-                let Some(message) = id.and_then(|id| inbox.get(&id.0)) else {
+                let Some(message) = id.and_then(|id| inbox.get(&id)) else {
                     dropped.count(&ui);
                     continue;
                 };
@@ -74,7 +74,7 @@ impl Executor {
 }
 
 fn run(command: &str, message: Arc<ReceivedMessage>) -> Result<(), String> {
-    let found = extract::of(&view::content(&message));
+    let found = extract::from_content(&message.content());
     let recipients: Vec<_> = message
         .envelope
         .recipients

@@ -31,7 +31,15 @@ use crate::failure::Failure;
 use movie_bag_core::domain::byte_size::byte_size;
 use movie_bag_core::domain::span::span;
 use movie_bag_core::supervisor::{self, Supervisor, fault_points};
-use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, SinkSettings, Summary};
+use movie_bag_smtp_sink::{
+    FaultRule, OnMessage, ReceivedMessage, SinkSettings, Summary,
+};
+
+/// Default address of SMTP.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1025);
+
+/// Default address of the inbox.
+const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8025);
 
 /// Catch mails and show them in the terminal and a web inbox
 ///
@@ -159,7 +167,7 @@ fn user_and_password(text: &str) -> Result<(String, String), String> {
 fn notes() -> String {
     format!(
         "Client settings for the default address:\n{}",
-        client_settings(SinkSettings::default().listen)
+        client_settings(DEFAULT_LISTEN)
     )
 }
 
@@ -265,35 +273,30 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
 }
 
 fn settings(args: &Args) -> SinkSettings {
-    let defaults = SinkSettings::default();
     // With a command, the ports are passed in its environment, and several sinks may run at once.
     let address = |given: Option<SocketAddr>, default: SocketAddr| match given {
         Some(address) => address,
         None if args.command.is_empty() => default,
         None => SocketAddr::new(default.ip(), 0),
     };
-    SinkSettings {
-        listen: address(args.listen, defaults.listen),
-        web: defaults
-            .web
-            .filter(|_| !args.no_web)
-            .map(|web| address(args.web, web)),
-        web_hosts: args.web_host.clone(),
-        web_auth: args.web_auth.clone(),
-        store: args.store.clone(),
-        max_messages: args.max_messages,
-        max_memory: args.max_memory,
-        max_size: args.max_size,
-        max_sessions: args.max_sessions,
-        max_web_connections: defaults.max_web_connections,
-        max_recipients: args.max_recipients,
-        idle_timeout: args.idle_timeout,
-        starttls: args.starttls,
-        tls: args.tls,
-        certificate: args.tls_cert.clone().zip(args.tls_key.clone()),
-        ca_out: args.tls_ca_out.clone(),
-        fail: args.fail.clone(),
-    }
+    let mut settings = SinkSettings::default();
+    settings.listen = address(args.listen, DEFAULT_LISTEN);
+    settings.web = (!args.no_web).then(|| address(args.web, DEFAULT_WEB));
+    settings.web_hosts = args.web_host.clone();
+    settings.web_auth = args.web_auth.clone();
+    settings.store = args.store.clone();
+    settings.max_messages = args.max_messages;
+    settings.max_memory = args.max_memory;
+    settings.max_size = args.max_size;
+    settings.max_sessions = args.max_sessions;
+    settings.max_recipients = args.max_recipients;
+    settings.idle_timeout = args.idle_timeout;
+    settings.starttls = args.starttls;
+    settings.tls = args.tls;
+    settings.certificate = args.tls_cert.clone().zip(args.tls_key.clone());
+    settings.ca_out = args.tls_ca_out.clone();
+    settings.fail = args.fail.clone();
+    settings
 }
 
 fn say_summary(ui: &Ui, summary: &Summary) {

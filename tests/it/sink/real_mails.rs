@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use movie_bag_smtp_sink::html;
+use movie_bag_smtp_sink::extract::visible_text;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -380,7 +380,7 @@ fn mails_are_parsed_as_by_pythons_email_package() {
                 .iter()
                 .find(|(mail, of, _, _)| mail == name && of == field);
             let got = &read[field];
-            let of_html = || json!(html::read(read["html"].as_str().unwrap()).text);
+            let of_html = || json!(visible_text(read["html"].as_str().unwrap()));
             let wanted = &if wanted.is_null() {
                 of_html()
             } else {

@@ -1,6 +1,7 @@
 //! Authentication of API calls by their access token.
 
-use super::{App, AppError};
+use super::application::App;
+use super::error::AppError;
 use crate::domain::account::Account;
 use crate::domain::token::{Purpose, Token};
 
@@ -11,7 +12,6 @@ pub enum AccessError {
     /// distinguished.
     #[error("Invalid access token: log in again")]
     InvalidToken,
-    /// The database failed.
     #[error(transparent)]
     App(#[from] AppError),
 }

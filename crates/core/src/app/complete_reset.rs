@@ -1,6 +1,9 @@
 //! Redeeming a reset token: it sets a new password, once.
 
-use super::{App, AppError, Delivery, DeliveryMode};
+use super::application::App;
+use super::deliver_outbox::Delivery;
+use super::error::AppError;
+use super::hand_over::DeliveryMode;
 use crate::domain::account::Account;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
@@ -43,9 +46,9 @@ impl App {
         token: &Token,
         password: &PasswordInput,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<CompletedReset, AppError> {
-        let redeemed = self.redeem(token, password, origin, handling).await;
+        let redeemed = self.redeem(token, password, origin, mode).await;
         let result = result_of(&redeemed);
         self.metrics.reset_attempted(result);
         redeemed
@@ -56,7 +59,7 @@ impl App {
         token: &Token,
         password: &PasswordInput,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<CompletedReset, AppError> {
         self.admit(origin).await?;
         let account = self.account_of_reset(token, origin).await?;
@@ -70,7 +73,7 @@ impl App {
             password_hash: password_hash.clone(),
             ..account.clone()
         };
-        let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
+        let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, mode);
         let event = self.event(account.id, EventKind::ResetDone, origin, "");
         let change = CredentialChange {
             clears_limit: Some(self.login_limit_key(&account)),
@@ -85,7 +88,7 @@ impl App {
                 tracing::info!(account = %changed.id, "password reset");
                 Ok(CompletedReset {
                     account: changed.id,
-                    confirmation: self.notify_owner(mail, handling).await,
+                    confirmation: self.notify_owner(mail, mode).await,
                 })
             }
             // A reset does not change the address, so that no other account can have it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::App;
+use super::application::App;
 use crate::domain::account::Account;
 use crate::domain::outbox::{Entry, MailKind};
 use crate::ports::mail::{

@@ -20,16 +20,12 @@ const SAMPLES: usize = 100;
 /// Number of lines of an account's history that are compared.
 const LINES: usize = 1_000;
 
-/// Error of a copy.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CopyError {
-    /// The source cannot be read.
     #[error("cannot read the source: {0}")]
     Source(#[source] StoreError),
-    /// The target cannot be written.
     #[error("cannot write the target: {0}")]
     Target(#[source] StoreError),
-    /// The target is not empty.
     #[error("cannot copy: the target is not empty (accounts: {}, movies: {})", .0.accounts, .0.movies)]
     NotEmpty(Counts),
     /// The source has movies of accounts that do not exist, which the target cannot store.
@@ -40,7 +36,6 @@ pub enum CopyError {
     Differs(String),
 }
 
-/// Result of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyReport {
     /// Numbers of rows in both databases.

@@ -3,7 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{App, AppError, Delivery, DeliveryMode, parse_address};
+use super::application::App;
+use super::deliver_outbox::Delivery;
+use super::error::{AppError, parse_address};
+use super::hand_over::DeliveryMode;
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
@@ -13,7 +16,6 @@ use crate::domain::outbox::MailKind;
 use crate::domain::password::{PasswordHash, PasswordInput};
 use crate::ports::store::AccountCreation;
 
-/// Data of a new account.
 pub struct NewAccount<'a> {
     /// Address as typed.
     pub email: &'a str,
@@ -80,7 +82,7 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<(Account, Option<Delivery>), AppError> {
         let address = self.check_new_address(email).await?;
         let unguessable = URL_SAFE_NO_PAD.encode(draw::<32>(&*self.rng));
@@ -88,10 +90,10 @@ impl App {
             .new_account(&address, &PasswordInput::new(unguessable))
             .await?;
         let event = self.event(account.id, EventKind::Created, origin, "invited");
-        let mail = self.entry(&account, MailKind::Invitation, origin, handling);
+        let mail = self.entry(&account, MailKind::Invitation, origin, mode);
         let made = self.store.create_account(&account, &event, Some(&mail));
         match made.await? {
-            AccountCreation::Created => Ok((account, self.notify_owner(mail, handling).await)),
+            AccountCreation::Created => Ok((account, self.notify_owner(mail, mode).await)),
             AccountCreation::AddressTaken => Err(AppError::AddressTaken(address.to_string())),
         }
     }

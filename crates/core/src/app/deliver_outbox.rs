@@ -14,8 +14,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::application::App;
 use super::compose_mail::Undeliverable;
-use super::{App, AppError};
+use super::error::AppError;
 use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
 use crate::domain::mail_server::PolicyWatch;
@@ -41,9 +42,7 @@ pub enum Delivery {
     },
     /// It failed, and stays in the outbox for a retry.
     Waiting {
-        /// Error.
         error: String,
-        /// Hint.
         hint: Option<String>,
         /// Time of the next attempt, if it is known.
         next_try_at: Option<Timestamp>,
@@ -51,10 +50,7 @@ pub enum Delivery {
         is_server_down: bool,
     },
     /// It was given up, and stays in the outbox for the administrator.
-    Dead {
-        /// Error.
-        error: String,
-    },
+    Dead { error: String },
 }
 
 impl Delivery {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::App;
+use super::application::App;
 use super::compose_mail::recipient;
 use super::deliver_outbox::domain;
 use crate::domain::clock::draw;
@@ -37,7 +37,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(capacity: Capacity) -> Self {
+    fn for_capacity(capacity: Capacity) -> Self {
         match capacity.mails {
             0 => Self {
                 in_hand: 0,
@@ -78,7 +78,7 @@ impl Attempts {
         Self {
             first: JoinSet::new(),
             later: JoinSet::new(),
-            numbers: Numbers::of(Capacity {
+            numbers: Numbers::for_capacity(Capacity {
                 mails: 1,
                 until: None,
             }),
@@ -277,7 +277,7 @@ impl App {
         loop {
             let capacity = self.capacity();
             attempts.note_limit(capacity);
-            attempts.numbers = Numbers::of(capacity);
+            attempts.numbers = Numbers::for_capacity(capacity);
             let is_probing = self.policy().is_tripped();
             let Some((round, entries)) = self.lease_some_of(attempts, is_probing).await else {
                 return;
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn each_round_has_enough_leased_mails_for_its_share_of_the_sessions() {
         for mails in 2..=500 {
-            let numbers = Numbers::of(Capacity { mails, until: None });
+            let numbers = Numbers::for_capacity(Capacity { mails, until: None });
             let (old, new) = (later_share(mails), mails - later_share(mails));
             // Mails of one round in hand never prevent leasing as many of the other as its sessions can send.
             assert!(
@@ -366,7 +366,7 @@ mod tests {
             assert!(old + numbers.fewest <= numbers.later, "{numbers:?}");
             assert!(new > 0 && numbers.fewest > 0);
         }
-        let one = Numbers::of(Capacity {
+        let one = Numbers::for_capacity(Capacity {
             mails: 1,
             until: None,
         });

@@ -16,13 +16,10 @@ use crate::ports::store::StoreError;
 /// Action that was refused because another account added the movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MovieAction {
-    /// Changing the movie.
     Updating,
-    /// Deleting the movie.
     Deleting,
 }
 
-/// Error of a use case.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {
     /// The text is not one email address.
@@ -36,7 +33,6 @@ pub enum AppError {
     /// The new password breaks a rule of the policy.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
-    /// Another account has this address.
     #[error("an account for {0} already exists")]
     AddressTaken(String),
     /// Only administrators may create accounts.
@@ -62,13 +58,10 @@ pub enum AppError {
     /// The entry with this id is being sent.
     #[error("mail {0} is being sent")]
     MailHeld(EntryId),
-    /// The movie does not exist.
     #[error("Movie with given id doesn't exists")]
     NoSuchMovie,
-    /// Another movie has the name.
     #[error("Movie with given name already exists")]
     MovieNameTaken,
-    /// Another account added the movie.
     #[error("{} movie added by other is forbidden", match .0 { MovieAction::Updating => "Updating", MovieAction::Deleting => "Deleting" })]
     NotYourMovie(MovieAction),
     /// A rate limit refused the call.

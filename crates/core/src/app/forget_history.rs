@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{App, AppError};
+use super::application::App;
+use super::error::AppError;
 
 /// Interval in which a server deletes them.
 const PERIOD: Duration = Duration::from_secs(3_600);

@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::application::App;
+use super::error::{AppError, parse_address};
 use super::manage_accounts::{TRIES, overtaken};
-use super::{App, AppError, parse_address};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
@@ -20,7 +21,6 @@ use crate::ports::store::{AccountCreation, CredentialChange, Replacement};
 /// Detail of the event in the history of an account.
 const DETAIL: &str = "imported";
 
-/// Options of an import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
     /// Whether an existing account gets the credential of its record.
@@ -35,11 +35,9 @@ pub struct ImportOptions {
 pub struct Record {
     /// Address as it is stored there.
     pub email: String,
-    /// Credential.
     pub credential: NewCredential,
 }
 
-/// Credential of a record.
 pub enum NewCredential {
     /// Plaintext password, to be hashed. The policy applies.
     Password(PasswordInput),
@@ -47,10 +45,8 @@ pub enum NewCredential {
     Hash(PasswordHash),
 }
 
-/// Outcome for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportOutcome {
-    /// An account was created.
     Created,
     /// The existing account got the credential of the record.
     Updated,
@@ -68,7 +64,6 @@ pub struct Import {
 }
 
 impl App {
-    /// Starts an import.
     pub fn import(&self, how: ImportOptions) -> Import {
         Import {
             app: self.clone(),

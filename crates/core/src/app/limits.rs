@@ -1,6 +1,7 @@
 //! Rate limits of requests over HTTP. None applies on the terminal, which only the administrator can use.
 
-use super::{App, AppError};
+use super::application::App;
+use super::error::AppError;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};

@@ -1,6 +1,7 @@
 //! Login: exchanges an address and a password for an access token.
 
-use super::{App, AppError};
+use super::application::App;
+use super::error::AppError;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};

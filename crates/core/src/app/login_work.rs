@@ -12,14 +12,15 @@
 //! reveals an account to everyone who can guess the age of its hash.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-use super::{App, AppError};
+use super::application::App;
+use super::error::AppError;
 use crate::domain::password::{COSTS, PasswordHash};
 use crate::ports::error_detail::ErrorDetail;
 
@@ -29,15 +30,6 @@ const RENEWED_AFTER: Duration = Duration::from_secs(600);
 
 /// Time for which a login waits for the first count, on a database of millions of accounts that is not in memory yet.
 const FIRST_COUNT: Duration = Duration::from_secs(30);
-
-/// Highest cost of all stored hashes, as far as it is known.
-#[derive(Default)]
-pub(super) struct LoginWork {
-    /// 0 before the first count.
-    highest: AtomicU32,
-    /// Time of the last count. Locked during a count.
-    counted_at: Arc<Mutex<Option<Timestamp>>>,
-}
 
 impl App {
     /// Returns the cost of the work that a login takes. Counts the costs of all stored hashes before the first login, and

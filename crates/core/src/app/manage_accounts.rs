@@ -2,7 +2,10 @@
 
 use futures_util::future::join_all;
 
-use super::{App, AppError, Delivery, DeliveryMode, parse_address};
+use super::application::App;
+use super::deliver_outbox::Delivery;
+use super::error::{AppError, parse_address};
+use super::hand_over::DeliveryMode;
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
@@ -18,7 +21,6 @@ pub(super) const TRIES: usize = 5;
 /// Account with its mails and its history.
 #[derive(Debug, Clone)]
 pub struct AccountDetails {
-    /// Account.
     pub account: Account,
     /// Mails that are not delivered yet.
     pub mails: Vec<Entry>,
@@ -87,7 +89,7 @@ impl App {
         email: &str,
         password: &PasswordInput,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         for _ in 0..TRIES {
             let account = self.account_named(email).await?;
@@ -97,7 +99,7 @@ impl App {
                 password_hash: self.hasher.hash(password, &*self.rng).await?,
                 ..account.clone()
             };
-            let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, handling);
+            let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, mode);
             let change = CredentialChange {
                 clears_limit: Some(self.login_limit_key(&account)),
                 mails: vec![mail.clone()],
@@ -107,7 +109,7 @@ impl App {
                 password_hash: changed.password_hash,
             };
             match self.store.replace_credential(&change).await? {
-                Replacement::Replaced => return Ok(self.notify_owner(mail, handling).await),
+                Replacement::Replaced => return Ok(self.notify_owner(mail, mode).await),
                 Replacement::AddressTaken => return Err(AppError::AddressTaken(change.address)),
                 Replacement::Conflict => {}
             }
@@ -126,7 +128,7 @@ impl App {
         email: &str,
         to: &str,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<AddressChanged, AppError> {
         let to = parse_address(to)?;
         for _ in 0..TRIES {
@@ -147,10 +149,10 @@ impl App {
                 address: to.as_str().to_owned(),
                 ..account.clone()
             };
-            let notice = self.entry(&changed, MailKind::AddressChanged, origin, handling);
+            let notice = self.entry(&changed, MailKind::AddressChanged, origin, mode);
             let notice_before = Entry {
                 recipient: Some(account.address.clone()),
-                ..self.entry(&changed, MailKind::AddressChanged, origin, handling)
+                ..self.entry(&changed, MailKind::AddressChanged, origin, mode)
             };
             let detail = format!("from {} to {to}", account.address);
             let change = CredentialChange {
@@ -164,8 +166,7 @@ impl App {
             match self.store.replace_credential(&change).await? {
                 Replacement::Replaced => {
                     let mails = change.mails.into_iter();
-                    let notified =
-                        join_all(mails.map(|mail| self.notify_owner(mail, handling))).await;
+                    let notified = join_all(mails.map(|mail| self.notify_owner(mail, mode))).await;
                     return Ok(AddressChanged {
                         before: change.expected.address,
                         now: to,
@@ -187,18 +188,18 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         let account = self.account_named(email).await?;
         let revocation = RevocationId::new(self.clock.now(), draw(&*self.rng));
-        let mail = self.entry(&account, MailKind::AccessRevoked, origin, handling);
+        let mail = self.entry(&account, MailKind::AccessRevoked, origin, mode);
         let event = self.event(account.id, EventKind::AccessRevoked, origin, "");
         let store = &self.store;
         let revoked = store.revoke_access(account.id, revocation, &event, &mail);
         if !revoked.await? {
             return Err(AppError::NoSuchAccount(email.to_owned()));
         }
-        Ok(self.notify_owner(mail, handling).await)
+        Ok(self.notify_owner(mail, mode).await)
     }
 
     /// Returns an account with the numbers of rows that would be deleted with it, for a confirmation prompt.

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::{App, AppError, Delivery};
+use super::application::App;
+use super::deliver_outbox::Delivery;
+use super::error::AppError;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::EntryId;
 use crate::domain::outbox::{Entry, EntryState, Lease, Outcome};
@@ -19,7 +21,6 @@ const IN_HAND: usize = 16;
 /// Outbox entry with the address of its account.
 #[derive(Debug, Clone)]
 pub struct QueuedMail {
-    /// Entry.
     pub entry: Entry,
     /// Present address of the account; `None` if the account was deleted meanwhile.
     pub address: Option<String>,
@@ -28,7 +29,6 @@ pub struct QueuedMail {
 /// Scope of a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlushScope {
-    /// Waiting mails.
     Waiting,
     /// Waiting and dead mails.
     All,

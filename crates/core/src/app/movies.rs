@@ -1,6 +1,7 @@
 //! Movies. Everyone may read them, an authenticated account may add them, and the account that added a movie may change it.
 
-use super::{App, AppError, MovieAction};
+use super::application::App;
+use super::error::{AppError, MovieAction};
 use crate::domain::clock::draw;
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};

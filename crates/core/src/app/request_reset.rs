@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::{App, AppError, Delivery, DeliveryMode, parse_address};
+use super::application::App;
+use super::deliver_outbox::Delivery;
+use super::error::{AppError, parse_address};
+use super::hand_over::DeliveryMode;
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::email_address::{EmailAddress, masked};
@@ -56,10 +59,10 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<ResetRequest, AppError> {
         let began = Instant::now();
-        let requested = self.queue_reset(email, origin, handling).await;
+        let requested = self.queue_reset(email, origin, mode).await;
         if self.conceals_from(origin) {
             next_step(began).await;
         }
@@ -70,7 +73,7 @@ impl App {
         &self,
         email: &str,
         origin: &Origin,
-        handling: DeliveryMode,
+        mode: DeliveryMode,
     ) -> Result<ResetRequest, AppError> {
         self.admit(origin).await?;
         let address = parse_address(email)?;
@@ -78,7 +81,7 @@ impl App {
         let counting = self.counting(Limit::Forgot, origin, address.as_str());
         // An unknown address takes the same work as a known one: the time must not reveal concealed accounts.
         let account = found.unwrap_or_else(|| self.placeholder_account(&address));
-        let entry = self.entry(&account, MailKind::ResetPassword, origin, handling);
+        let entry = self.entry(&account, MailKind::ResetPassword, origin, mode);
         let event = self.event(account.id, EventKind::ResetRequested, origin, "");
         match self.store.queue_mail(&entry, &event, counting).await? {
             QueueResult::Queued => {}
@@ -94,9 +97,7 @@ impl App {
             QueueResult::TooEarly(early) => return Err(self.limited(Limit::Forgot, early)),
         }
         tracing::info!(account = %account.id, entry = %entry.id, kind = %entry.kind, "reset requested");
-        self.hand_over(entry, handling)
-            .await
-            .map(ResetRequest::Queued)
+        self.hand_over(entry, mode).await.map(ResetRequest::Queued)
     }
 
     /// Creates a link without a mail, for the administrator to pass on. It is recorded in the history, and the confirmation

@@ -11,7 +11,6 @@ pub struct Account {
     /// Address as it is stored. Mails go to this spelling only. movie-bag stores the canonical form
     /// ([`super::email_address::EmailAddress`]), but other programs may have stored another spelling.
     pub address: String,
-    /// Credential.
     pub password_hash: PasswordHash,
     /// Last revocation, which ended all sessions without a change of the password.
     pub revocation: Option<RevocationId>,

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 /// Clock. [`crate::app::system`] has the one of the operating system.
 pub trait Clock: Send + Sync {
-    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 

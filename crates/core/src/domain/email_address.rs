@@ -18,7 +18,6 @@ pub struct EmailAddress(String);
 /// Reason why a text is not the address of one mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmailAddress {
-    /// The text is empty.
     #[error("it is empty")]
     Empty,
     /// There is no `@`, or nothing on one side of it.
@@ -245,7 +244,7 @@ mod tests {
         use super::*;
         use movie_bag_testkit::fuzz::Target;
 
-        /// What stays invisible in most fonts, though Unicode calls some of it letters.
+        /// Characters that most fonts do not show, although Unicode calls some of them letters.
         fn is_invisible(c: char) -> bool {
             matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
                 | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{2060}'..='\u{206f}'

@@ -152,13 +152,11 @@ pub struct Event {
     pub account: AccountId,
     /// Time of the last event.
     pub at: Timestamp,
-    /// Kind of the event.
     pub kind: EventKind,
     /// Source of the last event.
     pub origin: Origin,
     /// Details of the last event, or nothing. Never a secret.
     pub detail: String,
-    /// Number of events.
     pub count: u32,
     /// Time of the first event.
     pub first_at: Timestamp,

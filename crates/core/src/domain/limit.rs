@@ -12,7 +12,6 @@ use jiff::Timestamp;
 const FREE_FAILURES: u32 = 10;
 /// First delay. Each further failure doubles it.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// Longest delay.
 const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 /// Time after the last failure at which all of them are forgotten.
 const FAILURES_KEPT: Duration = Duration::from_secs(86_400);
@@ -20,7 +19,6 @@ const FAILURES_KEPT: Duration = Duration::from_secs(86_400);
 /// Number of bits of an IPv6 address that identify a client: a household or a server has a /64 of its own.
 const IPV6_PREFIX: u32 = 64;
 
-/// Rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Reset requests, by address: 3 at once, then 1 in 5 minutes.
@@ -52,7 +50,6 @@ pub struct TooEarly {
 }
 
 impl Limit {
-    /// All limits.
     pub const ALL: &[Self] = &[Self::Forgot, Self::Login, Self::Client];
 
     /// Returns the name, which is part of the digest of a key and a label of the metrics.

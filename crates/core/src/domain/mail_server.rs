@@ -54,7 +54,6 @@ pub struct Capacity {
 pub enum Source {
     /// A session that is open and idle.
     Idle,
-    /// A new connection.
     New,
 }
 
@@ -139,7 +138,8 @@ impl Connections {
         Some((round, source))
     }
 
-    /// A single connection at first; then their number doubles at most, so that a server that refuses a login meets few.
+    /// Whether another connection may be opened: one at first, then at most twice as many each time, so that a server that
+    /// refuses the login receives few attempts.
     fn may_open(&self, now: Instant) -> bool {
         let taken = self.open + self.opening;
         taken < self.most
@@ -149,7 +149,7 @@ impl Connections {
             }
     }
 
-    /// The connection is open, and in the hands of the mail that wanted it.
+    /// Records that a connection was opened. The mail that requested it has the session.
     pub fn opened(&mut self) {
         self.opening -= 1;
         self.open += 1;
@@ -159,36 +159,36 @@ impl Connections {
         }
     }
 
-    /// The connection could not be opened.
+    /// Records that a connection could not be opened.
     pub fn failed(&mut self, round: Round, now: Instant, chance: u32) {
         self.abandoned(round);
         if self.limit.is_some_and(|limit| self.open < limit) {
-            // Fewer than before: another trouble, which begins with a short delay.
+            // Fewer than before: another cause, which begins with a short delay.
             self.pause = Pause::default();
         }
         self.limit = Some(self.open);
         self.pause.extend(now, chance);
     }
 
-    /// The mail that wanted the connection no longer waits.
+    /// Records that the mail that requested a connection no longer waits.
     pub fn abandoned(&mut self, round: Round) {
         self.opening -= 1;
         self.leave(round);
     }
 
-    /// A session is idle again.
+    /// Records that a session is idle again.
     pub fn kept(&mut self, round: Round) {
         self.idle += 1;
         self.leave(round);
     }
 
-    /// A session that was in use is closed.
+    /// Records that a session that was in use is closed.
     pub fn closed(&mut self, round: Round) {
         self.open -= 1;
         self.leave(round);
     }
 
-    /// Idle sessions are closed.
+    /// Records that idle sessions are closed.
     pub fn idle_closed(&mut self, number: usize) {
         self.idle -= number;
         self.open -= number;
@@ -199,7 +199,7 @@ impl Connections {
         self.open == 0 && self.opening == 0 && !self.may_open(now)
     }
 
-    /// End of the delay before a further connection is tried.
+    /// Returns the end of the delay before a further connection is tried.
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.pause.until.filter(|until| now < *until)
     }
@@ -209,7 +209,8 @@ impl Connections {
     }
 }
 
-/// Number of sessions that mails of the later rounds may have of so many: always some, and not all where there are two.
+/// Returns the number of sessions, out of `mails`, that mails of the later rounds may have: at least one, and not all of two or
+/// more.
 pub fn later_share(mails: usize) -> usize {
     (mails * 3 / 4).max(1)
 }

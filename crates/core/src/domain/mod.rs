@@ -1,5 +1,6 @@
-//! Values and rules. No async, no I/O, no clock. Encodings of whole messages, such as JSON and JWT, are elsewhere; a value
-//! has at most one text form, by `Display` and `FromStr`.
+//! Values and rules. No I/O and no clock, which `.clippy.toml` of this package enforces, and no async, by convention: nothing
+//! here waits. Encodings of whole messages, such as JSON and JWT, are elsewhere; a value has at most one text form, by
+//! `Display` and `FromStr`.
 //!
 //! A value that exists is valid: `parse` validates text from outside, `new` takes parts that are valid already. Time and
 //! randomness are parameters ([`clock`]). Start with [`account`], [`token`] and [`fingerprint`]: together they define what

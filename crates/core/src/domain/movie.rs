@@ -20,11 +20,8 @@ pub struct Movie {
 /// Changes of a movie. `None` means unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MovieChanges {
-    /// New name.
     pub name: Option<String>,
-    /// New cast.
     pub casts: Option<Vec<String>>,
-    /// New genres.
     pub genres: Option<Vec<String>>,
 }
 

@@ -56,9 +56,7 @@ named! {
 /// Exclusive hold on an entry until a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// Holder.
     pub holder: LeaseId,
-    /// End of the lease.
     pub until: Timestamp,
 }
 
@@ -71,19 +69,15 @@ pub struct Entry {
     pub account: AccountId,
     /// Previous address of the account, for the notice of a changed address.
     pub recipient: Option<String>,
-    /// Mail kind.
     pub kind: MailKind,
     /// Time of the request. The lifetime of the token begins here.
     pub requested_at: Timestamp,
-    /// Source of the request.
     pub origin: Origin,
     /// Fingerprint of the credential at that time. A mail with a link is not sent once this no longer fits.
     pub fingerprint: Fingerprint,
-    /// State.
     pub state: EntryState,
     /// Number of attempts that were begun.
     pub attempts: u32,
-    /// Time of the next attempt.
     pub next_try_at: Timestamp,
     /// Error of the last failed attempt.
     pub last_error: Option<String>,
@@ -105,7 +99,6 @@ pub enum Round {
 pub struct OutboxState {
     /// Number of waiting entries, including those that are being sent.
     pub waiting: u64,
-    /// Number of dead entries.
     pub dead: u64,
     /// Time of the request of the oldest waiting entry; `None` if no entry is waiting.
     pub oldest_waiting_since: Option<Timestamp>,
@@ -119,17 +112,9 @@ pub enum Outcome {
     /// The administrator dropped the mail: the entry is deleted.
     Dropped,
     /// The attempt failed and is retried.
-    Retry {
-        /// Time of the next attempt.
-        at: Timestamp,
-        /// Error.
-        error: String,
-    },
+    Retry { at: Timestamp, error: String },
     /// The mail is given up.
-    Dead {
-        /// Error.
-        error: String,
-    },
+    Dead { error: String },
 }
 
 /// Returns the delay after the attempt number `attempts` (from 1): 1, 2, 4, 8 … seconds, at most 10 minutes, plus or minus

@@ -66,7 +66,6 @@ pub enum WeakPassword {
     /// It is on the list of common passwords.
     #[error("the password is one of the most common ones, which attackers try first")]
     Common,
-    /// It is the address.
     #[error("the password must not be the email address")]
     IsAddress,
     /// It is the name of the service.
@@ -188,7 +187,6 @@ pub fn cost_at_start(hash: &str) -> Option<u32> {
 pub struct HashParts {
     /// Base-2 logarithm of the number of rounds, 4 to 31.
     pub cost: u32,
-    /// Salt.
     pub salt: [u8; 16],
     /// Digest of the password.
     pub digest: [u8; 23],

@@ -49,7 +49,6 @@ impl ErrorDetail {
         }
     }
 
-    /// Returns the message.
     pub fn as_str(&self) -> &str {
         &self.message
     }

@@ -153,13 +153,10 @@ pub enum Value<'a> {
 pub struct Rendered {
     /// Subject, on one line.
     pub subject: String,
-    /// Text part.
     pub text: String,
-    /// HTML part.
     pub html: String,
 }
 
-/// Renders mails.
 pub trait Renderer: Send + Sync {
     /// Renders both parts.
     ///
@@ -194,9 +191,7 @@ pub struct Message {
     pub to: String,
     /// Subject, on one line.
     pub subject: String,
-    /// Text part.
     pub text: String,
-    /// HTML part.
     pub html: String,
 }
 
@@ -244,7 +239,6 @@ pub trait MailSession: Send {
 /// Failure to get a session: the server cannot be reached, or refuses the session or the login.
 #[derive(Debug, Clone)]
 pub struct NoSession {
-    /// Cause.
     pub error: DeliveryError,
     /// Whether a connection was tried for this mail. Otherwise the error is that of an earlier connection, and the delay
     /// after it has not passed yet.
@@ -273,20 +267,10 @@ pub enum DeliveryError {
     },
     /// The server refused the mail for now (4xx).
     #[error("{server} deferred the mail: {reply}")]
-    Transient {
-        /// Address of the server.
-        server: String,
-        /// Reply of the server.
-        reply: String,
-    },
+    Transient { server: String, reply: String },
     /// The server refused the mail for good (5xx).
     #[error("{server} rejected the mail: {reply}")]
-    Permanent {
-        /// Address of the server.
-        server: String,
-        /// Reply of the server.
-        reply: String,
-    },
+    Permanent { server: String, reply: String },
     /// The server refused this client, its login, its HELO name or the sender, and would refuse other mails too.
     #[error("{message}")]
     Policy {

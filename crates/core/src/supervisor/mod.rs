@@ -70,11 +70,9 @@ impl Policy {
 /// State of a task at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStatus {
-    /// Name of the task.
     pub name: &'static str,
     /// Whether it runs, and after a restart whether it has run for [`Policy::settling_time`].
     pub is_up: bool,
-    /// Number of restarts.
     pub restarts: u64,
 }
 
@@ -82,11 +80,9 @@ pub struct TaskStatus {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("task {task} failed {failures} times in a row: {cause}")]
 pub struct TaskFailed {
-    /// Name of the task.
     pub task: &'static str,
     /// Number of failures within [`Policy::window`].
     pub failures: usize,
-    /// Cause of the last failure.
     pub cause: String,
 }
 
@@ -120,7 +116,6 @@ struct Shared {
 }
 
 impl Supervisor {
-    /// Creates a supervisor without tasks.
     pub fn new(policy: Policy) -> Self {
         Self(Arc::new(Shared {
             policy,

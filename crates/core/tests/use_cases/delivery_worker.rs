@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use movie_bag_core::app::DeliveryMode;
-use movie_bag_core::domain::outbox::{LEASE, Round};
+use movie_bag_core::domain::outbox::{Entry, LEASE, Round};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -141,13 +141,21 @@ async fn no_more_mails_than_sessions_are_sent_at_once_and_none_after_the_stop() 
     for _ in 0..3 * SESSIONS {
         fixture.request_reset().await;
     }
-    fixture.server.delay_ms.store(500, Ordering::Relaxed);
+    let gate = fixture.server.gate.write().await;
     let app = fixture.app.clone();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let worker = tokio::spawn(async move { app.run_delivery(async { drop(stopped.await) }).await });
     let attempts = || fixture.server.attempted().len();
     wait_for(|| attempts() >= SESSIONS).await;
     stop.send(()).unwrap();
+    // The mails without a session are released at the stop, the others when they are sent.
+    let deadline = Instant::now() + DEADLINE;
+    let is_leased = |entry: &&Entry| entry.lease.is_some();
+    while fixture.entries().await.iter().filter(is_leased).count() > SESSIONS {
+        assert!(Instant::now() < deadline, "the mails were not released");
+        sleep(PAUSE).await;
+    }
+    drop(gate);
     worker.await.unwrap();
     assert_eq!(
         (attempts(), fixture.server.accepted().len()),
@@ -155,7 +163,6 @@ async fn no_more_mails_than_sessions_are_sent_at_once_and_none_after_the_stop() 
     );
     assert_eq!(fixture.entries().await.len(), 2 * SESSIONS);
     // The leases of the others were released.
-    fixture.server.delay_ms.store(0, Ordering::Relaxed);
     while fixture.deliver_next().await.is_some() {}
     assert_eq!(fixture.server.accepted().len(), 3 * SESSIONS);
     let most = fixture.server.most_at_once.load(Ordering::Relaxed);

@@ -1,7 +1,6 @@
 //! Scripted mail server, and a renderer without templates.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use movie_bag_core::ports::mail::{
     DeliveryError, Mail, MailSession, Mailer, Message, NoSession, Receipt, RenderError, Rendered,
     Renderer, SendError,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
 
 /// Number of sessions that [`TestServer`] accepts at once.
 pub(crate) const SESSIONS: usize = 16;
@@ -32,8 +31,10 @@ pub(crate) struct TestServer {
     pub(crate) delay_ms: AtomicU64,
     /// Largest number of mails that were being sent at once.
     pub(crate) most_at_once: AtomicUsize,
-    /// Database file that another process locks for longer than the time limit of a step, once a mail is accepted.
-    pub(crate) locks: Mutex<Option<PathBuf>>,
+    /// Connection that locks the database once a mail is accepted, as another process does.
+    pub(crate) locks: Mutex<Option<rusqlite::Connection>>,
+    /// While a test holds it for writing, no mail is accepted.
+    pub(crate) gate: RwLock<()>,
     /// Number of sessions that the mailer reports as available.
     pub(crate) capacity: AtomicUsize,
     /// Number of sessions that were acquired and have ended.
@@ -53,6 +54,7 @@ impl Default for TestServer {
             delay_ms: AtomicU64::default(),
             most_at_once: AtomicUsize::default(),
             locks: Mutex::default(),
+            gate: RwLock::default(),
             capacity: AtomicUsize::new(SESSIONS),
             ended_sessions: AtomicUsize::default(),
             sessions: Arc::new(Semaphore::new(SESSIONS)),
@@ -117,8 +119,9 @@ impl TestServer {
         let at_once = self.attempted.lock().unwrap().len() - self.accepted.lock().unwrap().len();
         self.most_at_once.fetch_max(at_once, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(self.delay_ms.load(Ordering::Relaxed))).await;
-        if let Some(path) = self.locks.lock().unwrap().take() {
-            lock_database(&path);
+        let _open = self.gate.read().await;
+        if let Some(other) = &*self.locks.lock().unwrap() {
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
         }
         self.accepted.lock().unwrap().push(message.clone());
         Ok(Receipt {
@@ -208,16 +211,6 @@ impl MailSession for TestSession {
 
 fn is_about_server(error: &DeliveryError) -> bool {
     matches!(error, DeliveryError::Unreachable { .. })
-}
-
-/// Locks a database in a thread of its own, for longer than the time limit of a step. The lock is held on return.
-fn lock_database(path: &Path) {
-    let other = rusqlite::Connection::open(path).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(5_500));
-        drop(other);
-    });
 }
 
 /// The server cannot be reached.

@@ -1,6 +1,6 @@
 //! Delivery of queued mails, and the commands of the administrator for the outbox.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use movie_bag_core::app::{AppError, Delivery, DeliveryMode, FlushScope};
@@ -8,6 +8,8 @@ use movie_bag_core::domain::clock::Clock as _;
 use movie_bag_core::domain::event::{EventKind, Origin};
 use movie_bag_core::domain::outbox::{Entry, EntryState, LEASE, Round};
 use movie_bag_core::domain::password::PasswordInput;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Level, Metadata, Subscriber};
 
 use crate::fixture::{ANN, Fixture, HOUR, NEW_PASSWORD, terminal, token};
 use crate::mail_server::{deferred, rejected, unreachable};
@@ -323,17 +325,52 @@ async fn history_is_deleted_at_its_configured_age() {
     assert_eq!(fixture.history().await, ["reset_requested"]);
 }
 
-/// Another process locks the database after the mail was accepted, for longer than the time limit of a step.
+/// Calls a function at each warning.
+struct OnWarning<F>(F);
+
+impl<F: Fn() + Send + Sync + 'static> Subscriber for OnWarning<F> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        (self.0)();
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Another process locks the database after the mail was accepted, until the attempt to store the outcome has failed once.
 #[tokio::test]
 async fn the_outcome_of_an_attempt_is_stored_once_the_database_can_be_written_again() {
     let fixture = Fixture::fresh().await;
     fixture.request_reset().await;
-    let path = fixture.dir.path().join("test.sqlite3");
-    *fixture.server.locks.lock().unwrap() = Some(path);
+    let other = rusqlite::Connection::open(fixture.dir.path().join("test.sqlite3")).unwrap();
+    *fixture.server.locks.lock().unwrap() = Some(other);
+    let server = Arc::clone(&fixture.server);
+    let unlock = move || {
+        let mut locks = server.locks.lock().unwrap();
+        drop(locks.take_if(|other| !other.is_autocommit()));
+    };
+    let _subscriber = tracing::subscriber::set_default(OnWarning(unlock));
     assert!(matches!(
         fixture.deliver_next().await,
         Some(Delivery::Sent { .. })
     ));
+    assert!(
+        fixture.server.locks.lock().unwrap().is_none(),
+        "the first attempt to store the outcome has failed"
+    );
     assert!(fixture.entries().await.is_empty());
     fixture.pass(Duration::from_secs(60));
     assert_eq!(fixture.deliver_next().await, None);

@@ -12,6 +12,7 @@ const MAX_SNIPPET: usize = 200;
 
 /// Summary of a message in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Digest {
     /// False for a message without header fields.
     pub is_parsed: bool,
@@ -41,7 +42,7 @@ pub struct Digest {
 
 impl Digest {
     /// Returns its memory, in bytes.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         // Smallest block of an allocator, rounded up.
         const STRING: usize = 32;
         let mailboxes = [&self.to, &self.cc, &self.bcc, &self.reply_to];

@@ -2,6 +2,7 @@
 
 /// Display name and address; either may be empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mailbox {
     /// Display name.
     pub name: String,

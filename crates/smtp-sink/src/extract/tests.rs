@@ -186,7 +186,7 @@ fn the_corpus_of_mails_has_exactly_the_expected_results() {
     for (name, expected) in expected {
         let source = std::fs::read(folder.join(format!("{name}.eml"))).unwrap();
         let message = crate::inbox::tests::kept(&source, "a@b", &["c@d"]);
-        let found = of(&crate::view::content(&message));
+        let found = from_content(&crate::view::content(&message));
         let found = serde_json::json!({
             "links": found.links,
             "tokens": found.tokens,

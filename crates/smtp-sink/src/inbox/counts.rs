@@ -26,6 +26,7 @@ pub struct Totals {
 
 /// Counters of a sink, from its start to its stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Summary {
     /// Messages received.
     pub received: u64,

@@ -29,7 +29,7 @@ impl Inbox {
         let find = |part: &[u64]| -> Vec<u64> {
             let is_match = |sequence: u64| {
                 let message = self.at(sequence);
-                message.is_some_and(|message| self.fits(&message, query))
+                message.is_some_and(|message| self.matches(&message, query))
             };
             let sequences = part.iter().copied();
             sequences.filter(|&sequence| is_match(sequence)).collect()
@@ -64,15 +64,15 @@ impl Inbox {
         all.into_iter()
             .filter_map(|sequence| self.at(sequence))
             .take_while(|message| Some(message.id.0.as_str()) != after)
-            .find(|message| self.fits(message, query))
+            .find(|message| self.matches(message, query))
     }
 
     /// Reports whether a message matches a query. Large messages are read one at a time.
-    pub fn fits(&self, message: &ReceivedMessage, query: &Query) -> bool {
+    pub fn matches(&self, message: &ReceivedMessage, query: &Query) -> bool {
         let _permit = (message.source.len() > LARGE_MESSAGE).then(|| {
             let permit = self.large_message.lock();
             permit.unwrap_or_else(PoisonError::into_inner)
         });
-        message.fits(query)
+        message.matches(query)
     }
 }

@@ -146,7 +146,7 @@ fn numbers_of_deep_parts_are_unique_and_short() {
     assert_eq!(unique.len(), 3);
     assert!(ids.iter().all(|id| id.len() < 300), "{ids:?}");
     assert_eq!(message.leaves().next().unwrap().1.text(), "the innermost");
-    assert!(message.root().defects().contains(&Defect::TooDeep));
+    assert!(message.parts()[0].defects().contains(&Defect::TooDeep));
 }
 
 #[test]
@@ -159,5 +159,5 @@ fn the_rest_of_a_message_with_too_many_parts_is_one_part() {
     assert_eq!(message.parts().len(), MAX_PARTS);
     let (_, last) = message.leaves().last().unwrap();
     assert!(last.text().ends_with("x\nlast\r\n--b--"), "{}", last.text());
-    assert!(message.root().defects().contains(&Defect::TooManyParts));
+    assert!(message.parts()[0].defects().contains(&Defect::TooManyParts));
 }

@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Part of the header time-out that new connections get while slots are scarce.
 const SCARCE: u32 = 5;
 
-/// Limits of a server.
+/// Limits of a server. A program sets the fields that it needs, and takes the others from [`Options::default`].
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Connections held at once.

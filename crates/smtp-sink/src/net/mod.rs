@@ -1,13 +1,14 @@
-//! Listening sockets, and an HTTP/1 server that stays available under a flood of connections. A program that embeds the sink
-//! may serve a router of its own with it.
+//! Listening sockets, and an HTTP/1 server that stays available under a flood of connections. It serves the web port of the sink;
+//! a program that embeds the sink may serve a router of its own with it. Tests do not need it.
 //!
-//! [`http1`] serves a router on a listener. [`slots`] bounds the connections of a listener, and closes the one that has
-//! kept the server waiting for longest where a new client finds no slot free.
+//! [`http1`] serves an [`axum::Router`] on a [`TcpListener`]. The types of axum and Tokio are a part of this module's API, and of no
+//! other. `slots` bounds the connections of a listener, and closes the one that has kept the server waiting for longest if a new
+//! client finds no free slot.
 
 mod client_stream;
 pub mod http1;
 mod network;
-pub mod slots;
+pub(crate) mod slots;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +21,12 @@ use tokio::net::{TcpListener, TcpSocket};
 const BACKLOG: u32 = 4096;
 
 /// Listens on the address; port 0 takes a free one.
+///
+/// # Errors
+/// The address is not available.
+///
+/// # Panics
+/// Outside a Tokio runtime with I/O.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,

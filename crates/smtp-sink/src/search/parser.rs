@@ -19,11 +19,12 @@ const MAX_QUOTED: usize = 60;
 
 /// Error for a query that cannot be parsed; its message names the right syntax.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum QueryError {
-    /// Longer than [`MAX_QUERY`].
+    /// Longer than 4,096 bytes.
     #[error("a search has at most {MAX_QUERY} bytes")]
     TooLong,
-    /// More terms than [`MAX_TERMS`].
+    /// More than 64 terms.
     #[error("a search has at most {MAX_TERMS} words")]
     TooManyTerms,
     /// No term to search for, as in `-` or `,`.

@@ -100,7 +100,7 @@ impl Query {
 
     /// Reports whether a message matches every term. Cheap conditions are evaluated first: the digest may have to be derived,
     /// and the text always has.
-    pub fn fits<'d>(
+    pub fn matches<'d>(
         &self,
         facts: Facts<'_>,
         digest: impl FnOnce() -> Cow<'d, Digest>,
@@ -246,7 +246,7 @@ mod tests {
         };
         let digest = digest();
         let query = Query::parse(query, &TimeZone::UTC).unwrap();
-        query.fits(facts, || Cow::Borrowed(&digest), || normalize(TEXT))
+        query.matches(facts, || Cow::Borrowed(&digest), || normalize(TEXT))
     }
 
     #[test]
@@ -312,10 +312,10 @@ mod tests {
         }
         for (query, fits) in [("hello larger:1K", false), ("is:read", true)] {
             let query = Query::parse(query, &TimeZone::UTC).unwrap();
-            assert_eq!(query.fits(facts, never, never), fits);
+            assert_eq!(query.matches(facts, never, never), fits);
         }
         let query = Query::parse("subject:no hello", &TimeZone::UTC).unwrap();
         let digest = digest();
-        assert!(!query.fits(facts, || Cow::Borrowed(&digest), never));
+        assert!(!query.matches(facts, || Cow::Borrowed(&digest), never));
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 #[serde(rename_all = "snake_case")]
 pub enum Mechanism {
     /// RFC 4616.
@@ -21,10 +22,10 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// All mechanisms, in the order in which the reply to EHLO lists them.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Login, Self::CramMd5];
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Login, Self::CramMd5];
 
     /// Finds a mechanism by its name, in any case.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         let has_name = |mechanism: &Self| mechanism.name().eq_ignore_ascii_case(name);
         Self::ALL.into_iter().find(has_name)
     }

@@ -22,7 +22,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// Returns an upper estimate of its memory, in bytes.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         // A vector may have twice the capacity it needs.
         const ENTRY: usize = 2 * size_of::<Recipient>();
         let texts =
@@ -83,6 +83,7 @@ pub enum Refusal {
 /// Deviation that a stricter server refuses, or that readers display wrongly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Warning {
     /// Number of CRs in the message without a following LF.
     BareCr(u64),

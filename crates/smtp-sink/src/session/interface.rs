@@ -91,6 +91,7 @@ pub struct Setup {
     pub nonce: String,
 }
 
+#[cfg(test)]
 impl Setup {
     /// Returns the default setup of a server with this host name.
     pub fn new(host: impl Into<String>) -> Setup {

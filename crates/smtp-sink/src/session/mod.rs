@@ -31,7 +31,6 @@ pub mod reply;
 pub mod transcript;
 
 pub use envelope::{Envelope, MessageId, Received, Recipient, Refusal, Warning};
-pub use interface::{Effect, Effects, Input, Limits, Setup};
+pub use interface::{Effect, Input, Limits, Setup};
 pub use machine::Session;
-pub use reply::Reply;
 pub use transcript::Transcript;

@@ -26,6 +26,7 @@ impl Reply {
     }
 
     /// Returns false for 334 and 354, which ask for more input.
+    #[cfg(test)]
     pub fn is_final(&self) -> bool {
         !(300..400).contains(&self.code)
     }

@@ -19,15 +19,20 @@ mod web_access;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::inbox::tests::Counting;
 use super::*;
+use crate::clock::Clock;
+use crate::inbox::Inbox;
+use crate::inbox::tests::Counting;
+use crate::supervision::TaskFailed;
 
 /// A running sink, with the ids of the messages that it passed to its output.
 struct Running {
@@ -56,10 +61,12 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
         ..SinkSettings::default()
     };
     change(&mut settings);
-    let sink = Sink::bind_with(settings, Arc::new(Stopped), Arc::new(Counting::default()))
-        .await
-        .unwrap();
-    let (smtp, web, inbox) = (sink.smtp_addr(), sink.web_addr().unwrap(), sink.inbox());
+    let sink = SinkBuilder::from(settings)
+        .clock(Stopped)
+        .rng(Counting::default());
+    let sink = sink.bind().await.unwrap();
+    let (smtp, web) = (sink.smtp_addr(), sink.web_addr().unwrap());
+    let inbox = sink.inbox().shared();
     let (output_sender, output) = channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let show = move |message: Option<&Arc<ReceivedMessage>>| {

@@ -237,11 +237,7 @@ async fn an_oversized_message_is_refused_and_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_in_use_is_named_with_the_cause() {
     let sink = start(|_| {}).await;
-    let settings = SinkSettings {
-        listen: sink.smtp,
-        ..SinkSettings::default()
-    };
-    let error = Sink::bind(settings).await.err().unwrap();
+    let error = Sink::builder().listen(sink.smtp).bind().await.unwrap_err();
     assert!(matches!(
         error,
         SinkError::Bind {

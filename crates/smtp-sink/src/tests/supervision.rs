@@ -2,8 +2,10 @@
 
 use futures_util::future::BoxFuture;
 
+use tokio::sync::watch;
+
 use super::*;
-use crate::supervision::NextFailure;
+use crate::supervision::{NextFailure, RunOnce, StartTask, TaskSupervisor};
 
 /// Runs each task once, except that the task with this name panics at once, or is reported to be down.
 enum Host {
@@ -44,14 +46,9 @@ impl TaskSupervisor for Host {
     }
 }
 
-async fn bound() -> Sink {
+async fn bound() -> BoundSink {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let settings = SinkSettings {
-        listen: any,
-        web: Some(any),
-        ..SinkSettings::default()
-    };
-    Sink::bind(settings).await.unwrap()
+    Sink::builder().listen(any).web(any).bind().await.unwrap()
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(super) struct Collections {
 }
 
 impl Collections {
-    pub(super) fn of(database: &Database, is_standalone: bool) -> Self {
+    pub(super) fn new(database: &Database, is_standalone: bool) -> Self {
         let collection = |name| TimedCollection::new(database, name, is_standalone);
         Self {
             user: collection("user"),

@@ -76,12 +76,12 @@ impl Connection {
             .get_or_insert_with(|| "movie-bag".to_owned());
         let connection = self.clone();
         options.sdam_event_handler = Some(EventHandler::callback(move |event| {
-            connection.observe(event)
+            connection.follow_heartbeat(event)
         }));
     }
 
     /// Follows the heartbeats, and logs lost and restored servers.
-    fn observe(&self, event: SdamEvent) {
+    fn follow_heartbeat(&self, event: SdamEvent) {
         let mut unreachable = self
             .unreachable
             .lock()

@@ -2,7 +2,7 @@
 //!
 //! The collections `user` and `movie` have the format of MongoEngine, and an application that uses MongoEngine may work on
 //! them at the same time. All other data is in separate collections, `movie_bag_…`. A change of several documents is a step
-//! (`steps.rs`). A transaction or the journal makes it atomic (`journal.rs`): start there.
+//! (`steps/`). A transaction or the journal makes it atomic (`journal.rs`): start there.
 
 mod accounts;
 mod collections;
@@ -200,7 +200,7 @@ impl MongoStore {
         }
         let has_transactions = has_transactions(&hello);
         let store = Self {
-            collections: Collections::of(&database, !has_transactions),
+            collections: Collections::new(&database, !has_transactions),
             has_transactions,
             has_collations: AtomicBool::new(true),
             client,

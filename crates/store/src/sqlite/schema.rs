@@ -11,7 +11,7 @@ use movie_bag_core::ports::store::{SchemaState, StoreError};
 const APPLICATION_ID: i32 = 0x6d62_6167;
 
 /// Migrations from an empty file to the present version. A released migration never changes.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_copying.sql"),
     include_str!("migrations/0003_rounds.sql"),

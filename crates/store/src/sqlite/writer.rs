@@ -107,6 +107,15 @@ impl Writer {
     }
 }
 
+#[cfg(test)]
+impl Writer {
+    /// Returns the number of steps that the thread has not taken from the queue yet.
+    pub(super) fn queued(&self) -> usize {
+        let jobs = self.jobs.as_ref().unwrap();
+        jobs.max_capacity() - jobs.capacity()
+    }
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;

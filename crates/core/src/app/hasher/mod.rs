@@ -6,25 +6,15 @@ mod queue;
 use std::iter;
 use std::time::Duration;
 
+pub use self::queue::HashLoad;
 use self::queue::{Full, Outcome, Queue, Step};
-use super::AppError;
+use super::error::AppError;
 use crate::domain::clock::{Rng, draw};
 use crate::domain::password::{COSTS, HashParts, LONGEST_BYTES, PasswordHash, PasswordInput};
 use crate::ports::error_detail::ErrorDetail;
 
 /// Delay after which a refused caller may retry.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// Load of the threads that hash passwords.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HashLoad {
-    /// Number of hashes that are being computed.
-    pub running: u64,
-    /// Number of hashes that wait for a core.
-    pub waiting: u64,
-    /// Number of hashes that were refused since the start because too many were waiting.
-    pub refused: u64,
-}
 
 /// Hashes and verifies with bcrypt.
 #[derive(Clone)]
@@ -95,7 +85,6 @@ impl Hasher {
         Ok(self.run(steps.collect()).await?.fits)
     }
 
-    /// Returns the present load.
     pub fn load(&self) -> HashLoad {
         self.queue.load()
     }

@@ -9,7 +9,6 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::HashLoad;
 use crate::domain::password::LONGEST_BYTES;
 use crate::supervisor::fault_points;
 
@@ -17,6 +16,17 @@ use crate::supervisor::fault_points;
 pub(super) const LONGEST_QUEUE: usize = 256;
 /// Number of rounds after which a thread looks for further jobs: about a millisecond.
 const ROUNDS_AT_ONCE: u64 = 8;
+
+/// Load of the threads that hash passwords.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HashLoad {
+    /// Number of hashes that are being computed.
+    pub running: u64,
+    /// Number of hashes that wait for a core.
+    pub waiting: u64,
+    /// Number of hashes that were refused since the start because too many were waiting.
+    pub refused: u64,
+}
 
 /// One bcrypt hash.
 pub(super) struct Step {
@@ -63,11 +73,9 @@ impl Job {
     }
 }
 
-/// Error for a full queue.
 #[derive(Debug)]
 pub(super) struct Full;
 
-/// Queue and its threads.
 #[derive(Clone)]
 pub(super) struct Queue {
     cores: usize,
@@ -79,7 +87,6 @@ struct State {
     waiting: VecDeque<Job>,
     /// Number of jobs that are being computed.
     running: usize,
-    /// Number of threads.
     workers: usize,
     /// Number of threads that have not looked for a job yet.
     starting: usize,
@@ -130,13 +137,12 @@ impl Queue {
             queue: self.clone(),
             lanes: Lanes::new(),
             jobs: Vec::with_capacity(LANES),
-            standing: Standing::Starting,
+            phase: Phase::Starting,
         };
         drop(state);
         tokio::task::spawn_blocking(move || worker.run());
     }
 
-    /// Returns the present load.
     pub(super) fn load(&self) -> HashLoad {
         let state = self.lock();
         HashLoad {
@@ -153,16 +159,16 @@ struct Worker {
     lanes: Lanes,
     /// Jobs on the lanes, in the same positions.
     jobs: Vec<Job>,
-    standing: Standing,
+    phase: Phase,
 }
 
 /// State of a thread in the counts of the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Phase {
     Starting,
     Working,
     /// It is not counted any more.
-    Left,
+    Ended,
 }
 
 impl Worker {
@@ -185,8 +191,8 @@ impl Worker {
     fn take_one(&mut self) -> bool {
         let queue = self.queue.clone();
         let mut state = queue.lock();
-        if self.standing == Standing::Starting {
-            self.standing = Standing::Working;
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Working;
             state.starting -= 1;
         }
         // Each starting thread will take one.
@@ -204,7 +210,7 @@ impl Worker {
             return true;
         }
         if self.jobs.is_empty() {
-            self.standing = Standing::Left;
+            self.phase = Phase::Ended;
             state.workers -= 1;
             return false;
         }
@@ -254,13 +260,13 @@ impl Drop for Worker {
     /// Corrects the counts, also after a panic and if the runtime ended before the thread began. A panic fails the jobs on the
     /// lanes; the waiting ones get another thread.
     fn drop(&mut self) {
-        if self.standing == Standing::Left {
+        if self.phase == Phase::Ended {
             return;
         }
         let mut state = self.queue.lock();
         state.workers -= 1;
         state.running -= self.jobs.len();
-        let has_run = self.standing == Standing::Working;
+        let has_run = self.phase == Phase::Working;
         if !has_run {
             state.starting -= 1;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::Event;
@@ -16,7 +16,6 @@ use crate::domain::password::PasswordHash;
 /// Result of [`Accounts::create_account`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountCreation {
-    /// The account was created.
     Created,
     /// Another account has the address. Nothing changed.
     AddressTaken,
@@ -27,9 +26,7 @@ pub enum AccountCreation {
 pub struct CredentialChange {
     /// The account as the caller read it. Its address and its hash must still be the stored ones.
     pub expected: Account,
-    /// New address.
     pub address: String,
-    /// New hash.
     pub password_hash: PasswordHash,
     /// Line of the history that is written with the change.
     pub event: Event,
@@ -61,7 +58,6 @@ pub struct Deletion {
     pub events: u64,
 }
 
-/// Accounts and their credentials.
 #[async_trait]
 pub trait Accounts {
     /// Creates an account with the first line of its history, and queues `mail`. The database enforces that an address is

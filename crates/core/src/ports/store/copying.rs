@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::account::Account;
 use crate::domain::event::Event;
 use crate::domain::id::LeaseId;
@@ -12,13 +12,10 @@ use crate::domain::outbox::Entry;
 /// Numbers of rows in a database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Accounts.
     pub accounts: u64,
-    /// Movies.
     pub movies: u64,
     /// Entries of the outbox, waiting and dead.
     pub mails: u64,
-    /// Lines of history.
     pub events: u64,
 }
 
@@ -43,9 +40,7 @@ impl EventPosition {
 pub enum CopyBatch {
     /// Accounts. They are written first, since the other rows belong to them.
     Accounts(Vec<Account>),
-    /// Movies.
     Movies(Vec<Movie>),
-    /// Entries of the outbox.
     Mails(Vec<Entry>),
     /// Lines of history, in the order of their writing.
     Events(Vec<Event>),
@@ -57,7 +52,6 @@ pub enum CopyBatch {
 /// copy is started anew.
 #[async_trait]
 pub trait Copying {
-    /// Returns the numbers of rows.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
     /// Returns up to `limit` lines of all histories in the order of their writing, beginning after `after`.

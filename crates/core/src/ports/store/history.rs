@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::event::Event;
 use crate::domain::id::AccountId;
 

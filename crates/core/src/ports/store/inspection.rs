@@ -5,7 +5,6 @@ use jiff::Timestamp;
 /// Result of a read-only inspection: it creates no file and no index, and runs no migrations.
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// State of the schema.
     pub state: SchemaState,
     /// Size on disk in bytes, if the database reports it.
     pub bytes: Option<u64>,
@@ -24,7 +23,6 @@ pub struct Inspection {
 /// State of the schema in relation to the one that this version works with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
-    /// The database is empty.
     Empty,
     /// The next command that opens the database for writing migrates it.
     Older,

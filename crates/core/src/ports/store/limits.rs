@@ -3,17 +3,15 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::limit::{Limit, LimitKey, LimitState, TooEarly};
 
 /// One call that counts against a rate limit.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitedCall {
-    /// The limit.
     pub limit: Limit,
     /// Digest of the caller or of the address that the call is about.
     pub key: LimitKey,
-    /// Time of the call.
     pub now: Timestamp,
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::id::{AccountId, MovieId};
 use crate::domain::movie::{Movie, MovieChanges};
 
@@ -22,7 +22,6 @@ pub enum MovieCreation {
 pub enum MovieChange {
     /// The movie was changed or deleted.
     Done,
-    /// The movie does not exist.
     NotFound,
     /// Another account added the movie. Nothing changed.
     NotOwner,
@@ -41,7 +40,6 @@ impl MoviesVersion {
     }
 }
 
-/// Movies.
 #[async_trait]
 pub trait Movies {
     /// Creates a movie. The database enforces that a name is unique.

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{LimitedCall, StoreError};
+use super::error::StoreError;
+use super::limits::LimitedCall;
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId};
 use crate::domain::limit::TooEarly;
@@ -38,11 +39,9 @@ pub enum LeaseResult {
     Leased(Box<Entry>),
     /// Another worker holds the lease: the mail is being sent.
     Held,
-    /// The entry does not exist.
     NotFound,
 }
 
-/// Persistent queue of mails.
 #[async_trait]
 pub trait Outbox {
     /// Queues a mail, writes its line in the history, and counts the call against its rate limit. If the account does not

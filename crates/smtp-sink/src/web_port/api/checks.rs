@@ -147,7 +147,7 @@ pub(crate) async fn links(
     };
     let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
-        let links = extract::of(&view::content(&message)).links;
+        let links = extract::from_content(&view::content(&message)).links;
         let links: Vec<Value> = links
             .into_iter()
             .map(|link| json!({ "URL": link, "StatusCode": 0, "Status": "Not fetched" }))

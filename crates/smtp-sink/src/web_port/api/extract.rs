@@ -24,7 +24,7 @@ pub(super) struct Extraction<'m> {
 
 impl<'m> Extraction<'m> {
     pub(super) fn new(message: Option<Message<'m>>, content: &Content) -> Extraction<'m> {
-        let found = extract::of(content);
+        let found = extract::from_content(content);
         Extraction {
             message,
             links: found.links,

@@ -106,7 +106,7 @@ async fn wait_for_match(
                     let (inbox, query) = (Arc::clone(&state.inbox), Arc::clone(&query));
                     let matching = run_blocking(move || {
                         let message = inbox.get(&arrival.id.0)?;
-                        inbox.fits(&message, &query).then_some(message)
+                        inbox.matches(&message, &query).then_some(message)
                     });
                     if let Some(message) = matching.await? {
                         return Ok(message);

@@ -222,7 +222,7 @@ impl MessagePage {
             when: When::new(message.received_at, now),
             tags: message.tags().iter().map(|tag| single_line(tag)).collect(),
             warnings: message.warnings(),
-            found: Found::new(&extract::of(&content)),
+            found: Found::new(&extract::from_content(&content)),
             tabs: tabs
                 .iter()
                 .map(|shown| TabLink {

@@ -4,6 +4,7 @@ mod proxy;
 mod races;
 mod servers;
 mod steps;
+mod stored_format;
 mod time_limits;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -352,14 +353,9 @@ async fn each_server_failure_is_classified() {
     faulty.fail(doc! { "times": 1 }, data).await;
     assert!(is_unavailable(&faulty.store.ping().await.unwrap_err()));
     faulty.store.ping().await.unwrap();
-    // A slow server exceeds the time limit.
-    let mut slow = MongoSettings {
-        uri: faulty.uri.clone(),
-        shown: "mongodb://shown".to_owned(),
-        timeout: Duration::from_secs(10),
-    };
-    slow.timeout = Duration::from_millis(500);
-    let store = MongoStore::open(&slow).await.unwrap();
+    // A slow server exceeds the time limit. It is shortened only for the slow operation.
+    let mut store = open(&faulty.uri).await.unwrap();
+    let usual = std::mem::replace(&mut store.connection.timeout, Duration::from_millis(500));
     let data = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 3_000 };
     faulty.fail(doc! { "times": 1 }, data).await;
     let error = store.account(account(1).id).await.unwrap_err();
@@ -368,6 +364,7 @@ async fn each_server_failure_is_classified() {
         "{error}"
     );
     faulty.stop_failing().await;
+    store.connection.timeout = usual;
     assert_eq!(
         store.account(account(1).id).await.unwrap(),
         None,

@@ -169,11 +169,8 @@ async fn an_endless_conflict_is_reported_as_a_busy_database() {
     let Some(faulty) = FaultyServer::start(Topology::ReplicaSet).await else {
         return;
     };
-    let hurried = MongoSettings {
-        timeout: Duration::from_secs(1),
-        ..settings(&faulty.uri)
-    };
-    let store = MongoStore::open(&hurried).await.unwrap();
+    let mut store = open(&faulty.uri).await.unwrap();
+    let usual = std::mem::replace(&mut store.connection.timeout, Duration::from_secs(1));
     for data in [
         doc! { "failCommands": ["update"], "errorCode": 112, "errorLabels": [] },
         doc! { "failCommands": ["update"], "errorCode": 112 },
@@ -186,6 +183,7 @@ async fn an_endless_conflict_is_reported_as_a_busy_database() {
         assert!(matches!(error, StoreError::Busy(_)), "{data}: {error}");
         assert!(!error.to_string().contains("reached"), "{error}");
     }
+    store.connection.timeout = usual;
     // A count outside of transactions is retried, too.
     let data = doc! { "failCommands": ["update"], "errorCode": 112, "errorLabels": [] };
     faulty.fail(doc! { "times": 2 }, data).await;

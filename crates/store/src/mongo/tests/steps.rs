@@ -273,18 +273,12 @@ async fn a_locked_entry_does_not_block_the_others() {
     };
     // The entry that has been due the longest.
     let mut oldest = hold(1).await;
-    let began = std::time::Instant::now();
+    // A wait for the locked entry would last a minute, and fail because of the time limit of a step.
     let leased = lease_any(&store, at(30), lease(7, 45))
         .await
         .unwrap()
         .unwrap();
     assert_eq!(leased.id, entry(2, 2, 0).id);
-    // A wait for the locked entry would take a minute.
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
     for id in 3..=6 {
         queue(&store, &entry(id, 2, 21)).await;
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{App, HashLoad};
+use super::application::App;
+use super::hasher::HashLoad;
 use crate::domain::outbox::OutboxState;
 use crate::supervisor::TaskStatus;
 
@@ -15,13 +15,9 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Age up to which the state of the outbox is reused, so that frequent snapshots cost the database nothing.
 pub const OUTBOX_STATE_MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Result and time of the last query for the state of the outbox. Locked during a query.
-pub(super) type CachedOutboxState = Mutex<Option<(Timestamp, Option<OutboxState>)>>;
-
 /// State of a server at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Time of the snapshot.
     pub now: Timestamp,
     /// Load of the threads that hash passwords.
     pub hashes: HashLoad,
