@@ -5,7 +5,7 @@ mod client_settings;
 mod exec;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +31,7 @@ use crate::failure::Failure;
 use movie_bag_core::domain::byte_size::byte_size;
 use movie_bag_core::domain::span::span;
 use movie_bag_core::supervisor::{self, Supervisor, fault_points};
-use movie_bag_smtp_sink::{
-    FaultRule, OnMessage, ReceivedMessage, SinkSettings, Summary,
-};
+use movie_bag_smtp_sink::{FaultRule, OnMessage, ReceivedMessage, SinkSettings, Summary};
 
 /// Default address of SMTP.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1025);
