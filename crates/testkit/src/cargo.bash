@@ -6,7 +6,7 @@ unknown() {
 # Fails if no test has this name. Unit tests and the tests of the libraries are in other binaries, so their sources are searched.
 has_test() {
     if [[ $is_elsewhere ]]; then
-        grep -rq "${1##*::}" "$REPOSITORY/src" "$REPOSITORY"/crates/*/{src,tests}
+        grep -rq "${1##*::}" "$REPOSITORY"/{src,tests/*.rs,crates/*/{src,tests}}
     else
         "$TESTS" --list | grep -q "$1"
     fi 2>/dev/null || { echo "no test is named $1" >&2 && exit 1; }
@@ -33,8 +33,9 @@ test)
         --lib | --doc) is_elsewhere=yes ;;
         --test)
             shift
-            if [[ ! -d $REPOSITORY/tests/$1 ]]; then
-                compgen -G "$REPOSITORY/crates/*/tests/$1" >/dev/null || unknown test "$1"
+            if [[ $1 != it ]]; then
+                found=$(ls -d "$REPOSITORY"/{,crates/*/}tests/"$1"{,.rs} 2>/dev/null || true)
+                [[ $found ]] || unknown test "$1"
                 is_elsewhere=yes
             fi
             ;;

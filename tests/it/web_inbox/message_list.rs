@@ -85,9 +85,16 @@ fn a_lost_connection_is_reported_and_missed_messages_appear() {
         browser.text("#live") == "Not connected, trying again"
     });
     // A search fails meanwhile, and leaves the list as it is.
+    // The page replaces this status at its next attempt to connect, so all of them are recorded.
+    browser.run(
+        "const live = document.getElementById('live'); window.statuses = []; \
+         new MutationObserver(() => window.statuses.push(live.textContent)).observe(live, {childList: true})",
+        json!([]),
+    );
     browser.types("#query", "x");
     browser.waits_for("the page reports the failed search", |browser| {
-        browser.text("#live").contains("No answer")
+        let script = "return window.statuses.some((status) => status.includes('No answer'))";
+        browser.run(script, json!([])) == true
     });
     browser.types("#query", "\u{e003}");
     let sink = home.sink(&["--listen", &smtp, "--web", &web, "--format", "none"]);
