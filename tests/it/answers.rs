@@ -114,7 +114,7 @@ static ACCOUNTS: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.at_width(40, "user list");
     script.at_width(120, "user list");
     script.run("user list --search BOB");
-    script.run("user list --search nobody");
+    script.run("user list --search unknown");
     script.run("user list --limit 2");
     script.both("user set-password --email ann@example.com --password-stdin");
     script.run("user set-password --email ann@example.com --generate --json");

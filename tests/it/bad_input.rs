@@ -133,7 +133,7 @@ fn malformed_bodies_and_paths_get_specific_errors(home: Home) {
         .post("/api/auth/forgot", json!({"email": "not an address"}))
         .fails_with(400, "invalid_email");
     server
-        .post("/api/auth/forgot", json!({"email": "nobody@example.com"}))
+        .post("/api/auth/forgot", json!({"email": "unknown@example.com"}))
         .fails_with(400, "email_does_not_exist");
     server
         .post(
@@ -148,7 +148,7 @@ fn malformed_bodies_and_paths_get_specific_errors(home: Home) {
         )
         .fails_with(400, "weak_password");
     server
-        .log_in("nobody@example.com", PASSWORD)
+        .log_in("unknown@example.com", PASSWORD)
         .fails_with(401, "unauthorized");
     server
         .log_in(ANN, &"x".repeat(73))

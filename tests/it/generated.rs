@@ -241,7 +241,7 @@ fn the_errors_equal_their_snapshots() {
             "password1\n",
         ),
         (vec!["user", "create", "--email", "bob@example.com"], ""),
-        (vec!["user", "show", "--email", "nobody@example.com"], ""),
+        (vec!["user", "show", "--email", "unknown@example.com"], ""),
         (vec!["forgot", "--email", "ann@example.com"], ""),
         (
             vec!["reset", "--token", "nonsense", "--password-stdin"],
@@ -264,7 +264,7 @@ fn the_errors_equal_their_snapshots() {
         (vec!["--json", "user", "crate"], ""),
         (vec!["--json", "manpages", "a-file/man1"], ""),
         (
-            vec!["--json", "user", "show", "--email", "nobody@example.com"],
+            vec!["--json", "user", "show", "--email", "unknown@example.com"],
             "",
         ),
         (vec!["--env-file", "nowhere.env", "user", "list"], ""),

@@ -432,6 +432,6 @@ fn a_list_can_be_searched_and_paged(home: Home) {
     assert!(text.stderr.contains("--after "), "{}", text.stderr);
     home.run(&["user", "list", "--limit", "0"]).exits(2);
     home.run(&["user", "list", "--after", "nonsense"]).exits(2);
-    let none = home.run(&["user", "list", "--search", "nobody"]).ok();
+    let none = home.run(&["user", "list", "--search", "unknown"]).ok();
     assert!(none.stdout.is_empty() && none.stderr.contains("No matching"));
 }

@@ -39,8 +39,8 @@ fn test_size(name: &str, usual: usize) -> usize {
 fn outbox_entries_are_listed_retried_and_dropped_on_the_terminal(home: Home) {
     let server = MailServer::start(&[
         Fault::AnswersRcpt("451 4.2.0 try later"),
-        Fault::AnswersRcpt("550 5.1.1 nobody here"),
-        Fault::AnswersRcpt("550 5.1.1 still nobody"),
+        Fault::AnswersRcpt("550 5.1.1 no such user"),
+        Fault::AnswersRcpt("550 5.1.1 still no such user"),
     ]);
     let home = home.with("MAIL_PORT", server.port());
     home.create_account(ANN, PASSWORD);
@@ -87,7 +87,7 @@ fn outbox_entries_are_listed_retried_and_dropped_on_the_terminal(home: Home) {
         "reset_password",
         "waiting",
         "dead",
-        "550 5.1.1 nobody",
+        "550 5.1.1 no such user",
         "NEXT TRY",
         "never",
     ] {
@@ -100,7 +100,7 @@ fn outbox_entries_are_listed_retried_and_dropped_on_the_terminal(home: Home) {
     );
     let refused = home.run(&["outbox", "retry", dead]).exits(1);
     assert!(
-        refused.stderr.contains("550 5.1.1 still nobody"),
+        refused.stderr.contains("550 5.1.1 still no such user"),
         "{refused:?}"
     );
     // The mail is not due for another second.
@@ -156,7 +156,7 @@ fn a_flush_sends_all_waiting_mails_while_a_server_runs(home: Home) {
 }
 
 fn a_flush_with_only_dead_mails_exits_with_1(home: Home) {
-    let refusing = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 nobody here"); 2]);
+    let refusing = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 no such user"); 2]);
     let home = home.with("MAIL_PORT", refusing.port());
     for email in [ANN, BOB] {
         home.create_account(email, PASSWORD);
@@ -197,7 +197,7 @@ fn a_flush_with_only_dead_mails_exits_with_1(home: Home) {
 fn an_invitation_that_is_not_sent_is_reported_as_queued_or_given_up(home: Home) {
     let server = MailServer::start(&[
         Fault::AnswersRcpt("450 4.2.0 later"),
-        Fault::AnswersRcpt("550 5.1.1 nobody here"),
+        Fault::AnswersRcpt("550 5.1.1 no such user"),
     ]);
     let home = home.with("MAIL_PORT", server.port());
     let invite =
@@ -303,7 +303,7 @@ pub fn every_failure_of_a_mail_server_is_recorded_and_retried(home: Home) {
         assert_eq!(ids.len(), 1, "a repeated mail has the same Message-ID");
     }
     // A mail that is refused permanently is dead at once, with the reply of the server as its reason.
-    let mail_server = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 nobody here")]);
+    let mail_server = MailServer::start(&[Fault::AnswersRcpt("550 5.1.1 no such user")]);
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command.env("MAIL_PORT", mail_server.port());
     let server = Server::start_command(command);
@@ -318,7 +318,7 @@ pub fn every_failure_of_a_mail_server_is_recorded_and_retried(home: Home) {
         dead["last_error"]
             .as_str()
             .unwrap()
-            .contains("550 5.1.1 nobody here")
+            .contains("550 5.1.1 no such user")
     );
 }
 

@@ -245,7 +245,7 @@ fn an_invalid_entry_is_reported_below_its_field() {
     let browser = &site.browser;
     for (typed, words) in [
         ("ann at example", "email address"),
-        ("nobody@example.com", "No account has this email address"),
+        ("unknown@example.com", "No account has this email address"),
     ] {
         browser.visit(&format!("{}/forgot", site.url()));
         browser.types("#email", typed);
@@ -442,7 +442,7 @@ fn the_page_of_a_rate_limit_does_not_depend_on_an_account() {
     };
     let browser = &site.browser;
     let mut pages = Vec::new();
-    for email in [ANN, "nobody@example.com"] {
+    for email in [ANN, "unknown@example.com"] {
         browser.waits_for("the limit", |browser| {
             browser.visit(&format!("{}/forgot", site.url()));
             browser.types("#email", email);

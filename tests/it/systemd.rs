@@ -240,7 +240,7 @@ fn watchdog_notifications_continue_while_a_task_is_restarted() {
 fn a_missing_service_manager_is_logged_and_ignored() {
     let home = Home::fresh();
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
-    command.env("NOTIFY_SOCKET", home.path().join("nobody.sock"));
+    command.env("NOTIFY_SOCKET", home.path().join("missing.sock"));
     let server = Server::start_command(command);
     server.get("/healthz").is(200);
     let stderr = server.stderr();

@@ -29,9 +29,9 @@ pub fn each_outcome_has_its_exit_code(home: Home) {
             "correct horse battery\n",
             2,
         ),
-        (&["user", "show", "--email", "nobody@example.com"], "", 3),
+        (&["user", "show", "--email", "unknown@example.com"], "", 3),
         (
-            &["user", "delete", "--email", "nobody@example.com", "--yes"],
+            &["user", "delete", "--email", "unknown@example.com", "--yes"],
             "",
             3,
         ),
@@ -40,13 +40,13 @@ pub fn each_outcome_has_its_exit_code(home: Home) {
                 "user",
                 "set-password",
                 "--email",
-                "nobody@example.com",
+                "unknown@example.com",
                 "--password-stdin",
             ],
             "correct horse battery\n",
             3,
         ),
-        (&["forgot", "--email", "nobody@example.com"], "", 3),
+        (&["forgot", "--email", "unknown@example.com"], "", 3),
         (
             &["reset", "--token", "nonsense", "--password-stdin"],
             "correct horse battery\n",
@@ -296,7 +296,7 @@ fn revoking_ends_all_sessions_and_notifies_the_owner() {
     // The password and an earlier reset link remain valid.
     server.access_token(ANN, PASSWORD);
     server.reset(&reset, NEW_PASSWORD).is(200);
-    home.run(&["user", "revoke", "--email", "nobody@example.com"])
+    home.run(&["user", "revoke", "--email", "unknown@example.com"])
         .exits(3);
 }
 
@@ -312,7 +312,7 @@ fn changing_the_address_notifies_both_addresses() {
     let set_email =
         |from: &str, to: &str| home.run(&["user", "set-email", "--email", from, "--to", to]);
     set_email(ANN, "bob@example.com").exits(6);
-    set_email("nobody@example.com", NEW).exits(3);
+    set_email("unknown@example.com", NEW).exits(3);
     set_email(ANN, "no address").exits(2);
     assert!(server.inbox().messages().is_empty());
     set_email(ANN, NEW).ok();

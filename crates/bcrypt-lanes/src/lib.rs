@@ -37,7 +37,7 @@ use self::pi::PI;
 /// Maximum number of hashes at once. Their tables take 25 KiB, which fits into the first-level data cache of most cores
 /// (32 KiB); a seventh lane would not fit.
 pub const LANES: usize = 6;
-/// Number of password bytes that bcrypt uses. The NUL that ends the password is one of them, if there is room for it.
+/// Number of password bytes that bcrypt uses. The NUL that ends a shorter password is one of them.
 const LONGEST_KEY: usize = 72;
 /// Text that the last step encrypts.
 const MAGIC: &[u8; 24] = b"OrpheanBeholderScryDoubt";

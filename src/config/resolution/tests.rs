@@ -206,8 +206,8 @@ fn every_invalid_value_is_reported_with_the_form_to_write_and_without_secrets() 
         ),
         (
             "MAIL_DEFAULT_SENDER",
-            "nobody",
-            "invalid MAIL_DEFAULT_SENDER \"nobody\" (environment): write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
+            "no-address",
+            "invalid MAIL_DEFAULT_SENDER \"no-address\" (environment): write an address such as support@movie-bag.com or Movie-bag <support@movie-bag.com>",
         ),
     ] {
         assert_eq!(problems(&[(key, value)]), [wanted]);

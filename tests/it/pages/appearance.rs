@@ -24,7 +24,7 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
     };
     browser.visit(&format!("{}/forgot", site.url()));
     shows("Forgot your password?", "forgot");
-    request_reset("nobody@example.com");
+    request_reset("unknown@example.com");
     browser.waits_for("an error", |browser| browser.count(".error") == 1);
     shows("Forgot your password?", "forgot-error");
     request_reset(ANN);

@@ -227,5 +227,5 @@ fn an_inbox_with_a_password_needs_the_password() {
     list(format!("http://{}", sink.web())).exits(1);
     list(format!("http://ann:wrong@{}", sink.web())).exits(1);
     list(format!("http://ann:s3cret@{}", sink.web())).ok();
-    home.run(&["smtp-debug", "--web-auth", "nobody"]).exits(2);
+    home.run(&["smtp-debug", "--web-auth", "ann"]).exits(2);
 }

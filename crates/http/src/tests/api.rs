@@ -159,7 +159,7 @@ async fn settings_can_conceal_accounts_and_close_sign_up() {
     })
     .await;
     let response = server
-        .post("/api/auth/forgot", r#"{"email":"nobody@example.com"}"#)
+        .post("/api/auth/forgot", r#"{"email":"unknown@example.com"}"#)
         .await;
     assert_eq!(response.status, 200);
     let closed = server

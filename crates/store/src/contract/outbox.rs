@@ -400,10 +400,10 @@ pub(super) async fn an_entry_is_leased_by_id_due_or_dead_unless_it_is_held(
 ) {
     create(store, 1).await;
     let id = EntryId::from_bytes([1; 12]);
-    let nobody = store
+    let unknown = store
         .lease_entry(id, LeaseMode::Revive, at(0), lease(1, 15))
         .await;
-    assert_eq!(nobody.unwrap(), LeaseResult::NotFound);
+    assert_eq!(unknown.unwrap(), LeaseResult::NotFound);
     queue(store, &entry(1, 1, 99)).await;
     let leased = Entry {
         attempts: 1,
