@@ -5,17 +5,13 @@
 //! proves an identity. Only the link sets a new password, and no other site can learn it: it is in no Referer, no frame and
 //! no log. Requesting a link is open to all clients, and rate limited.
 
-use std::error::Error;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION,
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
 };
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +21,7 @@ use movie_bag_core::domain::token::Token;
 use super::body::FormBody;
 use super::client_address::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
+use super::page_templates::{Pages, View};
 use super::state::HttpState;
 
 /// Content-Security-Policy: our own style sheet, script and icon, and forms to our own pages.
@@ -46,93 +43,7 @@ const MAX_DEPTH: usize = 32;
 /// Path of the form that requests a link.
 pub(super) const FORGOT: &str = "/forgot";
 
-/// Error of a page template.
-pub type PageError = Box<dyn Error + Send + Sync>;
-
-/// Templates of the pages.
-pub trait PageTemplates: Send + Sync {
-    /// Renders the template `web/NAME`. Files that are not HTML are returned unchanged. Values that the template does not
-    /// use are ignored.
-    ///
-    /// # Errors
-    /// The template fails.
-    fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError>;
-}
-
-/// Web pages.
-pub struct Pages {
-    templates: Arc<dyn PageTemplates>,
-    /// Minimum length of a password, in characters.
-    minimum: String,
-    /// Address of the inbox, if the process runs a sink.
-    inbox: Option<SocketAddr>,
-}
-
-/// Values of a template. Those that a page does not use stay empty.
-#[derive(Default)]
-struct View<'a> {
-    root: &'a str,
-    email: &'a str,
-    error: &'a str,
-    field: &'a str,
-    heading: &'a str,
-    message: &'a str,
-    inbox: &'a str,
-}
-
 impl Pages {
-    /// Returns the pages. `inbox` is the address of the inbox, if the process runs a sink.
-    pub fn new(
-        templates: Arc<dyn PageTemplates>,
-        min_password_length: usize,
-        inbox: Option<SocketAddr>,
-    ) -> Self {
-        Self {
-            templates,
-            minimum: min_password_length.to_string(),
-            inbox,
-        }
-    }
-
-    /// Renders `web/NAME`.
-    fn render(&self, name: &str, view: &View<'_>) -> Result<String, AppError> {
-        let View {
-            root,
-            email,
-            error,
-            field,
-            heading,
-            message,
-            inbox,
-        } = *view;
-        let values = [
-            ("root", root),
-            ("email", email),
-            ("error", error),
-            ("field", field),
-            ("heading", heading),
-            ("message", message),
-            ("minimum", &self.minimum),
-            ("inbox", inbox),
-        ];
-        self.templates
-            .render(name, &values)
-            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}").into()))
-    }
-
-    /// Returns the URL of the inbox of a test server. If the inbox listens on all addresses, its host is that of the request.
-    fn inbox_for(&self, headers: &HeaderMap) -> String {
-        let Some(address) = self.inbox else {
-            return String::new();
-        };
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.and_then(|host| host.parse::<Authority>().ok());
-        match host.filter(|_| address.ip().is_unspecified()) {
-            Some(host) => format!("http://{}:{}/", host.host(), address.port()),
-            None => format!("http://{address}/"),
-        }
-    }
-
     fn page(&self, status: StatusCode, name: &str, view: &View<'_>) -> Result<Response, ApiError> {
         let mut response = self.render(name, view)?.into_response();
         *response.status_mut() = status;

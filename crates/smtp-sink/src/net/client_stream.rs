@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::http1::Options;
+use super::options::{Options, ReplaceResponse};
 use super::slots::{Phase, Slot};
 
 /// Time and bytes for which a client that still sends is read from while the connection is closed. Closing at once would
@@ -22,15 +22,12 @@ use super::slots::{Phase, Slot};
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// Replacement of an answer that hyper gives by itself; `None` for any other bytes.
-pub type ReplaceAnswer = fn(&[u8]) -> Option<Vec<u8>>;
-
 /// The socket of a client.
 pub(super) struct ClientStream {
     stream: TcpStream,
     body_timeout: Duration,
     write_timeout: Duration,
-    replace_answer: Option<ReplaceAnswer>,
+    replace_response: Option<ReplaceResponse>,
     /// Runs while a body does not go on.
     read_timer: Option<Pin<Box<Sleep>>>,
     /// Runs while the client reads nothing of an answer, and while the close lingers.
@@ -51,7 +48,7 @@ impl ClientStream {
             stream,
             body_timeout: options.body_timeout,
             write_timeout: options.write_timeout,
-            replace_answer: options.replace_answer,
+            replace_response: options.replace_response,
             read_timer: None,
             write_timer: None,
             replacement: None,
@@ -148,7 +145,7 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.replacement.is_none()
-            && let Some(replace) = this.replace_answer
+            && let Some(replace) = this.replace_response
         {
             this.replacement = replace(bytes).map(|answer| (answer, bytes.len()));
         }

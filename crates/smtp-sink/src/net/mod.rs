@@ -8,6 +8,7 @@
 mod client_stream;
 pub mod http1;
 mod network;
+mod options;
 pub(crate) mod slots;
 
 use std::io;
