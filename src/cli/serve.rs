@@ -59,7 +59,17 @@ pub(super) struct Args {
     web: Option<SocketAddr>,
 }
 
+impl Args {
+    fn sink_addresses(&self) -> Option<SinkAddresses> {
+        self.smtp_debug.then(|| SinkAddresses {
+            listen: self.listen.unwrap_or(sink::DEFAULT_LISTEN),
+            web: self.web.unwrap_or(sink::DEFAULT_WEB),
+        })
+    }
+}
+
 pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
+    let addresses = args.sink_addresses();
     flags.set("MOVIE_BAG_BIND", "--bind", args.bind);
     flags.set("MOVIE_BAG_PUBLIC_URL", "--public-url", args.public_url);
     let mut settings = startup::settings(ui, flags, "info")?;
@@ -74,11 +84,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         .into());
     }
     let templates = Arc::new(startup::templates(ui, &settings)?);
-    let defaults = apply_file_limit(ui, &mut settings, args.smtp_debug);
-    let addresses = args.smtp_debug.then(|| SinkAddresses {
-        listen: args.listen.unwrap_or(defaults.listen),
-        web: args.web.or(defaults.web).unwrap_or(defaults.listen),
-    });
+    let sink_settings = apply_file_limit(ui, &mut settings, args.smtp_debug);
     // Must happen before other threads are started.
     let inherited = systemd::inherited()?;
     two_workers()?.block_on(async {
@@ -95,7 +101,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             (None, None) => None,
         };
         let sink = match addresses {
-            Some(addresses) => Some(bind_sink(addresses, defaults, &mut settings).await?),
+            Some(addresses) => Some(bind_sink(addresses, sink_settings, &mut settings).await?),
             None => None,
         };
         let is_new = database::is_missing_file(&settings);
@@ -175,7 +181,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
 }
 
 /// Addresses of the sink.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct SinkAddresses {
     listen: SocketAddr,
     web: SocketAddr,
@@ -382,4 +388,30 @@ Try it:
       -Body '{{\"email\":\"ann@example.com\"}}'
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    #[test]
+    fn the_sink_listens_on_the_ports_that_the_help_names() {
+        let command = Args::augment_args(Command::new("serve"));
+        let matches = command.clone().get_matches_from(["serve", "--smtp-debug"]);
+        let addresses = Args::from_arg_matches(&matches).unwrap().sink_addresses();
+        let [listen, web] = ["127.0.0.1:1025", "127.0.0.1:8025"];
+        assert_eq!(
+            addresses,
+            Some(SinkAddresses {
+                listen: listen.parse().unwrap(),
+                web: web.parse().unwrap(),
+            })
+        );
+        let help = command.clone().render_long_help().to_string();
+        for address in [listen, web] {
+            assert!(help.contains(&format!("[default: {address}]")), "{help}");
+        }
+    }
 }

@@ -263,7 +263,7 @@ sink_promises! {
             hostile_text::text_of_an_inbox_server_reaches_a_terminal_escaped,
             hostile_text::text_of_a_mail_server_reaches_a_terminal_escaped,
         ]
-        ["`movie_bag_core::domain::terminal_text::tests`", "`movie_bag_smtp_sink::tests::fuzz`"];
+        ["`movie_bag_core::domain::terminal_text::tests`", "`movie_bag::cli::sink::message_printer::tests`", "`movie_bag_smtp_sink::tests::fuzz`"];
 }
 
 fn all_promises() -> impl Iterator<Item = &'static Promise> {

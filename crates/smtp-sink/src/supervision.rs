@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use tokio::task::{JoinError, JoinSet};
 /// to this function.
 pub type StartTask = Box<dyn FnMut() -> BoxFuture<'static, io::Result<()>> + Send>;
 
-/// Returns a future that resolves with the cause of the next failure.
-pub type NextFailure = Box<dyn FnMut() -> BoxFuture<'static, String> + Send>;
+/// Returns a future that resolves with the cause of the next failure, or with `None` once the thread has ended.
+pub type NextFailure = Box<dyn FnMut() -> BoxFuture<'static, Option<String>> + Send>;
 
 /// Runs the tasks of a sink.
 pub trait TaskSupervisor: Send + Sync {
@@ -102,7 +102,13 @@ impl TaskSupervisor for RunOnce {
                 tokio::select! {
                     biased;
                     _ = stop.wait_for(|stop| *stop) => break,
-                    cause = next_failure() => tracing::error!(task, cause, "a task failed"),
+                    failure = next_failure() => match failure {
+                        Some(cause) => tracing::error!(task, cause, "a task failed"),
+                        None => {
+                            tracing::error!(task, "a task ended unexpectedly");
+                            break;
+                        }
+                    },
                 }
             }
         })
@@ -197,15 +203,10 @@ impl Reporter {
 pub(super) struct Reports(Arc<Mutex<mpsc::Receiver<String>>>);
 
 impl Reports {
-    /// Waits for the next report. There is none once the thread has ended, which it does only at the stop.
-    pub(super) fn next(&self) -> impl Future<Output = String> + Send + 'static {
+    /// Waits for the next report. Returns `None` once the thread has ended.
+    pub(super) fn next(&self) -> impl Future<Output = Option<String>> + Send + 'static {
         let receiver = Arc::clone(&self.0);
-        async move {
-            match receiver.lock().await.recv().await {
-                Some(report) => report,
-                None => pending().await,
-            }
-        }
+        async move { receiver.lock().await.recv().await }
     }
 }
 

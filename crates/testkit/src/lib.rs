@@ -122,6 +122,21 @@ pub fn repository_file(path: &str) -> Vec<u8> {
     std::fs::read(markdown::repository().join(path)).unwrap()
 }
 
+/// Reads the mails in `tests/mails`, in the order of their names.
+pub fn real_mails() -> Vec<Vec<u8>> {
+    let folder = markdown::repository().join("tests/mails");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "eml"))
+        .collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| std::fs::read(path).unwrap())
+        .collect()
+}
+
 /// Returns the `target` folder of this build.
 fn target_folder() -> PathBuf {
     // target/debug/deps/NAME-HASH

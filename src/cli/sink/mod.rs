@@ -11,6 +11,13 @@ use movie_bag_smtp_sink::{BoundSink, SinkBuilder, SinkSettings};
 
 use super::ui::Ui;
 
+/// Default address of SMTP.
+pub(super) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1025);
+
+/// Default address of the inbox.
+pub(super) const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8025);
+
 /// Binds a sink.
 pub(super) async fn bind(settings: SinkSettings) -> anyhow::Result<BoundSink> {
     let bound = SinkBuilder::from(settings).bind().await;

@@ -35,9 +35,17 @@ impl TaskSupervisor for SinkTasks {
         &self,
         task: &'static str,
         stop: watch::Receiver<bool>,
-        next_failure: NextFailure,
+        mut next_failure: NextFailure,
     ) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.watch(task, stop, next_failure))
+        let next_cause = move || {
+            let failure = next_failure();
+            async {
+                failure
+                    .await
+                    .unwrap_or_else(|| "its thread has ended".to_owned())
+            }
+        };
+        Box::pin(self.0.watch(task, stop, next_cause))
     }
 
     fn down(&self) -> Option<&'static str> {

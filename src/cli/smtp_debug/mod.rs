@@ -5,7 +5,7 @@ mod client_settings;
 mod exec;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +32,6 @@ use super::ui::Ui;
 use crate::config::{Flags, socket_address};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-
-/// Default address of SMTP.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1025);
-
-/// Default address of the inbox.
-const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8025);
 
 /// Catch mails and show them in the terminal and a web inbox
 ///
@@ -165,7 +159,7 @@ fn user_and_password(text: &str) -> Result<(String, String), String> {
 fn notes() -> String {
     format!(
         "Client settings for the default address:\n{}",
-        client_settings(DEFAULT_LISTEN)
+        client_settings(sink::DEFAULT_LISTEN)
     )
 }
 
@@ -278,8 +272,8 @@ fn settings(args: &Args) -> SinkSettings {
         None => SocketAddr::new(default.ip(), 0),
     };
     let mut settings = SinkSettings::default();
-    settings.listen = address(args.listen, DEFAULT_LISTEN);
-    settings.web = (!args.no_web).then(|| address(args.web, DEFAULT_WEB));
+    settings.listen = address(args.listen, sink::DEFAULT_LISTEN);
+    settings.web = (!args.no_web).then(|| address(args.web, sink::DEFAULT_WEB));
     settings.web_hosts = args.web_host.clone();
     settings.web_auth = args.web_auth.clone();
     settings.store = args.store.clone();

@@ -1,7 +1,7 @@
 //! Supervision of background tasks: a task that ends or panics is logged, restarted after a growing delay, and reported to
 //! readiness and metrics. A task that keeps failing ends the process.
 //!
-//! [`Supervisor::run`] runs a future again and again, [`Supervisor::run_thread`] a function on a thread of its own. A thread
+//! [`Supervisor::run`] runs a future again and again. A thread
 //! that recovers from panics by itself reports them ([`reports`]), and [`Supervisor::watch`] counts each as a failure.
 //! A resource that must survive a restart, such as a listening socket, belongs to the factory of the task; the factory is
 //! dropped when the task is asked to stop. `docs/operations.md` lists all tasks.
@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
@@ -169,19 +169,6 @@ impl Supervisor {
                 }
             }
         };
-        self.keep_running(name, stop, make).await;
-    }
-
-    /// Runs a function on a thread of its own, as [`Supervisor::run`] does with a future.
-    pub async fn run_thread<W>(
-        &self,
-        name: &'static str,
-        stop: watch::Receiver<bool>,
-        mut make: impl FnMut() -> W,
-    ) where
-        W: FnOnce() -> std::io::Result<()> + Send + 'static,
-    {
-        let make = move || on_thread(name, make());
         self.keep_running(name, stop, make).await;
     }
 
@@ -372,26 +359,6 @@ fn cause_of(ended: Option<Result<Option<String>, JoinError>>) -> Option<String> 
             Err(error) => error.to_string(),
         }),
         None => None,
-    }
-}
-
-/// Runs `work` on a new thread, and returns its cause of failure.
-async fn on_thread(
-    name: &'static str,
-    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
-) -> Option<String> {
-    let (done, ended) = oneshot::channel();
-    let work = move || {
-        let cause = match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(result) => result.cause(),
-            Err(panic) => Some(panicked(&*panic)),
-        };
-        let _ = done.send(cause);
-    };
-    let named = std::thread::Builder::new().name(name.to_owned());
-    match named.spawn(work) {
-        Ok(_) => ended.await.ok().flatten(),
-        Err(error) => Some(format!("its thread cannot be started: {error}")),
     }
 }
 

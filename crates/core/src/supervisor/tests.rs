@@ -81,13 +81,6 @@ async fn an_error_is_the_cause_of_failure() {
     let run = supervisor.run("thread", stops.clone(), || async { Err("no memory") });
     let (failed, ()) = tokio::join!(supervisor.gave_up(), run);
     assert_eq!(failed.cause, "no memory");
-
-    let supervisor = Supervisor::new(QUICK);
-    let run = supervisor.run_thread("thread", stops, || {
-        || -> std::io::Result<()> { panic!("a thread") }
-    });
-    let (failed, ()) = tokio::join!(supervisor.gave_up(), run);
-    assert_eq!(failed.cause, "it panicked: a thread");
 }
 
 #[tokio::test]

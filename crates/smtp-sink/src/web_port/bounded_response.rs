@@ -240,7 +240,7 @@ pub(super) async fn hold_response(response: Response, mut reservation: Reservati
             Response::from_parts(parts, reservation.hold(body, ()))
         }
         Err(error) => {
-            tracing::error!(%error, "cannot read a response");
+            tracing::error!(%error, "cannot read an answer");
             internal_error()
         }
     }
@@ -261,7 +261,7 @@ pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 pub(super) fn append_json<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) {
     if let Err(error) = serde_json::to_writer(body, value) {
         // Unreachable: writing to a vector does not fail, and neither does serializing the types of the API.
-        tracing::error!(%error, "cannot write a response");
+        tracing::error!(%error, "cannot write an answer");
     }
 }
 

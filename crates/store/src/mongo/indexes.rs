@@ -248,7 +248,7 @@ impl MongoStore {
         self.has_collations.store(false, Ordering::Relaxed);
         tracing::warn!(
             why,
-            "the database server does not support collations: a case-insensitive search for an address reads all accounts"
+            "this database server has no collations: finding an address in other upper and lower case reads all accounts"
         );
     }
 

@@ -6,7 +6,7 @@ use movie_bag_core::ports::mail::{DeliveryError, Message};
 use tokio::net::TcpListener;
 
 use super::server::{CLOSE, NO_REPLY, Script, options};
-use super::{SendMail as _, message};
+use super::{SendMail as _, message, seconds_waited};
 use crate::smtp::{SmtpMailer, SmtpOptions};
 
 /// Class of an error, which decides whether the mail is tried again.
@@ -201,6 +201,8 @@ async fn a_server_that_stops_replying_fails_the_mail_at_the_time_limit() {
         let error = mailer.send(&message()).await.unwrap_err();
         assert_eq!(class(&error), Class::Unreachable);
         assert!(error.to_string().contains(text), "{command}: {error}");
+        let waited = seconds_waited(&error.to_string());
+        assert!(waited > 0.0 && waited <= 0.5, "{command}: {error}");
     }
 }
 

@@ -45,3 +45,10 @@ fn message() -> Message {
         html: "<p>https://movies.example/reset/x</p>\n".to_owned(),
     }
 }
+
+/// Returns the period in the message of a timeout, in seconds.
+fn seconds_waited(error: &str) -> f64 {
+    let (_, period) = error.split_once(" (").unwrap();
+    let (seconds, _) = period.split_once(" s)").unwrap();
+    seconds.parse().unwrap()
+}

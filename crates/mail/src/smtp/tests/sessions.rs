@@ -7,7 +7,7 @@ use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::ports::mail::{Mailer as _, Message, SendError};
 
 use super::server::{Authority, CONNECTIONS, Flaw, NO_REPLY, Script};
-use super::{SendMail as _, message};
+use super::{SendMail as _, message, seconds_waited};
 use crate::smtp::pool::Pool;
 use crate::smtp::{Certificates, Encryption, SmtpMailer, SmtpOptions};
 
@@ -213,7 +213,10 @@ async fn a_probe_names_the_sender_and_sends_no_mail() {
 async fn a_probe_ends_at_its_limit() {
     let server = Script::accepting().replies("EHLO", NO_REPLY).start().await;
     let dialogue = server.mailer().probe(Duration::from_millis(200)).await;
-    dialogue.outcome.unwrap_err();
+    let (error, _) = dialogue.outcome.unwrap_err();
+    let error = error.to_string();
+    let waited = seconds_waited(&error);
+    assert!(waited > 0.0 && waited <= 0.2, "{error}");
     let steps: Vec<_> = dialogue.steps.iter().map(|step| step.name).collect();
     assert_eq!(steps, ["connect", "greeting", "EHLO"]);
     assert!(!dialogue.steps[2].is_done);
