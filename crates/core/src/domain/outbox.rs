@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!            queue                lease                      sent, dropped by hand
-//! (decided) ───────▶ waiting ───────────────▶ waiting, held ──────▶ (gone; the history keeps it)
+//! (request) ───────▶ waiting ───────────────▶ waiting, held ──────▶ (gone; the history keeps it)
 //!                     ▲  ▲ lease ran out       │        │
 //!                     │  └─────────────────────┤        │ permanent failure, superseded, too late
 //!                     └── transient failure ───┘        ▼

@@ -1,6 +1,6 @@
 //! Rendering and sending of mails: the traits [`Renderer`] and [`Mailer`].
 //!
-//! Implementations know neither accounts nor the outbox. The use cases decide who gets which mail when, and whether a
+//! Implementations are independent of accounts and of the outbox. The use cases decide which account gets which mail when, and whether a
 //! failed delivery is tried again.
 
 use std::error::Error;
@@ -114,7 +114,7 @@ mails! {
 
     /// Notice of a changed address, to the old and to the new one.
     AddressChanged: "[Movie-bag] Your email address was changed" {
-        /// Address that this mail goes to.
+        /// Address that this mail is sent to.
         email: String => UserInput,
         /// Time of the change.
         at: Timestamp => Time,

@@ -91,7 +91,7 @@ async fn an_error_is_the_cause_of_failure() {
 }
 
 #[tokio::test]
-async fn a_stop_is_no_failure_and_drops_what_the_factory_holds_before_the_task_has_ended() {
+async fn a_stop_is_not_a_failure_and_drops_the_factory_before_the_task_ends() {
     let supervisor = Supervisor::new(QUICK);
     let (stop, stops) = watch::channel(false);
     let held = Arc::new(());

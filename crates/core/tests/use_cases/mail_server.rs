@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
 /// Number of sessions that [`TestServer`] accepts at once.
 pub(crate) const SESSIONS: usize = 16;
 
-/// Mail server that fails as a test has asked for, and otherwise accepts every mail.
+/// Mail server that fails as a test has configured, and otherwise accepts every mail.
 pub(crate) struct TestServer {
     /// Errors for the next sessions and mails.
     answers: Mutex<VecDeque<DeliveryError>>,

@@ -89,7 +89,9 @@ async fn every_error_of_a_form_is_a_page() {
         .await;
     assert_eq!(unknown.status, 400);
     assert!(!unknown.body.contains("<b>"));
-    let unknown = server.submit("/forgot", "email=unknown%40example.com").await;
+    let unknown = server
+        .submit("/forgot", "email=unknown%40example.com")
+        .await;
     let error = "No account has this email address";
     assert!(unknown.body.contains(error), "{}", unknown.body);
     let large = "email=".to_owned() + &"x".repeat(100_000);

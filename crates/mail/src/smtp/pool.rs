@@ -264,7 +264,7 @@ impl Permit {
         let has_sweeper = {
             let mut state = self.pool.state();
             state.idle.push((session, Instant::now()));
-            state.connections.kept(self.round);
+            state.connections.idle(self.round);
             std::mem::replace(&mut state.has_sweeper, true)
         };
         if !has_sweeper {
