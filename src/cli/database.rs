@@ -89,7 +89,7 @@ pub(super) fn created(settings: &Settings) -> String {
     format!("Created database {}.", described(settings))
 }
 
-/// Whether the database is a file that does not exist yet.
+/// Returns whether the database is a file that does not exist yet.
 pub(super) fn is_missing_file(settings: &Settings) -> bool {
     match &settings.database {
         DatabaseSettings::Sqlite(path) => !is_file_in_use(path),

@@ -35,7 +35,7 @@ impl Write for Stderr {
     }
 }
 
-/// Whether stdout and stderr lead to the same terminal.
+/// Returns whether stdout and stderr lead to the same terminal.
 fn is_one_terminal() -> bool {
     io::stdout().is_terminal() && io::stderr().is_terminal() && is_one_device()
 }

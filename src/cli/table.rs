@@ -69,7 +69,7 @@ fn hanging_for(width: Option<u16>, text: &str, indent: u16) -> String {
     cell.trim_fmt().replace('\n', &end_of_line)
 }
 
-/// Whether tables are fitted to the width of a terminal.
+/// Returns whether tables are fitted to the width of a terminal.
 pub(super) fn fits_terminal() -> bool {
     terminal_width().is_some()
 }

@@ -242,7 +242,7 @@ impl Ui {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
-    /// Whether a prompt can be shown and answered.
+    /// Returns whether a prompt can be shown and answered.
     pub(super) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }

@@ -80,7 +80,7 @@ impl std::fmt::Display for DatabaseSettings {
     }
 }
 
-/// Whether the text consists of hosts and a database name, so that no part of it can be a password.
+/// Returns whether the text consists of hosts and a database name, so that no part of it can be a password.
 fn is_plain_place(place: &str) -> bool {
     let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
     let is_word = |text: &str| {

@@ -41,7 +41,7 @@ impl Secret {
         self.expose() == PUBLISHED_SECRET
     }
 
-    /// Whether the secret has fewer than 8 different bytes. Of 32 random hexadecimal digits, one in a million has so few.
+    /// Returns whether the secret has fewer than 8 different bytes. Of 32 random hexadecimal digits, one in a million has so few.
     pub(super) fn is_repetitive(&self) -> bool {
         let different: HashSet<u8> = self.expose().bytes().collect();
         different.len() < 8
@@ -157,7 +157,7 @@ pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:3000 or [::]:3000".to_owned())
 }
 
-/// Whether a host name or address is that of this machine.
+/// Returns whether a host name or address is that of this machine.
 pub(crate) fn is_loopback_host(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())

@@ -101,7 +101,7 @@ impl Page {
         page
     }
 
-    /// Whether a link to `#anchor` leads somewhere.
+    /// Returns whether a link to `#anchor` leads somewhere.
     pub fn has_anchor(&self, anchor: &str) -> bool {
         self.anchors.contains(anchor)
     }

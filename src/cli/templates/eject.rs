@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use movie_bag_mail::templates::{BuiltIn, file_in};
+use movie_bag_mail::templates::{BuiltIn, override_path};
 use serde_json::json;
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
@@ -44,7 +44,12 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let found = BUILT_IN_TEMPLATES
         .templates
         .iter()
-        .map(|template| Ok((template, look(&file_in(&folder, template.name), template)?)))
+        .map(|template| {
+            Ok((
+                template,
+                look(&override_path(&folder, template.name), template)?,
+            ))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let names = |wanted: fn(&Found) -> bool| -> Vec<&str> {
         let those = found.iter().filter(|(_, found)| wanted(found));
@@ -55,7 +60,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         return Err(would_overwrite(&folder, &differing).into());
     }
     for (template, found) in &found {
-        write(&file_in(&folder, template.name), template, found)?;
+        write(&override_path(&folder, template.name), template, found)?;
     }
     tell(
         ui,
@@ -137,7 +142,7 @@ fn tell(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow:
         ui.answer(&json.to_string())?;
     } else {
         for name in written {
-            ui.answer(&file_in(folder, name).display().to_string())?;
+            ui.answer(&override_path(folder, name).display().to_string())?;
         }
     }
     if written.is_empty() {

@@ -40,7 +40,7 @@ impl Format {
     }
 }
 
-/// Whether the path means stdin or stdout.
+/// Returns whether the path means stdin or stdout.
 pub(super) fn is_dash(path: &Path) -> bool {
     path == Path::new("-")
 }

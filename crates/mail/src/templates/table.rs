@@ -62,7 +62,7 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// Returns a variable whose values come from the service itself.
+    /// Returns a variable whose values the service itself creates.
     pub const fn internal(name: &'static str, meaning: &'static str, sample: &'static str) -> Self {
         Self {
             name,

@@ -236,7 +236,7 @@ impl Slots {
         }
     }
 
-    /// Whether less than a quarter of the slots is free.
+    /// Returns whether less than a quarter of the slots is free.
     pub fn is_scarce(&self) -> bool {
         self.free.available_permits() < self.capacity.div_ceil(4)
     }

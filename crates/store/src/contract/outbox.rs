@@ -82,7 +82,7 @@ pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Copya
             let (store, taken) = (Arc::clone(store), Arc::clone(&taken));
             tokio::spawn(async move {
                 let mut leased = Vec::new();
-                // A worker that comes late may find none, and attempts may fail.
+                // The last workers may find no entry, and attempts may fail.
                 while taken.load(Ordering::Relaxed) < 20 {
                     let hold = lease(worker, 15);
                     let some = store.lease_due(Round::First, at(0), hold, worker.into());

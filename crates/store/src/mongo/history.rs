@@ -57,7 +57,7 @@ impl MongoStore {
     }
 
     /// Adds an event of a counted kind to the line of its day. The line is inserted like every other line, so that it does not
-    /// outlive its account. LimitedCall changes an existing line and inserts none.
+    /// outlive its account. Counting changes an existing line and inserts none.
     async fn count_event(&self, event: &Event) -> Result<(), StoreError> {
         let line = EventDocument::for_day(event);
         if self.increment_line(&line, event.day()).await? {

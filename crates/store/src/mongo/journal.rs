@@ -52,7 +52,7 @@ impl JournalDocument {
         }
     }
 
-    /// Whether the process that inserted the entry may still be performing it.
+    /// Returns whether the process that inserted the entry may still be performing it.
     fn is_young(&self) -> bool {
         let age =
             ObjectId::new().timestamp().timestamp_millis() - self.id.timestamp().timestamp_millis();

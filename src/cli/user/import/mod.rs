@@ -193,7 +193,7 @@ fn start_reading(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
     Ok((size, lines))
 }
 
-/// Whether an error concerns one record, so that the import continues. Exhaustive: a new error must be classified here.
+/// Returns whether an error concerns one record, so that the import continues. Exhaustive: a new error must be classified here.
 fn concerns_record(error: &AppError) -> bool {
     match error {
         AppError::InvalidEmail { .. } | AppError::WeakPassword(_) | AppError::AddressTaken(_) => {
