@@ -88,7 +88,7 @@ mod system {
 
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    /// macOS refuses more than this, whatever the hard limit (`OPEN_MAX`).
+    /// macOS refuses more than this for any hard limit (`OPEN_MAX`).
     pub(super) const HIGHEST: Option<u64> = if cfg!(target_vendor = "apple") {
         Some(10_240)
     } else {

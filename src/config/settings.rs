@@ -140,7 +140,7 @@ pub(crate) struct MailSettings {
     pub(crate) port: u16,
     /// User name and password, if both are set.
     pub(crate) credentials: Option<(String, Secret)>,
-    /// Setting that is missing if only one half of the credentials is set. No login takes place then.
+    /// Setting that is missing if only one half of the credentials is set. The client does not log in then.
     pub(crate) missing_credential: Option<&'static str>,
     pub(crate) tls: MailTls,
     /// PEM file of certificates to trust in addition to the public authorities.

@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 pub(crate) use movie_bag_core::domain::span::span;
 
-/// Secret that the tutorial printed, so that everyone knows it.
+/// Secret that the tutorial printed. It is public.
 pub(crate) const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
 
-/// Value that is never shown, and wiped from memory when it is dropped.
+/// Value that is never shown. It is erased from memory when it is dropped.
 #[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<String>);
 
@@ -26,7 +26,7 @@ impl Secret {
         &self.0
     }
 
-    /// Returns why a secret of sufficient length is weak nevertheless, if it is.
+    /// Returns the reason why a secret of sufficient length is weak, if there is one.
     pub(crate) fn weakness(&self) -> Option<&'static str> {
         if self.is_published() {
             Some("is the one published in the tutorial")
@@ -41,7 +41,8 @@ impl Secret {
         self.expose() == PUBLISHED_SECRET
     }
 
-    /// Returns whether the secret has fewer than 8 different bytes. Of 32 random hexadecimal digits, one in a million has so few.
+    /// Returns whether the secret has fewer than 8 different bytes. Of 32 random hexadecimal digits, one in a million has
+    /// so few.
     pub(super) fn is_repetitive(&self) -> bool {
         let different: HashSet<u8> = self.expose().bytes().collect();
         different.len() < 8

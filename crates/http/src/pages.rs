@@ -555,10 +555,7 @@ mod tests {
         ] {
             let message = message(&limited, &path.parse().unwrap());
             assert!(message.contains(text), "{path}: {message}");
-            assert!(
-                message.contains("in about 5 minutes"),
-                "{path}: {message}"
-            );
+            assert!(message.contains("in about 5 minutes"), "{path}: {message}");
         }
     }
 

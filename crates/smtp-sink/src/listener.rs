@@ -25,13 +25,13 @@ use super::settings::SinkSettings;
 use super::stream::Stream;
 use crate::session::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 
-/// Host name in replies. The server needs no real one, and looks none up.
+/// Host name in replies. The server needs no real name, and resolves none.
 const HOST: &str = "localhost";
 
 /// Maximum number of bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// Time for which a closed connection may go on sending before it is cut. Without it the last reply can be lost.
+/// Time for which a closed connection may continue sending before it is closed. Without it the last reply can be lost.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Time for a TLS handshake.

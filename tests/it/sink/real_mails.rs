@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use movie_bag_smtp_sink::extract::visible_text;
-use movie_bag_testkit::{Home, Sink, files_in, hex, report_skipped, unpack_package};
+use movie_bag_testkit::{Home, Sink, hex, list_files, report_skipped, unpack_package};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -316,8 +316,8 @@ fn read_by_sink(sink: &Sink, source: &[u8]) -> (String, Value) {
 fn repository_mails() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
     let is_mail = |name: &str| name.ends_with(".eml");
-    let mut paths = files_in(&folder, is_mail);
-    paths.extend(files_in(
+    let mut paths = list_files(&folder, is_mail);
+    paths.extend(list_files(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/structure"),
         is_mail,
     ));
@@ -329,13 +329,13 @@ fn debian_mails() -> Vec<PathBuf> {
     let what = "the comparison over real mails";
     if let Some(folder) = unpack_package("libpython3.11-testsuite", what) {
         let data = folder.join("files/usr/lib/python3.11/test/test_email/data");
-        let mails = files_in(&data, |name| name.starts_with("msg_"));
+        let mails = list_files(&data, |name| name.starts_with("msg_"));
         assert!(mails.len() >= 40, "{mails:?}");
         paths.extend(mails);
     }
     if let Some(folder) = unpack_package("spamassassin", what) {
         let examples = folder.join("files/usr/share/doc/spamassassin/examples");
-        let mails = files_in(&examples, |name| name.starts_with("sample-"));
+        let mails = list_files(&examples, |name| name.starts_with("sample-"));
         assert_eq!(mails.len(), 2, "{mails:?}");
         paths.extend(mails);
     }

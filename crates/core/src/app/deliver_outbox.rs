@@ -129,8 +129,8 @@ impl App {
         Ok(delivery)
     }
 
-    /// Makes one attempt for the worker. Makes no attempt once the worker is stopping. During a policy pause only a probe is
-    /// attempted.
+    /// Makes one attempt for the worker. Makes no attempt once the worker is stopping. During a policy pause only a probe
+    /// is attempted.
     pub(super) async fn deliver_for_worker(
         &self,
         entry: Entry,
@@ -171,8 +171,8 @@ impl App {
         left.unwrap_or_default().as_secs_f64()
     }
 
-    /// Returns the reason why a mail that could not be offered must never be offered. Checked only if a connection was tried, to save
-    /// queries while the server is down.
+    /// Returns the reason why a mail that could not be offered must never be offered. Checked only if a connection was
+    /// tried, to save queries while the server is down.
     async fn obsolete(
         &self,
         entry: &Entry,
@@ -187,8 +187,8 @@ impl App {
         Ok(self.mail(entry, &account).err().map(str::to_owned))
     }
 
-    /// Releases an entry that could not be offered. The history gets one line for each mail for as long as the server is down;
-    /// the entry has the last error.
+    /// Releases an entry that could not be offered. The history gets one line for each mail for as long as the server is
+    /// down; the entry has the last error.
     async fn return_entry(
         &self,
         entry: &Entry,

@@ -65,8 +65,8 @@ struct Attempts {
     later: JoinSet<()>,
     limits: WorkLimits,
     stopping: watch::Sender<bool>,
-    /// Time until which the later round is not queried: the last query found no mail, and mails of this round become due only
-    /// by time.
+    /// Time until which the later round is not queried: the last query found no mail, and mails of this round become due
+    /// only by time.
     none_later_until: Option<Instant>,
     /// End of the delay before a further connection is tried, while others work.
     limited_until: Option<Instant>,
@@ -131,8 +131,8 @@ impl Attempts {
         }
     }
 
-    /// Returns the rounds of the next attempts, in the order in which they are leased. The order alternates, so that no round
-    /// starves.
+    /// Returns the rounds of the next attempts, in the order in which they are leased. The order alternates, so that no
+    /// round starves.
     fn round_order(&self) -> &'static [Round] {
         const FIRST: &[Round] = &[Round::First, Round::Later];
         const LATER: &[Round] = &[Round::Later, Round::First];
@@ -194,9 +194,9 @@ impl Attempts {
 }
 
 impl Drop for Attempts {
-    /// Lets attempts continue after a panic of the worker. An attempt that is cut off after the server accepted its mail would
-    /// send the mail again. Running attempts keep their leases. Attempts that wait for a session release their mails, since
-    /// `stopping` is closed.
+    /// Lets attempts continue after a panic of the worker. An attempt that is cut off after the server accepted its mail
+    /// would send the mail again. Running attempts keep their leases. Attempts that wait for a session release their
+    /// mails, since `stopping` is closed.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.first.detach_all();

@@ -1,7 +1,8 @@
 //! Import of accounts of another system: record by record, many concurrently, and idempotent.
 //!
-//! The import is independent of files and lines. The caller calls [`Import::take`] for one record after the other, and polls up to
-//! [`Import::AT_ONCE`] of the futures concurrently: then all cores hash, and the database commits many together.
+//! The import is independent of files and lines. The caller calls [`Import::take`] for one record after the other, and
+//! polls up to [`Import::AT_ONCE`] of the futures concurrently: then all cores hash, and the database commits many
+//! together.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -138,8 +138,8 @@ impl Connections {
         Some((round, source))
     }
 
-    /// Returns whether another connection may be opened: one at first, then at most twice as many each time, so that a server that
-    /// refuses the login receives few attempts.
+    /// Returns whether another connection may be opened: one at first, then at most twice as many each time, so that a
+    /// server that refuses the login receives few attempts.
     fn may_open(&self, now: Instant) -> bool {
         let taken = self.open + self.opening;
         taken < self.most

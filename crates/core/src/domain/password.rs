@@ -123,11 +123,11 @@ impl PasswordPolicy {
     }
 }
 
-/// Returns whether an attacker who tries these words and the most common passwords first needs no more guesses than zxcvbn's
-/// list of common passwords has entries. That covers every entry of the list, also those for which zxcvbn finds a shorter way
-/// (`drowssap`, `poiuytrewq`), and passwords that are guessed as early, such as `abcdefgh`, a single common word or
-/// `movie-bag1` (NIST SP 800-63B-4 3.1.1.2). Passwords that are longer than every entry are never refused: repetition alone
-/// breaks no rule.
+/// Returns whether an attacker who tries these words and the most common passwords first needs no more guesses than
+/// zxcvbn's list of common passwords has entries. That covers every entry of the list, also those for which zxcvbn finds
+/// a shorter way (`drowssap`, `poiuytrewq`), and passwords that are guessed as early, such as `abcdefgh`, a single common
+/// word or `movie-bag1` (NIST SP 800-63B-4 3.1.1.2). Passwords that are longer than every entry are never refused:
+/// repetition alone breaks no rule.
 fn is_guessed_soon(password: &str, words: &[&str]) -> bool {
     /// Length of the list. The estimate for an entry is its rank plus one.
     const LIST: u64 = 30_000;

@@ -1,7 +1,8 @@
 //! Text from outside, escaped for a terminal: messages, replies of servers, database contents, file names.
 //!
-//! This is the only definition of the characters that a terminal must not receive raw. Each format escapes the text that it prints; `cli::ui` and the log
-//! escape everything once more at the point of output, so that a forgotten field cannot reach the terminal.
+//! This is the only definition of the characters that a terminal must not receive raw. Each format escapes the text that
+//! it prints; `cli::ui` and the log escape everything once more at the point of output, so that a forgotten field cannot
+//! reach the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -46,8 +46,8 @@ impl Token {
     /// Returns whether the text has the form of a signed token: three parts in the alphabet of base64url, of which the last
     /// one has the length of a signature.
     ///
-    /// Anyone can compute this: neither a secret nor an account is involved. A page may therefore report to the owner that a
-    /// mail program cut the link off; a forger learns nothing from it.
+    /// Anyone can compute this: neither a secret nor an account is involved. A page may therefore report to the owner
+    /// that a mail program cut the link off; a forger learns nothing from it.
     pub fn is_well_formed(&self) -> bool {
         let is_part = |part: &str| {
             let is_of_alphabet = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';

@@ -1,7 +1,7 @@
 //! Rendering and sending of mails: the traits [`Renderer`] and [`Mailer`].
 //!
-//! Implementations are independent of accounts and of the outbox. The use cases decide which account gets which mail when, and whether a
-//! failed delivery is tried again.
+//! Implementations are independent of accounts and of the outbox. The use cases decide which account gets which mail
+//! when, and whether a failed delivery is tried again.
 
 use std::error::Error;
 use std::time::Duration;

@@ -185,8 +185,8 @@ impl Supervisor {
         self.keep_running(name, stop, make).await;
     }
 
-    /// Counts failures of a thread that recovers by itself, until `stop` is raised. `next_failure` waits for the next one, and
-    /// returns its cause.
+    /// Counts failures of a thread that recovers by itself, until `stop` is raised. `next_failure` waits for the next
+    /// one, and returns its cause.
     pub async fn watch<T>(
         &self,
         name: &'static str,

@@ -15,9 +15,9 @@ use crate::mail_server::{SESSIONS, deferred};
 /// Interval in which a condition is checked.
 const PAUSE: Duration = Duration::from_millis(5);
 
-async fn wait_for(is_so: impl Fn() -> bool) {
+async fn wait_for(is_met: impl Fn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
+    while !is_met() {
         assert!(Instant::now() < deadline, "the event did not occur");
         sleep(PAUSE).await;
     }
@@ -48,9 +48,9 @@ impl Fixture {
     }
 
     /// Moves the clock on until the condition holds.
-    async fn run_until(&self, is_so: impl Fn(&Self) -> bool) {
+    async fn run_until(&self, is_met: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + DEADLINE;
-        while !is_so(self) {
+        while !is_met(self) {
             assert!(Instant::now() < deadline, "{:?}", self.attempted_domains());
             self.pass(Duration::from_millis(100));
             sleep(PAUSE).await;

@@ -1,8 +1,8 @@
 //! Counters of a server, and their output for Prometheus.
 //!
 //! The names of all metrics are in this file. The use cases count by [`Metrics`], in values of the domain; the access log
-//! counts requests by [`PrometheusMetrics::count_request`]. Counters are atomics: counting does not block. Values that are read
-//! rather than counted are taken from the [`Snapshot`] at rendering.
+//! counts requests by [`PrometheusMetrics::count_request`]. Counters are atomics: counting does not block. Values that
+//! are read rather than counted are taken from the [`Snapshot`] at rendering.
 
 use std::fmt;
 use std::time::Duration;

@@ -118,8 +118,8 @@ struct PooledSession {
     opening: Option<TimeBudget>,
 }
 
-/// Returns the default name for EHLO: the sender's domain, if it can be looked up in DNS. Without one, it is the address of this
-/// end of the connection.
+/// Returns the default name for EHLO: the sender's domain, if it can be looked up in DNS. Without one, it is the address
+/// of this end of the connection.
 pub fn default_helo_name(sender: &str) -> Option<String> {
     message::public_domain(sender)
 }

@@ -180,8 +180,8 @@ pub(super) fn is_ca_certificate(error: &CertificateError) -> bool {
     error.to_string().contains("CaUsedAsEndEntity")
 }
 
-/// Returns whether a pinned certificate without alternative names has this common name: `openssl req -x509` prompts for no other
-/// name.
+/// Returns whether a pinned certificate without alternative names has this common name: `openssl req -x509` prompts for
+/// no other name.
 ///
 /// The two fields are found by their object identifiers and not by an X.509 parser, which would be a dependency for one line:
 /// the certificate is the administrator's own file, and its dates and format have been checked.

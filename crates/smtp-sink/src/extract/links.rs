@@ -31,7 +31,7 @@ pub(super) fn link_at(text: &str) -> Option<&str> {
         char.is_whitespace()
             || char.is_control()
             || "<>\"`{}|\\^「」『』《》，。、；！？）】“”«»".contains(char)
-            // Invisible characters would make a link look different from its target.
+            // With invisible characters, a link would be displayed differently from its target.
             || is_ignorable(char)
     };
     let mut link = &text[..text.find(is_end).unwrap_or(text.len())];

@@ -29,7 +29,7 @@ const RETRY: Duration = Duration::from_millis(20);
 /// would close each before its client could send anything.
 const FIRST_HEAD: Duration = Duration::from_millis(100);
 
-/// Part of the connections closed at once where no slot is free, so that a flood of new ones does not look through all of
+/// Part of the connections closed at once where no slot is free, so that a flood of new ones does not search all of
 /// them for each.
 const BATCH: usize = 32;
 
@@ -153,7 +153,7 @@ impl Activity {
         Some(output)
     }
 
-    /// Asks the connection to close, unless its state has changed since it was looked at.
+    /// Asks the connection to close, unless its state has changed since it was read.
     fn evict(&self, seen: u64) -> bool {
         let now = self.epoch.elapsed().as_millis() as u64;
         let evicted = (Phase::Evicted as u64) << TIME_BITS | now;
@@ -409,7 +409,7 @@ mod tests {
             assert_eq!(slots.evict(is_waiting), 1);
             let closed = held.remove(expected);
             assert_eq!(closed.activity.phase(), Phase::Evicted);
-            // Until it is gone, no other one is asked.
+            // No other connection is asked to close until this one is closed.
             assert_eq!(slots.evict(is_waiting), 1);
             assert!(!phases(&held).contains(&Phase::Evicted));
         }

@@ -8,7 +8,7 @@
 //!   for HTTPS and for loopback addresses, and no page can change it. A request of another site reaches only `/` and
 //!   `/view/ID`, and only as a page that a person opens. A redirect removes its query, so that it neither searches nor loads
 //!   pictures. It marks nothing as read (see [`is_from_another_site`]). Another port counts as another site. A request without
-//!   the header comes from a program.
+//!   the header is sent by a program.
 //! - **Sec-Purpose**: a prefetched or prerendered page was not opened by a person, so it is refused.
 
 use std::borrow::Cow;

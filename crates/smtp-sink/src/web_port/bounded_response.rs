@@ -198,7 +198,7 @@ pub(super) async fn stream_json<P: Pieces>(mut reservation: Reservation, pieces:
                 {
                     match next_chunk(pieces).await {
                         Ok(more) => next = more,
-                        // The response must not look complete.
+                        // The response must not appear complete.
                         Err(_) => {
                             let _ = chunks.send(Err(io::ErrorKind::Other.into())).await;
                             return;

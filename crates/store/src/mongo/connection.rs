@@ -114,8 +114,8 @@ impl Connection {
         }
     }
 
-    /// Records the reason why a server that answers cannot be used, or that the server can be used. The driver itself drops such a server at once if
-    /// the URI names another replica set.
+    /// Records the reason why a server that answers cannot be used, or that the server can be used. The driver itself
+    /// drops such a server at once if the URI names another replica set.
     fn record_usability(&self, server: &str, hello: &Document) {
         let mut unusable = self.unusable.lock().unwrap_or_else(PoisonError::into_inner);
         unusable.retain(|(known, _)| known != server);

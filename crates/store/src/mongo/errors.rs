@@ -93,13 +93,14 @@ pub(super) fn is_conflict(error: &Error) -> bool {
         || error.get_custom::<WriteConflict>().is_some()
 }
 
-/// Returns whether a transaction must be restarted: after a conflict, or if its server or connection was lost before the commit.
+/// Returns whether a transaction must be restarted: after a conflict, or if its server or connection was lost before the
+/// commit.
 pub(super) fn is_transient(error: &Error) -> bool {
     is_conflict(error) || error.contains_label(TRANSIENT_TRANSACTION_ERROR)
 }
 
-/// Returns whether the server reports that a transaction conflicts with others. The driver's label alone is not enough: the driver
-/// also labels lost connections.
+/// Returns whether the server reports that a transaction conflicts with others. The driver's label alone is not enough:
+/// the driver also labels lost connections.
 pub(super) fn is_server_conflict(error: &Error) -> bool {
     is_conflict(error) || (code(error).is_some() && is_transient(error))
 }

@@ -258,8 +258,8 @@ fn refuse_newer(schema: Option<&Document>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns whether a server supports transactions. The reply of a replica set member contains the name of the set; the reply of a
-/// cluster's router contains a fixed message.
+/// Returns whether a server supports transactions. The reply of a replica set member contains the name of the set; the
+/// reply of a cluster's router contains a fixed message.
 fn has_transactions(hello: &Document) -> bool {
     hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid")
 }

@@ -43,8 +43,8 @@ pub(super) fn insert_event_into(
         .map(|_| ())
 }
 
-/// Returns whether to trim after this line: after one eighth of all lines, and after the first one of a process. Not after every
-/// eighth line: lines may arrive in a fixed pattern, and those of one account might never be among them.
+/// Returns whether to trim after this line: after one eighth of all lines, and after the first one of a process. Not
+/// after every eighth line: lines may arrive in a fixed pattern, and those of one account might never be among them.
 fn is_time_to_trim() -> bool {
     const GOLDEN_RATIO: u32 = 0x9e37_79b9;
     static LINES: AtomicU32 = AtomicU32::new(0);

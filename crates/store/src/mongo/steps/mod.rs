@@ -1,9 +1,10 @@
 //! Steps: the changes that concern several documents.
 //!
-//! A step is performed in a transaction, or without one. In the second case it may be performed more than once, also by two
-//! processes at the same time (`journal.rs` explains why). Therefore each of its writes selects a document by id, and a step
-//! begins with a claim: the one write that decides whether the step takes effect. The claim also shows to a repeated execution
-//! that the step took effect. A repeated execution does not insert an account or a movie again: it might have been deleted since.
+//! A step is performed in a transaction, or without one. In the second case it may be performed more than once, also by
+//! two processes at the same time (`journal.rs` explains why). Therefore each of its writes selects a document by id, and
+//! a step begins with a claim: the one write that decides whether the step takes effect. The claim also shows to a
+//! repeated execution that the step took effect. A repeated execution does not insert an account or a movie again: it
+//! might have been deleted since.
 
 mod accounts;
 mod mails;
