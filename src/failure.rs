@@ -1,4 +1,4 @@
-//! Failure of a command: exit code, message and hint. The only place that maps errors to exit codes.
+//! Failure of a command: exit code, message and hint. The only place that maps errors of the libraries to exit codes.
 
 use std::fmt;
 

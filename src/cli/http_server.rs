@@ -26,7 +26,7 @@ pub(super) async fn serve(
         header_timeout: options.header_timeout,
         write_timeout: options.write_timeout,
         grace: options.grace,
-        replace_answer: Some(replace_response),
+        replace_response: Some(replace_response),
         ..http1::Options::default()
     };
     http1::serve(listener, router, options, shutdown).await;

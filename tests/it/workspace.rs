@@ -123,21 +123,24 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "movie-bag-core",
         &[
-            "axum", "clap", "hyper", "lettre", "mongodb", "rusqlite", "tera",
+            "anyhow", "axum", "clap", "hyper", "lettre", "mongodb", "rusqlite", "tera",
         ],
     ),
     (
         "movie-bag-http",
-        &["clap", "lettre", "mongodb", "rusqlite", "tera"],
+        &["anyhow", "clap", "lettre", "mongodb", "rusqlite", "tera"],
     ),
     (
         "movie-bag-mail",
-        &["axum", "clap", "hyper", "mongodb", "rusqlite"],
+        &["anyhow", "axum", "clap", "hyper", "mongodb", "rusqlite"],
     ),
-    ("movie-bag-smtp-sink", &["clap", "mongodb", "rusqlite"]),
+    (
+        "movie-bag-smtp-sink",
+        &["anyhow", "clap", "mongodb", "rusqlite"],
+    ),
     (
         "movie-bag-store",
-        &["axum", "clap", "hyper", "lettre", "tera"],
+        &["anyhow", "axum", "clap", "hyper", "lettre", "tera"],
     ),
 ];
 

@@ -1,7 +1,5 @@
 //! Movies: list (streamed or in pages), show, add, change and delete.
 
-use std::sync::{Mutex, PoisonError};
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -14,13 +12,13 @@ use futures_util::stream::try_unfold;
 use movie_bag_core::app::{App, AppError};
 use movie_bag_core::domain::id::MovieId;
 use movie_bag_core::domain::movie::{Movie, MovieChanges};
-use movie_bag_core::ports::store::MoviesVersion;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::auth::Caller;
 use super::body::JsonBody;
 use super::error::{ApiError, InvalidFields};
+use super::movie_list_cache::CachedList;
 use super::state::HttpState;
 
 /// Number of movies of the complete list that are in memory at once for one client.
@@ -141,30 +139,6 @@ impl Range {
 
 /// Maximum size of a cached list, in bytes.
 const MAX_CACHED_BYTES: usize = 1024 * 1024;
-
-/// Cache of the complete list. An entry is valid until the version of the movies in the database changes. The list of
-/// a store without versions is not cached.
-#[derive(Default)]
-pub(crate) struct MovieListCache(Mutex<Option<(MoviesVersion, CachedList)>>);
-
-#[derive(Clone)]
-enum CachedList {
-    Json(Bytes),
-    /// The list exceeds [`MAX_CACHED_BYTES`].
-    TooLarge,
-}
-
-impl MovieListCache {
-    fn get(&self, version: MoviesVersion) -> Option<CachedList> {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (cached_version, list) = cached.as_ref()?;
-        (*cached_version == version).then(|| list.clone())
-    }
-
-    fn put(&self, version: MoviesVersion, list: CachedList) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, list));
-    }
-}
 
 /// Returns the complete list. A list that can be cached is serialized at once. Any other list is streamed page by page, so that
 /// many slow clients need little memory. An error in the middle aborts the connection, so that no client takes an incomplete

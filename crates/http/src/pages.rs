@@ -5,17 +5,13 @@
 //! proves an identity. Only the link sets a new password, and no other site can learn it: it is in no Referer, no frame and
 //! no log. Requesting a link is open to all clients, and rate limited.
 
-use std::error::Error;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION,
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
 };
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +21,7 @@ use movie_bag_core::domain::token::Token;
 use super::body::FormBody;
 use super::client_address::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
+use super::page_templates::{Pages, View};
 use super::state::HttpState;
 
 /// Content-Security-Policy: our own style sheet, script and icon, and forms to our own pages.
@@ -46,93 +43,7 @@ const MAX_DEPTH: usize = 32;
 /// Path of the form that requests a link.
 pub(super) const FORGOT: &str = "/forgot";
 
-/// Error of a page template.
-pub type PageError = Box<dyn Error + Send + Sync>;
-
-/// Templates of the pages.
-pub trait PageTemplates: Send + Sync {
-    /// Renders the template `web/NAME`. Files that are not HTML are returned unchanged. Values that the template does not
-    /// use are ignored.
-    ///
-    /// # Errors
-    /// The template fails.
-    fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError>;
-}
-
-/// Web pages.
-pub struct Pages {
-    templates: Arc<dyn PageTemplates>,
-    /// Minimum length of a password, in characters.
-    minimum: String,
-    /// Address of the inbox, if the process runs a sink.
-    inbox: Option<SocketAddr>,
-}
-
-/// Values of a template. Those that a page does not use stay empty.
-#[derive(Default)]
-struct View<'a> {
-    root: &'a str,
-    email: &'a str,
-    error: &'a str,
-    field: &'a str,
-    heading: &'a str,
-    message: &'a str,
-    inbox: &'a str,
-}
-
 impl Pages {
-    /// Returns the pages. `inbox` is the address of the inbox, if the process runs a sink.
-    pub fn new(
-        templates: Arc<dyn PageTemplates>,
-        min_password_length: usize,
-        inbox: Option<SocketAddr>,
-    ) -> Self {
-        Self {
-            templates,
-            minimum: min_password_length.to_string(),
-            inbox,
-        }
-    }
-
-    /// Renders `web/NAME`.
-    fn render(&self, name: &str, view: &View<'_>) -> Result<String, AppError> {
-        let View {
-            root,
-            email,
-            error,
-            field,
-            heading,
-            message,
-            inbox,
-        } = *view;
-        let values = [
-            ("root", root),
-            ("email", email),
-            ("error", error),
-            ("field", field),
-            ("heading", heading),
-            ("message", message),
-            ("minimum", &self.minimum),
-            ("inbox", inbox),
-        ];
-        self.templates
-            .render(name, &values)
-            .map_err(|error| AppError::Internal(format!("cannot render a page: {error}").into()))
-    }
-
-    /// Returns the URL of the inbox of a test server. If the inbox listens on all addresses, its host is that of the request.
-    fn inbox_url(&self, headers: &HeaderMap) -> String {
-        let Some(address) = self.inbox else {
-            return String::new();
-        };
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.and_then(|host| host.parse::<Authority>().ok());
-        match host.filter(|_| address.ip().is_unspecified()) {
-            Some(host) => format!("http://{}:{}/", host.host(), address.port()),
-            None => format!("http://{address}/"),
-        }
-    }
-
     fn page(&self, status: StatusCode, name: &str, view: &View<'_>) -> Result<Response, ApiError> {
         let mut response = self.render(name, view)?.into_response();
         *response.status_mut() = status;
@@ -335,7 +246,7 @@ pub(crate) async fn reset_form(
     let root = path_to_root(&uri);
     let token = read_token(token);
     if let Err(error) = http.app.inspect_reset(&token).await {
-        return refused(&http, error, &token, &root);
+        return refusal_page(&http, error, &token, &root);
     }
     let view = View {
         root: &root,
@@ -380,12 +291,12 @@ pub(crate) async fn reset_submitted(
                 view.field = "password";
                 sentence(&rule)
             }
-            Err(error) => return refused(&http, error, &token, &root),
+            Err(error) => return refusal_page(&http, error, &token, &root),
         }
     } else {
         // A dead link is reported first: entering the passwords again would be useless.
         if let Err(error) = http.app.inspect_reset(&token).await {
-            return refused(&http, error, &token, &root);
+            return refusal_page(&http, error, &token, &root);
         }
         view.field = "password_again";
         "The passwords do not match. Enter the new password twice.".to_owned()
@@ -404,14 +315,14 @@ pub(crate) async fn cut_off_link(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let nothing = Token::from_exact("");
-    refused(&http, AppError::BadToken, &nothing, &path_to_root(&uri))
+    refusal_page(&http, AppError::BadToken, &nothing, &path_to_root(&uri))
 }
 
 /// Returns the page of a link that does not work, with a form for a new one. Other errors are passed on.
 ///
 /// An invalid token is refused in the same way for every cause. Only its form makes a difference, which can be checked
 /// without the secret: the page then reports that a mail program cut the link off.
-fn refused(
+fn refusal_page(
     http: &HttpState,
     error: AppError,
     token: &Token,
@@ -474,75 +385,7 @@ pub(crate) async fn not_found(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::file_templates::FileTemplates;
     use super::*;
-
-    fn pages() -> Pages {
-        Pages::new(FileTemplates::load(), 8, None)
-    }
-
-    const HOSTILE: &str = "\"><script>alert(1)</script>&amp;{{ root }}";
-
-    #[test]
-    fn every_page_renders_and_escapes_user_input() {
-        let pages = pages();
-        for name in [
-            "home.html",
-            "forgot.html",
-            "sent.html",
-            "reset.html",
-            "done.html",
-            "refused.html",
-            "problem.html",
-        ] {
-            let view = View {
-                root: "../",
-                email: HOSTILE,
-                error: HOSTILE,
-                field: "password",
-                heading: HOSTILE,
-                message: HOSTILE,
-                inbox: "",
-            };
-            let page = pages.render(name, &view).unwrap();
-            assert!(!page.contains("<script>"), "{name}: {page}");
-            assert!(page.contains("<html lang=\"en\">"), "{name}");
-            assert!(page.contains("<title>"), "{name}");
-            assert!(page.contains("href=\"../assets/style.css\""), "{name}");
-            for absolute in ["http:", "https:", "=\"//", "href=\"/", "action=\"/"] {
-                assert!(!page.contains(absolute), "{name} has {absolute}");
-            }
-        }
-    }
-
-    #[test]
-    fn fields_have_labels_and_are_marked_for_password_managers() {
-        let pages = pages();
-        let forgot = pages.render("forgot.html", &View::default()).unwrap();
-        assert!(forgot.contains("<label for=\"email\">"));
-        assert!(forgot.contains("autocomplete=\"email\""));
-        let reset = pages.render("reset.html", &View::default()).unwrap();
-        assert!(reset.contains("<label for=\"password\">"));
-        assert!(reset.contains("<label for=\"password_again\">"));
-        assert_eq!(reset.matches("autocomplete=\"new-password\"").count(), 2);
-        assert!(reset.contains("minlength: 8;"));
-    }
-
-    #[test]
-    fn an_inbox_on_all_addresses_has_the_host_of_the_request() {
-        let at = |address: &str, host: &str| {
-            let pages = Pages::new(FileTemplates::load(), 8, Some(address.parse().unwrap()));
-            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())]);
-            pages.inbox_url(&headers)
-        };
-        assert_eq!(
-            at("127.0.0.1:8025", "10.0.0.5:3000"),
-            "http://127.0.0.1:8025/"
-        );
-        assert_eq!(at("0.0.0.0:8025", "10.0.0.5:3000"), "http://10.0.0.5:8025/");
-        assert_eq!(at("[::]:8025", "[::1]:3000"), "http://[::1]:8025/");
-        assert_eq!(at("0.0.0.0:8025", "a b\"<"), "http://0.0.0.0:8025/");
-    }
 
     #[test]
     fn a_rate_limit_points_to_the_mailbox_or_to_the_link() {

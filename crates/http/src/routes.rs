@@ -9,9 +9,10 @@ use movie_bag_core::app::App;
 
 use super::error::ApiError;
 use super::metrics::PrometheusMetrics;
-use super::pages::{self, Pages};
-use super::state::{HttpOptions, HttpState};
-use super::{access_log, auth, body, cors, health, movies, openapi, panics_and_timeouts};
+use super::options::HttpOptions;
+use super::page_templates::Pages;
+use super::state::HttpState;
+use super::{access_log, auth, body, cors, health, movies, openapi, pages, panics_and_timeouts};
 
 /// Routes of the JSON API. `openapi/operations.rs` describes them.
 pub(super) fn api_routes() -> [(&'static str, MethodRouter<HttpState>); 9] {
@@ -82,7 +83,8 @@ pub fn router(
     pages: Pages,
     options: HttpOptions,
 ) -> Router {
-    let http = HttpState::new(app, metrics, pages, options);
+    let openapi = openapi::document(app.password_policy());
+    let http = HttpState::new(app, metrics, pages, options, openapi);
     let api_router = build_router(api_routes().into_iter().chain(asset_routes()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .fallback(pages::not_found);

@@ -79,7 +79,7 @@ impl TaskSupervisor for RunOnce {
             run.spawn(start());
             drop(start);
             let ended = run.join_next().await;
-            let cause = ended.and_then(cause_of);
+            let cause = ended.and_then(failure_cause);
             if is_raised(&stop) {
                 if let Some(cause) = cause {
                     tracing::error!(task, cause, "a task failed while it stopped");

@@ -21,8 +21,8 @@ use movie_bag_core::ports::error_detail::ErrorDetail;
 pub use registry::PrometheusMetrics;
 
 use super::error::ApiError;
+use super::options::HttpOptions;
 use super::security_headers::harden;
-use super::state::HttpOptions;
 
 /// Maximum number of connections.
 pub const METRICS_CONNECTIONS: usize = 16;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tera::{Context, Tera};
 
-use crate::pages::{PageError, PageTemplates};
+use crate::page_templates::{PageError, PageTemplates};
 
 /// Templates of the folder `templates/web`, without validation and overrides.
 pub(crate) struct FileTemplates(Tera);

@@ -31,7 +31,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::pages::Pages;
+use super::page_templates::Pages;
 use super::{HttpOptions, PrometheusMetrics, openapi, replace_response, router};
 use file_templates::FileTemplates;
 use memory_store::MemoryStore;
@@ -179,7 +179,7 @@ impl Server {
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
             grace: options.grace,
-            replace_answer: Some(replace_response),
+            replace_response: Some(replace_response),
             ..http1::Options::default()
         };
         let router = router(app.clone(), metrics.clone(), pages, options);

@@ -154,10 +154,23 @@ impl Condition {
             | Self::Larger(_)
             | Self::Smaller(_) => Cost::Nothing,
             Self::Text(_) => Cost::Text,
-            _ => Cost::Digest,
+            Self::From(_)
+            | Self::To(_)
+            | Self::Cc(_)
+            | Self::Bcc(_)
+            | Self::ReplyTo(_)
+            | Self::Recipient(_)
+            | Self::For(_)
+            | Self::Addressed(_)
+            | Self::Subject(_)
+            | Self::MessageId(_)
+            | Self::Attachments
+            | Self::Inlines => Cost::Digest,
         }
     }
 
+    /// Evaluates conditions of [`Cost::Nothing`]. All others are listed, so that the compiler reports a new one: a condition that
+    /// always holds would delete every message.
     fn holds_for_facts(&self, facts: Facts<'_>) -> bool {
         match self {
             Self::Tag(name) => facts.tags.iter().any(|tag| tag.to_lowercase() == *name),
@@ -167,7 +180,19 @@ impl Condition {
             Self::Before(time) => facts.received_at < *time,
             Self::Larger(bytes) => facts.size as f64 > *bytes,
             Self::Smaller(bytes) => (facts.size as f64) < *bytes,
-            _ => true,
+            Self::Text(_)
+            | Self::From(_)
+            | Self::To(_)
+            | Self::Cc(_)
+            | Self::Bcc(_)
+            | Self::ReplyTo(_)
+            | Self::Recipient(_)
+            | Self::For(_)
+            | Self::Addressed(_)
+            | Self::Subject(_)
+            | Self::MessageId(_)
+            | Self::Attachments
+            | Self::Inlines => true,
         }
     }
 
@@ -196,7 +221,14 @@ impl Condition {
             Self::MessageId(text) => digest.message_id.to_lowercase().contains(text),
             Self::Attachments => digest.attachments > 0,
             Self::Inlines => digest.inlines > 0,
-            _ => true,
+            Self::Text(_)
+            | Self::Tag(_)
+            | Self::After(_)
+            | Self::Before(_)
+            | Self::Larger(_)
+            | Self::Smaller(_)
+            | Self::Read
+            | Self::Tagged => true,
         }
     }
 }

@@ -512,7 +512,12 @@ fn stage_of(command: &Command) -> Option<Stage> {
         Command::Mail(..) => Some(Stage::Mail),
         Command::Rcpt(..) => Some(Stage::Rcpt),
         Command::Data | Command::Bdat(..) => Some(Stage::Data),
-        _ => None,
+        Command::StartTls
+        | Command::Rset
+        | Command::Noop
+        | Command::Vrfy(_)
+        | Command::Help
+        | Command::Quit => None,
     }
 }
 
