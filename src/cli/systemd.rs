@@ -56,7 +56,7 @@ mod unix {
         let mut inherited = Inherited::default();
         for number in 0..sockets.len() {
             let name = names.get(number).map_or("", String::as_str);
-            let Some(socket) = sockets.take_tcp_listener(number).map_err(unfit)? else {
+            let Some(socket) = sockets.take_tcp_listener(number).map_err(invalid_socket)? else {
                 continue;
             };
             if !listens(&socket) {
@@ -64,7 +64,7 @@ mod unix {
                     "number {number} ({name:?}) does not listen"
                 )));
             }
-            socket.set_nonblocking(true).map_err(unfit)?;
+            socket.set_nonblocking(true).map_err(invalid_socket)?;
             let place = if name == METRICS {
                 &mut inherited.metrics
             } else {

@@ -93,7 +93,7 @@ impl ChildCommand {
     pub(super) async fn wait(&mut self) -> Option<u8> {
         let status = self.child.as_mut()?.wait().await;
         self.child = None;
-        Some(status.map_or(1, exit_code_of))
+        Some(status.map_or(1, shell_exit_code))
     }
 
     /// Waits for the end of the command and returns its exit code; never resolves without a command.
