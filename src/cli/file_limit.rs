@@ -11,7 +11,7 @@ const RESERVE: usize = 96;
 /// Limit of this process, at the start and at most.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FileLimit {
-    /// `None` where there is no limit.
+    /// `None` if there is no limit.
     soft: Option<u64>,
     highest: Option<u64>,
 }

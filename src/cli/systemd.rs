@@ -108,7 +108,7 @@ mod unix {
 
     /// Sends watchdog notifications to the service manager, until a task has failed repeatedly and the process ends.
     ///
-    /// They continue while the database does not answer: a new process would not repair the database, and would interrupt the
+    /// The notifications continue while the database does not answer: a new process would not repair the database, and would interrupt the
     /// requests that can still be answered. They also continue while a task is being restarted: the supervisor either restores
     /// the task or ends the process within seconds.
     pub(in crate::cli) async fn keep_alive(period: Duration, supervisor: &Supervisor) {

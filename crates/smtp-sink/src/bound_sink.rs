@@ -248,7 +248,7 @@ impl BoundSink {
                 None => Ok(()),
             }
         };
-        // On a thread of its own, so that no request holds up a session.
+        // The web port has a thread of its own, so that no request delays a session.
         let web = self.web.map(|(listener, _)| {
             let options = web_port::WebOptions {
                 hosts: self.settings.web_hosts.clone(),

@@ -92,7 +92,7 @@ mod settings;
 mod sink;
 mod stream;
 pub mod supervision;
-// Not a part of the API: the tests of the program that embeds the sink compare its escapes with those of its terminal.
+// This module is not a part of the API: the tests of the program that embeds the sink compare its escapes with those of its terminal.
 #[doc(hidden)]
 pub mod unsafe_text;
 mod view;

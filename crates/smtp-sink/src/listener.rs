@@ -41,7 +41,7 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// a reply.
 pub const MAX_REFUSALS: usize = 64;
 
-/// Time without a message after which a session may be closed for a new one where no slot is free.
+/// Time without a message after which a session may be closed for a new one if no slot is free.
 const SPARED: Duration = Duration::from_secs(1);
 
 /// Time for a session to end in favour of a new one.

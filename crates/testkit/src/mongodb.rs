@@ -120,7 +120,7 @@ impl Drop for FreshDatabase {
                     Ok(Err(error)) => error.to_string(),
                     Err(elapsed) => elapsed.to_string(),
                 };
-                // Not `eprintln!`: the test runner captures its output and drops it if the test passes.
+                // `eprintln!` is not used, since the test runner captures its output and drops it if the test passes.
                 let message =
                     format!("\n==== The test database {name} remains on the server: {why}\n");
                 let _ = std::io::stderr().write_all(message.as_bytes());

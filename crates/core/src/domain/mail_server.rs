@@ -575,7 +575,7 @@ mod tests {
             assert_eq!(watch.refused("554 no", "a.example", now, MIDDLE), None);
             assert_eq!(watch.refused("554 no", "b.example", now, MIDDLE), None);
         }
-        // Neither do different replies, nor acceptances between.
+        // Different replies, and refusals with acceptances between them, do not pause the server either.
         for number in 0..100 {
             let (reply, domain) = (format!("554 {}", number % 2), format!("{number}.example"));
             assert_eq!(watch.refused(&reply, &domain, now, MIDDLE), None);

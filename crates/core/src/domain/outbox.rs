@@ -46,9 +46,9 @@ named! {
 named! {
     /// State of an entry.
     EntryState {
-        /// It will be attempted again.
+        /// The mail will be attempted again.
         Waiting = "waiting",
-        /// It was given up. It is kept with its last error.
+        /// The mail was given up. The entry is kept with the last error.
         Dead = "dead",
     }
 }

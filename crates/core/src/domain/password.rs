@@ -63,15 +63,15 @@ pub enum WeakPassword {
     /// bcrypt ignores everything after a NUL.
     #[error("the password must not contain a NUL character")]
     Nul,
-    /// It is on the list of common passwords.
+    /// The password is on the list of common passwords.
     #[error("the password is one of the most common ones, which attackers try first")]
     Common,
     #[error("the password must not be the email address")]
     IsAddress,
-    /// It is the name of the service.
+    /// The password is the name of the service.
     #[error("the password must not be the name of this service")]
     IsServiceName,
-    /// It differs little from either of them.
+    /// The password differs little from the address or the name of the service.
     #[error("the password is too similar to the email address or the name of this service")]
     Derived,
 }
@@ -298,7 +298,7 @@ mod tests {
             ("12345678", WeakPassword::Common),
             ("iloveyou", WeakPassword::Common),
             ("zzzzzzzzzzzz", WeakPassword::Common),
-            // On the list, although zxcvbn finds shorter ways to them.
+            // These passwords are on the list, although zxcvbn finds shorter ways to them.
             ("passw0rd", WeakPassword::Common),
             ("drowssap", WeakPassword::Common),
             ("p@ssw0rd", WeakPassword::Common),

@@ -71,7 +71,7 @@ impl Policy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStatus {
     pub name: &'static str,
-    /// Whether it runs, and after a restart whether it has run for [`Policy::settling_time`].
+    /// Whether the task runs, and after a restart whether the task has run for [`Policy::settling_time`].
     pub is_up: bool,
     pub restarts: u64,
 }

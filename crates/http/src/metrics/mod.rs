@@ -1,4 +1,4 @@
-//! `/metrics`. It has a listener of its own and is never where the API is: its counters would reveal whether a mail was
+//! `/metrics`. It has a listener of its own and is never served with the API: its counters would reveal whether a mail was
 //! queued.
 
 mod labels;

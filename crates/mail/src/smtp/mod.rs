@@ -263,7 +263,7 @@ impl PooledSession {
         match &sent {
             Ok(_) => permit.keep(session),
             Err(failure) if failure.ends_session() => {}
-            // Not used again: a mail that was refused over this session may be accepted over another one.
+            // The session is not used again: a mail that was refused over this session may be accepted over another one.
             Err(_) => permit.close(session),
         }
         sent

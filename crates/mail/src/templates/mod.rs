@@ -66,7 +66,7 @@ impl Templates {
             .filter(|template| !template.is_raw())
             .map(|template| (template.name, templates.source(template).to_owned()))
             .collect::<Vec<_>>();
-        // In one call, since they extend each other.
+        // All templates are added in one call, since they extend each other.
         if let Err(error) = templates.tera.add_raw_templates(sources) {
             return Err(templates.error("of your own", &error));
         }

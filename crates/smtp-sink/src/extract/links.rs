@@ -104,7 +104,7 @@ pub(super) fn secrets_in(link: &str) -> Vec<String> {
         .filter(|(name, value)| is_secret_parameter(name) && is_secret(value))
         .map(|(_, value)| value.into_owned())
         .collect();
-    // Without scheme and host.
+    // The path is searched without scheme and host.
     let mut parts = path.split('/').skip(3);
     if parts.any(|part| {
         let part = part.to_ascii_lowercase();

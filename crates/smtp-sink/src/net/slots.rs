@@ -153,7 +153,8 @@ impl Activity {
         Some(output)
     }
 
-    /// Requests the connection to close, unless its state differs from `seen`. Returns whether it did.
+    /// Requests the connection to close, unless its state differs from `seen`. Returns whether the
+    /// connection was evicted.
     fn evict(&self, seen: u64) -> bool {
         let now = self.epoch.elapsed().as_millis() as u64;
         let evicted = (Phase::Evicted as u64) << TIME_BITS | now;

@@ -367,7 +367,7 @@ pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_their_due
     }
     let leased = async |limit| {
         let mut some = Vec::new();
-        // Not every store leases several in one step.
+        // Some stores lease only one entry in one step.
         while some.len() < limit {
             let left = limit - some.len();
             let more = store.lease_due(Round::First, at(5), lease(7, 20), left);

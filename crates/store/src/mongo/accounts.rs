@@ -246,7 +246,7 @@ impl Accounts for MongoStore {
             }
             Ok(look_alikes)
         };
-        // Without a time limit: it scans the whole collection.
+        // The query has no time limit, since it scans the whole collection.
         groups
             .await
             .map_err(|error| self.connection.store_error(&error))
@@ -275,7 +275,7 @@ impl Accounts for MongoStore {
             };
             groups.iter().map(group).collect::<Result<Vec<_>>>()
         };
-        // Without a time limit: it reads the whole collection.
+        // The query has no time limit, since it reads the whole collection.
         let groups = counting
             .await
             .map_err(|error| self.connection.store_error(&error))?;

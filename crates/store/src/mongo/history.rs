@@ -87,7 +87,7 @@ impl MongoStore {
         self.run(async {
             let mut tried = 0;
             loop {
-                // Not by id: a line that was copied from another database has a different one.
+                // The line is not selected by id, since a line that was copied from another database has a different id.
                 let is_same_line = doc! {
                     "account": line.account,
                     "kind": &line.kind,

@@ -61,7 +61,7 @@ fn unique_index(keys: Document) -> IndexModel {
 impl MongoStore {
     fn required_indexes(&self) -> [RequiredIndex<'_>; 14] {
         let collections = &self.collections;
-        // Not unique: an existing database may contain addresses that differ only by case.
+        // This index is not unique, since an existing database may contain addresses that differ only by case.
         let spellings = IndexOptions::builder()
             .name("movie_bag_email_ignoring_case".to_owned())
             .collation(case_insensitive())
@@ -263,7 +263,7 @@ impl MongoStore {
         let keys = &wanted.model.keys;
         let field = keys.keys().next().map_or("", String::as_str);
         if is_duplicate(error) {
-            // Without a time limit, like the build.
+            // The search has no time limit, like the build.
             return match find_duplicates(wanted.collection, field).await {
                 Ok(found) => StoreError::broken(format!(
                     "cannot create the unique index on {name}.{field}, nothing was changed: several documents have the same value: {}; change or delete all but one of each",

@@ -143,7 +143,7 @@ impl MongoStore {
     /// Creates missing collections and indexes, and completes the steps that a process left unfinished when it died.
     async fn prepare(self) -> Result<Self, StoreError> {
         self.create_collections().await?;
-        // Without a time limit: the duration depends on the size of the collection.
+        // Index builds have no time limit, since their duration depends on the size of the collection.
         self.create_indexes().await?;
         // Last, so that the schema document implies that collections and indexes exist.
         self.record_version().await?;

@@ -236,7 +236,7 @@ impl MongoStore {
                     let updated = updated?;
                     match session.commit_transaction().await {
                         Err(error) if is_server_conflict(&error) => return Ok(Claim::Busy),
-                        // As in `claim_several`.
+                        // The primary has committed nevertheless, as in `claim_several`.
                         Err(error) if is_unconfirmed(&error) => {}
                         committed => committed?,
                     }

@@ -167,7 +167,7 @@ struct Worker {
 enum Phase {
     Starting,
     Working,
-    /// It is not counted any more.
+    /// The thread is not counted any more.
     Ended,
 }
 
@@ -278,7 +278,7 @@ impl Drop for Worker {
 }
 
 /// Returns whether the lanes compute the same digests as the `bcrypt` crate, for each number of hashes. Tests cover this too.
-/// It is checked once in each process nevertheless: on a machine or with a compiler that breaks them no login would succeed,
+/// Each process checks the lanes once nevertheless: on a machine or with a compiler that breaks them no login would succeed,
 /// and the check takes only some milliseconds.
 fn are_lanes_sound() -> bool {
     static SOUND: OnceLock<bool> = OnceLock::new();
@@ -391,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_further_jobs() {
-        // Without a core no job is computed.
+        // A queue without cores computes no job.
         let queue = Queue::new(0);
         let waiting: Vec<_> = (0..LONGEST_QUEUE)
             .map(|_| queue.push(vec![step("waits", 4)]).unwrap())
