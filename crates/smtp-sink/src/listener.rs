@@ -409,7 +409,7 @@ impl Connection {
     async fn show(&mut self) {
         for id in self.kept.drain(..) {
             if let Some(show) = &self.shared.show {
-                // An error means that the callback is not called any more; the message is stored all the same.
+                // An error means that the callback is not called any more; the message is stored nevertheless.
                 let _ = show.send(id).await;
             }
         }

@@ -221,7 +221,7 @@ pub trait Mailer: Send + Sync {
     /// Returns when [`Mailer::capacity`] may have changed.
     async fn capacity_changed(&self);
 
-    /// Closes the idle sessions with the goodbye of the protocol.
+    /// Closes the idle sessions in the way that the protocol requires.
     async fn close(&self);
 }
 
@@ -231,8 +231,8 @@ pub trait MailSession: Send {
     /// Sends one message to the mail server.
     ///
     /// # Errors
-    /// [`SendError`]. After a [`SendError::Message`] that is not permanent, the server may have accepted the message all
-    /// the same.
+    /// [`SendError`]. After a [`SendError::Message`] that is not permanent, the server may have accepted the message
+    /// nevertheless.
     async fn send(self: Box<Self>, message: &Message) -> Result<Receipt, SendError>;
 }
 

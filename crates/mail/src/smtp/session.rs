@@ -290,7 +290,7 @@ impl Session {
             self.unanswered -= 1;
             let reply = self.wire.reply().await?;
             match reply.code {
-                // The server refused the mail and waits for a message all the same: it gets an empty one, without recipients
+                // The server refused the mail and waits for a message nevertheless: it gets an empty one, without recipients
                 // (RFC 2920 3.1). If it has accepted a recipient, the connection is closed instead, so that no empty mail is
                 // delivered.
                 354 if has_recipient => return Ok(()),

@@ -101,7 +101,7 @@ fn client_config(trusted: &Certificates) -> Result<ClientConfig, rustls::Error> 
 ///
 /// `openssl req -x509` with its defaults makes a certificate of an authority (CA:TRUE), which the usual verification refuses
 /// for a server. The administrator has verified the certificate by adding it to the file. Like OpenSSL, and so curl and
-/// Python, this verifier checks the dates and the name all the same.
+/// Python, this verifier checks the dates and the name nevertheless.
 #[derive(Debug)]
 struct Verifier {
     authorities: Arc<WebPkiServerVerifier>,

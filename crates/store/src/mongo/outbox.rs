@@ -124,7 +124,7 @@ impl MongoStore {
                 let _ = session.abort_transaction().await;
                 return Ok(None);
             }
-            // The primary has committed all the same.
+            // The primary has committed nevertheless.
             Err(error) if is_unconfirmed(&error) => {}
             claimed => claimed?,
         }

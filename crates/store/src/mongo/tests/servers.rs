@@ -248,7 +248,7 @@ async fn a_server_without_a_commit_quorum_builds_its_indexes() {
     assert!(store.check_indexes().await.unwrap().1.is_empty());
 }
 
-/// Leases whose commit a majority did not confirm in time take effect all the same: the worker must see them.
+/// Leases whose commit a majority did not confirm in time take effect nevertheless: the worker must see them.
 #[tokio::test]
 async fn leases_of_an_unconfirmed_commit_are_read_from_the_primary() {
     let Some(faulty) = FaultyServer::start(Topology::ReplicaSet).await else {
